@@ -1,0 +1,69 @@
+"""A dataset as arrays: what every room to the right of the store works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from vecaf.store import TRAIN, Dataset, Sample
+
+
+def image_path(images: Path, sha256: str, extension: str) -> Path:
+    """Where a stored image lies: `images/ab/abcdef….jpg`."""
+    return images / sha256[:2] / f"{sha256}{extension}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples of one dataset, ordered by id; every array has one entry a sample.
+
+    `labels` holds indices into `classes`, −1 where there is none; `captions` the user's own
+    sentence or None; `keys` the image's sha256, which is what embeddings are cached by.
+    """
+
+    classes: tuple[str, ...]
+    ids: NDArray[np.int64]
+    keys: tuple[str, ...]
+    paths: tuple[Path, ...]
+    splits: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    captions: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Positions of the samples of one split (train is the pool)."""
+        return np.flatnonzero(self.splits == split)
+
+    @property
+    def pool(self) -> NDArray[np.int64]:
+        return self.rows(TRAIN)
+
+
+def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
+    """Read all samples of `dataset`; `images` is the folder of stored images."""
+    columns = (
+        Sample.id,
+        Sample.sha256,
+        Sample.extension,
+        Sample.split,
+        Sample.label,
+        Sample.caption,
+    )
+    query = sa.select(*columns).where(Sample.dataset_id == dataset.id).order_by(Sample.id)
+    rows = session.execute(query).all()
+    return Samples(
+        classes=tuple(dataset.classes),
+        ids=np.array([row.id for row in rows], dtype=np.int64),
+        keys=tuple(row.sha256 for row in rows),
+        paths=tuple(image_path(images, row.sha256, row.extension) for row in rows),
+        splits=np.array([row.split for row in rows], dtype="U8"),
+        labels=np.array([-1 if row.label is None else row.label for row in rows], dtype=np.int64),
+        captions=tuple(row.caption for row in rows),
+    )

@@ -1,0 +1,24 @@
+"""The exceptions that reach people: each message says what is wrong and what to do."""
+
+
+class VecafError(Exception):
+    """Root of every error that the studio raises on purpose.
+
+    Pages show its message as a sentence, the command line prints it and exits 1.
+    """
+
+
+class InputError(VecafError):
+    """What the caller gave cannot be used; the message says how to mend it (exit status 2)."""
+
+
+class NotFoundError(InputError):
+    """The thing does not exist, or the asker may not see it; the two are not told apart."""
+
+
+class UnavailableError(VecafError):
+    """Something outside the studio is missing: a hub, a device, disk space."""
+
+
+class CanceledError(VecafError):
+    """Work stopped because a person asked for it; what is finished is kept."""

@@ -1,0 +1,98 @@
+"""Every setting, typed, read once from environment variables; limits in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from vecaf.errors import InputError
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an upload may hold; each is `VECAF_<NAME>` in the environment.
+
+    The defaults admit ImageNet-sized archives and stop decompression bombs early.
+    """
+
+    max_archive_bytes: int = 64 * GIB
+    max_expanded_bytes: int = 256 * GIB
+    max_ratio: int = 200  # expanded / compressed, of one member; photos stay below 2
+    max_members: int = 5_000_000
+    max_member_bytes: int = GIB // 4  # one image
+    max_pixels: int = 100_000_000  # one image, after decoding
+    max_metadata_bytes: int = GIB // 2  # metadata.csv or metadata.jsonl, which is read whole
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things live and how the studio behaves.
+
+    `home` holds everything (images, thumbs, embeddings, runs, the SQLite file);
+    `database_url` moves the database elsewhere.
+    """
+
+    home: Path
+    database_url: str
+    device: str = "auto"  # auto, cpu, cuda, cuda:1 …
+    precision: str = "float32"  # or "fast": bfloat16 where the device has it
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION and the limits.
+
+        Raises InputError for a limit that is not a positive whole number or an unknown precision.
+        """
+        env = os.environ if environ is None else environ
+        home = Path(env.get("VECAF_HOME") or user_data_path("vecaf", appauthor=False))
+        home = home.expanduser().absolute()
+        precision = env.get("VECAF_PRECISION") or "float32"
+        if precision not in ("float32", "fast"):
+            raise InputError(f"VECAF_PRECISION is '{precision}'; it can be 'float32' or 'fast'.")
+        return cls(
+            home=home,
+            database_url=env.get("DATABASE_URL") or f"sqlite:///{home / 'studio.db'}",
+            device=env.get("VECAF_DEVICE") or "auto",
+            precision=precision,
+            limits=_limits(env),
+        )
+
+    @property
+    def images(self) -> Path:
+        return self.home / "images"
+
+    @property
+    def thumbs(self) -> Path:
+        return self.home / "thumbs"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.home / "embeddings"
+
+    @property
+    def runs(self) -> Path:
+        return self.home / "runs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.home / "uploads"
+
+
+def _limits(env: Mapping[str, str]) -> Limits:
+    values: dict[str, int] = {}
+    for item in fields(Limits):
+        name = f"VECAF_{item.name.upper()}"
+        text = env.get(name)
+        if not text:
+            continue
+        if not text.isdigit() or int(text) < 1:
+            raise InputError(f"{name} is '{text}'; it must be a positive whole number.")
+        values[item.name] = int(text)
+    return Limits(**values)

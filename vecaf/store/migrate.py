@@ -1,0 +1,44 @@
+"""Schema versions: upgrade to this program's, refuse a newer one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from vecaf.errors import VecafError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x5643_4146  # "VCAF": one migration at a time on PostgreSQL
+
+
+def upgrade(engine: sa.Engine) -> None:
+    """Bring the database to the newest schema; safe when several processes start at once.
+
+    Raises VecafError when the database was written by a newer program.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    head = scripts.get_current_head()
+    with engine.connect() as connection, connection.begin():
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return
+    locked = engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
+    with locked.connect() as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        current = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in scripts.walk_revisions()}
+        if current is not None and current not in known:
+            raise VecafError(
+                f"This database has schema {current}, which is newer than this program. "
+                "Update VeCAF Studio, or point VECAF_HOME at another folder."
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

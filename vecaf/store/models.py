@@ -1,0 +1,264 @@
+"""The tables, typed. A change here is an Alembic migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+TRAIN, VAL, TEST = "train", "val", "test"
+QUEUED, RUNNING, FINISHED, FAILED, CANCELED = "queued", "running", "finished", "failed", "canceled"
+ENDED = (FINISHED, FAILED, CANCELED)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, also on SQLite, which forgets time zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The current time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as a plain class attribute)
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        dict[str, float]: JSON,
+    }
+
+
+class User(Base):
+    """Who owns things; without accounts there is one, the local owner."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Dataset(Base):
+    """A registered dataset; it exists only once its import is complete."""
+
+    __tablename__ = "dataset"
+    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    classes: Mapped[list[str]]  # a sample's label is an index into it
+    content_hash: Mapped[str] = mapped_column(String(64))  # over the sorted image hashes
+    source: Mapped[str] = mapped_column(Text)  # what was imported, for people
+    attribution: Mapped[str | None] = mapped_column(Text)
+    report: Mapped[dict[str, Any]]  # vecaf.datasets' ImportReport as a mapping
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Sample(Base):
+    """One image of a dataset. Ids follow the sorted file names, never the archive's order."""
+
+    __tablename__ = "sample"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "file_name"),
+        Index("sample_by_split", "dataset_id", "split"),
+        Index("sample_by_content", "sha256"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    file_name: Mapped[str] = mapped_column(Text)  # as uploaded, NFC; shown, never opened
+    sha256: Mapped[str] = mapped_column(String(64))
+    extension: Mapped[str] = mapped_column(String(8))  # ".jpg": names the stored file
+    width: Mapped[int]
+    height: Mapped[int]
+    split: Mapped[str] = mapped_column(String(8))  # train, val, test
+    label: Mapped[int | None]
+    caption: Mapped[str | None] = mapped_column(Text)
+
+
+class Annotation(Base):
+    """The history of a sample's labels and captions: what, by whom, when."""
+
+    __tablename__ = "annotation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[str] = mapped_column(String(16))  # label or caption
+    value: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Import(Base):
+    """An upload on its way to becoming a dataset; the page reads its progress here."""
+
+    __tablename__ = "import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    source: Mapped[str] = mapped_column(Text)  # a path under uploads/, "demo:color" or "demo:line"
+    state: Mapped[str] = mapped_column(String(16), default=QUEUED)
+    stage: Mapped[str] = mapped_column(String(200), default="")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=0)
+    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    finished_at: Mapped[datetime | None]
+
+
+class EmbeddingSet(Base):
+    """A folder of embeddings, one per encoder fingerprint; the rows are files, keyed by content."""
+
+    __tablename__ = "embedding_set"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    model: Mapped[str] = mapped_column(Text)
+    dimension: Mapped[int]
+    facts: Mapped[dict[str, Any]]  # weights hash, preprocessing, precision
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Layout(Base):
+    """A two-dimensional map of a dataset's embeddings; the coordinates are a file."""
+
+    __tablename__ = "layout"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    embedding_set_id: Mapped[int] = mapped_column(ForeignKey("embedding_set.id"))
+    method: Mapped[str] = mapped_column(String(16))  # pca or umap
+    path: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Run(Base):
+    """A configured sequence of rounds. `attempt` fences writers: only the newest may write."""
+
+    __tablename__ = "run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    config: Mapped[dict[str, Any]]  # vecaf.config.RunConfig as a mapping
+    seed: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), default=QUEUED, index=True)
+    stage: Mapped[str] = mapped_column(String(200), default="")  # "round 2 of 3: selecting"
+    done: Mapped[int] = mapped_column(default=0)  # progress within the stage
+    total: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Round(Base):
+    """One finished round of a run and what it measured."""
+
+    __tablename__ = "round"
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # from 1
+    labeled: Mapped[int]  # images with a label the model was trained on, cumulative
+    batches: Mapped[int]  # optimizer steps spent, cumulative
+    val_accuracy: Mapped[float]  # 0 to 1
+    test_accuracy: Mapped[float]
+    confusion: Mapped[dict[str, Any]]  # {"test": rows true, columns predicted}
+    seconds: Mapped[float]
+    finished_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Selection(Base):
+    """A pick: which image, in which round, at which rank, and its score parts."""
+
+    __tablename__ = "selection"
+    __table_args__ = (UniqueConstraint("run_id", "sample_id"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    rank: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"))
+    scores: Mapped[dict[str, float]]
+
+
+class Metric(Base):
+    """One value of a curve."""
+
+    __tablename__ = "metric"
+    __table_args__ = (UniqueConstraint("run_id", "round", "name", "step"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    round: Mapped[int]
+    step: Mapped[int]  # batches since the run began
+    name: Mapped[str] = mapped_column(String(64))  # train_loss, val_accuracy …
+    value: Mapped[float]
+
+
+class Event(Base):
+    """A line of a run's log."""
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), index=True)
+    level: Mapped[str] = mapped_column(String(8), default="info")
+    message: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Artifact(Base):
+    """A file that a run made, by its path below the studio's home."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (UniqueConstraint("run_id", "path"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))  # model, export
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Worker(Base):
+    """A worker process and when it was last alive."""
+
+    __tablename__ = "worker"
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    pid: Mapped[int]
+    host: Mapped[str] = mapped_column(String(200))
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    heartbeat_at: Mapped[datetime] = mapped_column(default=now)
