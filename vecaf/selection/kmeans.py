@@ -1,0 +1,89 @@
+"""Spherical k-means: the pick is the row nearest to each cluster's centre."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecaf.errors import InputError
+from vecaf.selection.activeft import by_coverage
+from vecaf.selection.centroids import nearest, nearest_unused, weighted_sums
+from vecaf.selection.pool import Floats, Ids, Pool
+from vecaf.selection.registry import Picks, strategy
+
+_SEEDING_COST = 2e10  # multiplications that k-means++ may spend: a few seconds on two cores
+
+
+@strategy(
+    description="Clusters the images and picks the most central one of each cluster.",
+    paper="Arthur & Vassilvitskii 2007, k-means++; Dhillon & Modha 2001, spherical k-means",
+)
+def kmeans(pool: Pool, budget: int, rng: np.random.Generator, *, iterations: int = 20) -> Picks:
+    """k-means++ then Lloyd's iterations on the sphere; every centre takes its nearest free row.
+
+    iterations  Lloyd steps at most; it stops where no row changes its cluster
+
+    Rows chosen earlier are centres that stay where they are and absorb the rows around them, so
+    the `budget` new clusters form where nothing has been picked yet.
+    """
+    if not isinstance(iterations, int | np.integer) or iterations < 0:
+        raise InputError(f"iterations is {iterations!r}; use a whole number, 0 or more.")
+    fixed = pool.features[pool.chosen]
+    centres = lloyd(pool.features, seed_centres(pool, budget, rng), fixed, iterations)
+    picked = nearest_unused(pool.features, centres, pool.available())
+    return by_coverage(pool, picked, centres)
+
+
+def seed_centres(pool: Pool, k: int, rng: np.random.Generator) -> Floats:
+    """k rows by k-means++ (each drawn by its squared distance to the nearest one so far).
+
+    It draws from the first rows of the pool's (random) order, as many as the cost allows; where
+    that is under 4 rows a centre, plain random rows do. Returns float32 (k, d).
+    """
+    free = np.flatnonzero(pool.available())
+    size = int(_SEEDING_COST / (k * pool.features.shape[1]))
+    if k >= len(free) or size < 4 * k:
+        return pool.features[free[:k]]
+    rows = pool.features[free[: max(size, 4 * k)]]
+    distance = np.full(len(rows), 2.0, dtype=np.float32)  # 1 − cosine: half the squared chord
+    for centre in pool.features[pool.chosen]:
+        np.minimum(distance, 1 - rows @ centre, out=distance)
+    picked = np.empty(k, dtype=np.int64)
+    for index in range(k):
+        mass = np.cumsum(np.maximum(distance, 0), dtype=np.float64)
+        if mass[-1] <= 0:  # fewer distinct rows than centres: repeat what there is
+            picked[index:] = np.arange(k - index)
+            break
+        drawn = int(np.searchsorted(mass, rng.random() * mass[-1], side="right"))
+        picked[index] = min(drawn, len(rows) - 1)
+        np.minimum(distance, 1 - rows @ rows[picked[index]], out=distance)
+        distance[picked[index]] = 0
+    return rows[picked]
+
+
+def lloyd(features: Floats, centres: Floats, fixed: Floats, iterations: int) -> Floats:
+    """Lloyd's iterations with cosine similarity; rows nearer to `fixed` (c, d) move nothing.
+
+    An empty cluster restarts at the row that is covered worst. Returns unit centres (k, d).
+    """
+    import torch
+
+    k = len(centres)
+    centres = centres.copy()
+    rows = torch.from_numpy(features)
+    ones = torch.ones(len(features))
+    before: Ids | None = None
+    for _ in range(iterations):
+        similarity, winner = nearest(features, np.concatenate((centres, fixed)))
+        if before is not None and np.array_equal(before, winner):
+            break
+        before = winner
+        sums, mass = weighted_sums(rows, torch.from_numpy(winner), ones, k + len(fixed))
+        means, filled = sums.numpy()[:k], mass.numpy()[:k] > 0
+        length = np.linalg.norm(means, axis=1, keepdims=True)
+        moved = filled & (length[:, 0] > 1e-12)
+        centres[moved] = means[moved] / length[moved]
+        empty = np.flatnonzero(~filled)
+        if len(empty):
+            worst = np.argpartition(similarity, len(empty) - 1)[: len(empty)]
+            centres[empty] = features[worst]
+    return centres

@@ -1,0 +1,17 @@
+"""Uniform random selection: the baseline that every other strategy must beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecaf.selection.pool import Pool
+from vecaf.selection.registry import Picks, strategy
+
+
+@strategy(
+    description="Picks uniformly at random: the baseline to beat.",
+    paper="",
+)
+def random(pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
+    """The first available positions: the canonical order is already a seeded random one."""
+    return np.flatnonzero(pool.available())[:budget], {}
