@@ -1,0 +1,111 @@
+"""What a run reports while it works, and what it needs to read back to go on after a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Picks:
+    """One round's picks, in rank order: `sample_ids` (budget,), `scores` name → (budget,)."""
+
+    sample_ids: NDArray[np.int64]
+    scores: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a finished round measured; accuracies are 0 to 1, counts are cumulative."""
+
+    number: int  # from 1
+    labeled: int  # images the model has been trained on
+    batches: int  # optimizer steps since the run began
+    val_accuracy: float
+    test_accuracy: float
+    confusion: list[list[int]]  # test set: rows are true classes, columns predicted
+    seconds: float
+
+
+class Recorder(Protocol):
+    """Where a run's progress goes. Every write is durable when the method returns, but `metric`
+    and `stage`, which may be held back for half a second or until `flush`."""
+
+    def stage(self, text: str, done: int = 0, total: int = 0) -> None: ...
+
+    def log(self, message: str, level: str = "info") -> None: ...
+
+    def metric(self, round: int, step: int, values: Mapping[str, float]) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def rewind(self, round: int, step: int) -> None:
+        """Forget the metrics of `round` beyond `step` and of later rounds: they come again."""
+
+    def picks(self, round: int) -> Picks | None: ...
+
+    def record_picks(self, round: int, picks: Picks) -> None: ...
+
+    def rounds_done(self) -> list[RoundResult]: ...
+
+    def finish_round(self, result: RoundResult) -> None: ...
+
+    def artifact(self, kind: str, path: Path) -> None: ...
+
+    def should_stop(self) -> bool:
+        """Whether a person asked for the run to stop; cheap enough to ask at every batch."""
+
+
+@dataclass
+class MemoryRecorder:
+    """Keeps everything in memory: for programs that call `run_rounds` without a database."""
+
+    stages: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    metrics: dict[tuple[int, int, str], float] = field(default_factory=dict)
+    picked: dict[int, Picks] = field(default_factory=dict)
+    results: list[RoundResult] = field(default_factory=list)
+    artifacts: list[Path] = field(default_factory=list)
+
+    def stage(self, text: str, done: int = 0, total: int = 0) -> None:
+        if not self.stages or self.stages[-1] != text:
+            self.stages.append(text)
+
+    def log(self, message: str, level: str = "info") -> None:
+        self.messages.append(message)
+
+    def metric(self, round: int, step: int, values: Mapping[str, float]) -> None:
+        self.metrics.update({(round, step, name): value for name, value in values.items()})
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+    def rewind(self, round: int, step: int) -> None:
+        self.metrics = {
+            key: value
+            for key, value in self.metrics.items()
+            if key[0] < round or (key[0] == round and key[1] <= step)
+        }
+
+    def picks(self, round: int) -> Picks | None:
+        return self.picked.get(round)
+
+    def record_picks(self, round: int, picks: Picks) -> None:
+        self.picked[round] = picks
+
+    def rounds_done(self) -> list[RoundResult]:
+        return list(self.results)
+
+    def finish_round(self, result: RoundResult) -> None:
+        self.results.append(result)
+
+    def artifact(self, kind: str, path: Path) -> None:
+        self.artifacts.append(path)
+
+    def should_stop(self) -> bool:
+        return False
