@@ -64,6 +64,17 @@ class Settings:
             limits=_limits(env),
         )
 
+    def as_environment(self) -> dict[str, str]:
+        """The variables from which another process reads these same settings."""
+        values = {f"VECAF_{item.name.upper()}": getattr(self.limits, item.name)
+                  for item in fields(Limits)}  # fmt: skip
+        return {name: str(value) for name, value in values.items()} | {
+            "VECAF_HOME": str(self.home),
+            "DATABASE_URL": self.database_url,
+            "VECAF_DEVICE": self.device,
+            "VECAF_PRECISION": self.precision,
+        }
+
     @property
     def images(self) -> Path:
         return self.home / "images"

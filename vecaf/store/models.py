@@ -21,6 +21,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 TRAIN, VAL, TEST = "train", "val", "test"
 QUEUED, RUNNING, FINISHED, FAILED, CANCELED = "queued", "running", "finished", "failed", "canceled"
 ENDED = (FINISHED, FAILED, CANCELED)
+# SQLite hands a deleted last row's id out again unless told not to: ids name workflows and folders.
+NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -116,6 +118,7 @@ class Import(Base):
     """An upload on its way to becoming a dataset; the page reads its progress here."""
 
     __tablename__ = "import"
+    __table_args__ = NEVER_REUSED
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
@@ -127,6 +130,7 @@ class Import(Base):
     total: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    submission: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int] = mapped_column(default=0)
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -160,9 +164,13 @@ class Layout(Base):
 
 
 class Run(Base):
-    """A configured sequence of rounds. `attempt` fences writers: only the newest may write."""
+    """A configured sequence of rounds. `attempt` fences writers: only the newest may write.
+
+    `submission` counts how often it was put on the queue (by submitting it, then by resuming it).
+    """
 
     __tablename__ = "run"
+    __table_args__ = NEVER_REUSED
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
@@ -174,6 +182,7 @@ class Run(Base):
     stage: Mapped[str] = mapped_column(String(200), default="")  # "round 2 of 3: selecting"
     done: Mapped[int] = mapped_column(default=0)  # progress within the stage
     total: Mapped[int] = mapped_column(default=0)
+    submission: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
@@ -215,7 +224,7 @@ class Metric(Base):
     """One value of a curve."""
 
     __tablename__ = "metric"
-    __table_args__ = (UniqueConstraint("run_id", "round", "name", "step"),)
+    __table_args__ = (UniqueConstraint("run_id", "round", "name", "step"), NEVER_REUSED)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))

@@ -1,0 +1,177 @@
+"""Named queries on runs: what pages and commands show. Each asks the gate first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.store.gate import visible
+from vecaf.store.models import (
+    Artifact,
+    Dataset,
+    Event,
+    Metric,
+    Round,
+    Run,
+    Sample,
+    Selection,
+)
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the list of runs. Accuracies are the last finished round's, 0 to 1."""
+
+    id: int
+    name: str
+    dataset: str
+    strategy: str
+    state: str
+    stage: str
+    done: int
+    total: int
+    cancel_requested: bool
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    rounds: int  # configured
+    rounds_done: int
+    val_accuracy: float | None
+    test_accuracy: float | None
+
+
+def list_runs(
+    session: Session, user_id: int, *, limit: int = 100, before_id: int | None = None
+) -> list[RunSummary]:
+    """The user's runs, newest first; page on with `before_id` = the last id of the page."""
+    query = _summaries().where(Run.owner_id == user_id).order_by(Run.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(Run.id < before_id)
+    return [_summary(row) for row in session.execute(query)]
+
+
+def run_summary(session: Session, user_id: int, run_id: int) -> RunSummary:
+    """One run's line. Raises NotFoundError."""
+    visible(session, user_id, Run, run_id)
+    return _summary(session.execute(_summaries().where(Run.id == run_id)).one())
+
+
+def metrics_since(
+    session: Session, user_id: int, run_id: int, after_id: int = 0, *, limit: int = 20_000
+) -> Sequence[Metric]:
+    """Metrics with an id above `after_id`, in order of writing.
+
+    A resumed run writes some points again: a later (round, step, name) replaces an earlier one.
+    """
+    visible(session, user_id, Run, run_id)
+    query = sa.select(Metric).where(Metric.run_id == run_id, Metric.id > after_id)
+    return session.scalars(query.order_by(Metric.id).limit(limit)).all()
+
+
+def last_metrics(session: Session, user_id: int, run_id: int) -> dict[str, float]:
+    """The newest value of every metric by name."""
+    visible(session, user_id, Run, run_id)
+    newest = sa.select(sa.func.max(Metric.id)).where(Metric.run_id == run_id).group_by(Metric.name)
+    rows = session.execute(sa.select(Metric.name, Metric.value).where(Metric.id.in_(newest)))
+    return {row.name: row.value for row in rows}
+
+
+def events_since(
+    session: Session, user_id: int, run_id: int, after_id: int = 0, *, limit: int = 1000
+) -> Sequence[Event]:
+    """Lines of the run's log with an id above `after_id`, oldest first."""
+    visible(session, user_id, Run, run_id)
+    query = sa.select(Event).where(Event.run_id == run_id, Event.id > after_id)
+    return session.scalars(query.order_by(Event.id).limit(limit)).all()
+
+
+def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
+    """The run's finished rounds, first to last."""
+    visible(session, user_id, Run, run_id)
+    return session.scalars(
+        sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
+    ).all()
+
+
+def rounds_picked(session: Session, user_id: int, run_id: int) -> dict[int, int]:
+    """How many images were picked, by round (a round under way included)."""
+    visible(session, user_id, Run, run_id)
+    rows = session.execute(
+        sa.select(Selection.round, sa.func.count())
+        .where(Selection.run_id == run_id)
+        .group_by(Selection.round)
+        .order_by(Selection.round)
+    )
+    return {row.round: row[1] for row in rows}
+
+
+def picks_of(
+    session: Session, user_id: int, run_id: int, round: int, *, offset: int = 0, limit: int = 100
+) -> list[tuple[Selection, Sample]]:
+    """A page of one round's picks in rank order, each with its sample."""
+    visible(session, user_id, Run, run_id)
+    rows = session.execute(
+        sa.select(Selection, Sample)
+        .join(Sample, Sample.id == Selection.sample_id)
+        .where(Selection.run_id == run_id, Selection.round == round)
+        .order_by(Selection.rank)
+        .offset(offset)
+        .limit(limit)
+    )
+    return [(row.Selection, row.Sample) for row in rows]
+
+
+def artifacts_of(session: Session, user_id: int, run_id: int) -> Sequence[Artifact]:
+    """The files that the run made, oldest first."""
+    visible(session, user_id, Run, run_id)
+    return session.scalars(
+        sa.select(Artifact).where(Artifact.run_id == run_id).order_by(Artifact.id)
+    ).all()
+
+
+def _summaries() -> sa.Select[Run, str, int, float, float]:
+    last = (
+        sa.select(Round.run_id, sa.func.max(Round.number).label("number"))
+        .group_by(Round.run_id)
+        .subquery()
+    )
+    return (
+        sa.select(
+            Run,
+            Dataset.name.label("dataset"),
+            Round.number,
+            Round.val_accuracy,
+            Round.test_accuracy,
+        )
+        .join(Dataset, Dataset.id == Run.dataset_id)
+        .outerjoin(last, last.c.run_id == Run.id)
+        .outerjoin(Round, sa.and_(Round.run_id == Run.id, Round.number == last.c.number))
+    )
+
+
+def _summary(row: sa.Row[Run, str, int, float, float]) -> RunSummary:
+    run, dataset, number, val_accuracy, test_accuracy = row  # the last three may be NULL
+    return RunSummary(
+        id=run.id,
+        name=run.name,
+        dataset=dataset,
+        strategy=str(run.config.get("strategy", "")),
+        state=run.state,
+        stage=run.stage,
+        done=run.done,
+        total=run.total,
+        cancel_requested=run.cancel_requested,
+        error=run.error,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        rounds=int(run.config.get("rounds", 0)),
+        rounds_done=number or 0,
+        val_accuracy=val_accuracy,
+        test_accuracy=test_accuracy,
+    )
