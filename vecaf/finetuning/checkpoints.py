@@ -1,0 +1,96 @@
+"""Checkpoints of a training stage: safetensors, with the numbers in the header."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vecaf.errors import VecafError
+from vecaf.files import replacing
+
+if TYPE_CHECKING:
+    from vecaf.finetuning.loop import AveragedWeights, TrainState
+
+
+def save_state(
+    path: Path,
+    state: TrainState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    averaged: AveragedWeights | None,
+) -> None:
+    """Write everything that `load_state` needs to go on at `state.step`, atomically.
+
+    Only weights that train are written: the others are the pretrained ones.
+    """
+    tensors = {
+        f"model.{name}": value.detach()
+        for name, value in model.named_parameters()
+        if value.requires_grad
+    }
+    for index, slots in optimizer.state_dict()["state"].items():
+        for name, value in slots.items():
+            tensors[f"optimizer.{index}.{name}"] = value
+    numbers = {"step": state.step, "best": state.best, "loss_sum": state.loss_sum}
+    if averaged is not None:
+        tensors |= {f"averaged.{name}": value for name, value in averaged.weights.items()}
+        numbers["updates"] = averaged.updates
+    save_tensors(path, tensors, {"state": json.dumps(numbers)})
+
+
+def load_state(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    averaged: AveragedWeights | None,
+) -> TrainState | None:
+    """Restore what `save_state` wrote into the three objects; None where there is no checkpoint.
+
+    Raises VecafError for a file that is damaged or belongs to another model.
+    """
+    from vecaf.finetuning.loop import TrainState
+
+    if not path.exists():
+        return None
+    tensors, metadata = load_tensors(path)
+    numbers = json.loads(metadata["state"])
+    parameters = dict(model.named_parameters())
+    slots: dict[int, dict[str, Tensor]] = {}
+    with torch.no_grad():
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            if part == "model":
+                parameters[rest].copy_(value)
+            elif part == "averaged" and averaged is not None:
+                averaged.weights[rest].copy_(value)
+            elif part == "optimizer":
+                index, _, slot = rest.partition(".")
+                slots.setdefault(int(index), {})[slot] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    if averaged is not None:
+        averaged.updates = numbers["updates"]
+    return TrainState(numbers["step"], numbers["best"], numbers["loss_sum"])
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file atomically and durably."""
+    with replacing(path) as temporary:
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()}, temporary, metadata
+        )
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: tensors and the header's metadata. Raises VecafError if damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise VecafError(f"{path} can't be read as safetensors ({error}).") from error

@@ -1,0 +1,160 @@
+"""The training loop. It fits on a screen and can stop and go on after any batch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vecaf.errors import CanceledError
+from vecaf.finetuning.checkpoints import load_state, save_state
+
+CHECKPOINT_SECONDS = 10.0  # at most this much work is lost to a power cut
+REPORT_SECONDS = 0.5  # how often a loss leaves the device for the curves
+
+Batch = Callable[[int], tuple[Tensor, Tensor]]  # step → inputs and class indices
+
+
+@dataclass
+class TrainState:
+    """Where a stage stands. `best` is the validation score of the kept weights."""
+
+    step: int = 0
+    best: float = -math.inf
+    loss_sum: float = 0.0  # over the current epoch's steps so far
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the loop tells its caller; every one is called between two batches.
+
+    `on_loss(step, mean loss of the epoch so far)`; `on_epoch(step, epoch, mean loss)` returns the
+    validation score of the weights; `on_best()` keeps them; `should_stop()` asks for cancellation.
+    """
+
+    on_loss: Callable[[int, float], None]
+    on_epoch: Callable[[int, int, float], float]
+    on_best: Callable[[], None]
+    should_stop: Callable[[], bool]
+
+
+def fit(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    *,
+    epochs: int,
+    steps_per_epoch: int,
+    hooks: Hooks,
+    checkpoint: Path,
+    averaged: AveragedWeights | None = None,
+    label_smoothing: float = 0.0,
+    frozen_statistics: bool = True,
+) -> TrainState:
+    """Minimise the cross-entropy of `model` over `batch(0)`, `batch(1)`, …
+
+    Batches are a function of the step alone, so a loop that goes on from `checkpoint` computes
+    what an uninterrupted one would have. The learning rate is warmed up over the first 5% of the
+    steps, then follows a cosine to zero. `frozen_statistics` keeps batch normalisation's running
+    statistics as pretrained: with few images, batch statistics are noise.
+
+    Raises CanceledError, after saving a checkpoint, when `hooks.should_stop()`.
+    """
+    device = next(model.parameters()).device
+    bf16 = device.type == "cuda"
+    base_rates = [group["lr"] for group in optimizer.param_groups]
+    state = load_state(checkpoint, model, optimizer, averaged) or TrainState()
+    total = epochs * steps_per_epoch
+    losses = torch.zeros((), device=device)
+    saved = reported = time.monotonic()
+    model.train()
+    if frozen_statistics:
+        freeze_batch_norm(model)
+
+    while state.step < total:
+        if hooks.should_stop():
+            state.loss_sum += float(losses)
+            save_state(checkpoint, state, model, optimizer, averaged)
+            raise CanceledError("The run was canceled; it can be resumed from here.")
+
+        inputs, targets = batch(state.step)
+        for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+            group["lr"] = rate * schedule(state.step, total)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            loss = F.cross_entropy(model(inputs), targets, label_smoothing=label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        if averaged is not None:
+            averaged.update(model)
+        losses += loss.detach()
+        state.step += 1
+
+        in_epoch = (state.step - 1) % steps_per_epoch + 1
+        if in_epoch == steps_per_epoch:
+            mean = (state.loss_sum + float(losses)) / in_epoch
+            score = hooks.on_epoch(state.step, state.step // steps_per_epoch, mean)
+            if score > state.best:
+                state.best = score
+                hooks.on_best()
+            state.loss_sum = 0.0
+            losses.zero_()
+        elif time.monotonic() - reported > REPORT_SECONDS:
+            hooks.on_loss(state.step, (state.loss_sum + float(losses)) / in_epoch)
+            reported = time.monotonic()
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            state.loss_sum += float(losses)
+            losses.zero_()
+            save_state(checkpoint, state, model, optimizer, averaged)
+            saved = time.monotonic()
+    return state
+
+
+class AveragedWeights:
+    """Exponential moving average of a model's floating-point weights (its buffers are copied).
+
+    The decay is warmed up as min(decay, (1 + updates) / (10 + updates)), so that short trainings
+    are not dominated by the starting weights.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.weights = {name: value.detach().clone() for name, value in _weights(model).items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        current = _weights(model)
+        names = list(self.weights)
+        torch._foreach_lerp_(
+            [self.weights[name] for name in names],
+            [current[name].detach() for name in names],
+            1 - decay,
+        )
+
+
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def schedule(step: int, total: int, warmup: float = 0.05) -> float:
+    """The share of the base learning rate at `step` of `total`: linear warm-up, then cosine."""
+    warm = max(1, round(total * warmup))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Put every batch normalisation layer of `model` into evaluation mode."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -1,0 +1,76 @@
+"""The model that is finetuned: a PVM's features, centred on the pool, under a linear classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vecaf.encoders.pvm import PVM
+
+
+class Head(nn.Module):
+    """A linear classifier on unit features from which the pool's mean direction is taken out.
+
+    Pooled activations share a large common part. Without it a logistic head reaches the same
+    accuracy in about a fifth of the steps (measured on CIFAR-10 and PACS features).
+    """
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, n_classes: int) -> None:
+        """`mean` (d,): the pool's mean unit feature. Weights start at zero: no class favoured."""
+        super().__init__()
+        self.register_buffer("mean", mean.clone())
+        self.linear = nn.Linear(len(mean), n_classes)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, centred: Tensor) -> Tensor:
+        """Centred unit features (n, d) → logits (n, classes)."""
+        logits: Tensor = self.linear(centred)
+        return logits
+
+    def centre(self, features: Tensor) -> Tensor:
+        """Raw features (n, d) → unit rows after the pool's mean was taken out."""
+        return F.normalize(F.normalize(features, dim=1) - self.mean, dim=1)
+
+
+class Classifier(nn.Module):
+    """Images (n, 3, s, s), normalised as the PVM wants them → logits (n, classes)."""
+
+    def __init__(self, backbone: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.head.centre(self.backbone(images))
+
+
+class FeaturesAndLogits(nn.Module):
+    """A classifier's features and logits side by side (n, d + classes), from one pass."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.classifier.features(images)
+        return torch.cat([features, self.classifier.head(features)], dim=1)
+
+
+def build_classifier(pvm: PVM, head: Head) -> Classifier:
+    """The PVM with its pretrained weights under `head`."""
+    return Classifier(pvm.build(0), head)
+
+
+def mean_direction(features: NDArray[np.float32]) -> Tensor:
+    """Mean of the unit rows of `features` (n, d) → (d,), what `Head` centres on."""
+    return F.normalize(torch.from_numpy(features), dim=1).mean(dim=0)

@@ -1,0 +1,216 @@
+"""How a round trains: the logistic head first, then, in full mode, the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from timm.optim._param_groups import param_groups_layer_decay
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vecaf.config import RunConfig
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.runtime import compile_encoder, encode_files
+from vecaf.errors import CanceledError
+from vecaf.finetuning.batches import FeatureBatches, ImageBatches
+from vecaf.finetuning.checkpoints import load_tensors, save_tensors
+from vecaf.finetuning.loop import AveragedWeights, Hooks, TrainState, fit
+from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
+
+HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not batches
+
+
+@dataclass(frozen=True)
+class Images:
+    """Image files and their class indices (n,), in one order."""
+
+    paths: list[Path]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a stage tells its caller what happens, with steps counted from the stage's start.
+
+    `values(step, {name: value})` for the curves, `epoch(done, total)` for progress.
+    """
+
+    values: Callable[[int, dict[str, float]], None]
+    epoch: Callable[[int, int], None]
+    should_stop: Callable[[], bool]
+
+
+def train_head(
+    head: Head,
+    features: Tensor,
+    labels: Tensor,
+    val_features: Tensor,
+    val_labels: Tensor,
+    config: RunConfig,
+    seed: int,
+    folder: Path,
+    report: Report,
+) -> TrainState:
+    """Train `head` on centred unit features (n, d); it ends with its best epoch's weights.
+
+    The best epoch is the one with the highest validation accuracy, ties going to the lower
+    validation loss. Without validation images the last epoch is kept.
+    """
+    batches = FeatureBatches(features, labels, config.batch_size, seed)
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=config.head_lr, weight_decay=config.weight_decay, fused=True
+    )
+    best = folder / "head.safetensors"
+    epochs = config.epochs if config.mode == "head-only" else HEAD_EPOCHS_BEFORE_FULL
+
+    def validate() -> Tensor:
+        with torch.inference_mode():
+            logits: Tensor = head(val_features)
+        return logits
+
+    state = fit(
+        head,
+        optimizer,
+        batches,
+        epochs=epochs,
+        steps_per_epoch=batches.order.steps_per_epoch,
+        hooks=_hooks(
+            report, epochs, validate, val_labels, lambda: save_tensors(best, _state(head), {})
+        ),
+        checkpoint=folder / "head-checkpoint.safetensors",
+        label_smoothing=config.label_smoothing,
+    )
+    head.load_state_dict(load_tensors(best)[0])
+    return state
+
+
+def train_full(
+    classifier: Classifier,
+    train: Images,
+    val: Images,
+    preprocessing: Preprocessing,
+    config: RunConfig,
+    seed: int,
+    folder: Path,
+    report: Report,
+) -> TrainState:
+    """Finetune all of `classifier`, on its device; it ends with its best epoch's averaged weights.
+
+    AdamW with layer-wise learning-rate decay (timm's layer groups), so that early layers, which
+    transfer as they are, move least; an exponential moving average of the weights is what is
+    validated and kept.
+    """
+    device = next(classifier.parameters()).device
+    targets = torch.from_numpy(train.labels).to(device)
+    batches = ImageBatches(train.paths, targets, preprocessing, config.batch_size, seed)
+    optimizer = torch.optim.AdamW(_layer_groups(classifier, config), fused=True)
+    averaged = AveragedWeights(classifier, config.ema)
+    shadow = deepcopy(classifier)
+    best = folder / "model.safetensors"
+    val_labels = torch.from_numpy(val.labels)
+
+    def validate() -> Tensor:
+        shadow.load_state_dict(averaged.weights, strict=False)
+        logits = predict(shadow, val.paths, preprocessing, report.should_stop)[1]
+        return torch.from_numpy(logits)
+
+    try:
+        state = fit(
+            classifier,
+            optimizer,
+            batches,
+            epochs=config.epochs,
+            steps_per_epoch=batches.order.steps_per_epoch,
+            hooks=_hooks(
+                report,
+                config.epochs,
+                validate,
+                val_labels,
+                lambda: save_tensors(best, _state(shadow), {}),
+            ),
+            checkpoint=folder / "full-checkpoint.safetensors",
+            averaged=averaged,
+            label_smoothing=config.label_smoothing,
+        )
+    finally:
+        batches.close()
+    classifier.load_state_dict(load_tensors(best)[0])
+    return state
+
+
+def predict(
+    classifier: Classifier,
+    paths: list[Path],
+    preprocessing: Preprocessing,
+    should_stop: Callable[[], bool] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Centred features (n, d) and logits (n, classes) of image files, by the fast runtime."""
+    dimension = len(classifier.head.mean)
+    width = dimension + classifier.head.linear.out_features
+    out = np.empty((len(paths), width), dtype=np.float32)
+    if paths:
+        device = str(next(classifier.parameters()).device)
+        runtime = compile_encoder(
+            FeaturesAndLogits(classifier).eval(), preprocessing, device=device
+        )
+        files = encode_files(
+            runtime, paths, preprocessing, progress=progress, should_stop=should_stop
+        )
+        for start, rows in files:
+            out[start : start + len(rows)] = rows
+    return out[:, :dimension], out[:, dimension:]
+
+
+def _hooks(
+    report: Report,
+    epochs: int,
+    validate: Callable[[], Tensor],
+    labels: Tensor,
+    keep: Callable[[], None],
+) -> Hooks:
+    """One stage's hooks: curves, validation, the best weights kept."""
+
+    def on_epoch(step: int, epoch: int, loss: float) -> float:
+        report.epoch(epoch, epochs)
+        if not len(labels):
+            report.values(step, {"train_loss": loss})
+            return float(epoch)  # nothing to compare by: later is better
+        try:
+            logits = validate()
+        except CanceledError:  # the epoch's checkpoint is written by the loop's own question
+            report.values(step, {"train_loss": loss})
+            raise
+        accuracy = float((logits.argmax(dim=1) == labels).float().mean())
+        val_loss = float(F.cross_entropy(logits, labels))
+        report.values(step, {"train_loss": loss, "val_loss": val_loss, "val_accuracy": accuracy})
+        return accuracy - 1e-4 * min(val_loss, 1.0)  # the loss only breaks ties
+
+    return Hooks(
+        on_loss=lambda step, loss: report.values(step, {"train_loss": loss}),
+        on_epoch=on_epoch,
+        on_best=keep,
+        should_stop=report.should_stop,
+    )
+
+
+def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, object]]:
+    groups: list[dict[str, object]] = param_groups_layer_decay(
+        classifier.backbone,
+        weight_decay=config.weight_decay,
+        layer_decay=config.layer_decay,
+    )
+    for group in groups:
+        group["lr"] = config.lr * float(group.pop("lr_scale"))  # type: ignore[arg-type]
+    head = list(classifier.head.parameters())
+    return [*groups, {"params": head, "lr": config.lr, "weight_decay": config.weight_decay}]
+
+
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu() for name, value in module.state_dict().items()}
