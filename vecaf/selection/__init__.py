@@ -6,6 +6,7 @@ from vecaf.selection.kcenter import kcenter
 from vecaf.selection.kmeans import kmeans
 from vecaf.selection.random import random
 from vecaf.selection.registry import STRATEGIES, StrategyInfo, describe
+from vecaf.selection.vecaf import vecaf
 
 __all__ = [
     "STRATEGIES",
@@ -17,4 +18,5 @@ __all__ = [
     "kmeans",
     "random",
     "select",
+    "vecaf",
 ]

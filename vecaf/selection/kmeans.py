@@ -28,24 +28,27 @@ def kmeans(pool: Pool, budget: int, rng: np.random.Generator, *, iterations: int
     if not isinstance(iterations, int | np.integer) or iterations < 0:
         raise InputError(f"iterations is {iterations!r}; use a whole number, 0 or more.")
     fixed = pool.features[pool.chosen]
-    centres = lloyd(pool.features, seed_centres(pool, budget, rng), fixed, iterations)
+    centres = lloyd(
+        pool.features, seed_centres(pool.features, pool, budget, rng), fixed, iterations
+    )
     picked = nearest_unused(pool.features, centres, pool.available())
     return by_coverage(pool, picked, centres)
 
 
-def seed_centres(pool: Pool, k: int, rng: np.random.Generator) -> Floats:
-    """k rows by k-means++ (each drawn by its squared distance to the nearest one so far).
+def seed_centres(features: Floats, pool: Pool, k: int, rng: np.random.Generator) -> Floats:
+    """k of `features` (the pool's rows, in any space) by k-means++, float32 (k, d).
 
-    It draws from the first rows of the pool's (random) order, as many as the cost allows; where
-    that is under 4 rows a centre, plain random rows do. Returns float32 (k, d).
+    Each is drawn by its squared distance to the nearest one so far, from the first rows of the
+    pool's (random) order, as many as the cost allows; where that is under 4 rows a centre, plain
+    random rows do.
     """
     free = np.flatnonzero(pool.available())
-    size = int(_SEEDING_COST / (k * pool.features.shape[1]))
+    size = int(_SEEDING_COST / (k * features.shape[1]))
     if k >= len(free) or size < 4 * k:
-        return pool.features[free[:k]]
-    rows = pool.features[free[: max(size, 4 * k)]]
+        return features[free[:k]]
+    rows = features[free[: max(size, 4 * k)]]
     distance = np.full(len(rows), 2.0, dtype=np.float32)  # 1 − cosine: half the squared chord
-    for centre in pool.features[pool.chosen]:
+    for centre in features[pool.chosen]:
         np.minimum(distance, 1 - rows @ centre, out=distance)
     picked = np.empty(k, dtype=np.int64)
     for index in range(k):
@@ -60,8 +63,16 @@ def seed_centres(pool: Pool, k: int, rng: np.random.Generator) -> Floats:
     return rows[picked]
 
 
-def lloyd(features: Floats, centres: Floats, fixed: Floats, iterations: int) -> Floats:
+def lloyd(
+    features: Floats,
+    centres: Floats,
+    fixed: Floats,
+    iterations: int,
+    weights: Floats | None = None,
+) -> Floats:
     """Lloyd's iterations with cosine similarity; rows nearer to `fixed` (c, d) move nothing.
+
+    weights (n,) count each row in its centre's mean; None counts all alike.
 
     An empty cluster restarts at the row that is covered worst. Returns unit centres (k, d).
     """
@@ -70,14 +81,14 @@ def lloyd(features: Floats, centres: Floats, fixed: Floats, iterations: int) -> 
     k = len(centres)
     centres = centres.copy()
     rows = torch.from_numpy(features)
-    ones = torch.ones(len(features))
+    mass_of = torch.ones(len(features)) if weights is None else torch.from_numpy(weights)
     before: Ids | None = None
     for _ in range(iterations):
         similarity, winner = nearest(features, np.concatenate((centres, fixed)))
         if before is not None and np.array_equal(before, winner):
             break
         before = winner
-        sums, mass = weighted_sums(rows, torch.from_numpy(winner), ones, k + len(fixed))
+        sums, mass = weighted_sums(rows, torch.from_numpy(winner), mass_of, k + len(fixed))
         means, filled = sums.numpy()[:k], mass.numpy()[:k] > 0
         length = np.linalg.norm(means, axis=1, keepdims=True)
         moved = filled & (length[:, 0] > 1e-12)

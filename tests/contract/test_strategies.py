@@ -1,0 +1,148 @@
+"""What every registered strategy must keep; a new one is tested by being registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecaf
+from vecaf.selection import STRATEGIES, describe
+
+pytestmark = pytest.mark.parametrize("name", sorted(STRATEGIES))
+
+Array = npt.NDArray[Any]
+
+
+def pool(n: int, d: int = 6, seed: int = 0) -> dict[str, Array]:
+    """Clustered features and everything a strategy may need beside them."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(5, d))
+    labels = rng.integers(5, size=n)
+    features = (centres[labels] + 0.4 * rng.normal(size=(n, d))).astype(np.float32)
+    logits = 3 * np.eye(5)[labels] + rng.normal(size=(n, 5))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    losses = -np.log(probabilities[np.arange(n), labels])
+    return {
+        "features": features,
+        "labels": labels,
+        "probabilities": probabilities,
+        "losses": losses,
+    }
+
+
+def select(name: str, data: dict[str, Array], budget: int, **options: Any) -> vecaf.Selection:
+    """`vecaf.select` with the arguments that the strategy says it uses."""
+    info = STRATEGIES[name].info
+    used = {key: data[key] for key in (*info.required, *info.optional)}
+    return vecaf.select(data["features"], budget, name, **used, **options)
+
+
+def check(picked: vecaf.Selection, n: int, budget: int, chosen: Array | None = None) -> None:
+    assert picked.ids.dtype == np.int64 and picked.ids.shape == (budget,)
+    assert len(set(picked.ids.tolist())) == budget
+    assert picked.ids.min() >= 0 and picked.ids.max() < n
+    if chosen is not None:
+        assert not set(picked.ids.tolist()) & set(chosen.tolist())
+    for part in picked.scores.values():
+        assert part.dtype == np.float32 and part.shape == (budget,) and np.isfinite(part).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(n=st.integers(1, 60), data=st.data())
+def test_picks_are_distinct_and_never_chosen_before(name: str, n: int, data: st.DataObject) -> None:
+    earlier = data.draw(st.integers(0, n - 1))
+    budget = data.draw(st.integers(1, n - earlier))
+    seed = data.draw(st.integers(0, 2**32))
+    chosen = np.random.default_rng(seed).permutation(n)[:earlier]
+    picked = select(name, pool(n, seed=seed), budget, chosen=chosen, seed=seed)
+    check(picked, n, budget, chosen)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32), budget=st.integers(1, 40), earlier=st.integers(0, 20))
+def test_permuted_rows_give_the_same_picks(name: str, seed: int, budget: int, earlier: int) -> None:
+    n = 80
+    data = pool(n, seed=seed)
+    order = np.random.default_rng(seed + 1).permutation(n)
+    chosen = np.arange(earlier)
+    straight = select(name, data, budget, chosen=chosen, seed=seed)
+    shuffled = {key: value[order] for key, value in data.items()}
+    again = select(name, shuffled, budget, chosen=np.argsort(order)[chosen], seed=seed)
+    np.testing.assert_array_equal(order[again.ids], straight.ids)
+    for part, value in straight.scores.items():
+        np.testing.assert_array_equal(again.scores[part], value)
+
+
+def test_a_seed_repeats_itself(name: str) -> None:
+    data = pool(100)
+    first, second = (select(name, data, 17, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first.ids, second.ids)
+
+
+def test_the_whole_pool_can_be_bought(name: str) -> None:
+    check(select(name, pool(40), 40), 40, 40)
+
+
+@pytest.mark.parametrize("kind", ["equal", "twins", "zeros", "one column", "huge"])
+def test_degenerate_rows_are_survived(name: str, kind: str) -> None:
+    data = pool(60)
+    rows = data["features"]
+    data["features"] = {
+        "equal": np.ones_like(rows),
+        "twins": np.repeat(rows[:6], 10, axis=0),
+        "zeros": np.zeros_like(rows),
+        "one column": rows[:, :1],
+        "huge": rows * np.float32(1e30),
+    }[kind]
+    for budget in (1, 25, 60):
+        check(select(name, data, budget), 60, budget)
+    check(select(name, data, 20, chosen=np.arange(40)), 60, 20, np.arange(40))
+
+
+def test_features_may_be_half_precision_and_are_not_changed(name: str) -> None:
+    data = pool(50)
+    data["features"] = data["features"].astype(np.float16)
+    before = {key: value.copy() for key, value in data.items()}
+    check(select(name, data, 9), 50, 9)
+    for key, value in before.items():
+        np.testing.assert_array_equal(data[key], value)
+
+
+def test_rows_that_are_not_numbers_are_refused(name: str) -> None:
+    for bad in (np.nan, np.inf):
+        data = pool(20)
+        data["features"][7, 2] = bad
+        with pytest.raises(vecaf.InputError, match="row 7"):
+            select(name, data, 3)
+
+
+def test_budgets_out_of_range_are_refused(name: str) -> None:
+    for budget, chosen in ((0, []), (-1, []), (21, []), (16, [0, 1, 2, 3, 4])):
+        with pytest.raises(vecaf.InputError, match="budget"):
+            select(name, pool(20), budget, chosen=np.array(chosen, dtype=np.int64))
+
+
+def test_missing_arguments_are_named(name: str) -> None:
+    for argument in STRATEGIES[name].info.required:
+        data = pool(20)
+        used = {key: data[key] for key in STRATEGIES[name].info.required if key != argument}
+        with pytest.raises(vecaf.InputError, match=f"{argument}="):
+            vecaf.select(data["features"], 3, name, **used)
+
+
+def test_each_strategy_says_what_it_is(name: str) -> None:
+    (info,) = (entry for entry in describe() if entry.name == name)
+    assert info.description.endswith(".") and len(info.description) <= 100
+    assert set(info.tracks) <= {"label-free", "labels-known"} and info.tracks
+    assert set(info.required) | set(info.optional) <= {"losses", "labels", "probabilities"}
+    assert (STRATEGIES[name].__doc__ or "").strip()
+
+
+def test_an_unknown_option_is_refused(name: str) -> None:
+    with pytest.raises(vecaf.InputError, match="no option 'no_such_option'"):
+        select(name, pool(20), 3, no_such_option=1)

@@ -1,0 +1,34 @@
+"""The space in which rows are compared: leading principal components on the unit sphere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecaf.selection.pool import Floats
+
+_SAMPLE = 20_000  # rows that the covariance is estimated from
+
+
+def principal_space(features: Floats, dimensions: int) -> Floats:
+    """Rows about their mean in the leading principal components: unit float32 (n, ≤ dimensions).
+
+    The components come from the first 20,000 rows, a random sample of a canonical pool. With
+    `dimensions` 0, or fewer than three rows, features are returned as they are. A row that lies
+    on the mean (all rows equal, say) becomes a row of zeros.
+    """
+    if dimensions == 0 or len(features) < 3:
+        return features
+    sample = features[:_SAMPLE].astype(np.float64)
+    mean = sample.mean(axis=0)
+    sample -= mean
+    variance, basis = np.linalg.eigh(sample.T @ sample)  # ascending
+    leading = basis[:, ::-1][:, :dimensions]
+    # Directions that hold rounding errors only would be blown up by the scaling to unit length.
+    leading = leading[:, variance[::-1][:dimensions] > 1e-10 * len(sample)]
+    if not leading.shape[1]:
+        return features
+    directions = leading.astype(np.float32)
+    rows = features @ directions - (mean @ leading).astype(np.float32)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Floats = rows / np.maximum(length, np.float32(1e-12))
+    return unit

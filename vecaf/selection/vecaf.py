@@ -1,0 +1,158 @@
+"""VeCAF's objective-aware data selection (ODS): typical images, weighted by what they cost."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+
+from vecaf.errors import InputError
+from vecaf.selection.centroids import Objective, check_descent, check_number, descend, nearest
+from vecaf.selection.kmeans import lloyd, seed_centres
+from vecaf.selection.pool import Floats, Pool
+from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.space import principal_space
+from vecaf.selection.typical import typical_rows
+
+
+@strategy(
+    description="Typical images of every region of the pool, weighted by what they still cost.",
+    paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
+    optional=("losses", "probabilities"),
+)
+def vecaf(
+    pool: Pool,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    gamma: float | str = "auto",
+    mix: float = 0.2,
+    classes: int | None = None,
+    objective: str = "paper",
+    steps: int = 100,
+    temperature: float = 0.07,
+    learning_rate: float = 1e-3,
+    dimensions: int = 64,
+    restarts: int = 1,
+    width: float = 0.2,
+) -> Picks:
+    """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.
+
+    1. Rows are seen in their `dimensions` leading principal components about the mean, where
+       classes stand apart, scaled to unit length again (0 keeps the features as they are).
+    2. Centroids start from weighted spherical k-means (`restarts` times; the best by the
+       objective is kept) and descend `steps` Adam steps (`centroids.descend`).
+    3. Of each centroid's rows the pick is the most typical one (`typical.typical_rows`): it has
+       the greatest weighted similarity, exp((cosine − 1) / `width`), to the rows around it.
+
+    The weights are p ∝ clip(loss, 5%, 95%)^`gamma`, mixed with `mix` of the uniform ones; without
+    `losses` they are uniform. See `auto_gamma` for gamma="auto"; it needs `classes`, or
+    `probabilities` to count them, and is 0 without. objective="released-code" keeps p uniform and
+    multiplies s_i by the loss inside the logarithm, as the authors' program does, for comparison:
+    there a costly image pulls less.
+
+    Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
+    loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
+    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
+    """
+    check_descent(steps, temperature, learning_rate)
+    _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
+    if pool.probabilities is not None and classes is None:
+        classes = pool.probabilities.shape[1]
+    power = auto_gamma(budget + len(pool.chosen), classes) if gamma == "auto" else float(gamma)
+    weights = loss_weights(pool.losses, power, mix, len(pool))
+    released = objective == "released-code" and pool.losses is not None
+    rows = principal_space(pool.features, dimensions)
+    fixed = rows[pool.chosen]
+    best: Floats | None = None
+    least = np.inf
+    for _ in range(restarts):
+        start = lloyd(rows, seed_centres(rows, pool, budget, rng), fixed, 20, weights)
+        found = descend(
+            rows,
+            start,
+            fixed=fixed,
+            weights=None if released else weights,
+            gains=_clipped(pool.losses) if released and pool.losses is not None else None,
+            steps=steps,
+            temperature=temperature,
+            learning_rate=learning_rate,
+        )
+        if best is None or found.losses[-1:].sum() < least:
+            best, least = found.centroids, float(found.losses[-1:].sum())
+    assert best is not None  # restarts ≥ 1
+    centroids = np.concatenate((best, fixed))
+    _, winner = nearest(rows, centroids)
+    picked, density = typical_rows(rows, winner, best, pool.available(), weights, width)
+    coverage = np.bincount(winner, minlength=len(centroids))[:budget] / len(pool)
+    rank = np.argsort(-coverage, kind="stable")
+    return picked[rank], {
+        "loss_weight": (weights * len(pool))[picked[rank]],
+        "density": density[rank],
+        "coverage": coverage[rank].astype(np.float32),
+        "similarity": np.einsum("ij,ij->i", rows[picked], best)[rank],
+    }
+
+
+def auto_gamma(picks: int, classes: int | None) -> float:
+    """γ by the number of picks a class, r: clip(½·log10(r / 100), −½, ½), and 0 if unknown.
+
+    Few picks a class must first show the model what is typical, so easy images weigh more (γ < 0);
+    with hundreds a class what is still hard is what is left to learn (γ > 0). The rule reads no
+    label: only the budget, the picks of earlier rounds and how many classes there are.
+    """
+    if classes is None:
+        return 0.0
+    return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
+
+
+def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:
+    """p, float32 (n,), sums to 1: (1 − mix)·clip(loss, 5%, 95%)^γ normalised + mix/n.
+
+    Raises InputError for a negative loss.
+    """
+    uniform = np.full(n, 1 / n, dtype=np.float32)
+    if losses is None or gamma == 0:
+        return uniform
+    p = np.power(_clipped(losses), np.float32(gamma))
+    return (1 - np.float32(mix)) * (p / p.sum()) + np.float32(mix) * uniform
+
+
+def _clipped(losses: Floats) -> Floats:
+    """Losses between their 5% and 95% quantiles, and at least a thousandth of the latter."""
+    if losses.min() < 0:
+        raise InputError("losses holds a negative number; cross-entropy is 0 or more.")
+    low, high = np.quantile(losses, (0.05, 0.95))
+    if high <= 0:
+        return np.ones_like(losses)
+    return np.clip(losses, max(low, high / 1000), high).astype(np.float32)
+
+
+def _check_options(
+    gamma: float | str,
+    mix: float,
+    classes: int | None,
+    objective: str,
+    dimensions: int,
+    restarts: int,
+    width: float,
+) -> None:
+    if isinstance(gamma, str):
+        if gamma != "auto":
+            raise InputError(f"gamma is '{gamma}'; use 'auto' or a number.")
+    else:
+        check_number("gamma", gamma)
+    if not 0 <= check_number("mix", mix) <= 1:
+        raise InputError(f"mix is {mix}; use a number from 0 to 1.")
+    if objective not in get_args(Objective):
+        raise InputError(
+            f"objective is '{objective}'; use {' or '.join(map(repr, get_args(Objective)))}."
+        )
+    check_number("width", width, above=0.0, usual=0.2)
+    for name, value, least in (
+        ("classes", 1 if classes is None else classes, 1),
+        ("dimensions", dimensions, 0),
+        ("restarts", restarts, 1),
+    ):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} is {value!r}; use a whole number, at least {least}.")
