@@ -1,0 +1,184 @@
+"""The process that does one attempt at a job: `python -m vecaf.jobs.child run|import ID ATTEMPT`.
+
+A worker starts it in a process group of its own and holds its standard input open. It writes the
+job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
+paused, crashed). Exit status 0: the end is written; 75: told to stop; 76: another attempt owns the
+job; 1: nothing could be written.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import sqlalchemy as sa
+
+from vecaf.errors import CanceledError, UnavailableError, VecafError
+from vecaf.files import disk_full_message
+from vecaf.jobs.locks import FileLock
+from vecaf.jobs.places import folder_of, lock_of, log_of
+from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
+from vecaf.settings import Settings
+from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, dataset_named
+from vecaf.store.imports import dataset_from
+from vecaf.store.jobs import Kind, StaleAttemptError, end, fenced
+
+ENDED_STATUS, STOPPED_STATUS, STALE_STATUS = 0, 75, 76
+ORPHAN_PATIENCE_SECONDS = 5.0
+NICENESS = 5  # pages stay quick while a run uses every core
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> int:
+    """Do the attempt that the arguments name; returns the exit status."""
+    kind, job_id, attempt = cast(Kind, arguments[0]), int(arguments[1]), int(arguments[2])
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
+    die_with_worker()
+    be_modest()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logger.info("%s %d, attempt %d, process %d", kind, job_id, attempt, os.getpid())
+
+    settings = Settings.from_environment()
+    store = Store(settings)
+    with FileLock(lock_of(settings, kind, job_id)) as lock:
+        try:
+            if not lock.acquire_from_orphan(ORPHAN_PATIENCE_SECONDS):
+                raise UnavailableError(f"Another process still works on {kind} {job_id}.")
+            do = do_run if kind == "run" else do_import
+            do(store, job_id, attempt, stopping.is_set)
+        except (CanceledError, StaleAttemptError) as error:
+            logger.info("%s", error)
+            return STOPPED_STATUS if isinstance(error, CanceledError) else STALE_STATUS
+        except Exception as error:
+            logger.exception("the %s failed", kind)
+            with store.write() as session:
+                job = fenced(session, kind, job_id, attempt)
+                end(session, job, FAILED, sentence(error, settings, kind, job_id))
+    return ENDED_STATUS
+
+
+def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
+    """Do the run, or the rest of it, and write that it is finished."""
+    from vecaf.config import RunConfig
+    from vecaf.datasets.pool import load_samples
+    from vecaf.rounds import run_rounds
+
+    settings = store.settings
+    with store.read() as session:
+        run = session.get_one(Run, run_id)
+        dataset = session.get_one(Dataset, run.dataset_id)
+        samples = load_samples(session, dataset, settings.images)
+    config = RunConfig.from_dict(run.config)
+    folder = folder_of(settings, "run", run_id)
+    recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
+    run_rounds(config, samples, recorder, folder, settings)
+    recorder.flush()
+    with store.write() as session:
+        end(session, fenced(session, "run", run_id, attempt), FINISHED)
+
+
+def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
+    """Import what the row names and write that it is finished."""
+    from vecaf.datasets import import_dataset, import_demo
+
+    with store.read() as session:
+        job = session.get_one(Import, import_id)
+        registered = dataset_from(session, job) is not None
+    progress = ImportProgress(store, import_id, attempt, stopping)
+    if not registered:  # else an attempt before this one was killed right after its commit
+        give = {
+            "user_id": job.owner_id,
+            "progress": progress.show,
+            "should_stop": progress.should_stop,
+        }
+        if job.source.startswith("demo:"):
+            import_demo(store, job.source.removeprefix("demo:"), job.name, **give)
+        else:
+            import_dataset(store, Path(job.source), job.name, **give)
+    with store.write() as session:
+        done = fenced(session, "import", import_id, attempt)
+        assert isinstance(done, Import)
+        done.dataset_id = dataset_named(session, job.owner_id, job.name).id
+        end(session, done, FINISHED)
+
+
+class ImportProgress:
+    """Shows an import's progress in its row, at most twice a second, and sees a cancel."""
+
+    def __init__(
+        self, store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]
+    ) -> None:
+        self._store, self._id, self._attempt = store, import_id, attempt
+        self._stopping = stopping
+        self._stage = ""
+        self._due = 0.0
+        self._asked_at = 0.0
+        self._canceled = False
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Raises StaleAttemptError once another attempt owns the import."""
+        if stage == self._stage and time.monotonic() < self._due:
+            return
+        self._stage, self._due = stage, time.monotonic() + HOLD_SECONDS
+        with self._store.write() as session:
+            job = fenced(session, "import", self._id, self._attempt)
+            job.stage, job.done, job.total = stage[:200], done, total
+
+    def should_stop(self) -> bool:
+        if not self._canceled and time.monotonic() - self._asked_at > HOLD_SECONDS:
+            self._asked_at = time.monotonic()
+            query = sa.select(Import.cancel_requested).where(Import.id == self._id)
+            with self._store.read() as session:
+                self._canceled = session.scalar(query) is not False
+        return self._canceled or self._stopping()
+
+
+def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> str:
+    """What a person is told about an error; the traceback is in the log."""
+    if isinstance(error, VecafError):
+        return str(error)
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in text:
+        return "Memory ran out. Try a smaller batch size, image size or model."
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "database or disk is full" in text:
+        return disk_full_message(settings.home)
+    log = log_of(settings, kind, job_id).relative_to(settings.home)
+    return (
+        f"Something went wrong that should not have ({type(error).__name__}). "
+        f"The details are in {log}, in the studio's home."
+    )
+
+
+def die_with_worker() -> None:
+    """End this process group at once when the worker is gone: it holds our standard input open."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True, name="worker-watch").start()
+
+
+def be_modest() -> None:
+    """Yield to the studio's other processes, and go first where memory runs out (Linux)."""
+    os.nice(NICENESS)
+    adjustment = Path("/proc/self/oom_score_adj")
+    if adjustment.exists():
+        adjustment.write_text("500")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,207 @@
+"""Carries a job through one attempt: starts its child process, watches it, ends it when told to."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+import vecaf
+from vecaf.jobs.places import discard_import, log_of
+from vecaf.jobs.queue import give_up
+from vecaf.store import CANCELED, FAILED, Import, Store
+from vecaf.store.jobs import (
+    KINDS,
+    Kind,
+    StaleAttemptError,
+    begin,
+    end,
+    fenced,
+    note,
+    pause,
+)
+
+POLL_SECONDS = 0.2
+CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel must be done within 5 s
+STOP_GRACE_SECONDS = 8.0  # a stopping worker may leave a checkpoint more time
+
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """The children of one worker process. `attempt` is called from the queue's threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._settings = store.settings
+        self._children: dict[subprocess.Popen[bytes], tuple[Kind, int, int]] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def attempt(self, kind: Kind, job_id: int, submission: int) -> str | None:
+        """Do the job once. None when there is nothing more to do; a sentence when it crashed.
+
+        While the worker stops this never returns: the workflow stays unfinished, and the next
+        worker takes it up.
+        """
+        with self._lock:
+            started = None if self._stopping.is_set() else self._start(kind, job_id, submission)
+        if started is not None:
+            child, number = started
+            try:
+                self._watch(child, kind, job_id)
+            finally:
+                status = _reap(child)
+                self._children.pop(child)
+            crash = self._settle(kind, job_id, number, status)
+        else:
+            crash = None
+        if self._stopping.is_set():
+            threading.Event().wait()
+        self._clean(kind, job_id)
+        return crash
+
+    def fail(self, kind: Kind, job_id: int, submission: int, why: str) -> None:
+        """End a job that crashed too often."""
+        with self._store.write() as session:
+            give_up(session, kind, job_id, submission, why)
+        self._clean(kind, job_id)
+
+    def stop(self) -> None:
+        """Let every child write a checkpoint and exit; their jobs go back to the queue."""
+        with self._lock:
+            self._stopping.set()
+        deadline = time.monotonic() + STOP_GRACE_SECONDS + 2
+        while self._children and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End every child now."""
+        self._stopping.set()
+        for child in list(self._children):
+            _kill_group(child.pid)
+
+    def _start(
+        self, kind: Kind, job_id: int, submission: int
+    ) -> tuple[subprocess.Popen[bytes], int] | None:
+        with self._store.write() as session:
+            number = begin(session, kind, job_id, submission)
+        if number is None:
+            return None
+        log = log_of(self._settings, kind, job_id)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "vecaf.jobs.child", kind, str(job_id), str(number)],
+                stdin=subprocess.PIPE,  # its end of file tells the child that this process is gone
+                stdout=output,
+                stderr=output,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        self._children[child] = (kind, job_id, number)
+        return child, number
+
+    def _environment(self) -> dict[str, str]:
+        """The child's settings, and the place that this program was imported from."""
+        root = str(Path(vecaf.__file__).parents[1])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        return os.environ | self._settings.as_environment() | {"PYTHONPATH": path}
+
+    def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
+        """Return when the child has exited, by itself or because it had to."""
+        while not _exited(child.pid):
+            if self._stopping.is_set():
+                _terminate(child.pid, STOP_GRACE_SECONDS)
+            elif self._canceled(kind, job_id):
+                _terminate(child.pid, CANCEL_GRACE_SECONDS)
+            else:
+                self._stopping.wait(POLL_SECONDS)
+
+    def _canceled(self, kind: Kind, job_id: int) -> bool:
+        """Whether the job is to be canceled, or is gone altogether."""
+        query = sa.select(KINDS[kind].cancel_requested).where(KINDS[kind].id == job_id)
+        try:
+            with self._store.read() as session:
+                return session.scalar(query) is not False
+        except sa.exc.OperationalError:  # a database out of reach for a while ends no run
+            logger.warning("could not ask whether %s %d is canceled", kind, job_id, exc_info=True)
+            return False
+
+    def _settle(self, kind: Kind, job_id: int, number: int, status: int) -> str | None:
+        """Write what the child could not: canceled, paused, or that it crashed (the sentence)."""
+        try:
+            with self._store.write() as session:
+                job = fenced(session, kind, job_id, number)
+                if job.cancel_requested:
+                    end(session, job, CANCELED)
+                elif self._stopping.is_set():
+                    pause(session, job)
+                else:
+                    log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
+                    crash = _crash(status, f"{log}, in the studio's home")
+                    note(session, job, f"Attempt {number} crashed. {crash}", "error")
+                    return crash
+        except StaleAttemptError:
+            pass  # the child has written the end itself
+        return None
+
+    def _clean(self, kind: Kind, job_id: int) -> None:
+        """Delete an ended import's staged archive."""
+        if kind == "import":
+            with self._store.read() as session:
+                job = session.get(Import, job_id)
+            if job is not None and job.finished_at is not None:
+                keep = job.state == FAILED
+                discard_import(self._settings, job_id, job.source, keep_log=keep)
+
+
+def _crash(status: int, log: str) -> str:
+    """A sentence on a child that ended without a word; `status` as from waitpid, decoded."""
+    if status == -signal.SIGKILL:
+        return (
+            "The system killed the process, most likely because memory ran out. "
+            "Try a smaller batch size, image size or model."
+        )
+    if status < 0:
+        name = signal.Signals(-status).name
+        return f"The process was ended by {name}. Its last words are in {log}."
+    return f"The process ended unexpectedly (exit status {status}). Its last words are in {log}."
+
+
+def _exited(pid: int) -> bool:
+    """Whether the child has exited; it is left unreaped, so that its process group keeps its id."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _terminate(pid: int, grace: float) -> None:
+    """SIGTERM to the child, which tells its own helpers; after `grace` seconds SIGKILL to all."""
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while not _exited(pid):
+        if time.monotonic() > deadline:
+            _kill_group(pid)
+            return
+        time.sleep(0.02)
+
+
+def _reap(child: subprocess.Popen[bytes]) -> int:
+    """Kill what is left of the child's group, collect it, and return its exit status."""
+    _kill_group(child.pid)
+    status = child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+    return status
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
