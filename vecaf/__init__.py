@@ -1,7 +1,7 @@
 """VeCAF Studio: finetune a pretrained vision model on the few images that matter.
 
-    picked = vecaf.select(features, budget=100)
-    picked.ids, picked.scores
+picked = vecaf.select(features, budget=100)
+picked.ids, picked.scores
 """
 
 from __future__ import annotations

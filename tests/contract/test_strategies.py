@@ -38,7 +38,7 @@ def pool(n: int, d: int = 6, seed: int = 0) -> dict[str, Array]:
 def select(name: str, data: dict[str, Array], budget: int, **options: Any) -> vecaf.Selection:
     """`vecaf.select` with the arguments that the strategy says it uses."""
     info = STRATEGIES[name].info
-    used = {key: data[key] for key in (*info.required, *info.optional)}
+    used: dict[str, Any] = {key: data[key] for key in (*info.required, *info.optional)}
     return vecaf.select(data["features"], budget, name, **used, **options)
 
 
@@ -130,7 +130,8 @@ def test_budgets_out_of_range_are_refused(name: str) -> None:
 def test_missing_arguments_are_named(name: str) -> None:
     for argument in STRATEGIES[name].info.required:
         data = pool(20)
-        used = {key: data[key] for key in STRATEGIES[name].info.required if key != argument}
+        others = set(STRATEGIES[name].info.required) - {argument}
+        used: dict[str, Any] = {key: data[key] for key in others}
         with pytest.raises(vecaf.InputError, match=f"{argument}="):
             vecaf.select(data["features"], 3, name, **used)
 

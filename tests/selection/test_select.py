@@ -54,7 +54,7 @@ ROWS = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
     ],
 )
 def test_bad_input_gets_a_sentence(arguments: dict[str, Any], says: str) -> None:
-    call = {"features": ROWS, "budget": 3, "strategy": "random"} | arguments
+    call: dict[str, Any] = {"features": ROWS, "budget": 3, "strategy": "random"} | arguments
     with pytest.raises(vecaf.InputError, match=says):
         vecaf.select(**call)
 

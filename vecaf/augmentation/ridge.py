@@ -33,20 +33,23 @@ class RidgeMap:
 
     def apply(self, text: npt.ArrayLike) -> Floats:
         """Map `text` (…, d_t) to features, float32 (…, d_f). Raises InputError on a wrong width."""
-        return self.direction(np.asarray(text, dtype=np.float32) - self.text_mean) + (
-            self.feature_mean
-        )
+        rows: Floats = self._checked(text) - self.text_mean
+        mapped: Floats = rows @ self.weight
+        return mapped + self.feature_mean
 
     def direction(self, difference: npt.ArrayLike) -> Floats:
         """Map a difference of two text embeddings (…, d_t): the linear part alone, (…, d_f)."""
-        rows = np.asarray(difference, dtype=np.float32)
+        mapped: Floats = self._checked(difference) @ self.weight
+        return mapped
+
+    def _checked(self, text: npt.ArrayLike) -> Floats:
+        rows = np.asarray(text, dtype=np.float32)
         if rows.shape[-1:] != self.text_mean.shape:
             raise InputError(
                 f"The map was fitted on text embeddings of {len(self.text_mean)} dimensions; "
                 f"these have shape {rows.shape}."
             )
-        mapped: Floats = rows @ self.weight
-        return mapped
+        return rows
 
 
 def fit_ridge(
@@ -82,7 +85,8 @@ def fit_ridge(
         spread += float((y * y).sum())
     values, basis = np.linalg.eigh(covariance)
     # Directions without variance carry rounding errors only: they get no weight.
-    real = values > max(values[-1], 0.0) * len(values) * np.finfo(np.float32).eps
+    size = float(np.trace(covariance)) + len(t) * float(t_mean @ t_mean)
+    real = values > max(1e-12 * size, max(values[-1], 0.0) * np.finfo(np.float32).eps)
     values, basis = values[real], basis[:, real]
     projected = basis.T @ cross
     scale = float(np.trace(covariance)) / t.shape[1] or 1.0

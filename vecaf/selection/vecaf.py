@@ -115,7 +115,8 @@ def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Flo
     if losses is None or gamma == 0:
         return uniform
     p = np.power(_clipped(losses), np.float32(gamma))
-    return (1 - np.float32(mix)) * (p / p.sum()) + np.float32(mix) * uniform
+    mixed: Floats = (1 - np.float32(mix)) * (p / p.sum()) + np.float32(mix) * uniform
+    return mixed
 
 
 def _clipped(losses: Floats) -> Floats:
