@@ -163,15 +163,15 @@ def enqueue(settings: Settings, jobs: list[tuple[Kind, int, int]]) -> None:
     A queue out of reach (no worker has made it yet, or it is locked) is no error: the rows are
     safe, and a worker that starts or sweeps enqueues them.
     """
-    from dbos.error import DBOSException
-
     path = settings.home / "queue.db"
     if queue_url(settings).startswith("sqlite") and not path.exists():
         return
+    from dbos import error as dbos_error
+
     try:
         with client(settings) as queue:
             _enqueue(queue, jobs)
-    except (sa.exc.SQLAlchemyError, DBOSException) as error:
+    except (sa.exc.SQLAlchemyError, dbos_error.DBOSException) as error:
         logger.info("left %s to the worker's sweep: %s", jobs, error)
 
 

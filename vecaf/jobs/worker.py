@@ -57,7 +57,7 @@ def main(settings: Settings) -> None:
 
 def _beat_until(stop: threading.Event, store: Store, worker_id: str) -> None:
     """Say every two seconds that this worker lives, and sweep for jobs that the queue lacks."""
-    from dbos.error import DBOSException
+    from dbos import error as dbos_error
 
     started_at, beats = now(), 0
     while not stop.is_set():
@@ -66,7 +66,7 @@ def _beat_until(stop: threading.Event, store: Store, worker_id: str) -> None:
                 beat(session, worker_id, started_at)
             if beats % SWEEP_EVERY == 0:
                 reconcile(store)
-        except (sa.exc.SQLAlchemyError, DBOSException, OSError):  # a full disk …: it may pass
+        except (sa.exc.SQLAlchemyError, dbos_error.DBOSException, OSError):  # a full disk …: it may pass
             logger.exception("no heartbeat or sweep this time")
         beats += 1
         stop.wait(BEAT_SECONDS)

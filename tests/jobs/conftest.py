@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vecaf.config import RunConfig
+from vecaf.jobs.queue import submit_run
+from vecaf.settings import Settings
+from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Settings.from_environment({"VECAF_HOME": str(home)})
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    return Store.open(settings)
+
+
+@pytest.fixture
+def rows(store: Store) -> str:
+    """A dataset of rows alone, for runs that never open an image; returns its name."""
+    with store.write() as session:
+        dataset = Dataset(
+            owner_id=store.owner(),
+            name="rows",
+            classes=["a", "b"],
+            content_hash="0" * 64,
+            source="tests",
+            report={},
+        )
+        session.add(dataset)
+        session.flush()
+        for index in range(80):
+            session.add(
+                Sample(
+                    dataset_id=dataset.id,
+                    file_name=f"{index:03}.png",
+                    sha256=f"{index:064}",
+                    extension=".png",
+                    width=8,
+                    height=8,
+                    split=(TRAIN, TRAIN, VAL, TEST)[index % 4],
+                    label=index % 2,
+                )
+            )
+    return "rows"
+
+
+@pytest.fixture
+def run_id(store: Store, rows: str) -> int:
+    """A queued run of two rounds on the dataset of rows."""
+    return submit_run(store, RunConfig(dataset=rows, budget="5", rounds=2), store.owner())

@@ -1,0 +1,161 @@
+"""Real homes, real workers, real child processes, for the tests of the jobs room."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+from PIL import Image
+
+from vecaf.settings import Settings
+from vecaf.store import ENDED, Event, Import, Run, Store
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = Path(__file__).parent / "stand_in"
+WORKER = (
+    "from vecaf.jobs.worker import main; from vecaf.settings import Settings; "
+    "main(Settings.from_environment())"
+)
+
+
+def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 32) -> Path:
+    """`classes` folders of small PNGs: noise around a colour of the class, so it can be learned."""
+    rng = np.random.default_rng(0)
+    for label in range(classes):
+        colour = np.eye(3)[label % 3] * 160
+        (folder / f"class{label}").mkdir(parents=True)
+        for index in range(each):
+            pixels = np.clip(colour + rng.normal(60, 50, (size, size, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"class{label}" / f"{index}.png")
+    return folder
+
+
+class WorkerProcess:
+    """A worker in a process of its own."""
+
+    def __init__(self, settings: Settings, *, stand_in: str | None = None) -> None:
+        environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
+        path = [str(ROOT)]
+        if stand_in is not None:
+            path.insert(0, str(STAND_IN))
+            environment["VECAF_STAND_IN"] = stand_in
+        environment["PYTHONPATH"] = os.pathsep.join(path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER],
+            env=environment,
+            cwd=settings.home,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def children(self) -> list[int]:
+        """Process ids of the worker's children that are alive (Linux)."""
+        listing = Path(f"/proc/{self.process.pid}/task")
+        found: list[int] = []
+        for thread in listing.iterdir() if listing.exists() else ():
+            found += [int(pid) for pid in (thread / "children").read_text().split()]
+        return [pid for pid in found if is_alive(pid)]
+
+    def send(self, signal_number: int) -> None:
+        self.process.send_signal(signal_number)
+
+    def wait(self, seconds: float) -> int:
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """kill -9, and see its children go."""
+        children = self.children()
+        self.process.kill()
+        self.process.wait()
+        wait_for(lambda: not any(map(is_alive, children)), 5, "children outlived their worker")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.send(signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
+
+@contextmanager
+def worker(settings: Settings, *, stand_in: str | None = None) -> Iterator[WorkerProcess]:
+    """A worker that is stopped at the end of the block."""
+    started = WorkerProcess(settings, stand_in=stand_in)
+    try:
+        yield started
+    finally:
+        started.close()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    return _state_and_group(pid)[0] not in ("Z", "")
+
+
+def group_members(group: int) -> list[int]:
+    """Process ids in a process group that run."""
+    pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [pid for pid in pids if _state_and_group(pid)[1] == group and is_alive(pid)]
+
+
+def _state_and_group(pid: int) -> tuple[str, int]:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "", -1
+    return fields[0], int(fields[2])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll until `condition` holds; fail saying `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def run_row(store: Store, run_id: int) -> Run:
+    with store.read() as session:
+        return session.get_one(Run, run_id)
+
+
+def import_row(store: Store, import_id: int) -> Import:
+    with store.read() as session:
+        return session.get_one(Import, import_id)
+
+
+def wait_until_ended(store: Store, run_id: int, seconds: float) -> Run:
+    wait_for(
+        lambda: run_row(store, run_id).state in ENDED,
+        seconds,
+        f"run {run_id} has not ended; its log: {log_lines(store, run_id)}",
+    )
+    return run_row(store, run_id)
+
+
+def log_lines(store: Store, run_id: int) -> list[str]:
+    with store.read() as session:
+        query = sa.select(Event.message).where(Event.run_id == run_id).order_by(Event.id)
+        return list(session.scalars(query))
+
+
+def check_integrity(settings: Settings) -> None:
+    """Both database files are sound."""
+    for name in ("studio.db", "queue.db"):
+        connection = sqlite3.connect(settings.home / name)
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        connection.close()

@@ -1,0 +1,69 @@
+"""Puts a stand-in for `vecaf.rounds` into child processes that have this folder on PYTHONPATH.
+
+A real run neither hangs nor crashes on demand; this one does, as VECAF_STAND_IN says. Everything
+around it (queue, worker, child, recorder, store) is the real thing.
+"""
+
+import os
+import signal
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+
+def run_rounds(config: Any, samples: Any, recorder: Any, folder: Path, settings: Any) -> None:
+    behaviour = os.environ["VECAF_STAND_IN"]
+    recorder.stage(f"standing in: {behaviour}")
+    if behaviour == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == "crash once" and not (folder / "crashed").exists():
+        (folder / "crashed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "raise":
+        raise ZeroDivisionError("a secret detail")
+    if behaviour == "hang":  # deaf to every polite request, with a helper process beside it
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:
+            while True:
+                time.sleep(1)
+        while True:
+            time.sleep(1)
+    work(config, samples, recorder, folder)
+
+
+def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
+    """Rounds of twenty slow steps, a checkpoint after each, picking the first unpicked images."""
+    import numpy as np
+
+    from vecaf.errors import CanceledError
+    from vecaf.files import write_bytes
+    from vecaf.recording import Picks, RoundResult
+
+    done = {result.number for result in recorder.rounds_done()}
+    for number in range(1, config.rounds + 1):
+        if number in done:
+            continue
+        if recorder.picks(number) is None:
+            ids = samples.ids[samples.pool][(number - 1) * 5 : number * 5]
+            scores = {"density": np.full(len(ids), 0.5, np.float32)}
+            recorder.record_picks(number, Picks(ids, scores))
+        checkpoint = folder / f"step-{number}"
+        start = int(checkpoint.read_text()) if checkpoint.exists() else 0
+        recorder.rewind(number, start)
+        for step in range(start + 1, 21):
+            if recorder.should_stop():
+                raise CanceledError("Stopped.")
+            recorder.stage(f"round {number}: training", step, 20)
+            recorder.metric(number, step, {"train_loss": 1.0 / step})
+            recorder.flush()
+            write_bytes(checkpoint, str(step).encode())
+            time.sleep(0.05)
+        recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, [[1]], 1.0))
+
+
+if "VECAF_STAND_IN" in os.environ:
+    module = types.ModuleType("vecaf.rounds")
+    module.__dict__["run_rounds"] = run_rounds
+    sys.modules["vecaf.rounds"] = module

@@ -1,0 +1,284 @@
+"""Submitting, canceling, resuming, stopping and killing, with a real worker and real children.
+
+The runs are stand-ins (tests/jobs/stand_in) where a test needs one that hangs, crashes or takes a
+known time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from tests.jobs.harness import (
+    WorkerProcess,
+    check_integrity,
+    group_members,
+    is_alive,
+    log_lines,
+    run_row,
+    wait_for,
+    wait_until_ended,
+    worker,
+)
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.jobs import worker as worker_module
+from vecaf.jobs.queue import cancel_run, reconcile, resume_run, submit_run
+from vecaf.settings import Settings
+from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING, Round, Store
+from vecaf.store import runs as queries
+from vecaf.store.workers import heartbeat_age, worker_alive
+
+
+def wait_until_training(store: Store, run_id: int) -> None:
+    wait_for(lambda: "training" in run_row(store, run_id).stage, 20, "the run did not start")
+
+
+def rounds_recorded(store: Store, run_id: int) -> list[int]:
+    with store.read() as session:
+        return list(session.scalars(sa.select(Round.number).where(Round.run_id == run_id)))
+
+
+def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
+    store: Store, run_id: int
+) -> None:
+    assert run_row(store, run_id).state == QUEUED
+    assert not (store.settings.home / "queue.db").exists()
+    with worker(store.settings, stand_in="work"):
+        wait_for(lambda: _alive(store), 10, "no heartbeat")
+        run = wait_until_ended(store, run_id, 30)
+        assert (run.state, run.error, run.attempt) == (FINISHED, None, 1)
+        # Now the queue exists: the next one is enqueued by this process itself.
+        second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
+        assert wait_until_ended(store, second, 20).state == FINISHED
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert log_lines(store, run_id) == ["Queued.", "Started.", "Finished."]
+    with store.read() as session:
+        points = queries.metrics_since(session, store.owner(), run_id)
+        assert len({(point.round, point.step) for point in points}) == len(points) == 40
+        assert heartbeat_age(session) is None  # it has said good-bye
+    check_integrity(store.settings)
+
+
+def _alive(store: Store) -> bool:
+    with store.read() as session:
+        return worker_alive(session)
+
+
+def test_the_sweep_enqueues_once_however_often_it_runs(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work"):
+        wait_until_training(store, run_id)
+        for _ in range(3):
+            reconcile(store)
+        assert wait_until_ended(store, run_id, 20).attempt == 1
+        done = [(f"run-{run_id}-1", "SUCCESS")]
+        wait_for(lambda: _workflows(store) == done, 5, f"not just one workflow, {done}")
+
+
+def _workflows(store: Store) -> list[tuple[str, str]]:
+    queue = sqlite3.connect(store.settings.home / "queue.db")
+    with closing(queue):
+        return queue.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall()
+
+
+def test_canceled_while_queued_it_never_starts(store: Store, run_id: int) -> None:
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    with worker(store.settings, stand_in="work"):
+        follower = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
+        wait_until_training(store, follower)
+        assert run_row(store, run_id).attempt <= 1
+        assert "Started." not in log_lines(store, run_id)
+
+
+@pytest.mark.parametrize("behaviour", ["work", "hang"])
+def test_canceled_while_running_it_ends_within_five_seconds(
+    store: Store, run_id: int, behaviour: str
+) -> None:
+    with worker(store.settings, stand_in=behaviour) as process:
+        wait_for(lambda: run_row(store, run_id).stage not in ("", "starting"), 20, "no start")
+        (child,) = process.children()
+        group = os.getpgid(child)
+        began = time.monotonic()
+        assert cancel_run(store, run_id, store.owner()) == RUNNING
+        run = wait_until_ended(store, run_id, 5)
+        assert run.state == CANCELED
+        assert time.monotonic() - began < 5
+        wait_for(lambda: not group_members(group), 1, "a process of the run lives on")
+        points = _metric_count(store, run_id)
+        time.sleep(0.7)
+        assert _metric_count(store, run_id) == points
+
+
+def _metric_count(store: Store, run_id: int) -> int:
+    with store.read() as session:
+        return len(queries.metrics_since(session, store.owner(), run_id))
+
+
+def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work"):
+        wait_for(lambda: rounds_recorded(store, run_id) == [1], 20, "no round was finished")
+        with pytest.raises(InputError, match="running now"):
+            resume_run(store, run_id, store.owner())
+        cancel_run(store, run_id, store.owner())
+        wait_until_ended(store, run_id, 5)
+        resume_run(store, run_id, store.owner())
+        run = wait_until_ended(store, run_id, 20)
+        assert (run.state, run.submission, run.attempt) == (FINISHED, 2, 2)
+        with pytest.raises(InputError, match="has finished"):
+            resume_run(store, run_id, store.owner())
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert _metric_count(store, run_id) == 40
+
+
+def test_a_crash_is_tried_again_and_a_job_that_always_crashes_fails(
+    store: Store, run_id: int
+) -> None:
+    with worker(store.settings, stand_in="crash"):
+        run = wait_until_ended(store, run_id, 60)
+        assert (run.state, run.attempt) == (FAILED, 3)
+        assert run.error is not None
+        assert "SIGSEGV" in run.error
+        assert "Tried 3 times" in run.error
+        assert str(store.settings.home) not in run.error
+        second = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
+        assert wait_until_ended(store, second, 60).state == FAILED  # the queue goes on
+
+
+def test_a_run_that_crashed_once_finishes(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="crash once"):
+        run = wait_until_ended(store, run_id, 40)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert any("memory ran out" in line for line in log_lines(store, run_id))
+
+
+def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
+    store: Store, run_id: int
+) -> None:
+    with worker(store.settings, stand_in="raise"):
+        run = wait_until_ended(store, run_id, 20)
+    assert (run.state, run.attempt) == (FAILED, 1)
+    assert run.error is not None
+    assert "ZeroDivisionError" in run.error
+    assert f"runs/{run_id}/log.txt" in run.error
+    assert "secret" not in run.error
+    log = (store.settings.runs / str(run_id) / "log.txt").read_text()
+    assert "a secret detail" in log
+    assert "Traceback" in log
+
+
+def test_sigterm_pauses_the_run_and_the_next_worker_goes_on(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work") as process:
+        wait_until_training(store, run_id)
+        children = process.children()
+        process.send(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert not any(map(is_alive, children))
+    assert run_row(store, run_id).state == QUEUED
+    with worker(store.settings, stand_in="work"):
+        run = wait_until_ended(store, run_id, 30)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert any(line.startswith("Paused") for line in log_lines(store, run_id))
+
+
+def test_a_second_signal_ends_the_worker_now(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="hang") as process:
+        wait_for(lambda: "standing in" in run_row(store, run_id).stage, 20, "no start")
+        children = process.children()
+        process.send(signal.SIGTERM)
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send(signal.SIGTERM)
+        assert process.wait(5) == 1
+        assert time.monotonic() - began < 1
+    wait_for(lambda: not any(map(is_alive, children)), 2, "a child lives on")
+
+
+def test_a_run_paused_and_canceled_stays_canceled(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work") as process:
+        wait_until_training(store, run_id)
+        process.send(signal.SIGTERM)
+        process.wait(10)
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    with worker(store.settings, stand_in="work"):
+        follower = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
+        wait_until_training(store, follower)
+    assert run_row(store, run_id).state == CANCELED
+
+
+def test_kill_nine_loses_nothing(store: Store, run_id: int) -> None:
+    process = WorkerProcess(store.settings, stand_in="work")
+    wait_for(lambda: rounds_recorded(store, run_id) == [1], 20, "no round was finished")
+    process.kill()  # and sees the child go
+    process.close()
+    assert run_row(store, run_id).state == RUNNING
+    with worker(store.settings, stand_in="work"):
+        run = wait_until_ended(store, run_id, 30)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert _metric_count(store, run_id) == 40
+    check_integrity(store.settings)
+
+
+def test_canceled_after_its_worker_died(
+    store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = WorkerProcess(store.settings, stand_in="work")
+    wait_until_training(store, run_id)
+    process.kill()
+    process.close()
+    monkeypatch.setattr("vecaf.store.workers.ALIVE_SECONDS", 0.0)  # as if ten seconds had passed
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+
+
+def test_a_second_worker_on_one_home_is_refused(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work") as first:
+        wait_until_training(store, run_id)
+        second = WorkerProcess(store.settings, stand_in="work")
+        assert second.wait(15) == 1
+        assert second.process.stderr is not None
+        complaint = second.process.stderr.read()
+        assert f"A worker already runs on {store.settings.home}" in complaint
+        assert f"process {first.process.pid}" in complaint
+        second.close()
+        assert wait_until_ended(store, run_id, 20).attempt == 1
+
+
+def test_a_worker_lock_goes_with_its_process(settings: Settings, store: Store) -> None:
+    process = WorkerProcess(settings)
+    wait_for(lambda: _alive(store), 10, "no heartbeat")
+    with pytest.raises(UnavailableError):
+        worker_module.claim(settings)
+    process.kill()
+    process.close()
+    name, lock = worker_module.claim(settings)
+    assert name == "worker"
+    lock.release()
+
+
+def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
+    user = store.owner()
+    for config, complaint in [
+        (RunConfig(dataset=rows, budget="41"), "only 40 can be picked"),
+        (RunConfig(dataset=rows, budget="0"), "at least 1"),
+        (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
+        (RunConfig(dataset=rows, mode="half"), "choose from"),
+        (RunConfig(dataset="row"), "no dataset called 'row'"),
+    ]:
+        with pytest.raises(InputError, match=complaint):
+            submit_run(store, config, user)
+    with store.read() as session:
+        assert queries.list_runs(session, user) == []
+
+
+def test_a_stranger_can_neither_cancel_nor_resume(store: Store, run_id: int) -> None:
+    for act in (cancel_run, resume_run):
+        with pytest.raises(NotFoundError):
+            act(store, run_id, store.owner() + 1)
+    assert run_row(store, run_id).state == QUEUED
