@@ -1,0 +1,7 @@
+"""An upload becomes a pool: archives and folders in, checked images and a report out."""
+
+from vecaf.datasets.demo import import_demo
+from vecaf.datasets.importing import import_dataset
+from vecaf.datasets.report import ImportReport, Refusal
+
+__all__ = ["ImportReport", "Refusal", "import_dataset", "import_demo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,11 @@ from vecaf.store import TRAIN, Dataset, Sample
 def image_path(images: Path, sha256: str, extension: str) -> Path:
     """Where a stored image lies: `images/ab/abcdef….jpg`."""
     return images / sha256[:2] / f"{sha256}{extension}"
+
+
+def thumb_path(thumbs: Path, sha256: str) -> Path:
+    """Where the thumbnail lies, of an image that is not small enough to be its own."""
+    return thumbs / sha256[:2] / f"{sha256}.jpg"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class Samples:
     splits: NDArray[np.str_]
     labels: NDArray[np.int64]
     captions: tuple[str | None, ...]
+    short_sides: NDArray[np.int64]  # pixels
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,6 +47,14 @@ class Samples:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Positions of the samples of one split (train is the pool)."""
         return np.flatnonzero(self.splits == split)
+
+    def path_of(self, key: str) -> Path:
+        """Where the image with this sha256 is stored."""
+        return self._path_by_key[key]
+
+    @cached_property
+    def _path_by_key(self) -> dict[str, Path]:
+        return dict(zip(self.keys, self.paths, strict=True))
 
     @property
     def pool(self) -> NDArray[np.int64]:
@@ -55,6 +70,8 @@ def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
         Sample.split,
         Sample.label,
         Sample.caption,
+        Sample.width,
+        Sample.height,
     )
     query = sa.select(*columns).where(Sample.dataset_id == dataset.id).order_by(Sample.id)
     rows = session.execute(query).all()
@@ -66,4 +83,5 @@ def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
         splits=np.array([row.split for row in rows], dtype="U8"),
         labels=np.array([-1 if row.label is None else row.label for row in rows], dtype=np.int64),
         captions=tuple(row.caption for row in rows),
+        short_sides=np.array([min(row.width, row.height) for row in rows], dtype=np.int64),
     )

@@ -1,0 +1,246 @@
+"""Where an import reads from: a ZIP archive or a folder, as members and a way to read one.
+
+Nothing is ever extracted by its name, no link is followed out, and what a header claims about a
+size is not believed: bytes are counted as they come.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import IO, Protocol
+
+from vecaf.datasets.directory import check_directory, too_many
+from vecaf.datasets.names import clean_path, is_junk
+from vecaf.datasets.report import Refusal, Refused
+from vecaf.errors import InputError
+from vecaf.settings import Limits
+
+CHUNK = 1 << 18
+HEAD = 64  # bytes that tell an image format, or what else a file is
+# A small flat picture may well compress a thousandfold; a bomb is large.
+RATIO_APPLIES_FROM = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file: its cleaned name and what its source needs to read it."""
+
+    name: str
+    key: object
+
+
+# Given a file's first HEAD bytes: raises Refused if the rest isn't worth reading.
+Wanted = Callable[[bytes], None]
+
+
+class Source(Protocol):
+    """What an import needs of a place with images; `read` may be called from several threads."""
+
+    members: list[Member]
+    refused: list[Refusal]
+    passed_over: int
+
+    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+        """The member's bytes, at most `most`; Refused, or InputError at a limit of the whole."""
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Allowance:
+    """How many expanded bytes the whole import may still read; shared by the reading threads."""
+
+    left: int
+    _lock: Lock = field(default_factory=Lock)
+
+    def spend(self, count: int) -> None:
+        with self._lock:
+            self.left -= count
+            if self.left < 0:
+                raise InputError(
+                    "The archive expands to more than the limit for one import "
+                    "(VECAF_MAX_EXPANDED_BYTES). Split it, or raise the limit."
+                )
+
+
+def open_source(path: Path, limits: Limits) -> Source:
+    """Open a ZIP file or a folder. Raises InputError when it is neither or breaks a limit."""
+    if path.is_dir():
+        return FolderSource(path, limits)
+    if not path.is_file():
+        raise InputError(f"There is no file or folder {path}.")
+    return ZipSource(path, limits)
+
+
+class ZipSource:
+    """The members of a ZIP archive."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._allowance = Allowance(limits.max_expanded_bytes)
+        self.refused: list[Refusal] = []
+        self.passed_over = 0
+        check_directory(path, limits)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise InputError(
+                f"{path.name} is not a readable ZIP archive ({error}). Make it again."
+            ) from error
+        infos = self._zip.infolist()
+        if _overlap(infos):
+            self._zip.close()
+            raise InputError(
+                f"{path.name} is a decompression bomb: its members share the same bytes. "
+                "It was not read."
+            )
+        self.members = list(self._list(infos))
+
+    def _list(self, infos: list[zipfile.ZipInfo]) -> Iterator[Member]:
+        seen: set[str] = set()
+        for info in infos:
+            if info.is_dir():
+                continue
+            try:
+                name = clean_path(_decoded_name(info))
+                if is_junk(name):
+                    self.passed_over += 1
+                    continue
+                if name in seen:
+                    raise InputError("its name occurs twice in the archive; the first was taken")
+                seen.add(name)
+                _check_kind(info)
+            except InputError as error:
+                self.refused.append(Refusal(info.filename, str(error)))
+                continue
+            yield Member(name, info)
+
+    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+        info = member.key
+        assert isinstance(info, zipfile.ZipInfo)
+        try:
+            with self._zip.open(info) as stream:
+                return _read(stream, wanted, most, self._allowance, self._most_unpacked(info))
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+            raise Refused(f"it can't be unpacked: the archive is damaged ({error})") from error
+
+    def _most_unpacked(self, info: zipfile.ZipInfo) -> int:
+        return max(info.compress_size * self._limits.max_ratio, RATIO_APPLIES_FROM)
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+class FolderSource:
+    """The files below a folder. Links are followed only to files inside the same folder."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._allowance = Allowance(limits.max_expanded_bytes)
+        self._root = path.resolve()
+        self.refused: list[Refusal] = []
+        self.passed_over = 0
+        self.members = list(self._list())
+
+    def _list(self) -> Iterator[Member]:
+        count = 0
+        for folder, below, files in os.walk(self._root, followlinks=False):
+            here = Path(folder)
+            links = [name for name in below if (here / name).is_symlink()]
+            below.sort()
+            for name in sorted(files) + links:
+                count += 1
+                if count > self._limits.max_members:
+                    raise InputError(too_many(self._root.name, self._limits))
+                path = here / name
+                relative = path.relative_to(self._root).as_posix()
+                if is_junk(relative):
+                    self.passed_over += 1
+                    continue
+                try:
+                    yield Member(clean_path(relative), self._checked(path))
+                except InputError as error:
+                    self.refused.append(Refusal(relative, str(error)))
+
+    def _checked(self, path: Path) -> Path:
+        if path.is_symlink():
+            target = path.resolve()
+            if not target.is_relative_to(self._root):
+                raise InputError("it is a link that leads out of the folder")
+            path = target
+        if not path.is_file():
+            raise InputError("it is not a regular file")
+        return path
+
+    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+        assert isinstance(member.key, Path)
+        try:
+            with member.key.open("rb") as stream:
+                return _read(stream, wanted, most, self._allowance)
+        except OSError as error:
+            raise Refused(f"it can't be read ({error.strerror or error})") from error
+
+    def close(self) -> None:
+        return None
+
+
+def _read(
+    stream: IO[bytes],
+    wanted: Wanted,
+    most: int,
+    allowance: Allowance,
+    most_unpacked: int = sys.maxsize,
+) -> bytes:
+    """Read a member to its end, counting what comes."""
+    head = stream.read(HEAD)
+    wanted(head)
+    parts = [head]
+    size = len(head)
+    while chunk := stream.read(CHUNK):
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most_unpacked:
+            raise Refused("it unpacks to far more than it was packed from, as bombs do")
+        if size > most:
+            raise Refused(f"it is larger than {most / 2**20:g} MiB, the limit for one file")
+        allowance.spend(len(chunk))
+    return b"".join(parts)
+
+
+def _overlap(infos: list[zipfile.ZipInfo]) -> bool:
+    """Whether two members claim the same bytes: the trick of bombs that are all members."""
+    spans = sorted((info.header_offset, info.compress_size) for info in infos)
+    return any(offset + 30 + size > after for (offset, size), (after, _) in pairwise(spans))
+
+
+def _decoded_name(info: zipfile.ZipInfo) -> str:
+    """The name; UTF-8 that was written without its flag, as many tools do, is seen as such."""
+    if info.flag_bits & 0x800:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.orig_filename
+
+
+def _check_kind(info: zipfile.ZipInfo) -> None:
+    """Raise InputError, with the reason, for a member that is not a plain readable file."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        raise InputError("it is a symbolic link")
+    if kind not in (0, stat.S_IFREG):
+        raise InputError("it is not a regular file")
+    if info.flag_bits & 0x1:
+        raise InputError("it is encrypted; pack it without a password")
+    # bzip2 and LZMA let a header ask for gigabytes of memory before the first byte comes out.
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError("it is packed by a method other than 'store' or 'deflate'")

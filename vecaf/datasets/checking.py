@@ -1,0 +1,139 @@
+"""The bulk of an import: read, check, hash and stage every image, on all processors, in order.
+
+Memory stays flat: a bounded number of small batches is under way at any time, and an image's
+bytes are let go as soon as they are staged.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from threading import Event
+
+from vecaf.datasets.archive import Member, Source
+from vecaf.datasets.images import check
+from vecaf.datasets.layout import Place
+from vecaf.datasets.report import Refusal, Refused
+from vecaf.datasets.sanitize import sniff
+from vecaf.datasets.staging import Staging
+from vecaf.errors import CanceledError
+from vecaf.settings import Limits
+
+_BATCH = 32  # images of one task: amortises the hand-over between threads
+_INTERVAL = 0.25  # seconds between calls of progress and should_stop
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An image that was checked and staged."""
+
+    place: Place
+    sha256: str
+    extension: str
+    width: int
+    height: int
+
+
+Batch = tuple[list[Accepted], list[Refusal]]
+
+
+class Watch:
+    """The caller's progress and should_stop, called at most every _INTERVAL seconds."""
+
+    def __init__(
+        self,
+        progress: Callable[[str, int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self._progress, self._should_stop = progress, should_stop
+        self._shown = self._checked = -_INTERVAL
+        self._stage = ""
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Pass progress on; a new stage and its end always."""
+        now = time.monotonic()
+        due = now - self._shown >= _INTERVAL or stage != self._stage or done == total
+        if self._progress is not None and due:
+            self._shown, self._stage = now, stage
+            self._progress(stage, done, total)
+
+    def check(self) -> None:
+        """Raise CanceledError if the caller wants the work stopped."""
+        now = time.monotonic()
+        if self._should_stop is not None and now - self._checked >= _INTERVAL:
+            self._checked = now
+            if self._should_stop():
+                raise CanceledError("The import was canceled; nothing was kept of it.")
+
+
+def stage_images(
+    source: Source, places: Mapping[str, Place], staging: Staging, limits: Limits, watch: Watch
+) -> Batch:
+    """Check and stage every member that has a place; (accepted, refused) in the source's order.
+
+    Raises CanceledError through `watch`, InputError at a limit of the whole source,
+    UnavailableError when the disk is full.
+    """
+    members = [member for member in source.members if member.name in places]
+    stop = Event()
+
+    def work(batch: list[Member]) -> Batch:
+        accepted: list[Accepted] = []
+        refused: list[Refusal] = []
+        for member in batch:
+            if stop.is_set():
+                break
+            try:
+                accepted.append(_stage(source, member, places[member.name], staging, limits))
+            except Refused as error:
+                refused.append(Refusal(member.name, str(error)))
+        return accepted, refused
+
+    accepted: list[Accepted] = []
+    refused: list[Refusal] = []
+    workers = len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        batches = _batches(members)
+        running: deque[Future[Batch]] = deque()
+        try:
+            while True:
+                for batch in islice(batches, 2 * workers + 2 - len(running)):
+                    running.append(pool.submit(work, batch))
+                if not running:
+                    return accepted, refused
+                while not wait([running[0]], timeout=_INTERVAL).done:
+                    watch.check()
+                good, bad = running.popleft().result()
+                accepted += good
+                refused += bad
+                watch.check()
+                watch.show("Checking images", len(accepted) + len(refused), len(members))
+        except BaseException:
+            stop.set()
+            for future in running:
+                future.cancel()
+            raise
+
+
+def _stage(
+    source: Source, member: Member, place: Place, staging: Staging, limits: Limits
+) -> Accepted:
+    image = check(source.read(member, _is_image, limits.max_member_bytes), limits)
+    digest = sha256(image.content).hexdigest()
+    staging.write(digest, image.extension, image.content, image.thumb)
+    return Accepted(place, digest, image.extension, image.width, image.height)
+
+
+def _is_image(head: bytes) -> None:
+    sniff(head)
+
+
+def _batches(members: list[Member]) -> Iterator[list[Member]]:
+    for start in range(0, len(members), _BATCH):
+        yield members[start : start + _BATCH]

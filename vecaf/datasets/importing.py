@@ -1,0 +1,208 @@
+"""A folder or ZIP becomes a dataset: read, check, stage; then one commit, or nothing at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from vecaf.datasets.archive import Source, open_source
+from vecaf.datasets.cautions import warnings_about
+from vecaf.datasets.checking import Accepted, Watch, stage_images
+from vecaf.datasets.layout import Plan, is_metadata, plan
+from vecaf.datasets.metadata import Metadata, parse_metadata
+from vecaf.datasets.names import dataset_name
+from vecaf.datasets.report import MAX_LISTED, ImportReport, Refusal, Refused
+from vecaf.datasets.splits import complete_splits
+from vecaf.datasets.staging import Staging
+from vecaf.errors import InputError, UnavailableError
+from vecaf.files import disk_full_message
+from vecaf.settings import Limits
+from vecaf.store import TEST, TRAIN, VAL, Dataset, Store
+from vecaf.store.datasets import add_dataset, dataset_exists
+
+
+def import_dataset(
+    store: Store,
+    source: Path,
+    name: str,
+    *,
+    user_id: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    seed: int = 0,
+) -> ImportReport:
+    """Import the ZIP file or folder `source` as a dataset called `name`.
+
+    `vecaf.datasets.layout` says what folders mean; missing splits are drawn by `seed`, see
+    `complete_splits`. `user_id` is the owner (default: the local owner). `progress(stage, done,
+    total)` and `should_stop()` are called a few times a second.
+
+    One bad file never fails the import; it is in the report. InputError: the name is bad or
+    taken, the source is no ZIP, empty, beyond a limit, or has no usable image. CanceledError:
+    should_stop said so. UnavailableError: the disk is full. After any error nothing is left.
+    """
+    watch = Watch(progress, should_stop)
+    owner = store.owner() if user_id is None else user_id
+    name = free_name(store, owner, name)
+    source = Path(source)
+    watch.show("Reading the list of files", 0, 0)
+    with closing(open_source(source, store.settings.limits)) as opened:
+        placed = _plan(opened, store.settings.limits)
+        return register(store, opened, placed, name, owner, source.name, watch=watch, seed=seed)
+
+
+def free_name(store: Store, owner: int, name: str) -> str:
+    """The cleaned name; InputError if it can't be a dataset's name or is taken."""
+    name = dataset_name(name)
+    with store.read() as session:
+        if dataset_exists(session, owner, name):
+            raise InputError(_taken(name))
+    return name
+
+
+def register(
+    store: Store,
+    source: Source,
+    placed: Plan,
+    name: str,
+    owner: int,
+    origin: str,
+    *,
+    watch: Watch,
+    seed: int = 0,
+    attribution: str | None = None,
+) -> ImportReport:
+    """Stage the placed images of `source`, then publish files and rows in one step.
+
+    `origin` says for people what was imported. Raises as `import_dataset` does.
+    """
+    started = time.monotonic()
+    with Staging(store.settings) as staging:
+        accepted, refused = stage_images(
+            source, placed.places, staging, store.settings.limits, watch
+        )
+        refused = [*source.refused, *placed.refused, *refused]
+        if not accepted:
+            raise InputError(_nothing_usable(origin, refused))
+        accepted.sort(key=lambda one: one.place.name)  # ids follow names, not the archive's order
+        classes = _class_names(accepted)
+        index = {label: i for i, label in enumerate(classes)}
+        labels = [-1 if (label := one.place.label) is None else index[label] for one in accepted]
+        keys = [one.sha256 for one in accepted]
+        splits = complete_splits(keys, labels, [one.place.split for one in accepted], seed)
+        report = ImportReport(
+            dataset_id=0,
+            name=name,
+            images=len(accepted),
+            splits={split: splits.count(split) for split in (TRAIN, VAL, TEST)},
+            classes=_class_counts(classes, labels, splits),
+            unlabeled=labels.count(-1),
+            captions=sum(one.place.caption is not None for one in accepted),
+            duplicates=len(keys) - len(set(keys)),
+            passed_over=source.passed_over,
+            refused_count=len(refused),
+            refused=tuple(refused[:MAX_LISTED]),
+            warnings=(*placed.warnings, *warnings_about(classes, labels, splits, keys)),
+        )
+        dataset = Dataset(
+            owner_id=owner,
+            name=name,
+            classes=classes,
+            content_hash=sha256("".join(sorted(keys)).encode()).hexdigest(),
+            source=origin,
+            attribution=attribution,
+            report={},
+        )
+        rows = [
+            _row(one, split, label)
+            for one, split, label in zip(accepted, splits, labels, strict=True)
+        ]
+        watch.show("Saving", len(rows), len(rows))
+        watch.check()
+        with staging.published():
+            return _commit(store, dataset, rows, report, started)
+
+
+def _commit(
+    store: Store, dataset: Dataset, rows: list[dict[str, Any]], report: ImportReport, started: float
+) -> ImportReport:
+    try:
+        with store.write() as session:
+            add_dataset(session, dataset, rows)
+            seconds = time.monotonic() - started
+            report = replace(report, dataset_id=dataset.id, seconds=round(seconds, 3))
+            dataset.report = report.as_dict()
+    except sa.exc.IntegrityError as error:  # another import was faster
+        raise InputError(_taken(dataset.name)) from error
+    except sa.exc.OperationalError as error:
+        if "disk is full" in str(error) or "No space left" in str(error):
+            raise UnavailableError(disk_full_message(store.settings.home)) from error
+        raise
+    return report
+
+
+def _plan(source: Source, limits: Limits) -> Plan:
+    """Read the metadata files, then place everything else."""
+    metadata: dict[str, Metadata] = {}
+    paths: list[str] = []
+    for member in source.members:
+        if not is_metadata(member.name):
+            paths.append(member.name)
+            continue
+        try:
+            content = source.read(member, lambda head: None, limits.max_metadata_bytes)
+        except Refused as error:
+            raise InputError(f"{member.name} can't be used: {error}.") from error
+        metadata[member.name] = parse_metadata(content, member.name)
+    return plan(paths, metadata)
+
+
+def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:
+    """The columns of a Sample."""
+    return {
+        "file_name": one.place.name,
+        "sha256": one.sha256,
+        "extension": one.extension,
+        "width": one.width,
+        "height": one.height,
+        "split": split,
+        "label": None if label < 0 else label,
+        "caption": one.place.caption,
+    }
+
+
+def _class_names(accepted: list[Accepted]) -> list[str]:
+    """Sorted; as numbers where all are numbers."""
+    names = {one.place.label for one in accepted if one.place.label is not None}
+    if all(name.isascii() and name.isdecimal() for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def _class_counts(
+    classes: list[str], labels: list[int], splits: list[str]
+) -> dict[str, dict[str, int]]:
+    counts = {name: dict.fromkeys((TRAIN, VAL, TEST), 0) for name in classes}
+    for label, split in zip(labels, splits, strict=True):
+        if label >= 0:
+            counts[classes[label]][split] += 1
+    return counts
+
+
+def _taken(name: str) -> str:
+    return f"There is a dataset called '{name}' already. Choose another name, or remove that one."
+
+
+def _nothing_usable(origin: str, refused: list[Refusal]) -> str:
+    if not refused:
+        return f"{origin} holds no image. Put JPEG, PNG, WebP, GIF or BMP files into it."
+    first = refused[0]
+    others = f" {len(refused) - 1:,} more were refused too." if len(refused) > 1 else ""
+    return f"{origin} holds no usable image. {first.file} was refused: {first.reason}.{others}"

@@ -1,0 +1,67 @@
+"""Names that strangers chose, made safe to store, sort and show (escaping is the page's work)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from vecaf.errors import InputError
+
+MAX_NAME = 500  # characters of a class name; file systems stop at 255, metadata need not
+MAX_PATH = 1000  # characters of a file name with its folders
+MAX_DATASET_NAME = 100
+
+# Characters that steer the direction of the text around them, and can make "gpj.exe" look like
+# "exe.jpg". Joiners (U+200D) stay: emoji and several scripts need them.
+_BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_DATASET_NAME = re.compile(r"\w[\w .()+-]*")
+_JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
+
+
+def clean(text: str) -> str:
+    """`text` in NFC without control, bidirectional or lone surrogate characters, ends stripped."""
+    if text.isascii() and text.isprintable():
+        return text.strip()  # most names, quickly
+    visible = "".join(c for c in text.translate(_BIDI) if unicodedata.category(c) not in _UNSEEN)
+    return unicodedata.normalize("NFC", visible).strip()
+
+
+_UNSEEN = {"Cc", "Cs"}
+
+
+def clean_path(raw: str) -> str:
+    """A member's path as it is stored and shown: folders by '/', every part cleaned.
+
+    Raises InputError, with the reason as its message, for a name that leads out of its archive,
+    is absolute, empty or too long. Backslashes are folders too: some Windows programs write them.
+    """
+    name = raw.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:/", name):
+        raise InputError("its name is an absolute path")
+    parts = [clean(part) for part in name.split("/")]
+    if ".." in parts:
+        raise InputError("its name leads out of the archive ('..')")
+    path = "/".join(part for part in parts if part not in ("", "."))
+    if not path:
+        raise InputError("it has no usable name")
+    if len(path) > MAX_PATH:
+        raise InputError(f"its name is longer than {MAX_PATH} characters")
+    return path
+
+
+def is_junk(path: str) -> bool:
+    """Whether an operating system left this file behind: dotfiles, `__MACOSX`, `Thumbs.db` …"""
+    return any(part.startswith(".") or part.casefold() in _JUNK for part in path.split("/"))
+
+
+def dataset_name(name: str) -> str:
+    """The dataset's name, cleaned; InputError says what a name may look like."""
+    cleaned = clean(name)
+    fits = len(cleaned) <= MAX_DATASET_NAME and _DATASET_NAME.fullmatch(cleaned)
+    if not fits or cleaned.isdecimal():
+        raise InputError(
+            f"'{cleaned[:MAX_DATASET_NAME]}' can't be a dataset's name. Use up to "
+            f"{MAX_DATASET_NAME} letters, digits, spaces and . _ - + ( ), beginning with a letter "
+            "or digit; a number alone is taken for an id."
+        )
+    return cleaned

@@ -1,0 +1,212 @@
+"""An image file without what its camera and its editor wrote about the person: bytes in, bytes out.
+
+Pixels are never encoded again. JPEG segments, PNG and WebP chunks that carry EXIF, XMP, comments,
+maker notes or embedded previews are left out; those that decide what the pixels look like (colour
+profile, Adobe transform, transparency, gamma) are kept, and so is the orientation, alone in an
+EXIF block of its own. Sources: ITU T.81 annex B (JPEG), PNG 3rd edition, the WebP container
+specification, EXIF 2.32 section 4.6.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+
+from vecaf.datasets.report import Refused
+
+JPEG, PNG, WEBP, GIF, BMP = "JPEG", "PNG", "WEBP", "GIF", "BMP"
+
+
+TRUNCATED = "it is truncated: the file ends in the middle of the image"
+
+_OTHERS = (  # what a file is, for the report: more help than "not an image"
+    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
+    (b"SIMPLE  =", "FITS"), (b"%PDF", "PDF"), (b"%!PS", "PostScript"), (b"8BPS", "Photoshop"),
+    (b"PK\x03\x04", "ZIP"), (b"\x1f\x8b", "gzip"), (b"\0\0\1\0", "icon"),
+    (b"\x76\x2f\x31\x01", "EXR"),
+)  # fmt: skip
+
+
+def sniff(head: bytes) -> str:
+    """The format of a file that begins with `head`: JPEG, PNG, WEBP, GIF or BMP, by content.
+
+    Raises Refused, with the reason, for anything else.
+    """
+    if head.startswith(b"\xff\xd8\xff"):
+        return JPEG
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return PNG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return GIF
+    if head.startswith(b"BM") and len(head) >= 18 and head[14:18] in _BMP_HEADERS:
+        return BMP
+    if not head:
+        raise Refused("it is empty")
+    raise Refused(f"it is {_other(head)}, not a JPEG, PNG, WebP, GIF or BMP image")
+
+
+_BMP_HEADERS = {struct.pack("<L", size) for size in (12, 40, 52, 56, 64, 108, 124)}
+
+
+def _other(head: bytes) -> str:
+    for magic, name in _OTHERS:
+        if head.startswith(magic):
+            return f"a {name} file"
+    if head[4:8] == b"ftyp":
+        return "a HEIC, AVIF or video file"
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith((b"<svg", b"<?xml")):
+        return "an SVG or XML file"
+    if text.startswith((b"<!doctype", b"<html")):
+        return "an HTML file"
+    return "some other file"
+
+
+def sanitize(content: bytes, kind: str) -> tuple[bytes, int]:
+    """(The file without metadata, its EXIF orientation 1–8) for kind JPEG, PNG or WEBP.
+
+    An animated PNG keeps its default image alone; an animated WebP must be decoded instead, see
+    `is_animated_webp`. Raises Refused.
+    """
+    return {JPEG: _jpeg, PNG: _png, WEBP: _webp}[kind](content)
+
+
+# Between two markers lies entropy-coded data, where FF is followed by 00 or a restart marker.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_KEPT = re.compile(rb"ICC_PROFILE\0|JFIF\0|Adobe")
+
+
+def _jpeg(content: bytes) -> tuple[bytes, int]:
+    kept = [b"\xff\xd8"]
+    orientation = 1
+    position = 2
+    while True:
+        while content[position : position + 2] == b"\xff\xff":  # fill bytes before a marker
+            position += 1
+        marker = content[position : position + 2]
+        if len(marker) < 2 or marker == b"\xff":
+            raise Refused(TRUNCATED)
+        if marker[0] != 0xFF:
+            raise Refused("it is damaged: there is no JPEG marker where one must be")
+        if marker[1] == 0xD9:
+            break
+        if len(content) < position + 4:
+            raise Refused(TRUNCATED)
+        end = position + 2 + struct.unpack_from(">H", content, position + 2)[0]
+        if end > len(content):
+            raise Refused(TRUNCATED)
+        body = content[position + 4 : end]
+        if marker[1] == 0xDA:  # a scan: its data runs to the next marker
+            found = _MARKER.search(content, end)
+            if found is None:
+                raise Refused(TRUNCATED)
+            end = found.start()
+        elif marker[1] == 0xE1 and body.startswith(b"Exif\0") and orientation == 1:
+            orientation = _orientation(body[6:])
+        described = 0xE0 <= marker[1] <= 0xEF or marker[1] == 0xFE
+        if not described or (marker[1] in (0xE0, 0xE2, 0xEE) and _KEPT.match(body)):
+            kept.append(content[position:end])
+        position = end
+    if orientation != 1:
+        exif = b"Exif\0\0" + _exif(orientation)
+        kept.insert(1, b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif)
+    return b"".join([*kept, b"\xff\xd9"]), orientation
+
+
+_PNG_KEPT = {
+    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT",
+    b"bKGD", b"pHYs", b"cICP",
+}  # fmt: skip
+
+
+def _png(content: bytes) -> tuple[bytes, int]:
+    kept = [content[:8]]
+    orientation = 1
+    position = 8
+    kind = b""
+    while kind != b"IEND":
+        if position + 12 > len(content):
+            raise Refused(TRUNCATED)
+        length, kind = struct.unpack_from(">L4s", content, position)
+        end = position + 12 + length
+        if end > len(content):
+            raise Refused(TRUNCATED)
+        if kind in _PNG_KEPT:
+            kept.append(content[position:end])
+        elif kind == b"eXIf":
+            orientation = _orientation(content[position + 8 : end - 4])
+        position = end
+    if orientation != 1:
+        body = b"eXIf" + _exif(orientation)
+        block = struct.pack(">L", len(body) - 4) + body + struct.pack(">L", zlib.crc32(body))
+        kept.insert(2, block)  # right behind IHDR, where every reader has met it by the pixels
+    return b"".join(kept), orientation
+
+
+_VP8X_EXIF, _VP8X_XMP, _VP8X_ANIMATION = 0x08, 0x04, 0x02
+_WEBP_KEPT = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"}
+
+
+def is_animated_webp(content: bytes) -> bool:
+    """Whether this WebP holds an animation; its first frame has to be decoded to be taken out."""
+    return content[12:16] == b"VP8X" and bool(content[20:21] and content[20] & _VP8X_ANIMATION)
+
+
+def _webp(content: bytes) -> tuple[bytes, int]:
+    total = 8 + struct.unpack_from("<L", content, 4)[0]
+    if total > len(content):
+        raise Refused(TRUNCATED)
+    kept: list[bytes] = []
+    orientation = 1
+    position = 12
+    while position + 8 <= total:
+        kind, length = struct.unpack_from("<4sL", content, position)
+        end = position + 8 + length + length % 2
+        if end > total + 1:  # some writers leave out the last padding byte
+            raise Refused(TRUNCATED)
+        if kind in _WEBP_KEPT:
+            kept.append(content[position:end])
+        elif kind == b"EXIF":
+            body = content[position + 8 : position + 8 + length]
+            orientation = _orientation(body.removeprefix(b"Exif\0\0"))
+        position = end
+    if kept and kept[0].startswith(b"VP8X") and len(kept[0]) == 18:
+        flags = kept[0][8] & ~(_VP8X_EXIF | _VP8X_XMP)
+        if orientation != 1:
+            flags |= _VP8X_EXIF
+            exif = _exif(orientation)
+            kept.append(b"EXIF" + struct.pack("<L", len(exif)) + exif)
+        kept[0] = kept[0][:8] + bytes([flags]) + kept[0][9:]
+    else:
+        orientation = 1  # only the extended format has metadata
+    body = b"".join(kept)
+    return b"RIFF" + struct.pack("<L", len(body) + 4) + b"WEBP" + body, orientation
+
+
+_ORIENTATION = 0x0112
+
+
+def _orientation(tiff: bytes) -> int:
+    """The orientation in an EXIF block, 1 where it is missing or makes no sense."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None or len(tiff) < 8:
+        return 1
+    start = struct.unpack_from(order + "L", tiff, 4)[0]
+    if start + 2 > len(tiff):
+        return 1
+    count = struct.unpack_from(order + "H", tiff, start)[0]
+    for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
+        tag, kind = struct.unpack_from(order + "HH", tiff, at)
+        if tag == _ORIENTATION:
+            value: int = struct.unpack_from(order + "H", tiff, at + 8)[0]
+            return value if kind == 3 and 1 <= value <= 8 else 1
+    return 1
+
+
+def _exif(orientation: int) -> bytes:
+    """An EXIF block that says the orientation and nothing else; 26 bytes."""
+    entry = struct.pack("<HHLHH", _ORIENTATION, 3, 1, orientation, 0)
+    return b"II*\0" + struct.pack("<LH", 8, 1) + entry + struct.pack("<L", 0)

@@ -1,0 +1,155 @@
+"""Where an import writes before it counts: a private folder, moved into place as one step.
+
+Nothing outside the staging folder changes until `publish`; leaving the block removes the folder.
+A lock file in it tells a live import from one that was killed, whose folder is swept away later.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.errors import UnavailableError
+from vecaf.files import disk_full_message
+from vecaf.settings import Settings
+
+_PREFIX = ".staging-"
+
+
+class Staging:
+    """A context manager around one import's files. Its writes may come from several threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> Staging:
+        images = self._settings.images
+        with _disk_full_said(images):
+            images.mkdir(parents=True, exist_ok=True)
+            self._settings.thumbs.mkdir(parents=True, exist_ok=True)
+            _sweep(images)
+            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=images))
+            self._lock = (self._folder / "lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.close()
+
+    def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
+        """Keep an image and its thumbnail; content that is here already is left alone."""
+        with _disk_full_said(self._settings.images):
+            _create(image_path(self._folder / "images", sha256, extension), content)
+            if thumb is not None:
+                _create(thumb_path(self._folder / "thumbs", sha256), thumb)
+
+    @contextmanager
+    def published(self) -> Iterator[None]:
+        """Move everything into place, durably, then run the block: it must commit the rows.
+
+        If the block raises, the files that were new are taken away again. Imports publish one
+        after the other, so none takes away what another has just counted on.
+        """
+        with _disk_full_said(self._settings.images), _publishing(self._settings):
+            _sync(self._folder)
+            new: list[Path] = []
+            try:
+                for part, target in (
+                    ("images", self._settings.images),
+                    ("thumbs", self._settings.thumbs),
+                ):
+                    _move(self._folder / part, target, new)
+                _sync(self._folder)
+                yield
+            except BaseException:
+                for path in new:
+                    path.unlink(missing_ok=True)
+                raise
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a new file; one that is there already has the same content, by its name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(path, flags, 0o644)
+    except FileExistsError:
+        return None
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _create(path, content)
+    try:
+        while content:
+            content = content[os.write(handle, content) :]
+    finally:
+        os.close(handle)
+
+
+def _move(source: Path, target: Path, new: list[Path]) -> None:
+    """Rename every file below `source` into `target`; those that were not there go into `new`."""
+    for folder in sorted(source.glob("*")):
+        below = target / folder.name
+        below.mkdir(exist_ok=True)
+        known = {path.name for path in below.iterdir()}
+        for path in list(folder.iterdir()):
+            if path.name not in known:
+                new.append(below / path.name)
+            path.replace(below / path.name)
+
+
+@contextmanager
+def _publishing(settings: Settings) -> Iterator[None]:
+    """One publisher at a time, across processes, whichever database is used."""
+    with (settings.images / ".publishing").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(images: Path) -> None:
+    """Remove the staging folders of imports whose process is gone."""
+    for folder in images.glob(f"{_PREFIX}*"):
+        try:
+            with (folder / "lock").open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except (FileNotFoundError, BlockingIOError):
+            continue  # being made or being used
+
+
+def _sync(folder: Path) -> None:
+    """Bring everything on the folder's file system to the disk: one wait, not one a file."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _disk_full_said(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UnavailableError(disk_full_message(folder)) from error
+        raise
