@@ -1,0 +1,1 @@
+"""Pieces of pages, each with its JavaScript beside it."""

@@ -1,0 +1,21 @@
+"""A piece of a page that the server renders and the browser patches in place."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+# The template is constant and holds no `{{…}}` or `${…}`: Gradio would compile what stands there
+# as code. Content only ever arrives as the component's value.
+_SHELL = '<div class="live {name}" aria-busy="true"></div>'
+_LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
+
+
+def live(name: str) -> gr.HTML:
+    """An empty live piece; handlers return its HTML, `act` and `go` are its events (studio.js)."""
+    return gr.HTML(
+        value="",
+        html_template=_SHELL.format(name=name),
+        js_on_load=_LOAD,
+        apply_default_css=False,
+        elem_id=name,
+    )

@@ -1,0 +1,169 @@
+/* What every page shares: the bar at the top, light and dark, and "live" pieces of HTML that the
+   server renders and this script patches in place, so that nothing flickers or loses its focus. */
+(() => {
+  "use strict";
+  const studio = (window.studio = { query: () => location.search });
+
+  /* Light and dark. Gradio puts `dark` on the body by the system's wish; ours may differ. */
+  const wish = matchMedia("(prefers-color-scheme: dark)");
+  const stored = () => {
+    try { return localStorage.getItem("studio-theme"); } catch { return null; }
+  };
+  studio.dark = () => (stored() ?? (wish.matches ? "dark" : "light")) === "dark";
+  const paint = () => {
+    const dark = studio.dark();
+    document.documentElement.classList.toggle("dark", dark);
+    document.documentElement.style.colorScheme = dark ? "dark" : "light";
+    if (document.body && document.body.classList.contains("dark") !== dark)
+      document.body.classList.toggle("dark", dark);
+  };
+  const repaint = () => {
+    paint();
+    document.dispatchEvent(new Event("studio:theme"));
+  };
+  paint();
+  wish.addEventListener("change", repaint);
+
+  /* The bar is there before Gradio is, so changing pages does not blink. */
+  const PAGES = [["/", "Data"], ["/finetune", "Finetune"], ["/runs", "Runs"]];
+  const bar = () => {
+    const logo = document.querySelector('meta[name="studio-logo"]').content;
+    const here = location.pathname.replace(/\/+$/, "") || "/";
+    const links = PAGES.map(([path, name]) =>
+      `<a href="${path}"${path === here ? ' aria-current="page"' : ""}>${name}</a>`).join("");
+    const header = document.createElement("header");
+    header.className = "bar";
+    header.innerHTML =
+      `<a class="skip" href="#main">Skip to content</a>` +
+      `<a class="brand" href="/"><img src="${logo}" alt="" width="24" height="24">` +
+      `<span>VeCAF <b>Studio</b></span></a><nav aria-label="Pages">${links}</nav>` +
+      `<button type="button" class="theme" aria-label="Switch between light and dark" ` +
+      `title="Light or dark"><span aria-hidden="true"></span></button>`;
+    header.querySelector(".theme").addEventListener("click", () => {
+      try { localStorage.setItem("studio-theme", studio.dark() ? "light" : "dark"); } catch { /* private window: not kept */ }
+      repaint();
+    });
+    document.body.prepend(header);
+    new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
+    paint();
+  };
+  if (document.body) bar();
+  else document.addEventListener("DOMContentLoaded", bar);
+
+  /* Patch `old` until it looks like `fresh`. Children with data-key are matched by it; an open
+     <details>, a focused field and a loaded image stay as they are. */
+  const KEPT = new Set(["open"]);
+  const patch = (old, fresh) => {
+    for (const { name } of [...old.attributes])
+      if (!fresh.hasAttribute(name) && !(KEPT.has(name) && old.tagName === "DETAILS"))
+        old.removeAttribute(name);
+    for (const { name, value } of [...fresh.attributes])
+      if (old.getAttribute(name) !== value && !(KEPT.has(name) && old.tagName === "DETAILS"))
+        old.setAttribute(name, value);
+    if (!old.hasAttribute("data-own")) children(old, fresh);
+  };
+  const children = (old, fresh) => {
+    const keyed = new Map();
+    for (const child of old.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
+    let at = old.firstChild;
+    for (const want of [...fresh.childNodes]) {
+      const key = want.nodeType === 1 ? want.dataset.key : undefined;
+      let have = key ? keyed.get(key) : at;
+      if (!key && have?.nodeType === 1 && have.dataset.key) have = undefined;
+      if (have && have.nodeName === want.nodeName) {
+        if (have !== at) old.insertBefore(have, at);
+        else at = at.nextSibling;
+        if (have.nodeType === 1) patch(have, want);
+        else if (have.nodeValue !== want.nodeValue) have.nodeValue = want.nodeValue;
+      } else old.insertBefore(want, at);
+    }
+    while (at) {
+      const next = at.nextSibling;
+      at.remove();
+      at = next;
+    }
+  };
+  studio.patch = (element, html) => {
+    const fresh = document.createElement("div");
+    fresh.innerHTML = html;
+    children(element, fresh);
+    decorate(element);
+  };
+
+  /* Moments in the reader's own words, progress with the time left. */
+  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const ago = (moment) => {
+    const seconds = (moment - Date.now()) / 1000;
+    if (seconds > -45) return "just now";
+    for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]])
+      if (-seconds >= length || unit === "minute")
+        return relative.format(Math.min(-1, Math.round(seconds / length)), unit);
+  };
+  const seen = new Map(); // progress key → where it was when first seen
+  const left = (element) => {
+    const { eta, done, total } = element.dataset;
+    const [now, ready, all] = [Date.now(), +done, +total];
+    const start = seen.get(eta);
+    if (!start || start.done > ready) seen.set(eta, { time: now, done: ready });
+    const place = element.querySelector("[data-left]");
+    if (!place || !start || !all || ready <= start.done || now - start.time < 2000) return;
+    const seconds = ((now - start.time) / (ready - start.done) / 1000) * (all - ready);
+    place.textContent = seconds < 1 ? "" : ` · ${studio.span(seconds)} left`;
+  };
+  studio.span = (seconds) =>
+    seconds < 60 ? `${Math.max(1, Math.round(seconds))} s`
+      : seconds < 3600 ? `${Math.round(seconds / 60)} min`
+        : `${(seconds / 3600).toFixed(1)} h`;
+  const decorate = (element) => {
+    for (const time of element.querySelectorAll("time")) {
+      const moment = new Date(time.dateTime);
+      time.title = moment.toLocaleString();
+      time.textContent = ago(moment);
+    }
+    element.querySelectorAll("[data-eta]").forEach(left);
+  };
+
+  /* A live piece: `props.value` is HTML. Clicks on [data-act] go to the server as the event "act"
+     with the element's data; links with data-go change the address and ask for the new view. */
+  studio.live = (element, props, trigger, watch) => {
+    const root = element.querySelector(".live");
+    const show = () => {
+      if (typeof props.value !== "string" || !props.value) return;
+      root.removeAttribute("aria-busy");
+      studio.patch(root, props.value);
+      element.dispatchEvent(new CustomEvent("studio:shown", { bubbles: true }));
+    };
+    watch("value", show);
+    show();
+    root.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-act]");
+      if (button) {
+        if (button.dataset.sure && !confirm(button.dataset.sure)) return;
+        button.setAttribute("aria-busy", "true");
+        trigger("act", { ...button.dataset, query: location.search });
+        return;
+      }
+      const link = event.target.closest("a[data-go]");
+      if (link && !(event.metaKey || event.ctrlKey || event.shiftKey || event.button)) {
+        event.preventDefault();
+        studio.go(link.getAttribute("href"));
+      }
+    });
+    addEventListener("studio:go", () => trigger("go", { query: location.search }));
+  };
+  studio.go = (href, replace = false) => {
+    history[replace ? "replaceState" : "pushState"]({}, "", href);
+    if (!replace) scrollTo({ top: 0 });
+    dispatchEvent(new Event("studio:go"));
+  };
+  addEventListener("popstate", () => dispatchEvent(new Event("studio:go")));
+
+  /* Copy buttons. */
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  });
+})();

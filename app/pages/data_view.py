@@ -1,0 +1,184 @@
+"""The Data page's HTML, from plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app import markup as m
+from app.pages.address import link
+from vecaf.datasets.report import ImportReport
+from vecaf.demo import COLOR, LINE
+from vecaf.store import CANCELED, ENDED, FAILED, QUEUED, Import, Sample
+from vecaf.store.pages import DatasetCard
+
+TITLE = (
+    '<div class="title"><h1>Data</h1><p>Upload images, see what arrived, and pick a dataset '
+    "to finetune on.</p></div>"
+)
+BARS = 12  # classes that a card draws; the rest are counted
+SPLITS = {"train": "pool", "val": "validation", "test": "test"}
+
+
+def imports(jobs: Sequence[Import]) -> str:
+    """Imports under way, and those that failed or were canceled lately."""
+    shown = [job for job in jobs if job.state not in ENDED or job.state in (FAILED, CANCELED)]
+    return "".join(_import(job) for job in shown) or "<div></div>"
+
+
+def _import(job: Import) -> str:
+    title = f"<h3>{m.text(job.name)}</h3>{m.chip(job.state)}"
+    if job.state in ENDED:
+        sentence = job.error or "The import was canceled; nothing was kept."
+        body = m.notice(sentence, "error" if job.state == FAILED else "quiet")
+        button = ""
+    else:
+        words = "Waiting for its turn" if job.state == QUEUED else job.stage or "Starting"
+        if job.cancel_requested:
+            words = "Canceling"
+        words = words[:1].upper() + words[1:]
+        body = m.progress(f"import-{job.id}-{job.stage}", words, job.done, job.total)
+        button = (
+            ""
+            if job.cancel_requested
+            else f'<button type="button" class="quiet" data-act="cancel" data-import="{job.id}">'
+            "Cancel</button>"
+        )
+    return (
+        f'<section class="card import" data-key="import-{job.id}"><div class="card-head">{title}'
+        f"<span class=grow></span>{button}</div>{body}</section>"
+    )
+
+
+def listing(cards: Sequence[DatasetCard], busy: bool) -> str:
+    """Every dataset as a card; what to do first where there is none."""
+    present = {card.name for card in cards}
+    offers = [
+        f'<button type="button" class="link" data-act="demo" data-demo="{name}">{words}</button>'
+        for name, words in ((COLOR, "colour emoji"), (LINE, "their line drawings"))
+        if name not in present
+    ]
+    offer = (
+        f'<p class="offer">No data at hand? Try the demo: OpenMoji, {" or ".join(offers)}.</p>'
+        if offers and not busy
+        else ""
+    )
+    if not cards:
+        hint = (
+            "The first one is on its way."
+            if busy
+            else "Drop a zip above. Labels come from its folders or its metadata.csv."
+        )
+        return offer + m.empty("No datasets yet", hint)
+    return offer + f'<div class="cards">{"".join(map(_card, cards))}</div>'
+
+
+def _card(card: DatasetCard) -> str:
+    address = m.text(link("/", dataset=card.id))
+    strip = "".join(_thumb(card, sample) for sample in card.pictures)
+    return (
+        f'<article class="card dataset" data-key="dataset-{card.id}">'
+        f'<div class="strip">{strip}</div>'
+        f'<div class="card-head"><h2><a href="{address}" data-go>{m.text(card.name)}</a></h2>'
+        f'<span class="grow"></span><span class="muted num">{m.plural(card.size, "image")}</span>'
+        f"</div>{_splits(card)}{_classes(card, BARS)}{_refused(card)}"
+        f'<div class="card-foot">{_finetune(card)}'
+        f'<a class="button quiet" href="{address}" data-go>Details</a>'
+        f"{_attribution(card)}</div></article>"
+    )
+
+
+def detail(card: DatasetCard, pictures: Sequence[Sample]) -> str:
+    """One dataset: pictures, counts, and how its import went."""
+    report = ImportReport.from_dict(card.report)
+    lines = "".join(f"<p>{m.text(line)}</p>" for line in report.sentences())
+    refused = "".join(
+        f"<tr><td>{m.text(one.file)}</td><td>{m.text(one.reason)}</td></tr>"
+        for one in report.refused
+    )
+    hidden = report.refused_count - len(report.refused)
+    more = f"<p>… and {m.number(hidden)} more.</p>" if hidden > 0 else ""
+    table = (
+        f'<div class="scroll"><table class="table"><thead><tr><th>File</th><th>Refused because'
+        f"</th></tr></thead><tbody>{refused}</tbody></table></div>{more}"
+        if refused
+        else ""
+    )
+    strip = "".join(_thumb(card, sample) for sample in pictures)
+    return (
+        f'<div class="detail" data-key="detail-{card.id}"><p><a href="/" data-go>← All data</a></p>'
+        f'<div class="card-head"><h2>{m.text(card.name)}</h2>'
+        f'<span class="muted num">{m.plural(card.size, "image")} · added {m.when(card.created_at)}'
+        f'</span><span class="grow"></span>{_finetune(card)}</div>'
+        f'<section class="card"><div class="wall">{strip}</div>{_attribution(card)}</section>'
+        f'<div class="pair"><section class="card"><h3>Splits and classes</h3>{_splits(card)}'
+        f"{_classes(card, len(card.classes))}</section>"
+        f'<section class="card"><h3>Import report</h3>{lines}{table}'
+        f'<p class="muted">From {m.text(card.source)}</p></section></div></div>'
+    )
+
+
+def missing(sentence: str) -> str:
+    return m.empty(sentence, 'It may have been removed. <a href="/" data-go>See all data</a>.')
+
+
+def _thumb(card: DatasetCard, sample: Sample) -> str:
+    words = [] if sample.label is None else [card.classes[sample.label]]
+    words += [sample.caption] if sample.caption else [sample.file_name]
+    return m.thumb(sample.id, sample.sha256, " – ".join(words))
+
+
+def _finetune(card: DatasetCard) -> str:
+    address = m.text(link("/finetune", dataset=card.name))
+    return f'<a class="button primary" href="{address}">Finetune on this</a>'
+
+
+def _splits(card: DatasetCard) -> str:
+    total = max(1, card.size)
+    known = [split for split in SPLITS if card.splits.get(split)]
+    bar = "".join(
+        f'<i class="split-{split}" style="width:{100 * card.splits[split] / total:.2f}%"></i>'
+        for split in known
+    )
+    words = "".join(
+        f'<span><i class="split-{split}" aria-hidden="true"></i>{SPLITS[split]} '
+        f'<b class="num">{m.number(card.splits[split])}</b></span>'
+        for split in known
+    )
+    return (
+        f'<div class="splits"><div class="split-bar" aria-hidden="true">{bar}</div>'
+        f'<div class="legend">{words}</div></div>'
+    )
+
+
+def _classes(card: DatasetCard, limit: int) -> str:
+    if not card.classes:
+        return '<p class="muted">No labels.</p>'
+    most = max([*card.class_counts, 1])
+    order = sorted(range(len(card.classes)), key=lambda i: -card.class_counts[i])
+    rows = "".join(
+        f'<li><span class="class-name" title="{m.text(card.classes[i])}">'
+        f'{m.text(card.classes[i])}</span><i style="width:{100 * card.class_counts[i] / most:.1f}%"'
+        f' aria-hidden="true"></i><b class="num">{m.number(card.class_counts[i])}</b></li>'
+        for i in order[:limit]
+    )
+    rest = len(order) - limit
+    more = (
+        f'<p class="muted">and {m.plural(rest, "more class", "more classes")}</p>'
+        if rest > 0
+        else ""
+    )
+    none = f'<p class="muted">{m.plural(card.unlabeled, "image")} without a label</p>'
+    return f'<ul class="classes">{rows}</ul>{more}{none if card.unlabeled else ""}'
+
+
+def _refused(card: DatasetCard) -> str:
+    count = int(card.report.get("refused_count", 0))
+    if not count:
+        return ""
+    address = m.text(link("/", dataset=card.id))
+    words = m.plural(count, "file was", "files were")
+    return f'<p class="notice notice-warn"><a href="{address}" data-go>{words} refused</a></p>'
+
+
+def _attribution(card: DatasetCard) -> str:
+    return f'<p class="attribution">{m.text(card.attribution)}</p>' if card.attribution else ""

@@ -1,0 +1,89 @@
+"""The list of runs as HTML, from plain records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from app import markup as m
+from app.pages.address import link
+from vecaf.store import ENDED
+from vecaf.store.models import now
+from vecaf.store.runs import RunSummary
+
+TITLE = (
+    '<div class="title"><h1>Runs</h1><p>Every run is kept, with its picks, curves and model.</p>'
+    "</div>"
+)
+
+
+def listing(
+    runs: Sequence[RunSummary], curves: Mapping[int, Sequence[float]], *, worker: bool
+) -> str:
+    """Every run, newest first; what to do first where there is none."""
+    if not runs:
+        hint = 'Choose a dataset on the <a href="/">Data page</a>, then finetune on it.'
+        return TITLE + m.empty("No runs yet", hint)
+    waiting = any(run.state not in ENDED for run in runs)
+    head = "".join(
+        f"<span>{name}</span>"
+        for name in ("Run", "State", "Test accuracy", "Rounds", "Started", "Duration")
+    )
+    rows = "".join(_row(run, curves.get(run.id, ())) for run in runs)
+    return (
+        f"{TITLE}{no_worker() if waiting and not worker else ''}"
+        f'<section class="card runs"><div class="runs-head" aria-hidden="true">{head}</div>'
+        f"<ul>{rows}</ul></section>"
+    )
+
+
+def no_worker() -> str:
+    return m.notice(
+        "No worker is running, so nothing is being worked on. It starts with the studio, or by "
+        "hand: python -m vecaf worker",
+        "warn",
+    )
+
+
+def missing(sentence: str) -> str:
+    return m.empty(sentence, 'It may have been removed. <a href="/runs" data-go>See all runs</a>.')
+
+
+def _row(run: RunSummary, curve: Sequence[float]) -> str:
+    accuracy = "–" if run.test_accuracy is None else m.percent(run.test_accuracy)
+    stage = f'<small class="muted">{m.text(run.stage)}</small>' if run.stage else ""
+    address = m.text(link("/runs", run=run.id))
+    return (
+        f'<li data-key="run-{run.id}"><a class="run-row" href="{address}" data-go>'
+        f'<span class="run-name"><b>{m.text(run.dataset)} · {m.text(run.strategy)}</b>'
+        f'<small class="muted num">Run {run.id}</small></span>'
+        f'<span class="run-state">{m.chip(run.state)}{stage}</span>'
+        f'<span class="run-accuracy num"><b>{accuracy}</b>{spark(curve)}</span>'
+        f'<span class="num">{run.rounds_done} of {run.rounds}</span>'
+        f'<span class="muted">{m.when(run.started_at)}</span>'
+        f'<span class="muted num">{spent(run)}</span></a></li>'
+    )
+
+
+def spent(run: RunSummary) -> str:
+    """How long the run took, or has taken so far."""
+    if run.started_at is None:
+        return "–"
+    end = run.finished_at if run.state in ENDED and run.finished_at else now()
+    return m.duration((end - run.started_at).total_seconds())
+
+
+def spark(values: Sequence[float]) -> str:
+    """A small curve of the rounds' accuracies; the numbers are beside it or on the run's page."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    points = " ".join(
+        f"{2 + 56 * i / (len(values) - 1):.1f},{18 - 14 * (value - low) / span:.1f}"
+        for i, value in enumerate(values)
+    )
+    return (
+        f'<svg class="spark" viewBox="0 0 60 22" width="60" height="22" aria-hidden="true">'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2" '
+        f'stroke-linecap="round" stroke-linejoin="round"/></svg>'
+    )

@@ -1,0 +1,142 @@
+"""The server: routes, pages, the worker beside it, and their orderly end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from app.studio import Studio
+from vecaf.errors import InputError, NotFoundError, UnavailableError, VecafError
+from vecaf.settings import Settings
+from vecaf.store import Store
+from vecaf.store.workers import worker_alive
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+CACHE_SECONDS = 24 * 3600  # Gradio's own file cache is emptied of what is older
+
+log = logging.getLogger(__name__)
+
+
+def build(studio: Studio) -> FastAPI:
+    """The application: our routes first, Gradio's pages for the rest."""
+    # Gradio reads these when it is imported: no telemetry, no version check, no run history.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["GRADIO_RUN_HISTORY"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import gradio as gr
+    from fastapi import FastAPI, Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+
+    from app import downloads, media, static, uploads
+    from app.pages import pages
+    from app.security import Guard
+    from app.theme import theme
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = FastAPI(
+        title="VeCAF Studio", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    )
+
+    @app.exception_handler(VecafError)
+    def say(_: Request, error: VecafError) -> JSONResponse:
+        statuses = {NotFoundError: 404, InputError: 400, UnavailableError: 503}
+        status = next((code for kind, code in statuses.items() if isinstance(error, kind)), 500)
+        return JSONResponse({"error": str(error)}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def say_not_found(_: Request, __: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"error": "There is no such thing here."}, 404)
+
+    @app.get("/healthz")
+    def healthz() -> JSONResponse:
+        with studio.store.read() as session:
+            return JSONResponse({"ok": True, "worker": worker_alive(session)})
+
+    app.include_router(static.routes())
+    app.include_router(media.routes(studio))
+    app.include_router(uploads.routes(studio))
+    app.include_router(downloads.routes(studio))
+    gr.mount_gradio_app(
+        app,
+        pages(studio),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=True,
+        max_file_size=studio.settings.limits.max_archive_bytes,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme(),
+        head=static.head(),
+    )
+    app.add_middleware(Guard)
+    return app
+
+
+def serve(
+    environment: Mapping[str, str], host: str, port: int, *, with_worker: bool, with_demo: bool
+) -> None:
+    """Serve until SIGINT or SIGTERM, then stop the worker.
+
+    Raises InputError where the port is taken, VecafError where the database can't be opened.
+    """
+    listener = _listen(host, port)
+    settings = Settings.from_environment(environment)
+    studio = Studio(settings, Store.open(settings))
+
+    import uvicorn
+
+    from app.demo import DemoKeeper
+    from app.uploads import sweep
+    from app.worker import WorkerKeeper
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    sweep(studio)
+    keepers: list[WorkerKeeper | DemoKeeper] = []
+    if with_demo:
+        keepers.append(DemoKeeper(studio.store))
+    if with_worker:
+        keepers.append(WorkerKeeper({**environment, "VECAF_HOME": str(settings.home)}))
+    for keeper in keepers:
+        keeper.start()
+    try:
+        app = build(studio)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"VeCAF Studio is at http://{shown}:{port} (Ctrl-C stops it).", flush=True)
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=3, server_header=False
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        for keeper in reversed(keepers):
+            keeper.stop()
+        studio.store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port first: whoever can't have it should hear so at once."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"Port {port} on {host} can't be used ({error.strerror}). Is the studio running "
+            f"already? Otherwise choose another: --port {port + 1}"
+        ) from error
+    return listener

@@ -1,0 +1,119 @@
+"""The upload: a zip streamed to disk in pieces, then an import on the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from app.security import same_origin
+from app.studio import Studio
+from vecaf.datasets.names import dataset_name
+from vecaf.errors import InputError, UnavailableError
+from vecaf.files import disk_full_message
+from vecaf.store import ENDED, Import, Store
+from vecaf.store.imports import check_name_free
+
+OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
+PART = ".part"  # an upload on its way; what is left of one is swept at the next start
+SPARE_BYTES = 256 * 1024**2  # kept free for the database and what the studio writes meanwhile
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+    limits = studio.settings.limits
+
+    def checked(request: Request) -> tuple[int, str]:
+        """Who uploads, and the dataset's name; raises InputError for what can't work."""
+        if not same_origin(request.headers):
+            raise InputError("This upload did not come from a page of the studio.")
+        user = studio.user(request)
+        name = dataset_name(request.query_params.get("name", ""))
+        size = request.query_params.get("bytes") or request.headers.get("content-length") or "0"
+        if not size.isdecimal():
+            raise InputError("The upload does not say how long it is.")
+        with studio.store.read() as session:
+            check_name_free(session, user, name)
+        check_size(int(size), limits.max_archive_bytes)
+        folder = studio.settings.uploads
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < int(size) + SPARE_BYTES:
+            raise UnavailableError(disk_full_message(folder))
+        return user, name
+
+    @router.get("/upload")
+    def check(request: Request) -> JSONResponse:
+        """Whether an upload of this name and size would be taken, before a byte is sent."""
+        checked(request)
+        return JSONResponse({"ok": True})
+
+    @router.post("/upload")
+    async def upload(request: Request) -> JSONResponse:
+        user, name = await asyncio.to_thread(checked, request)
+        target = studio.settings.uploads / f"{secrets.token_hex(16)}.zip"
+        part = target.with_suffix(PART)
+        try:
+            await _receive(request, part, limits.max_archive_bytes)
+            await asyncio.to_thread(part.replace, target)
+            import_id = await asyncio.to_thread(_queue, studio.store, target, name, user)
+        except ClientDisconnect:
+            return JSONResponse({"error": "The upload was canceled."}, 499)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        finally:
+            part.unlink(missing_ok=True)
+        return JSONResponse({"import": import_id})
+
+    return router
+
+
+def _queue(store: Store, target: Path, name: str, user: int) -> int:
+    from vecaf.jobs.queue import submit_import
+
+    return submit_import(store, str(target), name, user)
+
+
+def check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise InputError(
+            f"The archive has {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB "
+            "(VECAF_MAX_ARCHIVE_BYTES raises it)."
+        )
+
+
+async def _receive(request: Request, part: Path, limit: int) -> None:
+    """Write the body to `part` as it comes: memory stays flat whatever its size."""
+    received = 0
+    with part.open("wb") as file:
+        try:
+            async for piece in request.stream():
+                received += len(piece)
+                check_size(received, limit)
+                await asyncio.to_thread(file.write, piece)
+        except OSError as error:
+            raise UnavailableError(disk_full_message(part.parent)) from error
+    expected = request.headers.get("content-length")
+    if expected is not None and received != int(expected):
+        raise InputError(f"The upload broke off after {received} of {expected} bytes. Try again.")
+    if not received:
+        raise InputError("The uploaded file is empty.")
+
+
+def sweep(studio: Studio) -> None:
+    """Remove what interrupted uploads left: parts, and archives that no import waits for."""
+    folder = studio.settings.uploads
+    if not folder.is_dir():
+        return
+    with studio.store.read() as session:
+        wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
+    for path in folder.iterdir():
+        if OURS.fullmatch(path.name) and str(path) not in wanted:
+            path.unlink(missing_ok=True)

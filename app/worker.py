@@ -1,0 +1,63 @@
+"""Keeps one worker process alive beside the server."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+STOP_SECONDS = 10.0  # a worker ends its child and gives its job back within this
+SLOWEST_RESTART = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class WorkerKeeper:
+    """Runs `python -m vecaf worker`, starts it again when it dies, stops it with the server.
+
+    Restarts wait 1, 2, 4 … at most 30 s, so a worker that can't start does not spin.
+    """
+
+    def __init__(self, environment: Mapping[str, str], command: list[str] | None = None) -> None:
+        self.environment = dict(environment)
+        self.command = command or [sys.executable, "-m", "vecaf", "worker"]
+        self.process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="worker-keeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the worker: ask, wait, then kill. Returns when it is gone."""
+        self._stopping.set()
+        process = self.process
+        if process is not None and process.poll() is None:
+            process.terminate()
+        self._thread.join(STOP_SECONDS)
+        if process is not None and process.poll() is None:
+            log.warning("The worker did not stop within %d s and was killed.", STOP_SECONDS)
+            process.kill()
+            process.wait()
+
+    def _keep(self) -> None:
+        wait = 1.0
+        while not self._stopping.is_set():
+            # Its own session: Ctrl-C reaches the server alone, which then stops it in order.
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            status = self._wait(self.process)
+            if self._stopping.is_set():
+                return
+            log.warning("The worker ended with status %s; it starts again in %g s.", status, wait)
+            self._stopping.wait(wait)
+            wait = min(2 * wait, SLOWEST_RESTART)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        return process.wait()

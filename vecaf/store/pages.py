@@ -1,0 +1,181 @@
+"""Named queries that only pages need. Each asks as somebody and goes through the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.store.gate import visible
+from vecaf.store.models import TRAIN, Dataset, Event, Metric, Round, Run, Sample
+
+Curve = list[tuple[int, float]]  # (step, value)
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """A dataset as its card shows it; `class_counts` runs parallel to `classes`."""
+
+    id: int
+    name: str
+    classes: list[str]
+    splits: dict[str, int]
+    class_counts: list[int]
+    unlabeled: int
+    pictures: list[Sample]
+    runs: int
+    source: str
+    attribution: str | None
+    report: dict[str, Any]
+    created_at: datetime
+
+    @property
+    def size(self) -> int:
+        return sum(self.splits.values())
+
+
+def dataset_keys(session: Session, user_id: int) -> list[tuple[int, str, datetime]]:
+    """(id, content hash, creation) of the user's datasets, newest first: what a card depends on."""
+    rows = session.execute(
+        sa.select(Dataset.id, Dataset.content_hash, Dataset.created_at)
+        .where(Dataset.owner_id == user_id)
+        .order_by(Dataset.id.desc())
+    )
+    return [(row.id, row.content_hash, row.created_at) for row in rows]
+
+
+def dataset_names(session: Session, user_id: int) -> list[str]:
+    """The names of the user's datasets, newest first."""
+    query = sa.select(Dataset.name).where(Dataset.owner_id == user_id).order_by(Dataset.id.desc())
+    return list(session.scalars(query))
+
+
+def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 14) -> DatasetCard:
+    """One dataset with its counts and up to `shown` pictures, spread over the pool's classes.
+
+    One scan of its samples: about 50 ms for 60,000. Raises NotFoundError.
+    """
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    groups = session.execute(
+        sa.select(
+            Sample.split,
+            Sample.label,
+            sa.func.count().label("size"),
+            sa.func.min(Sample.id).label("first"),
+            sa.func.max(Sample.id).label("last"),
+        )
+        .where(Sample.dataset_id == dataset_id)
+        .group_by(Sample.split, Sample.label)
+    ).all()
+    splits: dict[str, int] = {}
+    counts = [0] * len(dataset.classes)
+    unlabeled = 0
+    for group in groups:
+        splits[group.split] = splits.get(group.split, 0) + group.size
+        if group.label is None:
+            unlabeled += group.size
+        else:
+            counts[group.label] += group.size
+    ends = [(group.first, group.last) for group in groups if group.split == TRAIN]
+    runs = sa.select(sa.func.count()).select_from(Run).where(Run.dataset_id == dataset_id)
+    return DatasetCard(
+        id=dataset.id,
+        name=dataset.name,
+        classes=list(dataset.classes),
+        splits=splits,
+        class_counts=counts,
+        unlabeled=unlabeled,
+        pictures=_pictures(session, _spread(ends, shown)),
+        runs=session.scalar(runs) or 0,
+        source=dataset.source,
+        attribution=dataset.attribution,
+        report=dataset.report,
+        created_at=dataset.created_at,
+    )
+
+
+def _spread(ends: list[tuple[int, int]], shown: int) -> list[int]:
+    """Up to `shown` distinct ids from (first, last) of each class: one of each, then a second."""
+    if len(ends) >= shown:
+        return [ends[i * len(ends) // shown][0] for i in range(shown)]
+    firsts = [first for first, _ in ends]
+    more = [id_ for first, last in ends for id_ in (last, (first + last) // 2)]
+    return list(dict.fromkeys(firsts + more))[:shown]
+
+
+def _pictures(session: Session, ids: list[int]) -> list[Sample]:
+    samples = session.scalars(sa.select(Sample).where(Sample.id.in_(ids)))
+    found = {sample.id: sample for sample in samples}
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -> list[Sample]:
+    """Up to `shown` pool samples at even distances in file order. Raises NotFoundError."""
+    step = max(1, pool_size(session, user_id, dataset_id) // shown)
+    position = sa.func.row_number().over(order_by=Sample.id).label("position")
+    numbered = (
+        sa.select(Sample.id, position)
+        .where(Sample.dataset_id == dataset_id, Sample.split == TRAIN)
+        .subquery()
+    )
+    query = (
+        sa.select(Sample)
+        .join(numbered, numbered.c.id == Sample.id)
+        .where(numbered.c.position % step == 0)
+        .order_by(Sample.id)
+        .limit(shown)
+    )
+    return list(session.scalars(query))
+
+
+def pool_size(session: Session, user_id: int, dataset_id: int) -> int:
+    """How many images of the dataset may be picked. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    pool = (Sample.dataset_id == dataset_id, Sample.split == TRAIN)
+    return session.scalar(sa.select(sa.func.count()).select_from(Sample).where(*pool)) or 0
+
+
+def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[int, list[float]]:
+    """Test accuracy of every finished round, by run: the small curves of the list."""
+    query = (
+        sa.select(Round.run_id, Round.test_accuracy)
+        .join(Run, Run.id == Round.run_id)
+        .where(Run.owner_id == user_id, Round.run_id.in_(run_ids))
+        .order_by(Round.number)
+    )
+    found: dict[int, list[float]] = {}
+    for run_id, accuracy in session.execute(query):
+        found.setdefault(run_id, []).append(accuracy)
+    return found
+
+
+def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> dict[str, Curve]:
+    """A run's metrics by name, each thinned to about `points` points. Raises NotFoundError."""
+    visible(session, user_id, Run, run_id)
+    query = (
+        sa.select(Metric.name, Metric.step, Metric.value)
+        .where(Metric.run_id == run_id)
+        .order_by(Metric.step, Metric.id)
+    )
+    found: dict[str, Curve] = {}
+    for name, step, value in session.execute(query):
+        found.setdefault(name, []).append((step, value))
+    return {name: thinned(curve, points) for name, curve in found.items()}
+
+
+def thinned(curve: Curve, points: int) -> Curve:
+    """Every k-th point, so that about `points` remain, and always the last one."""
+    step = max(1, -(-len(curve) // points))
+    kept = curve[::step]
+    return kept if not curve or kept[-1] == curve[-1] else [*kept, curve[-1]]
+
+
+def log_tail(session: Session, user_id: int, run_id: int, limit: int = 200) -> list[Event]:
+    """The last lines of a run's log, oldest first. Raises NotFoundError."""
+    visible(session, user_id, Run, run_id)
+    query = sa.select(Event).where(Event.run_id == run_id).order_by(Event.id.desc()).limit(limit)
+    return list(session.scalars(query))[::-1]
