@@ -109,16 +109,15 @@ def _distinct(text: Floats) -> tuple[Ids, Ids]:
 
 def _nearest_captions(text: Floats, m: int) -> Ids:
     """The m distinct captions most similar to each, itself first: int64 (u, m)."""
-    unit = _unit(text)
+    import torch
+
+    unit = torch.from_numpy(_unit(text))
     near = np.empty((len(text), m), dtype=np.int64)
     step = max(1, _BLOCK_NUMBERS // len(text))
     for start in range(0, len(text), step):
         similarity = unit[start : start + step] @ unit.T
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = np.inf
-        best = np.argpartition(-similarity, m - 1, axis=1)[:, :m]
-        order = np.argsort(-np.take_along_axis(similarity, best, axis=1), axis=1, kind="stable")
-        near[start : start + step] = np.take_along_axis(best, order, axis=1)
+        similarity.diagonal(start).fill_(torch.inf)
+        near[start : start + step] = similarity.topk(m, dim=1).indices.numpy()
     return near
 
 

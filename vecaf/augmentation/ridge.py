@@ -13,7 +13,7 @@ from vecaf.errors import InputError
 Floats = npt.NDArray[np.float32]
 _Doubles = npt.NDArray[np.float64]
 
-_BLOCK_ROWS = 8192  # rows cast to float64 at once
+_BLOCK_ROWS = 4096  # rows centred at once
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ def fit_ridge(
     cross = np.zeros((t.shape[1], f.shape[1]))
     spread = 0.0
     for start in range(0, len(t), _BLOCK_ROWS):
-        x = t[start : start + _BLOCK_ROWS] - t_mean
-        y = f[start : start + _BLOCK_ROWS] - f_mean
+        # Products of a block in float32, twice as fast; their sums over blocks in float64.
+        x = (t[start : start + _BLOCK_ROWS] - t_mean).astype(np.float32)
+        y = (f[start : start + _BLOCK_ROWS] - f_mean).astype(np.float32)
         covariance += x.T @ x
         cross += x.T @ y
-        spread += float((y * y).sum())
+        spread += float((y * y).sum(dtype=np.float64))
     values, basis = np.linalg.eigh(covariance)
     # Directions without variance carry rounding errors only: they get no weight.
     size = float(np.trace(covariance)) + len(t) * float(t_mean @ t_mean)

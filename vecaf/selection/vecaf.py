@@ -29,11 +29,11 @@ def vecaf(
     mix: float = 0.2,
     classes: int | None = None,
     objective: str = "paper",
-    steps: int = 100,
+    steps: int = 30,
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
     dimensions: int = 64,
-    restarts: int = 1,
+    restarts: int = 4,
     width: float = 0.2,
 ) -> Picks:
     """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.

@@ -1,0 +1,149 @@
+"""What each strategy promises beyond the contract: weights, typical rows, earlier picks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vecaf
+from vecaf.selection.space import principal_space
+from vecaf.selection.typical import typical_rows
+from vecaf.selection.vecaf import auto_gamma, loss_weights
+
+Array = npt.NDArray[Any]
+
+
+def blobs(sizes: tuple[int, ...], spread: float = 0.15, seed: int = 0) -> tuple[Array, Array]:
+    """Rows around orthogonal directions, so many each, and which direction each is of."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.eye(len(sizes), 12)[group] + spread * rng.normal(size=(len(group), 12))
+    return rows.astype(np.float32), group
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    losses=st.lists(st.floats(0, 20, width=32), min_size=1, max_size=50),
+    gamma=st.floats(-2, 2),
+    mix=st.floats(0, 1),
+)
+def test_weights_are_a_distribution_in_the_order_of_the_losses(
+    losses: list[float], gamma: float, mix: float
+) -> None:
+    values = np.array(losses, dtype=np.float32)
+    p = loss_weights(values, gamma, mix, len(values))
+    assert p.sum() == pytest.approx(1, abs=1e-4) and (p > 0).all() | (mix == 0)
+    assert (p * len(p)).min() >= mix * (1 - 1e-4)
+    along = p[np.argsort(values)] * (1 if gamma > 0 else -1)
+    assert (np.diff(along) >= -1e-6).all()
+
+
+def test_weights_without_losses_are_uniform() -> None:
+    np.testing.assert_array_equal(loss_weights(None, 1.0, 0.2, 4), np.full(4, 0.25))
+
+
+def test_auto_gamma_goes_from_easy_to_hard_with_the_budget() -> None:
+    rule = [auto_gamma(picks, 10) for picks in (10, 100, 1000, 10_000, 100_000)]
+    assert rule == pytest.approx([-0.5, -0.5, 0, 0.5, 0.5])
+    assert auto_gamma(100, None) == 0
+
+
+@pytest.mark.parametrize("gamma", [-1.0, 1.0])
+def test_losses_move_the_picks_the_way_gamma_says(gamma: float) -> None:
+    rows, _ = blobs((300,) * 6, spread=0.4)
+    losses = np.random.default_rng(1).uniform(0.05, 3, size=len(rows)).astype(np.float32)
+    picked = [vecaf.select(rows, 12, losses=losses, gamma=gamma, mix=0, seed=s) for s in range(4)]
+    plain = [vecaf.select(rows, 12, seed=s) for s in range(4)]
+    difference = np.mean(
+        [losses[a.ids].mean() - losses[b.ids].mean() for a, b in zip(picked, plain, strict=True)]
+    )
+    assert difference * gamma > 0
+    assert np.mean([a.scores["loss_weight"].mean() for a in picked]) > 1
+    assert all((b.scores["loss_weight"] == pytest.approx(1)) for b in plain)
+
+
+def test_the_released_objective_is_another_one() -> None:
+    rows, _ = blobs((100,) * 5, spread=0.4)
+    losses = np.random.default_rng(1).exponential(size=500).astype(np.float32)
+    paper = vecaf.select(rows, 20, losses=losses, gamma=1.0)
+    released = vecaf.select(rows, 20, losses=losses, objective="released-code")
+    assert set(paper.ids.tolist()) != set(released.ids.tolist())
+
+
+@pytest.mark.parametrize("strategy", ["kmeans", "activeft", "vecaf"])
+def test_one_pick_in_each_cluster_ranked_by_its_size(strategy: str) -> None:
+    rows, group = blobs((20, 80, 160, 40), spread=0.05)
+    options: dict[str, Any] = {"steps": 0} if strategy == "vecaf" else {}
+    if strategy == "activeft":  # it keeps its starting clusters: start it in each of them
+        options = {"initial_ids": [0, 30, 150, 290]}
+    picked = vecaf.select(rows, 4, strategy, **options)
+    assert group[picked.ids].tolist() == [2, 1, 3, 0]
+    np.testing.assert_allclose(picked.scores["coverage"], [160 / 300, 80 / 300, 40 / 300, 20 / 300])
+
+
+@pytest.mark.parametrize("strategy", ["kmeans", "kcenter", "vecaf"])
+def test_clusters_that_were_picked_before_are_left_alone(strategy: str) -> None:
+    rows, group = blobs((90, 90, 90, 90, 90), spread=0.05)
+    for seed in range(5):
+        picked = vecaf.select(rows, 3, strategy, chosen=[5, 200], seed=seed)  # groups 0 and 2
+        assert sorted(group[picked.ids].tolist()) == [1, 3, 4]
+
+
+def test_kcenter_takes_the_farthest_row_each_time() -> None:
+    rows, _ = blobs((30, 30, 30), spread=0.5)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    picked = vecaf.select(rows, 10, "kcenter", chosen=[3])
+    covered = [3]
+    for row, distance in zip(picked.ids, picked.scores["distance"], strict=True):
+        gaps = np.linalg.norm(unit[:, None] - unit[covered], axis=2).min(axis=1)
+        assert gaps[row] == pytest.approx(gaps.max(), abs=1e-4) == distance
+        covered.append(int(row))
+
+
+def test_the_typical_row_is_the_densest_not_the_most_central() -> None:
+    angle = np.array([-1.0, -0.98, -1.02, -0.99, 0.0, 0.9, 1.4], dtype=np.float32)
+    rows = np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    centre = rows.mean(axis=0, keepdims=True) / np.linalg.norm(rows.mean(axis=0))
+    assert (rows @ centre[0]).argmax() == 4
+    winner, free = np.zeros(7, dtype=np.int64), np.ones(7, dtype=bool)
+    uniform = np.full(7, 1 / 7, dtype=np.float32)
+    picked, density = typical_rows(rows, winner, centre, free, uniform, 0.05)
+    assert picked[0] in (0, 3) and 0.5 < density[0] < 1
+    heavy = np.where(np.arange(7) == 6, 100, 1).astype(np.float32)
+    assert typical_rows(rows, winner, centre, free, heavy, 0.05)[0][0] == 6
+
+
+def test_principal_space_keeps_angles_about_the_mean_when_nothing_is_dropped() -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32) + 3
+    centred = rows - rows.mean(axis=0)
+    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    space = principal_space(rows, 6)
+    np.testing.assert_allclose(space @ space.T, centred @ centred.T, atol=1e-4)
+    assert principal_space(rows, 2).shape == (50, 2)
+    assert principal_space(rows, 0) is rows
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"losses": -np.ones(30)}, "negative"),
+        ({"gamma": "soft"}, "'auto' or a number"),
+        ({"gamma": float("inf")}, "gamma"),
+        ({"mix": 1.5}, "from 0 to 1"),
+        ({"objective": "papers"}, "'paper' or 'released-code'"),
+        ({"width": 0.0}, "width"),
+        ({"classes": 0}, "classes"),
+        ({"dimensions": -1}, "dimensions"),
+        ({"restarts": 0}, "restarts"),
+    ],
+)
+def test_bad_options_get_a_sentence(options: dict[str, Any], says: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(30, 4))
+    call: dict[str, Any] = {"gamma": 1.0, **options}
+    with pytest.raises(vecaf.InputError, match=says):
+        vecaf.select(rows, 3, **call)
