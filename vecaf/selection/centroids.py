@@ -237,7 +237,7 @@ def _best_rows(features: Floats, centroids: Floats, free: npt.NDArray[np.bool_],
     depth = min(depth, int(free.sum()))
     best = torch.empty(len(targets), 0)
     where = torch.empty(len(targets), 0, dtype=torch.int64)
-    step = max(depth, _BLOCK_SCORES // len(targets))
+    step = max(64, 8 * _BLOCK_SCORES // len(targets))  # larger: every block costs a merge
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         scores = targets @ rows[part].T
