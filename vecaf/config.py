@@ -192,7 +192,7 @@ def _check(item: Field[Any], value: Any) -> None:
 
 
 def _typed(item: Field[Any], value: Any) -> Any:
-    kind = type(item.default)
+    kind: Any = type(item.default)
     if kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # web forms send whole numbers as floats
     accepted: dict[Any, tuple[type, ...]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -63,8 +63,12 @@ class Recorder(Protocol):
 
 @dataclass
 class MemoryRecorder:
-    """Keeps everything in memory: for programs that call `run_rounds` without a database."""
+    """Keeps everything in memory: for programs that call `run_rounds` without a database.
 
+    `on_stage(text, done, total)` is called whenever the run says where it stands.
+    """
+
+    on_stage: Callable[[str, int, int], None] = lambda text, done, total: None
     stages: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     metrics: dict[tuple[int, int, str], float] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class MemoryRecorder:
     def stage(self, text: str, done: int = 0, total: int = 0) -> None:
         if not self.stages or self.stages[-1] != text:
             self.stages.append(text)
+        self.on_stage(text, done, total)
 
     def log(self, message: str, level: str = "info") -> None:
         self.messages.append(message)

@@ -37,4 +37,5 @@ def captions_for(
 
 def nearest_tags(images: NDArray[np.float32], vocabulary: NDArray[np.float32]) -> NDArray[np.int64]:
     """For each image embedding (n, d) the nearest word embedding's row (n,); unit rows both."""
-    return (images @ vocabulary.T).argmax(axis=1)
+    nearest: NDArray[np.int64] = (images @ vocabulary.T).argmax(axis=1)
+    return nearest

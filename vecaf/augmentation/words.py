@@ -36,7 +36,7 @@ class Words:
     def captions(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
         """One sentence for each of `rows` (n,); `labels` (n,) are −1 where they are hidden."""
         own = [self.own[row] for row in rows]
-        speechless = np.array([sentence is None for sentence in own]) & (labels < 0)
+        speechless = np.array([not sentence for sentence in own]) & (labels < 0)
         self._tag(rows[speechless])
         return captions_for(own, labels, self._tags[rows], self.vocabulary, self.classes)
 

@@ -34,10 +34,12 @@ class TrainState:
 class Hooks:
     """What the loop tells its caller; every one is called between two batches.
 
-    `on_loss(step, mean loss of the epoch so far)`; `on_epoch(step, epoch, mean loss)` returns the
-    validation score of the weights; `on_best()` keeps them; `should_stop()` asks for cancellation.
+    `on_start(step)` says where the loop begins; `on_loss(step, mean loss of the epoch so far)`;
+    `on_epoch(step, epoch, mean loss)` returns the validation score of the weights; `on_best()`
+    keeps them; `should_stop()` asks for cancellation.
     """
 
+    on_start: Callable[[int], None]
     on_loss: Callable[[int, float], None]
     on_epoch: Callable[[int, int, float], float]
     on_best: Callable[[], None]
@@ -70,6 +72,7 @@ def fit(
     bf16 = device.type == "cuda"
     base_rates = [group["lr"] for group in optimizer.param_groups]
     state = load_state(checkpoint, model, optimizer, averaged) or TrainState()
+    hooks.on_start(state.step)
     total = epochs * steps_per_epoch
     losses = torch.zeros((), device=device)
     saved = reported = time.monotonic()

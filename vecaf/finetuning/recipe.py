@@ -22,6 +22,7 @@ from vecaf.finetuning.batches import FeatureBatches, ImageBatches
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.loop import AveragedWeights, Hooks, TrainState, fit
 from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
+from vecaf.finetuning.report import Report
 
 HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not batches
 
@@ -32,18 +33,6 @@ class Images:
 
     paths: list[Path]
     labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Report:
-    """Where a stage tells its caller what happens, with steps counted from the stage's start.
-
-    `values(step, {name: value})` for the curves, `epoch(done, total)` for progress.
-    """
-
-    values: Callable[[int, dict[str, float]], None]
-    epoch: Callable[[int, int], None]
-    should_stop: Callable[[], bool]
 
 
 def train_head(
@@ -193,6 +182,7 @@ def _hooks(
         return accuracy - 1e-4 * min(val_loss, 1.0)  # the loss only breaks ties
 
     return Hooks(
+        on_start=report.start,
         on_loss=lambda step, loss: report.values(step, {"train_loss": loss}),
         on_epoch=on_epoch,
         on_best=keep,

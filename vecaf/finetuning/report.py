@@ -1,0 +1,29 @@
+"""How a stage of training tells its caller what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a stage tells its caller what happens, with steps counted from the round's start.
+
+    `start(step)`: the stage begins, or goes on from a checkpoint, here; what was said of later
+    steps comes again. `values(step, {name: value})` for the curves, `epoch(done, total)` for
+    progress.
+    """
+
+    start: Callable[[int], None]
+    values: Callable[[int, dict[str, float]], None]
+    epoch: Callable[[int, int], None]
+    should_stop: Callable[[], bool]
+
+    def after(self, steps: int) -> Report:
+        """The same for a stage that follows another of so many `steps`."""
+        return replace(
+            self,
+            start=lambda step: self.start(step + steps),
+            values=lambda step, values: self.values(step + steps, values),
+        )

@@ -1,0 +1,155 @@
+"""What a run may use: its rows, its budget, and which labels the selector is allowed to see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vecaf
+from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.datasets.pool import Samples
+from vecaf.errors import InputError
+from vecaf.evaluation import metrics
+from vecaf.finetuning.report import Report
+from vecaf.recording import Picks, Recorder
+from vecaf.selection import STRATEGIES
+from vecaf.store import TEST, VAL
+
+if TYPE_CHECKING:
+    from vecaf.finetuning.learner import View
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+def check_pool(config: RunConfig, classes: Sequence[str], counts: Sequence[int]) -> int:
+    """The budget of a round as a count, if a pool of so many labelled images a class can serve it.
+
+    Raises InputError for a pool without two labelled classes, a budget that it can't serve in
+    every round, or a strategy that the track rules out.
+    """
+    present = [name for name, count in zip(classes, counts, strict=True) if count]
+    if not present:
+        raise InputError(
+            "This dataset has no labelled images to train on. Import it with a folder for each "
+            "class, or with a metadata.csv that has a label column."
+        )
+    if len(present) < 2:
+        raise InputError(
+            f"The labelled images are all of one class ('{present[0]}'). Finetuning needs at "
+            "least two classes."
+        )
+    size = sum(counts)
+    budget = parse_budget(config.budget).of(size)
+    if budget * config.rounds > size:
+        raise InputError(
+            f"{config.rounds} rounds of {budget} images are more than the {size} images of the "
+            "pool. Choose a smaller budget or fewer rounds."
+        )
+    tracks = STRATEGIES[config.strategy].info.tracks
+    if config.track not in tracks:
+        raise InputError(
+            f"The strategy '{config.strategy}' is for the {tracks[0]} track: it looks at labels "
+            f"that the {config.track} track has not bought."
+        )
+    return budget
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's rows (positions in `samples`), all labelled, and its budget a round (a count)."""
+
+    config: RunConfig
+    samples: Samples
+    pool: Rows
+    val: Rows
+    test: Rows
+    budget: int
+
+    @classmethod
+    def of(cls, config: RunConfig, samples: Samples) -> Plan:
+        """Check that the dataset can serve the run.
+
+        Raises InputError as `check_pool` does.
+        """
+        labeled = samples.labels >= 0
+        pool = samples.pool[labeled[samples.pool]]
+        counts = np.bincount(samples.labels[pool], minlength=len(samples.classes))
+        budget = check_pool(config, samples.classes, counts.tolist())
+        test, val = (rows[labeled[rows]] for rows in (samples.rows(TEST), samples.rows(VAL)))
+        return cls(config, samples, pool, val, test, budget)
+
+    def places(self, rows: Rows) -> Rows:
+        """Where `rows` stand within `pool`."""
+        return np.searchsorted(self.pool, rows)
+
+    def visible_labels(self, picked: Rows) -> Rows:
+        """The pool's labels (n,), −1 for every one that the track has not paid for."""
+        labels = self.samples.labels[self.pool]
+        if self.config.track == LABELS_KNOWN:
+            return labels
+        visible = np.full_like(labels, -1)
+        places = self.places(picked)
+        visible[places] = labels[places]
+        return visible
+
+    def select(self, view: View, seen: Floats, picked: Rows, number: int) -> Picks:
+        """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses."""
+        offered = self._evidence(view, picked)
+        info = STRATEGIES[self.config.strategy].info
+        wanted = {*info.required, *info.optional}
+        selection = vecaf.select(
+            seen,
+            self.budget,
+            self.config.strategy,
+            chosen=self.places(picked),
+            seed=self.config.seed * 1000 + number,
+            **{name: value for name, value in offered.items() if name in wanted},
+        )
+        return Picks(self.samples.ids[self.pool[selection.ids]], selection.scores)
+
+    def picked(self, recorder: Recorder, upto: int) -> Rows:
+        """Rows picked in rounds 1 to `upto`, in order."""
+        rounds = [recorder.picks(number) for number in range(1, upto + 1)]
+        ids: list[NDArray[np.int64]] = [picks.sample_ids for picks in rounds if picks is not None]
+        return np.searchsorted(self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids]))
+
+    def _evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
+        """What a strategy may ask for. Losses are true where the label is visible and expected,
+        by the model's own prediction, where it is not."""
+        labels = self.visible_labels(picked)
+        if view.logits is None:
+            return {"labels": labels}
+        losses = metrics.expected_cross_entropy(view.logits)
+        known = labels >= 0
+        losses[known] = metrics.cross_entropy(view.logits[known], labels[known])
+        return {
+            "labels": labels,
+            "losses": losses,
+            "probabilities": metrics.probabilities(view.logits),
+        }
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """Says where a round stands, as a sentence and as values on the run's curves."""
+
+    recorder: Recorder
+    number: int
+    rounds: int
+
+    def __call__(self, doing: str, done: int = 0, total: int = 0) -> None:
+        self.recorder.stage(f"Round {self.number} of {self.rounds}: {doing}", done, total)
+
+    def report(self, batches: int) -> Report:
+        """The training's reports, with steps counted from the run's start."""
+        return Report(
+            start=lambda step: self.recorder.rewind(self.number, batches + step),
+            values=lambda step, values: self.recorder.metric(self.number, batches + step, values),
+            epoch=lambda done, total: self("training", done, total),
+            should_stop=self.recorder.should_stop,
+        )

@@ -1,0 +1,88 @@
+"""What a run needs before its first round: encoders, embeddings, captions, a fresh learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from vecaf.augmentation.words import Words
+from vecaf.config import RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.encoders import embed_images, load_pvm
+from vecaf.encoders.pvm import PVM
+from vecaf.encoders.runtime import choose_device
+from vecaf.encoders.vlm import imagenet_class_names, load_vlm
+from vecaf.finetuning.learner import LEARNERS, Floats, HeadLearner, Rows, Watch
+from vecaf.recording import Recorder
+from vecaf.settings import Settings
+
+
+def prepare(
+    config: RunConfig, samples: Samples, recorder: Recorder, folder: Path, settings: Settings
+) -> tuple[HeadLearner, Words]:
+    """Embed the dataset (from the cache where possible) and set up the run's learner and words.
+
+    Raises InputError or UnavailableError for a model that can't be had, CanceledError on a stop.
+    """
+    if config.device != "auto":
+        settings = replace(settings, device=config.device)
+    device = choose_device(settings.device)
+    watch = Watch(
+        progress=lambda done, total: recorder.stage("Embedding images", done, total),
+        should_stop=recorder.should_stop,
+    )
+    recorder.stage("Loading the models")
+    pvm = pvm_for(config, samples)
+    vlm = load_vlm(config.vlm, image_size=pvm.preprocessing.image_size, device=device)
+
+    def embed_rows(rows: Rows) -> Floats:
+        keys = [samples.keys[row] for row in rows]
+        return vlm.embed_images(
+            keys,
+            samples.path_of,
+            settings=settings,
+            progress=watch.progress,
+            should_stop=watch.should_stop,
+        )
+
+    features = embed_images(
+        pvm,
+        samples.keys,
+        samples.path_of,
+        settings=settings,
+        progress=watch.progress,
+        should_stop=watch.should_stop,
+    )
+    learner = LEARNERS[config.mode](config, samples, features, pvm, device, folder, watch)
+    words = Words(
+        own=samples.captions,
+        classes=samples.classes,
+        vocabulary=samples.classes or imagenet_class_names(),
+        embed_texts=vlm.embed_texts,
+        embed_rows=embed_rows,
+    )
+    return learner, words
+
+
+def pvm_for(config: RunConfig, samples: Samples) -> PVM:
+    """The configured PVM at the configured image size, or at one that suits the images."""
+    pvm = load_pvm(config.model)
+    if config.image_size:
+        return pvm.at_size(config.image_size)
+    return pvm.at_size_of(samples.short_sides)
+
+
+def embed_samples(
+    pvm: PVM, samples: Samples, settings: Settings, progress: Callable[[int, int], None]
+) -> tuple[Floats, int]:
+    """Features (n, d) of all samples, and how many of them were not in the cache."""
+    computed = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal computed
+        computed = done
+        progress(done, total)
+
+    features = embed_images(pvm, samples.keys, samples.path_of, settings=settings, progress=count)
+    return features, computed

@@ -1,0 +1,87 @@
+"""The active finetuning loop: embed → score → augment → select → finetune → evaluate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from vecaf.augmentation.cea import augment
+from vecaf.config import RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.evaluation import metrics
+from vecaf.finetuning.export import export_model
+from vecaf.plan import Announcer, Plan
+from vecaf.preparation import prepare
+from vecaf.recording import Picks, Recorder, RoundResult
+from vecaf.settings import Settings
+
+
+def run_rounds(
+    config: RunConfig, samples: Samples, recorder: Recorder, folder: Path, settings: Settings
+) -> None:
+    """Do the rounds of a run that `recorder` does not hold yet, then export the model.
+
+    A run that stopped goes on: finished rounds and recorded picks are read back, and a round under
+    way continues from its checkpoint in `folder`. Raises InputError when the dataset can't serve
+    the configuration, CanceledError when the recorder says stop.
+    """
+    plan = Plan.of(config, samples)
+    learner, words = prepare(config, samples, recorder, folder, settings)
+    done = recorder.rounds_done()
+    picked = plan.picked(recorder, upto=len(done))
+    batches = done[-1].batches if done else 0
+    if done:
+        learner.restore(len(done))
+
+    for number in range(len(done) + 1, config.rounds + 1):
+        started = time.monotonic()
+        say = Announcer(recorder, number, config.rounds)
+
+        say("looking at the pool")
+        view = learner.look(plan.pool)
+
+        say("weighing captions")
+        captions = words.embed(plan.pool, plan.visible_labels(picked))
+        seen = augment(view.features, captions, strength=config.text_pull).features
+
+        say("selecting images")
+        if recorder.picks(number) is None:
+            recorder.record_picks(number, plan.select(view, seen, picked, number))
+        picked = plan.picked(recorder, upto=number)
+
+        say(f"training on {len(picked)} images")
+        captions = words.embed(plan.pool, plan.visible_labels(picked))
+        pulled = augment(learner.pretrained(plan.pool), captions, strength=config.text_pull)
+        extra = pulled.features[plan.places(picked)] if config.text_pull else seen[:0]
+        batches += learner.learn(number, picked, extra, plan.val, say.report(batches))
+
+        say("testing")
+        logits, labels = learner.logits(plan.test), samples.labels[plan.test]
+        recorder.finish_round(
+            RoundResult(
+                number=number,
+                labeled=len(picked),
+                batches=batches,
+                val_accuracy=metrics.accuracy(learner.logits(plan.val), samples.labels[plan.val]),
+                test_accuracy=metrics.accuracy(logits, labels),
+                confusion=metrics.confusion(logits, labels).tolist(),
+                seconds=time.monotonic() - started,
+            )
+        )
+        learner.drop_checkpoints(number)
+
+    export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
+    recorder.artifact("model", folder / "model" / "model.safetensors")
+
+
+def first_picks(
+    config: RunConfig, samples: Samples, recorder: Recorder, settings: Settings
+) -> Picks:
+    """What round 1 of a run with this configuration would pick; nothing is trained or recorded."""
+    plan = Plan.of(config, samples)
+    learner, words = prepare(config, samples, recorder, settings.runs, settings)
+    nothing = plan.picked(recorder, upto=0)
+    view = learner.look(plan.pool)
+    captions = words.embed(plan.pool, plan.visible_labels(nothing))
+    seen = augment(view.features, captions, strength=config.text_pull).features
+    return plan.select(view, seen, nothing, number=1)
