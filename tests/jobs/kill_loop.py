@@ -1,0 +1,149 @@
+"""kill −9 of the worker at moments spread over a real run, again and again.
+
+    python -m tests.jobs.kill_loop --kills 20 [--mode full]
+
+Each run must end finished, with the rounds that were finished before the kill untouched, the same
+picks and accuracies as a run that was left alone, and both databases sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.jobs.harness import (
+    WorkerProcess,
+    check_integrity,
+    log_lines,
+    run_row,
+    wait_for,
+    wait_until_ended,
+    write_images,
+)
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.jobs.queue import submit_run
+from vecaf.settings import Settings
+from vecaf.store import ENDED, FINISHED, Metric, Round, Selection, Store
+
+PATIENCE_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill and what it hit."""
+
+    after_seconds: float  # from submitting the run
+    state: str
+    stage: str
+    rounds_done: int
+    attempts: int
+    seconds: float  # until the run was finished
+
+
+def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
+    """Yield after each kill that the run survived; AssertionError for the first that it did not."""
+    settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+    store = Store.open(settings)
+    import_dataset(store, write_images(home / "pictures"), "pictures")
+    config = RunConfig(dataset="pictures", budget="6", rounds=3, epochs=4, mode=mode, batch_size=4)
+
+    worker = WorkerProcess(settings)
+    try:
+        undisturbed = submit_run(store, config, store.owner())
+        loading = seconds_until_rounds(store, undisturbed)
+        began = time.monotonic()
+        assert wait_until_ended(store, undisturbed, PATIENCE_SECONDS).state == FINISHED
+        training = time.monotonic() - began
+        expected = outcome(store, undisturbed)
+
+        for index in range(kills):
+            shutil.rmtree(settings.embeddings, ignore_errors=True)  # so that embedding is hit too
+            began = time.monotonic()
+            run_id = submit_run(store, config, store.owner())
+            if index % 4 == 0:  # one in four before the rounds: loading dominates a run this short
+                time.sleep(loading * (index + 2) / kills)
+            else:
+                seconds_until_rounds(store, run_id)
+                time.sleep(training * (index + 0.5) / kills)
+            moment = time.monotonic() - began
+            worker.kill()
+            worker.close()
+            hit, finished = run_row(store, run_id), finished_rounds(store, run_id)
+            check_integrity(settings)
+
+            worker = WorkerProcess(settings)
+            run = wait_until_ended(store, run_id, PATIENCE_SECONDS)
+            hit_at = f"killed at {moment:.1f} s ({hit.stage})"
+            assert run.state == FINISHED, f"{hit_at}: {run.error} {log_lines(store, run_id)}"
+            assert finished_rounds(store, run_id)[: len(finished)] == finished, hit_at
+            assert outcome(store, run_id) == expected, hit_at
+            check_integrity(settings)
+            seconds = time.monotonic() - began
+            yield Kill(moment, hit.state, hit.stage, len(finished), run.attempt, seconds)
+    finally:
+        worker.close()
+
+
+def seconds_until_rounds(store: Store, run_id: int) -> float:
+    """Wait for the first round to begin."""
+    began = time.monotonic()
+    wait_for(
+        lambda: run_row(store, run_id).stage.startswith("Round") or has_ended(store, run_id),
+        PATIENCE_SECONDS,
+        "no round began",
+    )
+    return time.monotonic() - began
+
+
+def has_ended(store: Store, run_id: int) -> bool:
+    return run_row(store, run_id).state in ENDED
+
+
+def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
+    """Every finished round, to the microsecond: one that was done again would differ."""
+    query = sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
+    with store.read() as session:
+        return [
+            (row.number, row.finished_at, row.seconds, row.batches)
+            for row in session.scalars(query)
+        ]
+
+
+def outcome(store: Store, run_id: int) -> list[object]:
+    """What the run came to: its picks, accuracies and curves, without times."""
+    picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
+    rounds = sa.select(Round.number, Round.labeled, Round.batches, Round.test_accuracy)
+    curves = sa.select(Metric.round, Metric.step, Metric.name)
+    with store.read() as session:
+        return [
+            sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
+            for query, table in ((picks, Selection), (rounds, Round), (curves, Metric))
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="kill -9 the worker at moments of a real run")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--mode", choices=("head-only", "full"), default="head-only")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode):
+            print(
+                f"killed at {kill.after_seconds:5.1f} s ({kill.state}; "
+                f"{kill.stage or 'no stage yet'}; {kill.rounds_done} rounds done): "
+                f"finished at {kill.seconds:5.1f} s in {kill.attempts} attempts",
+                flush=True,
+            )
+    print(f"{arguments.kills} kills: each run finished, no round repeated, integrity ok")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Imports through the queue: an upload becomes a dataset, or leaves nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.jobs.harness import (
+    WorkerProcess,
+    import_row,
+    wait_for,
+    worker,
+    write_images,
+)
+from vecaf.errors import InputError, NotFoundError
+from vecaf.jobs.queue import cancel_import, submit_import
+from vecaf.settings import Settings
+from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Dataset, Sample, Store
+from vecaf.store.imports import imports_in_progress, recent_imports
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zip of 72 images in three classes."""
+    folder = write_images(tmp_path_factory.mktemp("images") / "shapes")
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+def stage(settings: Settings, archive: Path) -> Path:
+    settings.uploads.mkdir(exist_ok=True)
+    return Path(shutil.copy(archive, settings.uploads / "upload.zip"))
+
+
+def wait_until_ended(store: Store, import_id: int, seconds: float = 40) -> str:
+    wait_for(lambda: import_row(store, import_id).state in ENDED, seconds, "import not ended")
+    return import_row(store, import_id).state
+
+
+def what_is_left(settings: Settings) -> list[Path]:
+    """Files below the folders that an import touches, but for the publisher's lock."""
+    folders = (settings.uploads, settings.images, settings.thumbs)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if path.name != ".publishing"]
+
+
+def test_an_upload_becomes_a_dataset(store: Store, archive: Path) -> None:
+    upload = stage(store.settings, archive)
+    import_id = submit_import(store, upload, "  shapes ", store.owner())
+    with store.read() as session:
+        assert [job.name for job in imports_in_progress(session, store.owner())] == ["shapes"]
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FINISHED
+        wait_for(lambda: not upload.exists(), 5, "the staged upload is still there")
+    job = import_row(store, import_id)
+    with store.read() as session:
+        dataset = session.get_one(Dataset, job.dataset_id)
+        count = sa.select(sa.func.count()).where(Sample.dataset_id == dataset.id)
+        assert (dataset.name, session.scalar(count)) == ("shapes", 72)
+        assert imports_in_progress(session, store.owner()) == []
+        assert [job.id for job in recent_imports(session, store.owner())] == [import_id]
+    assert list(store.settings.uploads.iterdir()) == []
+
+
+def test_a_file_that_is_no_archive_fails_with_a_sentence(store: Store) -> None:
+    store.settings.uploads.mkdir()
+    upload = store.settings.uploads / "upload.zip"
+    upload.write_text("this is no zip")
+    import_id = submit_import(store, upload, "words", store.owner())
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FAILED
+        wait_for(lambda: not upload.exists(), 5, "the staged upload is still there")
+    error = import_row(store, import_id).error
+    assert error is not None
+    assert "zip" in error.lower()
+    assert "went wrong" not in error
+    assert [path.name for path in what_is_left(store.settings)] == ["log.txt"]
+
+
+def test_a_path_outside_the_uploads_is_left_alone(store: Store, archive: Path) -> None:
+    import_id = submit_import(store, archive, "shapes", store.owner())
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FINISHED
+    assert archive.exists()
+
+
+def test_canceled_while_queued_it_leaves_nothing(store: Store, archive: Path) -> None:
+    import_id = submit_import(store, stage(store.settings, archive), "shapes", store.owner())
+    assert cancel_import(store, import_id, store.owner()) == CANCELED
+    assert what_is_left(store.settings) == []
+    submit_import(store, archive, "shapes", store.owner())  # the name is free again
+
+
+def test_canceled_while_running_it_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    big = write_images(tmp_path / "big", classes=1, each=1, size=160)
+    upload = store.settings.uploads / "upload.zip"
+    upload.parent.mkdir()
+    picture = (big / "class0" / "0.png").read_bytes()
+    with zipfile.ZipFile(upload, "w") as file:
+        for index in range(4000):  # each differs, after the image's end
+            file.writestr(f"a/{index}.png", picture + str(index).encode())
+    import_id = submit_import(store, upload, "big", store.owner())
+    with worker(store.settings):
+        wait_for(lambda: import_row(store, import_id).done > 0, 30, "the import did not start")
+        cancel_import(store, import_id, store.owner())
+        assert wait_until_ended(store, import_id, 5) == CANCELED
+        wait_for(lambda: what_is_left(store.settings) == [], 2, "something is left")
+    with store.read() as session:
+        assert session.scalar(sa.select(sa.func.count(Dataset.id))) == 0
+
+
+def test_a_killed_import_is_done_again(store: Store, tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "shapes", each=100, size=64)
+    import_id = submit_import(store, folder, "shapes", store.owner())
+    process = WorkerProcess(store.settings)
+    wait_for(lambda: import_row(store, import_id).attempt == 1, 20, "the import did not start")
+    process.kill()
+    process.close()
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FINISHED
+    with store.read() as session:
+        assert session.scalar(sa.select(sa.func.count(Sample.id))) == 300
+
+
+def test_a_dataset_registered_by_a_killed_attempt_is_adopted(store: Store, archive: Path) -> None:
+    """The attempt died between the dataset's commit and its own."""
+    from vecaf.datasets import import_dataset
+
+    import_id = submit_import(store, archive, "shapes", store.owner())
+    import_dataset(store, archive, "shapes", user_id=store.owner())
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FINISHED
+    assert import_row(store, import_id).dataset_id is not None
+
+
+def test_a_name_is_given_once(store: Store, archive: Path) -> None:
+    submit_import(store, archive, "shapes", store.owner())
+    with pytest.raises(InputError, match="being imported already"):
+        submit_import(store, archive, "shapes", store.owner())
+    with pytest.raises(InputError, match="can't be a dataset's name"):
+        submit_import(store, archive, "../shapes", store.owner())
+    with pytest.raises(InputError, match="no file or folder"):
+        submit_import(store, archive.with_name("nothing.zip"), "other", store.owner())
+
+
+def test_a_stranger_cannot_cancel(store: Store, archive: Path) -> None:
+    import_id = submit_import(store, archive, "shapes", store.owner())
+    with pytest.raises(NotFoundError):
+        cancel_import(store, import_id, store.owner() + 1)
+    assert import_row(store, import_id).state == QUEUED
