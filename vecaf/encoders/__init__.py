@@ -3,18 +3,25 @@
 Importing this loads no framework; torch and timm load with the first model that needs them.
 """
 
+from vecaf.encoders.catalog import ModelInfo, list_models
 from vecaf.encoders.embedding import ImageEncoder, embed_images, fingerprint, unit_rows
 from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
 from vecaf.encoders.pvm import PVM, PVMS, load_pvm
+from vecaf.encoders.vlm import VLM, VLMS, load_vlm
 
 __all__ = [
     "PVM",
     "PVMS",
+    "VLM",
+    "VLMS",
     "ImageEncoder",
+    "ModelInfo",
     "Preprocessing",
     "choose_image_size",
     "embed_images",
     "fingerprint",
+    "list_models",
     "load_pvm",
+    "load_vlm",
     "unit_rows",
 ]

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.errors import InputError
+from vecaf.errors import InputError, UnavailableError
 from vecaf.files import replacing, write_bytes
 
 Digests = npt.NDArray[np.bytes_]  # (n,), dtype S32
@@ -121,8 +121,14 @@ def digests_of(keys: Sequence[str]) -> Digests:
 
 
 def gather(index: Index, wanted: Digests) -> npt.NDArray[np.float32]:
-    """The rows of `wanted` keys, all of which are in `index`, in the order given; (n, d)."""
+    """The rows of `wanted` keys in the order given; (n, d) float32.
+
+    Raises UnavailableError if one is not in `index`: the disk gave back other bytes than were
+    written, or somebody emptied the folder meanwhile.
+    """
     at = index.find(wanted)
+    if (at < 0).any():
+        raise UnavailableError("The embedding cache lost rows while it was in use; try again.")
     out = np.empty((len(wanted), index.shards[0].shape[1]), np.float32)
     shard, row = index.shard[at], index.row[at]
     order = np.argsort(shard, kind="stable")

@@ -38,6 +38,8 @@ class ImageEncoder(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def architecture(self) -> str: ...
+    @property
     def weights_sha256(self) -> str: ...
     @property
     def preprocessing(self) -> Preprocessing: ...
@@ -48,9 +50,9 @@ class ImageEncoder(Protocol):
 
 
 def facts(encoder: ImageEncoder, precision: str) -> dict[str, object]:
-    """What an embedding depends on; the runtime is no part of it."""
+    """What an embedding depends on: neither the runtime nor where the weights lie."""
     return {
-        "name": encoder.name,
+        "architecture": encoder.architecture,
         "weights_sha256": encoder.weights_sha256,
         "preprocessing": asdict(encoder.preprocessing),
         "pixels_version": PIXELS_VERSION,
@@ -95,7 +97,7 @@ def embed_images(
     unique, first = np.unique(wanted, return_index=True)
     first = np.sort(first[index.find(unique) < 0])
     if len(first):
-        store.describe(facts(encoder, precision))
+        store.describe({"name": encoder.name, **facts(encoder, precision)})
         store.remove_leftovers()
         runtime = _runtime(encoder, choose_device(settings.device), precision)
         paths = [path_of(keys[i]) for i in first]

@@ -254,7 +254,11 @@ def _read_package_data(weights: Path, architecture: str) -> dict[str, torch.Tens
 def _unknown(name: str) -> str:
     import timm
 
-    known = [*PVMS, *timm.list_models(), *timm.list_models(pretrained=True)]
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(PVMS)}."
+    near = get_close_matches(name, PVMS, n=1, cutoff=0.8)
+    near += get_close_matches(name, timm.list_models() + timm.list_models(pretrained=True), n=3)
+    hint = (
+        f"did you mean {' or '.join(dict.fromkeys(near))}?"
+        if near
+        else f"choose from {', '.join(PVMS)}."
+    )
     return f"There is no vision model called '{name}'; {hint}"

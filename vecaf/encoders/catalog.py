@@ -1,0 +1,68 @@
+"""What `models` lists: the registered encoders, and hub models that are known to work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vecaf.encoders.pvm import PVMS
+from vecaf.encoders.vlm import VLMS
+from vecaf.encoders.weights import in_hub_cache
+from vecaf.errors import UnavailableError
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the list. feature_dim: of its features, for a VLM of the joint space."""
+
+    name: str
+    kind: str  # PVM or VLM
+    description: str
+    feature_dim: int
+    available: bool  # whether the weights are on this machine
+
+
+# Name, kind, description, feature_dim, hub repository and file. Any other timm or open_clip
+# name works too.
+FROM_THE_HUB = (
+    (
+        "vit_small_patch16_224.dino",
+        "PVM",
+        "ViT-S/16 trained without labels (DINO); VeCAF's paper uses it.",
+        384,
+        ("timm/vit_small_patch16_224.dino", "model.safetensors"),
+    ),
+    (
+        "ViT-B-32/openai",
+        "VLM",
+        "OpenAI's CLIP ViT-B/32.",
+        512,
+        ("timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"),
+    ),
+)
+
+
+def list_models() -> list[ModelInfo]:
+    """The models by name, embedded ones first. Loads no framework and asks no network."""
+    models = [_model(name, "PVM", PVMS[name].__doc__, *_dim_of_pvm(name)) for name in PVMS]
+    models += [_model(name, "VLM", VLMS[name].__doc__, *_dim_of_vlm(name)) for name in VLMS]
+    for name, kind, description, dim, file in FROM_THE_HUB:
+        models.append(_model(name, kind, description, dim, in_hub_cache(*file) is not None))
+    return models
+
+
+def _model(name: str, kind: str, text: str | None, dim: int, available: bool) -> ModelInfo:
+    return ModelInfo(name, kind, (text or "").splitlines()[0], dim, available)
+
+
+def _dim_of_pvm(name: str) -> tuple[int, bool]:
+    try:
+        return PVMS[name]().feature_dim, True
+    except UnavailableError:  # its package is not installed
+        return 0, False
+
+
+def _dim_of_vlm(name: str) -> tuple[int, bool]:
+    try:
+        return VLMS[name](image_size=None, device="cpu").embed_dim, True
+    except UnavailableError:  # its package is not installed
+        return 0, False

@@ -1,0 +1,152 @@
+"""open_clip models by name: weights from the hub or a local safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.text import TextTower
+from vecaf.encoders.weights import hub_file, local_file, read_safetensors, sha256_of
+from vecaf.errors import InputError, UnavailableError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+WEIGHTS = "open_clip_model.safetensors"
+
+
+@dataclass(frozen=True)
+class ImageTower:
+    """The image side of an open_clip model, its projection into the joint space included."""
+
+    name: str
+    architecture: str  # open_clip's name
+    weights: Path
+    weights_sha256: str
+    preprocessing: Preprocessing
+    feature_dim: int
+
+    def build(self) -> nn.Module:
+        """Normalised images (n, 3, s, s) → (n, feature_dim). InputError if weights don't fit."""
+        from torch import nn
+
+        clip: Any = _clip(self.architecture, self.weights)
+
+        class Images(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.clip = clip
+
+            def forward(self, x: torch.Tensor) -> Any:
+                return self.clip.encode_image(x)
+
+        return Images().eval()
+
+    def text_tower(self, device: str) -> TextTower:
+        """The text side of the same model."""
+
+        def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:
+            import open_clip
+            from torch import nn
+
+            clip: Any = _clip(self.architecture, self.weights)
+
+            class Texts(nn.Module):
+                def __init__(self) -> None:
+                    super().__init__()
+                    self.clip = clip
+
+                def forward(self, tokens: torch.Tensor) -> Any:
+                    return self.clip.encode_text(tokens)
+
+            return open_clip.get_tokenizer(self.architecture), Texts()
+
+        return TextTower(load, self.feature_dim, device=device)
+
+
+def is_architecture(name: str) -> bool:
+    """Whether open_clip has a model of this name."""
+    import open_clip
+
+    return name in open_clip.list_models()
+
+
+def load(name: str) -> ImageTower:
+    """Locate an open_clip model; names and errors as in `vlm.load_vlm`."""
+    import open_clip
+
+    architecture, _, path = name.partition("@")
+    tag = ""
+    if not path:
+        architecture, _, tag = name.partition("/")
+    config = open_clip.get_model_config(architecture)
+    if config is None:
+        near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
+        raise InputError(f"There is no vision-language model called '{architecture}'; {hint}")
+    published = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
+    if path:
+        weights = local_file(path)
+    elif not published:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        near = get_close_matches(tag, tags, n=3, cutoff=0.3) or tags[:5]
+        raise InputError(
+            f"{architecture} has no weights called '{tag}'; choose "
+            + (" or ".join(f"{architecture}/{t}" for t in near) or f"{architecture}@FILE")
+            + "."
+        )
+    else:
+        weights = _published_file(name, architecture, published)
+    if published.get("quick_gelu") and not config.get("quick_gelu"):
+        architecture += "-quickgelu"  # the same network with the activation it was trained with
+    defaults = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
+    facts = defaults | {key: value for key, value in published.items() if value is not None}
+    size = config["vision_cfg"].get("image_size", 224)
+    return ImageTower(
+        name=name,
+        architecture=architecture,
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        preprocessing=Preprocessing(
+            size if isinstance(size, int) else size[0],
+            tuple(facts["mean"]),
+            tuple(facts["std"]),
+            facts.get("interpolation", "bicubic"),
+            squash=facts.get("resize_mode") == "squash",
+        ),
+        feature_dim=config["embed_dim"],
+    )
+
+
+def _published_file(name: str, architecture: str, published: dict[str, Any]) -> Path:
+    repository, _, filename = str(published.get("hf_hub", "")).rpartition("/")
+    if not repository:
+        raise UnavailableError(
+            f"{name} is not published as safetensors; give its weights as a file, "
+            f"{architecture}@/path/to/file.safetensors."
+        )
+    return hub_file(
+        repository, str(Path(filename).with_suffix(".safetensors")) if filename else WEIGHTS
+    )
+
+
+@lru_cache(maxsize=1)
+def _clip(architecture: str, weights: Path) -> nn.Module:
+    """The model, read once for both of its towers."""
+    import open_clip
+
+    read_safetensors(weights)
+    try:
+        model: nn.Module = open_clip.create_model(
+            architecture, pretrained=str(weights), pretrained_text=False
+        )
+    except (RuntimeError, KeyError) as error:
+        detail = str(error).strip().splitlines()[0]
+        raise InputError(f"{weights} does not hold weights of {architecture}: {detail}") from error
+    return model.eval()

