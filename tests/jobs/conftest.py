@@ -46,7 +46,7 @@ def rows(store: Store) -> str:
                     width=8,
                     height=8,
                     split=(TRAIN, TRAIN, VAL, TEST)[index % 4],
-                    label=index % 2,
+                    label=index // 4 % 2,
                 )
             )
     return "rows"

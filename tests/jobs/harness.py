@@ -21,10 +21,6 @@ from vecaf.store import ENDED, Event, Import, Run, Store
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).parent / "stand_in"
-WORKER = (
-    "from vecaf.jobs.worker import main; from vecaf.settings import Settings; "
-    "main(Settings.from_environment())"
-)
 
 
 def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 32) -> Path:
@@ -50,7 +46,7 @@ class WorkerProcess:
             environment["VECAF_STAND_IN"] = stand_in
         environment["PYTHONPATH"] = os.pathsep.join(path)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER],
+            [sys.executable, "-m", "vecaf", "worker"],
             env=environment,
             cwd=settings.home,
             stderr=subprocess.PIPE,

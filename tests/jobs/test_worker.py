@@ -266,6 +266,7 @@ def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str)
     user = store.owner()
     for config, complaint in [
         (RunConfig(dataset=rows, budget="41"), "only 40 can be picked"),
+        (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images are more than the 40"),
         (RunConfig(dataset=rows, budget="0"), "at least 1"),
         (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
         (RunConfig(dataset=rows, mode="half"), "choose from"),

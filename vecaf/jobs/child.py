@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -97,15 +98,17 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
         registered = dataset_from(session, job) is not None
     progress = ImportProgress(store, import_id, attempt, stopping)
     if not registered:  # else an attempt before this one was killed right after its commit
-        give = {
-            "user_id": job.owner_id,
-            "progress": progress.show,
-            "should_stop": progress.should_stop,
-        }
-        if job.source.startswith("demo:"):
-            import_demo(store, job.source.removeprefix("demo:"), job.name, **give)
-        else:
-            import_dataset(store, Path(job.source), job.name, **give)
+        bring = (
+            partial(import_demo, store, job.source.removeprefix("demo:"))
+            if job.source.startswith("demo:")
+            else partial(import_dataset, store, Path(job.source))
+        )
+        bring(
+            name=job.name,
+            user_id=job.owner_id,
+            progress=progress.show,
+            should_stop=progress.should_stop,
+        )
     with store.write() as session:
         done = fenced(session, "import", import_id, attempt)
         assert isinstance(done, Import)

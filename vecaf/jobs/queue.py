@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.config import RunConfig, parse_budget
+from vecaf.config import RunConfig
 from vecaf.datasets.names import dataset_name
 from vecaf.errors import InputError
 from vecaf.jobs.places import discard_import
@@ -27,14 +27,13 @@ from vecaf.store import (
     FAILED,
     FINISHED,
     QUEUED,
-    TRAIN,
     Import,
     Run,
-    Sample,
     Store,
     dataset_named,
     visible,
 )
+from vecaf.store.datasets import pool_by_class
 from vecaf.store.imports import check_name_free
 from vecaf.store.jobs import KINDS, Kind, end, note, request_cancel, unfinished
 from vecaf.store.workers import worker_alive
@@ -54,18 +53,14 @@ logger = logging.getLogger(__name__)
 def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
     """Queue a run and return its id; it waits for a worker where none is alive.
 
-    Raises InputError for a setting, strategy or budget that cannot be, NotFoundError for the
-    dataset.
+    Raises InputError for a setting, strategy or budget that cannot be or that the dataset cannot
+    serve, NotFoundError for the dataset.
     """
-    from vecaf.selection.registry import STRATEGIES
+    from vecaf.plan import check_pool
 
-    STRATEGIES[config.checked().strategy]
     with store.write() as session:
-        dataset = dataset_named(session, user_id, config.dataset)
-        pool = sa.select(sa.func.count()).where(
-            Sample.dataset_id == dataset.id, Sample.split == TRAIN
-        )
-        parse_budget(config.budget).of(session.scalar(pool) or 0)
+        dataset = dataset_named(session, user_id, config.checked().dataset)
+        check_pool(config, dataset.classes, pool_by_class(session, dataset))
         run = Run(
             owner_id=user_id,
             dataset_id=dataset.id,

@@ -31,7 +31,7 @@ from vecaf.store.jobs import (
 
 POLL_SECONDS = 0.2
 CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel must be done within 5 s
-STOP_GRACE_SECONDS = 8.0  # a stopping worker may leave a checkpoint more time
+STOP_GRACE_SECONDS = 7.0  # a checkpoint may take longer; the worker exits within 10 s
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Supervisor:
         """Let every child write a checkpoint and exit; their jobs go back to the queue."""
         with self._lock:
             self._stopping.set()
-        deadline = time.monotonic() + STOP_GRACE_SECONDS + 2
+        deadline = time.monotonic() + STOP_GRACE_SECONDS + 1.5
         while self._children and time.monotonic() < deadline:
             time.sleep(0.05)
 

@@ -66,7 +66,11 @@ def _beat_until(stop: threading.Event, store: Store, worker_id: str) -> None:
                 beat(session, worker_id, started_at)
             if beats % SWEEP_EVERY == 0:
                 reconcile(store)
-        except (sa.exc.SQLAlchemyError, dbos_error.DBOSException, OSError):  # a full disk …: it may pass
+        except (
+            sa.exc.SQLAlchemyError,
+            dbos_error.DBOSException,
+            OSError,
+        ):  # a full disk …: it may pass
             logger.exception("no heartbeat or sweep this time")
         beats += 1
         stop.wait(BEAT_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.models import Dataset, Sample
+from vecaf.store.models import TRAIN, Dataset, Sample
 
 _AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold
 
@@ -71,3 +71,14 @@ def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
         )
         for dataset in datasets
     ]
+
+
+def pool_by_class(session: Session, dataset: Dataset) -> list[int]:
+    """How many labelled images of each class the pool holds, in the order of `dataset.classes`."""
+    counted = session.execute(
+        sa.select(Sample.label, sa.func.count().label("size"))
+        .where(Sample.dataset_id == dataset.id, Sample.split == TRAIN, Sample.label.is_not(None))
+        .group_by(Sample.label)
+    )
+    sizes = {row.label: row.size for row in counted}
+    return [sizes.get(index, 0) for index in range(len(dataset.classes))]
