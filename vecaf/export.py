@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
-from vecaf.finetuning.export import CONFIG, LABELS, WEIGHTS
+from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.store import Dataset, Round, Run, Sample, Selection, Store, visible
 
 CARD, RECEIPT = "README.md", "receipt.json"

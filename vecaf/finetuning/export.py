@@ -20,9 +20,9 @@ from vecaf.evaluation.metrics import probabilities
 from vecaf.files import write_bytes
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.model import Classifier, Head
+from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.finetuning.recipe import predict
 
-WEIGHTS, CONFIG, LABELS = "model.safetensors", "config.json", "labels.json"
 FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
 
 
