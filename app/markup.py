@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
@@ -75,12 +75,12 @@ def progress(key: str, label: str, done: int, total: int) -> str:
     )
 
 
-def thumb(sample_id: int, sha256: str, title: str, extra: str = "") -> str:
-    """A thumbnail that opens the image; `title` is its tooltip and its name for screen readers."""
+def thumb(sample_id: int, sha256: str, words: Sequence[str], extra: str = "") -> str:
+    """A thumbnail that opens the image large; `words` are its lines, the first one its name."""
     return (
         f'<a class="thumb" data-key="{sample_id}" href="{image_url(sample_id, sha256)}" '
-        f'target="_blank" rel="noopener" title="{text(title)}">'
-        f'<img src="{thumb_url(sample_id, sha256)}" alt="{text(title)}" loading="lazy" '
+        f'data-words="{text(chr(10).join(words))}" title="{text(chr(10).join(words))}">'
+        f'<img src="{thumb_url(sample_id, sha256)}" alt="{text(words[0])}" loading="lazy" '
         f'decoding="async">{extra}</a>'
     )
 

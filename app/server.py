@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -66,6 +68,8 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
+    warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
     gr.mount_gradio_app(
         app,
         pages(studio),
@@ -103,16 +107,18 @@ def serve(
     from app.worker import WorkerKeeper
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "alembic", "dbos"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     sweep(studio)
     keepers: list[WorkerKeeper | DemoKeeper] = []
     if with_demo:
         keepers.append(DemoKeeper(studio.store))
     if with_worker:
         keepers.append(WorkerKeeper({**environment, "VECAF_HOME": str(settings.home)}))
-    for keeper in keepers:
-        keeper.start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, in order
     try:
+        for keeper in keepers:
+            keeper.start()
         app = build(studio)
         shown = f"[{host}]" if ":" in host else host
         print(f"VeCAF Studio is at http://{shown}:{port} (Ctrl-C stops it).", flush=True)
@@ -120,6 +126,8 @@ def serve(
             app, log_level="warning", timeout_graceful_shutdown=3, server_header=False
         )
         uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn passes the signal on after its own orderly end
     finally:
         for keeper in reversed(keepers):
             keeper.stop()

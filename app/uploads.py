@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import secrets
 import shutil
@@ -68,8 +69,6 @@ def routes(studio: Studio) -> APIRouter:
         except BaseException:
             target.unlink(missing_ok=True)
             raise
-        finally:
-            part.unlink(missing_ok=True)
         return JSONResponse({"import": import_id})
 
     return router
@@ -90,21 +89,30 @@ def check_size(size: int, limit: int) -> None:
 
 
 async def _receive(request: Request, part: Path, limit: int) -> None:
-    """Write the body to `part` as it comes: memory stays flat whatever its size."""
+    """Write the body to `part` as it comes: memory stays flat whatever its size.
+
+    Nothing stays of a body that breaks off, is empty or too long.
+    """
     received = 0
-    with part.open("wb") as file:
-        try:
+    try:
+        with part.open("wb") as file:
             async for piece in request.stream():
                 received += len(piece)
                 check_size(received, limit)
                 await asyncio.to_thread(file.write, piece)
-        except OSError as error:
+        expected = request.headers.get("content-length")
+        if expected is not None and received != int(expected):
+            raise InputError(f"The upload broke off after {received} of {expected} bytes.")
+        if not received:
+            raise InputError("The uploaded file is empty.")
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UnavailableError(disk_full_message(part.parent)) from error
-    expected = request.headers.get("content-length")
-    if expected is not None and received != int(expected):
-        raise InputError(f"The upload broke off after {received} of {expected} bytes. Try again.")
-    if not received:
-        raise InputError("The uploaded file is empty.")
+        raise
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def sweep(studio: Studio) -> None:

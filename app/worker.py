@@ -33,6 +33,8 @@ class WorkerKeeper:
     def stop(self) -> None:
         """End the worker: ask, wait, then kill. Returns when it is gone."""
         self._stopping.set()
+        if not self._thread.is_alive():
+            return
         process = self.process
         if process is not None and process.poll() is None:
             process.terminate()

@@ -7,6 +7,9 @@ import gradio as gr
 # The template is constant and holds no `{{…}}` or `${…}`: Gradio would compile what stands there
 # as code. Content only ever arrives as the component's value.
 _SHELL = '<div class="live {name}" aria-busy="true"></div>'
+NOTHING = "<!-- nothing to show -->"
+"""What a handler returns for a piece that is to vanish; "" would leave it as it is."""
+
 _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import live
+from app.components.live import NOTHING, live
 from app.components.upload import upload
 from app.pages import data_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
@@ -19,6 +19,7 @@ from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Sample
 from vecaf.store.imports import recent_imports
 from vecaf.store.pages import DatasetCard, dataset_card, dataset_keys, pool_pictures
+from vecaf.store.runs import list_runs
 
 WALL = 84  # pictures of one dataset: what fits a screen
 BUSY, IDLE = 1.0, 4.0  # seconds between looks, with and without an import under way
@@ -39,6 +40,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         user = studio.user(request)
         with studio.store.read() as session:
             jobs = recent_imports(session, user, within=timedelta(hours=1))
+            runs = list_runs(session, user, limit=20)
         busy = any(job.state not in ENDED for job in jobs)
         chosen = whole(parameters(address), "dataset")
         if chosen is not None:
@@ -46,9 +48,9 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
                 main = view.detail(*cards.one(user, chosen))
             except NotFoundError as error:
                 main = view.missing(str(error))
-            return "<div></div>", main, gr.Timer(IDLE)
+            return NOTHING, main, gr.Timer(IDLE)
         main = view.listing(cards.all(user), busy)
-        return view.imports(jobs), main, gr.Timer(BUSY if busy else IDLE)
+        return view.under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
 
     def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, gr.Timer]:
         data = event._data

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app import markup as m
+from app.components.live import NOTHING
 from app.pages.address import link
 from vecaf.datasets.report import ImportReport
 from vecaf.demo import COLOR, LINE
 from vecaf.store import CANCELED, ENDED, FAILED, QUEUED, Import, Sample
 from vecaf.store.pages import DatasetCard
+from vecaf.store.runs import RunSummary
 
 TITLE = (
     '<div class="title"><h1>Data</h1><p>Upload images, see what arrived, and pick a dataset '
@@ -19,10 +21,20 @@ BARS = 12  # classes that a card draws; the rest are counted
 SPLITS = {"train": "pool", "val": "validation", "test": "test"}
 
 
-def imports(jobs: Sequence[Import]) -> str:
-    """Imports under way, and those that failed or were canceled lately."""
+def under_way(jobs: Sequence[Import], runs: Sequence[RunSummary]) -> str:
+    """Imports and runs under way, and imports that failed or were canceled lately."""
     shown = [job for job in jobs if job.state not in ENDED or job.state in (FAILED, CANCELED)]
-    return "".join(_import(job) for job in shown) or "<div></div>"
+    active = [run for run in runs if run.state not in ENDED]
+    return "".join([*map(_import, shown), *map(_run, active)]) or NOTHING
+
+
+def _run(run: RunSummary) -> str:
+    address = m.text(link("/runs", run=run.id))
+    stage = f'<span class="muted">{m.text(run.stage)}</span>' if run.stage else ""
+    return (
+        f'<a class="card under-way" data-key="run-{run.id}" href="{address}">{m.chip(run.state)}'
+        f'<b>{m.text(run.name)}</b>{stage}<span class="grow"></span><span>Watch it →</span></a>'
+    )
 
 
 def _import(job: Import) -> str:
@@ -51,17 +63,7 @@ def _import(job: Import) -> str:
 
 def listing(cards: Sequence[DatasetCard], busy: bool) -> str:
     """Every dataset as a card; what to do first where there is none."""
-    present = {card.name for card in cards}
-    offers = [
-        f'<button type="button" class="link" data-act="demo" data-demo="{name}">{words}</button>'
-        for name, words in ((COLOR, "colour emoji"), (LINE, "their line drawings"))
-        if name not in present
-    ]
-    offer = (
-        f'<p class="offer">No data at hand? Try the demo: OpenMoji, {" or ".join(offers)}.</p>'
-        if offers and not busy
-        else ""
-    )
+    offer = "" if busy else _offer({card.name for card in cards})
     if not cards:
         hint = (
             "The first one is on its way."
@@ -70,6 +72,22 @@ def listing(cards: Sequence[DatasetCard], busy: bool) -> str:
         )
         return offer + m.empty("No datasets yet", hint)
     return offer + f'<div class="cards">{"".join(map(_card, cards))}</div>'
+
+
+def _offer(present: set[str]) -> str:
+    """The demo, as long as it is not there."""
+
+    def button(name: str, words: str) -> str:
+        data = f'data-act="demo" data-demo="{name}"'
+        return f'<button type="button" class="link" {data}>{words}</button>'
+
+    if COLOR not in present:
+        words = f"No data at hand? {button(COLOR, 'Load the demo')}: emoji in eight classes."
+    elif LINE not in present:
+        words = f"{button(LINE, 'Add the demo’s twin')}: the same emoji as line drawings."
+    else:
+        return ""
+    return f'<p class="offer">{words}</p>'
 
 
 def _card(card: DatasetCard) -> str:
@@ -122,9 +140,10 @@ def missing(sentence: str) -> str:
 
 
 def _thumb(card: DatasetCard, sample: Sample) -> str:
-    words = [] if sample.label is None else [card.classes[sample.label]]
-    words += [sample.caption] if sample.caption else [sample.file_name]
-    return m.thumb(sample.id, sample.sha256, " – ".join(words))
+    name = sample.file_name if sample.label is None else card.classes[sample.label]
+    words = [name, *([sample.caption] if sample.caption else [])]
+    words += [f"{sample.file_name} · {sample.width} × {sample.height} px"]
+    return m.thumb(sample.id, sample.sha256, words)
 
 
 def _finetune(card: DatasetCard) -> str:

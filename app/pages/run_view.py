@@ -29,7 +29,7 @@ def top(run: RunSummary, rounds: Sequence[Round], *, worker: bool) -> str:
     """Name, state, what is going on, the numbers so far, and what can be done."""
     return (
         '<p><a href="/runs" data-go>← All runs</a></p>'
-        f'<div class="card-head run-head"><h1>{m.text(run.dataset)} · {m.text(run.strategy)}</h1>'
+        f'<div class="card-head run-head"><h1>{m.text(run.name)}</h1>'
         f'{m.chip(run.state)}<span class="muted num">Run {run.id}</span>'
         f'<span class="grow"></span>{_buttons(run)}</div>'
         f"{_going_on(run, worker)}{_tiles(run, rounds)}"
@@ -145,7 +145,7 @@ def _pick(selection: Selection, sample: Sample, classes: Sequence[str]) -> str:
         for part, value in selection.scores.items()
     ]
     shown = f"<span>{m.text(name)}</span>" if name else ""
-    return m.thumb(sample.id, sample.sha256, "\n".join(words), shown)
+    return m.thumb(sample.id, sample.sha256, words, shown)
 
 
 def confusion(rounds: Sequence[Round], classes: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app.components.chart import charts, series
-from app.components.live import live
+from app.components.live import NOTHING, live
 from app.pages import run_view, runs_view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
 from app.studio import Studio
@@ -83,7 +83,7 @@ def _list(studio: Studio, user: int) -> Shown:
         alive = worker_alive(session)
     busy = any(line.state not in ENDED for line in lines)
     listing = runs_view.listing(lines, curves_of, worker=alive)
-    return listing, "", "<div></div>", gr.Timer(BUSY if busy else IDLE, active=True)
+    return listing, "", NOTHING, gr.Timer(BUSY if busy else IDLE, active=True)
 
 
 def _run(studio: Studio, user: int, run_id: int, number: int | None, shown: int | None) -> Shown:
@@ -101,7 +101,7 @@ def _run(studio: Studio, user: int, run_id: int, number: int | None, shown: int 
             log = log_tail(session, user, run_id)
             alive = worker_alive(session)
     except NotFoundError as error:
-        return runs_view.missing(str(error)), "", "<div></div>", gr.Timer(IDLE, active=False)
+        return runs_view.missing(str(error)), "", NOTHING, gr.Timer(IDLE, active=False)
     top = run_view.top(summary, rounds, worker=alive)
     rest = "".join(
         (

@@ -54,7 +54,7 @@ def _row(run: RunSummary, curve: Sequence[float]) -> str:
     address = m.text(link("/runs", run=run.id))
     return (
         f'<li data-key="run-{run.id}"><a class="run-row" href="{address}" data-go>'
-        f'<span class="run-name"><b>{m.text(run.dataset)} · {m.text(run.strategy)}</b>'
+        f'<span class="run-name"><b>{m.text(run.name)}</b>'
         f'<small class="muted num">Run {run.id}</small></span>'
         f'<span class="run-state">{m.chip(run.state)}{stage}</span>'
         f'<span class="run-accuracy num"><b>{accuracy}</b>{spark(curve)}</span>'

@@ -1,0 +1,240 @@
+"""The pages' HTML: whatever comes from people is escaped, and every state has its words."""
+
+from __future__ import annotations
+
+import html.parser
+from dataclasses import fields, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app import markup as m
+from app.components.chart import series
+from app.pages import data_view, finetune_form, run_view, runs_view
+from app.pages.address import link, parameters, whole
+from vecaf.config import RunConfig
+from vecaf.datasets.report import ImportReport, Refusal
+from vecaf.errors import InputError
+from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
+from vecaf.store.models import now
+from vecaf.store.pages import DatasetCard, thinned
+from vecaf.store.runs import RunSummary
+
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+class Tags(html.parser.HTMLParser):
+    """What a browser would make of some HTML: its elements and their attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def assert_harmless(text: str) -> None:
+    for tag, attributes in Tags(text).found:
+        assert tag != "script"
+        assert not [name for name in attributes if name.startswith("on")]
+        assert not (attributes.get("href") or "").lower().startswith("javascript:")
+        assert (attributes.get("src") or "/").startswith("/")
+
+
+def sample(**values: Any) -> Sample:
+    given = {
+        "id": 5, "dataset_id": 1, "file_name": EVIL, "sha256": "ab" * 32, "extension": ".png",
+        "width": 32, "height": 32, "split": "train", "label": 0, "caption": EVIL, **values,
+    }  # fmt: skip
+    return Sample(**given)
+
+
+def card(**values: Any) -> DatasetCard:
+    report = ImportReport(
+        1, EVIL, 3, {"train": 2, "test": 1}, {EVIL: {"train": 2}}, refused_count=1,
+        refused=(Refusal(EVIL, EVIL),),
+    )  # fmt: skip
+    given: dict[str, Any] = {
+        "id": 1, "name": EVIL, "classes": [EVIL, "b"], "splits": {"train": 2, "test": 1},
+        "class_counts": [2, 1], "unlabeled": 0, "pictures": [sample()], "runs": 0, "source": EVIL,
+        "attribution": EVIL, "report": report.as_dict(), "created_at": now(), **values,
+    }  # fmt: skip
+    return DatasetCard(**given)
+
+
+def summary(**values: Any) -> RunSummary:
+    given: dict[str, Any] = {
+        "id": 3, "name": EVIL, "dataset": EVIL, "strategy": "vecaf", "state": "running",
+        "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
+        "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,
+        "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5, **values,
+    }  # fmt: skip
+    return RunSummary(**given)
+
+
+def a_round(number: int = 1, accuracy: float = 0.5) -> Round:
+    return Round(
+        run_id=3, number=number, labeled=10 * number, batches=5 * number, val_accuracy=accuracy,
+        test_accuracy=accuracy, confusion={"test": [[3, 1], [0, 4]]}, seconds=1.0,
+    )  # fmt: skip
+
+
+def an_import(**values: Any) -> Import:
+    given = {
+        "id": 2, "name": EVIL, "source": "x", "state": "running", "stage": EVIL, "done": 1,
+        "total": 4, "error": None, "cancel_requested": False, **values,
+    }  # fmt: skip
+    return Import(**given)
+
+
+def test_what_comes_from_people_is_escaped() -> None:
+    classes = [EVIL, "b"]
+    pick = Selection(run_id=3, round=1, rank=0, sample_id=5, scores={EVIL: 1.0})
+    event = Event(id=1, run_id=3, level=EVIL, message=EVIL, created_at=now())
+    config = RunConfig(dataset=EVIL).as_dict()
+    pieces = [
+        data_view.listing([card()], False),
+        data_view.detail(card(), [sample()]),
+        data_view.missing(EVIL),
+        data_view.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
+        runs_view.listing([summary()], {3: [0.1, 0.2]}, worker=False),
+        runs_view.missing(EVIL),
+        run_view.top(summary(), [a_round()], worker=True),
+        run_view.top(summary(state="failed", error=EVIL), [], worker=True),
+        run_view.picks(3, 1, {1: 9}, [(pick, sample())], classes),
+        run_view.confusion([a_round()], classes),
+        run_view.settings(config),
+        run_view.settings({EVIL: EVIL}),
+        run_view.log([event]),
+    ]
+    for piece in pieces:
+        assert_harmless(piece)
+        assert "&lt;script&gt;" in piece or piece.count(EVIL) == 0
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "finished", "failed", "canceled"])
+def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> None:
+    finished = now() if state in ENDED else None
+    run = summary(state=state, error="It broke." if state == "failed" else None,
+                  finished_at=finished)  # fmt: skip
+    page = run_view.top(run, [a_round()], worker=True)
+    assert f"</i>{state}</span>" in page
+    assert ('data-act="cancel"' in page) == (state not in ENDED)
+    assert ('data-act="resume"' in page) == (state in ("failed", "canceled"))
+    assert ("/download/run/3/model" in page) == (state == "finished")
+    assert ("It broke." in page) == (state == "failed")
+    asked = run_view.top(replace(run, cancel_requested=True), [], worker=True)
+    assert ("Canceling" in asked) == (state not in ENDED)
+
+
+def test_without_a_worker_the_pages_say_so() -> None:
+    assert "No worker" in run_view.top(summary(), [], worker=False)
+    assert "No worker" in runs_view.listing([summary()], {}, worker=False)
+    ended = summary(state="finished", finished_at=now())
+    assert "No worker" not in runs_view.listing([ended], {}, worker=False)
+
+
+def test_empty_states_say_what_to_do() -> None:
+    assert "Drop a zip" in data_view.listing([], False)
+    assert "on its way" in data_view.listing([], True)
+    assert "Data page" in runs_view.listing([], {}, worker=True)
+
+
+def test_a_card_shows_counts_and_refusals() -> None:
+    page = data_view.listing([card(name="pets")], False)
+    assert "3 images" in page
+    assert "1 file was refused" in page
+    many = card(classes=[f"c{i}" for i in range(30)], class_counts=[1] * 30)
+    assert "and 18 more classes" in data_view.listing([many], False)
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "value"),
+    [
+        ("?run=7&round=2", "run", 7), ("run=7", "run", 7), ("?run=7&run=8", "run", 8),
+        ("?run=x", "run", None), ("?run=-1", "run", None), ("?run=" + "9" * 30, "run", None),
+        ("?run=²", "run", None), ("", "run", None), (None, "run", None),
+    ],
+)  # fmt: skip
+def test_ids_are_read_from_the_address(query: str | None, name: str, value: int | None) -> None:
+    assert whole(parameters(query), name) == value
+
+
+def test_links_are_encoded() -> None:
+    address = link("/finetune", dataset="a&b=c d/é", run=None)
+    assert parameters(address.split("?")[1]) == {"dataset": "a&b=c d/é"}
+
+
+def test_the_form_holds_every_setting_once() -> None:
+    shown = [*finetune_form.in_selection(), *finetune_form.in_training()]
+    names = [item.name for item in [*shown, *finetune_form.advanced()]]
+    assert sorted(names) == sorted(item.name for item in fields(RunConfig))
+
+
+def test_the_form_reads_what_it_shows() -> None:
+    config = RunConfig(dataset="pets", budget="10", rounds=2)
+    assert finetune_form.read(list(config.as_dict().values())) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("dataset", None, "Choose a dataset"), ("epochs", None, "Epochs is empty"),
+        ("budget", "", "empty"), ("rounds", 0, "between"), ("lr", "fast", "not a number"),
+    ],
+)  # fmt: skip
+def test_the_form_says_what_is_wrong(name: str, value: object, words: str) -> None:
+    values = {**RunConfig(dataset="pets").as_dict(), name: value}
+    with pytest.raises(InputError, match=words):
+        finetune_form.read(list(values.values()))
+
+
+def test_the_form_comes_back_as_it_was_left() -> None:
+    names = [item.name for item in fields(RunConfig)]
+
+    def restored(stored: object, wanted: str | None = None) -> dict[str, Any]:
+        return dict(zip(names, finetune_form.restored(stored, ["b", "a"], wanted), strict=True))
+
+    kept = {"dataset": "a", "budget": "7", "lr": 1, "track": "gone", "rounds": "x", "old": 1}
+    values = restored(kept)
+    assert (values["dataset"], values["budget"], values["lr"]) == ("a", "7", 1.0)
+    assert values["track"] == RunConfig.track
+    assert values["rounds"] == RunConfig.rounds
+    assert restored(kept, "b")["dataset"] == "b"
+    assert restored({"dataset": "deleted"})["dataset"] == "b"
+    assert restored("nonsense")["dataset"] == "b"
+
+
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
+    curve = [(step, float(step)) for step in range(10_001)]
+    kept = thinned(curve, 400)
+    assert len(kept) <= 402
+    assert (kept[0], kept[-1]) == (curve[0], curve[-1])
+    assert thinned([], 10) == []
+
+
+def test_charts_get_numbers_alone() -> None:
+    text = series(3, {"train_loss": [(1, 0.5)]}, [a_round(1, 0.4), a_round(2, 0.6)])
+    assert '"x": [10, 20]' in text
+    assert '"y": [0.4, 0.6]' in text
+    assert '"marks": [5, 10]' in text
+
+
+def test_worst_confusions_come_first() -> None:
+    page = run_view.confusion([a_round()], ["cat", "dog"])
+    assert "cat taken for dog" in page
+    assert "dog taken for cat" not in page.split("worst")[1]
+    big = [[0] * 41 for _ in range(41)]
+    large = a_round()
+    large.confusion = {"test": big}
+    assert "<table" not in run_view.confusion([large], [str(i) for i in range(41)])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3, "3 s"), (61, "1 min 01 s"), (3720, "1 h 02 min")]
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert m.duration(seconds) == words

@@ -1,0 +1,125 @@
+"""Starting: options, the worker's keeper, the demo, and what the server leaves unloaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from app.__main__ import main
+from app.demo import advance
+from app.worker import WorkerKeeper
+from vecaf.demo import COLOR
+from vecaf.settings import Settings
+from vecaf.store import FINISHED, Dataset, Import, Run, Sample, Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
+def test_only_this_machine_is_listened_on(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--host", host]) == 2
+    assert "no accounts yet" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["--port", str(port), "--home", str(tmp_path), "--no-worker"]) == 2
+    assert f"--port {port + 1}" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_database_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "studio.db").write_bytes(b"not a database" * 1000)
+    assert main(["--port", "17861", "--home", str(tmp_path), "--no-worker"]) == 1
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_the_server_loads_no_model_library() -> None:
+    program = """
+import sys, tempfile
+from pathlib import Path
+from app.server import build
+from app.studio import Studio
+from vecaf.settings import Settings
+from vecaf.store import Store
+home = tempfile.mkdtemp()
+settings = Settings.from_environment({"VECAF_HOME": home})
+build(Studio(settings, Store.open(settings)))
+import vecaf.jobs.queue, vecaf.export
+print([name for name in ("torch", "timm", "transformers", "open_clip", "openvino", "plotly")
+       if name in sys.modules])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def until(check: object, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not check():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_worker_that_dies_is_started_again_and_ends_with_the_server() -> None:
+    keeper = WorkerKeeper(os.environ, [sys.executable, "-c", "import time; time.sleep(60)"])
+    keeper.start()
+    until(lambda: keeper.process is not None)
+    first = keeper.process
+    assert first is not None
+    first.kill()
+    until(lambda: keeper.process is not first)
+    second = keeper.process
+    assert second is not None
+    keeper.stop()
+    assert second.poll() == -signal.SIGTERM
+
+
+def store_at(home: Path) -> Store:
+    return Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
+
+
+def test_an_empty_home_gets_the_demo_and_then_its_run(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    assert advance(store)
+    with store.read() as session:
+        job = session.scalars(sa.select(Import)).one()
+    assert (job.source, job.state) == ("demo:color", "queued")
+    assert advance(store)  # nothing new while it is under way
+    with store.write() as session:  # as the worker ends it
+        dataset = Dataset(owner_id=job.owner_id, name=COLOR, classes=["a", "b"], report={},
+                          content_hash="", source="demo:color", attribution=None)  # fmt: skip
+        session.add(dataset)
+        session.flush()
+        for i in range(100):
+            session.add(Sample(dataset_id=dataset.id, file_name=f"{i:03}", sha256=f"{i:064}",
+                               extension=".png", width=1, height=1, split="train",
+                               label=i % 2))  # fmt: skip
+        job = session.get_one(Import, job.id)
+        job.state, job.dataset_id = FINISHED, dataset.id
+    assert not advance(store)
+    assert not advance(store)  # a restart queues no second run
+    with store.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Run)) == 1
+        assert session.scalar(sa.select(sa.func.count()).select_from(Import)) == 1
+    store.close()
+
+
+def test_a_home_in_use_gets_no_demo(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    with store.write() as session:
+        session.add(Import(owner_id=store.owner(), name="mine", source="/x.zip", state="failed"))
+    assert not advance(store)
+    store.close()

@@ -1,0 +1,220 @@
+"""Reload, back, a restart, bad input, narrow screens, the keyboard."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Server, shapes
+from tests.browser.test_whole_path import fill
+
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def run(open_page: Callable[..., Any], dataset: str) -> str:
+    """The address of a finished small run of two rounds."""
+    page = open_page(f"/finetune?dataset={dataset.replace(' ', '+')}")
+    expect(page.locator("#f-dataset input")).to_have_value(dataset)
+    for name, value in (("budget", "6"), ("rounds", "2"), ("epochs", "2")):
+        fill(page, name, value)
+    expect(page.locator(".summary")).to_contain_text("6 a round")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**/runs?run=*")
+    expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=180_000)
+    address: str = page.url
+    page.close()
+    return address
+
+
+def test_reload_back_and_a_second_tab_find_the_same_view(
+    open_page: Callable[..., Any], server: Server, run: str
+) -> None:
+    page = open_page("/runs")
+    page.locator(f"a[href='{run.removeprefix(server.url)}']").click()
+    current = page.locator(".tabs a[aria-current]")
+    expect(current).to_contain_text("Round 2")
+    page.locator(".tabs a").first.click()
+    expect(current).to_contain_text("Round 1")
+    address = page.url
+    page.reload()
+    expect(current).to_contain_text("Round 1")
+    second = open_page(address.removeprefix(server.url))
+    expect(second.locator(".tabs a[aria-current]")).to_contain_text("Round 1")
+    page.go_back()
+    expect(current).to_contain_text("Round 2")
+    page.go_back()
+    expect(page.locator(".runs li").first).to_be_visible()
+    page.go_forward()
+    expect(current).to_contain_text("Round 2")
+
+
+def test_a_restart_of_the_server_loses_nothing(
+    open_page: Callable[..., Any], server: Server, run: str
+) -> None:
+    page = open_page(run.removeprefix(server.url))
+    expect(page.locator(".tabs a")).to_have_count(2)
+    assert server.stop() == 0
+    server.start()
+    page.locator(".tabs a").first.click()
+    expect(page.locator(".tabs a[aria-current]")).to_contain_text("Round 1", timeout=30_000)
+    page.reload()
+    expect(page.locator(".tabs a[aria-current]")).to_contain_text("Round 1")
+
+
+def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
+    open_page: Callable[..., Any], server: Server, dataset: str, tmp_path: Path
+) -> None:
+    page = open_page("/")
+    problem = page.locator(".drop-problem")
+    text = tmp_path / "notes.zip"
+    text.write_text("These are words.")
+    page.set_input_files(".drop input[type=file]", text)
+    expect(problem).to_contain_text("is not a zip archive")
+
+    good = shapes(tmp_path / "more.zip", 2)
+    page.set_input_files(".drop input[type=file]", good)
+    page.locator(".drop [name=name]").fill(dataset)
+    page.get_by_role("button", name="Upload").click()
+    expect(problem).to_contain_text("Choose another name")
+    page.locator(".drop [name=name]").fill("../x")
+    page.get_by_role("button", name="Upload").click()
+    expect(problem).to_contain_text("can't be a dataset's name")
+
+    empty = tmp_path / "empty.zip"
+    zipfile.ZipFile(empty, "w").close()
+    page.get_by_role("button", name="Choose another").click()
+    page.set_input_files(".drop input[type=file]", empty)
+    page.get_by_role("button", name="Upload").click()
+    failed = page.locator(".import", has_text="empty")
+    expect(failed.locator(".chip")).to_contain_text("failed", timeout=60_000)
+    expect(failed.locator(".notice")).not_to_contain_text("Traceback")
+    assert not list((server.home / "uploads").glob("*.zip"))
+
+
+def test_an_upload_can_be_canceled(
+    open_page: Callable[..., Any], server: Server, tmp_path: Path
+) -> None:
+    page = open_page("/")
+    large = tmp_path / "large.zip"
+    with zipfile.ZipFile(large, "w") as out:
+        out.writestr("a/big.bin", bytes(40_000_000))
+    session = page.context.new_cdp_session(page)
+    page.set_input_files(".drop input[type=file]", large)
+    session.send("Network.enable")
+    session.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000},
+    )
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator(".drop-words")).to_contain_text("of 40.0 MB")
+    page.locator(".drop-cancel").click()
+    expect(page.locator(".drop-problem")).to_contain_text("canceled")
+    page.wait_for_timeout(1500)
+    assert not [path for path in (server.home / "uploads").iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("budget", "0", "pick at least 1 image"),
+        ("budget", "1000000", "can be picked"),
+        ("budget", "few", "is not a count"),
+        ("rounds", "0", "must lie between 1 and 100"),
+        ("epochs", "", "is empty"),
+        ("lr", "7", "must lie between"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_answered_with_a_sentence(
+    open_page: Callable[..., Any], dataset: str, name: str, value: str, words: str
+) -> None:
+    page = open_page(f"/finetune?dataset={dataset.replace(' ', '+')}")
+    expect(page.locator(".summary .command")).to_be_visible()
+    fill(page, name, value)
+    expect(page.locator(".summary [role=alert]")).to_contain_text(words)
+    page.get_by_role("button", name="Launch").click()
+    expect(page.locator(".toast-body, [data-testid=toast-body]").first).to_contain_text(words)
+    assert "/finetune" in page.url
+
+
+def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str) -> None:
+    page = open_page("/finetune")
+    fill(page, "budget", "7%")
+    page.locator("#f-track").get_by_text("labels-known", exact=True).click()
+    command = page.locator(".summary .command code")
+    expect(command).to_contain_text("--track labels-known --budget 7%")
+    page.wait_for_timeout(500)  # the browser writes its storage in its own time
+    page.reload()
+    expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("7%")
+    expect(command).to_contain_text("--track labels-known --budget 7%")
+    page.get_by_role("button", name="Copy").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == command.inner_text()
+
+
+def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any]) -> None:
+    for address, words in (("/runs?run=987654", "no run"), ("/?dataset=987654", "no dataset")):
+        page = open_page(address)
+        expect(page.locator(".empty")).to_contain_text(f"There is {words} 987654")
+        page.locator(".empty a").click()
+        expect(page.locator("h1")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_scrolls_sideways_on_a_telephone(
+    open_page: Callable[..., Any], server: Server, run: str, scheme: str
+) -> None:
+    for path in ("/", "/?dataset=1", "/finetune", "/runs", run.removeprefix(server.url)):
+        page = open_page(path, **NARROW, color_scheme=scheme)
+        page.wait_for_timeout(800)
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll("main *")].filter((element) => {
+                const box = element.getBoundingClientRect();
+                if (!box.width || box.right <= innerWidth + 1) return false;
+                for (let up = element; up; up = up.parentElement)
+                    if (["auto", "scroll"].includes(getComputedStyle(up).overflowX)) return false;
+                return !element.closest(".drop-target input");
+            }).map((element) => element.outerHTML.slice(0, 120))"""
+        )
+        assert not cut, f"{path}: {cut[:3]}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        dark = page.evaluate("document.body.classList.contains('dark')")
+        assert dark == (scheme == "dark")
+        page.close()
+
+
+def test_the_keyboard_reaches_everything(
+    open_page: Callable[..., Any], server: Server, run: str
+) -> None:
+    page = open_page(run.removeprefix(server.url))
+    page.locator(".picks .thumb").first.focus()
+    page.keyboard.press("Enter")
+    box = page.locator("dialog.lightbox")
+    expect(box).to_be_visible()
+    expect(box.locator("figcaption b")).to_contain_text("Pick 1")
+    page.keyboard.press("ArrowRight")
+    expect(box.locator("figcaption b")).to_contain_text("Pick 2")
+    page.keyboard.press("Escape")
+    expect(box).to_be_hidden()
+
+    page.goto(server.url + "/")
+    page.wait_for_selector(".dataset")
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim().slice(0, 30)"))
+    assert {"Data", "Finetune", "Runs", "Finetune on this", "Details"} <= reached
+
+
+def test_light_and_dark_are_remembered(open_page: Callable[..., Any]) -> None:
+    page = open_page("/", color_scheme="light")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.reload()
+    page.wait_for_selector(".live", state="attached")
+    assert page.evaluate("document.body.classList.contains('dark')")

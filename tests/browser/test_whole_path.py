@@ -1,0 +1,124 @@
+"""The main job in a real browser: from a zip to a model that predicts in another process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, Server, shapes
+
+PREDICT = """
+import sys
+from pathlib import Path
+from vecaf.finetuning.export import Predictor
+predictor = Predictor.load(Path(sys.argv[1]), device="cpu")
+shares = predictor.predict(Path(sys.argv[2]))
+print(max(shares, key=shares.get))
+"""
+
+
+def fill(page: Any, name: str, value: str) -> None:
+    field = page.locator(f"#f-{name} input, #f-{name} textarea").first
+    field.fill(value)
+    field.blur()
+
+
+def test_from_a_zip_to_a_model(
+    open_page: Callable[..., Any], server: Server, tmp_path: Path
+) -> None:
+    archive = shapes(tmp_path / "My shapes.zip")
+    page = open_page("/")
+
+    # Upload: the name is prefilled, the import shows its progress and ends with a card.
+    page.set_input_files(".drop input[type=file]", archive)
+    expect(page.locator(".drop [name=name]")).to_have_value("My shapes")
+    page.get_by_role("button", name="Upload").click()
+    card = page.locator(".dataset", has_text="My shapes")
+    expect(card).to_be_visible(timeout=120_000)
+    expect(card).to_contain_text("240 images")
+    expect(card.locator(".classes li")).to_have_count(3)
+    expect(card.locator(".thumb img").first).to_have_js_property("complete", True)
+    card.get_by_role("link", name="Details").click()
+    expect(page.locator(".detail")).to_contain_text("Imported 240 images with 3 classes")
+
+    # Finetune: the deep link chose the dataset; the command line follows the fields.
+    page.get_by_role("link", name="Finetune on this").click()
+    expect(page.locator("#f-dataset input")).to_have_value("My shapes")
+    fill(page, "budget", "24")
+    fill(page, "rounds", "2")
+    fill(page, "epochs", "12")
+    page.locator("#f-mode").get_by_text("full", exact=True).click()
+    command = page.locator(".summary .command code")
+    expect(command).to_have_text(
+        "python -m vecaf run 'My shapes' --budget 24 --rounds 2 --mode full --epochs 12"
+    )
+    expect(page.locator(".summary")).to_contain_text("48 of")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**/runs?run=*")
+    address = page.url
+
+    # Curves move while it runs.
+    charts = page.locator(".charts")
+    points = "document.querySelector('.charts')?.dataset.points | 0"
+    page.wait_for_function(f"({points}) > 2", timeout=180_000)
+    before = page.evaluate(points)
+    page.wait_for_function(f"({points}) > {before}", timeout=60_000)
+    expect(charts.locator(".main-svg").first).to_be_visible()
+    expect(page.locator(".picks .thumb")).to_have_count(24)
+
+    # Cancel, close the tab, come back, resume.
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".run-head .chip")).to_contain_text("canceled", timeout=20_000)
+    page.close()
+    page = open_page(address.removeprefix(server.url))
+    expect(page.locator(".run-head .chip")).to_contain_text("canceled")
+    kept = page.evaluate(points)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=300_000)
+    assert page.evaluate(points) > kept
+
+    # What it leaves: both rounds' picks, confusions, the model.
+    expect(page.locator(".tabs a")).to_have_count(2)
+    expect(page.locator(".matrix tbody tr")).to_have_count(3)
+    page.locator(".tabs a").first.click()
+    expect(page).to_have_url(f"{address}&round=1")
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("link", name="Download model").click()
+    folder = tmp_path / "model"
+    with zipfile.ZipFile(download.value.path()) as packed:
+        packed.extractall(folder)
+    assert {"model.safetensors", "labels.json", "config.json"} <= {p.name for p in folder.iterdir()}
+    with zipfile.ZipFile(archive) as images:
+        image = Path(images.extract("circle/circle-003.png", tmp_path))
+    answer = subprocess.run(
+        [sys.executable, "-c", PREDICT, str(folder), str(image)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert answer.stdout.strip() in ("circle", "square", "triangle")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str, scheme: str) -> None:
+    page = open_page("/finetune", color_scheme=scheme)
+    page.locator("#f-dataset input").click()
+    page.get_by_role("option", name=dataset).click()
+    fill(page, "budget", "6")
+    fill(page, "rounds", "1")
+    fill(page, "epochs", "1")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**/runs?run=*")
+    number = page.url.split("run=")[1]
+    page.get_by_role("link", name="All runs").click()
+    row = page.locator(f"[data-key=run-{number}]")
+    expect(row).to_contain_text("finished", timeout=120_000)
+    expect(row).to_contain_text("%")
+    row.locator("a").click()
+    expect(page).to_have_url(f"{page.url.split('?')[0]}?run={number}")
+    expect(page.locator(".run-head .chip")).to_contain_text("finished")
