@@ -53,6 +53,11 @@ def test_auto_gamma_goes_from_easy_to_hard_with_the_budget() -> None:
     assert auto_gamma(100, None) == 0
 
 
+def test_auto_gamma_never_prefers_what_earlier_picks_made_easy() -> None:
+    rule = [auto_gamma(picks, 10, earlier=5) for picks in (10, 1000, 10_000)]
+    assert rule == pytest.approx([0.2, 0.2, 0.5])
+
+
 @pytest.mark.parametrize("gamma", [-1.0, 1.0])
 def test_losses_move_the_picks_the_way_gamma_says(gamma: float) -> None:
     rows, _ = blobs((300,) * 6, spread=0.4)

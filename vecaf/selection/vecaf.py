@@ -59,7 +59,8 @@ def vecaf(
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     if pool.probabilities is not None and classes is None:
         classes = pool.probabilities.shape[1]
-    power = auto_gamma(budget + len(pool.chosen), classes) if gamma == "auto" else float(gamma)
+    earlier = len(pool.chosen)
+    power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
     rows = principal_space(pool.features, dimensions)
@@ -94,16 +95,21 @@ def vecaf(
     }
 
 
-def auto_gamma(picks: int, classes: int | None) -> float:
-    """γ by the number of picks a class, r: clip(½·log10(r / 100), −½, ½), and 0 if unknown.
+def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
+    """γ = ½·log10(r / 100) for r picks a class in all, held within limits; 0 if r is unknown.
+
+    picks    rows that will have been picked after this round
+    earlier  how many of them were picked in earlier rounds
 
     Few picks a class must first show the model what is typical, so easy images weigh more (γ < 0);
-    with hundreds a class what is still hard is what is left to learn (γ > 0). The rule reads no
-    label: only the budget, the picks of earlier rounds and how many classes there are.
+    with hundreds a class what is still hard is what is left to learn (γ > 0, at most ½). The lower
+    limit is −½ in a first round. Later the model that gave the losses has been fitted to earlier
+    picks: what it finds easy is what they cover already, and the limit is +0.2. Measured on
+    CIFAR-10 features; the rule itself reads no label, only counts.
     """
     if classes is None:
         return 0.0
-    return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
+    return float(np.clip(0.5 * np.log10(picks / classes / 100), 0.2 if earlier else -0.5, 0.5))
 
 
 def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:
