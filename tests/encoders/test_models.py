@@ -153,7 +153,7 @@ def test_what_openvino_cannot_run_runs_eagerly(caplog: pytest.LogCaptureFixture)
     assert runtime.backend == "eager"
     assert "differ by" in caplog.text
     batch = np.full((2, 32, 32, 3), 255, np.uint8)
-    assert np.allclose(list(runtime.run([batch])), 1)
+    assert np.allclose(np.stack(list(runtime.run([batch]))), 1)
 
 
 def test_conse_by_hand() -> None:
@@ -163,7 +163,8 @@ def test_conse_by_hand() -> None:
     rows = convex_combination(features, weight, np.zeros(3, np.float32), names, top=2)
     e = float(np.exp(1.0))  # logits 2 and 0 at temperature 2
     p = e / (e + 1)
-    assert np.allclose(rows, np.array([[p, 1 - p, 0], [1 - p, p, 0]]), atol=1e-6)
+    expected = np.array([[p, 1 - p, 0], [1 - p, p, 0]], np.float32)
+    assert np.allclose(rows, expected, atol=1e-6)
 
 
 def test_minilm_is_that_of_sentence_transformers() -> None:
@@ -223,7 +224,7 @@ def test_embedded_models_on_photos(photos: tuple[list[Path], np.ndarray], tmp_pa
 
 def test_unit_rows_of_zeros() -> None:
     rows = unit_rows(np.array([[3, 4], [0, 0]], np.float32))
-    assert np.allclose(rows, [[0.6, 0.8], [0, 0]])
+    assert np.allclose(rows, np.array([[0.6, 0.8], [0, 0]]))
 
 
 def test_drawn_images_differ() -> None:

@@ -68,19 +68,20 @@ def choose_device(device: str) -> str:
 
 
 def effective_precision(precision: str, device: str) -> str:
-    """'bfloat16' if precision is 'fast' and the device computes in it, else 'float32'."""
+    """'bfloat16' if precision is 'fast' and the device is faster in it, else 'float32'.
+
+    A CPU is where it has AMX; with AVX-512's bfloat16 alone, OpenVINO computes EfficientNet-Lite0
+    at 0.7 times its speed in float32 (measured), and less exactly.
+    """
     if precision != "fast":
         return "float32"
+    import torch
+
     if device.startswith("cuda"):
-        import torch
-
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif find_spec("openvino"):
-        import openvino
-
-        has_bfloat16 = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     else:
-        has_bfloat16 = False
+        capabilities = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # newer than 2.6
+        has_bfloat16 = capabilities().get("amx_bf16", False)
     return "bfloat16" if has_bfloat16 else "float32"
 
 
@@ -201,15 +202,12 @@ def _openvino(
         expected = module(torch.from_numpy(unseen)).numpy()
         traced = torch.jit.trace(module, torch.from_numpy(example), check_trace=False)
         converted = openvino.convert_model(traced, input=[(shape, openvino.Type.u8)])
-    streams = 2 if (os.cpu_count() or 1) > 1 else 1
-    compiled = openvino.Core().compile_model(
-        converted,
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-            "NUM_STREAMS": streams,
-        },
-    )
+    hints = {
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        "PERFORMANCE_HINT": "THROUGHPUT",
+    }
+    compiled = openvino.Core().compile_model(converted, "CPU", hints)
+    in_flight = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     got = compiled({0: unseen})[0]
     tolerance = 0.1 if precision == "bfloat16" else 1e-3
     error = float(np.abs(got - expected).max() / np.abs(expected).max())
@@ -218,7 +216,7 @@ def _openvino(
 
     def run(batches: Iterable[Pixels]) -> Iterator[Features]:
         # Requests belong to one call: two threads may run the same encoder.
-        free = [compiled.create_infer_request() for _ in range(2 * streams)]
+        free = [compiled.create_infer_request() for _ in range(in_flight)]
         busy: deque[tuple[Any, int]] = deque()
 
         def finish() -> Features:
