@@ -31,14 +31,17 @@ HEADERS = {
     "X-Frame-Options": "SAMEORIGIN",
     "Referrer-Policy": "no-referrer",
 }
+READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
 
 class Guard:
-    """Middleware: security headers on every response, and only requests to a local name.
+    """Middleware: security headers on every response; only requests to a local name, and only
+    our own pages may change anything.
 
     A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and so read what the
-    browser takes for its own origin; the Host header gives it away.
+    browser takes for its own origin; the Host header gives it away. It can also send a form to
+    the true address without reading the answer; where a request comes from gives that away.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,20 +51,31 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        host = urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname
-        if host not in LOCAL_NAMES:
+        headers = Headers(scope=scope)
+        if _host(headers) not in LOCAL_NAMES:
             refusal = PlainTextResponse("The studio answers on this machine only.", 421)
+            await refusal(scope, receive, send)
+            return
+        if scope["method"] not in READING and not same_origin(headers):
+            refusal = PlainTextResponse("This request did not come from a page of the studio.", 403)
             await refusal(scope, receive, send)
             return
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                answered = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    answered[name] = value
             await send(message)
 
         await self.app(scope, receive, send_guarded)
+
+
+def _host(headers: Headers) -> str | None:
+    try:
+        return urlsplit(f"//{headers.get('host', '')}").hostname
+    except ValueError:  # such as an unclosed bracket
+        return None
 
 
 def same_origin(headers: Headers) -> bool:

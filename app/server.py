@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from app.studio import Studio
+from app.worker import WorkerKeeper
 from vecaf.errors import InputError, NotFoundError, UnavailableError, VecafError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -77,7 +78,7 @@ def build(studio: Studio) -> FastAPI:
         footer_links=[],
         run_history=False,
         show_error=True,
-        max_file_size=studio.settings.limits.max_archive_bytes,
+        max_file_size=studio.settings.limits.max_member_bytes,
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -98,13 +99,14 @@ def serve(
     """
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
-    studio = Studio(settings, Store.open(settings))
+    store = Store.open(settings)
+    worker = WorkerKeeper({**environment, "VECAF_HOME": str(settings.home)})
+    studio = Studio(settings, store, worker if with_worker else None)
 
     import uvicorn
 
     from app.demo import DemoKeeper
     from app.uploads import sweep
-    from app.worker import WorkerKeeper
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     for chatty in ("httpx", "alembic", "dbos"):
@@ -112,9 +114,9 @@ def serve(
     sweep(studio)
     keepers: list[WorkerKeeper | DemoKeeper] = []
     if with_demo:
-        keepers.append(DemoKeeper(studio.store))
-    if with_worker:
-        keepers.append(WorkerKeeper({**environment, "VECAF_HOME": str(settings.home)}))
+        keepers.append(DemoKeeper(store))
+    if studio.keeper is not None:
+        keepers.append(studio.keeper)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, in order
     try:
         for keeper in keepers:
@@ -131,7 +133,7 @@ def serve(
     finally:
         for keeper in reversed(keepers):
             keeper.stop()
-        studio.store.close()
+        store.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

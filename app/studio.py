@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
+from app.worker import WorkerKeeper
 from vecaf.settings import Settings
 from vecaf.store import Store
+from vecaf.store.workers import worker_alive
 
 
 @dataclass(frozen=True)
 class Studio:
     settings: Settings
     store: Store
+    keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
 
     def user(self, request: object) -> int:
         """The id of whoever sent `request` (a FastAPI or a Gradio one).
@@ -19,3 +24,16 @@ class Studio:
         Without accounts that is the local owner. Accounts change this method, not its callers.
         """
         return self.store.owner()
+
+    def idle(self, session: Session) -> str | None:
+        """Why nothing is being worked on, as a sentence; None while a worker is alive."""
+        if worker_alive(session):
+            return None
+        if self.keeper is None:
+            return (
+                "No worker is running, so nothing is being worked on. Start one: "
+                "python -m vecaf worker"
+            )
+        if self.keeper.restarts:
+            return "The worker ended unexpectedly and is being started again; the log says why."
+        return "The worker is starting; this goes on in a moment."

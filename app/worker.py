@@ -24,6 +24,7 @@ class WorkerKeeper:
         self.environment = dict(environment)
         self.command = command or [sys.executable, "-m", "vecaf", "worker"]
         self.process: subprocess.Popen[bytes] | None = None
+        self.restarts = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="worker-keeper", daemon=True)
 
@@ -54,12 +55,10 @@ class WorkerKeeper:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-            status = self._wait(self.process)
+            status = self.process.wait()
             if self._stopping.is_set():
                 return
             log.warning("The worker ended with status %s; it starts again in %g s.", status, wait)
+            self.restarts += 1
             self._stopping.wait(wait)
             wait = min(2 * wait, SLOWEST_RESTART)
-
-    def _wait(self, process: subprocess.Popen[bytes]) -> int:
-        return process.wait()

@@ -43,6 +43,18 @@
       try { localStorage.setItem("studio-theme", studio.dark() ? "light" : "dark"); } catch { /* private window: not kept */ }
       repaint();
     });
+    header.querySelector(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      const title = document.querySelector("main h1");
+      title?.setAttribute("tabindex", "-1");
+      title?.focus();
+    });
+    const name = PAGES.find(([path]) => path === here)?.[1];
+    if (name) // Gradio gives every page the same title, once it has started
+      new MutationObserver(() => {
+        const title = `${name} · VeCAF Studio`;
+        if (document.title !== title) document.title = title;
+      }).observe(document.head, { childList: true, subtree: true, characterData: true });
     document.body.prepend(header);
     new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
     paint();

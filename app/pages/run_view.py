@@ -8,7 +8,7 @@ from typing import Any
 from app import markup as m
 from app.pages.address import link
 from app.pages.finetune_form import label
-from app.pages.runs_view import no_worker, spent
+from app.pages.runs_view import spent
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Event, Round, Sample, Selection
@@ -25,14 +25,14 @@ REASONS = {
 }
 
 
-def top(run: RunSummary, rounds: Sequence[Round], *, worker: bool) -> str:
+def top(run: RunSummary, rounds: Sequence[Round], *, idle: str | None) -> str:
     """Name, state, what is going on, the numbers so far, and what can be done."""
     return (
         '<p><a href="/runs" data-go>← All runs</a></p>'
         f'<div class="card-head run-head"><h1>{m.text(run.name)}</h1>'
         f'{m.chip(run.state)}<span class="muted num">Run {run.id}</span>'
         f'<span class="grow"></span>{_buttons(run)}</div>'
-        f"{_going_on(run, worker)}{_tiles(run, rounds)}"
+        f"{_going_on(run, idle)}{_tiles(run, rounds)}"
     )
 
 
@@ -57,15 +57,15 @@ def _buttons(run: RunSummary) -> str:
     return "".join(parts)
 
 
-def _going_on(run: RunSummary, worker: bool) -> str:
+def _going_on(run: RunSummary, idle: str | None) -> str:
     if run.state == FAILED:
         return m.notice(run.error or "The run failed; its log says more.")
     if run.state == CANCELED:
         return m.notice("Canceled. Nothing is lost: it resumes where it stopped.", "quiet")
     if run.state == FINISHED:
         return ""
-    if not worker:
-        return no_worker()
+    if idle:
+        return m.notice(idle, "warn")
     words = run.stage or ("Waiting for its turn" if run.state == QUEUED else "Starting")
     words = words[:1].upper() + words[1:]
     bar = m.progress(f"run-{run.id}-{run.stage}", words, run.done, run.total)

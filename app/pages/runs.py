@@ -16,7 +16,6 @@ from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.pages import accuracies, curves, log_tail
 from vecaf.store.runs import list_runs, picks_of, rounds_of, rounds_picked, run_summary
-from vecaf.store.workers import worker_alive
 
 BUSY, IDLE = 1.5, 5.0  # seconds between looks
 PICKS = 60  # thumbnails shown at first, and added by "more"
@@ -80,9 +79,9 @@ def _list(studio: Studio, user: int) -> Shown:
     with studio.store.read() as session:
         lines = list_runs(session, user)
         curves_of = accuracies(session, user, [line.id for line in lines])
-        alive = worker_alive(session)
+        idle = studio.idle(session)
     busy = any(line.state not in ENDED for line in lines)
-    listing = runs_view.listing(lines, curves_of, worker=alive)
+    listing = runs_view.listing(lines, curves_of, idle=idle)
     return listing, "", NOTHING, gr.Timer(BUSY if busy else IDLE, active=True)
 
 
@@ -99,10 +98,10 @@ def _run(studio: Studio, user: int, run_id: int, number: int | None, shown: int 
             picks = picks_of(session, user, run_id, chosen, limit=limit) if chosen else []
             points = curves(session, user, run_id)
             log = log_tail(session, user, run_id)
-            alive = worker_alive(session)
+            idle = studio.idle(session)
     except NotFoundError as error:
         return runs_view.missing(str(error)), "", NOTHING, gr.Timer(IDLE, active=False)
-    top = run_view.top(summary, rounds, worker=alive)
+    top = run_view.top(summary, rounds, idle=idle)
     rest = "".join(
         (
             run_view.picks(run_id, chosen, picked, picks, dataset.classes),

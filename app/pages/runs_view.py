@@ -17,7 +17,7 @@ TITLE = (
 
 
 def listing(
-    runs: Sequence[RunSummary], curves: Mapping[int, Sequence[float]], *, worker: bool
+    runs: Sequence[RunSummary], curves: Mapping[int, Sequence[float]], *, idle: str | None
 ) -> str:
     """Every run, newest first; what to do first where there is none."""
     if not runs:
@@ -30,17 +30,9 @@ def listing(
     )
     rows = "".join(_row(run, curves.get(run.id, ())) for run in runs)
     return (
-        f"{TITLE}{no_worker() if waiting and not worker else ''}"
+        f"{TITLE}{m.notice(idle, 'warn') if waiting and idle else ''}"
         f'<section class="card runs"><div class="runs-head" aria-hidden="true">{head}</div>'
         f"<ul>{rows}</ul></section>"
-    )
-
-
-def no_worker() -> str:
-    return m.notice(
-        "No worker is running, so nothing is being worked on. It starts with the studio, or by "
-        "hand: python -m vecaf worker",
-        "warn",
     )
 
 

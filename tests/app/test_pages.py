@@ -18,7 +18,7 @@ from vecaf.datasets.report import ImportReport, Refusal
 from vecaf.errors import InputError
 from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
 from vecaf.store.models import now
-from vecaf.store.pages import DatasetCard, thinned
+from vecaf.store.pages import DatasetCard
 from vecaf.store.runs import RunSummary
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -100,10 +100,10 @@ def test_what_comes_from_people_is_escaped() -> None:
         data_view.detail(card(), [sample()]),
         data_view.missing(EVIL),
         data_view.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
-        runs_view.listing([summary()], {3: [0.1, 0.2]}, worker=False),
+        runs_view.listing([summary()], {3: [0.1, 0.2]}, idle="No worker."),
         runs_view.missing(EVIL),
-        run_view.top(summary(), [a_round()], worker=True),
-        run_view.top(summary(state="failed", error=EVIL), [], worker=True),
+        run_view.top(summary(), [a_round()], idle=None),
+        run_view.top(summary(state="failed", error=EVIL), [], idle=None),
         run_view.picks(3, 1, {1: 9}, [(pick, sample())], classes),
         run_view.confusion([a_round()], classes),
         run_view.settings(config),
@@ -120,27 +120,27 @@ def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> No
     finished = now() if state in ENDED else None
     run = summary(state=state, error="It broke." if state == "failed" else None,
                   finished_at=finished)  # fmt: skip
-    page = run_view.top(run, [a_round()], worker=True)
+    page = run_view.top(run, [a_round()], idle=None)
     assert f"</i>{state}</span>" in page
     assert ('data-act="cancel"' in page) == (state not in ENDED)
     assert ('data-act="resume"' in page) == (state in ("failed", "canceled"))
     assert ("/download/run/3/model" in page) == (state == "finished")
     assert ("It broke." in page) == (state == "failed")
-    asked = run_view.top(replace(run, cancel_requested=True), [], worker=True)
+    asked = run_view.top(replace(run, cancel_requested=True), [], idle=None)
     assert ("Canceling" in asked) == (state not in ENDED)
 
 
 def test_without_a_worker_the_pages_say_so() -> None:
-    assert "No worker" in run_view.top(summary(), [], worker=False)
-    assert "No worker" in runs_view.listing([summary()], {}, worker=False)
+    assert "No worker" in run_view.top(summary(), [], idle="No worker.")
+    assert "No worker" in runs_view.listing([summary()], {}, idle="No worker.")
     ended = summary(state="finished", finished_at=now())
-    assert "No worker" not in runs_view.listing([ended], {}, worker=False)
+    assert "No worker" not in runs_view.listing([ended], {}, idle="No worker.")
 
 
 def test_empty_states_say_what_to_do() -> None:
     assert "Drop a zip" in data_view.listing([], False)
     assert "on its way" in data_view.listing([], True)
-    assert "Data page" in runs_view.listing([], {}, worker=True)
+    assert "Data page" in runs_view.listing([], {}, idle=None)
 
 
 def test_a_card_shows_counts_and_refusals() -> None:
@@ -206,14 +206,6 @@ def test_the_form_comes_back_as_it_was_left() -> None:
     assert restored(kept, "b")["dataset"] == "b"
     assert restored({"dataset": "deleted"})["dataset"] == "b"
     assert restored("nonsense")["dataset"] == "b"
-
-
-def test_long_curves_are_thinned_and_keep_their_ends() -> None:
-    curve = [(step, float(step)) for step in range(10_001)]
-    kept = thinned(curve, 400)
-    assert len(kept) <= 402
-    assert (kept[0], kept[-1]) == (curve[0], curve[-1])
-    assert thinned([], 10) == []
 
 
 def test_charts_get_numbers_alone() -> None:

@@ -103,20 +103,22 @@ def test_an_empty_upload_is_refused(studio: Studio, client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Sec-Fetch-Site": "cross-site"}, 400),
-        ({"Sec-Fetch-Site": "same-site"}, 400),
-        ({"Origin": "https://evil.example"}, 400),
-        ({"Origin": "null"}, 400),
-        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:7860"}, 200),
-        ({"Origin": "http://127.0.0.1:7860"}, 200),
-        ({}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:7860"}, 400),
+        ({"Origin": "http://127.0.0.1:7860"}, 400),
+        ({}, 400),
     ],
 )
-def test_only_our_own_pages_may_upload(
-    client: TestClient, headers: dict[str, str], status: int
+@pytest.mark.parametrize("path", ["/upload?name=fresh", "/gradio_api/queue/join"])
+def test_only_our_own_pages_may_change_anything(
+    client: TestClient, path: str, headers: dict[str, str], status: int
 ) -> None:
-    response = client.get("/upload", params={"name": "fresh", "bytes": 1}, headers=headers)
-    assert response.status_code == status
+    response = client.post(path, content=b"", headers=headers)
+    assert (response.status_code == 403) == (status == 403)
 
 
 def request_of(messages: list[dict[str, Any]], length: int) -> Request:

@@ -154,24 +154,30 @@ def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[i
 
 
 def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> dict[str, Curve]:
-    """A run's metrics by name, each thinned to about `points` points. Raises NotFoundError."""
+    """A run's metrics by name, each thinned to about `points` points, its last one included.
+
+    Thinned in the database: a long run has many more than a chart can show. Raises NotFoundError.
+    """
     visible(session, user_id, Run, run_id)
-    query = (
-        sa.select(Metric.name, Metric.step, Metric.value)
+    place = sa.func.row_number().over(
+        partition_by=Metric.name, order_by=(Metric.step.desc(), Metric.id.desc())
+    )
+    size = sa.func.count().over(partition_by=Metric.name)
+    numbered = (
+        sa.select(Metric.name, Metric.step, Metric.value, place.label("place"), size.label("size"))
         .where(Metric.run_id == run_id)
-        .order_by(Metric.step, Metric.id)
+        .subquery()
+    )
+    every = (numbered.c.size + points - 1) // points
+    query = (
+        sa.select(numbered.c.name, numbered.c.step, numbered.c.value)
+        .where((numbered.c.place - 1) % every == 0)
+        .order_by(numbered.c.step)
     )
     found: dict[str, Curve] = {}
     for name, step, value in session.execute(query):
         found.setdefault(name, []).append((step, value))
-    return {name: thinned(curve, points) for name, curve in found.items()}
-
-
-def thinned(curve: Curve, points: int) -> Curve:
-    """Every k-th point, so that about `points` remain, and always the last one."""
-    step = max(1, -(-len(curve) // points))
-    kept = curve[::step]
-    return kept if not curve or kept[-1] == curve[-1] else [*kept, curve[-1]]
+    return found
 
 
 def log_tail(session: Session, user_id: int, run_id: int, limit: int = 200) -> list[Event]:
