@@ -1,0 +1,30 @@
+# VeCAF Studio: the server and its worker in one container, data in one volume.
+#   docker build -t vecaf-studio .
+#   docker run --network host -v vecaf:/data vecaf-studio
+# Host networking, because the studio has no accounts yet and listens on 127.0.0.1 alone: a
+# published port could not reach it, and an open one must not.
+FROM python:3.12-slim
+
+ENV PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    VECAF_HOME=/data
+
+WORKDIR /studio
+COPY requirements.txt .
+RUN pip install -r requirements.txt
+
+COPY app app
+COPY vecaf vecaf
+COPY assets assets
+COPY LICENSE README.md ./
+
+RUN useradd --create-home --uid 10001 vecaf \
+    && mkdir /data \
+    && chown vecaf:vecaf /data
+USER vecaf
+VOLUME /data
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:7860/healthz', timeout=4)"]
+
+ENTRYPOINT ["python", "-m", "app"]

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from vecaf.evaluation import metrics
+
+
+def random_logits(n: int = 200, k: int = 5) -> tuple[metrics.Logits, metrics.Labels]:
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 3, (n, k)).astype(np.float32), rng.integers(0, k, n)
+
+
+def test_losses_are_torchs() -> None:
+    logits, labels = random_logits()
+    tensors = torch.from_numpy(logits), torch.from_numpy(labels)
+    expected = torch.nn.functional.cross_entropy(*tensors, reduction="none").numpy()
+    assert_allclose(metrics.cross_entropy(logits, labels), expected, rtol=1e-5, atol=1e-6)
+    entropy = torch.distributions.Categorical(logits=tensors[0]).entropy().numpy()
+    assert_allclose(metrics.expected_cross_entropy(logits), entropy, rtol=1e-4, atol=1e-6)
+
+
+def test_huge_logits_stay_finite() -> None:
+    logits = np.array([[1e4, -1e4], [0, 0]], np.float32)
+    assert np.isfinite(metrics.cross_entropy(logits, np.array([1, 0]))).all()
+    assert np.isfinite(metrics.expected_cross_entropy(logits)).all()
+
+
+def test_confusion_counts_every_image_once_and_its_diagonal_is_the_accuracy() -> None:
+    logits, labels = random_logits()
+    matrix = metrics.confusion(logits, labels)
+    assert_array_equal(matrix.sum(axis=1), np.bincount(labels, minlength=5))
+    assert matrix.trace() / matrix.sum() == metrics.accuracy(logits, labels)
+    assert metrics.confusion(np.array([[0.0, 1.0]], np.float32), np.array([0]))[0, 1] == 1
+
+
+def test_calibration_error_of_known_cases() -> None:
+    sure = np.array([[50.0, 0.0]] * 10, np.float32)
+    right, half = np.zeros(10, np.int64), np.array([0, 1] * 5)
+    assert metrics.expected_calibration_error(sure, right) < 1e-6
+    assert_allclose(metrics.expected_calibration_error(sure, half), 0.5, atol=1e-6)
+    assert metrics.accuracy(sure[:0], right[:0]) == 0.0

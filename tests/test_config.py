@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecaf.config import RunConfig, parse_budget
+from vecaf.errors import InputError
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_count_is_itself_or_too_much(count: int, pool: int) -> None:
+    if count <= pool:
+        assert parse_budget(str(count)).of(pool) == count
+    else:
+        with pytest.raises(InputError, match=f"only {pool} can be picked"):
+            parse_budget(str(count)).of(pool)
+
+
+@given(st.floats(0.001, 100), st.integers(1, 10**6))
+def test_a_share_is_at_least_one_image_and_at_most_all(share: float, pool: int) -> None:
+    assert 1 <= parse_budget(f"{share}%").of(pool) <= pool
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_budget_or_a_sentence(text: str) -> None:
+    try:
+        assert parse_budget(text).amount > 0
+    except InputError as error:
+        assert str(error).startswith("The budget")
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "-3", "1.5", "nan", "inf%", "101%", "", "%", "ten"])
+def test_what_is_no_budget(text: str) -> None:
+    with pytest.raises(InputError, match="budget"):
+        parse_budget(text)
+
+
+def test_one_source_for_form_command_line_and_store() -> None:
+    config = RunConfig(dataset="my data", budget="2%", seed=4, mode="full")
+    assert RunConfig.from_dict(config.as_dict()) == config
+    assert config.as_command() == ("python -m vecaf run 'my data' --budget 2% --mode full --seed 4")
+    assert all(item.metadata["help"] for item in fields(RunConfig))
+
+
+def test_forms_send_floats_for_whole_numbers() -> None:
+    assert RunConfig.from_dict({"rounds": 2.0}).rounds == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"rounds": 0}, "rounds is 0; it must lie between 1 and 100"),
+        ({"rounds": 1.5}, "rounds is '1.5', which is not a whole number"),
+        ({"rounds": None}, "not a whole number"),
+        ({"lr": "fast"}, "lr is 'fast', which is not a number"),
+        ({"mode": "half"}, "choose from head-only, full"),
+        ({"colour": "red"}, "Unknown setting 'colour'"),
+        ({"budget": "0"}, "pick at least 1 image"),
+    ],
+)
+def test_bad_values_are_said(values: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words.replace("(", r"\(")):
+        RunConfig.from_dict(values)

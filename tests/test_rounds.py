@@ -1,0 +1,217 @@
+"""The whole loop on real images with the embedded models, without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from safetensors.numpy import load_file
+
+from tests.shapes import make_samples
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.errors import CanceledError, InputError
+from vecaf.finetuning import loop
+from vecaf.finetuning.export import Predictor
+from vecaf.recording import MemoryRecorder
+from vecaf.rounds import first_picks, run_rounds
+from vecaf.settings import Settings
+from vecaf.store import TEST, TRAIN
+
+CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
+FULL = replace(CONFIG, mode="full", epochs=2)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home = tmp_path_factory.mktemp("home")
+    return Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
+    return make_samples(tmp_path_factory.mktemp("shapes"))
+
+
+def finish(
+    config: RunConfig, samples: Samples, settings: Settings, folder: Path
+) -> tuple[MemoryRecorder, dict[str, np.ndarray]]:
+    recorder = MemoryRecorder()
+    run_rounds(config, samples, recorder, folder, settings)
+    return recorder, load_file(folder / "model" / "model.safetensors")
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+@pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
+@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+def test_a_run_learns_and_its_files_predict(
+    config: RunConfig, track: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(config, track=track)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+
+    assert [r.number for r in recorder.results] == [1, 2]
+    assert [r.labeled for r in recorder.results] == [6, 12]
+    picked = np.concatenate([recorder.picked[r].sample_ids for r in (1, 2)])
+    assert len(set(picked.tolist())) == 12
+    assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
+    assert recorder.results[-1].test_accuracy > 0.6  # three classes: chance is a third
+    assert np.sum(recorder.results[-1].confusion) == len(samples.rows(TEST))
+
+    test = samples.rows(TEST)
+    logits = Predictor.load(tmp_path / "model", "cpu").logits([samples.paths[i] for i in test])
+    accuracy = float((logits.argmax(axis=1) == samples.labels[test]).mean())
+    assert accuracy == recorder.results[-1].test_accuracy
+    steps = sorted(step for _, step, name in recorder.metrics if name == "val_accuracy")
+    assert steps and steps[-1] == recorder.results[-1].batches
+    assert not list(tmp_path.glob("round-*/*-checkpoint.safetensors"))
+
+
+class StoppingRecorder(MemoryRecorder):
+    """Asks for a stop at the questions it is given the numbers of, and counts them all."""
+
+    def __init__(self, stops: set[int]) -> None:
+        super().__init__()
+        self.stops, self.asked = stops, 0
+
+    def should_stop(self) -> bool:
+        self.asked += 1
+        return self.asked in self.stops
+
+
+@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    whole, weights = finish(config, samples, settings, tmp_path / "whole")
+    counter = StoppingRecorder(set())
+    run_rounds(config, samples, counter, tmp_path / "count", settings)
+
+    broken = StoppingRecorder(set(range(3, counter.asked, max(4, counter.asked // 9))))
+    folder, interruptions = tmp_path / "broken", 0
+    while True:
+        try:
+            run_rounds(config, samples, broken, folder, settings)
+            break
+        except CanceledError:
+            interruptions += 1
+    assert interruptions >= 5
+    assert same(load_file(folder / "model" / "model.safetensors"), weights)
+    for number in (1, 2):
+        assert_array_equal(broken.picked[number].sample_ids, whole.picked[number].sample_ids)
+    assert [r.batches for r in broken.results] == [r.batches for r in whole.results]
+    epochs = {key for key in whole.metrics if key[2] == "val_accuracy"}
+    assert {key: broken.metrics.get(key) for key in epochs} == {
+        key: whole.metrics[key] for key in epochs
+    }
+
+
+def test_a_crash_right_after_any_checkpoint_loses_nothing(
+    samples: Samples, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a power cut would: the process is gone, the files stay."""
+    _, weights = finish(FULL, samples, settings, tmp_path / "whole")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    original = loop.save_state
+
+    class Crash(BaseException):
+        pass
+
+    crashes: Iterator[int] = iter((2, 5, 9, 14))
+    due, writes = next(crashes), 0
+
+    def save_then_crash(*arguments: object) -> None:
+        nonlocal due, writes
+        original(*arguments)  # type: ignore[arg-type]
+        writes += 1
+        if writes == due:
+            due = next(crashes, -1)
+            raise Crash
+
+    monkeypatch.setattr(loop, "save_state", save_then_crash)
+    recorder, folder, crashed = MemoryRecorder(), tmp_path / "crashed", 0
+    while True:
+        try:
+            run_rounds(FULL, samples, recorder, folder, settings)
+            break
+        except Crash:
+            crashed += 1
+    assert crashed == 4
+    assert same(load_file(folder / "model" / "model.safetensors"), weights)
+
+
+@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+def test_hidden_labels_change_nothing(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    """Label-free: the labels of test images and of unpicked pool images are poisoned."""
+    honest, weights = finish(config, samples, settings, tmp_path / "honest")
+    picked = np.isin(samples.ids, np.concatenate([p.sample_ids for p in honest.picked.values()]))
+    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~picked)
+    poisoned = samples.labels.copy()
+    poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
+    other, poisoned_weights = finish(
+        config, replace(samples, labels=poisoned), settings, tmp_path / "poisoned"
+    )
+    for number in (1, 2):
+        assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
+    assert same(weights, poisoned_weights)
+
+
+def test_labels_known_selection_never_sees_test_labels(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, track=LABELS_KNOWN)
+    _, weights = finish(config, samples, settings, tmp_path / "honest")
+    poisoned = samples.labels.copy()
+    poisoned[samples.splits == TEST] = 0
+    _, other = finish(config, replace(samples, labels=poisoned), settings, tmp_path / "poisoned")
+    assert same(weights, other)
+
+
+def test_the_first_picks_are_those_of_a_run(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    recorder, _ = finish(replace(CONFIG, rounds=1), samples, settings, tmp_path)
+    picks = first_picks(replace(CONFIG, rounds=1), samples, MemoryRecorder(), settings)
+    assert_array_equal(picks.sample_ids, recorder.picked[1].sample_ids)
+
+
+def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Path) -> None:
+    told = make_samples(tmp_path / "told", n=45, captions=True)
+    recorder, _ = finish(replace(CONFIG, rounds=1), told, settings, tmp_path / "run")
+    silent = replace(CONFIG, rounds=1, text_pull=0.0)
+    without, _ = finish(silent, told, settings, tmp_path / "silent")
+    assert recorder.results[0].batches == 2 * without.results[0].batches  # augmented rows
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"budget": "55"}, "only 54 can be picked"),
+        ({"budget": "30"}, "2 rounds of 30 images are more than the 54"),
+        ({"strategy": "vecav"}, "did you mean vecaf"),
+        ({"model": "efficientnet_lite"}, "efficientnet_lite0"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    change: dict[str, str], words: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run_rounds(replace(CONFIG, **change), samples, MemoryRecorder(), tmp_path, settings)  # type: ignore[arg-type]
+
+
+def test_one_class_only_is_refused(samples: Samples, settings: Settings, tmp_path: Path) -> None:
+    one = replace(samples, labels=np.zeros_like(samples.labels))
+    with pytest.raises(InputError, match=r"all of one class \('disc'\)"):
+        run_rounds(CONFIG, one, MemoryRecorder(), tmp_path, settings)
+    none = replace(samples, labels=np.full_like(samples.labels, -1))
+    with pytest.raises(InputError, match="no labelled images"):
+        run_rounds(CONFIG, none, MemoryRecorder(), tmp_path, settings)
