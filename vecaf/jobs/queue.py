@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from vecaf.config import RunConfig
 from vecaf.datasets.names import dataset_name
@@ -35,7 +34,7 @@ from vecaf.store import (
 )
 from vecaf.store.datasets import pool_by_class
 from vecaf.store.imports import check_name_free
-from vecaf.store.jobs import KINDS, Kind, end, note, request_cancel, unfinished
+from vecaf.store.jobs import Kind, give_up, note, request_cancel, unfinished
 from vecaf.store.workers import worker_alive
 
 if TYPE_CHECKING:
@@ -188,14 +187,6 @@ def reconcile(store: Store) -> None:
         if status.get(name, "PENDING") not in ("PENDING", "ENQUEUED", "DELAYED"):
             with store.write() as session:
                 give_up(session, *job, "It was started many times and never came to an end.")
-
-
-def give_up(session: Session, kind: Kind, job_id: int, submission: int, why: str) -> None:
-    """End a job as failed, unless it has ended or was submitted anew meanwhile."""
-    job = session.get(KINDS[kind], job_id, with_for_update=True, populate_existing=True)
-    assert job is None or isinstance(job, Run | Import)
-    if job is not None and (kind, job_id, submission) in unfinished(session):
-        end(session, job, FAILED, why)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 import vecaf
 from vecaf.jobs.places import discard_import, log_of
-from vecaf.jobs.queue import give_up
 from vecaf.store import CANCELED, FAILED, Import, Store
 from vecaf.store.jobs import (
     KINDS,
@@ -25,6 +24,7 @@ from vecaf.store.jobs import (
     begin,
     end,
     fenced,
+    give_up,
     note,
     pause,
 )
@@ -57,11 +57,13 @@ class Supervisor:
         if started is not None:
             child, number = started
             try:
-                self._watch(child, kind, job_id)
+                try:
+                    self._watch(child, kind, job_id)
+                finally:
+                    status = _reap(child)
+                crash = self._settle(kind, job_id, number, status)
             finally:
-                status = _reap(child)
-                self._children.pop(child)
-            crash = self._settle(kind, job_id, number, status)
+                self._children.pop(child)  # `stop` waits for this
         else:
             crash = None
         if self._stopping.is_set():

@@ -75,6 +75,13 @@ def end(session: Session, job: Job, state: str, error: str | None = None) -> Non
         note(session, job, "Finished." if state == FINISHED else "Canceled.")
 
 
+def give_up(session: Session, kind: Kind, job_id: int, submission: int, why: str) -> None:
+    """End a job as failed, unless it has ended or was submitted anew meanwhile."""
+    job = _locked(session, kind, job_id)
+    if job is not None and job.state not in ENDED and job.submission == submission:
+        end(session, job, FAILED, why)
+
+
 def pause(session: Session, job: Job) -> None:
     """Back to the queue: its worker is stopping, and the next one goes on from here."""
     job.state, job.stage, job.done, job.total = QUEUED, "waiting for a worker", 0, 0
