@@ -201,19 +201,21 @@ def _read(
     most_unpacked: int = sys.maxsize,
 ) -> bytes:
     """Read a member to its end, counting what comes."""
-    head = stream.read(HEAD)
-    wanted(head)
-    parts = [head]
-    size = len(head)
-    while chunk := stream.read(CHUNK):
+    chunk = stream.read(CHUNK)
+    wanted(chunk[:HEAD])
+    parts: list[bytes] = []
+    size = 0
+    while chunk:
         parts.append(chunk)
         size += len(chunk)
+        allowance.spend(len(chunk))
         if size > most_unpacked:
             raise Refused("it unpacks to far more than it was packed from, as bombs do")
         if size > most:
             raise Refused(f"it is larger than {most / 2**20:g} MiB, the limit for one file")
-        allowance.spend(len(chunk))
-    return b"".join(parts)
+        # A short read is the last one, with the checksum compared: no need for an empty one.
+        chunk = stream.read(CHUNK) if len(chunk) == CHUNK else b""
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _overlap(infos: list[zipfile.ZipInfo]) -> bool:

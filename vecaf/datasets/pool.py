@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from vecaf.store import TRAIN, Dataset, Sample
 
+THUMB_EXTENSION = ".jpg"
+
 
 def image_path(images: Path, sha256: str, extension: str) -> Path:
     """Where a stored image lies: `images/ab/abcdef….jpg`."""
@@ -21,7 +23,7 @@ def image_path(images: Path, sha256: str, extension: str) -> Path:
 
 def thumb_path(thumbs: Path, sha256: str) -> Path:
     """Where the thumbnail lies, of an image that is not small enough to be its own."""
-    return thumbs / sha256[:2] / f"{sha256}.jpg"
+    return thumbs / sha256[:2] / f"{sha256}{THUMB_EXTENSION}"
 
 
 @dataclass(frozen=True)

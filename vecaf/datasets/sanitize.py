@@ -83,31 +83,29 @@ def _jpeg(content: bytes) -> tuple[bytes, int]:
     kept = [b"\xff\xd8"]
     orientation = 1
     position = 2
-    while True:
-        while content[position : position + 2] == b"\xff\xff":  # fill bytes before a marker
-            position += 1
-        marker = content[position : position + 2]
-        if len(marker) < 2 or marker == b"\xff":
+    while content[position : position + 2] != b"\xff\xd9":
+        if position + 4 > len(content):
             raise Refused(TRUNCATED)
-        if marker[0] != 0xFF:
+        if content[position] != 0xFF:
             raise Refused("it is damaged: there is no JPEG marker where one must be")
-        if marker[1] == 0xD9:
-            break
-        if len(content) < position + 4:
-            raise Refused(TRUNCATED)
-        end = position + 2 + struct.unpack_from(">H", content, position + 2)[0]
-        if end > len(content):
-            raise Refused(TRUNCATED)
-        body = content[position + 4 : end]
-        if marker[1] == 0xDA:  # a scan: its data runs to the next marker
+        marker = content[position + 1]
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        end = position + 2 + int.from_bytes(content[position + 2 : position + 4])
+        if marker == 0xDA:  # a scan: its data runs to the next marker
             found = _MARKER.search(content, end)
             if found is None:
                 raise Refused(TRUNCATED)
             end = found.start()
-        elif marker[1] == 0xE1 and body.startswith(b"Exif\0") and orientation == 1:
-            orientation = _orientation(body[6:])
-        described = 0xE0 <= marker[1] <= 0xEF or marker[1] == 0xFE
-        if not described or (marker[1] in (0xE0, 0xE2, 0xEE) and _KEPT.match(body)):
+        if end > len(content):
+            raise Refused(TRUNCATED)
+        if 0xE0 <= marker <= 0xEF or marker == 0xFE:  # application data or a comment
+            if marker == 0xE1 and content.startswith(b"Exif\0", position + 4):
+                orientation = _orientation(content[position + 10 : end])
+            elif marker in (0xE0, 0xE2, 0xEE) and _KEPT.match(content, position + 4):
+                kept.append(content[position:end])
+        else:
             kept.append(content[position:end])
         position = end
     if orientation != 1:

@@ -14,10 +14,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 
-from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.datasets.pool import THUMB_EXTENSION
 from vecaf.errors import UnavailableError
 from vecaf.files import disk_full_message
 from vecaf.settings import Settings
@@ -38,6 +39,10 @@ class Staging:
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
             _sweep(images)
             self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=images))
+            # Flat: a file system makes files faster in one folder than in 256 new ones.
+            self._images, self._thumbs = self._folder / "images", self._folder / "thumbs"
+            self._images.mkdir()
+            self._thumbs.mkdir()
             self._lock = (self._folder / "lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self
@@ -54,9 +59,9 @@ class Staging:
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
         """Keep an image and its thumbnail; content that is here already is left alone."""
         with _disk_full_said(self._settings.images):
-            _create(image_path(self._folder / "images", sha256, extension), content)
+            _create(f"{self._images}/{sha256}{extension}", content)
             if thumb is not None:
-                _create(thumb_path(self._folder / "thumbs", sha256), thumb)
+                _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     @contextmanager
     def published(self) -> Iterator[None]:
@@ -67,31 +72,24 @@ class Staging:
         """
         with _disk_full_said(self._settings.images), _publishing(self._settings):
             _sync(self._folder)
-            new: list[Path] = []
+            new: list[str] = []
             try:
-                for part, target in (
-                    ("images", self._settings.images),
-                    ("thumbs", self._settings.thumbs),
-                ):
-                    _move(self._folder / part, target, new)
+                _move(self._images, self._settings.images, new)
+                _move(self._thumbs, self._settings.thumbs, new)
                 _sync(self._folder)
                 yield
             except BaseException:
                 for path in new:
-                    path.unlink(missing_ok=True)
+                    Path(path).unlink(missing_ok=True)
                 raise
 
 
-def _create(path: Path, content: bytes) -> None:
+def _create(path: str, content: bytes) -> None:
     """Write a new file; one that is there already has the same content, by its name."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
-        handle = os.open(path, flags, 0o644)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
-        return None
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _create(path, content)
+        return
     try:
         while content:
             content = content[os.write(handle, content) :]
@@ -99,16 +97,20 @@ def _create(path: Path, content: bytes) -> None:
         os.close(handle)
 
 
-def _move(source: Path, target: Path, new: list[Path]) -> None:
-    """Rename every file below `source` into `target`; those that were not there go into `new`."""
-    for folder in sorted(source.glob("*")):
-        below = target / folder.name
-        below.mkdir(exist_ok=True)
-        known = {path.name for path in below.iterdir()}
-        for path in list(folder.iterdir()):
-            if path.name not in known:
-                new.append(below / path.name)
-            path.replace(below / path.name)
+def _move(source: Path, target: Path, new: list[str]) -> None:
+    """Rename abcdef….jpg in `source` to ab/abcdef….jpg in `target`.
+
+    Files that were not there before go into `new`. Strings, not paths: there may be a million.
+    """
+    names = sorted(os.listdir(source))  # noqa: PTH208
+    for prefix, group in groupby(names, key=lambda name: name[:2]):
+        folder = f"{target}/{prefix}"
+        Path(folder).mkdir(exist_ok=True)
+        known = set(os.listdir(folder))  # noqa: PTH208
+        for name in group:
+            if name not in known:
+                new.append(f"{folder}/{name}")
+            os.replace(f"{source}/{name}", f"{folder}/{name}")  # noqa: PTH105
 
 
 @contextmanager
