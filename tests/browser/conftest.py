@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -138,17 +140,34 @@ def dataset(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["import"]
 
-    def is_there() -> bool:
-        import sqlite3
-
-        with sqlite3.connect(server.home / "studio.db") as database:
-            rows = database.execute("SELECT state, error FROM import WHERE name = ?", (name,))
-            state, error = rows.fetchone()
-        assert state != "failed", error
-        return bool(state == "finished")
-
-    wait_for(is_there, 120, "the import to finish")
+    wait_for(lambda: ended(server, "import", name), 120, "the import to finish")
     return name
+
+
+@pytest.fixture(scope="session")
+def run(server: Server, dataset: str) -> str:
+    """The path of a finished small run of two rounds."""
+    from vecaf.config import RunConfig
+    from vecaf.jobs.queue import submit_run
+    from vecaf.settings import Settings
+    from vecaf.store import Store
+
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
+    config = RunConfig(dataset=dataset, budget="6", rounds=2, epochs=2)
+    run_id = submit_run(store, config, store.owner())
+    store.close()
+    wait_for(lambda: ended(server, "run", run_id), 240, "the run to finish")
+    return f"/runs?run={run_id}"
+
+
+def ended(server: Server, table: str, which: object) -> bool:
+    """Whether an import (by name) or a run (by id) has finished; a failure fails the test."""
+    column = "name" if table == "import" else "id"
+    query = f"SELECT state, error FROM {table} WHERE {column} = ?"
+    with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as database:
+        state, error = database.execute(query, (which,)).fetchone()
+    assert state != "failed", error
+    return bool(state == "finished")
 
 
 @pytest.fixture(scope="session")

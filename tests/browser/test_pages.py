@@ -16,27 +16,11 @@ from tests.browser.test_whole_path import fill
 NARROW = {"width": 390, "height": 844}
 
 
-@pytest.fixture
-def run(open_page: Callable[..., Any], dataset: str) -> str:
-    """The address of a finished small run of two rounds."""
-    page = open_page(f"/finetune?dataset={dataset.replace(' ', '+')}")
-    expect(page.locator("#f-dataset input")).to_have_value(dataset)
-    for name, value in (("budget", "6"), ("rounds", "2"), ("epochs", "2")):
-        fill(page, name, value)
-    expect(page.locator(".summary")).to_contain_text("6 a round")
-    page.get_by_role("button", name="Launch").click()
-    page.wait_for_url("**/runs?run=*")
-    expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=180_000)
-    address: str = page.url
-    page.close()
-    return address
-
-
 def test_reload_back_and_a_second_tab_find_the_same_view(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
     page = open_page("/runs")
-    page.locator(f"a[href='{run.removeprefix(server.url)}']").click()
+    page.locator(f"a[href='{run}']").click()
     current = page.locator(".tabs a[aria-current]")
     expect(current).to_contain_text("Round 2")
     page.locator(".tabs a").first.click()
@@ -57,7 +41,7 @@ def test_reload_back_and_a_second_tab_find_the_same_view(
 def test_a_restart_of_the_server_loses_nothing(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
-    page = open_page(run.removeprefix(server.url))
+    page = open_page(run)
     expect(page.locator(".tabs a")).to_have_count(2)
     assert server.stop() == 0
     server.start()
@@ -169,7 +153,7 @@ def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any]) -> 
 def test_nothing_scrolls_sideways_on_a_telephone(
     open_page: Callable[..., Any], server: Server, run: str, scheme: str
 ) -> None:
-    for path in ("/", "/?dataset=1", "/finetune", "/runs", run.removeprefix(server.url)):
+    for path in ("/", "/?dataset=1", "/finetune", "/runs", run):
         page = open_page(path, **NARROW, color_scheme=scheme)
         page.wait_for_timeout(800)
         cut = page.evaluate(
@@ -191,7 +175,7 @@ def test_nothing_scrolls_sideways_on_a_telephone(
 def test_the_keyboard_reaches_everything(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
-    page = open_page(run.removeprefix(server.url))
+    page = open_page(run)
     page.locator(".picks .thumb").first.focus()
     page.keyboard.press("Enter")
     box = page.locator("dialog.lightbox")
