@@ -19,10 +19,14 @@ _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
 
 def clean(text: str) -> str:
-    """`text` in NFC without control, bidirectional or lone surrogate characters, ends stripped."""
+    """`text` in NFC without control, bidirectional or lone surrogate characters, ends stripped.
+
+    Line breaks and tabs become one space.
+    """
     if text.isascii() and text.isprintable():
         return text.strip()  # most names, quickly
-    visible = "".join(c for c in text.translate(_BIDI) if unicodedata.category(c) not in _UNSEEN)
+    text = re.sub(r"[\t-\r\x85\u2028\u2029]+", " ", text).translate(_BIDI)
+    visible = "".join(c for c in text if unicodedata.category(c) not in _UNSEEN)
     return unicodedata.normalize("NFC", visible).strip()
 
 

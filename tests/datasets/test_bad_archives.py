@@ -1,0 +1,343 @@
+"""Hostile and broken uploads: each a clear sentence or a line in the report, and nothing left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import struct
+import subprocess
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.datasets.conftest import leftovers, samples
+from tests.datasets.pictures import jpeg, make_zip, photos
+from tests.datasets.test_images import bit_png
+from vecaf.datasets import ImportReport, import_dataset
+from vecaf.errors import CanceledError, InputError, UnavailableError, VecafError
+from vecaf.settings import Limits, Settings
+from vecaf.store import Dataset, Store
+
+Untouched = Callable[[], None]
+
+
+def refused(store: Store, source: Path, match: str, name: str = "a") -> None:
+    with pytest.raises(InputError, match=match):
+        import_dataset(store, source, name)
+
+
+def reasons(report: ImportReport) -> dict[str, str]:
+    return {one.file: one.reason for one in report.refused}
+
+
+def limited(store: Store, **limits: int) -> Store:
+    return Store(replace(store.settings, limits=Limits(**limits)))
+
+
+def test_a_text_file_named_zip(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+    for content in (b"hello\n" * 100, b"", b"PK\5\6"):
+        (tmp_path / "a.zip").write_bytes(content)
+        refused(store, tmp_path / "a.zip", "a.zip is not a ZIP archive.*Pack the images")
+    untouched()
+
+
+def test_no_such_file(store: Store, tmp_path: Path) -> None:
+    refused(store, tmp_path / "gone.zip", "There is no file or folder")
+
+
+def test_an_empty_zip(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+    refused(store, make_zip(tmp_path / "a.zip", {}), "is an empty ZIP archive")
+    (tmp_path / "folder").mkdir()
+    refused(store, tmp_path / "folder", "folder holds no image")
+    untouched()
+
+
+def test_no_usable_image(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a/x.jpg": b"<svg/>", "a/y.zip": b"PK\3\4"})
+    refused(store, path, r"no usable image. a/x.jpg was refused: it is an SVG.* 1 more")
+    untouched()
+
+
+def test_members_that_lead_elsewhere(store: Store, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog") | {
+        "../evil.jpg": jpeg(90),
+        "cat/../../evil.jpg": jpeg(91),
+        "/etc/evil.jpg": jpeg(92),
+        "C:\\evil.jpg": jpeg(93),
+        "..\\evil.jpg": jpeg(94),
+    })  # fmt: skip
+    with zipfile.ZipFile(path, "a") as archive:
+        for kind, name in ((stat.S_IFLNK, "cat/link.jpg"), (stat.S_IFIFO, "cat/pipe.jpg")):
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, (kind | 0o777) << 16
+            archive.writestr(info, "/etc/passwd")
+    before = set(tmp_path.rglob("*"))
+    report = import_dataset(store, path, "a")
+    found = reasons(report)
+    assert report.images == 6
+    assert "leads out" in found["../evil.jpg"]
+    assert "leads out" in found["cat/../../evil.jpg"]
+    assert "absolute" in found["/etc/evil.jpg"]
+    assert "absolute" in found["C:\\evil.jpg"]
+    assert "leads out" in found["..\\evil.jpg"]
+    assert "symbolic link" in found["cat/link.jpg"]
+    assert "regular" in found["cat/pipe.jpg"]
+    assert not [p for p in set(tmp_path.rglob("*")) - before if "evil" in p.name or p.is_symlink()]
+
+
+def test_a_folders_links_are_not_followed_out(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "pets"
+    (root / "cat").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.jpg").write_bytes(jpeg(9))
+    (root / "cat" / "0.jpg").write_bytes(jpeg(0))
+    (root / "cat" / "out.jpg").symlink_to(tmp_path / "outside" / "secret.jpg")
+    (root / "cat" / "inside.jpg").symlink_to(root / "cat" / "0.jpg")
+    (root / "dog").symlink_to(tmp_path / "outside")
+    os.mkfifo(root / "cat" / "pipe.jpg")
+    report = import_dataset(store, root, "a")
+    assert [one.file_name for one in samples(store, "a")] == ["cat/0.jpg", "cat/inside.jpg"]
+    assert set(reasons(report)) == {"cat/out.jpg", "cat/pipe.jpg", "dog"}
+
+
+def zeros_zip(path: Path, gibibytes: int, name: str = "a/bomb.bmp") -> Path:
+    """A valid ZIP with one member of zeros, its deflate stream made by repeating one block."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = b"BM" + b"\0" * 12 + struct.pack("<L", 40)
+    start = packer.compress(head + b"\0" * (2**20 - len(head))) + packer.flush(zlib.Z_FULL_FLUSH)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(b"\0" * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
+    end = zlib.compressobj(9, zlib.DEFLATED, -15).flush()
+    data = start + block * (gibibytes * 1024 - 1) + end
+    size = gibibytes * 2**30
+    shown = min(size, 0xFFFFFFFF)
+    extra = struct.pack("<HHQ", 1, 8, size) if size == shown or size > shown else b""
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 8, 0, 0, 0, len(data), shown, len(name), 0)
+    central = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 0, 8, 0, 0, 0, len(data), 0xFFFFFFFF,
+        len(name), len(extra), 0, 0, 0, 0, 0,
+    ) + name.encode() + extra  # fmt: skip
+    body = local + name.encode() + data
+    end_record = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), len(body), 0)
+    path.write_bytes(body + central + end_record)
+    return path
+
+
+def test_a_bomb_of_ten_gibibytes(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+    path = zeros_zip(tmp_path / "bomb.zip", 10)
+    assert path.stat().st_size < 2**25
+    assert zipfile.ZipFile(path).infolist()[0].file_size == 10 * 2**30
+    started = time.monotonic()
+    refused(store, path, "no usable image. a/bomb.bmp was refused: it is larger than 256 MiB")
+    assert time.monotonic() - started < 20
+    untouched()
+    with zipfile.ZipFile(path, "a") as archive:
+        for name, content in photos("cat", "dog").items():
+            archive.writestr(name, content)
+    report = import_dataset(store, path, "a")
+    assert (report.images, list(reasons(report))) == (6, ["a/bomb.bmp"])
+
+
+def test_a_member_that_expands_too_far(store: Store, tmp_path: Path) -> None:
+    bomb = b"BM" + b"\0" * 12 + struct.pack("<L", 40) + b"\0" * 2**23
+    report = import_dataset(
+        store, make_zip(tmp_path / "a.zip", photos("a", "b") | {"a/x.bmp": bomb}), "a"
+    )
+    assert "as bombs do" in reasons(report)["a/x.bmp"]
+
+
+def test_members_that_share_bytes_are_a_bomb(
+    store: Store, tmp_path: Path, untouched: Untouched
+) -> None:
+    path = make_zip(tmp_path / "a.zip", {"a/0.jpg": jpeg(0)})
+    content = path.read_bytes()
+    at = content.index(b"PK\1\2")
+    end = content.index(b"PK\5\6")
+    entry = content[at:end]
+    record = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 50, 50, len(entry) * 50, at, 0)
+    path.write_bytes(content[:at] + entry * 50 + record)
+    refused(store, path, "decompression bomb: its members share the same bytes")
+    untouched()
+
+
+@pytest.mark.parametrize(
+    ("limits", "match"),
+    [
+        ({"max_members": 5}, "more than 5 files"),
+        ({"max_archive_bytes": 500}, "is larger than"),
+        ({"max_expanded_bytes": 1500}, "expands to more than the limit"),
+    ],
+)
+def test_limits_of_the_whole(
+    store: Store, tmp_path: Path, untouched: Untouched, limits: dict[str, int], match: str
+) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
+    refused(limited(store, **limits), path, match)
+    untouched()
+
+
+def test_false_counts_and_sizes(store: Store, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
+    content = bytearray(path.read_bytes())
+    end = content.index(b"PK\5\6")
+    struct.pack_into("<2H", content, end + 8, 1, 1)  # it says one member; there are six
+    central = content.index(b"PK\1\2")
+    struct.pack_into("<L", content, central + 24, 10)  # the first claims to be 10 bytes
+    path.write_bytes(content)
+    refused(limited(store, max_members=5), path, "more than 5 files")
+    report = import_dataset(store, path, "a")
+    assert report.images == 5
+    assert list(reasons(report)) == ["cat/0.jpg"]
+
+
+def test_encrypted_members_other_methods_and_duplicate_names(store: Store, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("cat/lzma.jpg", jpeg(50), zipfile.ZIP_LZMA)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("cat/1.jpg", jpeg(51))
+        archive.writestr("CAT/1.jpg", jpeg(52))
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        struct.pack_into("<H", content, content.index(signature) + offset, 1)
+    path.write_bytes(content)
+    report = import_dataset(store, path, "a")
+    found = reasons(report)
+    assert "encrypted" in found["cat/0.jpg"]
+    assert "occurs twice" in found["cat/1.jpg"]
+    assert "method" in found["cat/lzma.jpg"]
+    assert any("'CAT' and 'cat' differ" in text for text in report.warnings)
+    kept = {one.file_name: one.sha256 for one in samples(store, "a")}
+    assert kept["cat/1.jpg"] != kept["CAT/1.jpg"]
+
+
+def test_truncated_and_enormous_pictures_among_good_ones(store: Store, tmp_path: Path) -> None:
+    members = photos("cat", "dog")
+    members["cat/0.jpg"] = members["cat/0.jpg"][:-40]
+    members["dog/huge.png"] = bit_png(50_000, 50_000)
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    found = reasons(report)
+    assert report.images == 5
+    assert "truncated" in found["cat/0.jpg"]
+    assert "pixels" in found["dog/huge.png"]
+
+
+def test_a_class_of_one_image_and_one_class_only(store: Store, tmp_path: Path) -> None:
+    members = photos("cat", each=10) | {"dog/only.jpg": jpeg(99)}
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "one-image")
+    assert report.classes["dog"] == {"train": 1, "val": 0, "test": 0}
+    path = make_zip(tmp_path / "b.zip", photos("cat", each=4))
+    report = import_dataset(store, path, "one-class")
+    assert list(report.classes) == ["cat"]
+    assert any("training needs at least two" in text for text in report.warnings)
+
+
+def test_odd_names_are_kept_and_made_safe(store: Store, tmp_path: Path) -> None:
+    label = "<script>\u202ealert\x07 e\u0301 👩\u200d🔬"
+    members = {f"{label}/=cmd{i}.jpg": jpeg(i) for i in range(2)} | photos("x" * 300)
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    assert list(report.classes) == ["<script>alert \u00e9 👩\u200d🔬", "x" * 300]
+    assert samples(store, "a")[0].file_name.endswith("/=cmd0.jpg")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "../x", "a/b", "-x", "12", "<b>", "a" * 101])
+def test_bad_names(store: Store, tmp_path: Path, untouched: Untouched, name: str) -> None:
+    refused(store, make_zip(tmp_path / "a.zip", photos("a")), "can't be a dataset's name", name)
+    untouched()
+
+
+def test_a_taken_name(store: Store, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
+    import_dataset(store, path, "pets")
+    before = leftovers(store)
+    refused(store, path, "There is a dataset called 'pets' already", "pets")
+    assert leftovers(store) == before
+
+
+def test_a_name_taken_meanwhile_takes_nothing_from_the_other(store: Store, tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
+    more = make_zip(tmp_path / "b.zip", photos("cat", "dog", "emu"))
+
+    def overtake(stage: str, done: int, total: int) -> None:
+        if stage == "Saving":
+            import_dataset(store, path, "pets")
+
+    with pytest.raises(InputError, match="already"):
+        import_dataset(store, more, "pets", progress=overtake)
+    assert len(samples(store, "pets")) == 6  # checks that their files are there
+    assert len(leftovers(store)) == 6
+
+
+def test_cancel_leaves_nothing(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+    path = make_zip(tmp_path / "a.zip", photos(*"abcdefgh", each=100))
+    with pytest.raises(CanceledError, match="nothing was kept"):
+        import_dataset(store, path, "a", should_stop=lambda: True)
+    untouched()
+
+
+def test_a_crash_leaves_nothing(
+    store: Store, tmp_path: Path, untouched: Untouched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr("vecaf.datasets.importing.add_dataset", fail)
+    with pytest.raises(UnavailableError, match="is full"):
+        import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "a")
+    untouched()
+
+
+def test_what_a_killed_import_left_is_swept_by_the_next(store: Store, tmp_path: Path) -> None:
+    dead = store.settings.images / ".staging-dead"
+    (dead / "images").mkdir(parents=True)
+    (dead / "images" / "x.jpg").write_bytes(b"x")
+    (dead / "lock").touch()
+    import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "a")
+    assert not dead.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can't be mounted here; run as root to test a full one")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(small_disk / "home")}))
+    noise = {f"{c}/{i}.bmp": b"" for c in "ab" for i in range(40)}
+    rng = os.urandom
+    header = b"BM" + struct.pack("<LHHLLLLHHLLLLLL", 0, 0, 0, 54, 40, 200, 200, 1, 24, *[0] * 6)
+    members = {name: header + rng(200 * 200 * 3) for name in noise}
+    with pytest.raises(UnavailableError, match="is full"):
+        import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    assert leftovers(store) == []
+    with store.read() as session:
+        assert session.scalar(sa.select(Dataset.id)) is None
+    import_dataset(store, make_zip(tmp_path / "b.zip", photos("cat", "dog")), "b")
+    store.close()
+
+
+def test_every_error_is_ours(store: Store, tmp_path: Path) -> None:
+    """A valid archive, damaged at any byte: imported, or refused by a VecafError."""
+    path = make_zip(tmp_path / "a.zip", {"a/0.jpg": jpeg(0), "metadata.csv": b"file_name\na/0.jpg"})
+    content = path.read_bytes()
+    for at in range(0, len(content), 17):
+        for byte in (0x00, 0xFF, content[at] ^ 0x10):
+            path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
+            try:
+                import_dataset(store, path, f"at {at} {byte}")
+            except VecafError as error:
+                assert str(error)

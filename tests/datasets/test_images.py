@@ -1,0 +1,225 @@
+"""What is stored decodes to what was uploaded, and says nothing else."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps, PngImagePlugin
+
+from tests.datasets.pictures import packed, pixels
+from vecaf.datasets.images import check, flat_rgb
+from vecaf.datasets.report import Refused
+from vecaf.settings import Limits
+
+LIMITS = Limits()
+GPS = b"somewhere private"
+
+
+def opened(content: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image
+
+
+def same_pixels(one: bytes, other: bytes) -> bool:
+    a, b = opened(one), opened(other)
+    mode = "RGBA" if a.has_transparency_data else a.mode
+    return np.array_equal(np.asarray(a.convert(mode)), np.asarray(b.convert(mode)))
+
+
+def with_exif(kind: str, orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010E] = GPS.decode()  # description
+    exif.get_ifd(0x8825)[2] = (51.0, 30.0, 0.0)  # GPS latitude
+    extra: dict[str, object] = {}
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_text("Comment", GPS.decode())
+        info.add_itxt("XML:com.adobe.xmp", GPS.decode())
+        extra["pnginfo"] = info
+    else:
+        extra["xmp"] = GPS
+    if kind == "JPEG":
+        extra["comment"] = GPS
+    if kind == "WEBP":
+        extra["lossless"] = True
+    image = pixels(1).crop((0, 0, 24, 12))
+    return packed(image, kind, exif=exif, icc_profile=b"profile" * 20, **extra)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_stays_and_every_other_word_goes(kind: str, orientation: int) -> None:
+    content = with_exif(kind, orientation)
+    assert GPS in content or kind == "PNG"  # PNG packs some texts
+    stored = check(content, LIMITS)
+    assert GPS not in stored.content
+    assert same_pixels(content, stored.content)
+    image = opened(stored.content)
+    assert image.info["icc_profile"] == b"profile" * 20
+    assert set(image.getexif()) == ({0x0112} if orientation != 1 else set())
+    assert not image.getexif().get_ifd(0x8825)
+    upright = ImageOps.exif_transpose(opened(content))
+    assert upright.size == (stored.width, stored.height)
+    assert np.array_equal(np.asarray(upright), np.asarray(ImageOps.exif_transpose(image)))
+
+
+def test_thumbnail_is_upright() -> None:
+    tall = Image.new("RGB", (400, 200), "red")
+    tall.paste("blue", (200, 0, 400, 200))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn clockwise: red above, blue below
+    thumb = check(packed(tall, "JPEG", exif=exif), LIMITS).thumb
+    assert thumb is not None
+    shown = opened(thumb)
+    assert shown.size == (64, 128)
+    red, _, blue = shown.getpixel((32, 10))  # type: ignore[misc]
+    assert red > 200 > 50 > blue
+    assert not shown.getexif()
+
+
+def test_mpo_is_stored_as_its_first_jpeg() -> None:
+    content = packed(pixels(1), "MPO", save_all=True, append_images=[pixels(2)])
+    assert opened(content).format == "MPO"
+    stored = check(content, LIMITS)
+    assert (opened(stored.content).format, stored.extension) == ("JPEG", ".jpg")
+    assert same_pixels(content, stored.content)
+    assert len(stored.content) < len(content) * 0.7
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "WEBP", "PNG"])
+def test_animations_and_old_formats_give_their_first_frame(kind: str) -> None:
+    more = {} if kind == "BMP" else {"save_all": True, "append_images": [pixels(2), pixels(3)]}
+    if kind == "WEBP":
+        more["lossless"] = True
+    content = packed(pixels(1), kind, **more)
+    stored = check(content, LIMITS)
+    assert (stored.extension, opened(stored.content).format) == (".png", "PNG")
+    assert getattr(opened(stored.content), "n_frames", 1) == 1
+    assert np.array_equal(
+        np.asarray(opened(content).convert("RGB")),
+        np.asarray(opened(stored.content).convert("RGB")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [
+        ("JPEG", "CMYK"), ("JPEG", "L"), ("PNG", "P"), ("PNG", "1"), ("PNG", "LA"),
+        ("PNG", "RGBA"), ("PNG", "I;16"), ("WEBP", "RGBA"),
+    ],
+)  # fmt: skip
+def test_unusual_modes_are_stored_as_they_are(kind: str, mode: str) -> None:
+    image = pixels(1, 200, mode) if mode != "I;16" else Image.fromarray(
+        np.arange(40_000, dtype=np.uint16).reshape(200, 200)
+    )  # fmt: skip
+    content = packed(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    stored = check(content, LIMITS)
+    assert same_pixels(content, stored.content)
+    assert stored.thumb is not None
+    assert opened(stored.thumb).size == (128, 128)
+
+
+def test_progressive_and_restart_markers() -> None:
+    for options in ({"progressive": True}, {"restart_marker_blocks": 1}, {"subsampling": 0}):
+        content = packed(pixels(1, 64), "JPEG", **options)
+        assert same_pixels(content, check(content, LIMITS).content)
+
+
+def test_sixteen_bit_grey_is_scaled_and_transparency_is_white() -> None:
+    grey = Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
+    assert flat_rgb(grey).getpixel((0, 0)) == (128, 128, 128)
+    assert flat_rgb(Image.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+def test_truncated_anywhere_is_refused(kind: str) -> None:
+    content = packed(pixels(1, 64), kind)
+    for cut in (len(content) // 4, len(content) // 2, len(content) - 3):
+        with pytest.raises(Refused):
+            check(content[:cut], LIMITS)
+    with pytest.raises(Refused, match="truncated"):
+        check(packed(pixels(1, 64), "JPEG")[:-3], LIMITS)
+
+
+@cache
+def bit_png(width: int, height: int) -> bytes:
+    """A valid one-bit PNG whose blank pixels pack to next to nothing."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+        )
+
+    packer = zlib.compressobj(9)
+    row = b"\0" * (1 + (width + 7) // 8)
+    data = b"".join(packer.compress(row * 500) for _ in range(height // 500)) + packer.flush()
+    header = struct.pack(">2L5B", width, height, 1, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def test_a_picture_of_2_500_000_000_pixels_is_refused_unseen() -> None:
+    content = bit_png(50_000, 50_000)
+    assert len(content) < 2**20
+    with pytest.raises(Refused, match="pixels"):
+        check(content, LIMITS)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_pillows_warning_of_a_bomb_is_an_error() -> None:
+    with pytest.raises(Refused, match=r"10,000×9,000 pixels, more than 89,"):
+        check(bit_png(10_000, 9_000), LIMITS)
+    with pytest.raises(Refused, match=r"more than 1,000, the limit"):
+        check(packed(pixels(1, 64), "PNG"), Limits(max_pixels=1000))
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "empty"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<?xml version='1.0'?><svg/>", "SVG"),
+        (b"\xef\xbb\xbf <!DOCTYPE html><script>", "HTML"),
+        (b"SIMPLE  =                    T", "FITS"),
+        (packed(pixels(1), "TIFF"), "TIFF"),
+        (b"PK\3\4" + b"\0" * 60, "ZIP"),
+        (b"\0\0\0\x18ftypheic" + b"\0" * 60, "HEIC"),
+        (packed(pixels(1), "ICO"), "icon"),
+        (b"BM hello", "some other file"),
+        (b"%PDF-1.7", "PDF"),
+    ],
+)
+def test_what_is_no_picture_is_called_by_its_name(content: bytes, word: str) -> None:
+    with pytest.raises(Refused, match=word):
+        check(content, LIMITS)
+
+
+PICTURES = [packed(pixels(1, 16), kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP")]
+PICTURES += [with_exif(kind, 6) for kind in ("JPEG", "PNG", "WEBP")]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(PICTURES), st.data())
+def test_damage_is_refused_or_harmless(content: bytes, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(content) - 1))
+    junk = data.draw(st.binary(max_size=8))
+    damaged = content[:at] + junk + content[at + data.draw(st.integers(0, 8)) :]
+    try:
+        stored = check(damaged, LIMITS)
+    except Refused as error:
+        assert str(error)
+        return
+    assert GPS not in stored.content
+    again = check(stored.content, LIMITS)
+    assert (again.width, again.height) == (stored.width, stored.height)
+    assert again.content == stored.content

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vecaf.datasets.metadata import MAX_CAPTION, Row, parse_metadata
+from vecaf.datasets.names import clean, clean_path
+from vecaf.errors import InputError, VecafError
+
+ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+PATHS = st.text(string.ascii_letters + "àéø=,;\"' .", min_size=1, max_size=20).filter(
+    lambda text: text.strip() == text and text not in (".", "..")
+)
+ROWS = st.dictionaries(PATHS, st.tuples(ANYTHING, ANYTHING), max_size=8)
+
+
+def expected(rows: dict[str, tuple[str, str]]) -> dict[str, Row]:
+    return {
+        clean_path(name): Row(clean(label) or None, clean(text) or None)
+        for name, (label, text) in rows.items()
+    }
+
+
+@given(ROWS, st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_csv_round_trip(
+    rows: dict[str, tuple[str, str]], delimiter: str, end: str, bom: bool
+) -> None:
+    table = io.StringIO(newline="")
+    # All quoted: this writer leaves a lone carriage return bare, which no reader can tell apart.
+    writer = csv.writer(table, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(["file_name", "label", "unused", "text"])
+    writer.writerows([name, label, "1", text] for name, (label, text) in rows.items())
+    parsed = parse_metadata(
+        table.getvalue().encode("utf-8-sig" if bom else "utf-8"), "metadata.csv"
+    )
+    assert parsed.rows == expected(rows)
+    assert (parsed.refused, parsed.labeled) == ([], bool(rows))
+
+
+@given(ROWS, st.booleans())
+def test_jsonl_round_trip(rows: dict[str, tuple[str, str]], ascii_only: bool) -> None:
+    lines = [
+        json.dumps({"file_name": name, "label": label, "text": text}, ensure_ascii=ascii_only)
+        for name, (label, text) in rows.items()
+    ]
+    parsed = parse_metadata("\n".join(lines).encode(), "metadata.jsonl")
+    assert parsed.rows == expected(rows)
+    assert parsed.refused == []
+
+
+@given(st.one_of(st.binary(), ANYTHING.map(lambda text: ("file_name,label\n" + text).encode())))
+def test_any_bytes_give_rows_or_a_sentence(content: bytes) -> None:
+    for name in ("metadata.csv", "metadata.jsonl"):
+        try:
+            parse_metadata(content, name)
+        except VecafError as error:
+            assert name in str(error)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANYTHING,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANYTHING, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["file_name", "label", "text", "split"]), JSON) | JSON)
+def test_any_json_is_a_row_or_a_refusal(value: object) -> None:
+    parsed = parse_metadata(json.dumps(value).encode(), "metadata.jsonl")
+    assert len(parsed.rows) + len(parsed.refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"label,text\na,b", "has no column file_name"),
+        (b"", "has no column file_name"),
+        ("file_name\né.jpg".encode("latin-1"), "not UTF-8"),
+        (b'file_name,text\na.jpg,"' + b"x" * 200_000 + b'"', "from line 2 on"),
+    ],
+)
+def test_files_that_cannot_be_used(content: bytes, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        parse_metadata(content, "metadata.csv")
+
+
+def test_values() -> None:
+    lines = [
+        '{"file_name": "0.jpg", "label": 3.0, "caption": "c"}',
+        '{"file_name": "1.jpg", "label": null, "split": "Validation"}',
+        '{"file_name": "2.jpg", "split": "trial"}',
+        '{"file_name": "3.jpg", "text": "' + "x" * (MAX_CAPTION + 1) + '"}',
+        '{"file_name": "4.jpg", "label": [1]}',
+        "[" * 100_000,
+    ]
+    parsed = parse_metadata("\n".join(lines).encode(), "metadata.jsonl")
+    assert parsed.rows == {"0.jpg": Row("3", "c"), "1.jpg": Row(split="val")}
+    words = ["can be train, val or test", "10,000", "neither text nor a number", "JSON object"]
+    for refusal, word in zip(parsed.refused, words, strict=True):
+        assert word in refusal.reason

@@ -1,0 +1,171 @@
+"""The database opens, upgrades, refuses what it can't read, and locks as it says."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from vecaf.errors import InputError, VecafError
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Sample, Store
+from vecaf.store.engine import wal_is_safe
+from vecaf.store.models import Base
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")})
+
+
+def database(settings: Settings) -> Path:
+    return settings.home / "studio.db"
+
+
+def add(store: Store, name: str) -> None:
+    with store.write() as session:
+        session.add(
+            Dataset(owner_id=store.owner(), name=name, classes=[], content_hash="", source="",
+                    report={})
+        )  # fmt: skip
+
+
+def test_migrations_give_exactly_the_tables_of_the_models(settings: Settings) -> None:
+    store = Store.open(settings)
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"render_as_batch": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_opening_again_keeps_everything(settings: Settings) -> None:
+    add(Store.open(settings), "kept")
+    with Store.open(settings).read() as session:
+        assert session.scalars(sa.select(Dataset.name)).all() == ["kept"]
+
+
+def test_processes_that_start_at_once_agree(settings: Settings) -> None:
+    settings.home.mkdir()
+    owners: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: owners.append(Store.open(settings).owner()))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert owners == [owners[0]] * 4
+
+
+def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
+    Store.open(settings).close()
+    with sqlite3.connect(database(settings)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = database(settings).read_bytes()
+    with pytest.raises(VecafError, match=r"schema 9999, which is newer.*Update VeCAF Studio"):
+        Store.open(settings)
+    assert database(settings).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["all", "middle"])
+def test_a_corrupt_database_is_said_to_be_so_and_untouched(settings: Settings, damage: str) -> None:
+    Store.open(settings).close()
+    path = database(settings)
+    content = path.read_bytes()
+    spoiled = b"no database at all " * 100
+    if damage == "middle":  # a header that holds, a schema that doesn't
+        spoiled = content[:100] + b"\xff" * 4000 + content[4100:]
+    path.write_bytes(spoiled)
+    with pytest.raises(VecafError, match="the file is damaged"):
+        Store.open(settings)
+    assert path.read_bytes() == spoiled
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 44, 5), False), ((3, 44, 6), True), ((3, 45, 0), False), ((3, 46, 1), False),
+        ((3, 50, 6), False), ((3, 50, 7), True), ((3, 51, 2), False), ((3, 51, 3), True),
+        ((3, 52, 0), True), ((4, 0, 0), True),
+    ],
+)  # fmt: skip
+def test_where_the_write_ahead_log_is_safe(version: tuple[int, ...], safe: bool) -> None:
+    assert wal_is_safe(version) is safe
+
+
+def test_the_journal_and_the_pragmas_are_set(settings: Settings) -> None:
+    with Store.open(settings).read() as session:
+
+        def pragma(name: str) -> object:
+            return session.scalar(sa.text(f"PRAGMA {name}"))
+
+        safe = wal_is_safe(sqlite3.sqlite_version_info)
+        assert pragma("journal_mode") == ("wal" if safe else "delete")
+        assert pragma("foreign_keys") == 1
+        assert pragma("busy_timeout") == 30_000
+
+
+def test_writers_take_turns_instead_of_failing(settings: Settings) -> None:
+    """Each reads, waits, then writes what it read: without IMMEDIATE one would be thrown out."""
+    store = Store.open(settings)
+    add(store, "0")
+
+    def count_up() -> None:
+        for _ in range(5):
+            with store.write() as session:
+                dataset = session.scalars(sa.select(Dataset)).one()
+                time.sleep(0.01)
+                dataset.name = str(int(dataset.name) + 1)
+
+    threads = [threading.Thread(target=count_up) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as session:
+        assert session.scalar(sa.select(Dataset.name)) == "15"
+
+
+def test_a_failed_write_leaves_nothing(settings: Settings) -> None:
+    store = Store.open(settings)
+    with pytest.raises(ZeroDivisionError), store.write() as session:
+        session.add(
+            Dataset(owner_id=store.owner(), name="x", classes=[], content_hash="", source="",
+                    report={})
+        )  # fmt: skip
+        session.flush()
+        raise ZeroDivisionError
+    with store.read() as session:
+        assert session.scalar(sa.select(Dataset.id)) is None
+
+
+def test_samples_go_with_their_dataset(settings: Settings) -> None:
+    store = Store.open(settings)
+    add(store, "d")
+    with store.write() as session:
+        dataset = session.scalars(sa.select(Dataset)).one()
+        session.add(Sample(dataset_id=dataset.id, file_name="a", sha256="", extension=".png",
+                           width=1, height=1, split="train"))  # fmt: skip
+        session.flush()
+        session.execute(sa.delete(Dataset).where(Dataset.id == dataset.id))
+        assert session.scalar(sa.select(Sample.id)) is None
+
+
+def test_an_unknown_database_url(settings: Settings, tmp_path: Path) -> None:
+    elsewhere = Settings.from_environment(
+        {"VECAF_HOME": str(tmp_path), "DATABASE_URL": "sqlite:////nowhere/at/all/studio.db"}
+    )
+    with pytest.raises(VecafError, match="can't be opened"):
+        Store.open(elsewhere)
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="VECAF_MAX_PIXELS is 'many'"):
+        Settings.from_environment({"VECAF_MAX_PIXELS": "many"})
+    assert Settings.from_environment({"VECAF_MAX_PIXELS": "10"}).limits.max_pixels == 10
