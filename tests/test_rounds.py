@@ -15,7 +15,7 @@ from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import CanceledError, InputError
-from vecaf.finetuning import loop
+from vecaf.finetuning import checkpoints, loop
 from vecaf.finetuning.export import Predictor
 from vecaf.recording import MemoryRecorder
 from vecaf.rounds import first_picks, run_rounds
@@ -119,7 +119,7 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
     """As a power cut would: the process is gone, the files stay."""
     _, weights = finish(FULL, samples, settings, tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    original = loop.save_state
+    original = checkpoints.save_state
 
     class Crash(BaseException):
         pass

@@ -141,9 +141,9 @@ def strategies(json: Json = False) -> None:
 @app.command()
 def models(json: Json = False) -> None:
     """List the embedded models; any timm or open_clip name works as well."""
-    from vecaf.encoders import describe_models
+    from vecaf.encoders import list_models
 
-    found = describe_models()
+    found = list_models()
     text = table(["name", "kind", "what it is"], [[m.name, m.kind, m.description] for m in found])
     more = "Besides these: any timm name (PVM) or open_clip NAME/PRETRAINED (VLM)."
     show({"models": [vars(m) for m in found]}, f"{text}\n{more}", json)

@@ -9,7 +9,7 @@ from pathlib import Path
 from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.encoders import embed_images, load_pvm
+from vecaf.encoders import embed_images, load_pvm, set_facts
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import imagenet_class_names, load_vlm
@@ -34,7 +34,12 @@ def prepare(
     )
     recorder.stage("Loading the models")
     pvm = pvm_for(config, samples)
-    vlm = load_vlm(config.vlm, image_size=pvm.preprocessing.image_size, device=device)
+    vlm = load_vlm(
+        config.vlm,
+        image_size=pvm.preprocessing.image_size,
+        device=device,
+        cache=settings.embeddings,
+    )
 
     def embed_rows(rows: Rows) -> Floats:
         keys = [samples.keys[row] for row in rows]
@@ -54,6 +59,7 @@ def prepare(
         progress=watch.progress,
         should_stop=watch.should_stop,
     )
+    recorder.embedded(*set_facts(pvm, settings))
     learner = LEARNERS[config.mode](config, samples, features, pvm, device, folder, watch)
     words = Words(
         own=samples.captions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,9 @@ class Recorder(Protocol):
 
     def finish_round(self, result: RoundResult) -> None: ...
 
+    def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
+        """Note the embedding set that the run works on."""
+
     def artifact(self, kind: str, path: Path) -> None: ...
 
     def should_stop(self) -> bool:
@@ -75,6 +78,7 @@ class MemoryRecorder:
     picked: dict[int, Picks] = field(default_factory=dict)
     results: list[RoundResult] = field(default_factory=list)
     artifacts: list[Path] = field(default_factory=list)
+    embedding_set: str = ""
 
     def stage(self, text: str, done: int = 0, total: int = 0) -> None:
         if not self.stages or self.stages[-1] != text:
@@ -108,6 +112,9 @@ class MemoryRecorder:
 
     def finish_round(self, result: RoundResult) -> None:
         self.results.append(result)
+
+    def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
+        self.embedding_set = fingerprint
 
     def artifact(self, kind: str, path: Path) -> None:
         self.artifacts.append(path)

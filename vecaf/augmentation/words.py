@@ -1,4 +1,4 @@
-"""A run's captions and their embeddings: each distinct sentence is embedded once."""
+"""A run's captions and their embeddings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ class Words:
         """`own` (n): the users' captions. `vocabulary`: words that tags are chosen from.
 
         `embed_texts` (m sentences) → (m, d) and `embed_rows` (rows) → (n, d) are the VLM's two
-        sides, unit rows in one space.
+        sides, unit rows in one space; both are asked again and again, so they should remember.
         """
         self.own, self.classes, self.vocabulary = own, classes, vocabulary
         self._embed_texts, self._embed_rows = embed_texts, embed_rows
-        self._known: dict[str, Floats] = {}
         self._tags = np.full(len(own), -1, dtype=np.int64)
 
     def captions(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
@@ -42,11 +41,7 @@ class Words:
 
     def embed(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
         """Embeddings (n, d) of the captions of `rows`, unit rows."""
-        captions = self.captions(rows, labels)
-        new = sorted(set(captions) - self._known.keys())
-        if new:
-            self._known.update(zip(new, self._embed_texts(new), strict=True))
-        return np.stack([self._known[caption] for caption in captions])
+        return self._embed_texts(self.captions(rows, labels))
 
     def _tag(self, rows: NDArray[np.int64]) -> None:
         """Retrieve the tags of `rows` that have none yet."""

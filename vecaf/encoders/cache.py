@@ -40,12 +40,34 @@ class Index:
     row: npt.NDArray[np.int64]
     shards: tuple[npt.NDArray[np.float32], ...]  # memory maps
 
+    def with_shard(self, keys: Digests, rows: npt.NDArray[np.float32]) -> Index:
+        """This index and one more shard of new keys (m,) and rows (m, d)."""
+        one = index_of([(keys, rows)])
+        more = len(self.shards)
+        order = np.argsort(np.concatenate([self.keys, one.keys]))
+        return Index(
+            np.concatenate([self.keys, one.keys])[order],
+            np.concatenate([self.shard, one.shard + more])[order],
+            np.concatenate([self.row, one.row])[order],
+            (*self.shards, rows),
+        )
+
     def find(self, wanted: Digests) -> npt.NDArray[np.int64]:
         """Position of each wanted key in `keys`, −1 where it is absent; (n,) int64."""
         if not len(self.keys):
             return np.full(len(wanted), -1)
         at = np.searchsorted(self.keys, wanted).clip(max=len(self.keys) - 1)
         return np.where(self.keys[at] == wanted, at, -1)
+
+
+def index_of(shards: Sequence[tuple[Digests, npt.NDArray[np.float32]]]) -> Index:
+    """Index shards of keys (m,) and rows (m, d); of a key that comes twice the first row counts."""
+    sizes = [len(keys) for keys, _ in shards]
+    every = np.concatenate([np.empty(0, "S32"), *(keys for keys, _ in shards)])
+    keys, first = np.unique(every, return_index=True)
+    starts = np.cumsum([0, *sizes])
+    shard = np.searchsorted(starts, first, side="right") - 1
+    return Index(keys, shard, first - starts[shard], tuple(rows for _, rows in shards))
 
 
 class EmbeddingSet:
@@ -72,13 +94,7 @@ class EmbeddingSet:
     def index(self) -> Index:
         """Read what is there now. A damaged shard is passed over with a warning."""
         found = map(self._open, sorted(self.folder.glob(f"*{KEYS}")))
-        shards = [shard for shard in found if shard is not None]
-        sizes = [len(keys) for keys, _ in shards]
-        every = np.concatenate([np.empty(0, "S32"), *(keys for keys, _ in shards)])
-        keys, first = np.unique(every, return_index=True)
-        starts = np.cumsum([0, *sizes])
-        shard = np.searchsorted(starts, first, side="right") - 1
-        return Index(keys, shard, first - starts[shard], tuple(rows for _, rows in shards))
+        return index_of([shard for shard in found if shard is not None])
 
     def remove_leftovers(self) -> None:
         """Delete what dead processes left half written more than a day ago."""

@@ -63,6 +63,6 @@ def _dim_of_pvm(name: str) -> tuple[int, bool]:
 
 def _dim_of_vlm(name: str) -> tuple[int, bool]:
     try:
-        return VLMS[name](image_size=None, device="cpu").embed_dim, True
+        return VLMS[name](image_size=None, device="cpu", cache=None).embed_dim, True
     except UnavailableError:  # its package is not installed
         return 0, False

@@ -67,6 +67,14 @@ def fingerprint(encoder: ImageEncoder, precision: str = "float32") -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def set_facts(encoder: ImageEncoder, settings: Settings) -> tuple[str, dict[str, object]]:
+    """Fingerprint and facts of the embedding set that `embed_images` uses with these settings."""
+    device = choose_device(settings.device) if settings.precision == "fast" else settings.device
+    precision = effective_precision(settings.precision, device)
+    named = {"name": encoder.name, **facts(encoder, precision)}
+    return fingerprint(encoder, precision), named
+
+
 def embed_images(
     encoder: ImageEncoder,
     keys: Sequence[str],
@@ -88,18 +96,16 @@ def embed_images(
     wanted = digests_of(keys)
     if not len(wanted):
         return np.empty((0, encoder.feature_dim), np.float32)
-    device = choose_device(settings.device) if settings.precision == "fast" else settings.device
-    precision = effective_precision(settings.precision, device)
-    name = fingerprint(encoder, precision)[:16]
-    store = EmbeddingSet(settings.embeddings / name, encoder.feature_dim)
+    name, about = set_facts(encoder, settings)
+    store = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim)
     index = store.index()
     # Row order is kept, so that images are read in the order they are stored in.
     unique, first = np.unique(wanted, return_index=True)
     first = np.sort(first[index.find(unique) < 0])
     if len(first):
-        store.describe({"name": encoder.name, **facts(encoder, precision)})
+        store.describe(about)
         store.remove_leftovers()
-        runtime = _runtime(encoder, choose_device(settings.device), precision)
+        runtime = _runtime(encoder, choose_device(settings.device), str(about["precision"]))
         paths = [path_of(keys[i]) for i in first]
         batches = encode_files(
             runtime, paths, encoder.preprocessing, progress=progress, should_stop=should_stop

@@ -48,7 +48,7 @@ class ImageTower:
 
         return Images().eval()
 
-    def text_tower(self, device: str) -> TextTower:
+    def text_tower(self, device: str, cache: Path | None) -> TextTower:
         """The text side of the same model."""
 
         def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:
@@ -67,7 +67,8 @@ class ImageTower:
 
             return open_clip.get_tokenizer(self.architecture), Texts()
 
-        return TextTower(load, self.feature_dim, device=device)
+        name = f"{self.architecture} {self.weights_sha256}"
+        return TextTower(load, self.feature_dim, name, device=device, cache=cache)
 
 
 def is_architecture(name: str) -> bool:

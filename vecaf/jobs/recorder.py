@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vecaf.recording import Picks, RoundResult
-from vecaf.store import Artifact, Event, Metric, Round, Run, Selection, Store
+from vecaf.store import Artifact, EmbeddingSet, Event, Metric, Round, Run, Selection, Store
 from vecaf.store.jobs import fenced
 
 HOLD_SECONDS = 0.5
@@ -147,6 +147,16 @@ class DatabaseRecorder:
                 )
             )
 
+    def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
+        row = {
+            "fingerprint": fingerprint,
+            "model": facts["name"],
+            "dimension": facts["feature_dim"],
+            "facts": dict(facts),
+        }
+        with self._writing() as session:
+            _upsert(session, EmbeddingSet, [row], ["fingerprint"], ["facts"])
+
     def artifact(self, kind: str, path: Path) -> None:
         """Record a finished file below the home; again for the same path, it is replaced."""
         with path.open("rb") as file:
@@ -198,7 +208,7 @@ class DatabaseRecorder:
 
 def _upsert(
     session: Session,
-    table: type[Metric] | type[Artifact],
+    table: type[Artifact | EmbeddingSet | Metric],
     rows: list[dict[str, Any]],
     key: list[str],
     values: list[str],
