@@ -91,7 +91,7 @@ def register(
         refused = [*source.refused, *placed.refused, *refused]
         if not accepted:
             raise InputError(_nothing_usable(origin, refused))
-        pass
+        accepted.sort(key=lambda one: one.place.name)  # ids follow names, not the archive's order
         classes = _class_names(accepted)
         index = {label: i for i, label in enumerate(classes)}
         labels = [-1 if (label := one.place.label) is None else index[label] for one in accepted]
