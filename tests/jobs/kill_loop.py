@@ -32,6 +32,7 @@ from vecaf.datasets import import_dataset
 from vecaf.jobs.queue import submit_run
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Metric, Round, Selection, Store
+from vecaf.store.runs import rounds_of
 
 PATIENCE_SECONDS = 240
 
@@ -57,22 +58,25 @@ def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
 
     worker = WorkerProcess(settings)
     try:
-        undisturbed = submit_run(store, config, store.owner())
-        loading = seconds_until_rounds(store, undisturbed)
         began = time.monotonic()
+        undisturbed = submit_run(store, config, store.owner())
+        wait_for_round(store, undisturbed, 0)
+        loading = time.monotonic() - began
         assert wait_until_ended(store, undisturbed, PATIENCE_SECONDS).state == FINISHED
-        training = time.monotonic() - began
         expected = outcome(store, undisturbed)
+        with store.read() as session:
+            lengths = [one.seconds for one in rounds_of(session, store.owner(), undisturbed)]
 
         for index in range(kills):
             shutil.rmtree(settings.embeddings, ignore_errors=True)  # so that embedding is hit too
             began = time.monotonic()
             run_id = submit_run(store, config, store.owner())
-            if index % 4 == 0:  # one in four before the rounds: loading dominates a run this short
-                time.sleep(loading * (index + 2) / kills)
-            else:
-                seconds_until_rounds(store, run_id)
-                time.sleep(training * (index + 0.5) / kills)
+            # In turn: while it loads and embeds, then in its first, second and third round; each
+            # time a little later in that part.
+            part, share = index % 4, (index + 0.5) / kills
+            if part > 0:
+                wait_for_round(store, run_id, part - 1)
+            time.sleep(share * (loading, *lengths)[part])
             moment = time.monotonic() - began
             worker.kill()
             worker.close()
@@ -92,19 +96,19 @@ def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
         worker.close()
 
 
-def seconds_until_rounds(store: Store, run_id: int) -> float:
-    """Wait for the first round to begin."""
-    began = time.monotonic()
+def wait_for_round(store: Store, run_id: int, done: int) -> None:
+    """Wait until so many rounds are done and the next one has begun (or the run has ended)."""
     wait_for(
-        lambda: run_row(store, run_id).stage.startswith("Round") or has_ended(store, run_id),
+        lambda: (
+            (
+                run_row(store, run_id).stage.startswith("Round")
+                and len(finished_rounds(store, run_id)) >= done
+            )
+            or run_row(store, run_id).state in ENDED
+        ),
         PATIENCE_SECONDS,
         "no round began",
     )
-    return time.monotonic() - began
-
-
-def has_ended(store: Store, run_id: int) -> bool:
-    return run_row(store, run_id).state in ENDED
 
 
 def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
