@@ -1,8 +1,14 @@
-"""Keeps one worker process alive beside the server."""
+"""Keeps one worker process alive beside the server, and never without it.
+
+`python -m app.worker` is that process: `python -m vecaf worker`, which also ends when its standard
+input does. The server holds the other end, so a server that is killed leaves no worker behind.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,14 +21,14 @@ log = logging.getLogger(__name__)
 
 
 class WorkerKeeper:
-    """Runs `python -m vecaf worker`, starts it again when it dies, stops it with the server.
+    """Runs the worker, starts it again when it dies, stops it with the server.
 
     Restarts wait 1, 2, 4 … at most 30 s, so a worker that can't start does not spin.
     """
 
     def __init__(self, environment: Mapping[str, str], command: list[str] | None = None) -> None:
         self.environment = dict(environment)
-        self.command = command or [sys.executable, "-m", "vecaf", "worker"]
+        self.command = command or [sys.executable, "-m", "app.worker"]
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         self._stopping = threading.Event()
@@ -52,7 +58,7 @@ class WorkerKeeper:
             self.process = subprocess.Popen(
                 self.command,
                 env=self.environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 start_new_session=True,
             )
             status = self.process.wait()
@@ -62,3 +68,20 @@ class WorkerKeeper:
             self.restarts += 1
             self._stopping.wait(wait)
             wait = min(2 * wait, SLOWEST_RESTART)
+
+
+def main() -> None:
+    """Be a worker for as long as standard input stays open."""
+    from vecaf.cli import main as vecaf
+
+    def follow() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=follow, name="follow-server", daemon=True).start()
+    sys.argv[1:] = ["worker"]
+    vecaf()
+
+
+if __name__ == "__main__":
+    main()

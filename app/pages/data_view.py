@@ -14,8 +14,8 @@ from vecaf.store.pages import DatasetCard
 from vecaf.store.runs import RunSummary
 
 TITLE = (
-    '<div class="title"><h1>Data</h1><p>Upload images, see what arrived, and pick a dataset '
-    "to finetune on.</p></div>"
+    '<div class="title"><h1>Data</h1><p>Finetune a vision model on the few images that matter: '
+    "upload yours, see what arrived, and launch a run.</p></div>"
 )
 BARS = 12  # classes that a card draws; the rest are counted
 SPLITS = {"train": "pool", "val": "validation", "test": "test"}

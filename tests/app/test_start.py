@@ -19,6 +19,7 @@ from app.worker import WorkerKeeper
 from vecaf.demo import COLOR
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Import, Run, Sample, Store
+from vecaf.store.workers import worker_alive
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +86,26 @@ def test_a_worker_that_dies_is_started_again_and_ends_with_the_server() -> None:
     assert second is not None
     keeper.stop()
     assert second.poll() == -signal.SIGTERM
+
+
+def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.worker"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        env={**os.environ, "VECAF_HOME": str(tmp_path), "DATABASE_URL": ""},
+    )
+
+    def alive() -> bool:
+        with store.read() as session:
+            return worker_alive(session)
+
+    until(alive, 60)
+    assert process.stdin is not None
+    process.stdin.close()  # what the kernel does for a process that is gone
+    assert process.wait(20) == 0
+    store.close()
 
 
 def store_at(home: Path) -> Store:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Server, shapes
@@ -104,9 +103,8 @@ def test_from_a_zip_to_a_model(
     assert answer.stdout.strip() in ("circle", "square", "triangle")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str, scheme: str) -> None:
-    page = open_page("/finetune", color_scheme=scheme)
+def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str) -> None:
+    page = open_page("/finetune")
     page.locator("#f-dataset input").click()
     page.get_by_role("option", name=dataset).click()
     fill(page, "budget", "6")
