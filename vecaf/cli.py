@@ -295,6 +295,7 @@ def worker(json: Json = False) -> None:
     from vecaf.jobs.worker import main as work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     work(Settings.from_environment())
 
 

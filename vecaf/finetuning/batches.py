@@ -105,16 +105,22 @@ class ImageBatches:
         return image
 
 
-def augment(images: Tensor, rng: np.random.Generator, *, smallest: float = 0.5) -> Tensor:
+def augment(
+    images: Tensor,
+    rng: np.random.Generator,
+    *,
+    smallest: float = 0.5,
+    stretch: float = 4 / 3,
+) -> Tensor:
     """Random resized crops and left-right flips of a batch (n, 3, s, s), in one resampling.
 
-    A crop keeps between `smallest` and all of the area, with an aspect ratio between 3:4 and
-    4:3 (Szegedy et al. 2015, milder: the picks are few and each matters).
+    A crop keeps between `smallest` and all of the area, with an aspect ratio between 1/`stretch`
+    and `stretch` (Szegedy et al. 2015, milder: the picks are few and each matters).
     """
     n = len(images)
     area = rng.uniform(smallest, 1.0, n)
-    stretch = np.sqrt(np.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3), n)))
-    half = np.stack([np.sqrt(area) * stretch, np.sqrt(area) / stretch], axis=1).clip(max=1.0)
+    wide = np.exp(0.5 * rng.uniform(-math.log(stretch), math.log(stretch), n))
+    half = np.stack([np.sqrt(area) * wide, np.sqrt(area) / wide], axis=1).clip(max=1.0)
     centre = rng.uniform(-1.0, 1.0, (n, 2)) * (1 - half)
     flip = np.where(rng.random(n) < 0.5, -1.0, 1.0)
     theta = np.zeros((n, 2, 3), dtype=np.float32)
