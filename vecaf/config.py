@@ -78,7 +78,7 @@ class RunConfig:
         maximum=1.0,
     )
     head_lr: float = option(
-        0.01, "Learning rate of the classifier.", minimum=1e-8, maximum=10.0, advanced=True
+        0.03, "Learning rate of the classifier.", minimum=1e-8, maximum=10.0, advanced=True
     )
     layer_decay: float = option(
         0.75,
@@ -101,7 +101,7 @@ class RunConfig:
         advanced=True,
     )
     text_pull: float = option(
-        0.5,
+        0.25,
         "How far features are pulled toward their caption's embedding (CEA's η); 0 turns it off.",
         minimum=0.0,
         maximum=1.0,

@@ -20,16 +20,17 @@ PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 5))
 def test_an_epoch_holds_every_row_once_and_epochs_differ(n: int, size: int, seed: int) -> None:
     order = Order(n, size, seed)
+    steps = order.steps_per_epoch
     epochs = [
-        np.concatenate([order.rows(e * order.steps_per_epoch + s) for s in range(order.steps_per_epoch)])
-        for e in range(2)
-    ]  # fmt: skip
+        np.concatenate([order.rows(step) for step in range(first, first + steps)])
+        for first in (0, steps)
+    ]
     for epoch in epochs:
         assert sorted(epoch.tolist()) == list(range(n))
     if n > 10:
         assert not np.array_equal(epochs[0], epochs[1])
     again = Order(n, size, seed)  # asked in another sequence, it gives the same
-    last = 2 * order.steps_per_epoch - 1
+    last = 2 * steps - 1
     assert np.array_equal(again.rows(last), order.rows(last))
     assert np.array_equal(again.rows(0), order.rows(0))
 
