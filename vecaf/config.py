@@ -68,7 +68,7 @@ class RunConfig:
         choices=("head-only", "full"),
     )
     epochs: int = option(
-        10, "Passes over the picked images, in each round.", minimum=1, maximum=1000
+        20, "Passes over the picked images, in each round.", minimum=1, maximum=1000
     )
     batch_size: int = option(32, "Images in one optimizer step.", minimum=1, maximum=4096)
     lr: float = option(
