@@ -50,15 +50,15 @@ def test_from_a_zip_to_a_model(
     # Finetune: the deep link chose the dataset; the command line follows the fields.
     page.get_by_role("link", name="Finetune on this").click()
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
-    fill(page, "budget", "24")
+    fill(page, "budget", "16")
     fill(page, "rounds", "2")
-    fill(page, "epochs", "12")
+    fill(page, "epochs", "8")
     page.locator("#f-mode").get_by_text("full", exact=True).click()
     command = page.locator(".summary .command code")
     expect(command).to_have_text(
-        "python -m vecaf run 'My shapes' --budget 24 --rounds 2 --mode full --epochs 12"
+        "python -m vecaf run 'My shapes' --budget 16 --rounds 2 --mode full --epochs 8"
     )
-    expect(page.locator(".summary")).to_contain_text("48 of")
+    expect(page.locator(".summary")).to_contain_text("32 of")
     page.get_by_role("button", name="Launch").click()
     page.wait_for_url("**/runs?run=*")
     address = page.url
@@ -70,7 +70,7 @@ def test_from_a_zip_to_a_model(
     before = page.evaluate(points)
     page.wait_for_function(f"({points}) > {before}", timeout=60_000)
     expect(charts.locator(".main-svg").first).to_be_visible()
-    expect(page.locator(".picks .thumb")).to_have_count(24)
+    expect(page.locator(".picks .thumb")).to_have_count(16)
 
     # Cancel, close the tab, come back, resume.
     page.get_by_role("button", name="Cancel").click()
