@@ -7,7 +7,6 @@ or with --json one JSON object. Exit status: 0 done, 2 bad usage or input, 1 fai
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -331,12 +330,12 @@ def _samples(store: Store, user: int, dataset: str) -> Samples:
 
 def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
     """Follow a run and print its rounds; a failed run raises VecafError with its own sentence."""
-    from vecaf.jobs.follow import environment_of, follow, some_worker
+    from vecaf.jobs.follow import follow, some_worker
     from vecaf.store import FAILED
     from vecaf.store.runs import rounds_of
 
     bar = Bar()
-    with some_worker(store, environment_of(store.settings, dict(os.environ))):
+    with some_worker(store):
         ended = follow(store, user, run_id, lambda r: bar(r.stage or r.state, r.done, r.total))
     if ended.state == FAILED:
         raise VecafError(ended.error or f"Run {run_id} failed.")

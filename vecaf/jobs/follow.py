@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vecaf.settings import Settings
 from vecaf.store import ENDED, Store
 from vecaf.store.runs import RunSummary, run_summary
 from vecaf.store.workers import worker_alive
@@ -18,7 +18,7 @@ STOP_SECONDS = 15.0
 
 
 @contextmanager
-def some_worker(store: Store, environment: dict[str, str]) -> Iterator[None]:
+def some_worker(store: Store) -> Iterator[None]:
     """A worker is alive within the block: the studio's own, or one that ends with the block."""
     with store.read() as session:
         alive = worker_alive(session)
@@ -27,7 +27,7 @@ def some_worker(store: Store, environment: dict[str, str]) -> Iterator[None]:
         return
     process = subprocess.Popen(
         [sys.executable, "-m", "vecaf", "worker"],
-        env=environment,
+        env=os.environ | store.settings.as_environment(),
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
     )
@@ -56,13 +56,3 @@ def follow(
         if run.state in ENDED:
             return run
         time.sleep(LOOK_SECONDS)
-
-
-def environment_of(settings: Settings, environ: dict[str, str]) -> dict[str, str]:
-    """The environment in which a process works on the same home with the same settings."""
-    return environ | {
-        "VECAF_HOME": str(settings.home),
-        "DATABASE_URL": settings.database_url,
-        "VECAF_DEVICE": settings.device,
-        "VECAF_PRECISION": settings.precision,
-    }
