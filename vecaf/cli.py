@@ -6,10 +6,8 @@ or with --json one JSON object. Exit status: 0 done, 2 bad usage or input, 1 fai
 
 from __future__ import annotations
 
-import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ import typer
 
 from vecaf.config import RunConfig
 from vecaf.errors import CanceledError, InputError, VecafError
+from vecaf.options import with_options_of
 from vecaf.settings import Settings
 from vecaf.terminal import Bar, complain, show, table
 
@@ -379,44 +378,11 @@ def _share(run: RunSummary) -> str:
     return "" if run.test_accuracy is None else f"{run.test_accuracy:.2%}"
 
 
-def _run_command() -> Callable[..., None]:
-    """`run` with one option for every field of RunConfig: the dataclass is their only source."""
-    parameters = [
-        inspect.Parameter("dataset", inspect.Parameter.KEYWORD_ONLY, annotation=DatasetArgument)
-    ]
-    for item in fields(RunConfig):
-        if item.name == "dataset":
-            continue
-        low, high = item.metadata["minimum"], item.metadata["maximum"]
-        choices = item.metadata["choices"]
-        text = item.metadata["help"] + (f" [{' | '.join(choices)}]" if choices else "")
-        panel = "Advanced" if item.metadata["advanced"] else None
-        option = typer.Option(help=text, min=low, max=high, rich_help_panel=panel)
-        parameters.append(
-            inspect.Parameter(
-                item.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=item.default,
-                annotation=Annotated[type(item.default), option],
-            )
-        )
-    for name, annotation in (("wait", Wait), ("json", Json)):
-        parameters.append(
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation
-            )
-        )
-
-    def command(**values: Any) -> None:
-        run(**values)
-
-    command.__name__, command.__doc__ = "run", run.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
-
-
-app.command("run")(_run_command())
+app.command("run")(
+    with_options_of(
+        RunConfig, run, arguments={"dataset": DatasetArgument}, flags={"wait": Wait, "json": Json}
+    )
+)
 
 
 def main() -> None:

@@ -1,0 +1,55 @@
+"""A configuration's fields as command-line options: the dataclass is their only source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from inspect import Parameter, Signature
+from typing import Annotated, Any
+
+import typer
+
+
+def with_options_of(
+    config: type[Any],
+    function: Callable[..., None],
+    *,
+    arguments: Mapping[str, Any],
+    flags: Mapping[str, Any],
+) -> Callable[..., None]:
+    """A command for Typer that calls `function` with every field of the dataclass `config`.
+
+    `arguments` (name → annotation) come first and replace the fields of the same name; `flags`
+    come last and are off unless given. Help, bounds and choices are the fields' metadata.
+    """
+    parameters = [_keyword(name, annotation) for name, annotation in arguments.items()]
+    parameters += [
+        _keyword(item.name, _annotation(item), item.default)
+        for item in fields(config)
+        if item.name not in arguments
+    ]
+    parameters += [_keyword(name, annotation, False) for name, annotation in flags.items()]
+
+    def command(**values: Any) -> None:
+        function(**values)
+
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
+
+
+def _annotation(item: Field[Any]) -> Any:
+    meta = item.metadata
+    text = meta["help"] + (f" [{' | '.join(meta['choices'])}]" if meta["choices"] else "")
+    option = typer.Option(
+        help=text,
+        min=meta["minimum"],
+        max=meta["maximum"],
+        rich_help_panel="Advanced" if meta["advanced"] else None,
+    )
+    return Annotated[type(item.default), option]
+
+
+def _keyword(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
