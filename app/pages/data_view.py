@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app import markup as m
 from app.components.live import NOTHING
 from app.pages.address import link
+from app.uploads import OURS
 from vecaf.datasets.report import ImportReport
 from vecaf.demo import COLOR, LINE
 from vecaf.store import CANCELED, ENDED, FAILED, QUEUED, Import, Sample
@@ -75,15 +76,15 @@ def listing(cards: Sequence[DatasetCard], busy: bool) -> str:
 
 
 def _offer(present: set[str]) -> str:
-    """The demo, as long as it is not there."""
+    """The demo where there is nothing yet, its twin beside it."""
 
     def button(name: str, words: str) -> str:
         data = f'data-act="demo" data-demo="{name}"'
         return f'<button type="button" class="link" {data}>{words}</button>'
 
-    if COLOR not in present:
+    if not present:
         words = f"No data at hand? {button(COLOR, 'Load the demo')}: emoji in eight classes."
-    elif LINE not in present:
+    elif COLOR in present and LINE not in present:
         words = f"{button(LINE, 'Add the demo’s twin')}: the same emoji as line drawings."
     else:
         return ""
@@ -131,8 +132,13 @@ def detail(card: DatasetCard, pictures: Sequence[Sample]) -> str:
         f'<div class="pair"><section class="card"><h3>Splits and classes</h3>{_splits(card)}'
         f"{_classes(card, len(card.classes))}</section>"
         f'<section class="card"><h3>Import report</h3>{lines}{table}'
-        f'<p class="muted">From {m.text(card.source)}</p></section></div></div>'
+        f"{_source(card.source)}</section></div></div>"
     )
+
+
+def _source(source: str) -> str:
+    """Where it came from, unless that is the random name of an upload, which tells nobody."""
+    return "" if OURS.fullmatch(source) else f'<p class="muted">From {m.text(source)}</p>'
 
 
 def missing(sentence: str) -> str:

@@ -15,6 +15,7 @@ from app.pages import data_view, finetune_form, run_view, runs_view
 from app.pages.address import link, parameters, whole
 from vecaf.config import RunConfig
 from vecaf.datasets.report import ImportReport, Refusal
+from vecaf.demo import COLOR, LINE
 from vecaf.errors import InputError
 from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
 from vecaf.store.models import now
@@ -141,6 +142,18 @@ def test_empty_states_say_what_to_do() -> None:
     assert "Drop a zip" in data_view.listing([], False)
     assert "on its way" in data_view.listing([], True)
     assert "Data page" in runs_view.listing([], {}, idle=None)
+
+
+def test_the_demo_is_offered_where_it_helps() -> None:
+    assert "Load the demo" in data_view.listing([], False)
+    assert "demo" not in data_view.listing([card(name="mine")], False)
+    assert "twin" in data_view.listing([card(name=COLOR)], False)
+    assert "twin" not in data_view.listing([card(name=COLOR), card(name=LINE)], False)
+
+
+def test_the_random_name_of_an_upload_is_not_shown() -> None:
+    assert "From" not in data_view.detail(card(source="ab" * 16 + ".zip"), [])
+    assert "From pets.zip" in data_view.detail(card(source="pets.zip"), [])
 
 
 def test_a_card_shows_counts_and_refusals() -> None:
