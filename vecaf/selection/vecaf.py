@@ -14,6 +14,8 @@ from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space
 from vecaf.selection.typical import typical_rows
 
+SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds
+
 
 @strategy(
     description="Typical images of every region of the pool, weighted by what they still cost.",
@@ -33,15 +35,16 @@ def vecaf(
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
     dimensions: int = 64,
-    restarts: int = 4,
+    restarts: int | None = None,
     width: float = 0.2,
 ) -> Picks:
     """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.
 
     1. Rows are seen in their `dimensions` leading principal components about the mean, where
        classes stand apart, scaled to unit length again (0 keeps the features as they are).
-    2. Centroids start from weighted spherical k-means (`restarts` times; the best by the
-       objective is kept) and descend `steps` Adam steps (`centroids.descend`).
+    2. Centroids start from weighted spherical k-means (`restarts` times, by default 4, or once
+       where that would take minutes; the best by the objective is kept) and descend `steps` Adam
+       steps (`centroids.descend`).
     3. Of each centroid's rows the pick is the most typical one (`typical.typical_rows`): it has
        the greatest weighted similarity, exp((cosine − 1) / `width`), to the rows around it.
 
@@ -56,6 +59,8 @@ def vecaf(
     coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
     """
     check_descent(steps, temperature, learning_rate)
+    if restarts is None:
+        restarts = 4 if len(pool) * (budget + len(pool.chosen)) <= SMALL else 1
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     if pool.probabilities is not None and classes is None:
         classes = pool.probabilities.shape[1]

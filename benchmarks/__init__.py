@@ -1,0 +1,1 @@
+"""Programs that print the README's tables. Run them as modules: `python -m benchmarks.demo`."""
