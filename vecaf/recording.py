@@ -31,6 +31,14 @@ class RoundResult:
     confusion: list[list[int]]  # test set: rows are true classes, columns predicted
     seconds: float
 
+    def sentence(self) -> str:
+        """The result as a line of the run's log."""
+        return (
+            f"Round {self.number}: {self.test_accuracy:.1%} of the test images right "
+            f"(validation {self.val_accuracy:.1%}) with {self.labeled} labelled images, "
+            f"{self.batches} batches so far, {self.seconds:.0f} s."
+        )
+
 
 class Recorder(Protocol):
     """Where a run's progress goes. Every write is durable when the method returns, but `metric`

@@ -47,6 +47,7 @@ def run_rounds(
         say("selecting images")
         if recorder.picks(number) is None:
             recorder.record_picks(number, plan.select(view, seen, picked, number))
+            recorder.log(f"Round {number}: {config.strategy} picked {plan.budget} images.")
         picked = plan.picked(recorder, upto=number)
 
         say(f"training on {len(picked)} images")
@@ -57,17 +58,17 @@ def run_rounds(
 
         say("testing")
         logits, labels = learner.logits(plan.test), samples.labels[plan.test]
-        recorder.finish_round(
-            RoundResult(
-                number=number,
-                labeled=len(picked),
-                batches=batches,
-                val_accuracy=metrics.accuracy(learner.logits(plan.val), samples.labels[plan.val]),
-                test_accuracy=metrics.accuracy(logits, labels),
-                confusion=metrics.confusion(logits, labels).tolist(),
-                seconds=time.monotonic() - started,
-            )
+        result = RoundResult(
+            number=number,
+            labeled=len(picked),
+            batches=batches,
+            val_accuracy=metrics.accuracy(learner.logits(plan.val), samples.labels[plan.val]),
+            test_accuracy=metrics.accuracy(logits, labels),
+            confusion=metrics.confusion(logits, labels).tolist(),
+            seconds=time.monotonic() - started,
         )
+        recorder.finish_round(result)
+        recorder.log(result.sentence())
         learner.drop_checkpoints(number)
 
     export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
