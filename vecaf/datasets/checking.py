@@ -52,8 +52,14 @@ class Watch:
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self._progress, self._should_stop = progress, should_stop
+        self._started = time.monotonic()
         self._shown = self._checked = -_INTERVAL
         self._stage = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the import has been under way."""
+        return time.monotonic() - self._started
 
     def show(self, stage: str, done: int, total: int) -> None:
         """Pass progress on; a new stage and its end always."""

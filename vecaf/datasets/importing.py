@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -83,7 +82,6 @@ def register(
 
     `origin` says for people what was imported. Raises as `import_dataset` does.
     """
-    started = time.monotonic()
     with Staging(store.settings) as staging:
         accepted, refused = stage_images(
             source, placed.places, staging, store.settings.limits, watch
@@ -127,17 +125,16 @@ def register(
         watch.show("Saving", len(rows), len(rows))
         watch.check()
         with staging.published():
-            return _commit(store, dataset, rows, report, started)
+            return _commit(store, dataset, rows, report, watch)
 
 
 def _commit(
-    store: Store, dataset: Dataset, rows: list[dict[str, Any]], report: ImportReport, started: float
+    store: Store, dataset: Dataset, rows: list[dict[str, Any]], report: ImportReport, watch: Watch
 ) -> ImportReport:
     try:
         with store.write() as session:
             add_dataset(session, dataset, rows)
-            seconds = time.monotonic() - started
-            report = replace(report, dataset_id=dataset.id, seconds=round(seconds, 3))
+            report = replace(report, dataset_id=dataset.id, seconds=round(watch.seconds, 3))
             dataset.report = report.as_dict()
     except sa.exc.IntegrityError as error:  # another import was faster
         raise InputError(_taken(dataset.name)) from error

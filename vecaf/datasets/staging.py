@@ -33,18 +33,18 @@ class Staging:
         self._settings = settings
 
     def __enter__(self) -> Staging:
-        images = self._settings.images
-        with _disk_full_said(images):
-            images.mkdir(parents=True, exist_ok=True)
+        with _disk_full_said(self._settings.images):
+            self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
-            _sweep(images)
-            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=images))
+            with _publishing(self._settings):  # so that no other import meets it half made
+                _sweep(self._settings.images)
+                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._settings.images))
+                self._lock = (self._folder / "lock").open("w")
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
             # Flat: a file system makes files faster in one folder than in 256 new ones.
             self._images, self._thumbs = self._folder / "images", self._folder / "thumbs"
             self._images.mkdir()
             self._thumbs.mkdir()
-            self._lock = (self._folder / "lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self
 
     def __exit__(
@@ -58,10 +58,13 @@ class Staging:
 
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
         """Keep an image and its thumbnail; content that is here already is left alone."""
-        with _disk_full_said(self._settings.images):
+        try:
             _create(f"{self._images}/{sha256}{extension}", content)
             if thumb is not None:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
+        except OSError as error:
+            _say_if_full(error, self._settings.images)
+            raise
 
     @contextmanager
     def published(self) -> Iterator[None]:
@@ -125,11 +128,11 @@ def _sweep(images: Path) -> None:
     """Remove the staging folders of imports whose process is gone."""
     for folder in images.glob(f"{_PREFIX}*"):
         try:
-            with (folder / "lock").open("r+") as file:
+            with (folder / "lock").open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
         except (FileNotFoundError, BlockingIOError):
-            continue  # being made or being used
+            continue  # just taken away, or in use
 
 
 def _sync(folder: Path) -> None:
@@ -152,6 +155,10 @@ def _disk_full_said(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnavailableError(disk_full_message(folder)) from error
+        _say_if_full(error, folder)
         raise
+
+
+def _say_if_full(error: OSError, folder: Path) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise UnavailableError(disk_full_message(folder)) from error

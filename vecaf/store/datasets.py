@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.models import TRAIN, Dataset, Sample
+from vecaf.store.models import TRAIN, Base, Dataset, Sample
 
 _AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold
 
@@ -43,7 +43,7 @@ def add_dataset(session: Session, dataset: Dataset, samples: Sequence[Mapping[st
     session.flush()
     for start in range(0, len(samples), _AT_ONCE):
         rows = [{**row, "dataset_id": dataset.id} for row in samples[start : start + _AT_ONCE]]
-        session.execute(sa.insert(Sample), rows)
+        session.execute(sa.insert(Base.metadata.tables[Sample.__tablename__]), rows)
 
 
 def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
