@@ -80,6 +80,9 @@ class RunConfig:
     head_lr: float = option(
         0.03, "Learning rate of the classifier.", minimum=1e-8, maximum=10.0, advanced=True
     )
+    head_weight_decay: float = option(
+        0.3, "AdamW's weight decay of the classifier.", minimum=0.0, maximum=10.0, advanced=True
+    )
     layer_decay: float = option(
         0.75,
         "Each earlier layer group's learning rate, as a share of the next one's (full mode).",
@@ -88,7 +91,11 @@ class RunConfig:
         advanced=True,
     )
     weight_decay: float = option(
-        0.01, "AdamW's weight decay.", minimum=0.0, maximum=10.0, advanced=True
+        0.01,
+        "AdamW's weight decay of the model (full mode).",
+        minimum=0.0,
+        maximum=10.0,
+        advanced=True,
     )
     label_smoothing: float = option(
         0.1, "Label smoothing.", minimum=0.0, maximum=0.9, advanced=True

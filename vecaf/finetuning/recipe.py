@@ -55,7 +55,7 @@ def train_head(
     """
     batches = FeatureBatches(features, labels, config.batch_size, seed)
     optimizer = torch.optim.AdamW(
-        head.parameters(), lr=config.head_lr, weight_decay=config.weight_decay, fused=True
+        head.parameters(), lr=config.head_lr, weight_decay=config.head_weight_decay, fused=True
     )
     best = folder / "head.safetensors"
     epochs = config.epochs if config.mode == "head-only" else HEAD_EPOCHS_BEFORE_FULL
