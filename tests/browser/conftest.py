@@ -59,7 +59,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--port", str(self.port), "--home", str(self.home)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "2", "DATABASE_URL": ""}
+        environment = {**os.environ, "DATABASE_URL": ""}
         self.process = subprocess.Popen([*command, *self.options], cwd=ROOT, env=environment)
         wait_for(lambda: self.health() is not None, START_SECONDS, "the server to answer")
 

@@ -116,7 +116,9 @@ class Supervisor:
         """The child's settings, and the place that this program was imported from."""
         root = str(Path(vecaf.__file__).parents[1])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        return os.environ | self._settings.as_environment() | {"PYTHONPATH": path}
+        # Threads that wait by spinning starve each other where the cores are shared.
+        calm = {"OMP_WAIT_POLICY": "passive"}
+        return calm | os.environ | self._settings.as_environment() | {"PYTHONPATH": path}
 
     def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
         """Return when the child has exited, by itself or because it had to."""
