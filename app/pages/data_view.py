@@ -83,7 +83,7 @@ def _offer(present: set[str]) -> str:
         return f'<button type="button" class="link" {data}>{words}</button>'
 
     if not present:
-        words = f"No data at hand? {button(COLOR, 'Load the demo')}: emoji in eight classes."
+        words = f"No data at hand? {button(COLOR, 'Load the demo')}: emoji in six classes."
     elif COLOR in present and LINE not in present:
         words = f"{button(LINE, 'Add the demo’s twin')}: the same emoji as line drawings."
     else:
