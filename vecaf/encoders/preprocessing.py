@@ -66,11 +66,14 @@ def decode(path: Path) -> Image:
     """
     from PIL import Image, ImageOps
 
+    from vecaf.datasets.images import flat_rgb
+
     try:
         with Image.open(path) as image:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _rgb(image)
+            rgb = flat_rgb(image)
+            return rgb.copy() if rgb is image else rgb  # the file behind `image` closes here
     except FileNotFoundError as error:
         raise InputError(
             f"The image {path} is missing from the store; import its dataset again."
@@ -101,17 +104,3 @@ def pixels(image: Image, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
         box=(left, top, left + keep_x, top + keep_y),
     )
     return np.asarray(resized)
-
-
-def _rgb(image: Image) -> Image:
-    from PIL import Image
-
-    if image.mode == "RGB":
-        return image.copy()  # the caller closes the file behind `image`
-    if image.mode.startswith("I"):  # Pillow clips 16-bit greys on conversion; keep the high byte
-        grey = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")

@@ -66,7 +66,7 @@ class Dataset(Base):
     """A registered dataset; it exists only once its import is complete."""
 
     __tablename__ = "dataset"
-    __table_args__ = (UniqueConstraint("owner_id", "name"),)
+    __table_args__ = (UniqueConstraint("owner_id", "name"), NEVER_REUSED)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
@@ -87,6 +87,7 @@ class Sample(Base):
         UniqueConstraint("dataset_id", "file_name"),
         Index("sample_by_split", "dataset_id", "split"),
         Index("sample_by_content", "sha256"),
+        NEVER_REUSED,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

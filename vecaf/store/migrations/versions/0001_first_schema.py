@@ -55,6 +55,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("owner_id", "name"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "import",
@@ -139,6 +140,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("dataset_id", "file_name"),
+        sqlite_autoincrement=True,
     )
     op.create_index("sample_by_content", "sample", ["sha256"], unique=False)
     op.create_index("sample_by_split", "sample", ["dataset_id", "split"], unique=False)
