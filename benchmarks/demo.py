@@ -32,7 +32,7 @@ def accuracies(strategy: str, seed: int, samples: Samples, settings: Settings) -
     with tempfile.TemporaryDirectory() as folder:
         config = replace(CONFIG, strategy=strategy, seed=seed)
         run_rounds(config, samples, recorder, Path(folder), settings)
-    return [100 * result.test_accuracy for result in recorder.results]
+    return [100 * (result.test_accuracy or 0) for result in recorder.results]
 
 
 def main() -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
 from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
+from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.errors import CanceledError, InputError
 from vecaf.finetuning import checkpoints, loop
+from vecaf.finetuning.batches import ImageBatches
 from vecaf.finetuning.export import Predictor
 from vecaf.recording import MemoryRecorder
 from vecaf.rounds import first_picks, run_rounds
@@ -24,6 +26,7 @@ from vecaf.store import TEST, TRAIN
 
 CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
+SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def test_a_run_learns_and_its_files_predict(
     picked = np.concatenate([recorder.picked[r].sample_ids for r in (1, 2)])
     assert len(set(picked.tolist())) == 12
     assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
-    assert recorder.results[-1].test_accuracy > 0.6  # three classes: chance is a third
+    assert (recorder.results[-1].test_accuracy or 0) > 0.6  # three classes: chance is a third
     assert np.sum(recorder.results[-1].confusion) == len(samples.rows(TEST))
 
     test = samples.rows(TEST)
@@ -113,38 +116,68 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     }
 
 
+@pytest.mark.parametrize("stage", ["head", "full"])
+@pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
 def test_a_crash_right_after_any_checkpoint_loses_nothing(
-    samples: Samples, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str,
+    track: str,
+    samples: Samples,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As a power cut would: the process is gone, the files stay."""
-    _, weights = finish(FULL, samples, settings, tmp_path / "whole")
+    config = replace(FULL, track=track)
+    whole, weights = finish(config, samples, settings, tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     original = checkpoints.save_state
 
     class Crash(BaseException):
         pass
 
-    crashes: Iterator[int] = iter((2, 5, 9, 14))
-    due, writes = next(crashes), 0
+    due, writes, crashed = [2, 3, 5], 0, 0
 
-    def save_then_crash(*arguments: object) -> None:
-        nonlocal due, writes
-        original(*arguments)  # type: ignore[arg-type]
-        writes += 1
-        if writes == due:
-            due = next(crashes, -1)
+    def save_then_crash(path: Path, *arguments: object) -> None:
+        nonlocal writes
+        original(path, *arguments)  # type: ignore[arg-type]
+        writes += path.name.startswith(stage)
+        if due and writes == due[0]:
+            due.pop(0)
             raise Crash
 
     monkeypatch.setattr(loop, "save_state", save_then_crash)
-    recorder, folder, crashed = MemoryRecorder(), tmp_path / "crashed", 0
+    recorder, folder = MemoryRecorder(), tmp_path / "crashed"
     while True:
         try:
-            run_rounds(FULL, samples, recorder, folder, settings)
+            run_rounds(config, samples, recorder, folder, settings)
             break
         except Crash:
             crashed += 1
-    assert crashed == 4
+    assert crashed == 3
     assert same(load_file(folder / "model" / "model.safetensors"), weights)
+    epochs = {key: value for key, value in whole.metrics.items() if key[2] == "val_accuracy"}
+    assert epochs == {k: v for k, v in recorder.metrics.items() if k[2] == "val_accuracy"}
+
+
+def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> None:
+    files = make_samples(tmp_path, n=12)
+    batches = ImageBatches(files.paths, torch.from_numpy(files.labels), SMALL, 4, seed=3)
+    drawn = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        batches(1)
+        drawn.append(torch.rand(4))
+    batches.close()
+    assert torch.equal(*drawn)
+
+
+def test_without_test_images_nothing_is_claimed(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    untested = replace(samples, labels=np.where(samples.splits == TEST, -1, samples.labels))
+    recorder, _ = finish(replace(CONFIG, rounds=1), untested, settings, tmp_path)
+    assert recorder.results[0].test_accuracy is None
+    assert "test accuracy not measured" in recorder.messages[-1]
 
 
 @pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])

@@ -329,13 +329,13 @@ def _samples(store: Store, user: int, dataset: str) -> Samples:
 
 def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
     """Follow a run and print its rounds; a failed run raises VecafError with its own sentence."""
-    from vecaf.jobs.follow import follow, some_worker
-    from vecaf.store import FAILED
+    from vecaf.jobs.follow import follow
+    from vecaf.recording import percent
+    from vecaf.store import FAILED, FINISHED
     from vecaf.store.runs import rounds_of
 
     bar = Bar()
-    with some_worker(store):
-        ended = follow(store, user, run_id, lambda r: bar(r.stage or r.state, r.done, r.total))
+    ended = follow(store, user, run_id, lambda r: bar(r.stage or r.state, r.done, r.total))
     if ended.state == FAILED:
         raise VecafError(ended.error or f"Run {run_id} failed.")
     with store.read() as session:
@@ -352,12 +352,14 @@ def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
         for r in rounds
     ]
     rows = [
-        [r.number, r.labeled, r.batches, f"{r.val_accuracy:.2%}", f"{r.test_accuracy:.2%}"]
+        [r.number, r.labeled, r.batches, percent(r.val_accuracy), percent(r.test_accuracy)]
         for r in rounds
     ]
     heads = ["round", "labelled", "batches", "val accuracy", "test accuracy"]
     text = f"Run {run_id} is {ended.state}.\n{table(heads, rows)}"
     show(_run_as_dict(ended) | {"rounds": listed}, text, json)
+    if ended.state != FINISHED:
+        raise typer.Exit(1)
 
 
 def _run_as_dict(run: RunSummary) -> dict[str, Any]:

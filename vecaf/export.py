@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
+from vecaf.recording import percent
 from vecaf.store import Dataset, Round, Run, Sample, Selection, Store, visible
 
 CARD, RECEIPT = "README.md", "receipt.json"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-VERSIONED = ("torch", "timm", "open_clip_torch", "openvino", "numpy")
+VERSIONED = ("torch", "timm", "openvino", "numpy")  # as they are at export
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def _receipt(story: _Story) -> dict[str, Any]:
         "config": story.run.config,
         "seed": story.run.seed,
         "dataset": {"name": story.dataset.name, "content_hash": story.dataset.content_hash},
-        "versions": {name: version(name) for name in VERSIONED},
+        "versions": {name: version(name) for name in VERSIONED if find_spec(name)},
         "picks": [{"round": number, "sha256": keys} for number, keys in rounds.items()],
     }
 
@@ -111,7 +113,8 @@ def _receipt(story: _Story) -> dict[str, Any]:
 def _card(story: _Story) -> str:
     config = RunConfig.from_dict(story.run.config)
     table = "\n".join(
-        f"| {r.number} | {r.labeled} | {r.batches} | {r.val_accuracy:.2%} | {r.test_accuracy:.2%} |"
+        f"| {r.number} | {r.labeled} | {r.batches} | {percent(r.val_accuracy)} "
+        f"| {percent(r.test_accuracy)} |"
         for r in story.rounds
     )
     attribution = f"\nData: {story.dataset.attribution}\n" if story.dataset.attribution else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from vecaf.augmentation.words import Words
@@ -12,7 +13,7 @@ from vecaf.datasets.pool import Samples
 from vecaf.encoders import embed_images, load_pvm, set_facts
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
-from vecaf.encoders.vlm import imagenet_class_names, load_vlm
+from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.finetuning.learner import LEARNERS, Floats, HeadLearner, Rows, Watch
 from vecaf.recording import Recorder
 from vecaf.settings import Settings
@@ -29,21 +30,23 @@ def prepare(
         settings = replace(settings, device=config.device)
     device = choose_device(settings.device)
     watch = Watch(
-        progress=lambda done, total: recorder.stage("Embedding images", done, total),
+        progress=lambda done, total: recorder.stage("Looking at images", done, total),
         should_stop=recorder.should_stop,
     )
     recorder.stage("Loading the models")
     pvm = pvm_for(config, samples)
-    vlm = load_vlm(
-        config.vlm,
-        image_size=pvm.preprocessing.image_size,
-        device=device,
-        cache=settings.embeddings,
-    )
+
+    @cache
+    def vlm() -> VLM:
+        size = pvm.preprocessing.image_size
+        return load_vlm(config.vlm, image_size=size, device=device, cache=settings.embeddings)
+
+    if config.text_pull:
+        vlm()  # a model that can't be had should be said before anything is embedded
 
     def embed_rows(rows: Rows) -> Floats:
         keys = [samples.keys[row] for row in rows]
-        return vlm.embed_images(
+        return vlm().embed_images(
             keys,
             samples.path_of,
             settings=settings,
@@ -64,8 +67,8 @@ def prepare(
     words = Words(
         own=samples.captions,
         classes=samples.classes,
-        vocabulary=samples.classes or imagenet_class_names(),
-        embed_texts=vlm.embed_texts,
+        strength=config.text_pull,
+        embed_texts=lambda texts: vlm().embed_texts(texts),
         embed_rows=embed_rows,
     )
     return learner, words

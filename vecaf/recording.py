@@ -21,23 +21,32 @@ class Picks:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What a finished round measured; accuracies are 0 to 1, counts are cumulative."""
+    """What a finished round measured; counts are cumulative.
+
+    Accuracies are 0 to 1, None where the split has no labelled image. `seconds` are the last
+    attempt's, for a round that was interrupted.
+    """
 
     number: int  # from 1
     labeled: int  # images the model has been trained on
     batches: int  # optimizer steps since the run began
-    val_accuracy: float
-    test_accuracy: float
+    val_accuracy: float | None
+    test_accuracy: float | None
     confusion: list[list[int]]  # test set: rows are true classes, columns predicted
     seconds: float
 
     def sentence(self) -> str:
         """The result as a line of the run's log."""
         return (
-            f"Round {self.number}: {self.test_accuracy:.1%} of the test images right "
-            f"(validation {self.val_accuracy:.1%}) with {self.labeled} labelled images, "
-            f"{self.batches} batches so far, {self.seconds:.0f} s."
+            f"Round {self.number}: test accuracy {percent(self.test_accuracy)}, validation "
+            f"{percent(self.val_accuracy)}, with {self.labeled} labelled images and "
+            f"{self.batches} batches so far, in {self.seconds:.0f} s."
         )
+
+
+def percent(share: float | None) -> str:
+    """0.6789 → '67.9%'; 'not measured' for None."""
+    return "not measured" if share is None else f"{share:.1%}"
 
 
 class Recorder(Protocol):

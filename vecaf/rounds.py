@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from vecaf.augmentation.cea import augment
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
@@ -32,28 +31,26 @@ def run_rounds(
     batches = done[-1].batches if done else 0
     if done:
         learner.restore(len(done))
+        learner.drop_checkpoints(len(done))
 
     for number in range(len(done) + 1, config.rounds + 1):
         started = time.monotonic()
         say = Announcer(recorder, number, config.rounds)
 
-        say("looking at the pool")
-        view = learner.look(plan.pool)
-
-        say("weighing captions")
-        captions = words.embed(plan.pool, plan.visible_labels(picked))
-        seen = augment(view.features, captions, strength=config.text_pull).features
-
-        say("selecting images")
         if recorder.picks(number) is None:
+            say("looking at the pool")
+            view = learner.look(plan.pool)
+            say("weighing captions")
+            seen = words.pull(view.features, plan.pool, plan.visible_labels(picked))
+            say("selecting images")
             recorder.record_picks(number, plan.select(view, seen, picked, number))
             recorder.log(f"Round {number}: {config.strategy} picked {plan.budget} images.")
         picked = plan.picked(recorder, upto=number)
 
         say(f"training on {len(picked)} images")
-        captions = words.embed(plan.pool, plan.visible_labels(picked))
-        pulled = augment(learner.pretrained(plan.pool), captions, strength=config.text_pull)
-        extra = pulled.features[plan.places(picked)] if config.text_pull else seen[:0]
+        base = learner.pretrained(plan.pool)
+        pulled = words.pull(base, plan.pool, plan.visible_labels(picked))[plan.places(picked)]
+        extra = pulled if config.text_pull else pulled[:0]
         batches += learner.learn(number, picked, extra, plan.val, say.report(batches))
 
         say("testing")
@@ -83,6 +80,5 @@ def first_picks(
     learner, words = prepare(config, samples, recorder, settings.runs, settings)
     nothing = plan.picked(recorder, upto=0)
     view = learner.look(plan.pool)
-    captions = words.embed(plan.pool, plan.visible_labels(nothing))
-    seen = augment(view.features, captions, strength=config.text_pull).features
+    seen = words.pull(view.features, plan.pool, plan.visible_labels(nothing))
     return plan.select(view, seen, nothing, number=1)

@@ -77,11 +77,13 @@ def _tiles(run: RunSummary, rounds: Sequence[Round]) -> str:
     gain = ""
     if rounds:
         last = rounds[-1]
-        accuracy, labeled = m.percent(last.test_accuracy), m.number(last.labeled)
-        batches = m.number(last.batches)
-        if len(rounds) > 1:
-            points = 100 * (last.test_accuracy - rounds[0].test_accuracy)
-            gain = f"{points:+.1f} points since round 1"
+        labeled, batches = m.number(last.labeled), m.number(last.batches)
+        now, first = last.test_accuracy, rounds[0].test_accuracy
+        if now is None or first is None:
+            gain = "no labelled test images"
+        else:
+            accuracy = m.percent(now)
+            gain = f"{100 * (now - first):+.1f} points since round 1" if len(rounds) > 1 else ""
     tiles = (
         ("Test accuracy", accuracy, gain),
         ("Rounds", f"{run.rounds_done} of {run.rounds}", ""),

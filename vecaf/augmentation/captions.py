@@ -19,18 +19,17 @@ def captions_for(
     own: Sequence[str | None],
     labels: NDArray[np.int64],
     tags: NDArray[np.int64],
-    vocabulary: Sequence[str],
     classes: Sequence[str],
 ) -> list[str]:
     """One caption for every image.
 
     `own` (n): the users' sentences or None. `labels` (n,): indices into `classes`, −1 for every
-    label that may not be looked at. `tags` (n,): indices into `vocabulary`, see `nearest_tags`.
+    label that may not be looked at. `tags` (n,): the classes that images look like, see
+    `nearest_tags`.
     """
-    from_label = [template(name) for name in classes]
-    from_tag = [template(word) for word in vocabulary]
+    sentences = [template(name) for name in classes]
     return [
-        sentence or (from_label[label] if label >= 0 else from_tag[tag])
+        sentence or sentences[label if label >= 0 else tag]
         for sentence, label, tag in zip(own, labels, tags, strict=True)
     ]
 

@@ -8,6 +8,7 @@ whole or not at all, names never clash, and a row that two processes wrote count
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -102,8 +103,9 @@ class EmbeddingSet:
         for path in self.folder.iterdir():
             orphan = path.suffix == ".npy" and not path.with_suffix(KEYS).exists()
             orphan = orphan and not path.name.endswith(KEYS)
-            if (orphan or path.suffix == ".tmp") and path.stat().st_mtime < limit:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another process may be quicker
+                if (orphan or path.suffix == ".tmp") and path.stat().st_mtime < limit:
+                    path.unlink()
 
     def _open(self, keys_path: Path) -> tuple[Digests, npt.NDArray[np.float32]] | None:
         name = keys_path.name.removesuffix(KEYS)

@@ -31,9 +31,9 @@ def expected_cross_entropy(logits: Logits) -> NDArray[np.float32]:
     return np.asarray(-(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1), dtype=np.float32)
 
 
-def accuracy(logits: Logits, labels: Labels) -> float:
-    """Share of rows whose largest logit is the label's, 0 to 1; 0.0 for no rows."""
-    return float((logits.argmax(axis=1) == labels).mean()) if len(labels) else 0.0
+def accuracy(logits: Logits, labels: Labels) -> float | None:
+    """Share of rows whose largest logit is the label's, 0 to 1; None for no rows."""
+    return float((logits.argmax(axis=1) == labels).mean()) if len(labels) else None
 
 
 def confusion(logits: Logits, labels: Labels) -> NDArray[np.int64]:

@@ -90,7 +90,7 @@ def evaluate_files(
     totals = matrix.sum(axis=1)
     return Evaluation(
         images=len(rows),
-        accuracy=metrics.accuracy(logits, labels),
+        accuracy=metrics.accuracy(logits, labels) or 0.0,
         calibration_error=metrics.expected_calibration_error(logits, labels),
         class_accuracy={
             name: float(matrix[place, place] / totals[place])

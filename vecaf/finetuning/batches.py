@@ -80,6 +80,7 @@ class ImageBatches:
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.order.rows(step)).to(self.targets.device)
+        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout and stochastic depth draw from it
         pending = self._ahead.pop(step, None) or self._submit(step)
         self._ahead = {step + 1: self._submit(step + 1)}
         images = torch.stack([future.result() for future in pending])

@@ -74,6 +74,10 @@ def load_state(
                 slots.setdefault(int(index), {})[slot] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    for parameter, slot in optimizer.state.items():
+        for name, value in slot.items():
+            if value.shape == parameter.shape:  # fused steps pair memory: the layouts must agree
+                slot[name] = torch.empty_like(parameter).copy_(value)
     if averaged is not None:
         averaged.updates = numbers["updates"]
     return TrainState(numbers["step"], numbers["best"], numbers["loss_sum"])

@@ -55,18 +55,23 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Predictor:
         """Read an exported folder. Raises InputError when a file is missing or damaged."""
-        config, classes = _read_json(folder / CONFIG), _read_json(folder / LABELS)
+        config, classes = _read_json(folder / CONFIG, dict), _read_json(folder / LABELS, list)
         if config.get("format") != FORMAT:
             raise InputError(
                 f"{folder / CONFIG} has format {config.get('format')}, this program reads "
                 f"{FORMAT}. Update VeCAF Studio, or export the run again."
             )
-        stored: dict[str, Any] = config["preprocessing"]
-        for name in ("mean", "std"):
-            stored[name] = tuple(stored[name])
-        preprocessing = Preprocessing(**stored)
-        head = Head(torch.zeros(config["feature_dim"]), len(classes))
-        model = Classifier(_architecture(config, preprocessing), head)
+        try:
+            stored: dict[str, Any] = config["preprocessing"]
+            for name in ("mean", "std"):
+                stored[name] = tuple(stored[name])
+            preprocessing = Preprocessing(**stored)
+            head = Head(torch.zeros(config["feature_dim"]), len(classes))
+            model = Classifier(_architecture(config, preprocessing), head)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{folder / CONFIG} does not describe a model ({error}); export the run again."
+            ) from error
         try:
             model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
         except (RuntimeError, VecafError) as error:
@@ -106,10 +111,13 @@ def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, kind: type) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"There is no {path}; give the folder of an exported model.") from None
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); export the run again.") from error
+    if not isinstance(value, kind):
+        raise InputError(f"{path} is not what an export writes; export the run again.")
+    return value

@@ -20,7 +20,7 @@ from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import PVM
 from vecaf.finetuning.checkpoints import load_tensors
 from vecaf.finetuning.model import Classifier, Head, build_classifier, mean_direction
-from vecaf.finetuning.recipe import Images, predict, train_full, train_head
+from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
 
 Rows = NDArray[np.int64]
@@ -151,7 +151,9 @@ class FullLearner(HeadLearner):
     def learn(self, number: int, rows: Rows, augmented: Floats, val: Rows, report: Report) -> int:
         head_steps = 0
         if self.model is None or not self.goes_on:
-            head_steps = super().learn(number, rows, augmented, val, report)
+            goes_on = (self.round_folder(number) / FULL_CHECKPOINT).exists()
+            first = report.quiet_start() if goes_on else report  # keep the curve that follows
+            head_steps = super().learn(number, rows, augmented, val, first)
             assert self.head is not None
             self.model = self._new_model(self.head)
         state = train_full(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vecaf.errors import CanceledError
+from vecaf.errors import CanceledError, VecafError
 from vecaf.finetuning.checkpoints import load_state, save_state
 
 CHECKPOINT_SECONDS = 10.0  # at most this much work is lost to a power cut
@@ -36,7 +36,8 @@ class Hooks:
 
     `on_start(step)` says where the loop begins; `on_loss(step, mean loss of the epoch so far)`;
     `on_epoch(step, epoch, mean loss)` returns the validation score of the weights; `on_best()`
-    keeps them; `should_stop()` asks for cancellation.
+    keeps them; `should_stop()` asks for cancellation; `before_checkpoint()` makes what was
+    reported durable, since a loop that goes on does not report it again.
     """
 
     on_start: Callable[[int], None]
@@ -44,6 +45,7 @@ class Hooks:
     on_epoch: Callable[[int, int, float], float]
     on_best: Callable[[], None]
     should_stop: Callable[[], bool]
+    before_checkpoint: Callable[[], None]
 
 
 def fit(
@@ -57,16 +59,16 @@ def fit(
     checkpoint: Path,
     averaged: AveragedWeights | None = None,
     label_smoothing: float = 0.0,
-    frozen_statistics: bool = True,
 ) -> TrainState:
     """Minimise the cross-entropy of `model` over `batch(0)`, `batch(1)`, …
 
-    Batches are a function of the step alone, so a loop that goes on from `checkpoint` computes
-    what an uninterrupted one would have. The learning rate is warmed up over the first 5% of the
-    steps, then follows a cosine to zero. `frozen_statistics` keeps batch normalisation's running
-    statistics as pretrained: with few images, batch statistics are noise.
+    Batches are a function of the step alone, so on a CPU a loop that goes on from `checkpoint`
+    computes what an uninterrupted one would have. The learning rate is warmed up over the first 5%
+    of the steps, then follows a cosine to zero. Batch normalisation keeps its pretrained running
+    statistics: with few images, batch statistics are noise.
 
-    Raises CanceledError, after saving a checkpoint, when `hooks.should_stop()`.
+    Raises CanceledError when `hooks.should_stop()`, after saving a checkpoint, or when a hook does,
+    which loses what came after the last one; VecafError when the loss is no longer finite.
     """
     device = next(model.parameters()).device
     bf16 = device.type == "cuda"
@@ -77,12 +79,12 @@ def fit(
     losses = torch.zeros((), device=device)
     saved = reported = time.monotonic()
     model.train()
-    if frozen_statistics:
-        freeze_batch_norm(model)
+    freeze_batch_norm(model)
 
     while state.step < total:
         if hooks.should_stop():
             state.loss_sum += float(losses)
+            hooks.before_checkpoint()
             save_state(checkpoint, state, model, optimizer, averaged)
             raise CanceledError("The run was canceled; it can be resumed from here.")
 
@@ -102,6 +104,8 @@ def fit(
         in_epoch = (state.step - 1) % steps_per_epoch + 1
         if in_epoch == steps_per_epoch:
             mean = (state.loss_sum + float(losses)) / in_epoch
+            if not math.isfinite(mean):
+                raise VecafError("The training diverged. Choose a smaller learning rate.")
             score = hooks.on_epoch(state.step, state.step // steps_per_epoch, mean)
             if score > state.best:
                 state.best = score
@@ -114,13 +118,14 @@ def fit(
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             state.loss_sum += float(losses)
             losses.zero_()
+            hooks.before_checkpoint()
             save_state(checkpoint, state, model, optimizer, averaged)
             saved = time.monotonic()
     return state
 
 
 class AveragedWeights:
-    """Exponential moving average of a model's floating-point weights (its buffers are copied).
+    """Exponential moving average of a model's trainable weights.
 
     The decay is warmed up as min(decay, (1 + updates) / (10 + updates)), so that short trainings
     are not dominated by the starting weights.

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from vecaf.config import RunConfig
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import compile_encoder, encode_files
-from vecaf.errors import CanceledError
 from vecaf.finetuning.batches import FeatureBatches, ImageBatches
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.loop import AveragedWeights, Hooks, TrainState, fit
@@ -26,6 +25,7 @@ from vecaf.finetuning.report import Report
 
 HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not batches
 
+FULL_CHECKPOINT = "full-checkpoint.safetensors"
 FEW_PIXELS = 8_000_000  # on a CPU, converting a model takes as long as this many pixels eagerly
 
 
@@ -125,7 +125,7 @@ def train_full(
                 val_labels,
                 lambda: save_tensors(best, _state(shadow), {}),
             ),
-            checkpoint=folder / "full-checkpoint.safetensors",
+            checkpoint=folder / FULL_CHECKPOINT,
             averaged=averaged,
             label_smoothing=config.label_smoothing,
         )
@@ -177,11 +177,7 @@ def _hooks(
         if not len(labels):
             report.values(step, {"train_loss": loss})
             return float(epoch)  # nothing to compare by: later is better
-        try:
-            logits = validate()
-        except CanceledError:  # the epoch's checkpoint is written by the loop's own question
-            report.values(step, {"train_loss": loss})
-            raise
+        logits = validate()
         accuracy = float((logits.argmax(dim=1) == labels).float().mean())
         val_loss = float(F.cross_entropy(logits, labels))
         report.values(step, {"train_loss": loss, "val_loss": val_loss, "val_accuracy": accuracy})
@@ -193,6 +189,7 @@ def _hooks(
         on_epoch=on_epoch,
         on_best=keep,
         should_stop=report.should_stop,
+        before_checkpoint=report.flush,
     )
 
 

@@ -12,13 +12,19 @@ class Report:
 
     `start(step)`: the stage begins, or goes on from a checkpoint, here; what was said of later
     steps comes again. `values(step, {name: value})` for the curves, `epoch(done, total)` for
-    progress.
+    progress. `flush()`: what was said must be durable before a checkpoint goes past it.
     """
 
     start: Callable[[int], None]
     values: Callable[[int, dict[str, float]], None]
     epoch: Callable[[int, int], None]
     should_stop: Callable[[], bool]
+    flush: Callable[[], None]
+
+    def quiet_start(self) -> Report:
+        """The same for a stage that is repeated while a later one is to go on: nothing said of
+        that later stage is taken back."""
+        return replace(self, start=lambda step: None)
 
     def after(self, steps: int) -> Report:
         """The same for a stage that follows another of so many `steps`."""

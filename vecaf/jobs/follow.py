@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from vecaf.errors import UnavailableError
 from vecaf.store import ENDED, Store
 from vecaf.store.runs import RunSummary, run_summary
 from vecaf.store.workers import worker_alive
@@ -18,41 +19,60 @@ STOP_SECONDS = 15.0
 
 
 @contextmanager
-def some_worker(store: Store) -> Iterator[None]:
-    """A worker is alive within the block: the studio's own, or one that ends with the block."""
-    with store.read() as session:
-        alive = worker_alive(session)
-    if alive:
-        yield
-        return
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vecaf", "worker"],
-        env=os.environ | store.settings.as_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-    )
+def some_worker(store: Store) -> Iterator[Callable[[], None]]:
+    """Yield a function that sees to it that a worker is alive, starting one where there is none.
+
+    What it started ends with the block. It raises UnavailableError when that worker ended by
+    itself and no other is alive.
+    """
+    started: subprocess.Popen[bytes] | None = None
+
+    def ensure() -> None:
+        nonlocal started
+        with store.read() as session:
+            alive = worker_alive(session)
+        if alive or (started is not None and started.poll() is None):
+            return
+        if started is not None:
+            raise UnavailableError(
+                f"The worker ended with status {started.returncode}. Run python -m vecaf worker "
+                "to see why; the run stays queued."
+            )
+        started = subprocess.Popen(
+            [sys.executable, "-m", "vecaf", "worker"],
+            env=os.environ | store.settings.as_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+        )
+
     try:
-        yield
+        yield ensure
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if started is not None:
+            started.terminate()
+            try:
+                started.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
 
 
 def follow(
     store: Store, user_id: int, run_id: int, show: Callable[[RunSummary], None]
 ) -> RunSummary:
-    """Wait until the run has ended, calling `show` whenever it moved; its last summary."""
+    """Wait until the run has ended, calling `show` whenever it moved; its last summary.
+
+    Raises UnavailableError when no worker can be kept alive.
+    """
     shown = None
-    while True:
-        with store.read() as session:
-            run = run_summary(session, user_id, run_id)
-        if run != shown:
-            show(run)
-            shown = run
-        if run.state in ENDED:
-            return run
-        time.sleep(LOOK_SECONDS)
+    with some_worker(store) as ensure:
+        while True:
+            with store.read() as session:
+                run = run_summary(session, user_id, run_id)
+            if run != shown:
+                show(run)
+                shown = run
+            if run.state in ENDED:
+                return run
+            ensure()
+            time.sleep(LOOK_SECONDS)

@@ -34,9 +34,9 @@ def vecaf(
     steps: int = 30,
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
-    dimensions: int = 64,
+    dimensions: int = 128,
     restarts: int | None = None,
-    width: float = 0.2,
+    width: float = 0.05,
 ) -> Picks:
     """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.
 

@@ -201,8 +201,8 @@ class Round(Base):
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1
     labeled: Mapped[int]  # images with a label the model was trained on, cumulative
     batches: Mapped[int]  # optimizer steps spent, cumulative
-    val_accuracy: Mapped[float]  # 0 to 1
-    test_accuracy: Mapped[float]
+    val_accuracy: Mapped[float | None]  # 0 to 1; None where the split has no labelled image
+    test_accuracy: Mapped[float | None]
     confusion: Mapped[dict[str, Any]]  # {"test": rows true, columns predicted}
     seconds: Mapped[float]
     finished_at: Mapped[datetime] = mapped_column(default=now)

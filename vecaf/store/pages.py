@@ -145,11 +145,12 @@ def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[i
         sa.select(Round.run_id, Round.test_accuracy)
         .join(Run, Run.id == Round.run_id)
         .where(Run.owner_id == user_id, Round.run_id.in_(run_ids))
+        .where(Round.test_accuracy.is_not(None))
         .order_by(Round.number)
     )
     found: dict[int, list[float]] = {}
     for run_id, accuracy in session.execute(query):
-        found.setdefault(run_id, []).append(accuracy)
+        found.setdefault(run_id, []).append(float(accuracy or 0))
     return found
 
 

@@ -134,7 +134,7 @@ def artifacts_of(session: Session, user_id: int, run_id: int) -> Sequence[Artifa
     ).all()
 
 
-def _summaries() -> sa.Select[Run, str, int, float, float]:
+def _summaries() -> sa.Select[Run, str, int, float | None, float | None]:
     last = (
         sa.select(Round.run_id, sa.func.max(Round.number).label("number"))
         .group_by(Round.run_id)
@@ -154,7 +154,7 @@ def _summaries() -> sa.Select[Run, str, int, float, float]:
     )
 
 
-def _summary(row: sa.Row[Run, str, int, float, float]) -> RunSummary:
+def _summary(row: sa.Row[Run, str, int, float | None, float | None]) -> RunSummary:
     run, dataset, number, val_accuracy, test_accuracy = row  # the last three may be NULL
     return RunSummary(
         id=run.id,
