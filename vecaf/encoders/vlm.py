@@ -100,7 +100,7 @@ def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
     @lru_cache(maxsize=1)
     def head() -> tuple[Array, Array, Array]:
         weight, bias = pvm.classifier()
-        classes = text_tower([f"a photo of a {gloss}" for gloss in _imagenet(detailed=True)])
+        classes = text_tower([f"a photo of a {gloss}" for gloss in _imagenet_classes()])
         return weight, bias, classes - classes.mean(axis=0)
 
     return VLM("embedded", pvm, text_tower, lambda features: convex_combination(features, *head()))
@@ -129,12 +129,8 @@ def load_vlm(
     return VLM(name, tower, tower.text_tower(device, cache), lambda features: features)
 
 
-def imagenet_class_names() -> list[str]:
-    """The first name of each of the 1000 ImageNet-1k classes, in the order of the logits."""
-    return [names.split(",")[0] for names in _imagenet(detailed=False)]
-
-
-def _imagenet(*, detailed: bool) -> list[str]:
+def _imagenet_classes() -> list[str]:
+    """Names and gloss of the 1000 ImageNet-1k classes, in the order of the logits."""
     from timm.data.imagenet_info import ImageNetInfo
 
-    return list(ImageNetInfo().label_descriptions(detailed=detailed))
+    return list(ImageNetInfo().label_descriptions(detailed=True))
