@@ -340,17 +340,8 @@ def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
         raise VecafError(ended.error or f"Run {run_id} failed.")
     with store.read() as session:
         rounds = rounds_of(session, user, run_id)
-    listed = [
-        {
-            "round": r.number,
-            "labeled": r.labeled,
-            "batches": r.batches,
-            "val_accuracy": r.val_accuracy,
-            "test_accuracy": r.test_accuracy,
-            "seconds": r.seconds,
-        }
-        for r in rounds
-    ]
+    kept = ("labeled", "batches", "val_accuracy", "test_accuracy", "seconds")
+    listed = [{"round": r.number} | {name: getattr(r, name) for name in kept} for r in rounds]
     rows = [
         [r.number, r.labeled, r.batches, percent(r.val_accuracy), percent(r.test_accuracy)]
         for r in rounds
@@ -363,17 +354,8 @@ def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
 
 
 def _run_as_dict(run: RunSummary) -> dict[str, Any]:
-    return {
-        "run": run.id,
-        "name": run.name,
-        "dataset": run.dataset,
-        "strategy": run.strategy,
-        "state": run.state,
-        "rounds_done": run.rounds_done,
-        "val_accuracy": run.val_accuracy,
-        "test_accuracy": run.test_accuracy,
-        "error": run.error,
-    }
+    kept = ("name", "dataset", "strategy", "state", "rounds_done", "val_accuracy", "test_accuracy")
+    return {"run": run.id, **{name: getattr(run, name) for name in kept}, "error": run.error}
 
 
 def _share(run: RunSummary) -> str:
