@@ -107,3 +107,16 @@ def command(line: str) -> str:
         f'<div class="command"><code tabindex="0">{text(line)}</code>'
         f'<button type="button" class="quiet" data-copy="{text(line)}">Copy</button></div>'
     )
+
+
+def dataset_picker(path: str, datasets: Sequence[tuple[int, str]], chosen: int) -> str:
+    """A select that goes to `path?dataset=ID` (studio.js does the going); (id, name) choices."""
+    options = "".join(
+        f'<option value="{text(path)}?dataset={id_}"{" selected" if id_ == chosen else ""}>'
+        f"{text(name)}</option>"
+        for id_, name in datasets
+    )
+    return (
+        f'<label class="dataset-picker"><span>Dataset</span><select data-jump>{options}</select>'
+        "</label>"
+    )

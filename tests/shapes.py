@@ -60,4 +60,5 @@ def make_samples(folder: Path, n: int = 90, captions: bool = False) -> Samples:
         labels=np.array([label for _, label in files], dtype=np.int64),
         captions=tuple(f"a drawn {CLASSES[label]}" if captions else None for _, label in files),
         short_sides=np.full(n, SIDE, dtype=np.int64),
+        excluded=np.zeros(n, dtype=bool),
     )

@@ -62,6 +62,11 @@ class RunConfig:
     )
     budget: str = option("5%", "Images picked in each round: a count (100) or a share (2%).")
     rounds: int = option(3, "How often to select and train.", minimum=1, maximum=100)
+    subset: str = option(
+        "",
+        "A saved selection of the dataset: the first round trains on its labelled images instead "
+        "of selecting.",
+    )
     mode: str = option(
         "head-only",
         "head-only trains a classifier on fixed features (fast); full also finetunes the model.",
@@ -112,6 +117,11 @@ class RunConfig:
         "How far features are pulled toward their caption's embedding (CEA's η); 0 turns it off.",
         minimum=0.0,
         maximum=1.0,
+    )
+    target_words: str = option(
+        "",
+        "Words for a domain that the model must cope with and has no images of, such as "
+        "'in thick fog'.",
     )
     image_size: int = option(
         0,

@@ -26,9 +26,12 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-def check_pool(config: RunConfig, classes: Sequence[str], counts: Sequence[int]) -> int:
+def check_pool(
+    config: RunConfig, classes: Sequence[str], counts: Sequence[int], given: int | None = None
+) -> int:
     """The budget of a round as a count, if a pool of so many labelled images a class can serve it.
 
+    `given`: how many images the first round has without selecting, where the run has a subset.
     Raises InputError for a pool without two labelled classes, a budget that it can't serve in
     every round, or a strategy that the track rules out.
     """
@@ -44,8 +47,11 @@ def check_pool(config: RunConfig, classes: Sequence[str], counts: Sequence[int])
             "least two classes."
         )
     size = sum(counts)
+    if given is not None and config.rounds == 1:
+        return given
     budget = parse_budget(config.budget).of(size)
-    if budget * config.rounds > size:
+    first = budget if given is None else given
+    if first + budget * (config.rounds - 1) > size:
         raise InputError(
             f"{config.rounds} rounds of {budget} images are more than the {size} images of the "
             "pool. Choose a smaller budget or fewer rounds."
@@ -79,7 +85,7 @@ class Plan:
         labeled = samples.labels >= 0
         pool = samples.pool[labeled[samples.pool]]
         counts = np.bincount(samples.labels[pool], minlength=len(samples.classes))
-        budget = check_pool(config, samples.classes, counts.tolist())
+        budget = check_pool(config, samples.classes, counts.tolist(), 0 if config.subset else None)
         test, val = (rows[labeled[rows]] for rows in (samples.rows(TEST), samples.rows(VAL)))
         return cls(config, samples, pool, val, test, budget)
 

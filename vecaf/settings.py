@@ -92,6 +92,10 @@ class Settings:
         return self.home / "runs"
 
     @property
+    def tasks(self) -> Path:
+        return self.home / "tasks"
+
+    @property
     def uploads(self) -> Path:
         return self.home / "uploads"
 

@@ -25,7 +25,22 @@
   wish.addEventListener("change", repaint);
 
   /* The bar is there before Gradio is, so changing pages does not blink. */
-  const PAGES = [["/", "Data"], ["/finetune", "Finetune"], ["/runs", "Runs"]];
+  const PAGES = [
+    ["/", "Data"], ["/explore", "Explore"], ["/select", "Select"], ["/label", "Label"],
+    ["/finetune", "Finetune"], ["/runs", "Runs"], ["/shift", "Shift"], ["/predict", "Predict"],
+  ];
+  const session = (key, value) => {
+    try {
+      if (value === undefined) return sessionStorage.getItem(key);
+      sessionStorage.setItem(key, value);
+    } catch { /* private window: not kept */ }
+    return null;
+  };
+  const remember = () => {
+    const dataset = new URLSearchParams(location.search).get("dataset");
+    if (/^\d+$/.test(dataset ?? "")) session("studio-dataset", dataset);
+  };
+  addEventListener("studio:go", remember);
   const bar = () => {
     const logo = document.querySelector('meta[name="studio-logo"]').content;
     const here = location.pathname.replace(/\/+$/, "") || "/";
@@ -49,6 +64,12 @@
       title?.setAttribute("tabindex", "-1");
       title?.focus();
     });
+    header.querySelector("nav").addEventListener("click", (event) => { // the dataset comes along
+      const link = event.target.closest("a");
+      const dataset = new URLSearchParams(location.search).get("dataset") ?? session("studio-dataset");
+      if (link && dataset && !["/", "/runs"].includes(link.pathname)) link.search = `?dataset=${dataset}`;
+    });
+    remember();
     const name = PAGES.find(([path]) => path === here)?.[1];
     if (name) // Gradio gives every page the same title, once it has started
       new MutationObserver(() => {
@@ -135,8 +156,9 @@
     element.querySelectorAll("[data-eta]").forEach(left);
   };
 
-  /* A live piece: `props.value` is HTML. Clicks on [data-act] go to the server as the event "act"
-     with the element's data; links with data-go change the address and ask for the new view. */
+  /* A live piece: `props.value` is HTML. Clicks on [data-act], submits of form[data-act] (with its
+     fields) and changes of [data-change] go to the server as the event "act" with the element's
+     data; links with data-go and select[data-jump] change the address and ask for the new view. */
   studio.live = (element, props, trigger, watch) => {
     const root = element.querySelector(".live");
     const show = () => {
@@ -147,12 +169,26 @@
     };
     watch("value", show);
     show();
+    const act = (data) => trigger("act", { ...data, query: location.search });
+    root.addEventListener("submit", (event) => {
+      const form = event.target.closest("form[data-act]");
+      if (!form) return;
+      event.preventDefault();
+      if (form.dataset.sure && !confirm(form.dataset.sure)) return;
+      act({ ...form.dataset, ...Object.fromEntries(new FormData(form, event.submitter)) });
+    });
+    root.addEventListener("change", (event) => {
+      const field = event.target.closest("[data-change]"); // its value goes out as it changes
+      if (field) act({ ...field.dataset, act: field.dataset.change, value: field.value });
+      const jump = event.target.closest("select[data-jump]"); // its value is an address
+      if (jump) studio.go(jump.value);
+    });
     root.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-act]");
+      const button = event.target.closest("[data-act]:not(form)");
       if (button) {
         if (button.dataset.sure && !confirm(button.dataset.sure)) return;
         button.setAttribute("aria-busy", "true");
-        trigger("act", { ...button.dataset, query: location.search });
+        act(button.dataset);
         return;
       }
       const link = event.target.closest("a[data-go]");

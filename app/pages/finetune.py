@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-import sqlalchemy as sa
 from gradio.components.navbar import Navbar
 
 from app import markup as m
@@ -16,8 +15,9 @@ from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, VecafError
 from vecaf.plan import check_pool
-from vecaf.store import TRAIN, Sample, dataset_named
-from vecaf.store.pages import dataset_names
+from vecaf.store import dataset_named
+from vecaf.store.datasets import pool_by_class
+from vecaf.store.pages import dataset_choices, dataset_names
 
 TITLE = (
     '<div class="title"><h1>Finetune</h1><p>Choose what is picked and how the model learns from '
@@ -55,7 +55,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         user = studio.user(request)
         with studio.store.read() as session:
             names = dataset_names(session, user)
-        values = form.restored(stored, names, parameters(address).get("dataset"))
+            wanted = parameters(address).get("dataset")
+            by_id = {str(id_): name for id_, name in dataset_choices(session, user)}
+            wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
+        values = form.restored(stored, names, wanted)
         dataset = gr.Dropdown(names, value=values[0])
         return [dataset, *values[1:], _summary(studio, user, values)]
 
@@ -95,13 +98,7 @@ def _check(studio: Studio, user: int, config: RunConfig) -> tuple[int, int]:
     """(images a round, images in the pool); raises InputError where the dataset can't serve it."""
     with studio.store.read() as session:
         dataset = dataset_named(session, user, config.dataset)
-        counts = session.execute(
-            sa.select(Sample.label, sa.func.count())
-            .where(Sample.dataset_id == dataset.id, Sample.split == TRAIN)
-            .group_by(Sample.label)
-        ).all()
-    labeled = {label: count for label, count in counts if label is not None}
-    by_class = [labeled.get(index, 0) for index in range(len(dataset.classes))]
+        by_class = pool_by_class(session, dataset)
     return check_pool(config, dataset.classes, by_class), sum(by_class)
 
 

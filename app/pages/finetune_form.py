@@ -85,8 +85,9 @@ def read(values: Sequence[Any]) -> RunConfig:
     given = dict(zip((item.name for item in FIELDS), values, strict=True))
     if not given["dataset"]:
         raise InputError("Choose a dataset.")
-    for name, value in given.items():
-        if value is None or value == "":
+    for item in FIELDS:
+        name, value = item.name, given[item.name]
+        if value is None or (value == "" and item.default != ""):
             raise InputError(f"{label(name)} is empty.")
     return RunConfig.from_dict(given)
 

@@ -137,6 +137,7 @@ def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str)
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("7%")
     expect(command).to_contain_text("--track labels-known --budget 7%")
     page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == command.inner_text()
 

@@ -42,6 +42,7 @@ class Samples:
     labels: NDArray[np.int64]
     captions: tuple[str | None, ...]
     short_sides: NDArray[np.int64]  # pixels
+    excluded: NDArray[np.bool_]  # from the pool, by hand
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -60,7 +61,8 @@ class Samples:
 
     @property
     def pool(self) -> NDArray[np.int64]:
-        return self.rows(TRAIN)
+        """Positions of the images that may be selected."""
+        return np.flatnonzero((self.splits == TRAIN) & ~self.excluded)
 
 
 def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
@@ -74,6 +76,7 @@ def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
         Sample.caption,
         Sample.width,
         Sample.height,
+        Sample.excluded,
     )
     query = sa.select(*columns).where(Sample.dataset_id == dataset.id).order_by(Sample.id)
     rows = session.execute(query).all()
@@ -86,4 +89,5 @@ def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
         labels=np.array([-1 if row.label is None else row.label for row in rows], dtype=np.int64),
         captions=tuple(row.caption for row in rows),
         short_sides=np.array([min(row.width, row.height) for row in rows], dtype=np.int64),
+        excluded=np.array([row.excluded for row in rows], dtype=bool),
     )

@@ -1,4 +1,4 @@
-"""The process that does one attempt at a job: `python -m vecaf.jobs.child run|import ID ATTEMPT`.
+"""The process that does one attempt at a job: `python -m vecaf.jobs.child KIND ID ATTEMPT`.
 
 A worker starts it in a process group of its own and holds its standard input open. It writes the
 job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
@@ -28,13 +28,15 @@ from vecaf.jobs.locks import FileLock
 from vecaf.jobs.places import folder_of, lock_of, log_of
 from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
 from vecaf.settings import Settings
-from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, dataset_named
+from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task, dataset_named
 from vecaf.store.imports import dataset_from
-from vecaf.store.jobs import Kind, StaleAttemptError, end, fenced
+from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
 
 ENDED_STATUS, STOPPED_STATUS, STALE_STATUS = 0, 75, 76
 ORPHAN_PATIENCE_SECONDS = 5.0
 NICENESS = 5  # pages stay quick while a run uses every core
+
+Work = Callable[[Store, int, int, Callable[[], bool]], None]
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +58,8 @@ def main(arguments: list[str]) -> int:
         try:
             if not lock.acquire_from_orphan(ORPHAN_PATIENCE_SECONDS):
                 raise UnavailableError(f"Another process still works on {kind} {job_id}.")
-            do = do_run if kind == "run" else do_import
-            do(store, job_id, attempt, stopping.is_set)
+            work: dict[Kind, Work] = {"run": do_run, "import": do_import, "task": do_task}
+            work[kind](store, job_id, attempt, stopping.is_set)
         except (CanceledError, StaleAttemptError) as error:
             logger.info("%s", error)
             return STOPPED_STATUS if isinstance(error, CanceledError) else STALE_STATUS
@@ -73,6 +75,8 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     """Do the run, or the rest of it, and write that it is finished."""
     from vecaf.config import RunConfig
     from vecaf.datasets.pool import load_samples
+    from vecaf.datasets.snapshot import as_begun
+    from vecaf.jobs.given import record_given
     from vecaf.rounds import run_rounds
 
     settings = store.settings
@@ -82,7 +86,9 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
         samples = load_samples(session, dataset, settings.images)
     config = RunConfig.from_dict(run.config)
     folder = folder_of(settings, "run", run_id)
+    samples = as_begun(samples, folder)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
+    record_given(config, samples, recorder, store, run)
     run_rounds(config, samples, recorder, folder, settings)
     recorder.flush()
     with store.write() as session:
@@ -96,7 +102,7 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
     with store.read() as session:
         job = session.get_one(Import, import_id)
         registered = dataset_from(session, job) is not None
-    progress = ImportProgress(store, import_id, attempt, stopping)
+    progress = Progress(store, "import", import_id, attempt, stopping)
     if not registered:  # else an attempt before this one was killed right after its commit
         bring = (
             partial(import_demo, store, job.source.removeprefix("demo:"))
@@ -116,32 +122,56 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
         end(session, done, FINISHED)
 
 
-class ImportProgress:
-    """Shows an import's progress in its row, at most twice a second, and sees a cancel."""
+def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
+    """Do the task and write its result."""
+    from vecaf.tasks import TASKS, Work
+
+    with store.read() as session:
+        task = session.get_one(Task, task_id)
+    progress = Progress(store, "task", task_id, attempt, stopping)
+    work = Work(
+        store=store,
+        user_id=task.owner_id,
+        dataset_id=task.dataset_id,
+        folder=folder_of(store.settings, "task", task_id),
+        stage=progress.show,
+        should_stop=progress.should_stop,
+    )
+    result = TASKS[task.kind](work, **task.params)
+    with store.write() as session:
+        done = fenced(session, "task", task_id, attempt)
+        assert isinstance(done, Task)
+        done.result = result
+        end(session, done, FINISHED)
+
+
+class Progress:
+    """Shows a job's progress in its row, at most twice a second, and sees a cancel."""
 
     def __init__(
-        self, store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]
+        self, store: Store, kind: Kind, job_id: int, attempt: int, stopping: Callable[[], bool]
     ) -> None:
-        self._store, self._id, self._attempt = store, import_id, attempt
+        self._store, self._kind, self._id, self._attempt = store, kind, job_id, attempt
         self._stopping = stopping
         self._stage = ""
         self._due = 0.0
         self._asked_at = 0.0
         self._canceled = False
 
-    def show(self, stage: str, done: int, total: int) -> None:
-        """Raises StaleAttemptError once another attempt owns the import."""
+    def show(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Raises StaleAttemptError once another attempt owns the job."""
         if stage == self._stage and time.monotonic() < self._due:
             return
         self._stage, self._due = stage, time.monotonic() + HOLD_SECONDS
         with self._store.write() as session:
-            job = fenced(session, "import", self._id, self._attempt)
+            job = fenced(session, self._kind, self._id, self._attempt)
             job.stage, job.done, job.total = stage[:200], done, total
 
     def should_stop(self) -> bool:
         if not self._canceled and time.monotonic() - self._asked_at > HOLD_SECONDS:
             self._asked_at = time.monotonic()
-            query = sa.select(Import.cancel_requested).where(Import.id == self._id)
+            job = KINDS[self._kind]
+            query = sa.select(job.cancel_requested).where(job.id == self._id)
             with self._store.read() as session:
                 self._canceled = session.scalar(query) is not False
         return self._canceled or self._stopping()

@@ -9,8 +9,13 @@ from vecaf.store.jobs import Kind
 
 
 def folder_of(settings: Settings, kind: Kind, job_id: int) -> Path:
-    """A run's folder is kept; an import's holds only its lock and its log until it ends."""
-    return settings.runs / str(job_id) if kind == "run" else settings.uploads / f"import-{job_id}"
+    """A run's and a task's folder are kept; an import's holds its lock and log until it ends."""
+    folders: dict[Kind, Path] = {
+        "run": settings.runs / str(job_id),
+        "import": settings.uploads / f"import-{job_id}",
+        "task": settings.tasks / str(job_id),
+    }
+    return folders[kind]
 
 
 def log_of(settings: Settings, kind: Kind, job_id: int) -> Path:

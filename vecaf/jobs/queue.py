@@ -1,4 +1,4 @@
-"""Submitting, canceling and resuming runs and imports, from any process.
+"""Submitting, canceling and resuming runs, imports and tasks, from any process.
 
 The row in the store is the truth; the queue (DBOS, in a database of its own) is what makes some
 worker carry it out. Between the two writes a crash can fall, and there may be no queue yet. So the
@@ -9,10 +9,10 @@ and then, enqueues what is missing: doing so twice does nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -29,12 +29,15 @@ from vecaf.store import (
     Import,
     Run,
     Store,
+    Task,
     dataset_named,
     visible,
 )
 from vecaf.store.datasets import pool_by_class
 from vecaf.store.imports import check_name_free
 from vecaf.store.jobs import Kind, give_up, note, request_cancel, unfinished
+from vecaf.store.subsets import labeled_of, subset_named
+from vecaf.store.tasks import find_task
 from vecaf.store.workers import worker_alive
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ APPLICATION = "vecaf"
 WORKFLOW = "job"
 VERSION = "1"
 """Of the workflow's steps, not of the program: workflows of another version are left alone."""
-QUEUES: dict[Kind, str] = {"run": "runs", "import": "imports"}
+QUEUES: dict[Kind, str] = {"run": "runs", "import": "imports", "task": "tasks"}
 
 logger = logging.getLogger(__name__)
 
@@ -59,11 +62,20 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
 
     with store.write() as session:
         dataset = dataset_named(session, user_id, config.checked().dataset)
-        check_pool(config, dataset.classes, pool_by_class(session, dataset))
+        given = None
+        if config.subset:
+            subset = subset_named(session, user_id, dataset.id, config.subset)
+            given = labeled_of(session, subset)
+            if not given:
+                raise InputError(
+                    f"No image of the selection '{config.subset}' has a label yet. Label them "
+                    "first."
+                )
+        check_pool(config, dataset.classes, pool_by_class(session, dataset), given)
         run = Run(
             owner_id=user_id,
             dataset_id=dataset.id,
-            name=f"{config.strategy} on {dataset.name}, {config.budget} × {config.rounds}",
+            name=_run_name(config, dataset.name),
             config=config.as_dict(),
             seed=config.seed,
         )
@@ -96,6 +108,38 @@ def submit_import(store: Store, source: str | Path, name: str, user_id: int) -> 
         import_id, submission = job.id, job.submission
     enqueue(store.settings, [("import", import_id, submission)])
     return import_id
+
+
+def submit_task(
+    store: Store, kind: str, dataset_id: int, params: Mapping[str, Any], user_id: int
+) -> int:
+    """Queue a task (a function of `vecaf.tasks`) on a dataset and return its id.
+
+    Where the same task with the same `params` is queued, running or finished, its id is returned
+    and nothing is queued: params therefore hold whatever the result depends on, such as the
+    dataset's revision. Raises InputError for a kind that does not exist or wrong parameters,
+    NotFoundError for the dataset.
+    """
+    from vecaf.tasks import check_params
+
+    check_params(kind, params)
+    with store.write() as session:
+        found = find_task(session, user_id, dataset_id, kind, params)
+        if found is not None:
+            return found.id
+        task = Task(owner_id=user_id, dataset_id=dataset_id, kind=kind, params=dict(params))
+        session.add(task)
+        session.flush()
+        task_id, submission = task.id, task.submission
+    enqueue(store.settings, [("task", task_id, submission)])
+    return task_id
+
+
+def cancel_task(store: Store, task_id: int, user_id: int) -> str:
+    """Cancel a task and return its state, as `cancel_run`."""
+    with store.write() as session:
+        task = visible(session, user_id, Task, task_id)
+        return request_cancel(session, task, worker_alive=worker_alive(session))
 
 
 def cancel_run(store: Store, run_id: int, user_id: int) -> str:
@@ -137,6 +181,12 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
         note(session, run, "Queued again.")
         submission = run.submission
     enqueue(store.settings, [("run", run_id, submission)])
+
+
+def _run_name(config: RunConfig, dataset: str) -> str:
+    if config.subset and config.rounds == 1:
+        return f"{config.subset} of {dataset}"
+    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}"
 
 
 def queue_url(settings: Settings) -> str:

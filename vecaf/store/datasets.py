@@ -73,11 +73,20 @@ def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
     ]
 
 
+def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions on a sample that make it one of the dataset's pool."""
+    return (
+        Sample.dataset_id == dataset_id,
+        Sample.split == TRAIN,
+        Sample.excluded.is_(False),
+    )
+
+
 def pool_by_class(session: Session, dataset: Dataset) -> list[int]:
     """How many labelled images of each class the pool holds, in the order of `dataset.classes`."""
     counted = session.execute(
         sa.select(Sample.label, sa.func.count().label("size"))
-        .where(Sample.dataset_id == dataset.id, Sample.split == TRAIN, Sample.label.is_not(None))
+        .where(*in_pool(dataset.id), Sample.label.is_not(None))
         .group_by(Sample.label)
     )
     sizes = {row.label: row.size for row in counted}

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import NotFoundError
-from vecaf.store.models import Dataset, Import, Run, Sample
+from vecaf.store.models import Dataset, Import, Run, Sample, Subset, Task
 
-Owned = TypeVar("Owned", Dataset, Import, Run)
+Owned = TypeVar("Owned", Dataset, Import, Run, Subset, Task)
 
 
 def visible(session: Session, user_id: int, kind: type[Owned], thing_id: int) -> Owned:
-    """The dataset, import or run with this id, if this user may see it; else NotFoundError."""
+    """The thing of this kind with this id, if this user may see it; else NotFoundError."""
     thing = session.get(kind, thing_id)
     if thing is None or thing.owner_id != user_id:
         raise NotFoundError(f"There is no {kind.__tablename__} {thing_id}.")

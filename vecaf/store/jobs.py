@@ -1,4 +1,4 @@
-"""What a run and an import share: their way from queued to an end, and the fence on writers.
+"""What runs, imports and tasks share: the way from queued to an end, and the fence on writers.
 
 Every function here works inside a `Store.write()` session of the caller and commits nothing itself.
 """
@@ -21,12 +21,13 @@ from vecaf.store.models import (
     Event,
     Import,
     Run,
+    Task,
     now,
 )
 
-Job = Run | Import
-Kind = Literal["run", "import"]
-KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import}
+Job = Run | Import | Task
+Kind = Literal["run", "import", "task"]
+KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import, "task": Task}
 
 
 class StaleAttemptError(VecafError):
@@ -46,7 +47,7 @@ def begin(session: Session, kind: Kind, job_id: int, submission: int) -> int | N
         return None
     job.attempt += 1
     job.state, job.stage, job.done, job.total = RUNNING, "starting", 0, 0
-    if isinstance(job, Run) and job.started_at is None:
+    if isinstance(job, Run | Task) and job.started_at is None:
         job.started_at = now()
     note(session, job, "Started." if job.attempt == 1 else f"Goes on (attempt {job.attempt}).")
     return job.attempt
@@ -115,14 +116,14 @@ def unfinished(session: Session) -> list[tuple[Kind, int, int]]:
 
 
 def note(session: Session, job: Job, message: str, level: str = "info") -> None:
-    """Add a line to a run's log; an import has its report instead."""
+    """Add a line to a run's log; the others have none."""
     if isinstance(job, Run):
         session.add(Event(run_id=job.id, level=level, message=message))
 
 
 def _locked(session: Session, kind: Kind, job_id: int) -> Job | None:
     # FOR UPDATE is what PostgreSQL needs; SQLite's write sessions hold the write lock already.
-    model: type[Run] | type[Import] = KINDS[kind]
+    model: type[Job] = KINDS[kind]
     job = session.get(model, job_id, with_for_update=True, populate_existing=True)
-    assert job is None or isinstance(job, Run | Import)
+    assert job is None or isinstance(job, Run | Import | Task)
     return job

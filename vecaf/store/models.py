@@ -15,12 +15,15 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 TRAIN, VAL, TEST = "train", "val", "test"
 QUEUED, RUNNING, FINISHED, FAILED, CANCELED = "queued", "running", "finished", "failed", "canceled"
 ENDED = (FINISHED, FAILED, CANCELED)
+SUBSET, SELECTION, EVALUATION = "subset", "selection", "evaluation"
+SUBSET_KINDS = (SUBSET, SELECTION, EVALUATION)
 # SQLite hands a deleted last row's id out again unless told not to: ids name workflows and folders.
 NEVER_REUSED = {"sqlite_autoincrement": True}
 
@@ -76,6 +79,7 @@ class Dataset(Base):
     source: Mapped[str] = mapped_column(Text)  # what was imported, for people
     attribution: Mapped[str | None] = mapped_column(Text)
     report: Mapped[dict[str, Any]]  # vecaf.datasets' ImportReport as a mapping
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")  # rises with every edit
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -100,19 +104,102 @@ class Sample(Base):
     split: Mapped[str] = mapped_column(String(8))  # train, val, test
     label: Mapped[int | None]
     caption: Mapped[str | None] = mapped_column(Text)
+    excluded: Mapped[bool] = mapped_column(default=False, server_default=false())  # from the pool
+
+
+class Edit(Base):
+    """One change of labels, captions or exclusions, of one image or many; it can be undone."""
+
+    __tablename__ = "edit"
+    __table_args__ = NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dataset_id: Mapped[int] = mapped_column(
+        ForeignKey("dataset.id", ondelete="CASCADE"), index=True
+    )
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    kind: Mapped[str] = mapped_column(String(16))  # label, caption or excluded
+    images: Mapped[int]
+    undone: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Annotation(Base):
-    """The history of a sample's labels and captions: what, by whom, when."""
+    """The history of a sample's labels, captions and exclusions: what, by whom, when."""
 
     __tablename__ = "annotation"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"), index=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
-    kind: Mapped[str] = mapped_column(String(16))  # label or caption
-    value: Mapped[str | None] = mapped_column(Text)
+    edit_id: Mapped[int | None] = mapped_column(
+        ForeignKey("edit.id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16))  # label, caption or excluded
+    value: Mapped[str | None] = mapped_column(Text)  # a label is written by its class's name
+    previous: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Subset(Base):
+    """Some of a dataset's images, in an order, under a name: a lasso's catch or a selection.
+
+    A selection that was signed off is a labelling task until each of its images has a label.
+    """
+
+    __tablename__ = "subset"
+    __table_args__ = (UniqueConstraint("dataset_id", "name"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(16))  # see SUBSET_KINDS
+    facts: Mapped[dict[str, Any]]  # how it came to be: strategy, budget, seed, task …
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SubsetSample(Base):
+    """A subset's image, its rank, and why it is there (score parts)."""
+
+    __tablename__ = "subset_sample"
+    __table_args__ = (UniqueConstraint("subset_id", "sample_id"),)
+
+    subset_id: Mapped[int] = mapped_column(
+        ForeignKey("subset.id", ondelete="CASCADE"), primary_key=True
+    )
+    rank: Mapped[int] = mapped_column(primary_key=True)  # from 0
+    sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"), index=True)
+    scores: Mapped[dict[str, float]]
+
+
+class Task(Base):
+    """Work on a dataset other than a run: a map, a selection to look at, an evaluation.
+
+    `kind` names a function of `vecaf.tasks`; `params` are its arguments. What it makes are files
+    in `tasks/<id>/`, and `result`, which is small.
+    """
+
+    __tablename__ = "task"
+    __table_args__ = (Index("task_by_kind", "dataset_id", "kind"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))
+    params: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16), default=QUEUED, index=True)
+    stage: Mapped[str] = mapped_column(String(200), default="")
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    submission: Mapped[int] = mapped_column(default=1)
+    attempt: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
 
 
 class Import(Base):
@@ -148,19 +235,6 @@ class EmbeddingSet(Base):
     model: Mapped[str] = mapped_column(Text)
     dimension: Mapped[int]
     facts: Mapped[dict[str, Any]]  # weights hash, preprocessing, precision
-    created_at: Mapped[datetime] = mapped_column(default=now)
-
-
-class Layout(Base):
-    """A two-dimensional map of a dataset's embeddings; the coordinates are a file."""
-
-    __tablename__ = "layout"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
-    embedding_set_id: Mapped[int] = mapped_column(ForeignKey("embedding_set.id"))
-    method: Mapped[str] = mapped_column(String(16))  # pca or umap
-    path: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from vecaf.store.datasets import in_pool
 from vecaf.store.gate import visible
 from vecaf.store.models import TRAIN, Dataset, Event, Metric, Round, Run, Sample
 
@@ -46,6 +47,12 @@ def dataset_keys(session: Session, user_id: int) -> list[tuple[int, str, datetim
         .order_by(Dataset.id.desc())
     )
     return [(row.id, row.content_hash, row.created_at) for row in rows]
+
+
+def dataset_choices(session: Session, user_id: int) -> list[tuple[int, str]]:
+    """(id, name) of the user's datasets, newest first."""
+    query = sa.select(Dataset.id, Dataset.name).where(Dataset.owner_id == user_id)
+    return [(row.id, row.name) for row in session.execute(query.order_by(Dataset.id.desc()))]
 
 
 def dataset_names(session: Session, user_id: int) -> list[str]:
@@ -117,11 +124,7 @@ def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -
     """Up to `shown` pool samples at even distances in file order. Raises NotFoundError."""
     step = max(1, pool_size(session, user_id, dataset_id) // shown)
     position = sa.func.row_number().over(order_by=Sample.id).label("position")
-    numbered = (
-        sa.select(Sample.id, position)
-        .where(Sample.dataset_id == dataset_id, Sample.split == TRAIN)
-        .subquery()
-    )
+    numbered = sa.select(Sample.id, position).where(*in_pool(dataset_id)).subquery()
     query = (
         sa.select(Sample)
         .join(numbered, numbered.c.id == Sample.id)
@@ -135,8 +138,8 @@ def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -
 def pool_size(session: Session, user_id: int, dataset_id: int) -> int:
     """How many images of the dataset may be picked. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    pool = (Sample.dataset_id == dataset_id, Sample.split == TRAIN)
-    return session.scalar(sa.select(sa.func.count()).select_from(Sample).where(*pool)) or 0
+    pool = sa.select(sa.func.count()).select_from(Sample).where(*in_pool(dataset_id))
+    return session.scalar(pool) or 0
 
 
 def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[int, list[float]]:

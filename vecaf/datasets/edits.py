@@ -1,0 +1,165 @@
+"""Changing labels, captions and exclusions of images: recorded, gated, undoable.
+
+Every function works inside a `Store.write()` session of the caller and commits nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.datasets.names import MAX_NAME, clean
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store import Annotation, Dataset, Edit, Sample, visible, visible_sample
+
+EditKind = Literal["label", "caption", "excluded"]
+Value = int | str | bool | None
+MAX_CAPTION = 2000  # characters; the longest that a text tower could read is far shorter
+_AT_ONCE = 500  # ids in one statement
+
+
+def edit(
+    session: Session,
+    user_id: int,
+    dataset_id: int,
+    kind: EditKind,
+    values: Mapping[int, Value],
+) -> Edit | None:
+    """Give samples (id → value) of one dataset new values; the edit, None where nothing changes.
+
+    A label is an index into the dataset's classes or None; a caption text or None (blank counts
+    as None); excluded a bool. Raises NotFoundError for a dataset or sample that is not the
+    user's, InputError for a label out of range or a caption too long.
+    """
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    wanted = {sample_id: _checked(dataset, kind, value) for sample_id, value in values.items()}
+    current = {sample.id: sample for sample in _samples(session, dataset_id, list(wanted))}
+    missing = wanted.keys() - current.keys()
+    if missing:
+        raise NotFoundError(f"There is no image {min(missing)} in '{dataset.name}'.")
+    changed = {i: value for i, value in wanted.items() if getattr(current[i], kind) != value}
+    if not changed:
+        return None
+    made = Edit(dataset_id=dataset_id, user_id=user_id, kind=kind, images=len(changed))
+    session.add(made)
+    session.flush()
+    rows = [
+        {
+            "sample_id": sample_id,
+            "user_id": user_id,
+            "edit_id": made.id,
+            "kind": kind,
+            "value": _written(dataset, kind, value),
+            "previous": _written(dataset, kind, getattr(current[sample_id], kind)),
+        }
+        for sample_id, value in changed.items()
+    ]
+    session.execute(sa.insert(Annotation), rows)
+    for sample_id, value in changed.items():
+        setattr(current[sample_id], kind, value)
+    dataset.revision += 1
+    return made
+
+
+def undo(session: Session, user_id: int, edit_id: int) -> Edit:
+    """Give the samples of an edit the values they had before it; it is marked as undone.
+
+    Values changed again since by a later edit stay as they are. Raises NotFoundError, and
+    InputError for an edit that has been undone already.
+    """
+    made = session.get(Edit, edit_id)
+    if made is None:
+        raise NotFoundError(f"There is no edit {edit_id}.")
+    dataset = visible(session, user_id, Dataset, made.dataset_id)
+    if made.undone:
+        raise InputError("This change has been undone already.")
+    rows = session.scalars(sa.select(Annotation).where(Annotation.edit_id == edit_id)).all()
+    by_sample = {row.sample_id: row for row in rows}
+    for sample in _samples(session, dataset.id, list(by_sample)):
+        row = by_sample[sample.id]
+        if _written(dataset, made.kind, getattr(sample, made.kind)) == row.value:
+            setattr(sample, made.kind, _read(dataset, made.kind, row.previous))
+            session.add(
+                Annotation(
+                    sample_id=sample.id,
+                    user_id=user_id,
+                    kind=made.kind,
+                    value=row.previous,
+                    previous=row.value,
+                )
+            )
+    made.undone = True
+    dataset.revision += 1
+    return made
+
+
+def add_class(session: Session, user_id: int, dataset_id: int, name: str) -> int:
+    """The index of the dataset's class of this name, appended where there is none yet.
+
+    Raises InputError for a blank or overlong name, NotFoundError.
+    """
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    cleaned = clean(name)
+    if not cleaned or len(cleaned) > MAX_NAME:
+        raise InputError(f"Give the class a name of 1 to {MAX_NAME} characters.")
+    if cleaned in dataset.classes:
+        return dataset.classes.index(cleaned)
+    dataset.classes = [*dataset.classes, cleaned]  # a new list: JSON columns see no change within
+    dataset.revision += 1
+    return len(dataset.classes) - 1
+
+
+def last_edits(session: Session, user_id: int, dataset_id: int, limit: int = 20) -> list[Edit]:
+    """The dataset's newest edits, undone ones included, newest first. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(Edit).where(Edit.dataset_id == dataset_id).order_by(Edit.id.desc())
+    return list(session.scalars(query.limit(limit)))
+
+
+def history(session: Session, user_id: int, sample_id: int) -> list[Annotation]:
+    """Everything that was changed of one sample, newest first. Raises NotFoundError."""
+    visible_sample(session, user_id, sample_id)
+    query = sa.select(Annotation).where(Annotation.sample_id == sample_id)
+    return list(session.scalars(query.order_by(Annotation.id.desc())))
+
+
+def _samples(session: Session, dataset_id: int, ids: Sequence[int]) -> Iterator[Sample]:
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(part))
+        yield from session.scalars(query)
+
+
+def _checked(dataset: Dataset, kind: str, value: Value) -> Value:
+    if kind == "excluded":
+        return bool(value)
+    if value is None:
+        return None
+    if kind == "label":
+        if not isinstance(value, int) or not 0 <= value < len(dataset.classes):
+            raise InputError(f"'{dataset.name}' has no class number {value}.")
+        return value
+    text = clean(str(value))
+    if len(text) > MAX_CAPTION:
+        raise InputError(f"The caption is {len(text)} characters long; {MAX_CAPTION} are enough.")
+    return text or None
+
+
+def _written(dataset: Dataset, kind: str, value: Value) -> str | None:
+    """A value as the history writes it: readable when classes have been added since."""
+    if kind == "excluded":
+        return "yes" if value else "no"
+    if kind == "label" and isinstance(value, int):
+        return dataset.classes[value]
+    return None if value is None else str(value)
+
+
+def _read(dataset: Dataset, kind: str, text: str | None) -> Value:
+    if kind == "excluded":
+        return text == "yes"
+    if kind == "label" and text is not None:
+        return dataset.classes.index(text)
+    return text

@@ -1,0 +1,167 @@
+"""Named queries on subsets: some of a dataset's images in an order, under a name.
+
+A signed-off selection is a subset of kind "selection"; a random part of the test split that is to
+be labelled, so that accuracy can be measured, is one of kind "evaluation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store.datasets import in_pool
+from vecaf.store.gate import visible
+from vecaf.store.models import SUBSET_KINDS, Dataset, Sample, Subset, SubsetSample
+
+
+@dataclass(frozen=True)
+class SubsetSummary:
+    """A subset in a list; `labeled` of its `images` have a label by now."""
+
+    id: int
+    dataset_id: int
+    name: str
+    kind: str
+    facts: dict[str, Any]
+    images: int
+    labeled: int
+    created_at: datetime
+
+
+def add_subset(
+    session: Session,
+    user_id: int,
+    dataset_id: int,
+    name: str,
+    kind: str,
+    sample_ids: Sequence[int],
+    *,
+    scores: Mapping[str, Sequence[float]] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Subset:
+    """Save images of a dataset, in this order, under a name; `scores` has one value an image.
+
+    Raises InputError for a name that is blank or taken or for no images, NotFoundError for
+    images that are not the dataset's.
+    """
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    name = " ".join(name.split())[:200]
+    if kind not in SUBSET_KINDS:
+        raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
+    if not name:
+        raise InputError("Give the subset a name.")
+    if not len(sample_ids):
+        raise InputError("Choose at least one image.")
+    taken = sa.select(Subset.id).where(Subset.dataset_id == dataset_id, Subset.name == name)
+    if session.scalar(taken) is not None:
+        raise InputError(f"'{dataset.name}' has a subset called '{name}' already.")
+    ids = [int(sample_id) for sample_id in dict.fromkeys(sample_ids)]
+    known = set(session.scalars(sa.select(Sample.id).where(Sample.dataset_id == dataset_id)))
+    stranger = next((sample_id for sample_id in ids if sample_id not in known), None)
+    if stranger is not None:
+        raise NotFoundError(f"There is no image {stranger} in '{dataset.name}'.")
+    made = Subset(
+        owner_id=user_id, dataset_id=dataset_id, name=name, kind=kind, facts=dict(facts or {})
+    )
+    session.add(made)
+    session.flush()
+    columns = {part: [float(value) for value in values] for part, values in (scores or {}).items()}
+    session.execute(
+        sa.insert(SubsetSample),
+        [
+            {
+                "subset_id": made.id,
+                "rank": rank,
+                "sample_id": sample_id,
+                "scores": {
+                    part: values[rank] if values[rank] == values[rank] else None  # no NaN in JSON
+                    for part, values in columns.items()
+                },
+            }
+            for rank, sample_id in enumerate(ids)
+        ],
+    )
+    return made
+
+
+def subsets_of(session: Session, user_id: int, dataset_id: int) -> list[SubsetSummary]:
+    """The dataset's subsets, newest first. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    counted = (
+        sa.select(
+            SubsetSample.subset_id,
+            sa.func.count().label("images"),
+            sa.func.count(Sample.label).label("labeled"),
+        )
+        .join(Sample, Sample.id == SubsetSample.sample_id)
+        .group_by(SubsetSample.subset_id)
+        .subquery()
+    )
+    rows = session.execute(
+        sa.select(Subset, counted.c.images, counted.c.labeled)
+        .outerjoin(counted, counted.c.subset_id == Subset.id)
+        .where(Subset.dataset_id == dataset_id)
+        .order_by(Subset.id.desc())
+    )
+    return [
+        SubsetSummary(
+            id=subset.id,
+            dataset_id=subset.dataset_id,
+            name=subset.name,
+            kind=subset.kind,
+            facts=subset.facts,
+            images=images or 0,
+            labeled=labeled or 0,
+            created_at=subset.created_at,
+        )
+        for subset, images, labeled in rows
+    ]
+
+
+def subset_named(session: Session, user_id: int, dataset_id: int, name: str) -> Subset:
+    """The dataset's subset of this name. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(Subset).where(Subset.dataset_id == dataset_id, Subset.name == name)
+    found = session.scalar(query)
+    if found is None:
+        raise NotFoundError(f"There is no selection called '{name}' in this dataset.")
+    return found
+
+
+def labeled_of(session: Session, subset: Subset) -> int:
+    """How many of the subset's images a run can train on: labelled ones of the pool."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(SubsetSample)
+        .join(Sample, Sample.id == SubsetSample.sample_id)
+        .where(SubsetSample.subset_id == subset.id, Sample.label.is_not(None))
+        .where(*in_pool(subset.dataset_id))
+    )
+    return session.scalar(query) or 0
+
+
+def subset_samples(
+    session: Session, user_id: int, subset_id: int, *, offset: int = 0, limit: int | None = None
+) -> list[tuple[SubsetSample, Sample]]:
+    """A subset's images in order, each with its place and scores. Raises NotFoundError."""
+    visible(session, user_id, Subset, subset_id)
+    query = (
+        sa.select(SubsetSample, Sample)
+        .join(Sample, Sample.id == SubsetSample.sample_id)
+        .where(SubsetSample.subset_id == subset_id)
+        .order_by(SubsetSample.rank)
+        .offset(offset)
+    )
+    rows = session.execute(query if limit is None else query.limit(limit))
+    return [(row.SubsetSample, row.Sample) for row in rows]
+
+
+def delete_subset(session: Session, user_id: int, subset_id: int) -> None:
+    """Forget a subset; its images and their labels stay. Raises NotFoundError."""
+    session.delete(visible(session, user_id, Subset, subset_id))

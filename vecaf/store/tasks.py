@@ -1,0 +1,44 @@
+"""Named queries on tasks: work on a dataset other than a run. Each asks the gate first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.store.gate import visible
+from vecaf.store.models import CANCELED, ENDED, FAILED, Dataset, Task
+
+
+def find_task(
+    session: Session, user_id: int, dataset_id: int, kind: str, params: Mapping[str, Any]
+) -> Task | None:
+    """The newest task that does or did exactly this, unless it failed or was canceled."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = (
+        sa.select(Task)
+        .where(Task.dataset_id == dataset_id, Task.owner_id == user_id, Task.kind == kind)
+        .where(Task.state.not_in((FAILED, CANCELED)))
+        .order_by(Task.id.desc())
+    )
+    return next((task for task in session.scalars(query) if task.params == dict(params)), None)
+
+
+def latest_task(session: Session, user_id: int, dataset_id: int, kind: str) -> Task | None:
+    """The newest task of a kind on a dataset, however it ended. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = (
+        sa.select(Task)
+        .where(Task.dataset_id == dataset_id, Task.owner_id == user_id, Task.kind == kind)
+        .order_by(Task.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def tasks_in_progress(session: Session, user_id: int) -> Sequence[Task]:
+    """The user's tasks that have not ended, oldest first."""
+    query = sa.select(Task).where(Task.owner_id == user_id, Task.state.not_in(ENDED))
+    return session.scalars(query.order_by(Task.id)).all()

@@ -1,0 +1,9 @@
+"""Work on a dataset other than a run, done by the worker: maps, selections, evaluations.
+
+One task a file, registered by its function's name; a page queues it by that name
+(`vecaf.jobs.queue.submit_task`), reads its row, and then its files.
+"""
+
+from vecaf.tasks.registry import TASKS, Stage, Work, check_params
+
+__all__ = ["TASKS", "Stage", "Work", "check_params"]
