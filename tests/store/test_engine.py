@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from vecaf.errors import InputError, VecafError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
 from vecaf.store.engine import wal_is_safe
+from vecaf.store.migrate import MIGRATIONS
 from vecaf.store.models import Base
 
 
@@ -41,6 +44,35 @@ def test_migrations_give_exactly_the_tables_of_the_models(settings: Settings) ->
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(settings: Settings) -> None:
+    settings.home.mkdir()
+    old = sqlite3.connect(database(settings))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = sa.create_engine(settings.database_url)
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    moment = "2026-11-24 12:00:00.000000"
+    old.execute("INSERT INTO user (id, name, created_at) VALUES (1, 'local owner', ?)", [moment])
+    old.execute(
+        "INSERT INTO dataset (id, owner_id, name, classes, content_hash, source, report, "
+        "created_at) VALUES (1, 1, 'pets', '[\"cat\"]', '', '', '{}', ?)",
+        [moment],
+    )
+    old.execute(
+        "INSERT INTO sample (id, dataset_id, file_name, sha256, extension, width, height, split, "
+        "label) VALUES (5, 1, 'a.png', '', '.png', 8, 8, 'train', 0)"
+    )
+    old.commit()
+    old.close()
+
+    with Store.open(settings).read() as session:
+        assert session.get_one(Dataset, 1).revision == 0
+        sample = session.get_one(Sample, 5)
+        assert (sample.label, sample.excluded) == (0, False)
 
 
 def test_opening_again_keeps_everything(settings: Settings) -> None:

@@ -14,6 +14,8 @@ from vecaf.store import (
     Run,
     Sample,
     Store,
+    Subset,
+    Task,
     User,
     dataset_named,
     visible,
@@ -35,6 +37,8 @@ def store(tmp_path: Path) -> Store:
         session.add_all([
             Import(id=1, owner_id=1, name="pets", source=""),
             Run(id=1, owner_id=1, dataset_id=1, name="r", config={}, seed=0),
+            Subset(id=1, owner_id=1, dataset_id=1, name="s", kind="subset", facts={}),
+            Task(id=1, owner_id=1, dataset_id=1, kind="map", params={}),
             *(Sample(id=i, dataset_id=1, file_name=str(i), sha256="", extension=".png", width=1,
                      height=1, split=split, label=0)
               for i, split in enumerate(["train", "train", "test"], start=1)),
@@ -42,7 +46,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-@pytest.mark.parametrize("kind", [Dataset, Import, Run])
+@pytest.mark.parametrize("kind", [Dataset, Import, Run, Subset, Task])
 def test_the_gate(store: Store, kind: type) -> None:
     with store.read() as session:
         assert visible(session, 1, kind, 1).id == 1

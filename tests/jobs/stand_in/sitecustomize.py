@@ -63,7 +63,24 @@ def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
         recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, [[1]], 1.0))
 
 
-if "VECAF_STAND_IN" in os.environ:
+def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
+    """A task that counts, a file a step, and is killed once on its way where that is asked for."""
+    for number in range(1, upto + 1):
+        task.check()
+        task.stage("counting", number, upto)
+        (task.folder / f"step-{number}").touch()
+        if number == crash_at and not (task.folder / "crashed").exists():
+            (task.folder / "crashed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.1)
+    return {"counted": upto}
+
+
+if os.environ.get("VECAF_STAND_IN") == "task":
+    from vecaf.tasks import TASKS
+
+    TASKS.register(counting)
+elif "VECAF_STAND_IN" in os.environ:
     module = types.ModuleType("vecaf.rounds")
     module.__dict__["run_rounds"] = run_rounds
     sys.modules["vecaf.rounds"] = module

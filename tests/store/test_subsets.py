@@ -1,0 +1,103 @@
+"""Images saved under a name, in their order, with their scores."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from vecaf.errors import InputError, NotFoundError
+from vecaf.settings import Settings
+from vecaf.store import SELECTION, SUBSET, TEST, TRAIN, Dataset, Sample, Store, User
+from vecaf.store.subsets import (
+    add_subset,
+    delete_subset,
+    labeled_of,
+    subset_named,
+    subset_samples,
+    subsets_of,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Ada's dataset 1: samples 1 to 3 in the pool (2 unlabelled, 3 excluded), 4 in the test."""
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
+    with store.write() as session:
+        session.add_all([User(id=1, name="Ada"), User(id=2, name="Bob")])
+        session.flush()
+        session.add(Dataset(id=1, owner_id=1, name="pets", classes=["cat"], content_hash="",
+                            source="", report={}))  # fmt: skip
+        session.flush()
+        session.add_all(
+            Sample(id=i, dataset_id=1, file_name=str(i), sha256="", extension=".png", width=1,
+                   height=1, split=TEST if i == 4 else TRAIN, label=None if i == 2 else 0,
+                   excluded=i == 3)
+            for i in (1, 2, 3, 4)
+        )  # fmt: skip
+    return store
+
+
+def test_a_selection_keeps_order_scores_and_facts(store: Store) -> None:
+    with store.write() as session:
+        scores = {"density": [0.5, math.nan, 2.0]}
+        facts = {"strategy": "vecaf"}
+        made = add_subset(
+            session, 1, 1, " my  picks ", SELECTION, [3, 1, 2], scores=scores, facts=facts
+        )
+    with store.read() as session:
+        rows = subset_samples(session, 1, made.id)
+        assert [(place.rank, sample.id) for place, sample in rows] == [(0, 3), (1, 1), (2, 2)]
+        assert [place.scores["density"] for place, _ in rows] == [0.5, None, 2.0]
+        assert [sample.id for _, sample in subset_samples(session, 1, made.id, offset=1, limit=1)] \
+            == [1]  # fmt: skip
+        (summary,) = subsets_of(session, 1, 1)
+        assert (summary.name, summary.images, summary.labeled) == ("my picks", 3, 2)
+        assert summary.facts == facts
+        found = subset_named(session, 1, 1, "my picks")
+        assert labeled_of(session, found) == 1  # 2 has no label, 3 has left the pool
+
+
+def test_a_subset_goes_and_its_images_stay(store: Store) -> None:
+    with store.write() as session:
+        made = add_subset(session, 1, 1, "some", SUBSET, [1, 2])
+    with store.write() as session:
+        delete_subset(session, 1, made.id)
+    with store.read() as session:
+        assert subsets_of(session, 1, 1) == []
+        assert session.get(Sample, 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "images", "error"),
+    [
+        (" ", SUBSET, [1], InputError),
+        ("taken", SUBSET, [1], InputError),
+        ("new", "heap", [1], InputError),
+        ("new", SUBSET, [], InputError),
+        ("new", SUBSET, [1, 99], NotFoundError),
+    ],
+)
+def test_what_cannot_be_saved_is_refused(
+    store: Store, name: str, kind: str, images: list[int], error: type[Exception]
+) -> None:
+    with store.write() as session:
+        add_subset(session, 1, 1, "taken", SUBSET, [1])
+    with pytest.raises(error), store.write() as session:
+        add_subset(session, 1, 1, name, kind, images)
+    with store.read() as session:
+        assert [one.name for one in subsets_of(session, 1, 1)] == ["taken"]
+
+
+def test_another_users_subsets_do_not_exist(store: Store) -> None:
+    with store.write() as session:
+        made = add_subset(session, 1, 1, "mine", SUBSET, [1])
+        for ask in (
+            lambda: add_subset(session, 2, 1, "theirs", SUBSET, [1]),
+            lambda: subset_samples(session, 2, made.id),
+            lambda: subset_named(session, 2, 1, "mine"),
+            lambda: delete_subset(session, 2, made.id),
+        ):
+            with pytest.raises(NotFoundError):
+                ask()
