@@ -16,6 +16,7 @@ from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.errors import CanceledError, InputError
+from vecaf.evaluation.predictions import load_predictions
 from vecaf.finetuning import checkpoints, loop
 from vecaf.finetuning.batches import ImageBatches
 from vecaf.finetuning.export import Predictor
@@ -67,6 +68,16 @@ def test_a_run_learns_and_its_files_predict(
     assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
     assert (recorder.results[-1].test_accuracy or 0) > 0.6  # three classes: chance is a third
     assert np.sum(recorder.results[-1].confusion) == len(samples.rows(TEST))
+
+    first, last = (load_predictions(tmp_path, number) for number in (1, 2))
+    assert first is not None and last is not None
+    assert_array_equal(last.ids, samples.ids)  # the last round's model is asked about every image
+    watched = samples.ids if config.mode == "head-only" else samples.ids[samples.splits != TRAIN]
+    assert_array_equal(first.ids, watched)
+    for said, result in zip((first, last), recorder.results, strict=True):
+        where = np.isin(said.ids, samples.ids[samples.rows(TEST)])
+        right = said.predicted[where] == samples.labels[samples.rows(TEST)]
+        assert float(right.mean()) == result.test_accuracy
 
     test = samples.rows(TEST)
     logits = Predictor.load(tmp_path / "model", "cpu").logits([samples.paths[i] for i in test])

@@ -118,6 +118,13 @@ class Plan:
         )
         return Picks(self.samples.ids[self.pool[selection.ids]], selection.scores)
 
+    def predicted(self, number: int) -> Rows:
+        """The rows that round `number`'s model is asked about: the last round's all, and an earlier
+        one's too where features are at hand; else those that its result is measured on."""
+        if number == self.config.rounds or self.config.mode == "head-only":
+            return np.arange(len(self.samples))
+        return np.union1d(self.val, self.test)
+
     def picked(self, recorder: Recorder, upto: int) -> Rows:
         """Rows picked in rounds 1 to `upto`, in order."""
         rounds = [recorder.picks(number) for number in range(1, upto + 1)]

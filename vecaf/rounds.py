@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
+
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
+from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.finetuning.export import export_model
 from vecaf.plan import Announcer, Plan
 from vecaf.preparation import prepare
@@ -54,14 +57,17 @@ def run_rounds(
         batches += learner.learn(number, picked, extra, plan.val, say.report(batches))
 
         say("testing")
-        logits, labels = learner.logits(plan.test), samples.labels[plan.test]
+        rows = plan.predicted(number)
+        logits, labels = learner.logits(rows), samples.labels[rows]
+        save_predictions(folder, number, Predictions.of(samples.ids[rows], logits, labels))
+        val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
         result = RoundResult(
             number=number,
             labeled=len(picked),
             batches=batches,
-            val_accuracy=metrics.accuracy(learner.logits(plan.val), samples.labels[plan.val]),
-            test_accuracy=metrics.accuracy(logits, labels),
-            confusion=metrics.confusion(logits, labels).tolist(),
+            val_accuracy=metrics.accuracy(logits[val], labels[val]),
+            test_accuracy=metrics.accuracy(logits[test], labels[test]),
+            confusion=metrics.confusion(logits[test], labels[test]).tolist(),
             seconds=time.monotonic() - started,
         )
         recorder.finish_round(result)
