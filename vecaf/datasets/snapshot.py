@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecaf.datasets.pool import Samples
 from vecaf.files import write_bytes
@@ -38,3 +39,11 @@ def as_begun(samples: Samples, folder: Path) -> Samples:
     }
     write_bytes(path, json.dumps(kept, ensure_ascii=False).encode())
     return samples
+
+
+def labels_as_begun(folder: Path) -> NDArray[np.int64] | None:
+    """The labels (n,) that a run went by, in id order, −1 for none; None where it kept nothing."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    return np.array(json.loads(path.read_text())["labels"], dtype=np.int64)
