@@ -56,18 +56,49 @@ def check_pool(
             f"{config.rounds} rounds of {budget} images are more than the {size} images of the "
             "pool. Choose a smaller budget or fewer rounds."
         )
+    _check_track(config)
+    return budget
+
+
+def check_selection(config: RunConfig, size: int, labeled: int, taken: int) -> int:
+    """The budget as a count, if a pool of `size` images can serve a selection without training.
+
+    `labeled` of them have a label, `taken` were picked before and can't be picked again. Raises
+    InputError for a budget that is too large, a strategy that the track rules out, or the
+    labels-known track where labels are missing.
+    """
+    if not size:
+        raise InputError("There is no image to select from: the train split is empty or excluded.")
+    budget = parse_budget(config.budget).of(size)
+    if budget > size - taken:
+        raise InputError(
+            f"The budget is {budget} images, but only {size - taken} of {size} are left: {taken} "
+            "are labelled or picked already. Choose less."
+        )
+    if config.track == LABELS_KNOWN and labeled < size:
+        raise InputError(
+            f"{size - labeled} of {size} images that may be selected have no label. The "
+            "labels-known track needs all of them; use label-free."
+        )
+    _check_track(config)
+    return budget
+
+
+def _check_track(config: RunConfig) -> None:
     tracks = STRATEGIES[config.strategy].info.tracks
     if config.track not in tracks:
         raise InputError(
             f"The strategy '{config.strategy}' is for the {tracks[0]} track: it looks at labels "
             f"that the {config.track} track has not bought."
         )
-    return budget
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's rows (positions in `samples`), all labelled, and its budget a round (a count)."""
+    """A run's rows (positions in `samples`) and its budget a round (a count).
+
+    They are all labelled, but for the pool of a plan that only selects (`over_pool`).
+    """
 
     config: RunConfig
     samples: Samples
@@ -88,6 +119,17 @@ class Plan:
         budget = check_pool(config, samples.classes, counts.tolist(), 0 if config.subset else None)
         test, val = (rows[labeled[rows]] for rows in (samples.rows(TEST), samples.rows(VAL)))
         return cls(config, samples, pool, val, test, budget)
+
+    @classmethod
+    def over_pool(cls, config: RunConfig, samples: Samples, taken: Rows) -> Plan:
+        """A plan to select from the whole pool, labelled or not, without training.
+
+        `taken`: rows of the pool that were picked before. Raises InputError as `check_selection`.
+        """
+        pool, nothing = samples.pool, np.empty(0, dtype=np.int64)
+        labeled = int((samples.labels[pool] >= 0).sum())
+        budget = check_selection(config, len(pool), labeled, len(taken))
+        return cls(config, samples, pool, nothing, nothing, budget)
 
     def places(self, rows: Rows) -> Rows:
         """Where `rows` stand within `pool`."""
@@ -138,7 +180,7 @@ class Plan:
         if view.logits is None:
             return {"labels": labels}
         losses = metrics.expected_cross_entropy(view.logits)
-        known = labels >= 0
+        known = (labels >= 0) & (labels < view.logits.shape[1])  # a class may be newer than it
         losses[known] = metrics.cross_entropy(view.logits[known], labels[known])
         return {
             "labels": labels,
