@@ -27,7 +27,7 @@ class Tested:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        return self.predicted == self.labels
+        return np.asarray(self.predicted == self.labels)
 
     def cell(self, true: int, predicted: int) -> NDArray[np.int64]:
         """Places of the images of one cell of the confusion matrix, the surest first."""

@@ -98,6 +98,43 @@ def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
     ).all()
 
 
+@dataclass(frozen=True)
+class Milestone:
+    """What a finished round had cost by then, and how good its model was (0 to 1, or None)."""
+
+    number: int
+    labeled: int
+    batches: int
+    val_accuracy: float | None
+    test_accuracy: float | None
+
+
+def milestones(
+    session: Session, user_id: int, run_ids: Sequence[int]
+) -> dict[int, list[Milestone]]:
+    """The finished rounds of several of the user's runs, first to last, by run."""
+    query = (
+        sa.select(
+            Round.run_id, Round.number, Round.labeled, Round.batches, Round.val_accuracy,
+            Round.test_accuracy,
+        )
+        .join(Run, Run.id == Round.run_id)
+        .where(Run.owner_id == user_id, Round.run_id.in_(run_ids))
+        .order_by(Round.number)
+    )  # fmt: skip
+    found: dict[int, list[Milestone]] = {run_id: [] for run_id in run_ids}
+    for run_id, number, labeled, batches, val, test in session.execute(query):
+        found[run_id].append(Milestone(number, labeled, batches, val, test))
+    return found
+
+
+def runs_on(session: Session, user_id: int, dataset_id: int) -> Sequence[Run]:
+    """The user's runs on a dataset, newest first. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(Run).where(Run.dataset_id == dataset_id, Run.owner_id == user_id)
+    return session.scalars(query.order_by(Run.id.desc())).all()
+
+
 def rounds_picked(session: Session, user_id: int, run_id: int) -> dict[int, int]:
     """How many images were picked, by round (a round under way included)."""
     visible(session, user_id, Run, run_id)

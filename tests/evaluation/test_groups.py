@@ -1,0 +1,172 @@
+"""Runs put side by side, from rows and prediction files alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError
+from vecaf.evaluation.comparison import IMAGES, SEEDS
+from vecaf.evaluation.groups import baselines, differing, entries, grouped, verdict
+from vecaf.evaluation.predictions import Predictions, save_predictions
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Round, Run, Sample, Store, User
+from vecaf.store.subsets import add_subset
+
+TESTED = 100
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
+
+
+@pytest.fixture
+def dataset(store: Store) -> int:
+    return add_dataset(store, "rows")
+
+
+def add_dataset(store: Store, name: str) -> int:
+    with store.write() as session:
+        dataset = Dataset(owner_id=store.owner(), name=name, classes=["a", "b"], report={},
+                          content_hash="", source="", attribution=None)  # fmt: skip
+        session.add(dataset)
+        session.flush()
+        for i in range(3 * TESTED):
+            split = "test" if i < TESTED else "train"
+            session.add(Sample(dataset_id=dataset.id, file_name=f"{i:03}", sha256=f"{i:064}",
+                               extension=".png", width=8, height=8, split=split,
+                               label=i % 2))  # fmt: skip
+        return dataset.id
+
+
+def add_run(
+    store: Store, dataset: int, accuracy: tuple[float, ...], *, keep: bool = True, **config: Any
+) -> int:
+    """A run of rounds of 10 images and 5 batches, with predictions that are right so often."""
+    settings = RunConfig(dataset="rows", **config)
+    with store.write() as session:
+        run = Run(owner_id=store.owner(), dataset_id=dataset, name="r", seed=settings.seed,
+                  config=settings.as_dict())  # fmt: skip
+        session.add(run)
+        session.flush()
+        for number, value in enumerate(accuracy, 1):
+            session.add(Round(run_id=run.id, number=number, labeled=10 * number,
+                              batches=5 * number, val_accuracy=value, test_accuracy=value,
+                              confusion={"test": []}, seconds=1.0))  # fmt: skip
+            if keep:
+                said = predictions(round(value * TESTED))
+                save_predictions(store.settings.runs / str(run.id), number, said)
+        return run.id
+
+
+def predictions(right: int) -> Predictions:
+    labels = np.arange(TESTED) % 2
+    predicted = np.where(np.arange(TESTED) < right, labels, 1 - labels).astype(np.int16)
+    ones = np.ones(TESTED, dtype=np.float32)
+    return Predictions(np.arange(1, TESTED + 1), predicted, ones, ones)
+
+
+def test_runs_that_are_equal_but_for_the_seed_are_one_group(store: Store, dataset: int) -> None:
+    ids = [
+        add_run(store, dataset, (0.5,), strategy="random"),
+        add_run(store, dataset, (0.5, 0.7)),
+        add_run(store, dataset, (0.6,), seed=1, device="cpu"),
+        add_run(store, dataset, (0.6,), text_pull=0.0),
+    ]
+    with store.read() as session:
+        _, found = entries(session, store.owner(), ids)
+        groups = grouped(found)
+    assert [[run.id for run in group.runs] for group in groups] == [[2, 3], [4], [1]]
+    assert [group.random for group in groups] == [False, False, True]
+    assert differing(groups) == ["strategy", "text_pull"]
+    assert groups[0].costs(0.6, "labels") == [pytest.approx(15), 10.0]
+    assert groups[0].costs(0.65, "batches") == [pytest.approx(8.75), None]
+    assert groups[0].final() == pytest.approx(0.65)
+
+
+def test_what_can_not_be_compared_is_said_in_words(store: Store, dataset: int) -> None:
+    other = add_dataset(store, "others")
+    ids = [add_run(store, dataset, ()), add_run(store, other, ())]
+    with store.write() as session:
+        session.add(User(name="stranger"))
+    with store.read() as session:
+        with pytest.raises(InputError, match=r"different datasets \(others, rows\)"):
+            entries(session, store.owner(), ids)
+        with pytest.raises(InputError, match="at least two"):
+            entries(session, store.owner(), [])
+        with pytest.raises(NotFoundError, match="no run 9"):
+            entries(session, store.owner(), [9])
+        with pytest.raises(NotFoundError):
+            entries(session, store.owner() + 1, ids)
+
+
+def test_a_baseline_differs_by_strategy_and_seed_alone(store: Store, dataset: int) -> None:
+    own = add_run(store, dataset, (0.5,))
+    add_run(store, dataset, (0.5,), strategy="kmeans")
+    add_run(store, dataset, (0.5,), strategy="random", epochs=3)
+    wanted = [
+        add_run(store, dataset, (0.5,), strategy="random"),
+        add_run(store, dataset, (), strategy="random", seed=5),
+    ]
+    with store.read() as session:
+        assert [run.id for run in baselines(session, store.owner(), own)] == wanted
+        assert baselines(session, store.owner(), wanted[0]) == []  # the measure itself has none
+
+
+def test_a_saved_selections_baseline_has_as_many_images(store: Store, dataset: int) -> None:
+    with store.write() as session:
+        for name, strategy in (("picked", "vecaf"), ("dice", "random")):
+            add_subset(session, store.owner(), dataset, name, "selection", [150, 151],
+                       facts={"strategy": strategy})  # fmt: skip
+    own = add_run(store, dataset, (0.5,), subset="picked", rounds=1)
+    dice = add_run(store, dataset, (0.5,), subset="dice", rounds=1)
+    drawn = add_run(store, dataset, (0.5,), strategy="random", budget="10", rounds=1)
+    add_run(store, dataset, (0.5, 0.6), strategy="random", budget="10", rounds=2)
+    with store.read() as session:
+        assert [run.id for run in baselines(session, store.owner(), own)] == [dice, drawn]
+
+
+def test_one_seed_is_judged_over_test_images(store: Store, dataset: int) -> None:
+    ids = [
+        add_run(store, dataset, (0.6, 0.8, 0.9)),
+        add_run(store, dataset, (0.5, 0.6), strategy="random"),
+    ]
+    found = judge(store, ids)
+    assert found is not None and found.difference is not None
+    assert (found.labeled, found.first, found.second) == (20, 0.8, 0.6)
+    assert found.difference.over == IMAGES and found.difference.n == TESTED
+    assert found.difference.mean == pytest.approx(0.2)
+    assert found.difference.beyond_chance
+
+
+def test_several_seeds_are_judged_in_pairs(store: Store, dataset: int) -> None:
+    ids = [add_run(store, dataset, (0.6 + s / 10,), seed=s) for s in range(3)]
+    ids += [add_run(store, dataset, (0.5 + s / 10,), seed=s, strategy="random") for s in range(4)]
+    found = judge(store, ids)
+    assert found is not None and found.difference is not None
+    assert (found.difference.over, found.difference.n) == (SEEDS, 3)
+    assert (found.first, found.second) == (pytest.approx(0.7), pytest.approx(0.6))
+    assert found.difference.mean == pytest.approx(0.1)
+
+
+def test_runs_without_predictions_or_a_common_point_claim_nothing(
+    store: Store, dataset: int
+) -> None:
+    ids = [
+        add_run(store, dataset, (0.6,), keep=False),
+        add_run(store, dataset, (0.5,), strategy="random"),
+    ]
+    found = judge(store, ids)
+    assert found is not None and found.difference is None
+    assert judge(store, [ids[0], add_run(store, dataset, (), strategy="random", seed=8)]) is None
+
+
+def judge(store: Store, ids: list[int]) -> Any:
+    with store.read() as session:
+        groups = grouped(entries(session, store.owner(), ids)[1])
+        return verdict(session, store.owner(), store.settings, groups[0], groups[-1])
