@@ -20,10 +20,16 @@ from vecaf.settings import Settings
 
 
 def prepare(
-    config: RunConfig, samples: Samples, recorder: Recorder, folder: Path, settings: Settings
+    config: RunConfig,
+    samples: Samples,
+    recorder: Recorder,
+    folder: Path,
+    settings: Settings,
+    begun: Samples | None = None,
 ) -> tuple[HeadLearner, Words]:
     """Embed the dataset (from the cache where possible) and set up the run's learner and words.
 
+    `begun`: the samples as a model that is taken up from `folder` knew them, where they differ.
     Raises InputError or UnavailableError for a model that can't be had, CanceledError on a stop.
     """
     if config.device != "auto":
@@ -41,7 +47,7 @@ def prepare(
         size = pvm.preprocessing.image_size
         return load_vlm(config.vlm, image_size=size, device=device, cache=settings.embeddings)
 
-    if config.text_pull:
+    if config.text_pull or config.target_words:
         vlm()  # a model that can't be had should be said before anything is embedded
 
     def embed_rows(rows: Rows) -> Floats:
@@ -63,13 +69,15 @@ def prepare(
         should_stop=watch.should_stop,
     )
     recorder.embedded(*set_facts(pvm, settings))
-    learner = LEARNERS[config.mode](config, samples, features, pvm, device, folder, watch)
+    learner = LEARNERS[config.mode](config, begun or samples, features, pvm, device, folder, watch)
     words = Words(
         own=samples.captions,
         classes=samples.classes,
         strength=config.text_pull,
         embed_texts=lambda texts: vlm().embed_texts(texts),
         embed_rows=embed_rows,
+        target=config.target_words,
+        say=recorder.log,
     )
     return learner, words
 

@@ -52,8 +52,10 @@ def run_rounds(
 
         say(f"training on {len(picked)} images")
         base = learner.pretrained(plan.pool)
-        pulled = words.pull(base, plan.pool, plan.visible_labels(picked))[plan.places(picked)]
-        extra = pulled if config.text_pull else pulled[:0]
+        extra = words.extra(
+            base, plan.pool, plan.visible_labels(picked), plan.places(picked),
+            learner.pretrained(plan.val), samples.labels[plan.val],
+        )  # fmt: skip
         batches += learner.learn(number, picked, extra, plan.val, say.report(batches))
 
         say("testing")

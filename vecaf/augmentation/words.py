@@ -1,4 +1,4 @@
-"""A run's captions, and features pulled toward them."""
+"""A run's words: captions that features are pulled toward, target words that features follow."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from vecaf.augmentation.captions import captions_for, nearest_tags, template
 from vecaf.augmentation.cea import augment
+from vecaf.augmentation.shift import Clean, Shift, find_shift
 
 Floats = NDArray[np.float32]
 
 
+MOST_TOLD = 0.5  # from this share of captioned images on, captions stand for the pool
+
+
 class Words:
-    """Captions of a dataset's images, given the labels that may be seen, and what they pull."""
+    """Captions of a dataset's images, given the labels that may be seen, and what they pull;
+    target words, and where they move features."""
 
     def __init__(
         self,
@@ -23,13 +28,17 @@ class Words:
         strength: float,
         embed_texts: Callable[[list[str]], Floats],
         embed_rows: Callable[[NDArray[np.int64]], Floats],
+        target: str = "",
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         """`own` (n): the users' captions. `classes`: what labels and tags are named. `strength`: η.
 
         `embed_texts` (m sentences) → (m, d) and `embed_rows` (rows) → (n, d) are the VLM's two
         sides, unit rows in one space; both are asked again and again, so they should remember.
+        `target`: target words, `say`: told how far they move features.
         """
         self.own, self.classes, self.strength = own, classes, strength
+        self.target, self._say = " ".join(target.split()), say
         self._embed_texts, self._embed_rows = embed_texts, embed_rows
         self._tags = np.full(len(own), -1, dtype=np.int64)
 
@@ -40,12 +49,62 @@ class Words:
         self._tag(rows[speechless])
         return captions_for(own, labels, self._tags[rows], self.classes)
 
-    def pull(self, features: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
-        """CEA: `features` (n, d) of `rows` pulled toward captions; as they are at strength 0."""
+    def silent(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> bool:
+        """Whether text has no say: at strength 0, or where an image has neither a caption nor a
+        label and there is no class yet to name it by."""
         if self.strength == 0:
+            return True
+        return not self.classes and any(
+            not self.own[row] and label < 0 for row, label in zip(rows, labels, strict=True)
+        )
+
+    def pull(self, features: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
+        """CEA: `features` (n, d) of `rows` pulled toward captions; as they are where `silent`."""
+        if self.silent(rows, labels):
             return features
         captions = self._embed_texts(self.captions(rows, labels))
         return augment(features, captions, strength=self.strength).features
+
+    def extra(
+        self,
+        features: Floats,
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        places: NDArray[np.int64],
+        val_features: Floats,
+        val_labels: NDArray[np.int64],
+    ) -> Floats:
+        """What a head learns besides the picks, with their labels: (0, d), (m, d) or (2·m, d).
+
+        `features` (n, d) and `labels` (n,) are the pool's, of `rows`; `places` (m,) are the picks
+        among them. The picks pulled toward their captions come first, then the picks moved
+        by the target words.
+        """
+        picks = features[places]
+        blocks = [picks[:0]]
+        if self.strength:
+            blocks.append(self.pull(features, rows, labels)[places])
+        if self.target:
+            clean = Clean(picks, labels[places], val_features, val_labels)
+            shift = self.shift(features, rows, clean)
+            self._say(shift.reason)
+            if shift.strength:
+                blocks.append(shift.move(picks))
+        return np.concatenate(blocks)
+
+    def shift(self, features: Floats, rows: NDArray[np.int64], clean: Clean) -> Shift:
+        """Where the target words move `features` (n, d) of `rows` (n,); no label of theirs is used.
+
+        Captions stand for the images where most have one, for they are what the target words are
+        too; else the images' own embeddings do.
+        """
+        told = np.array([bool(self.own[row]) for row in rows], dtype=bool)
+        if len(told) and told.mean() >= MOST_TOLD:
+            evidence = self._embed_texts([self.own[row] or "" for row in rows[told]])
+            features = features[told]
+        else:
+            evidence = self._embed_rows(rows)
+        return find_shift(self.target, self.classes, self._embed_texts, evidence, features, clean)
 
     def _tag(self, rows: NDArray[np.int64]) -> None:
         """Retrieve the tags of `rows` that have none yet."""

@@ -87,7 +87,10 @@ class HeadLearner:
         return View(self.pretrained(rows), logits)
 
     def learn(self, number: int, rows: Rows, augmented: Floats, val: Rows, report: Report) -> int:
-        """Train round `number` on `rows` (n,) and their CEA features, (n, d) or (0, d).
+        """Train round `number` on `rows` (n,) and what augmentation makes of their features.
+
+        `augmented` (m·n, d) holds m versions of the rows, one block after the other; m may be 0.
+        In full mode the head learns from them before the model is trained on the images alone.
 
         Validates on the rows `val`. Returns how many batches were spent.
         """
@@ -99,7 +102,7 @@ class HeadLearner:
         state = train_head(
             self.head,
             torch.cat([self.centred[where], extra]),
-            torch.cat([labels, labels[: len(extra)]]),
+            torch.cat([labels, labels.repeat(len(extra) // len(labels))]),
             self.centred[val_where],
             self.labels[val_where],
             self.config,
