@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from app.desk import DeskKeeper
 from app.studio import Studio
 from app.worker import WorkerKeeper
 from vecaf.errors import InputError, NotFoundError, UnavailableError, VecafError
@@ -104,8 +105,10 @@ def serve(
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
     store = Store.open(settings)
-    worker = WorkerKeeper({**environment, "VECAF_HOME": str(settings.home)})
-    studio = Studio(settings, store, worker if with_worker else None)
+    environment = {**environment, "VECAF_HOME": str(settings.home)}
+    worker = WorkerKeeper(environment) if with_worker else None
+    desk = DeskKeeper(environment)
+    studio = Studio(settings, store, worker, desk)
 
     import uvicorn
 
@@ -137,6 +140,7 @@ def serve(
     finally:
         for keeper in reversed(keepers):
             keeper.stop()
+        desk.stop()
         store.close()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from app.desk import DeskKeeper
 from app.worker import WorkerKeeper
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -17,6 +18,7 @@ class Studio:
     settings: Settings
     store: Store
     keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
+    desk: DeskKeeper | None = None  # None where nothing that needs a model is asked
 
     def user(self, request: object) -> int:
         """The id of whoever sent `request` (a FastAPI or a Gradio one).

@@ -115,6 +115,28 @@ def embed_images(
     return gather(index, wanted)
 
 
+def count_missing(encoder: ImageEncoder, keys: Sequence[str], settings: Settings) -> int:
+    """How many distinct images of `keys` `embed_images` would have to compute."""
+    name, _ = set_facts(encoder, settings)
+    index = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim).index()
+    return int((index.find(np.unique(digests_of(keys))) < 0).sum())
+
+
+def embed_files(
+    encoder: ImageEncoder, paths: Sequence[Path], settings: Settings
+) -> npt.NDArray[np.float32]:
+    """Features (n, d), float32, of image files that are no samples; nothing is kept.
+
+    Raises InputError for a file that cannot be read.
+    """
+    precision = str(set_facts(encoder, settings)[1]["precision"])
+    runtime = _runtime(encoder, choose_device(settings.device), precision)
+    rows = np.empty((len(paths), encoder.feature_dim), np.float32)
+    for start, batch in encode_files(runtime, paths, encoder.preprocessing):
+        rows[start : start + len(batch)] = batch
+    return rows
+
+
 def unit_rows(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Rows scaled to unit length, (n, d) float32; rows of zeros stay zero."""
     norms = np.linalg.norm(features, axis=1, keepdims=True)
