@@ -22,7 +22,8 @@ def files() -> dict[str, Path]:
     plotly = find_spec("plotly")  # found, not imported: importing it costs half a second
     assert plotly is not None and plotly.origin is not None
     return {
-        "style.css": ASSETS / "style.css",
+        "style.css": ASSETS / "style.css",  # first: a page's own styles add to it
+        **{path.name: path for path in sorted(ASSETS.glob("*.css"))},
         "logo.svg": ASSETS / "logo.svg",
         "plotly.min.js": Path(plotly.origin).parent / "package_data" / "plotly.min.js",
         "studio.js": HERE / "components" / "studio.js",  # first: the others add to it
@@ -39,9 +40,10 @@ def address(name: str) -> str:
 
 def head() -> str:
     """What every page's head holds: the look, the icon, the script that the components share."""
+    styles = [name for name in files() if name.endswith(".css")]
     return (
-        f'<link rel="stylesheet" href="{address("style.css")}">'
-        f'<link rel="icon" type="image/svg+xml" href="{address("logo.svg")}">'
+        "".join(f'<link rel="stylesheet" href="{address(name)}">' for name in styles)
+        + f'<link rel="icon" type="image/svg+xml" href="{address("logo.svg")}">'
         f'<meta name="studio-logo" content="{address("logo.svg")}">'
         f'<meta name="studio-plotly" content="{address("plotly.min.js")}">'
         '<meta name="color-scheme" content="light dark">'
