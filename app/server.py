@@ -39,7 +39,7 @@ def build(studio: Studio) -> FastAPI:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 
-    from app import downloads, media, static, uploads
+    from app import downloads, explore, media, static, uploads
     from app.pages import pages
     from app.security import Guard
     from app.theme import theme
@@ -71,6 +71,7 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    app.include_router(explore.routes(studio))
     # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
     warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
     demo = pages(studio)

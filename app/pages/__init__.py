@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from app.pages import data, finetune, runs
+from app.pages import data, explore, finetune, runs
 from app.server import CACHE_SECONDS
 from app.studio import Studio
 
@@ -19,6 +19,8 @@ def pages(studio: Studio) -> gr.Blocks:
     )
     with demo:
         data.page(studio, demo)
+    with demo.route("Explore", "/explore"):
+        explore.page(studio, demo)
     with demo.route("Finetune", "/finetune"):
         finetune.page(studio, demo)
     with demo.route("Runs", "/runs"):

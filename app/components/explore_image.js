@@ -1,0 +1,127 @@
+/* The pinned image: large, with its facts, its neighbours and what was changed of it. */
+(() => {
+  "use strict";
+  const { el } = studio.explore;
+  const explore = studio.explore;
+  const KEPT = 400; // images whose facts are remembered
+  const kept = new Map();
+
+  /* Facts of an image from the server, remembered until the dataset changes. */
+  explore.facts = (state, row) => {
+    const key = `${state.revision}/${state.ids[row]}`;
+    if (!kept.has(key)) {
+      if (kept.size >= KEPT) kept.delete(kept.keys().next().value);
+      const facts = studio.fetchJson(`/explore/${state.dataset.id}/image/${state.ids[row]}`);
+      facts.catch(() => kept.delete(key));
+      kept.set(key, facts);
+    }
+    return kept.get(key);
+  };
+
+  /* Pin a row (−1: none); the address follows, so that every image has one. */
+  explore.pin = (state, row, push = true) => {
+    if (row === state.pinned) return;
+    state.pin(row);
+    if (push) explore.address.set({ image: row < 0 ? null : state.ids[row] }, true);
+    if (row < 0 || !state.map.ready.includes("space")) return;
+    studio.fetchJson(`/explore/${state.dataset.id}/neighbours/${state.ids[row]}`).then((near) => {
+      if (state.pinned !== row) return;
+      state.near = near;
+      state.emit("near");
+    }, (error) => explore.say(error.message));
+  };
+
+  const small = (state, row, words) =>
+    el("button", { type: "button", class: "x-small", title: `${state.label(row)}${words ? ` · ${words}` : ""}`,
+      "aria-label": `Show image ${state.ids[row]}, ${state.label(row)}`,
+      onclick: () => explore.pin(state, row), onpointerenter: () => state.hover(row), onpointerleave: () => state.hover(-1) },
+      el("img", { src: state.thumb(row), alt: "", loading: "lazy" }), words ? el("small", { class: "num" }, words) : null);
+  explore.small = small;
+
+  const written = (change) => {
+    const shown = (value) => value ?? "none";
+    if (change.kind === "excluded") return change.value === "yes" ? "excluded from the pool" : "put back into the pool";
+    return `${change.kind}: ${shown(change.previous)} → ${shown(change.value)}`;
+  };
+  const fact = (term, ...value) => el("div", {}, el("dt", {}, term), el("dd", {}, ...value));
+
+  const labelSelect = (state, row) => {
+    const select = el("select", { "aria-label": "Label of this image", onchange: () =>
+      explore.change(state, "label", [row], select.value === "" ? null : Number(select.value)) },
+      el("option", { value: "" }, "no label"), state.classes.map((name, label) => el("option", { value: label }, name)));
+    select.value = state.labels[row] < 0 ? "" : state.labels[row];
+    return select;
+  };
+  const captionForm = (state, row, caption) => {
+    const field = el("textarea", { rows: 2, "aria-label": "Caption", placeholder: "No caption yet; write one sentence", class: "x-input", value: caption ?? "" });
+    const save = el("button", { type: "submit", class: "quiet", hidden: true }, "Save caption");
+    field.addEventListener("input", () => (save.hidden = field.value === (caption ?? "")));
+    return el("form", { class: "x-stack", onsubmit: (event) => {
+      event.preventDefault();
+      explore.change(state, "caption", [row], field.value.trim() || null);
+    } }, field, save);
+  };
+
+  explore.imagePanel = (state) => {
+    const panel = el("div", { class: "x-image" });
+    const nearby = el("div", { class: "x-strip" });
+    const showNear = () => {
+      if (state.pinned < 0) return;
+      if (!state.near) nearby.replaceChildren(el("p", { class: "muted" },
+        state.map.ready.includes("space") ? "Looking…" : "They are known once the map has been computed."));
+      else nearby.replaceChildren(...state.near.rows.map((row, k) => small(state, row, state.near.similarities[k].toFixed(2))));
+    };
+    const show = async () => {
+      const row = state.pinned;
+      if (row < 0) {
+        panel.replaceChildren(el("p", { class: "muted x-hint" },
+          "Click an image in the grid or a point on the map: it is shown here, large, with its nearest neighbours."));
+        return;
+      }
+      let facts;
+      try {
+        facts = await explore.facts(state, row);
+      } catch (error) {
+        panel.replaceChildren(el("p", { class: "notice notice-error", role: "alert" }, error.message));
+        return;
+      }
+      if (state.pinned !== row) return;
+      const { predicted, confidence, loss, round, match } = state.values;
+      const number = (values, digits = 2) => (values && values[row] === values[row] ? values[row].toFixed(digits) : null);
+      const wrong = predicted && predicted[row] >= 0 && state.labels[row] >= 0 && predicted[row] !== state.labels[row];
+      panel.replaceChildren(
+        el("div", { class: "x-image-head" }, el("b", { title: facts.file_name }, facts.file_name.split("/").pop()),
+          el("button", { type: "button", class: "quiet x-close", "aria-label": "Unpin the image", onclick: () => explore.pin(state, -1) }, "✕")),
+        el("a", { href: facts.image, class: "x-large", target: "_blank", rel: "noopener", title: "Open the original" },
+          el("img", { src: facts.image, alt: facts.caption ?? `${state.label(row)}, ${facts.file_name}` })),
+        el("dl", { class: "facts" },
+          fact("Label", labelSelect(state, row)),
+          predicted && predicted[row] >= 0 ? fact("Predicted", `${wrong ? "✕ " : "✓ "}${state.className(predicted[row])}`,
+            number(confidence) ? ` (${Math.round(100 * confidence[row])}%)` : "") : null,
+          number(loss) ? fact("Loss", number(loss)) : null,
+          round?.[row] ? fact("Picked", `in round ${round[row]}`) : null,
+          number(match) ? fact("Caption match", number(match)) : null,
+          fact("Split", state.split(row), state.excluded[row] ? ", excluded from the pool" : ""),
+          fact("Size", `${facts.width} × ${facts.height} px`),
+          fact("File", facts.file_name)),
+        captionForm(state, row, facts.caption),
+        el("div", { class: "x-row" },
+          el("button", { type: "button", onclick: () => explore.searchLike(state, row) }, "Find similar"),
+          el("button", { type: "button", onclick: () => explore.change(state, "excluded", [row], !state.excluded[row]) },
+            state.excluded[row] ? "Put back" : "Exclude"),
+          el("button", { type: "button", class: "quiet", onclick: async (event) => {
+            await navigator.clipboard.writeText(location.href);
+            event.target.textContent = "Copied";
+          } }, "Copy link")),
+        el("h3", {}, "Nearest images"), nearby,
+        facts.history.length ? el("details", {}, el("summary", {}, el("h3", {}, `Changes (${facts.history.length})`)),
+          el("ul", { class: "x-history" }, facts.history.map((change) => el("li", {}, written(change), el("small", {},
+            `${change.by}, ${new Date(change.at).toLocaleString()}`))))) : "");
+      showNear();
+    };
+    state.on("pin columns values", show);
+    state.on("near", showNear);
+    show();
+    return panel;
+  };
+})();

@@ -1,0 +1,225 @@
+/* The map: draws the points of the state, follows every change of it, glides between coordinates. */
+(() => {
+  "use strict";
+  const { el } = studio.explore;
+  const explore = studio.explore;
+  const MOVING = 120_000; // points drawn in each frame while something moves; all of them at rest
+  const GLIDE = 900; // milliseconds from one set of coordinates to the next
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+  explore.MapView = class {
+    constructor(state, frame) {
+      this.state = state;
+      this.frame = frame;
+      this.canvas = el("canvas", { class: "x-points", "aria-hidden": "true" });
+      this.over = el("canvas", { class: "x-over", tabindex: "0", role: "application",
+        "aria-label": "Map of the images. Arrow keys move it, plus and minus zoom, 0 shows all, " +
+          "L draws a lasso and B a box with the pointer. The grid beside it lists the same images." });
+      frame.append(this.canvas, this.over);
+      this.rows = explore.shuffled(state.n);
+      this.lit = new Uint32Array(state.n);
+      this.dim = new Uint32Array(state.n);
+      this.view = null;
+      this.xy = null; // as drawn: between two places while gliding
+      this.index = null;
+      this.arrows = null; // where the points are in the other view
+      this.overlay = new explore.Overlay(this);
+      new ResizeObserver(() => this.resize()).observe(frame);
+      state.on("mask region", () => { this.sortOut(); this.draw(); });
+      state.on("colour values columns", () => { this.recolour(); this.draw(); });
+      state.on("selection", () => this.draw());
+      state.on("pin hover search near", () => this.overlay.draw());
+      state.on("points", () => this.move());
+      document.addEventListener("studio:theme", () => { this.theme(); this.draw(); });
+      this.theme();
+      this.recolour();
+      this.sortOut();
+      this.resize();
+    }
+
+    theme() {
+      const style = getComputedStyle(document.documentElement);
+      const css = (name) => style.getPropertyValue(name).trim();
+      this.paper = explore.packed(css("--card"));
+      this.ink = explore.packed(css("--ink"));
+      this.faint = explore.packed(css("--line-strong"));
+      this.css = { ink: css("--ink"), card: css("--card"), accent: css("--accent"), muted: css("--muted") };
+    }
+    recolour() {
+      this.painted = explore.paint(this.state);
+      this.state.emit("legend");
+    }
+    /* Which points shine and which are dimmed, each in the shuffled order. */
+    sortOut() {
+      const { mask, region } = this.state;
+      let [lit, dim] = [0, 0];
+      for (const row of this.rows)
+        if (mask[row] && (!region || region[row])) this.lit[lit++] = row;
+        else this.dim[dim++] = row;
+      this.litCount = lit;
+      this.litKey = {}; // a new one each time: what was derived from the old is stale
+      this.dimCount = dim;
+      this.state.emit("legend");
+    }
+
+    resize() {
+      const { width, height } = this.frame.getBoundingClientRect();
+      if (!width || !height) return;
+      this.ratio = Math.min(2, devicePixelRatio || 1);
+      const [w, h] = [Math.round(width * this.ratio), Math.round(height * this.ratio)];
+      if (this.canvas.width === w && this.canvas.height === h && this.raster) return;
+      const share = this.view && this.view.scale / this.fitted().scale; // as it was, in the old size
+      for (const canvas of [this.canvas, this.over]) [canvas.width, canvas.height] = [w, h];
+      if (this.raster) this.raster.resize();
+      else this.raster = new explore.Raster(this.canvas);
+      this.size = [w, h];
+      if (this.view) this.view.scale = share * this.fitted().scale;
+      else if (this.state.points) this.move();
+      this.paint(false);
+    }
+    fitted() {
+      const { left, right, bottom, top } = this.extent;
+      const [w, h] = this.size;
+      const margin = 0.07;
+      return {
+        cx: (left + right) / 2, cy: (bottom + top) / 2,
+        scale: Math.min(w / (right - left || 1), h / (top - bottom || 1)) * (1 - 2 * margin),
+      };
+    }
+    fit() {
+      this.view = this.fitted();
+      this.draw();
+    }
+
+    /* New coordinates: the points glide there, the view with them. */
+    move() {
+      const { points } = this.state;
+      if (!points || !this.size) return;
+      const target = points.xy;
+      const from = this.xy;
+      this.index = null;
+      this.extent = explore.bounds(target);
+      if (!from || still.matches || document.hidden) {
+        this.xy = target;
+        this.view = this.fitted();
+        this.draw();
+        return;
+      }
+      const [start, goal] = [{ ...this.view }, this.fitted()];
+      const source = from.slice();
+      const between = new Float32Array(target.length);
+      const began = performance.now();
+      const token = (this.gliding = {});
+      const step = () => {
+        if (this.gliding !== token) return;
+        const time = Math.min(1, (performance.now() - began) / GLIDE);
+        const share = time < 0.5 ? 4 * time ** 3 : 1 - (2 - 2 * time) ** 3 / 2;
+        if (time < 1) for (let i = 0; i < target.length; i++) between[i] = source[i] + (target[i] - source[i]) * share;
+        this.xy = time < 1 ? between : target;
+        for (const key of ["cx", "cy", "scale"]) this.view[key] = start[key] + (goal[key] - start[key]) * share;
+        this.paint(time < 1);
+        if (time < 1) requestAnimationFrame(step);
+        else this.gliding = null;
+      };
+      step();
+    }
+
+    /* Draw in the next frame; quickly while `moving`, then once more with every point. */
+    draw(moving = false) {
+      this.moving = moving;
+      if (!this.waiting) this.waiting = requestAnimationFrame(() => {
+        this.waiting = null;
+        this.paint(this.moving);
+      });
+      clearTimeout(this.settle);
+      if (moving) this.settle = setTimeout(() => this.paint(false), 140);
+    }
+    radius() {
+      const n = this.state.n;
+      const base = n < 500 ? 5 : n < 2_000 ? 4 : n < 10_000 ? 2.9 : n < 40_000 ? 2.1 : n < 200_000 ? 1.2 : 0.7;
+      const zoomed = Math.max(0.8, Math.min(6, (this.view.scale / this.fitted().scale) ** 0.5));
+      return Math.min(9, base * zoomed) * this.ratio;
+    }
+    paint(fast) {
+      if (!this.raster || !this.xy || !this.view) return;
+      const { raster, xy, view, painted } = this;
+      const r = this.radius();
+      const most = (count) => (fast ? Math.min(count, MOVING) : count);
+      const strength = this.state.n > 20_000 ? 0.8 : 0.92;
+      raster.clear(this.paper);
+      raster.splat(this.dim, most(this.dimCount), xy, view, this.faint, r * 0.8, 0.75);
+      raster.splat(this.lit, most(this.litCount), xy, view, painted.colours, r, strength);
+      if (this.state.selectedCount) {
+        const rows = Uint32Array.from(this.state.rowsWhere(this.state.selected));
+        raster.splat(rows, rows.length, xy, view, this.ink, r + 2.2 * this.ratio, 1);
+        raster.splat(rows, rows.length, xy, view, painted.colours, r + 0.7 * this.ratio, 1);
+      }
+      raster.show();
+      this.overlay.draw();
+      if (!this.drawn) {
+        this.drawn = true;
+        document.documentElement.dataset.mapDrawn = Math.round(performance.now());
+        performance.mark("map-drawn");
+      }
+    }
+
+    /* Between pixels of the canvas and coordinates. */
+    toPixels(row) {
+      return this.toPixelsOf(this.xy[2 * row], this.xy[2 * row + 1]);
+    }
+    toPixelsOf(x, y) {
+      const [w, h] = this.size;
+      const { cx, cy, scale } = this.view;
+      return [w / 2 + (x - cx) * scale, h / 2 - (y - cy) * scale];
+    }
+    toData(x, y) {
+      const [w, h] = this.size;
+      return [this.view.cx + (x - w / 2) / this.view.scale, this.view.cy - (y - h / 2) / this.view.scale];
+    }
+    zoom(factor, x = this.size[0] / 2, y = this.size[1] / 2) {
+      const whole = this.fitted().scale;
+      const scale = Math.max(whole * 0.4, Math.min(whole * 400, this.view.scale * factor));
+      const [dx, dy] = this.toData(x, y);
+      this.view.scale = scale;
+      const [nx, ny] = this.toData(x, y);
+      this.view.cx += dx - nx;
+      this.view.cy += dy - ny;
+      this.draw(true);
+    }
+    pan(dx, dy) {
+      this.view.cx -= dx / this.view.scale;
+      this.view.cy += dy / this.view.scale;
+      this.draw(true);
+    }
+    at(x, y, reach = 14) {
+      if (!this.xy || this.gliding) return -1;
+      this.index ??= new explore.Index(this.xy);
+      const { mask, region } = this.state;
+      const radius = Math.max(reach * this.ratio, this.radius() + 3) / this.view.scale;
+      return this.index.nearest(...this.toData(x, y), radius, (row) => mask[row] && (!region || region[row]));
+    }
+
+    /* The rows inside a drawn outline (pixels), among those that the filters let through. The
+       outline is painted and each point looks up its pixel: one pass, however winding it is. */
+    inside(outline) {
+      const [w, h] = this.size;
+      const paper = new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true });
+      paper.beginPath();
+      for (const [x, y] of outline) paper.lineTo(x, y);
+      paper.closePath();
+      paper.fill("evenodd");
+      const { data } = paper.getImageData(0, 0, w, h);
+      const { n, mask } = this.state;
+      const region = new Uint8Array(n);
+      const { cx, cy, scale } = this.view;
+      let count = 0;
+      for (let i = 0; i < n; i++) {
+        if (!mask[i]) continue;
+        const x = Math.floor(w / 2 + (this.xy[2 * i] - cx) * scale);
+        const y = Math.floor(h / 2 - (this.xy[2 * i + 1] - cy) * scale);
+        if (x >= 0 && x < w && y >= 0 && y < h && data[4 * (y * w + x) + 3] > 127) count += region[i] = 1;
+      }
+      return { region, count };
+    }
+  };
+})();

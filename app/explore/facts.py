@@ -1,0 +1,178 @@
+"""What the workbench shows in words: the dataset, the map's progress, one image, the findings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from app.explore import maps
+from app.explore.arrays import Id
+from app.media import image_url, thumb_url
+from app.studio import Studio
+from vecaf.datasets.edits import history
+from vecaf.errors import NotFoundError
+from vecaf.evaluation.neighbours import nearest
+from vecaf.jobs.queue import submit_task
+from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
+from vecaf.store.pages import dataset_choices
+from vecaf.store.subsets import subsets_of
+
+NEIGHBOURS, MOST_NEIGHBOURS = 12, 500
+HISTORY = 20
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+    settings = studio.settings
+
+    @router.get("/start.json")
+    def start(
+        request: Request, dataset: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
+    ) -> JSONResponse:
+        """What the page needs first; without `dataset`, of the newest one."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            choices = dataset_choices(session, user)
+            if dataset is None and not choices:
+                return _fresh({"dataset": None, "datasets": []})
+            found = visible(session, user, Dataset, choices[0][0] if dataset is None else dataset)
+            return _fresh(
+                {
+                    "dataset": {
+                        "id": found.id,
+                        "name": found.name,
+                        "classes": found.classes,
+                        "attribution": found.attribution,
+                    },
+                    "datasets": choices,
+                    **_changing(studio, session, user, found),
+                }
+            )
+
+    @router.get("/{dataset_id}/state.json")
+    def state(dataset_id: Id, request: Request) -> JSONResponse:
+        """What may change while the page is open."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            found = visible(session, user, Dataset, dataset_id)
+            return _fresh(_changing(studio, session, user, found))
+
+    @router.post("/{dataset_id}/map")
+    def make_map(dataset_id: Id, request: Request) -> JSONResponse:
+        """Queue the dataset's map; nothing happens where it is there or under way."""
+        user = studio.user(request)
+        return _fresh({"task": submit_task(studio.store, maps.KIND, dataset_id, {}, user)})
+
+    @router.get("/{dataset_id}/image/{sample_id}")
+    def image(
+        dataset_id: Id, sample_id: Annotated[int, InPath(ge=1, le=2**63 - 1)], request: Request
+    ) -> JSONResponse:
+        """One image: its facts and what was changed of it."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            sample = _sample(session, user, dataset_id, sample_id)
+            changes = history(session, user, sample_id)[:HISTORY]
+            names = dict(
+                session.execute(
+                    sa.select(User.id, User.name).where(
+                        User.id.in_({change.user_id for change in changes})
+                    )
+                ).tuples()
+            )
+        return _fresh(
+            {
+                "id": sample.id,
+                "file_name": sample.file_name,
+                "caption": sample.caption,
+                "width": sample.width,
+                "height": sample.height,
+                "image": image_url(sample.id, sample.sha256),
+                "thumb": thumb_url(sample.id, sample.sha256),
+                "history": [
+                    {
+                        "kind": change.kind,
+                        "value": change.value,
+                        "previous": change.previous,
+                        "by": names.get(change.user_id, ""),
+                        "at": change.created_at.isoformat(),
+                    }
+                    for change in changes
+                ],
+            }
+        )
+
+    @router.get("/{dataset_id}/neighbours/{sample_id}")
+    def near(
+        dataset_id: Id,
+        sample_id: Annotated[int, InPath(ge=1, le=2**63 - 1)],
+        request: Request,
+        count: Annotated[int, Query(ge=1, le=MOST_NEIGHBOURS)] = NEIGHBOURS,
+    ) -> JSONResponse:
+        """Rows of the nearest images in the map's space, nearest first, with their cosine."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            _sample(session, user, dataset_id, sample_id)
+            path = maps.map_file(session, settings, user, dataset_id, maps.SPACE)
+            inside = sa.select(sa.func.count()).where(Sample.dataset_id == dataset_id)
+            size = session.scalar(inside) or 0
+            row = session.scalar(inside.where(Sample.id < sample_id)) or 0
+        space = maps.read_rows(path, size)
+        rows, cosines = nearest(space, space[row], count, leave_out=row)
+        return _fresh(
+            {"rows": rows.tolist(), "similarities": [round(float(value), 4) for value in cosines]}
+        )
+
+    @router.get("/{dataset_id}/findings.json")
+    def findings(dataset_id: Id, request: Request) -> JSONResponse:
+        """Near-duplicates, outliers and likely label errors, with their evidence."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            path = maps.map_file(session, settings, user, dataset_id, maps.FINDINGS)
+        return _fresh(maps.read_findings(path))
+
+    return router
+
+
+def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> dict[str, Any]:
+    state = maps.map_state(session, studio.settings, user, dataset.id)
+    runs = session.execute(
+        sa.select(Run.id, Run.name, Run.state)
+        .where(Run.dataset_id == dataset.id, Run.owner_id == user)
+        .order_by(Run.id.desc())
+    )
+    return {
+        "revision": dataset.revision,
+        "map": {
+            "task": state.task,
+            "state": state.state,
+            "ended": state.state in ENDED,
+            "stage": state.stage,
+            "done": state.done,
+            "total": state.total,
+            "error": state.error,
+            "ready": state.ready,
+        },
+        "runs": [{"id": run.id, "name": run.name, "state": run.state} for run in runs],
+        "subsets": [
+            {"id": subset.id, "name": subset.name, "kind": subset.kind, "images": subset.images}
+            for subset in subsets_of(session, user, dataset.id)
+        ],
+        "idle": studio.idle(session),
+    }
+
+
+def _sample(session: Session, user: int, dataset_id: int, sample_id: int) -> Sample:
+    visible(session, user, Dataset, dataset_id)
+    sample = session.get(Sample, sample_id)
+    if sample is None or sample.dataset_id != dataset_id:
+        raise NotFoundError(f"There is no image {sample_id} in this dataset.")
+    return sample
+
+
+def _fresh(content: Any) -> JSONResponse:
+    return JSONResponse(content, headers={"Cache-Control": "private, no-store"})

@@ -1,0 +1,96 @@
+"""Where a dataset's map lies: the files of its newest map task that has them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from vecaf.errors import NotFoundError
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Task, visible
+
+KIND = "map"
+METHODS = ("pca", "umap")
+VIEWS = ("image", "text")
+SPACE, FINDINGS, CAPTION_MATCH = "space.npy", "findings.json", "caption-match.npy"
+
+
+@dataclass(frozen=True)
+class MapState:
+    """The newest map task, and what can be drawn already (of it, or of an older one)."""
+
+    task: int | None
+    state: str
+    stage: str
+    done: int
+    total: int
+    error: str | None
+    ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "findings", "caption-match"
+
+
+def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
+    """Raises NotFoundError for a dataset that is not the user's."""
+    tasks = _tasks(session, user_id, dataset_id)
+    names = [file_name(method, view) for method in METHODS for view in VIEWS]
+    names += [SPACE, FINDINGS, CAPTION_MATCH]
+    ready = [
+        name.rsplit(".", 1)[0]
+        for name in names
+        if any((_folder(settings, task) / name).is_file() for task in tasks)
+    ]
+    if not tasks:
+        return MapState(None, "none", "", 0, 0, None, [])
+    newest = tasks[0]
+    return MapState(
+        newest.id, newest.state, newest.stage, newest.done, newest.total, newest.error, ready
+    )
+
+
+def file_name(method: str, view: str) -> str:
+    return f"{method}{'-text' if view == 'text' else ''}.npy"
+
+
+def map_file(
+    session: Session, settings: Settings, user_id: int, dataset_id: int, name: str
+) -> Path:
+    """The newest file of this name among the dataset's maps. Raises NotFoundError."""
+    for task in _tasks(session, user_id, dataset_id):
+        path = _folder(settings, task) / name
+        if path.is_file():
+            return path
+    raise NotFoundError("This part of the map has not been computed yet.")
+
+
+def read_rows(path: Path, size: int) -> NDArray[Any]:
+    """An array of a map file with one row a sample. Raises NotFoundError if it does not fit."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    if len(array) != size:
+        raise NotFoundError("The map was computed for other images; it has to be made again.")
+    return array
+
+
+def read_findings(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def _tasks(session: Session, user_id: int, dataset_id: int) -> list[Task]:
+    visible(session, user_id, Dataset, dataset_id)
+    query = (
+        sa.select(Task)
+        .where(Task.dataset_id == dataset_id, Task.owner_id == user_id, Task.kind == KIND)
+        .order_by(Task.id.desc())
+        .limit(8)
+    )
+    return list(session.scalars(query))
+
+
+def _folder(settings: Settings, task: Task) -> Path:
+    return settings.tasks / str(task.id)

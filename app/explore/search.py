@@ -1,0 +1,89 @@
+"""Searches: words in captions and file names here; meaning and likeness by the desk's models."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from app.bundle import pack
+from app.desk import DeskKeeper
+from app.explore.arrays import Id
+from app.studio import Studio
+from vecaf.errors import InputError, UnavailableError
+from vecaf.store import Dataset, visible
+from vecaf.store.columns import find_words, read_columns
+
+MAX_IMAGE_BYTES = 32 * 1024**2  # of an image that is searched with; it is held in memory
+Words = Annotated[str, Query(max_length=500)]
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/{dataset_id}/words.bin")
+    def words(dataset_id: Id, words: Words, request: Request) -> Response:
+        """`rows` of the images whose caption or file name holds all the words."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            ids = find_words(session, user, dataset_id, words)
+            rows = read_columns(session, user, dataset_id).rows_of(ids)
+        return Response(
+            pack({"rows": rows.astype(np.uint32)}),
+            media_type="application/octet-stream",
+            headers={"Cache-Control": "private, no-store"},
+        )
+
+    @router.get("/{dataset_id}/search")
+    def search(dataset_id: Id, text: Words, request: Request) -> JSONResponse:
+        """`ids` and `scores` of the images that fit a sentence best, best first."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            visible(session, user, Dataset, dataset_id)
+        found = _desk(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
+        return JSONResponse(found)
+
+    @router.post("/{dataset_id}/search-image")
+    async def search_image(dataset_id: Id, request: Request) -> JSONResponse:
+        """The same for an image, which is the body."""
+        user = studio.user(request)
+        body = await _received(request)
+        return JSONResponse(await asyncio.to_thread(_likeness, studio, user, dataset_id, body))
+
+    return router
+
+
+async def _received(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_IMAGE_BYTES:
+            raise InputError(f"Search with an image of at most {MAX_IMAGE_BYTES // 2**20} MB.")
+    if not body:
+        raise InputError("Choose an image to search with.")
+    return bytes(body)
+
+
+def _likeness(studio: Studio, user: int, dataset_id: int, body: bytes) -> dict[str, object]:
+    with studio.store.read() as session:
+        visible(session, user, Dataset, dataset_id)
+    folder = studio.settings.uploads
+    folder.mkdir(parents=True, exist_ok=True)
+    path = Path(folder / f"search-{secrets.token_hex(16)}")
+    try:
+        path.write_bytes(body)
+        desk = _desk(studio)
+        return desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _desk(studio: Studio) -> DeskKeeper:
+    if studio.desk is None:
+        raise UnavailableError("Searching by meaning needs the studio: start it by python -m app.")
+    return studio.desk
