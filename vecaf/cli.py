@@ -184,18 +184,27 @@ def select(
     strategy: Annotated[str, typer.Option(help="How images are selected.")] = "vecaf",
     model: Annotated[str, typer.Option(help="The vision model.")] = "efficientnet_lite0",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same picks.")] = 0,
+    after: Annotated[int, typer.Option(help="Go on from this run's model and picks.")] = 0,
     json: Json = False,
 ) -> None:
-    """Pick images without training: ids, ranks and score parts, for a first round."""
+    """Pick images without training, labelled or not: ids, ranks and score parts."""
+    from vecaf.choosing import choose
     from vecaf.recording import MemoryRecorder
-    from vecaf.rounds import first_picks
+    from vecaf.store import dataset_named
+    from vecaf.tasks.selecting import basis_of
 
     store, user = _open()
     config = RunConfig(
         dataset=dataset, strategy=strategy, model=model, budget=budget, seed=seed, rounds=1
     ).checked()
     samples = _samples(store, user, dataset)
-    picks = first_picks(config, samples, MemoryRecorder(on_stage=Bar()), store.settings)
+    basis = None
+    if after:
+        with store.read() as session:
+            dataset_id = dataset_named(session, user, dataset).id
+        basis = basis_of(store, user, dataset_id, samples, after)
+    recorder = MemoryRecorder(on_stage=Bar())
+    picks = choose(config, samples, recorder, store.settings, basis).picks
     ids = picks.sample_ids.tolist()
     scores = {name: values.tolist() for name, values in picks.scores.items()}
     rows = [

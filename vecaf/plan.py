@@ -147,7 +147,7 @@ class Plan:
 
     def select(self, view: View, seen: Floats, picked: Rows, number: int) -> Picks:
         """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses."""
-        offered = self._evidence(view, picked)
+        offered = self.evidence(view, picked)
         info = STRATEGIES[self.config.strategy].info
         wanted = {*info.required, *info.optional}
         selection = vecaf.select(
@@ -173,7 +173,7 @@ class Plan:
         ids: list[NDArray[np.int64]] = [picks.sample_ids for picks in rounds if picks is not None]
         return np.searchsorted(self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids]))
 
-    def _evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
+    def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
         by the model's own prediction, where it is not."""
         labels = self.visible_labels(picked)

@@ -1,0 +1,283 @@
+"""Selections as tasks: what a run would pick, with reasons, and the loop select → label → run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from numpy.testing import assert_array_equal
+from typer.testing import CliRunner
+
+from tests.shapes import CLASSES, write_shapes
+from vecaf.choosing import bought
+from vecaf.cli import app
+from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.datasets.edits import add_class, edit
+from vecaf.datasets.pool import load_samples
+from vecaf.errors import CanceledError, InputError
+from vecaf.jobs.child import do_run
+from vecaf.jobs.queue import submit_run
+from vecaf.settings import Settings
+from vecaf.store import FINISHED, TEST, TRAIN, Dataset, Run, Sample, Store, Task, dataset_named
+from vecaf.store.drawing import draw_baseline, draw_test_sample
+from vecaf.store.jobs import begin
+from vecaf.store.runs import picks_of, rounds_of
+from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
+from vecaf.tasks import TASKS, Work
+from vecaf.tasks.selecting import COVERS, Explained, read_picks, sign_off
+
+PARAMS: dict[str, Any] = {
+    "strategy": "vecaf",
+    "budget": "8",
+    "seed": 3,
+    "text_pull": 0.25,
+    "track": "label-free",
+    "revision": 0,
+}
+N = 90
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+    store = Store.open(settings)
+    write_shapes(home / "shapes", N)
+    import_dataset(store, home / "shapes", "labelled")
+    flat = home / "flat"
+    flat.mkdir()
+    for path in sorted((home / "shapes").rglob("*.png")):
+        path.rename(flat / f"{path.parent.name}-{path.name}")
+    import_dataset(store, flat, "bare")
+    yield store
+    store.close()
+
+
+def id_of(store: Store, name: str) -> int:
+    with store.read() as session:
+        return dataset_named(session, store.owner(), name).id
+
+
+def select(store: Store, name: str, **changes: Any) -> tuple[int, Explained, dict[str, Any]]:
+    """A finished selection task, done here and now."""
+    params = {**PARAMS, **changes}
+    dataset_id = id_of(store, name)
+    with store.write() as session:
+        task = Task(
+            owner_id=store.owner(),
+            dataset_id=dataset_id,
+            kind="selection",
+            params=params,
+            state=FINISHED,
+        )
+        session.add(task)
+        session.flush()
+        task_id = task.id
+    work = work_of(store, dataset_id, store.settings.tasks / str(task_id))
+    result = TASKS["selection"](work, **params)
+    explained = read_picks(work.folder)
+    assert explained is not None
+    return task_id, explained, result
+
+
+def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> Work:
+    def stage(text: str, done: int = 0, total: int = 0) -> None:
+        assert text
+
+    return Work(store, store.owner(), dataset_id, folder, stage, lambda: stop)
+
+
+def do(store: Store, config: RunConfig) -> int:
+    """A run from its submission to its end, in this process."""
+    run_id = submit_run(store, config, store.owner())
+    with store.write() as session:
+        attempt = begin(session, "run", run_id, 1)
+    assert attempt is not None
+    do_run(store, run_id, attempt, lambda: False)
+    return run_id
+
+
+@pytest.mark.parametrize("strategy", ["vecaf", "activeft", "random"])
+def test_a_selection_is_what_a_run_and_the_command_line_pick(
+    store: Store, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, explained, result = select(store, "labelled", strategy=strategy)
+    config = RunConfig(
+        dataset="labelled", strategy=strategy, budget="8", seed=3, rounds=1, epochs=1
+    )
+    run_id = do(store, config)
+    with store.read() as session:
+        picked = [sample.id for _, sample in picks_of(session, store.owner(), run_id, 1)]
+    assert explained.ids == picked
+    assert result["picks"] == 8 and result["taken"] == 0 and result["unlabeled"] == 0
+
+    monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
+    arguments = ["select", "labelled", "--budget", "8", "--strategy", strategy, "--seed", "3"]
+    said = CliRunner().invoke(app, [*arguments, "--json"])
+    assert json.loads(said.stdout)["ids"] == picked
+
+
+def test_each_pick_has_its_reasons(store: Store) -> None:
+    task_id, explained, result = select(store, "labelled")
+    k = len(explained.ids)
+    assert k == 8
+    for name, values in asdict(explained).items():
+        if name not in ("scores", "taken", "losses"):
+            assert len(values) == k, name
+    assert set(explained.scores) == {"loss_weight", "density", "coverage", "similarity"}
+    assert explained.losses is None
+    assert sum(explained.covers) == result["pool"]
+    covers = np.load(store.settings.tasks / str(task_id) / COVERS)
+    assert len(covers) == N
+    assert_array_equal(np.bincount(covers[covers >= 0], minlength=k), explained.covers)
+    assert explained.captions is not None and explained.turned is not None
+    assert {source for _, source in explained.captions} == {"look"}  # no label was bought
+    assert all(0 < degrees < 90 for degrees in explained.turned)
+    for index, (pick, instead) in enumerate(zip(explained.ids, explained.displaced, strict=True)):
+        assert instead not in explained.ids, index
+        assert pick not in explained.members[index]
+    _, plain, _ = select(store, "labelled", text_pull=0.0)
+    gone = set(plain.ids) - set(explained.ids)
+    by_plain = {
+        i for i, why in zip(explained.displaced, explained.because, strict=True) if why == "plain"
+    }
+    assert by_plain == gone
+    assert plain.turned is None and set(plain.because) == {"runner-up"}
+
+
+def test_no_label_that_was_not_bought_changes_a_selection(store: Store) -> None:
+    """Label-free: with all labels of the pool moved on by one class the picks stay."""
+    _, before, _ = select(store, "labelled")
+    with store.write() as session:
+        session.execute(
+            sa.update(Sample)
+            .where(Sample.dataset_id == id_of(store, "labelled"), Sample.split == TRAIN)
+            .values(label=(Sample.label + 1) % 3)
+        )
+    _, after, _ = select(store, "labelled")
+    with store.write() as session:
+        session.execute(
+            sa.update(Sample)
+            .where(Sample.dataset_id == id_of(store, "labelled"), Sample.split == TRAIN)
+            .values(label=(Sample.label + 2) % 3)
+        )
+    assert after == before
+
+
+def test_what_cannot_be_selected_is_said(store: Store, tmp_path: Path) -> None:
+    bare = id_of(store, "bare")
+    work = work_of(store, bare, tmp_path)
+    with pytest.raises(InputError, match="have no label"):
+        TASKS["selection"](work, **{**PARAMS, "track": LABELS_KNOWN})
+    with pytest.raises(InputError, match=r"only .* can be picked"):
+        TASKS["selection"](work, **{**PARAMS, "budget": "5000"})
+    with pytest.raises(InputError, match="did you mean vecaf"):
+        TASKS["selection"](work, **{**PARAMS, "strategy": "vecav"})
+    with pytest.raises(CanceledError):
+        TASKS["selection"](work_of(store, bare, tmp_path, stop=True), **PARAMS, image_size=64)
+    assert read_picks(tmp_path) is None
+
+
+def test_an_unlabelled_upload_goes_round_the_loop(store: Store) -> None:
+    """Select → label → run → select again, based on that run → label → run on both."""
+    me, bare = store.owner(), id_of(store, "bare")
+    _, explained, result = select(store, "bare")
+    assert result["unlabeled"] == 8 and result["taken"] == 0
+    assert not result["text"] and explained.captions is None  # nothing to name images by yet
+
+    first = signed_off(store, "first picks")
+    label(store, first)
+    with store.write() as session:
+        sample = draw_test_sample(session, me, bare, 10)
+        sample_id = sample.id
+    label(store, sample_id)
+    run_id = do(store, RunConfig(dataset="bare", subset="first picks", rounds=1, epochs=15))
+    with store.read() as session:
+        done = rounds_of(session, me, run_id)[-1]
+        assert done.labeled == 8
+        assert sum(map(sum, done.confusion["test"])) == 10
+        revision = session.get_one(Dataset, bare).revision
+
+    _, again, result = select(store, "bare", run=run_id, revision=revision)
+    assert result["taken"] == 8 and set(again.taken) == set(explained.ids)
+    assert not set(again.ids) & set(explained.ids)
+    assert again.losses is not None and all(loss >= 0 for loss in again.losses)
+    assert again.captions is not None and {source for _, source in again.captions} == {"look"}
+
+    second = signed_off(store, "second picks")
+    with store.read() as session:
+        summary = next(s for s in subsets_of(session, me, bare) if s.id == second)
+        assert (summary.images, summary.labeled) == (16, 8)
+        assert summary.facts["run"] == run_id and summary.facts["earlier"] == 8
+    label(store, second)
+    run_id = do(store, RunConfig(dataset="bare", subset="second picks", rounds=1, epochs=15))
+    with store.read() as session:
+        last = rounds_of(session, me, run_id)[-1]
+        assert last.labeled == 16
+        assert (last.test_accuracy or 0) > 0.5  # three classes: chance is a third
+        baseline_of = session.get_one(Run, run_id)
+        assert baseline_of.name == "second picks of bare"
+    with store.write() as session:
+        drawn = draw_baseline(session, me, second, seed=1)
+        rows = subset_samples(session, me, drawn.id)
+        assert len(rows) == 16 and drawn.facts["strategy"] == "random"
+        assert {sample.split for _, sample in rows} == {TRAIN}
+
+
+def signed_off(store: Store, name: str) -> int:
+    with store.write() as session:
+        newest = session.scalars(sa.select(Task).order_by(Task.id.desc()).limit(1)).one()
+        settings, me = store.settings, store.owner()
+        subset = sign_off(session, settings, me, newest.id, name, earlier=True)
+        with pytest.raises(InputError, match="already"):
+            sign_off(session, settings, me, newest.id, name, earlier=True)
+        return subset.id
+
+
+def label(store: Store, subset_id: int) -> None:
+    """Give every image of the subset the class that its file name tells."""
+    me, bare = store.owner(), id_of(store, "bare")
+    with store.write() as session:
+        for name in CLASSES:
+            add_class(session, me, bare, name)
+        rows = [sample for _, sample in subset_samples(session, me, subset_id)]
+        values = {row.id: kind(row) for row in rows}
+        edit(session, me, bare, "label", values)
+
+
+def kind(sample: Sample) -> int:
+    return ["di", "sq", "st"].index(sample.file_name.rsplit("/", 1)[-1][:2])
+
+
+def test_what_counts_as_bought(store: Store) -> None:
+    with store.read() as session:
+        dataset = dataset_named(session, store.owner(), "labelled")
+        samples = load_samples(session, dataset, store.settings.images)
+    pool = samples.pool
+    assert len(bought(samples)) == 0  # all labels came with the upload
+    picked = samples.ids[pool[:3]].tolist()
+    assert_array_equal(bought(samples, picked), pool[:3])
+    samples.labels[pool[5:]] = -1
+    assert_array_equal(bought(samples, picked), pool[:5])
+    samples.excluded[pool[0]] = True
+    assert_array_equal(bought(samples, picked), pool[1:5])
+
+
+def test_drawn_images_are_of_the_test_split_and_repeat(store: Store) -> None:
+    me, bare = store.owner(), id_of(store, "labelled")
+    with store.write() as session:
+        one, other = (draw_test_sample(session, me, bare, 6, seed=4) for _ in range(2))
+        rows = [[s for _, s in subset_samples(session, me, drawn.id)] for drawn in (one, other)]
+        assert [s.id for s in rows[0]] == [s.id for s in rows[1]]
+        assert {s.split for s in rows[0]} == {TEST}
+        assert one.name != other.name and one.kind == "evaluation"
+        assert labeled_of(session, one) == 0  # none of it is the pool's
+        with pytest.raises(InputError, match="choose a number from 1"):
+            draw_test_sample(session, me, bare, 10_000)
