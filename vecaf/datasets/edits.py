@@ -11,9 +11,14 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.datasets.names import MAX_NAME, clean
+from vecaf.datasets.classes import KIND, add_class, rename_class, undo_class
+from vecaf.datasets.names import clean
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Annotation, Dataset, Edit, Sample, visible, visible_sample
+
+__all__ = [
+    "Value", "add_class", "edit", "history", "last_edits", "rename_class", "undo",
+]  # fmt: skip
 
 EditKind = Literal["label", "caption", "excluded"]
 Value = int | str | bool | None
@@ -76,6 +81,11 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
     dataset = visible(session, user_id, Dataset, made.dataset_id)
     if made.undone:
         raise InputError("This change has been undone already.")
+    if made.kind == KIND:
+        undo_class(session, dataset, made)
+        made.undone = True
+        dataset.revision += 1
+        return made
     rows = session.scalars(sa.select(Annotation).where(Annotation.edit_id == edit_id)).all()
     by_sample = {row.sample_id: row for row in rows}
     for sample in _samples(session, dataset.id, list(by_sample)):
@@ -96,26 +106,11 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
     return made
 
 
-def add_class(session: Session, user_id: int, dataset_id: int, name: str) -> int:
-    """The index of the dataset's class of this name, appended where there is none yet.
-
-    Raises InputError for a blank or overlong name, NotFoundError.
-    """
-    dataset = visible(session, user_id, Dataset, dataset_id)
-    cleaned = clean(name)
-    if not cleaned or len(cleaned) > MAX_NAME:
-        raise InputError(f"Give the class a name of 1 to {MAX_NAME} characters.")
-    if cleaned in dataset.classes:
-        return dataset.classes.index(cleaned)
-    dataset.classes = [*dataset.classes, cleaned]  # a new list: JSON columns see no change within
-    dataset.revision += 1
-    return len(dataset.classes) - 1
-
-
 def last_edits(session: Session, user_id: int, dataset_id: int, limit: int = 20) -> list[Edit]:
-    """The dataset's newest edits, undone ones included, newest first. Raises NotFoundError."""
+    """The dataset's newest edits of images, undone ones included, newest first. NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    query = sa.select(Edit).where(Edit.dataset_id == dataset_id).order_by(Edit.id.desc())
+    query = sa.select(Edit).where(Edit.dataset_id == dataset_id, Edit.kind != KIND)
+    query = query.order_by(Edit.id.desc())
     return list(session.scalars(query.limit(limit)))
 
 

@@ -17,6 +17,7 @@ from vecaf.store.models import (
     VAL,
     Annotation,
     Artifact,
+    ClassChange,
     Dataset,
     Edit,
     EmbeddingSet,
@@ -36,7 +37,8 @@ from vecaf.store.models import (
 
 __all__ = [
     "CANCELED", "ENDED", "EVALUATION", "FAILED", "FINISHED", "QUEUED", "RUNNING", "SELECTION",
-    "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "Dataset", "Edit", "EmbeddingSet",
-    "Event", "Import", "Metric", "Round", "Run", "Sample", "Selection", "Store", "Subset",
-    "SubsetSample", "Task", "User", "Worker", "dataset_named", "visible", "visible_sample",
+    "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "ClassChange", "Dataset",
+    "Edit", "EmbeddingSet", "Event", "Import", "Metric", "Round", "Run", "Sample", "Selection",
+    "Store", "Subset", "SubsetSample", "Task", "User", "Worker", "dataset_named", "visible",
+    "visible_sample",
 ]  # fmt: skip

@@ -118,10 +118,23 @@ class Edit(Base):
         ForeignKey("dataset.id", ondelete="CASCADE"), index=True
     )
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
-    kind: Mapped[str] = mapped_column(String(16))  # label, caption or excluded
+    kind: Mapped[str] = mapped_column(String(16))  # label, caption, excluded or class
     images: Mapped[int]
     undone: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ClassChange(Base):
+    """What an edit of kind "class" did: a class was renamed, or added (no previous name)."""
+
+    __tablename__ = "class_change"
+
+    edit_id: Mapped[int] = mapped_column(
+        ForeignKey("edit.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int]  # the class's index, which never changes
+    value: Mapped[str] = mapped_column(Text)
+    previous: Mapped[str | None] = mapped_column(Text)
 
 
 class Annotation(Base):
@@ -291,7 +304,7 @@ class Selection(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
     round: Mapped[int] = mapped_column(primary_key=True)
     rank: Mapped[int] = mapped_column(primary_key=True)  # from 0
-    sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"))
+    sample_id: Mapped[int] = mapped_column(ForeignKey("sample.id", ondelete="CASCADE"), index=True)
     scores: Mapped[dict[str, float]]
 
 

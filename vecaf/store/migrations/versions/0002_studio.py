@@ -32,6 +32,17 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_edit_dataset_id", "edit", ["dataset_id"])
+    op.create_table(
+        "class_change",
+        sa.Column("edit_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("previous", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["edit_id"], ["edit.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("edit_id"),
+    )
+    # Without it, deleting a dataset looks through every pick of every run for each image.
+    op.create_index("ix_selection_sample_id", "selection", ["sample_id"])
     op.drop_table("annotation")  # nothing has ever written it
     op.create_table(
         "annotation",
