@@ -1,4 +1,4 @@
-/* A run's curves. Plotly comes with the studio; it is fetched when a chart is first shown. */
+/* Curves. Plotly comes with the studio; it is fetched when a chart is first shown. */
 studio.chart = (element, props, watch) => {
   "use strict";
   const root = element.querySelector(".charts");
@@ -14,14 +14,35 @@ studio.chart = (element, props, watch) => {
     }));
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  const layout = (chart, run) => {
+  /* A chart with `other` can be read against either; the choice is the tab's. */
+  const choice = {
+    get: (id) => { try { return sessionStorage.getItem(`chart-${id}`); } catch { return null; } },
+    set: (id, value) => { try { sessionStorage.setItem(`chart-${id}`, value); } catch { /* private window */ } },
+  };
+  const against = (chart) => (chart.other && choice.get(chart.id) === chart.other ? chart.other : chart.x);
+  const switches = (card, chart) => {
+    const group = card.querySelector(".chart-switch");
+    group.hidden = !chart.other;
+    if (!chart.other) return;
+    if (!group.children.length)
+      for (const name of [chart.x, chart.other]) {
+        const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
+        button.addEventListener("click", () => { choice.set(chart.id, name); show(true); });
+        group.append(button);
+      }
+    for (const button of group.children)
+      button.setAttribute("aria-pressed", String(button.textContent === against(chart)));
+  };
+
+  const layout = (chart, key) => {
     const axis = {
       gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("line-strong"),
       tickfont: { size: 12 }, automargin: true, fixedrange: false,
     };
+    const by = against(chart);
     return {
-      uirevision: `${run}`, // zoom and hidden curves survive an update
-      height: 260,
+      uirevision: `${key}-${by}`, // zoom and hidden curves survive an update
+      height: chart.height ?? 260,
       margin: { l: 48, r: 14, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("muted") },
@@ -29,25 +50,41 @@ studio.chart = (element, props, watch) => {
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line-strong"), font: { color: colour("ink") } },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: colour("ink") } },
       showlegend: chart.curves.length > 1,
-      xaxis: { ...axis, title: { text: chart.x, font: { size: 12.5 } }, rangemode: "tozero" },
+      xaxis: { ...axis, title: { text: by, font: { size: 12.5 } }, rangemode: "tozero" },
       yaxis: { ...axis, tickformat: chart.percent ? ".0%" : "", rangemode: chart.percent ? "normal" : "tozero" },
-      shapes: (chart.marks ?? []).map((x) => ({
-        type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1,
-        line: { color: colour("line-strong"), width: 1, dash: "dot" },
-      })),
+      shapes: [
+        ...(chart.marks ?? []).map((x) => ({
+          type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1,
+          line: { color: colour("line-strong"), width: 1, dash: "dot" },
+        })),
+        ...(chart.target == null ? [] : [{
+          type: "line", xref: "paper", x0: 0, x1: 1, y0: chart.target, y1: chart.target,
+          line: { color: colour("ink"), width: 1, dash: "dash" },
+        }]),
+      ],
     };
   };
-  const trace = (curve) => ({
-    name: curve.name, x: curve.x, y: curve.y,
-    mode: curve.points ? "lines+markers" : "lines",
-    line: { color: colour(curve.colour), width: 2 },
-    marker: { size: 8, color: colour(curve.colour) },
-    hovertemplate: curve.percent ? "%{y:.1%}" : "%{y:.3f}",
+  /* One curve is one trace, or three where it has a band: the band's ends, then the line on it. */
+  const traces = (chart) => chart.curves.flatMap((curve) => {
+    const x = against(chart) === chart.other ? curve.other : curve.x;
+    const line = {
+      name: curve.name, x, y: curve.y, legendgroup: curve.name,
+      mode: curve.points ? "lines+markers" : "lines",
+      line: { color: colour(curve.colour), width: 2, dash: curve.dash ? "dash" : "solid" },
+      marker: { size: 8, color: colour(curve.colour) },
+      hovertemplate: chart.percent ? "%{y:.1%}" : "%{y:.3f}",
+    };
+    if (!curve.low) return [line];
+    const end = {
+      x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: curve.name,
+      fillcolor: `${colour(curve.colour)}2b`,
+    };
+    return [{ ...end, y: curve.low }, { ...end, y: curve.high, fill: "tonexty" }, line];
   });
 
   let shown = "";
   const show = async (again = false) => {
-    const text = props.value || "";
+    const text = (props.value || "").replace(/^<!--.*-->$/, "");
     if (!again && text === shown) return;
     shown = text;
     const data = text ? JSON.parse(text) : null;
@@ -57,9 +94,11 @@ studio.chart = (element, props, watch) => {
     if (shown !== text) return; // a newer one came meanwhile
     for (const chart of data.charts) {
       const place = root.querySelector(`[data-chart="${chart.id}"]`);
+      const card = place.closest(".card");
       const has = chart.curves.some((curve) => curve.x.length);
-      place.closest(".card").classList.toggle("waiting", !has);
-      if (has) await Plotly.react(place, chart.curves.map(trace), layout(chart, data.run), config);
+      card.classList.toggle("waiting", !has);
+      switches(card, chart);
+      if (has) await Plotly.react(place, traces(chart), layout(chart, data.key), config);
     }
     root.dataset.points = data.charts.reduce((sum, chart) => sum + chart.curves.reduce((n, c) => n + c.x.length, 0), 0);
   };

@@ -15,7 +15,6 @@ from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Event, Round,
 from vecaf.store.runs import RunSummary
 
 MORE = 60
-BIGGEST_MATRIX = 40  # classes; a larger one is listed by its worst confusions alone
 REASONS = {
     "loss_weight": "loss weight (1 is average)",
     "density": "typical of its surroundings",
@@ -25,15 +24,29 @@ REASONS = {
 }
 
 
-def top(run: RunSummary, rounds: Sequence[Round], *, idle: str | None) -> str:
+def top(
+    run: RunSummary, rounds: Sequence[Round], *, idle: str | None, dataset_id: int | None = None
+) -> str:
     """Name, state, what is going on, the numbers so far, and what can be done."""
     return (
         '<p><a href="/runs" data-go>← All runs</a></p>'
         f'<div class="card-head run-head"><h1>{m.text(run.name)}</h1>'
         f'{m.chip(run.state)}<span class="muted num">Run {run.id}</span>'
         f'<span class="grow"></span>{_buttons(run)}</div>'
-        f"{_going_on(run, idle)}{_tiles(run, rounds)}"
+        f"{_links(run, dataset_id)}{_going_on(run, idle)}{_tiles(run, rounds)}"
     )
+
+
+def _links(run: RunSummary, dataset_id: int | None) -> str:
+    """Where to go on from here with this run."""
+    explore = link("/explore", dataset=dataset_id, run=run.id, colour="round")
+    places = [("Its picks in Explore", explore)] if dataset_id is not None else []
+    if run.state == FINISHED:
+        places += [("Predict with it", link("/predict", run=run.id))]
+        places += [("Make it cope with a shift", link("/shift", dataset=dataset_id, run=run.id))]
+    places += [("Clone its settings", link("/finetune", clone=run.id))]
+    inside = "".join(f'<a href="{m.text(address)}">{name}</a>' for name, address in places)
+    return f'<nav class="run-links" aria-label="Go on with this run">{inside}</nav>'
 
 
 def _buttons(run: RunSummary) -> str:
@@ -148,53 +161,6 @@ def _pick(selection: Selection, sample: Sample, classes: Sequence[str]) -> str:
     ]
     shown = f"<span>{m.text(name)}</span>" if name else ""
     return m.thumb(sample.id, sample.sha256, words, shown)
-
-
-def confusion(rounds: Sequence[Round], classes: Sequence[str]) -> str:
-    """The last round's test confusions: a matrix where it can be read, the worst ones in words."""
-    if not rounds or not rounds[-1].confusion.get("test"):
-        return ""
-    matrix: list[list[int]] = rounds[-1].confusion["test"]
-    worst = sorted(
-        (
-            (count, classes[true], classes[guess])
-            for true, row in enumerate(matrix)
-            for guess, count in enumerate(row)
-            if true != guess and count
-        ),
-        reverse=True,
-    )[:5]
-    lines = "".join(
-        f'<li><b class="num">{m.number(count)}</b> {m.text(true)} taken for {m.text(guess)}</li>'
-        for count, true, guess in worst
-    )
-    words = f'<ul class="worst">{lines}</ul>' if lines else "<p>No mistakes.</p>"
-    return (
-        '<section class="card" data-key="confusion"><h3>Confusions on the test set, round '
-        f'{rounds[-1].number}</h3><div class="confusion">{_matrix(matrix, classes)}'
-        f"<div><p class=muted>Most frequent mistakes</p>{words}</div></div></section>"
-    )
-
-
-def _matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
-    if len(classes) > BIGGEST_MATRIX:
-        return ""
-    head = "".join(f'<th scope="col"><span>{m.text(name)}</span></th>' for name in classes)
-    rows = []
-    for true, row in enumerate(matrix):
-        total = sum(row) or 1
-        cells = "".join(
-            f'<td style="--share:{count / total:.3f}" class="{"hit" if true == guess else "miss"}" '
-            f'title="{m.text(classes[true])} taken for {m.text(classes[guess])}: {count}">'
-            f"{count or ''}</td>"
-            for guess, count in enumerate(row)
-        )
-        rows.append(f'<tr><th scope="row">{m.text(classes[true])}</th>{cells}</tr>')
-    return (
-        '<div class="matrix-frame" tabindex="0"><table class="matrix"><caption>Rows: true class. '
-        f"Columns: predicted.</caption><thead><tr><td></td>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
 
 
 def settings(config: Mapping[str, Any]) -> str:

@@ -7,108 +7,122 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.chart import charts, series
+from app.components.chart import charts
 from app.components.live import NOTHING, live
-from app.pages import run_view, runs_view
-from app.pages.address import QUERY_JS, parameters, query_input, whole
+from app.components.sent import Sent, digest, only_new
+from app.explore import maps
+from app.pages import runs_view
+from app.pages.address import parameters, query_input, whole
+from app.pages.run_page import Pieces, RunPage
 from app.studio import Studio
+from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
-from vecaf.store import ENDED, Dataset, Run, visible
-from vecaf.store.pages import accuracies, curves, log_tail
-from vecaf.store.runs import list_runs, picks_of, rounds_of, rounds_picked, run_summary
+from vecaf.store import ENDED, Run, visible
+from vecaf.store.pages import accuracies, run_mark
+from vecaf.store.runs import list_runs
 
 BUSY, IDLE = 1.5, 5.0  # seconds between looks
-PICKS = 60  # thumbnails shown at first, and added by "more"
-MOST_PICKS = 6000
-
-Shown = tuple[str, str, str, gr.Timer]
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (studio.js)
     query = query_input()
+    sent = gr.State({})  # what this tab was sent last
     top = live("run-top")
     curve = charts()
     rest = live("run-rest")
     timer = gr.Timer(BUSY)
+    run_page = RunPage(studio)
 
-    def show(address: str, request: gr.Request) -> Shown:
+    def show(address: str, last: Sent, request: gr.Request) -> list[Any]:
         user = studio.user(request)
         values = parameters(address)
         run_id = whole(values, "run")
-        if run_id is None:
-            return _list(studio, user)
-        return _run(studio, user, run_id, whole(values, "round"), whole(values, "show"))
+        mark = digest((address, _mark(studio, user, run_id)))
+        if run_id is not None and last.get("mark") == mark:  # nothing has changed: send nothing
+            return [gr.skip()] * 5
+        shown = _list(studio, user) if run_id is None else _run(run_page, user, run_id, values)
+        pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
+        changes, names = only_new(last, pieces)
+        names["mark"] = mark
+        rate = IDLE if shown.ended else BUSY
+        names["timer"] = str(rate)
+        tick = gr.skip() if last.get("timer") == names["timer"] else gr.Timer(rate, active=True)
+        return [*changes, tick, names]
 
-    def act(event: gr.EventData, request: gr.Request) -> Shown:
+    def act(last: Sent, event: gr.EventData, request: gr.Request) -> list[Any]:
         data = event._data
         try:
             _act(studio, studio.user(request), data)
         except VecafError as error:
             gr.Warning(str(error), title="")
-        return show(data.get("query", ""), request)
+        return show(data.get("query", ""), {}, request)
 
-    def go(event: gr.EventData, request: gr.Request) -> Shown:
-        return show(event._data.get("query", ""), request)
+    def go(last: Sent, event: gr.EventData, request: gr.Request) -> list[Any]:
+        return show(event._data.get("query", ""), last, request)
 
-    outputs = [top, curve, rest, timer]
+    outputs = [top, curve, rest, timer, sent]
     quiet: dict[str, Any] = {
         "show_progress": "hidden",
         "api_visibility": "private",
         "concurrency_limit": None,
     }
-    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
-    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
+    js = "(_, last) => [studio.query(), last]"
+    demo.load(show, [query, sent], outputs, js=js, **quiet)
+    timer.tick(show, [query, sent], outputs, js=js, **quiet)
     for piece in (top, rest):
-        piece.act(act, None, outputs, **quiet)
-    top.go(go, None, outputs, **quiet)
+        piece.act(act, sent, outputs, **quiet)
+    top.go(go, sent, outputs, **quiet)
+
+
+def _mark(studio: Studio, user: int, run_id: int | None) -> object:
+    """What changes whenever the view would; of the list nothing cheaper than itself is known."""
+    with studio.store.read() as session:
+        idle = studio.idle(session)
+        if run_id is None:
+            return None
+        try:
+            return idle, run_mark(session, user, run_id)
+        except NotFoundError as error:
+            return str(error)
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
-    from vecaf.jobs.queue import cancel_run, resume_run
+    from vecaf.jobs.baseline import submit_baseline
+    from vecaf.jobs.queue import cancel_run, resume_run, submit_task
 
     run_id = int(data["run"])
     if data.get("act") == "cancel":
         cancel_run(studio.store, run_id, user)
     elif data.get("act") == "resume":
         resume_run(studio.store, run_id, user)
+    elif data.get("act") == "baseline":
+        submit_baseline(studio.store, run_id, user)
+    elif data.get("act") == "map":
+        with studio.store.read() as session:
+            run = visible(session, user, Run, run_id)
+        usual = RunConfig().as_dict()
+        params = {
+            name: run.config[name]
+            for name in ("model", "vlm", "image_size")
+            if run.config.get(name, usual[name]) != usual[name]
+        }
+        submit_task(studio.store, maps.KIND, run.dataset_id, params, user)
 
 
-def _list(studio: Studio, user: int) -> Shown:
+def _list(studio: Studio, user: int) -> Pieces:
     with studio.store.read() as session:
         lines = list_runs(session, user)
         curves_of = accuracies(session, user, [line.id for line in lines])
         idle = studio.idle(session)
     busy = any(line.state not in ENDED for line in lines)
     listing = runs_view.listing(lines, curves_of, idle=idle)
-    return listing, "", NOTHING, gr.Timer(BUSY if busy else IDLE, active=True)
+    return Pieces(listing, NOTHING, NOTHING, not busy)
 
 
-def _run(studio: Studio, user: int, run_id: int, number: int | None, shown: int | None) -> Shown:
+def _run(run_page: RunPage, user: int, run_id: int, values: dict[str, str]) -> Pieces:
     try:
-        with studio.store.read() as session:
-            run = visible(session, user, Run, run_id)
-            summary = run_summary(session, user, run_id)
-            dataset = visible(session, user, Dataset, run.dataset_id)
-            rounds = rounds_of(session, user, run_id)
-            picked = rounds_picked(session, user, run_id)
-            chosen = number if number in picked else max(picked, default=0)
-            limit = min(max(PICKS, shown or 0), MOST_PICKS)
-            picks = picks_of(session, user, run_id, chosen, limit=limit) if chosen else []
-            points = curves(session, user, run_id)
-            log = log_tail(session, user, run_id)
-            idle = studio.idle(session)
+        return run_page.pieces(user, run_id, values)
     except NotFoundError as error:
-        return runs_view.missing(str(error)), "", NOTHING, gr.Timer(IDLE, active=False)
-    top = run_view.top(summary, rounds, idle=idle)
-    rest = "".join(
-        (
-            run_view.picks(run_id, chosen, picked, picks, dataset.classes),
-            run_view.confusion(rounds, dataset.classes),
-            run_view.settings(run.config),
-            run_view.log(log),
-        )
-    )
-    ended = summary.state in ENDED
-    return top, series(run_id, points, rounds), rest, gr.Timer(BUSY, active=not ended)
+        return Pieces(runs_view.missing(str(error)), NOTHING, NOTHING, True)

@@ -32,7 +32,7 @@ def listing(
     return (
         f"{TITLE}{m.notice(idle, 'warn') if waiting and idle else ''}"
         f'<section class="card runs"><div class="runs-head" aria-hidden="true">{head}</div>'
-        f"<ul>{rows}</ul></section>"
+        f'<ul>{rows}</ul></section><div class="compare-bar" data-key="compare" data-own></div>'
     )
 
 
@@ -45,7 +45,9 @@ def _row(run: RunSummary, curve: Sequence[float]) -> str:
     stage = f'<small class="muted">{m.text(run.stage)}</small>' if run.stage else ""
     address = m.text(link("/runs", run=run.id))
     return (
-        f'<li data-key="run-{run.id}"><a class="run-row" href="{address}" data-go>'
+        f'<li data-key="run-{run.id}"><label class="run-pick"><span class="sr-only">Compare run '
+        f'{run.id}</span><input type="checkbox" data-pick="{run.id}"></label>'
+        f'<a class="run-row" href="{address}" data-go>'
         f'<span class="run-name"><b>{m.text(run.name)}</b>'
         f'<small class="muted num">Run {run.id}</small></span>'
         f'<span class="run-state">{m.chip(run.state)}{stage}</span>'

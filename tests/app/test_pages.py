@@ -11,7 +11,7 @@ import pytest
 
 from app import markup as m
 from app.components.chart import series
-from app.pages import data_view, finetune_form, run_view, runs_view
+from app.pages import data_view, finetune_form, mistakes_view, run_view, runs_view
 from app.pages.address import link, parameters, whole
 from vecaf.config import RunConfig
 from vecaf.datasets.report import ImportReport, Refusal
@@ -106,7 +106,7 @@ def test_what_comes_from_people_is_escaped() -> None:
         run_view.top(summary(), [a_round()], idle=None),
         run_view.top(summary(state="failed", error=EVIL), [], idle=None),
         run_view.picks(3, 1, {1: 9}, [(pick, sample())], classes),
-        run_view.confusion([a_round()], classes),
+        mistakes_view.confusion([a_round()], classes),
         run_view.settings(config),
         run_view.settings({EVIL: EVIL}),
         run_view.log([event]),
@@ -229,13 +229,13 @@ def test_charts_get_numbers_alone() -> None:
 
 
 def test_worst_confusions_come_first() -> None:
-    page = run_view.confusion([a_round()], ["cat", "dog"])
+    page = mistakes_view.confusion([a_round()], ["cat", "dog"])
     assert "cat taken for dog" in page
     assert "dog taken for cat" not in page.split("worst")[1]
     big = [[0] * 41 for _ in range(41)]
     large = a_round()
     large.confusion = {"test": big}
-    assert "<table" not in run_view.confusion([large], [str(i) for i in range(41)])
+    assert "<table" not in mistakes_view.confusion([large], [str(i) for i in range(41)])
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,14 @@ def grouped(found: Sequence[Entry]) -> list[Group]:
     groups: dict[str, list[Entry]] = {}
     for entry in found:
         groups.setdefault(str(sorted(_settled(entry.config, ASIDE).items())), []).append(entry)
-    made = [Group(runs[0].config, runs[0].strategy, tuple(runs)) for runs in groups.values()]
-    return sorted(made, key=lambda group: (group.random, group.runs[0].id))
+    return sorted(
+        map(group_of, groups.values()), key=lambda group: (group.random, group.runs[0].id)
+    )
+
+
+def group_of(runs: Sequence[Entry]) -> Group:
+    """Runs that are taken for one group, by the first one's configuration."""
+    return Group(runs[0].config, runs[0].strategy, tuple(runs))
 
 
 def differing(groups: Sequence[Group]) -> list[str]:

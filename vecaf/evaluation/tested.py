@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from vecaf.datasets.snapshot import labels_as_begun
 from vecaf.evaluation.predictions import Predictions, load_predictions
-from vecaf.store import TEST, Run, Sample
+from vecaf.store import TEST, Run
+from vecaf.store.columns import SPLITS, read_columns
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,12 @@ def tested(session: Session, run: Run, folder: Path, number: int) -> Tested | No
     said = load_predictions(folder, number)
     if said is None:
         return None
-    query = sa.select(Sample.id, Sample.split, Sample.label).where(
-        Sample.dataset_id == run.dataset_id
-    )
-    rows = session.execute(query.order_by(Sample.id)).all()
-    ids = np.array([row[0] for row in rows], dtype=np.int64)
-    labels = np.array([-1 if row[2] is None else row[2] for row in rows], dtype=np.int64)
+    columns = read_columns(session, run.owner_id, run.dataset_id)
     begun = labels_as_begun(folder)
-    if begun is not None and len(begun) == len(labels):
-        labels = begun
-    test = np.array([row[1] == TEST for row in rows], dtype=bool) & (labels >= 0)
-    return match(ids[test], labels[test], said)
+    fits = begun is not None and len(begun) == len(columns)
+    labels = begun if begun is not None and fits else columns.labels.astype(np.int64)
+    test = (columns.splits == SPLITS.index(TEST)) & (labels >= 0)
+    return match(columns.ids[test], labels[test], said)
 
 
 def match(ids: NDArray[np.int64], labels: NDArray[np.int64], said: Predictions) -> Tested:
