@@ -6,6 +6,7 @@ anything but arrays that are kept beside the map.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.encoders.embedding import unit_rows
+from vecaf.evaluation.neighbours import nearest_rows
 
 Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+NEIGHBOURS = 15  # umap's own default
 
 _BLOCK_ROWS = 8192
 
@@ -75,56 +80,98 @@ def plane(coordinates: Floats) -> Floats:
 def umap_plane(
     space: Floats,
     start: Floats,
-    neighbours: NDArray[np.int64],
-    distances: Floats,
+    at: Rows,
+    distance: Floats,
     seed: int = 0,
 ) -> Floats:
     """UMAP (McInnes, Healy & Melville 2018) of unit rows (n, m): float32 (n, 2).
 
-    start       (n, 2), where the points begin: the principal plane. An informative start decides
-                the global arrangement (Kobak & Linderman 2021), and makes the change from one view
-                to the other a short one.
-    neighbours  (n, k), each row's nearest others, nearest first; `distances` (n, k): 1 − cosine
-    seed        one thread and one seed: the same rows give the same map
+    start         (n, 2), where the points begin: the principal plane. An informative start decides
+                  the global arrangement (Kobak & Linderman 2021), and makes the change from one
+                  view to the other a short one.
+    at, distance  (n, k), each row's nearest rows, itself among them, nearest first; 1 − cosine
+    seed          one thread and one seed: the same rows give the same map
 
-    Fewer than five rows stay where they start. Exact neighbours come from `nearest_rows`; umap's
-    own search would compile for longer than 50,000 rows take.
+    No more rows than neighbours are looked for stay where they start. The neighbours are exact,
+    from `nearest_rows`: umap's own search takes longer to compile than they for 50,000 rows.
     """
-    if len(space) < 5:
+    if len(space) <= NEIGHBOURS + 1:
         return start.copy()
     import umap
 
-    own = np.arange(len(space))[:, None]
-    indices = np.concatenate([own, neighbours], axis=1)
-    lengths = np.concatenate([np.zeros_like(own, np.float32), distances], axis=1)
     spread = float(np.abs(start).max()) or 1.0
     rng = np.random.default_rng(seed)
     jitter = rng.normal(scale=1e-3, size=start.shape)  # equal rows must be able to part
     model = umap.UMAP(
-        n_neighbors=indices.shape[1],
+        n_neighbors=at.shape[1],
         metric="cosine",
         init=(10 * start / spread + jitter).astype(np.float32),
-        precomputed_knn=(indices, lengths.astype(np.float32)),
+        precomputed_knn=(at, distance),
         random_state=seed,
         n_jobs=1,
     )
-    placed: Floats = np.asarray(model.fit_transform(space), np.float32)
-    return placed
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)  # `place` transforms
+        return np.asarray(model.fit_transform(space), np.float32)
 
 
-Nearest = Callable[[Floats], tuple[NDArray[np.int64], Floats]]
+Nearest = Callable[[Floats], tuple[Rows, Floats]]
 
 
 def place(rows: Floats, positions: Floats, nearest: Nearest) -> Floats:
     """Where rows (q, m) belong on a finished map with `positions` (n, 2): float32 (q, 2).
 
-    `nearest(rows)` → (q, k) indices into `positions` and (q, k) distances. A row lies at the mean
-    of its neighbours' places, weighted by exp(−(distance − nearest's) / mean distance beyond it):
-    how UMAP starts a transform, without the random walk that follows there.
+    `nearest(rows)` → (q, k) indices into `positions`, nearest first, and their distances (q, k),
+    1 − cosine. A row lies at the mean of its neighbours' places, weighted by exp(−b / mean b) with
+    b a neighbour's distance beyond the nearest one's: how UMAP starts a transform, without the
+    random walk that follows there.
     """
     at, distance = nearest(rows)
     beyond = distance - distance[:, :1]
-    scale = np.maximum(beyond.mean(axis=1, keepdims=True), 1e-6)
-    weight = np.exp(-beyond / scale)
+    weight = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), np.float32(1e-6)))
     weight /= weight.sum(axis=1, keepdims=True)
-    return np.asarray((weight[:, :, None] * positions[at]).sum(axis=1), np.float32)
+    return np.asarray(np.einsum("qk,qkc->qc", weight, positions[at]), np.float32)
+
+
+def lay_out(
+    space: Floats,
+    text: Floats,
+    start: Floats,
+    *,
+    limit: int = 60_000,
+    seed: int = 0,
+    say: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> tuple[Floats, Floats]:
+    """UMAP of unit rows (n, m), and the same map with each row moved to where `text` belongs.
+
+    space, text  (n, m), the same images without and with their captions, in one space
+    start        (n, 2), the principal plane
+    limit        rows that UMAP lays out, drawn at random where there are more; the others are put
+                 among them by `place`
+    say          told the stage and, of the countable ones, how far it is
+
+    Both are float32 (n, 2). A row's move is the difference of two placings: a row that captions
+    leave alone stays exactly where it is, others move as far as their neighbourhood changes.
+    """
+    n = len(space)
+    chosen = np.arange(n)
+    if n > limit:
+        chosen = np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
+    some = space[chosen]
+
+    def near(rows: Floats, stage: str) -> tuple[Rows, Floats]:
+        at, cosine = nearest_rows(
+            rows, some, NEIGHBOURS + 1, progress=lambda done, total: say(stage, done, total)
+        )
+        return at, np.maximum(1 - cosine, 0)
+
+    known = near(some, "Looking for neighbours")
+    say("Laying out the map", 0, 0)
+    placed = umap_plane(some, start[chosen], *known, seed)
+    if n > limit:
+        known = near(space, "Placing the other images")
+    image = place(space, placed, lambda _: known)
+    words = place(text, placed, lambda rows: near(rows, "Placing images with their captions"))
+    moved = words - image
+    image[chosen] = placed
+    return image, image + moved

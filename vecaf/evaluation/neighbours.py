@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
+EXACT_ROWS = 100_000
+
 _BLOCK_ROWS = 16_384
 _BLOCK_NUMBERS = 2**26  # float32 numbers made at once: 256 MiB
 
@@ -81,3 +83,20 @@ def nearest_rows(
         if progress is not None:
             progress(min(start + step, len(rows)), len(rows))
     return found, cosine
+
+
+def graph(
+    space: Floats, k: int = 15, progress: Callable[[int, int], None] | None = None
+) -> tuple[Rows, Floats]:
+    """Every row's k nearest others in `space` (n, m), unit rows: (n, k) rows and cosines.
+
+    Exact up to EXACT_ROWS, whose square takes a minute; above by nearest-neighbour descent (Dong,
+    Moses & Li 2011, pynndescent's), seeded, which finds nearly all of them.
+    """
+    if len(space) <= EXACT_ROWS:
+        return nearest_rows(space, space, k, own=True, progress=progress)
+    from pynndescent import NNDescent
+
+    index = NNDescent(space, metric="cosine", n_neighbors=k + 1, random_state=0)
+    at, distance = index.neighbor_graph
+    return at[:, 1:].astype(np.int64), np.asarray(1 - distance[:, 1:], np.float32)

@@ -9,54 +9,141 @@ Files in the task's folder, each there as soon as it is ready; rows are the samp
     caption-match.npy  float32 (n,), cosine of image and caption by the VLM, NaN without a caption
     umap.npy           float32 (n, 2)
     umap-text.npy      float32 (n, 2), the same map with each image moved as its captions move it
+    findings.json      see `vecaf.tasks.findings`, with the labels as they were
+
+A map is made once. What comes later is put onto it: `layout.Basis` of basis.npz leads into the
+space, and `layout.place` from there, by neighbours, onto umap.npy. No fitted object is kept.
 """
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.datasets.pool import Samples
 from vecaf.files import replacing
+from vecaf.tasks.arrays import save
+from vecaf.tasks.findings import NAME as FINDINGS
+from vecaf.tasks.findings import find, write_findings
 from vecaf.tasks.registry import TASKS, Work
 
-SPACE, PCA, BASIS = "space.npy", "pca.npy", "basis.npz"
+if TYPE_CHECKING:
+    from vecaf.encoders.vlm import VLM
+
+SPACE, PCA, BASIS, UMAP = "space.npy", "pca.npy", "basis.npz", "umap.npy"
+PCA_TEXT, UMAP_TEXT, CAPTION_MATCH = "pca-text.npy", "umap-text.npy", "caption-match.npy"
+
+Floats = NDArray[np.float32]
 
 
 @TASKS.register
 def map(
     work: Work, model: str = "efficientnet_lite0", vlm: str = "embedded", image_size: int = 0
 ) -> dict[str, Any]:
-    """Embed the dataset and lay it out. The result names the files and the samples they are of."""
+    """Embed the dataset and lay it out. The result names the files and the samples they are of.
+
+    Raises InputError or UnavailableError for a model that can't be had.
+    """
     from vecaf.config import RunConfig
-    from vecaf.evaluation.layout import fit_basis, plane
+    from vecaf.encoders import load_vlm, unit_rows
+    from vecaf.encoders.runtime import choose_device
+    from vecaf.evaluation.layout import fit_basis, lay_out, plane
     from vecaf.preparation import embed_samples, pvm_for
 
-    samples = work.samples()
     settings = work.store.settings
-    work.stage("Loading the model")
-    pvm = pvm_for(RunConfig(model=model, vlm=vlm, image_size=image_size), samples)
+    samples = work.samples()
+    ready = []
+
+    def keep(name: str, array: NDArray[Any]) -> None:
+        save(work.folder / name, array)
+        ready.append(name)
+
+    work.stage("Loading the models")
+    config = RunConfig(model=model, vlm=vlm, image_size=image_size)
+    pvm = pvm_for(config, samples)
+    words = load_vlm(
+        vlm,
+        image_size=pvm.preprocessing.image_size,
+        device=choose_device(settings.device),
+        cache=settings.embeddings,
+    )
     features, _ = embed_samples(pvm, samples, settings, work.progress("Looking at images"))
+
     work.stage("Finding the principal plane")
     basis = fit_basis(features)
     coordinates = basis.project(features)
-    save(work.folder / PCA, plane(coordinates))
-    length = np.linalg.norm(coordinates, axis=1, keepdims=True)
-    space = coordinates / np.maximum(length, np.float32(1e-12))
-    save(work.folder / SPACE, space.astype(np.float16))
+    keep(PCA, plane(coordinates))
+    space = unit_rows(coordinates)
+    keep(SPACE, space.astype(np.float16))
     with replacing(work.folder / BASIS) as temporary, temporary.open("wb") as file:
         np.savez(file, mean=basis.mean, components=basis.components)
+    ready.append(BASIS)
+
+    work.stage("Reading captions")
+    images = see(words, samples, features if words.image_encoder == pvm else None, work)
+    pulled = pull(samples, features, images, words, config.text_pull)
+    text = basis.project(pulled)
+    del features, pulled
+    keep(PCA_TEXT, plane(text))
+    keep(CAPTION_MATCH, caption_match(samples, images, words))
+
+    def say(stage: str, done: int, total: int) -> None:
+        work.check()
+        work.stage(stage, done, total)
+
+    image_map, text_map = lay_out(space, unit_rows(text), plane(coordinates), say=say)
+    keep(UMAP, image_map)
+    keep(UMAP_TEXT, text_map)
+    write_findings(work.folder, find(work, samples, space))
     return {
-        "ready": [SPACE, PCA, BASIS],
+        "ready": [*ready, FINDINGS],
         "n": len(samples),
         "ids_sha": hashlib.sha256(samples.ids.astype("<i8").tobytes()).hexdigest(),
     }
 
 
-def save(path: Path, array: NDArray[Any]) -> None:
-    """Write an array so that a page finds it whole or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, array)
+def see(vlm: VLM, samples: Samples, features: Floats | None, work: Work) -> Floats:
+    """The images in the VLM's joint space (n, e); `features` where its encoder is the PVM."""
+    if features is not None:
+        return vlm.embed_features(features)
+    return vlm.embed_images(
+        samples.keys,
+        samples.path_of,
+        settings=work.store.settings,
+        progress=work.progress("Looking at images with the vision-language model"),
+    )
+
+
+def pull(samples: Samples, features: Floats, images: Floats, vlm: VLM, strength: float) -> Floats:
+    """Features (n, d) pulled toward captions: people's own, else a retrieved class name.
+
+    Labels are hidden, so the view is the one that a first round selects in. A dataset that has no
+    classes yet is described in ImageNet's.
+    """
+    from timm.data.imagenet_info import ImageNetInfo
+
+    from vecaf.augmentation.words import Words
+
+    words = Words(
+        own=samples.captions,
+        classes=samples.classes or list(ImageNetInfo().label_descriptions()),
+        strength=strength,
+        embed_texts=vlm.embed_texts,
+        embed_rows=lambda rows: images[rows],
+    )
+    rows = np.arange(len(samples))
+    return words.pull(features, rows, np.full(len(samples), -1))
+
+
+def caption_match(samples: Samples, images: Floats, vlm: VLM) -> Floats:
+    """Cosine of each image (n, e) with its own caption, NaN where it has none: (n,)."""
+    match = np.full(len(samples), np.nan, np.float32)
+    own = [(row, caption) for row, caption in enumerate(samples.captions) if caption]
+    if own:
+        rows = [row for row, _ in own]
+        texts = vlm.embed_texts([caption for _, caption in own])
+        match[rows] = (images[rows] * texts).sum(axis=1)
+    return match
