@@ -39,7 +39,8 @@ def build(studio: Studio) -> FastAPI:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 
-    from app import downloads, explore, media, static, uploads
+    from app import downloads, explore, media, shifting, static, uploads
+    from app.head import Head
     from app.pages import pages
     from app.security import Guard
     from app.theme import theme
@@ -71,6 +72,7 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    app.include_router(shifting.routes(studio))
     app.include_router(explore.routes(studio))
     # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
     warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
@@ -88,10 +90,10 @@ def build(studio: Studio) -> FastAPI:
         pwa=False,
         mcp_server=False,
         theme=theme(),
-        head=static.head(),
     )
     # Gradio looks into its queue every millisecond, which alone is 5% of a core on an idle page.
     demo._queue.sleep_when_free = QUEUE_SECONDS
+    app.add_middleware(Head, html=static.head())
     app.add_middleware(Guard)
     return app
 

@@ -20,11 +20,11 @@
     return bundle;
   };
 
-  /* Fetch and unpack; a refusal of the server is an Error with its sentence. */
+  /* Fetch and unpack, null where there is nothing yet; a refusal is an Error with its sentence. */
   studio.fetchBundle = async (address, options) => {
     const answer = await fetch(address, options);
     if (!answer.ok) throw await studio.refusal(answer);
-    return studio.unpack(await answer.arrayBuffer());
+    return answer.status === 204 ? null : studio.unpack(await answer.arrayBuffer());
   };
   studio.fetchJson = async (address, body) => {
     const answer = await fetch(address, body === undefined ? undefined : {

@@ -141,8 +141,13 @@
       return Math.min(9, base * zoomed) * this.ratio;
     }
     paint(fast) {
-      if (!this.raster || !this.xy || !this.view) return;
+      if (!this.raster) return;
       const { raster, xy, view, painted } = this;
+      if (!xy || !view) { // nothing to draw yet: an empty sheet
+        raster.clear(this.paper);
+        raster.show();
+        return;
+      }
       const r = this.radius();
       const most = (count) => (fast ? Math.min(count, MOVING) : count);
       const strength = this.state.n > 20_000 ? 0.8 : 0.92;

@@ -68,7 +68,7 @@ def routes(studio: Studio) -> APIRouter:
 
         def make() -> bytes:
             found, columns = look(request, dataset_id)
-            arrays = {
+            arrays: dict[str, NDArray[Any]] = {
                 "ids": columns.ids,
                 "labels": columns.labels,
                 "splits": columns.splits,
@@ -100,12 +100,14 @@ def routes(studio: Studio) -> APIRouter:
         view: Literal["image", "text"] = "image",
     ) -> Response:
         """Where every sample lies on the map: `xy`, two float32 a sample; by UMAP where it is
-        ready, unless the method is given."""
+        ready, unless the method is given; nothing (204) where no method is ready."""
         user = studio.user(request)
         with studio.store.read() as session:
             if method is None:
                 ready = maps.map_state(session, settings, user, dataset_id).ready
-                method = "umap" if "umap" in ready else "pca"
+                method = next((name for name in ("umap", "pca") if name in ready), None)
+                if method is None:
+                    return Response(status_code=204, headers={"Cache-Control": "no-store"})
             name = maps.file_name(method, view)
             path = maps.map_file(session, settings, user, dataset_id, name)
 

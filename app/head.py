@@ -1,0 +1,53 @@
+"""Our head in every page, as it is served.
+
+Gradio's own `head=` is added by its script, after that has been loaded, and its scripts then run in
+any order. Here they are part of the page: they run in order, the bar is there at once, and a page
+may ask for its data half a second before Gradio has started.
+"""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+END = b"</head>"
+
+
+class Head:
+    """Middleware: puts `html` at the end of the head of every HTML response."""
+
+    def __init__(self, app: ASGIApp, html: str) -> None:
+        self.app = app
+        self.html = html.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None  # held back until the page is whole: its length changes
+        page = bytearray()
+
+        async def send_page(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and _is_page(message):
+                start = message
+            elif start is None or message["type"] != "http.response.body":
+                await send(message)
+            else:
+                page.extend(message.get("body", b""))
+                if not message.get("more_body", False):
+                    body = bytes(page).replace(END, self.html + END, 1)
+                    MutableHeaders(scope=start)["content-length"] = str(len(body))
+                    await send(start)
+                    await send({"type": "http.response.body", "body": body})
+
+        await self.app(scope, receive, send_page)
+
+
+def _is_page(message: Message) -> bool:
+    headers = Headers(raw=message["headers"])
+    return (
+        message["status"] == 200
+        and headers.get("content-type", "").startswith("text/html")
+        and "content-encoding" not in headers
+    )
