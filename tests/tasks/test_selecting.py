@@ -88,10 +88,10 @@ def select(store: Store, name: str, **changes: Any) -> tuple[int, Explained, dic
 
 
 def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> Work:
-    def stage(text: str, done: int = 0, total: int = 0) -> None:
-        assert text
+    def show(stage: str, done: int = 0, total: int = 0) -> None:
+        assert stage
 
-    return Work(store, store.owner(), dataset_id, folder, stage, lambda: stop)
+    return Work(store, store.owner(), dataset_id, folder, show, lambda: stop)
 
 
 def do(store: Store, config: RunConfig) -> int:

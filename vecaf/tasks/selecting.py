@@ -231,7 +231,8 @@ def sign_off(
         raise InputError("This selection is not ready yet.")
     before = explained.taken if earlier else []
     blank = [float("nan")] * len(before)
-    parts = {**explained.scores, "covers": explained.covers}
+    parts: dict[str, list[float | None]] = dict(explained.scores)
+    parts["covers"] = [float(count) for count in explained.covers]
     scores = {
         part: [float("nan") if value is None else value for value in values] + blank
         for part, values in parts.items()

@@ -1,0 +1,121 @@
+/* The Select page's own script: picks open their reasons without a jump, and the small map. */
+(() => {
+  "use strict";
+  const MARK = { first: 1, second: 2, both: 3, taken: 4 };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-pick], a[data-stay]");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    studio.go(link.getAttribute("href"), true);
+  });
+  document.addEventListener("keydown", (event) => { // arrows walk through the gallery
+    const step = { ArrowLeft: "previousElementSibling", ArrowRight: "nextElementSibling" }[event.key];
+    const pick = step && event.target.closest?.("a.pick")?.[step];
+    if (!pick) return;
+    event.preventDefault();
+    pick.focus();
+    pick.click();
+  });
+
+  const maps = new WeakMap(); // host → {source, bundle}
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const chosen = () => {
+    const said = new URLSearchParams(location.search).get("pick");
+    return said === null ? null : +said;
+  };
+
+  const draw = (host) => {
+    const { bundle } = maps.get(host) ?? {};
+    const canvas = host.querySelector("canvas");
+    const box = host.getBoundingClientRect();
+    if (!bundle || !canvas || !box.width) return;
+    const scale = devicePixelRatio || 1;
+    canvas.width = box.width * scale;
+    canvas.height = box.height * scale;
+    const pen = canvas.getContext("2d");
+    pen.scale(scale, scale);
+    const { points, marks, covers, ids } = bundle;
+    const place = maps.get(host).place = placer(points, box.width, box.height);
+    const current = bundle.meta.picks.includes(chosen()) ? chosen() : bundle.meta.picks[0];
+    const rank = bundle.meta.picks.indexOf(current);
+    const compared = host.dataset.selectMap.includes("against");
+    const layer = (wanted, fill, radius, ring) => {
+      pen.fillStyle = fill;
+      for (let i = 0; i < ids.length; i++) {
+        if (!wanted(i)) continue;
+        const [x, y] = place(i);
+        pen.beginPath();
+        pen.arc(x, y, radius, 0, 2 * Math.PI);
+        pen.fill();
+        if (ring) { pen.strokeStyle = colour("--card"); pen.lineWidth = 1.2; pen.stroke(); }
+      }
+    };
+    pen.globalAlpha = 0.8;
+    layer((i) => marks[i] === 0, colour("--line-strong"), 1.6);
+    if (!compared) layer((i) => covers[i] === rank && marks[i] === 0, colour("--third"), 2.6);
+    pen.globalAlpha = 1;
+    layer((i) => marks[i] === MARK.taken, colour("--muted"), 3.2, true);
+    layer((i) => marks[i] === MARK.first, colour("--accent"), 4, true);
+    layer((i) => marks[i] === MARK.second, colour("--second"), 4, true);
+    layer((i) => marks[i] === MARK.both, colour("--good"), 4, true);
+    if (compared) return;
+    const at = ids.indexOf(current);
+    if (at < 0) return;
+    const [x, y] = place(at);
+    pen.strokeStyle = colour("--ink");
+    pen.lineWidth = 2;
+    pen.beginPath();
+    pen.arc(x, y, 7.5, 0, 2 * Math.PI);
+    pen.stroke();
+  };
+  const placer = (points, width, height) => {
+    let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+    for (let i = 0; i < points.length; i += 2) {
+      left = Math.min(left, points[i]); right = Math.max(right, points[i]);
+      low = Math.min(low, points[i + 1]); high = Math.max(high, points[i + 1]);
+    }
+    const margin = 12;
+    const across = (width - 2 * margin) / (right - left || 1);
+    const up = (height - 2 * margin) / (high - low || 1);
+    return (i) => [
+      margin + (points[2 * i] - left) * across, height - margin - (points[2 * i + 1] - low) * up,
+    ];
+  };
+  const load = async (host) => {
+    const source = host.dataset.selectMap;
+    const stamp = `${source} ${host.dataset.method}`;
+    if (maps.get(host)?.stamp === stamp) return draw(host);
+    maps.set(host, { stamp });
+    try {
+      const bundle = await studio.fetchBundle(source);
+      maps.set(host, { stamp, bundle });
+      draw(host);
+    } catch (error) {
+      host.textContent = error.message;
+    }
+  };
+  const redraw = () => document.querySelectorAll("[data-select-map]").forEach(draw);
+  document.addEventListener("studio:shown", () =>
+    document.querySelectorAll("[data-select-map]").forEach(load));
+  document.addEventListener("studio:theme", redraw);
+  addEventListener("resize", redraw);
+
+  document.addEventListener("click", (event) => { // a click near a pick shows its reasons
+    const host = event.target.closest("[data-select-map]");
+    const { bundle, place } = (host && maps.get(host)) ?? {};
+    if (!place) return;
+    const box = host.getBoundingClientRect();
+    let [best, least] = [-1, 14 ** 2];
+    for (let i = 0; i < bundle.ids.length; i++) {
+      if (bundle.marks[i] === 0 || bundle.marks[i] === MARK.taken) continue;
+      const [x, y] = place(i);
+      const far = (x - event.clientX + box.left) ** 2 + (y - event.clientY + box.top) ** 2;
+      if (far < least) [best, least] = [i, far];
+    }
+    if (best < 0) return;
+    const address = new URL(location.href);
+    address.searchParams.set("pick", bundle.ids[best]);
+    studio.go(address.pathname + address.search, true);
+  });
+})();

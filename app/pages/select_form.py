@@ -1,0 +1,91 @@
+"""The settings of a selection, as a form of plain HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app import markup as m
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.selection.registry import describe
+from vecaf.store import CANCELED, FAILED, Task
+from vecaf.store.runs import RunSummary
+
+
+@dataclass(frozen=True)
+class PoolFacts:
+    """A dataset as the page needs it; `size` images may be selected, `labeled` have a label."""
+
+    id: int
+    name: str
+    classes: list[str]
+    size: int
+    labeled: int
+
+
+def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> str:
+    """The settings of a selection, as the first one shown has them."""
+    default = RunConfig()
+    had: dict[str, Any] = dict(tasks[0].params) if tasks else {}
+
+    def value(name: str) -> Any:
+        return had.get(name, getattr(default, name, None))
+
+    strategies = sorted(describe(), key=lambda info: info.name != default.strategy)
+    bases = [(run.id, f"Run {run.id}: {run.name}") for run in runs if run.rounds_done]
+    scarce = [(LABEL_FREE, "Labels: only bought ones are looked at")]
+    if pool.labeled == pool.size and pool.size:
+        scarce.append((LABELS_KNOWN, "Training time: every label may be looked at"))
+    fields = (
+        _select("strategy", "Strategy", [(s.name, s.name) for s in strategies], value("strategy"))
+        + _input("budget", "Budget", value("budget"), hint="a count, or a share such as 5%")
+        + _input("seed", "Seed", value("seed"), kind="number")
+        + _input("text_pull", "Text pull", value("text_pull"), hint="0 to 1; 0 leaves text out")
+        + _select("run", "Based on", [("", "no run yet"), *bases], had.get("run") or "")
+        + _select("track", "What is scarce", scarce, value("track"))
+    )
+    advanced = (
+        _input("model", "Vision model (PVM)", value("model"))
+        + _input("vlm", "Caption model (VLM)", value("vlm"))
+        + _input("image_size", "Image size", value("image_size"), hint="0 chooses")
+    )
+    ready = tasks and tasks[0].state not in (FAILED, CANCELED)
+    beside = (
+        '<button type="submit" name="beside" value="1" title="Select with these settings and '
+        'show both side by side">Compare with this</button>'
+        if ready
+        else ""
+    )
+    words = "".join(
+        f"<div><dt>{m.text(s.name)}</dt><dd>{m.text(s.description)}</dd></div>" for s in strategies
+    )
+    return (
+        f'<form class="card select-form" data-act="select" data-dataset="{pool.id}" '
+        f'data-key="form-{pool.id}-{tasks[0].id if tasks else 0}">{fields}'
+        f'<details><summary>More settings</summary><div class="select-more">{advanced}</div>'
+        f'</details><details><summary>What the strategies do</summary><dl class="select-words">'
+        f"{words}</dl></details>"
+        f'<div class="card-foot"><button type="submit" class="primary">Select</button>{beside}'
+        "</div></form>"
+    )
+
+
+def _input(name: str, label: str, value: Any, *, kind: str = "text", hint: str = "") -> str:
+    small = f"<small>{hint}</small>" if hint else ""
+    shown = f"{value:g}" if isinstance(value, float) else value
+    return (
+        f'<label class="field"><span>{label}</span>{small}<input name="{name}" type="{kind}" '
+        f'value="{m.text(shown)}" autocomplete="off"></label>'
+    )
+
+
+def _select(name: str, label: str, options: Sequence[tuple[Any, str]], chosen: Any) -> str:
+    inner = "".join(
+        f'<option value="{m.text(value)}"{" selected" if value == chosen else ""}>{m.text(words)}'
+        "</option>"
+        for value, words in options
+    )
+    return (
+        f'<label class="field"><span>{label}</span><select name="{name}">{inner}</select></label>'
+    )
