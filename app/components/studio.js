@@ -196,14 +196,14 @@
       const link = event.target.closest("a[data-go]");
       if (link && !(event.metaKey || event.ctrlKey || event.shiftKey || event.button)) {
         event.preventDefault();
-        studio.go(link.getAttribute("href"));
+        studio.go(link.getAttribute("href"), false, "stay" in link.dataset);
       }
     });
     addEventListener("studio:go", () => trigger("go", { query: location.search }));
   };
-  studio.go = (href, replace = false) => {
+  studio.go = (href, replace = false, stay = replace) => {
     history[replace ? "replaceState" : "pushState"]({}, "", href);
-    if (!replace) scrollTo({ top: 0 });
+    if (!stay) scrollTo({ top: 0 });
     dispatchEvent(new Event("studio:go"));
   };
   addEventListener("popstate", () => dispatchEvent(new Event("studio:go")));

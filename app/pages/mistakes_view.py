@@ -58,7 +58,7 @@ def confusion(
     )[:5]
     lines = "".join(
         f'<li><b class="num">{m.number(count)}</b> <a href="{_address(last, (true, guess))}" '
-        f"data-go>{m.text(classes[true])} taken for {m.text(classes[guess])}</a></li>"
+        f"data-go data-stay>{m.text(classes[true])} taken for {m.text(classes[guess])}</a></li>"
         for count, true, guess in worst
     )
     words = f'<ul class="worst">{lines}</ul>' if lines else "<p>No mistakes.</p>"
@@ -99,7 +99,7 @@ def _count(last: Round, cell: Cell, count: int, classes: Sequence[str]) -> str:
         return ""
     words = f"{classes[cell[0]]} taken for {classes[cell[1]]}: {count}"
     return (
-        f'<a href="{_address(last, cell)}" data-go title="{m.text(words)}" '
+        f'<a href="{_address(last, cell)}" data-go data-stay title="{m.text(words)}" '
         f'aria-label="{m.text(words)}">{count}</a>'
     )
 
@@ -113,9 +113,8 @@ def _images(
 ) -> str:
     if cell is None:
         return ""
-    back = (
-        f'<a class="button quiet" href="{m.text(link("/runs", run=last.run_id))}" data-go>Hide</a>'
-    )
+    whole = m.text(link("/runs", run=last.run_id))
+    back = f'<a class="button quiet" href="{whole}" data-go data-stay>Hide</a>'
     true, guess = (m.text(classes[index]) for index in cell)
     name = f"{true} taken for {guess}" if cell[0] != cell[1] else f"{true}, rightly seen"
     if images is None:

@@ -129,7 +129,7 @@ def picks(
             "round's picks appear here.</p></section>"
         )
     tabs = "".join(
-        f'<a href="{m.text(link("/runs", run=run_id, round=number))}" data-go '
+        f'<a href="{m.text(link("/runs", run=run_id, round=number))}" data-go data-stay '
         f"{'aria-current=true' if number == chosen else ''}>Round {number}"
         f'<small class="num">{m.number(count)}</small></a>'
         for number, count in counts.items()
