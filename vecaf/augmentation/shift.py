@@ -198,21 +198,21 @@ def _choose(
     words: str, direction: Floats, reach: float, agreement: float, n: int, clean: Clean
 ) -> tuple[float, str]:
     """β and the sentence on it."""
-    named = f"'{words}'"
+    named = f"“{words}”"
     if reach < LEAST_REACH:
         return 0.0, (
-            f"The words {named} move nothing useful: only {reach:.0%} of their direction lies "
-            "where this model places images, so the run trains as without them."
+            f"{named} moves nothing useful: only {reach:.0%} of its direction lies where this "
+            "model places images. A run trains as without words."
         )
     if agreement < LEAST_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
-            f"The words {named} move nothing useful: on unseen images the two models agree on "
-            f"them no better than chance ({agreement:.2f}), so the run trains as without them."
+            f"{named} moves nothing useful: on images kept aside the two models agree on it no "
+            f"better than chance (correlation {agreement:.2f}). A run trains as without words."
         )
     if len(clean.val_labels) < CLEAN_IMAGES or not len(clean.labels):
         return STRENGTHS[0], (
-            f"The words {named} move features by {STRENGTHS[0]}, the least: there are too few "
-            "labelled validation images to tell whether more would do harm."
+            f"{named} moves features by {STRENGTHS[0]} of their length, no further: there are too "
+            "few labelled validation images to tell whether more would do harm."
         )
     before = clean.right(0 * direction).astype(int)
     for strength in STRENGTHS[::-1]:
@@ -220,13 +220,14 @@ def _choose(
         noise = np.sqrt((change * change).sum()) / len(change)  # of a paired difference
         if change.mean() >= -noise:
             return strength, (
-                f"The words {named} move features by {strength}: {reach:.0%} of their direction "
-                f"lies where this model places images, the two models agree on it "
-                f"({agreement:.2f}), and validation accuracy stays ({change.mean():+.1%})."
+                f"{named} moves features by {strength:g} of their length: {reach:.0%} of its "
+                f"direction lies where this model places images, the two models agree on it "
+                f"(correlation {agreement:.2f}), and validation accuracy changes by "
+                f"{100 * change.mean():+.1f} points, within chance or better."
             )
     return 0.0, (
-        f"The words {named} would cost accuracy on the images at hand, however little they move; "
-        "the run trains as without them."
+        f"{named} would cost accuracy on the images at hand, however little it moves them. A run "
+        "trains as without words."
     )
 
 

@@ -106,6 +106,11 @@ class Words:
             evidence = self._embed_rows(rows)
         return find_shift(self.target, self.classes, self._embed_texts, evidence, features, clean)
 
+    def guesses(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What each of `rows` (n,) is taken for: its label, or the VLM's guess where that is −1."""
+        self._tag(rows[labels < 0])
+        return np.where(labels >= 0, labels, self._tags[rows])
+
     def _tag(self, rows: NDArray[np.int64]) -> None:
         """Retrieve the tags of `rows` that have none yet."""
         untagged = rows[self._tags[rows] < 0]

@@ -22,13 +22,13 @@ from PIL import Image
 from scipy import ndimage
 
 from vecaf.errors import InputError
+from vecaf.evaluation.matching import SEVERITIES
 from vecaf.evaluation.resampling import convolved, moved, sampled, zoomed
 from vecaf.evaluation.textures import crystals, plasma
 from vecaf.registry import Registry
 
 Pixels = NDArray[np.float64]  # (height, width, 3), from 0 to 1
 
-SEVERITIES = (1, 2, 3, 4, 5)
 NATIVE = 224  # pixels a side: what ImageNet-C's numbers are for
 SMALL = 64  # up to here the CIFAR variant's numbers hold
 

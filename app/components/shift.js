@@ -1,0 +1,119 @@
+/* The Shift page's map: points of the dataset on a canvas, an arrow a class over them. The server
+   says which task's map to show ([data-shift-map]); it is fetched once and redrawn by itself. */
+(() => {
+  "use strict";
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const RATIO = 0.72; // of height to width
+  const hue = (index, count, dark) => `hsl(${(360 * index) / count} 55% ${dark ? 68 : 42}%)`;
+
+  const scale = (view, width, height) => {
+    const all = [...view.points, ...view.from, ...view.to];
+    const [xs, ys] = [all.map((p) => p[0]), all.map((p) => p[1])];
+    const ends = (values) => values.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+    const [[x0, x1], [y0, y1]] = [ends(xs), ends(ys)];
+    const pad = 18;
+    return ([x, y]) => [
+      pad + ((x - x0) / (x1 - x0 || 1)) * (width - 2 * pad),
+      height - pad - ((y - y0) / (y1 - y0 || 1)) * (height - 2 * pad),
+    ];
+  };
+
+  const arrow = (pen, [x0, y0], [x1, y1]) => {
+    const angle = Math.atan2(y1 - y0, x1 - x0);
+    pen.beginPath();
+    pen.moveTo(x0, y0);
+    pen.lineTo(x1, y1);
+    pen.stroke();
+    pen.save();
+    pen.setLineDash([]);
+    pen.translate(x1, y1);
+    pen.rotate(angle);
+    pen.beginPath();
+    pen.moveTo(2, 0);
+    pen.lineTo(-8, -5);
+    pen.lineTo(-8, 5);
+    pen.closePath();
+    pen.fill();
+    pen.restore();
+  };
+
+  const draw = (root, map, name) => {
+    const canvas = root.querySelector("canvas");
+    const width = root.clientWidth;
+    if (!width) return;
+    const [height, sharp, dark] = [Math.round(width * RATIO), devicePixelRatio || 1, studio.dark()];
+    canvas.width = width * sharp;
+    canvas.height = height * sharp;
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext("2d");
+    pen.scale(sharp, sharp);
+    const view = map.views[name];
+    const at = scale(view, width, height);
+    const count = map.names.length;
+    view.points.forEach((point, index) => {
+      const label = map.labels[index];
+      const [x, y] = at(point);
+      pen.globalAlpha = 0.28;
+      pen.fillStyle = label < 0 ? css("muted") : hue(label, count, dark);
+      pen.fillRect(x - 1.5, y - 1.5, 3, 3);
+    });
+    pen.globalAlpha = 1;
+    pen.lineWidth = 2;
+    pen.setLineDash(root.dataset.useful === "1" ? [] : [5, 4]);
+    pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+    map.names.forEach((label, index) => {
+      const [start, end] = [at(view.from[index]), at(view.to[index])];
+      pen.strokeStyle = pen.fillStyle = hue(index, count, dark);
+      arrow(pen, start, end);
+      const room = pen.measureText(label).width;
+      const x = Math.max(2, Math.min(start[0] + 5, width - room - 2));
+      pen.lineJoin = "round";
+      pen.save();
+      pen.setLineDash([]);
+      pen.lineWidth = 4;
+      pen.strokeStyle = css("card");
+      pen.strokeText(label, x, start[1] - 5);
+      pen.restore();
+      pen.fillText(label, x, start[1] - 5);
+    });
+    canvas.setAttribute("aria-label", `${name}: where the words take ${map.names.join(", ")}`);
+    root.dataset.drawn = name;
+  };
+
+  const start = async (root) => {
+    root.dataset.started = "1";
+    const answer = await fetch(`/shift/map/${root.dataset.shiftMap}`);
+    if (!answer.ok) {
+      root.textContent = "The map could not be read; reload the page.";
+      return;
+    }
+    const map = await answer.json();
+    const names = Object.keys(map.views);
+    let shown = names[0];
+    const tabs = document.createElement("div");
+    tabs.className = "shift-views";
+    tabs.setAttribute("role", "group");
+    tabs.setAttribute("aria-label", "Map");
+    for (const name of names.length > 1 ? names : []) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = name;
+      button.setAttribute("aria-pressed", String(name === shown));
+      button.addEventListener("click", () => {
+        shown = name;
+        for (const one of tabs.children) one.setAttribute("aria-pressed", String(one === button));
+        draw(root, map, shown);
+      });
+      tabs.append(button);
+    }
+    const canvas = document.createElement("canvas");
+    canvas.setAttribute("role", "img");
+    root.append(tabs, canvas);
+    new ResizeObserver(() => draw(root, map, shown)).observe(root);
+    document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
+  };
+
+  document.addEventListener("studio:shown", () => {
+    for (const root of document.querySelectorAll("[data-shift-map]:not([data-started])")) start(root);
+  });
+})();

@@ -1,0 +1,205 @@
+"""The Shift page: words for a domain without images, where they point, whether they help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.components.navbar import Navbar
+
+from app.components.live import NOTHING, live
+from app.pages import shift_pairs, shift_view
+from app.pages.address import QUERY_JS, link, parameters, query_input, whole
+from app.studio import Studio
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.evaluation.matching import NAMES, matching_corruption
+from vecaf.store import ENDED, Dataset, visible
+from vecaf.store.pages import dataset_choices, pool_pictures
+from vecaf.store.pairs import Pair, kin_of, pairs_of
+from vecaf.store.samples import samples_by_id
+from vecaf.store.tasks import find_task, latest_task
+
+BUSY, IDLE = 1.5, 6.0  # seconds between looks
+COPIED = 3  # images shown under a corruption
+
+Shown = tuple[str, str, str, gr.Timer]
+
+
+def page(studio: Studio, demo: gr.Blocks) -> None:
+    """Build the page's components and handlers; called inside a Blocks context."""
+    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    query = query_input()
+    target = gr.Textbox(visible=False)
+    top, body, pairs = live("shift-top"), live("shift-body"), live("shift-pairs")
+    timer = gr.Timer(BUSY)
+
+    def show(address: str, request: gr.Request) -> Shown:
+        try:
+            return _shown(studio, studio.user(request), parameters(address))
+        except NotFoundError as error:
+            return shift_view.missing(str(error)), NOTHING, NOTHING, gr.Timer(IDLE, active=False)
+
+    def go(event: gr.EventData, request: gr.Request) -> Shown:
+        return show(event._data.get("query", ""), request)
+
+    def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, gr.Timer, str]:
+        data, where = event._data, ""
+        try:
+            where = _act(studio, studio.user(request), data)
+        except VecafError as error:
+            gr.Warning(str(error), title="")
+        return *show(where.partition("?")[2] or data.get("query", ""), request), where
+
+    outputs = [top, body, pairs, timer]
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": None,
+    }
+    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
+    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
+    for piece in (top, body, pairs):
+        piece.act(act, None, [*outputs, target], **quiet).then(
+            None, target, None, js="(address) => { if (address) studio.go(address); }"
+        )
+    top.go(go, None, outputs, **quiet)
+
+
+def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
+    """The page that an address asks for."""
+    words = _words(values.get("words", ""))
+    with studio.store.read() as session:
+        datasets = dataset_choices(session, user)
+        if not datasets:
+            return shift_view.nothing(), NOTHING, NOTHING, gr.Timer(IDLE)
+        dataset_id = whole(values, "dataset") or datasets[0][0]
+        dataset = visible(session, user, Dataset, dataset_id)
+        params = {"words": words, "revision": dataset.revision}
+        task = find_task(session, user, dataset_id, "shift_preview", params) if words else None
+        last = latest_task(session, user, dataset_id, "shift_preview")
+        if task is None and last is not None and last.params == params:
+            task = last  # it failed, and says why
+        pictures = samples_by_id(session, user, dataset_id, shift_view.wanted(task))
+        copied = pool_pictures(session, user, dataset_id, COPIED)
+        pairs = pairs_of(session, user, dataset_id)
+        pair = _chosen(pairs, whole(values, "pair"), words)
+        on = whole(values, "on") or 0
+        matched = matching_corruption(words)
+        corruption = values.get("corruption", "")
+        corruption = corruption if corruption in NAMES else matched or "fog"
+        compared = None
+        if pair is not None:
+            asked = _comparison(pair, corruption, on)
+            compared = find_task(session, user, dataset_id, "shift_result", asked)
+            last = latest_task(session, user, dataset_id, "shift_result")
+            if compared is None and last is not None and last.params == asked:
+                compared = last
+        kin = kin_of(session, user, dataset_id)
+        idle = studio.idle(session)
+    address = {
+        "dataset": dataset_id,
+        "words": words or None,
+        "pair": pair.shifted.id if pair else None,
+        "on": on or None,
+    }
+    jobs = [task, compared, *((pair.plain, pair.shifted) if pair else ())]
+    busy = any(job is not None and job.state not in ENDED for job in jobs)
+    told = shift_view.preview(words, task, pictures)
+    strips = shift_view.strips(copied[:COPIED], corruption, matched, address)
+    result = shift_pairs.result(pair, compared, corruption, kin, on) if pair else ""
+    earlier = shift_pairs.earlier(pairs, dataset_id, pair.shifted.id if pair else 0)
+    return (
+        shift_view.top(datasets, dataset_id, words, idle if busy else None),
+        told + strips,
+        (shift_pairs.launch(dataset_id, words) + result + earlier) or NOTHING,
+        gr.Timer(BUSY if busy else IDLE, active=True),
+    )
+
+
+def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
+    """Do what a button or form asks for; the address where its result is seen."""
+    from vecaf.jobs.queue import submit_task
+
+    asked, values = data.get("act"), parameters(data.get("query"))
+    if asked == "point":
+        dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
+        if not words:
+            raise InputError("Type words for what your images lack, such as “in thick fog”.")
+        with studio.store.read() as session:
+            revision = visible(session, user, Dataset, dataset_id).revision
+        params = {"words": words, "revision": revision}
+        submit_task(studio.store, "shift_preview", dataset_id, params, user)
+        return link("/shift", dataset=dataset_id, words=words)
+    if asked == "launch":
+        return _launch(studio, user, data)
+    if asked == "compare":
+        pair_id, corruption, on = _id(data, "pair"), data.get("corruption", ""), _id(data, "on")
+        with studio.store.read() as session:
+            dataset_id = whole(values, "dataset") or dataset_choices(session, user)[0][0]
+            pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "")
+        if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
+            raise NotFoundError("There is no such pair of runs; reload the page.")
+        params = _comparison(pair, corruption, on)
+        submit_task(studio.store, "shift_result", dataset_id, params, user)
+        return link(
+            "/shift", dataset=dataset_id, words=pair.words, pair=pair_id, corruption=corruption,
+            on=on or None,
+        )  # fmt: skip
+    return ""
+
+
+def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
+    """Queue the two runs of a pair, unless they are there already."""
+    from vecaf.jobs.queue import submit_run
+
+    dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
+    with studio.store.read() as session:
+        name = visible(session, user, Dataset, dataset_id).name
+        pairs = pairs_of(session, user, dataset_id)
+    config = RunConfig.from_dict(
+        {
+            "dataset": name,
+            "rounds": 1,
+            "budget": data.get("budget", ""),
+            "seed": data.get("seed", ""),
+            "mode": data.get("mode", ""),
+        }
+    )
+    shifted = replace(config, target_words=words).checked()
+    there = [pair for pair in pairs if RunConfig.from_dict(pair.shifted.config) == shifted]
+    if there:
+        gr.Info("This pair exists already; here it is.", title="")
+        pair_id = there[0].shifted.id
+    else:
+        submit_run(studio.store, config, user)
+        pair_id = submit_run(studio.store, shifted, user)
+    return link("/shift", dataset=dataset_id, words=words, pair=pair_id)
+
+
+def _chosen(pairs: list[Pair], pair_id: int | None, words: str) -> Pair | None:
+    """The pair that the address names, else the newest with these words."""
+    named = [pair for pair in pairs if pair.shifted.id == pair_id]
+    same = [pair for pair in pairs if words and pair.words == words]
+    return next(iter(named or same), None)
+
+
+def _comparison(pair: Pair, corruption: str, on: int) -> dict[str, Any]:
+    return {
+        "plain": pair.plain.id,
+        "shifted": pair.shifted.id,
+        "corruption": corruption,
+        "on": on,
+    }
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _id(data: dict[str, str], name: str) -> int:
+    number = whole(data, name)
+    if number is None:
+        raise NotFoundError("There is no such thing here; reload the page.")
+    return number
