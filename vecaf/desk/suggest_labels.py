@@ -1,0 +1,101 @@
+"""Which class would these images be? A first guess for the person who labels them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecaf.augmentation.captions import template
+from vecaf.desk.gallery import Gallery
+from vecaf.desk.registry import ANSWERS, Desk
+from vecaf.encoders.embedding import unit_rows
+from vecaf.errors import InputError
+from vecaf.evaluation.metrics import probabilities
+from vecaf.store import TRAIN, Dataset, visible
+from vecaf.store.columns import SPLITS, read_columns
+
+Floats = NDArray[np.float32]
+
+MAX_IMAGES = 5000
+CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for its cosines
+EMBEDDED_TEMPERATURE = 0.05  # of the embedded VLM, where confidence is about accuracy (on PACS)
+LOOKS_TEMPERATURE = 0.1  # of cosines with class means, chosen likewise
+HALF_TRUST = 3  # labelled images a class at which the words count half
+
+
+@ANSWERS.register
+def suggest_labels(
+    desk: Desk,
+    user: int,
+    *,
+    dataset_id: int,
+    sample_ids: Sequence[int],
+    classes: Sequence[str],
+    vlm: str = "embedded",
+) -> dict[str, Any]:
+    """{"labels", "confidences"}: for each sample an index into `classes` and its probability.
+
+    Zero-shot by the VLM, "a photo of a <class>"; once every class has labelled pool images, their
+    mean's cosine is added, and counts for more the more there are. Suggestions only: no selector
+    sees them. Raises InputError for fewer than two classes, NotFoundError for the dataset or a
+    sample that is not in it, UnavailableError as `search_text`.
+    """
+    names = [str(name) for name in classes]
+    if len(names) < 2:
+        raise InputError("Give at least two classes to choose from.")
+    if len(sample_ids) > MAX_IMAGES:
+        raise InputError(f"Ask for at most {MAX_IMAGES} images at a time.")
+    gallery = desk.gallery(user, dataset_id, vlm)
+    rows = gallery.rows_of(sample_ids)
+    temperature = EMBEDDED_TEMPERATURE if vlm == "embedded" else CLIP_TEMPERATURE
+    words = gallery.texts([template(name) for name in names])
+    logits = gallery.words[rows] @ words.T / np.float32(temperature)
+    labels = pool_labels(desk, user, dataset_id, names)
+    logits = blended(gallery, rows, logits, labels, len(names))
+    shares = probabilities(logits)
+    return {
+        "labels": shares.argmax(axis=1).tolist(),
+        "confidences": [round(float(value), 4) for value in shares.max(axis=1)],
+    }
+
+
+def pool_labels(desk: Desk, user: int, dataset_id: int, names: list[str]) -> NDArray[np.int64]:
+    """Labels (n,) of the dataset's pool as they are now, as indices into `names`; −1: none."""
+    with desk.store.read() as session:
+        known = visible(session, user, Dataset, dataset_id).classes
+        columns = read_columns(session, user, dataset_id)
+    index = [names.index(name) if name in names else -1 for name in known]
+    labels = np.array([*index, -1])[columns.labels]  # −1 looks up the last entry
+    labels[(columns.splits != SPLITS.index(TRAIN)) | columns.excluded] = -1
+    return labels
+
+
+def blended(
+    gallery: Gallery,
+    rows: NDArray[np.int64],
+    logits: Floats,
+    labels: NDArray[np.int64],
+    classes: int,
+) -> Floats:
+    """Zero-shot logits (q, classes) of `rows`, joined by what labelled images (n,) look like.
+
+    A row's own label is left out of its class's mean, for it would suggest itself.
+    """
+    counts = np.bincount(labels[labels >= 0], minlength=classes)
+    least = int(counts.min())
+    if not least:
+        return logits
+    sums = np.stack([gallery.looks[labels == number].sum(axis=0) for number in range(classes)])
+    looks = gallery.looks[rows]
+    cosine = looks @ unit_rows(sums).T
+    own = np.flatnonzero(labels[rows] >= 0)
+    others = unit_rows(sums[labels[rows[own]]] - looks[own])
+    cosine[own, labels[rows[own]]] = (looks[own] * others).sum(axis=1)
+    trust = least / (least + 1)
+    mixed: Floats = logits / (1 + least / HALF_TRUST) + cosine * np.float32(
+        trust / LOOKS_TEMPERATURE
+    )
+    return mixed
