@@ -295,6 +295,23 @@ def export(
 
 
 @app.command()
+def replay(
+    receipt: Annotated[Path, typer.Argument(help="The receipt.json of an export.")],
+    json: Json = False,
+) -> None:
+    """Repeat a selection from its receipt and say whether it matches; exit status 1 if not."""
+    from vecaf.receipt import read_receipt
+    from vecaf.replay import replay as repeat
+
+    told = read_receipt(receipt)
+    store, user = _open()
+    found = repeat(store, user, told, Bar())
+    show(found.as_dict(), "\n".join(found.sentences()), json)
+    if not found.matches:
+        raise typer.Exit(1)
+
+
+@app.command()
 def worker(json: Json = False) -> None:
     """Run a worker alone, until Ctrl-C. The studio (python -m app) starts its own."""
     import logging

@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import shutil
-from collections.abc import Sequence
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from vecaf.card import CURVE, SHEET, SHOWN, Reached, card, contact_sheet, curve
 from vecaf.config import RunConfig
-from vecaf.errors import InputError
-from vecaf.files import write_bytes
-from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
-from vecaf.recording import percent
-from vecaf.store import Dataset, Round, Run, Sample, Selection, Store, visible
+from vecaf.datasets.pool import Samples, load_samples
+from vecaf.datasets.snapshot import NAME as SNAPSHOT
+from vecaf.datasets.snapshot import as_begun
+from vecaf.errors import InputError, VecafError
+from vecaf.files import replacing, write_bytes
+from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS
+from vecaf.receipt import Receipt, data_hash
+from vecaf.settings import Settings
+from vecaf.store import FINISHED, Dataset, Round, Run, Sample, Selection, Store, visible
+from vecaf.versions import versions_of
 
-CARD, RECEIPT = "README.md", "receipt.json"
+CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-VERSIONED = ("torch", "timm", "openvino", "numpy")  # as they are at export
+LAYOUT = 2  # of the kept archives; raise it when exports change, and the old ones are made anew
 
 
 @dataclass(frozen=True)
 class _Story:
-    """What the store knows of a run."""
+    """What the store and the run's folder know of a run; `samples` as when it began."""
 
     run: Run
+    config: RunConfig
     dataset: Dataset
+    samples: Samples
     rounds: Sequence[Round]
     picks: Sequence[dict[str, Any]]
+    versions: Sequence[dict[str, str]]
 
 
 def model_folder(store: Store, user_id: int, run_id: int) -> Path:
@@ -50,104 +61,184 @@ def model_folder(store: Store, user_id: int, run_id: int) -> Path:
 def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
     """Write a run's model, labels, card, picks and receipt to the folder `to`; the files written.
 
-    Raises InputError for a run that has not finished, or a folder that holds other things.
+    The folder appears when it is complete, or not at all. Raises InputError for a run that has
+    not finished, or a folder that holds other things.
     """
+    to = to.absolute()
     source = model_folder(store, user_id, run_id)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} is there already and not empty; give a new folder.")
     story = _read(store, user_id, run_id)
-    to.mkdir(parents=True, exist_ok=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with _building(to.parent, f".{to.name}.") as folder:
+        _write(story, source, folder)
+        if to.exists():
+            to.rmdir()
+        folder.chmod(0o755)
+        folder.replace(to)
+    return sorted(to.iterdir())
+
+
+def kept_archive(store: Store, user_id: int, run_id: int) -> Path:
+    """Where the run's export lies as one zip, once `build_archive` has made it.
+
+    A finished run never changes, so one archive is enough. Raises InputError for a run that has
+    not finished.
+    """
+    with store.read() as session:
+        run = visible(session, user_id, Run, run_id)
+    model_folder(store, user_id, run_id)
+    if run.state != FINISHED or run.finished_at is None:
+        raise InputError(f"Run {run_id} is {run.state}; it has a model once it has finished.")
+    stamp = run.finished_at.strftime("%Y%m%d%H%M%S%f")
+    return store.settings.runs / str(run_id) / "export" / f"{stamp}-{LAYOUT}.zip"
+
+
+def build_archive(store: Store, user_id: int, run_id: int) -> Path:
+    """The run's export as one zip, made at the first call. Raises InputError as `export_run`."""
+    archive = kept_archive(store, user_id, run_id)
+    if archive.exists():
+        return archive
+    story = _read(store, user_id, run_id)
+    archive.parent.mkdir(exist_ok=True)
+    with _building(archive.parent, ".building-") as folder:
+        _write(story, model_folder(store, user_id, run_id), folder)
+        with replacing(archive) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
+            for path in sorted(folder.iterdir()):
+                out.write(path, path.name)
+    for other in archive.parent.glob("*.zip"):
+        if other != archive:  # of an earlier layout
+            other.unlink(missing_ok=True)
+    return archive
+
+
+def sweep(settings: Settings) -> None:
+    """Remove what exports that were killed have left in the studio's home."""
+    for path in (*settings.runs.glob("*/export/.*"), *settings.home.glob("download-*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _building(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder to write in; what has not been moved away by the end is removed."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(story: _Story, source: Path, to: Path) -> None:
     for name in (WEIGHTS, CONFIG, LABELS):
         shutil.copyfile(source / name, to / name)
+    onnx = _onnx(to)
+    write_bytes(to / SCRIPT, STANDALONE.read_bytes())
     write_bytes(to / SELECTION_CSV, _csv(story.picks))
     write_bytes(to / SELECTION_JSON, _json(list(story.picks)))
-    write_bytes(to / RECEIPT, _json(_receipt(story)))
-    write_bytes(to / CARD, _card(story).encode())
-    return sorted(to.iterdir())
+    reached = [
+        Reached(r.number, r.labeled, r.batches, r.val_accuracy, r.test_accuracy)
+        for r in story.rounds
+    ]
+    write_bytes(to / CURVE, curve(reached))
+    sheet = contact_sheet([story.samples.path_of(p["sha256"]) for p in story.picks[:SHOWN]])
+    if sheet is not None:
+        write_bytes(to / SHEET, sheet)
+    text = card(
+        story.run.name,
+        story.config,
+        story.dataset.name,
+        story.dataset.attribution,
+        story.samples.classes,
+        reached,
+        onnx,
+        sheet is not None,
+    )
+    write_bytes(to / CARD, text.encode())
+    write_bytes(to / RECEIPT, _json(_receipt(story).as_dict(_listing(to))))
+    for path in to.iterdir():
+        path.chmod(0o644)  # temporary files are for their owner alone; an export is to be shared
+
+
+def _onnx(folder: Path) -> str:
+    """Write model.onnx; what became of it, as a sentence for the card.
+
+    A model that can't be written as ONNX is exported without it: the safetensors are the model.
+    """
+    from vecaf.finetuning.onnx import export_onnx  # torch is imported only where it is used
+
+    try:
+        difference = export_onnx(folder)
+    except VecafError as error:
+        return f"This export has no {ONNX}, which {SCRIPT} needs. {error}"
+    return (
+        f"`{ONNX}` takes float32 images (n, 3, s, s), prepared as `{CONFIG}` says and `{SCRIPT}` "
+        "does, and gives logits. It was checked against PyTorch when it was written: the largest "
+        f"difference of a logit was {difference:.1e}."
+    )
+
+
+def _listing(folder: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": path.name,
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(folder.iterdir())
+    ]
 
 
 def _read(store: Store, user_id: int, run_id: int) -> _Story:
     with store.read() as session:
         run = visible(session, user_id, Run, run_id)
         dataset = session.get_one(Dataset, run.dataset_id)
+        samples = load_samples(session, dataset, store.settings.images)
         rounds = session.scalars(
             sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
         ).all()
         rows = session.execute(
-            sa.select(Selection, Sample)
+            sa.select(Selection, Sample.id, Sample.file_name, Sample.sha256)
             .join(Sample, Sample.id == Selection.sample_id)
             .where(Selection.run_id == run_id)
             .order_by(Selection.round, Selection.rank)
-        )
-        picks = [
-            {
-                "round": pick.round,
-                "rank": pick.rank,
-                "sample_id": sample.id,
-                "file_name": sample.file_name,
-                "sha256": sample.sha256,
-                "label": None if sample.label is None else dataset.classes[sample.label],
-                "scores": pick.scores,
-            }
-            for pick, sample in rows
-        ]
-    return _Story(run, dataset, rounds, picks)
+        ).all()
+    folder = store.settings.runs / str(run_id)
+    if (folder / SNAPSHOT).exists():
+        samples = as_begun(samples, folder)
+    label_of = dict(zip(samples.ids.tolist(), samples.labels.tolist(), strict=True))
+    picks = [
+        {
+            "round": pick.round,
+            "rank": pick.rank,
+            "sample_id": sample_id,
+            "file_name": file_name,
+            "sha256": sha256,
+            "label": None if label_of[sample_id] < 0 else samples.classes[label_of[sample_id]],
+            "scores": pick.scores,
+        }
+        for pick, sample_id, file_name, sha256 in rows
+    ]
+    config, versions = RunConfig.from_dict(run.config), versions_of(folder)
+    return _Story(run, config, dataset, samples, rounds, picks, versions)
 
 
-def _receipt(story: _Story) -> dict[str, Any]:
-    """What repeats the selection: configuration, data, seed, versions, and the picks by content."""
+def _receipt(story: _Story) -> Receipt:
     rounds: dict[int, list[str]] = {}
     for pick in story.picks:
         rounds.setdefault(pick["round"], []).append(pick["sha256"])
-    return {
-        "format": 1,
-        "run": story.run.id,
-        "config": story.run.config,
-        "seed": story.run.seed,
-        "dataset": {"name": story.dataset.name, "content_hash": story.dataset.content_hash},
-        "versions": {name: version(name) for name in VERSIONED if find_spec(name)},
-        "picks": [{"round": number, "sha256": keys} for number, keys in rounds.items()],
-    }
-
-
-def _card(story: _Story) -> str:
-    config = RunConfig.from_dict(story.run.config)
-    table = "\n".join(
-        f"| {r.number} | {r.labeled} | {r.batches} | {percent(r.val_accuracy)} "
-        f"| {percent(r.test_accuracy)} |"
-        for r in story.rounds
+    return Receipt(
+        run=story.run.id,
+        name=story.run.name,
+        config=story.config,
+        dataset=story.dataset.name,
+        content_hash=story.dataset.content_hash,
+        data_hash=data_hash(story.samples),
+        versions=tuple(story.versions),
+        picks=tuple(tuple(rounds[number]) for number in sorted(rounds)),
     )
-    attribution = f"\nData: {story.dataset.attribution}\n" if story.dataset.attribution else ""
-    return f"""# {story.run.name}
-
-`{config.model}` finetuned on {story.rounds[-1].labeled} images of **{story.dataset.name}**,
-picked by `{config.strategy}` in {config.rounds} rounds ({config.track} track, {config.mode}).
-
-| round | labelled images | batches | validation accuracy | test accuracy |
-|---|---|---|---|---|
-{table}
-
-The model of the last round is the one exported. Test accuracy is on the dataset's own test split,
-which neither the selection nor the choice of the best epoch has seen.
-{attribution}
-Classes: {", ".join(story.dataset.classes)}
-
-## Use
-
-```python
-from pathlib import Path
-from vecaf.finetuning.export import Predictor
-
-predictor = Predictor.load(Path("."))
-print(predictor.predict(Path("image.jpg")))
-```
-
-## Repeat
-
-```
-{config.as_command()}
-```
-"""
 
 
 def _csv(picks: Sequence[dict[str, Any]]) -> bytes:

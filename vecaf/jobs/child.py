@@ -78,6 +78,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     from vecaf.datasets.snapshot import as_begun
     from vecaf.jobs.given import record_given
     from vecaf.rounds import run_rounds
+    from vecaf.versions import record_versions
 
     settings = store.settings
     with store.read() as session:
@@ -87,6 +88,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     config = RunConfig.from_dict(run.config)
     folder = folder_of(settings, "run", run_id)
     samples = as_begun(samples, folder)
+    record_versions(folder)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
     record_given(config, samples, recorder, store, run)
     run_rounds(config, samples, recorder, folder, settings)

@@ -1,0 +1,41 @@
+"""The versions that a run's picks were made with, kept from the moment when they were made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vecaf.files import write_bytes
+
+NAME = "versions.json"
+PACKAGES = ("torch", "timm", "open_clip_torch", "openvino", "numpy", "pillow")
+
+
+def versions_now() -> dict[str, str]:
+    """What decides numbers: Python, and each of PACKAGES that is installed."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # not every installation has every runtime
+    return found
+
+
+def record_versions(folder: Path) -> None:
+    """Note in a run's folder what this attempt runs on; an attempt that changes nothing adds
+    nothing, one after an upgrade adds a second entry."""
+    known, current = versions_of(folder), versions_now()
+    if not known or known[-1] != current:
+        write_bytes(folder / NAME, json.dumps([*known, current], indent=2).encode())
+
+
+def versions_of(folder: Path) -> list[dict[str, str]]:
+    """What the run's attempts ran on, in order; nothing for a run from before this was noted."""
+    path = folder / NAME
+    if not path.exists():
+        return []
+    found: list[dict[str, str]] = json.loads(path.read_text())
+    return found
