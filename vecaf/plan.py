@@ -16,7 +16,7 @@ from vecaf.errors import InputError
 from vecaf.evaluation import metrics
 from vecaf.finetuning.report import Report
 from vecaf.recording import Picks, Recorder
-from vecaf.selection import STRATEGIES
+from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.store import TEST, VAL
 
 if TYPE_CHECKING:
@@ -145,15 +145,22 @@ class Plan:
         visible[places] = labels[places]
         return visible
 
+    def picker(self, view: View) -> str:
+        """The strategy that selects: the configured one, unless it needs a model and there is none
+        yet; then FIRST_ROUND."""
+        needs_model = STRATEGIES[self.config.strategy].info.needs_model
+        return FIRST_ROUND if needs_model and view.logits is None else self.config.strategy
+
     def select(self, view: View, seen: Floats, picked: Rows, number: int) -> Picks:
         """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses."""
         offered = self.evidence(view, picked)
-        info = STRATEGIES[self.config.strategy].info
+        strategy = self.picker(view)
+        info = STRATEGIES[strategy].info
         wanted = {*info.required, *info.optional}
         selection = vecaf.select(
             seen,
             self.budget,
-            self.config.strategy,
+            strategy,
             chosen=self.places(picked),
             seed=self.config.seed * 1000 + number,
             **{name: value for name, value in offered.items() if name in wanted},

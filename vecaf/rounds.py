@@ -47,7 +47,12 @@ def run_rounds(
             seen = words.pull(view.features, plan.pool, plan.visible_labels(picked))
             say("selecting images")
             recorder.record_picks(number, plan.select(view, seen, picked, number))
-            recorder.log(f"Round {number}: {config.strategy} picked {plan.budget} images.")
+            picker = plan.picker(view)
+            recorder.log(f"Round {number}: {picker} picked {plan.budget} images.")
+            if picker != config.strategy:
+                recorder.log(
+                    f"{config.strategy} needs a trained model: it selects from round 2 on."
+                )
         picked = plan.picked(recorder, upto=number)
 
         say(f"training on {len(picked)} images")

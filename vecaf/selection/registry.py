@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, cast
 
@@ -19,6 +19,9 @@ Picks = tuple[Ids, dict[str, Floats]]
 
 LABEL_FREE = "label-free"
 LABELS_KNOWN = "labels-known"
+
+FIRST_ROUND = "typiclust"
+"""What selects instead of a strategy that needs a model's answers, before there is a model."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,11 @@ class StrategyInfo:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it cannot select before a model is trained: round 1 is FIRST_ROUND's then."""
+        return bool({"losses", "probabilities"} & set(self.required))
 
 
 class Strategy(Protocol):
@@ -66,7 +74,8 @@ def strategy(
 ) -> Callable[[F], F]:
     """Decorator: enter a function in STRATEGIES under its name, with its StrategyInfo.
 
-    Keyword-only parameters of the function are the strategy's options.
+    Keyword-only parameters of the function are the strategy's options. The description of one that
+    needs a model ends by saying what selects before there is one.
     """
 
     def enter(function: F) -> F:
@@ -76,9 +85,12 @@ def strategy(
             if parameter.kind is parameter.KEYWORD_ONLY
         }
         entry = cast(Strategy, function)
-        entry.info = StrategyInfo(
+        info = StrategyInfo(
             function.__name__, description, paper, tracks, required, optional, options
         )
+        if info.needs_model:
+            info = replace(info, description=f"{description} Round 1: {FIRST_ROUND}.")
+        entry.info = info
         STRATEGIES.register(entry)
         return function
 

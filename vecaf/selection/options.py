@@ -1,0 +1,23 @@
+"""Checks of strategies' options: what cannot be used gets a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecaf.errors import InputError
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """`value` as a whole number of at least `least`, or InputError."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}; use a whole number, at least {least}.")
+    return int(value)
+
+
+def check_share(name: str, value: object, *, below_one: bool = False) -> float:
+    """`value` as a share from 0 to 1 (`below_one`: 1 excluded), or InputError."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1 or (below_one and value == 1):  # type: ignore[operator]
+        bound = "from 0 to below 1" if below_one else "from 0 to 1"
+        raise InputError(f"{name} is {value!r}; use a number {bound}.")
+    return float(value)  # type: ignore[arg-type]
