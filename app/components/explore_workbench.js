@@ -140,9 +140,9 @@
     part("map");
     state.on("pin", () => { if (state.pinned >= 0 && matchMedia("(max-width: 860px)").matches) part("side"); });
     root.replaceChildren(
-      el("header", { class: "x-top" }, el("h1", { class: "x-title" }, "Explore"), picker, explore.searchForm(state), status), parts,
+      el("header", { class: "x-top" }, el("h1", { class: "x-title" }, "Explore"), picker, explore.searchForm(state), status,
+        start.dataset.attribution ? el("p", { class: "attribution" }, start.dataset.attribution) : null), parts,
       el("div", { class: "x-body" }, side(state), gridSide(state), mapSide(state)), explore.toast);
-    if (start.dataset.attribution) root.append(el("p", { class: "attribution" }, start.dataset.attribution));
     for (const [element, act] of explore.placed.splice(0)) act(element);
     explore.follow(state, data);
   };

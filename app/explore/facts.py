@@ -66,7 +66,18 @@ def routes(studio: Studio) -> APIRouter:
     def make_map(dataset_id: Id, request: Request) -> JSONResponse:
         """Queue the dataset's map; nothing happens where it is there or under way."""
         user = studio.user(request)
-        return _fresh({"task": submit_task(studio.store, maps.KIND, dataset_id, {}, user)})
+        return _fresh({"task": submit_task(studio.store, maps.MAP, dataset_id, {}, user)})
+
+    @router.post("/{dataset_id}/findings")
+    def look_again(dataset_id: Id, request: Request) -> JSONResponse:
+        """Queue a new look for findings, with the labels as they are now."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            revision = visible(session, user, Dataset, dataset_id).revision
+        params = {"revision": revision}
+        return _fresh(
+            {"task": submit_task(studio.store, maps.LOOK_AGAIN, dataset_id, params, user)}
+        )
 
     @router.get("/{dataset_id}/image/{sample_id}")
     def image(
@@ -77,13 +88,10 @@ def routes(studio: Studio) -> APIRouter:
         with studio.store.read() as session:
             sample = _sample(session, user, dataset_id, sample_id)
             changes = history(session, user, sample_id)[:HISTORY]
-            names = dict(
-                session.execute(
-                    sa.select(User.id, User.name).where(
-                        User.id.in_({change.user_id for change in changes})
-                    )
-                ).tuples()
+            people = sa.select(User.id, User.name).where(
+                User.id.in_({change.user_id for change in changes})
             )
+            names = {row.id: row.name for row in session.execute(people)}
         return _fresh(
             {
                 "id": sample.id,
@@ -156,6 +164,7 @@ def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> 
             "total": state.total,
             "error": state.error,
             "ready": state.ready,
+            "findings": state.findings,
         },
         "runs": [{"id": run.id, "name": run.name, "state": run.state} for run in runs],
         "subsets": [

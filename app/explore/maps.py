@@ -16,7 +16,7 @@ from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Task, visible
 
-KIND = "map"
+MAP, LOOK_AGAIN = "map", "findings"  # kinds of tasks: the second looks for findings anew
 METHODS = ("pca", "umap")
 VIEWS = ("image", "text")
 SPACE, FINDINGS, CAPTION_MATCH = "space.npy", "findings.json", "caption-match.npy"
@@ -32,24 +32,34 @@ class MapState:
     done: int
     total: int
     error: str | None
-    ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "findings", "caption-match"
+    ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "caption-match"
+    findings: int | None  # the task that has the newest ones
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
     """Raises NotFoundError for a dataset that is not the user's."""
-    tasks = _tasks(session, user_id, dataset_id)
+    tasks = _tasks(session, user_id, dataset_id, MAP)
     names = [file_name(method, view) for method in METHODS for view in VIEWS]
-    names += [SPACE, FINDINGS, CAPTION_MATCH]
+    names += [SPACE, CAPTION_MATCH]
     ready = [
         name.rsplit(".", 1)[0]
         for name in names
         if any((_folder(settings, task) / name).is_file() for task in tasks)
     ]
+    looked = _tasks(session, user_id, dataset_id, MAP, LOOK_AGAIN)
+    findings = next((t.id for t in looked if (_folder(settings, t) / FINDINGS).is_file()), None)
     if not tasks:
-        return MapState(None, "none", "", 0, 0, None, [])
+        return MapState(None, "none", "", 0, 0, None, [], findings)
     newest = tasks[0]
     return MapState(
-        newest.id, newest.state, newest.stage, newest.done, newest.total, newest.error, ready
+        task=newest.id,
+        state=newest.state,
+        stage=newest.stage,
+        done=newest.done,
+        total=newest.total,
+        error=newest.error,
+        ready=ready,
+        findings=findings,
     )
 
 
@@ -61,7 +71,8 @@ def map_file(
     session: Session, settings: Settings, user_id: int, dataset_id: int, name: str
 ) -> Path:
     """The newest file of this name among the dataset's maps. Raises NotFoundError."""
-    for task in _tasks(session, user_id, dataset_id):
+    kinds = (MAP, LOOK_AGAIN) if name == FINDINGS else (MAP,)
+    for task in _tasks(session, user_id, dataset_id, *kinds):
         path = _folder(settings, task) / name
         if path.is_file():
             return path
@@ -81,11 +92,11 @@ def read_findings(path: Path) -> dict[str, Any]:
     return found
 
 
-def _tasks(session: Session, user_id: int, dataset_id: int) -> list[Task]:
+def _tasks(session: Session, user_id: int, dataset_id: int, *kinds: str) -> list[Task]:
     visible(session, user_id, Dataset, dataset_id)
     query = (
         sa.select(Task)
-        .where(Task.dataset_id == dataset_id, Task.owner_id == user_id, Task.kind == KIND)
+        .where(Task.dataset_id == dataset_id, Task.owner_id == user_id, Task.kind.in_(kinds))
         .order_by(Task.id.desc())
         .limit(8)
     )
