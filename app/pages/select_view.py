@@ -211,8 +211,8 @@ def _map(shown: Shown, task: Task, other: Task | None) -> str:
         )
         legend = "".join(f'<span><i class="mark mark-{c}"></i>{w}</span>' for c, w in marks)
         inner = (
-            f'<div class="select-map" data-own data-select-map="{m.text(source)}" '
-            f'data-method="{ready[0]}"><canvas role="img" aria-label="Map of the images; picks are '
+            f'<div class="select-map" data-own data-key="canvas" '
+            f'data-select-map="{m.text(source)}" data-method="{ready[0]}"><canvas role="img" aria-label="Map of the images; picks are '
             'marked. The same picks are in the gallery below."></canvas></div>'
             f'<p class="legend">{legend}<span><i class="mark mark-taken"></i>before</span></p>'
         )

@@ -42,3 +42,11 @@ def pool_counts(session: Session, dataset_id: int) -> tuple[int, int]:
     query = sa.select(sa.func.count(), sa.func.count(Sample.label)).where(*in_pool(dataset_id))
     row = session.execute(query).one()
     return int(row[0]), int(row[1])
+
+
+def split_counts(session: Session, dataset_id: int, split: str) -> tuple[int, int]:
+    """How many images a split has, and how many of them have a label."""
+    query = sa.select(sa.func.count(), sa.func.count(Sample.label))
+    query = query.where(Sample.dataset_id == dataset_id, Sample.split == split)
+    row = session.execute(query).one()
+    return int(row[0]), int(row[1])

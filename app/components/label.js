@@ -1,0 +1,224 @@
+/* One labelling task: the images of a subset, one at a time or as a grid. What is known is in the
+   database; here is only where one stands, and what is on its way there. */
+(() => {
+  "use strict";
+  const FEW = 10; // classes that number keys reach; with more, letters look for one
+  const make = (studio.make ??= (tag, props = {}, ...children) => {
+    const element = Object.assign(document.createElement(tag), props);
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  });
+
+  const mount = async (host) => {
+    const subset = +host.dataset.labeller;
+    if (host.labeller?.subset === subset) return;
+    const work = (host.labeller = { subset, host, at: 0, filter: "", suggested: new Map(), said: "", problem: "", times: [], skipped: new Set() });
+    work.queue = studio.labelQueue(subset, (waiting, problem, refused) => {
+      work.problem = problem;
+      if (refused) refresh(work);
+      show(work);
+      if (!waiting && left(work) === 0) dispatchEvent(new Event("studio:go")); // what follows now
+    });
+    try {
+      await refresh(work);
+    } catch (error) {
+      host.replaceChildren(make("p", { className: "notice notice-error", role: "alert", textContent: error.message }));
+      return;
+    }
+    work.queue.flush();
+    work.grid = new URLSearchParams(location.search).get("view") === "grid";
+    const wanted = +new URLSearchParams(location.search).get("image");
+    const there = work.images.findIndex((image) => image.id === wanted);
+    work.at = there >= 0 ? there : Math.max(0, next(work, -1));
+    show(work);
+    suggest(work);
+  };
+  const refresh = async (work) => {
+    Object.assign(work, await studio.fetchJson(`/label/${work.subset}/state`));
+    for (const values of work.queue.waiting) apply(work, values); // what is still on its way
+  };
+  const apply = (work, values) => {
+    for (const image of work.images) if (image.id in values) image.label = values[image.id];
+  };
+  const left = (work) => work.images.filter((image) => image.label === null).length;
+
+  /* The next image without a label after `from`, round the end; skipped ones come last. −1: none. */
+  const next = (work, from) => {
+    const count = work.images.length;
+    for (const again of [false, true])
+      for (let step = 1; step <= count; step++) {
+        const at = (from + step + count) % count;
+        const image = work.images[at];
+        if (image.label === null && (again || !work.skipped.has(image.id))) return at;
+      }
+    return -1;
+  };
+
+  const suggest = async (work) => {
+    const ids = work.images.filter((i) => i.label === null && !work.suggested.has(i.id)).map((i) => i.id);
+    if (work.classes.length < 2 || !ids.length) return;
+    work.said = "Looking for suggestions …";
+    show(work);
+    try {
+      for (let start = 0; start < ids.length; start += 500) {
+        const part = ids.slice(start, start + 500);
+        const { labels, confidences } = await studio.fetchJson(`/label/${work.subset}/suggestions`, { ids: part });
+        part.forEach((id, i) => work.suggested.set(id, { label: labels[i], confidence: confidences[i] }));
+      }
+      work.said = "";
+    } catch (error) {
+      work.said = `No suggestions: ${error.message} Labelling works without.`;
+    }
+    show(work);
+  };
+
+  /* Give images (a list) one label, or each its own ({id: index}); moves on from a single one. */
+  const label = (work, values) => {
+    apply(work, values);
+    const ids = Object.keys(values);
+    const now = Date.now();
+    work.times.push(...ids.map(() => now));
+    if (!work.grid) {
+      const to = next(work, work.at);
+      if (to >= 0) work.at = to;
+    }
+    work.filter = "";
+    show(work);
+    work.queue.put(values);
+  };
+  const undo = async (work) => {
+    await work.queue.flush();
+    try {
+      const { values } = await studio.fetchJson(`/label/${work.subset}/undo`, {});
+      apply(work, values);
+      const at = work.images.findIndex((image) => image.id in values);
+      if (at >= 0) work.at = at;
+      work.problem = "";
+      if (left(work) > 0) dispatchEvent(new Event("studio:go"));
+      suggest(work);
+    } catch (error) {
+      work.problem = error.message;
+    }
+    show(work);
+  };
+  const skip = (work) => {
+    work.skipped.add(work.images[work.at].id);
+    const to = next(work, work.at);
+    work.at = to >= 0 ? to : (work.at + 1) % work.images.length;
+    show(work);
+  };
+  const move = (work, step) => {
+    work.at = (work.at + step + work.images.length) % work.images.length;
+    show(work);
+  };
+  const addClasses = async (work, names) => {
+    await work.queue.flush();
+    const before = work.classes.length;
+    try {
+      work.classes = (await studio.fetchJson(`/label/${work.subset}/classes`, { names })).classes;
+      work.problem = "";
+      if (work.classes.length > before) work.suggested.clear(); // there is more to choose from
+    } catch (error) {
+      work.problem = error.message;
+    }
+    show(work);
+    suggest(work);
+    return work.classes.indexOf(names[0]);
+  };
+  const found = (work) => {
+    const wanted = work.filter.trim().toLowerCase();
+    return work.classes.map((name, index) => ({ name, index }))
+      .filter(({ name }) => !wanted || name.toLowerCase().includes(wanted));
+  };
+  const pace = (work) => {
+    const recent = work.times.filter((time) => Date.now() - time < 300_000);
+    if (recent.length < 3) return "";
+    const minutes = (Date.now() - recent[0]) / 60_000;
+    if (minutes < 0.02) return "";
+    const speed = recent.length / minutes;
+    const rest = left(work) ? `, about ${studio.span((60 * left(work)) / speed)} left` : "";
+    return ` · ${Math.round(speed)} a minute${rest}`;
+  };
+
+  const show = (work) => {
+    if (!work.images) return;
+    const total = work.images.length;
+    const done = total - left(work);
+    const address = new URL(location.href);
+    if (work.grid) address.searchParams.set("view", "grid");
+    else address.searchParams.delete("view");
+    address.searchParams.set("image", work.images[work.at]?.id ?? "");
+    if (address.href !== location.href && +address.searchParams.get("subset") === work.subset)
+      history.replaceState({}, "", address.pathname + address.search);
+    const waiting = work.queue.waiting.length;
+    const head = make("div", { className: "label-head" },
+      make("div", { className: "progress" },
+        make("div", { className: "progress-words" },
+          make("span", { textContent: `${done} of ${total} labelled${pace(work)}` }),
+          make("span", { className: "num", textContent: waiting ? `${waiting} being saved` : done ? "saved" : "" })),
+        Object.assign(make("progress", { max: total, value: done }), { ariaLabel: "Labelled" })),
+      tab(work, "One by one", false), tab(work, "Grid", true));
+    const notice = work.problem
+      ? make("p", { className: "notice notice-error", role: "alert", textContent: work.problem }) : null;
+    const body = !work.classes.length ? studio.labelClasses(work)
+      : work.grid ? studio.labelGrid(work) : studio.labelOne(work);
+    const typing = work.host.contains(document.activeElement) && document.activeElement.name === "filter";
+    work.host.replaceChildren(head, ...[notice].filter(Boolean), body);
+    const field = work.host.querySelector("[name=filter]");
+    if (typing && field) { field.focus(); field.setSelectionRange(field.value.length, field.value.length); }
+    else if (!work.grid && work.classes.length) work.host.querySelector(".label-one")?.focus({ preventScroll: true });
+    if (!work.grid) for (const step of [1, 2]) // what comes next is fetched ahead
+      new Image().src = work.images[(work.at + step) % total].image;
+  };
+  const tab = (work, name, grid) => make("button", {
+    type: "button", className: "quiet", textContent: name, ariaPressed: String(!!work.grid === grid),
+    onclick: () => { work.grid = grid; show(work); },
+  });
+
+  studio.labelling = { FEW, label, undo, skip, move, addClasses, found, suggest, show };
+
+  const keys = (event) => {
+    const work = document.querySelector("[data-labeller]")?.labeller;
+    if (!work?.images || !work.classes.length || work.grid || document.querySelector("dialog[open], .tour")) return;
+    const key = event.key;
+    if (key === "z" && (event.ctrlKey || event.metaKey) && event.target.value === undefined) { event.preventDefault(); return undo(work); }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const filtering = event.target.name === "filter";
+    if (!filtering && event.target.closest?.("input, select, textarea, a, summary")) return;
+    const onButton = event.target.tagName === "BUTTON";
+    const shown = found(work);
+    if (/^[0-9]$/.test(key)) {
+      const hit = shown[(+key + 9) % 10];
+      if (!hit) return;
+      event.preventDefault();
+      return label(work, { [work.images[work.at].id]: hit.index });
+    }
+    if (key === "Escape" && filtering) { work.filter = ""; event.target.value = ""; event.target.blur(); return show(work); }
+    if (key === "Enter" && !onButton) {
+      event.preventDefault();
+      const image = work.images[work.at];
+      if (work.filter.trim()) {
+        if (shown.length) return label(work, { [image.id]: shown[0].index });
+        return studio.labelNew(work);
+      }
+      const said = work.suggested.get(image.id);
+      if (said && image.label === null) return label(work, { [image.id]: said.label });
+      return move(work, 1);
+    }
+    if (filtering) return;
+    if (key === "ArrowLeft" || key === "ArrowRight") { event.preventDefault(); return move(work, key === "ArrowLeft" ? -1 : 1); }
+    if (key === " " && !onButton) { event.preventDefault(); return skip(work); }
+    if (work.classes.length <= FEW) {
+      if (key === "s") return skip(work);
+      if (key === "u") return undo(work);
+    } else if (key.length === 1 && /\S/.test(key)) { // letters look for a class
+      event.preventDefault();
+      work.filter += key;
+      show(work);
+      work.host.querySelector("[name=filter]")?.focus();
+    }
+  };
+  document.addEventListener("keydown", keys);
+  document.addEventListener("studio:shown", () =>
+    document.querySelectorAll("[data-labeller]").forEach(mount));
+})();
