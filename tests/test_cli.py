@@ -156,7 +156,7 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"python -m vecaf ([a-z]+)", readme))
+    documented = set(re.findall(r"python -m vecaf ([a-z-]+)", readme))
     commands = {
         command.name or command.callback.__name__  # type: ignore[union-attr]
         for command in app.registered_commands

@@ -63,16 +63,62 @@ def demo(
 
 @app.command("import")
 def import_(
-    path: Annotated[Path, typer.Argument(help="A ZIP file or a folder of images.")],
+    source: Annotated[
+        str, typer.Argument(help="A ZIP file, a folder of images, or torchvision:CIFAR10.")
+    ],
     name: Annotated[str, typer.Option(help="What to call the dataset.")],
     json: Json = False,
 ) -> None:
-    """Import a ZIP file or a folder as a dataset, and print the report file by file."""
-    from vecaf.datasets import import_dataset
+    """Import a ZIP file, a folder or a public dataset, and print the report file by file."""
+    from vecaf.datasets import import_source
 
     store, user = _open()
-    report = import_dataset(store, path, name, user_id=user, progress=Bar())
+    report = import_source(store, source, name, user_id=user, progress=Bar())
     show(report.as_dict(), report.as_text(), json)
+
+
+@app.command()
+def delete(
+    dataset: DatasetArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a dataset with its runs and models; says what goes, and asks first."""
+    from vecaf.datasets.removing import delete_dataset, what_goes
+    from vecaf.store import dataset_named
+
+    store, user = _open()
+    with store.read() as session:
+        found = dataset_named(session, user, dataset)
+    if not yes:
+        if json or not sys.stdin.isatty():
+            raise InputError("Nobody is there to be asked: give --yes.")
+        goes = what_goes(store, user, found.id).sentence()
+        typer.confirm(f"Delete '{found.name}'? {goes}", abort=True)
+    gone = delete_dataset(store, user, found.id)
+    show({"dataset": found.id} | gone.as_dict(), f"Deleted '{gone.name}': {gone.sentence()}", json)
+
+
+@app.command("export-dataset")
+def export_dataset_(
+    dataset: DatasetArgument,
+    to: Annotated[Path, typer.Option(help="A new file that ends in .zip, or a new folder.")],
+    format: Annotated[str, typer.Option(help="Of the metadata: csv or jsonl.")] = "csv",
+    json: Json = False,
+) -> None:
+    """Write a dataset's images, labels and captions in imagefolder form."""
+    from typing import cast
+
+    from vecaf.datasets.exporting import Format, export_dataset
+    from vecaf.store import dataset_named
+
+    store, user = _open()
+    with store.read() as session:
+        found = dataset_named(session, user, dataset)
+    kind = cast(Format, format)
+    count = export_dataset(store, user, found.id, to, kind, Bar().of("exporting"))
+    result = {"dataset": found.id, "to": str(to), "images": count}
+    show(result, f"{count:,} images of '{found.name}' are in {to}.", json)
 
 
 @app.command()

@@ -42,11 +42,12 @@ class Settings:
     database_url: str
     device: str = "auto"  # auto, cpu, cuda, cuda:1 …
     precision: str = "float32"  # or "fast": bfloat16 where the device has it
+    folders: tuple[Path, ...] = ()  # below these, the page may import from this machine
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION and the limits.
+        """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION, VECAF_FOLDERS, the limits.
 
         Raises InputError for a limit that is not a positive whole number or an unknown precision.
         """
@@ -61,6 +62,7 @@ class Settings:
             database_url=env.get("DATABASE_URL") or f"sqlite:///{home / 'studio.db'}",
             device=env.get("VECAF_DEVICE") or "auto",
             precision=precision,
+            folders=_folders(env.get("VECAF_FOLDERS") or ""),
             limits=_limits(env),
         )
 
@@ -73,6 +75,7 @@ class Settings:
             "DATABASE_URL": self.database_url,
             "VECAF_DEVICE": self.device,
             "VECAF_PRECISION": self.precision,
+            "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
         }
 
     @property
@@ -98,6 +101,12 @@ class Settings:
     @property
     def uploads(self) -> Path:
         return self.home / "uploads"
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    """Absolute paths, parted as PATH is."""
+    parts = [part for part in text.split(os.pathsep) if part.strip()]
+    return tuple(Path(part).expanduser().absolute() for part in parts)
 
 
 def _limits(env: Mapping[str, str]) -> Limits:

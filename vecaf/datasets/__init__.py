@@ -3,5 +3,6 @@
 from vecaf.datasets.demo import import_demo
 from vecaf.datasets.importing import import_dataset
 from vecaf.datasets.report import ImportReport, Refusal
+from vecaf.datasets.sources import import_source
 
-__all__ = ["ImportReport", "Refusal", "import_dataset", "import_demo"]
+__all__ = ["ImportReport", "Refusal", "import_dataset", "import_demo", "import_source"]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import islice
-from threading import Event
+from threading import Event, Lock
 
 from vecaf.datasets.archive import Member, Source
+from vecaf.datasets.glimpse import glimpse
 from vecaf.datasets.images import check
 from vecaf.datasets.layout import Place
 from vecaf.datasets.report import Refusal, Refused
@@ -27,6 +29,7 @@ from vecaf.settings import Limits
 
 _BATCH = 32  # images of one task: amortises the hand-over between threads
 _TINY = 4096  # bytes of an average image
+MAX_PICTURES = 100  # of refused files, for one report
 _INTERVAL = 0.25  # seconds between calls of progress and should_stop
 
 
@@ -80,7 +83,12 @@ class Watch:
 
 
 def stage_images(
-    source: Source, places: Mapping[str, Place], staging: Staging, limits: Limits, watch: Watch
+    source: Source,
+    places: Mapping[str, Place],
+    staging: Staging,
+    limits: Limits,
+    watch: Watch,
+    pictures: Pictures,
 ) -> Batch:
     """Check and stage every member that has a place; (accepted, refused) in the source's order.
 
@@ -97,9 +105,11 @@ def stage_images(
             if stop.is_set():
                 break
             try:
-                accepted.append(_stage(source, member, places[member.name], staging, limits))
+                accepted.append(
+                    _stage(source, member, places[member.name], staging, limits, pictures)
+                )
             except Refused as error:
-                refused.append(Refusal(member.name, str(error)))
+                refused.append(Refusal(member.name, str(error), error.thumb))
         return accepted, refused
 
     accepted: list[Accepted] = []
@@ -134,10 +144,62 @@ def _workers(members: list[Member]) -> int:
     return 1 if tiny else len(os.sched_getaffinity(0))
 
 
+class Pictures:
+    """Small pictures of refused files for the report: of the first few, as far as they decode."""
+
+    def __init__(self, staging: Staging, limits: Limits) -> None:
+        self._staging, self._limits = staging, limits
+        self._left = MAX_PICTURES
+        self._lock = Lock()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is room for more."""
+        return self._left > 0
+
+    def keep(self, content: bytes) -> str | None:
+        """The name (sha256) of a picture of `content`, None where there is none."""
+        with self._lock:
+            if self._left <= 0:
+                return None
+            self._left -= 1
+        thumb = glimpse(content, self._limits)
+        if thumb is None:
+            return None
+        digest = sha256(thumb).hexdigest()
+        self._staging.write_thumb(digest, thumb)
+        return digest
+
+
+def with_pictures(
+    refused: Sequence[Refusal], source: Source, pictures: Pictures, limits: Limits
+) -> list[Refusal]:
+    """Refusals of files that nobody has read yet, with small pictures where they are images."""
+    members = {member.name: member for member in source.members}
+    found: list[Refusal] = []
+    for one in refused:
+        member, thumb = members.get(one.file), None
+        if member is not None and pictures.wanted:
+            with suppress(Refused):
+                thumb = pictures.keep(source.read(member, _is_image, limits.max_member_bytes))
+        found.append(replace(one, thumb=thumb))
+    return found
+
+
 def _stage(
-    source: Source, member: Member, place: Place, staging: Staging, limits: Limits
+    source: Source,
+    member: Member,
+    place: Place,
+    staging: Staging,
+    limits: Limits,
+    pictures: Pictures,
 ) -> Accepted:
-    image = check(source.read(member, _is_image, limits.max_member_bytes), limits)
+    content = source.read(member, _is_image, limits.max_member_bytes)
+    try:
+        image = check(content, limits)
+    except Refused as error:
+        error.thumb = pictures.keep(content)
+        raise
     digest = sha256(image.content).hexdigest()
     staging.write(digest, image.extension, image.content, image.thumb)
     return Accepted(place, digest, image.extension, image.width, image.height)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from vecaf.datasets.archive import Source, open_source
 from vecaf.datasets.cautions import warnings_about
-from vecaf.datasets.checking import Accepted, Watch, stage_images
+from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
 from vecaf.datasets.layout import Plan, is_metadata, plan
 from vecaf.datasets.metadata import Metadata, parse_metadata
 from vecaf.datasets.names import dataset_name
@@ -83,10 +83,11 @@ def register(
     `origin` says for people what was imported. Raises as `import_dataset` does.
     """
     with Staging(store.settings) as staging:
-        accepted, refused = stage_images(
-            source, placed.places, staging, store.settings.limits, watch
-        )
-        refused = [*source.refused, *placed.refused, *refused]
+        limits = store.settings.limits
+        pictures = Pictures(staging, limits)
+        accepted, refused = stage_images(source, placed.places, staging, limits, watch, pictures)
+        unplaced = with_pictures(placed.refused, source, pictures, limits)
+        refused = [*source.refused, *unplaced, *refused]
         if not accepted:
             raise InputError(_nothing_usable(origin, refused))
         accepted.sort(key=lambda one: one.place.name)  # ids follow names, not the archive's order

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -88,11 +89,24 @@ def _csv_rows(
                 reason = f"it has {len(cells)} cells where the first line has {len(columns)}"
                 refused.append(Refusal(f"{name}, line {reader.line_num}", reason))
                 continue
-            yield reader.line_num, dict(zip(columns, cells, strict=True))
+            yield reader.line_num, dict(zip(columns, map(_unguarded, cells), strict=True))
     except csv.Error as error:
         raise InputError(
             f"{name} can't be read as CSV from line {reader.line_num} on ({error}). Mend it there."
         ) from error
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+def guarded(cell: str) -> str:
+    """A cell as the studio writes it: a spreadsheet runs text that begins like a formula, and an
+    apostrophe keeps it text. `_unguarded` takes one away again."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _json_lines(

@@ -10,15 +10,25 @@ MAX_LISTED = 1000  # refused files that a report lists; the rest are counted
 
 
 class Refused(Exception):  # noqa: N818 (not an error: the import goes on)
-    """A file is not taken; the message is the reason, worded to follow the file's name."""
+    """A file is not taken; the message is the reason, worded to follow the file's name.
+
+    `thumb` names a small picture of it, where one was kept (see `Refusal`).
+    """
+
+    thumb: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that was not taken, and why."""
+    """A file that was not taken, and why.
+
+    `thumb` is the sha256 of a small picture of it, drawn by our own decoder and kept among the
+    thumbnails; None where it can't be decoded, not even in part.
+    """
 
     file: str
     reason: str
+    thumb: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class ImportReport:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImportReport:
         """The inverse of `as_dict`."""
-        refused = tuple(Refusal(one["file"], one["reason"]) for one in values["refused"])
+        refused = tuple(Refusal(**one) for one in values["refused"])
         return cls(**{**values, "refused": refused, "warnings": tuple(values["warnings"])})
 
     def sentences(self) -> list[str]:

@@ -36,7 +36,7 @@ class Staging:
         with _disk_full_said(self._settings.images):
             self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
-            with _publishing(self._settings):  # so that no other import meets it half made
+            with publishing(self._settings):  # so that no other import meets it half made
                 _sweep(self._settings.images)
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._settings.images))
                 self._lock = (self._folder / "lock").open("w")
@@ -56,6 +56,11 @@ class Staging:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
 
+    def write_thumb(self, sha256: str, thumb: bytes) -> None:
+        """Keep a small picture alone: of a file that is refused, named by its own content."""
+        with _disk_full_said(self._settings.images):
+            _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
+
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
         """Keep an image and its thumbnail; content that is here already is left alone."""
         try:
@@ -73,7 +78,7 @@ class Staging:
         If the block raises, the files that were new are taken away again. Imports publish one
         after the other, so none takes away what another has just counted on.
         """
-        with _disk_full_said(self._settings.images), _publishing(self._settings):
+        with _disk_full_said(self._settings.images), publishing(self._settings):
             _sync(self._folder)
             new: list[str] = []
             try:
@@ -117,7 +122,7 @@ def _move(source: Path, target: Path, new: list[str]) -> None:
 
 
 @contextmanager
-def _publishing(settings: Settings) -> Iterator[None]:
+def publishing(settings: Settings) -> Iterator[None]:
     """One publisher at a time, across processes, whichever database is used."""
     with (settings.images / ".publishing").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -99,20 +98,17 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
 
 def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
     """Import what the row names and write that it is finished."""
-    from vecaf.datasets import import_dataset, import_demo
+    from vecaf.datasets import import_source
 
     with store.read() as session:
         job = session.get_one(Import, import_id)
         registered = dataset_from(session, job) is not None
     progress = Progress(store, "import", import_id, attempt, stopping)
     if not registered:  # else an attempt before this one was killed right after its commit
-        bring = (
-            partial(import_demo, store, job.source.removeprefix("demo:"))
-            if job.source.startswith("demo:")
-            else partial(import_dataset, store, Path(job.source))
-        )
-        bring(
-            name=job.name,
+        import_source(
+            store,
+            job.source,
+            job.name,
             user_id=job.owner_id,
             progress=progress.show,
             should_stop=progress.should_stop,

@@ -90,19 +90,18 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
 def submit_import(store: Store, source: str | Path, name: str, user_id: int) -> int:
     """Queue an import and return its id.
 
-    `source` is an archive or a folder, or "demo:color" or "demo:line". An archive under
-    `settings.uploads` is the studio's own and is deleted when the import ends, whichever way.
-    Raises InputError if the name is taken or no name at all, or the archive is not there.
+    `source` is an archive or a folder, or a name such as "demo:color" or "torchvision:CIFAR10"
+    (see `vecaf.datasets.sources`). An archive under `settings.uploads` is the studio's own and is
+    deleted when the import ends, whichever way. Raises InputError if the name is taken or no name
+    at all, or there is no such source; UnavailableError for a folder where none is allowed.
     """
+    from vecaf.datasets.sources import checked_source
+
     name = dataset_name(name)
-    is_demo = str(source).startswith("demo:")
-    if not is_demo:
-        source = Path(source).absolute()
-        if not source.exists():
-            raise InputError(f"There is no file or folder {source}.")
+    source = checked_source(source, store.settings)
     with store.write() as session:
         check_name_free(session, user_id, name)
-        job = Import(owner_id=user_id, name=name, source=str(source))
+        job = Import(owner_id=user_id, name=name, source=source)
         session.add(job)
         session.flush()
         import_id, submission = job.id, job.submission

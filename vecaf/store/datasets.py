@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from vecaf.store.models import TRAIN, Base, Dataset, Sample
+from vecaf.errors import InputError
+from vecaf.store.gate import visible
+from vecaf.store.models import ENDED, TRAIN, Base, Dataset, Import, Run, Sample, Subset, Task
 
 _AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold
 
@@ -91,3 +93,114 @@ def pool_by_class(session: Session, dataset: Dataset) -> list[int]:
     )
     sizes = {row.label: row.size for row in counted}
     return [sizes.get(index, 0) for index in range(len(dataset.classes))]
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What goes with a dataset when it is deleted."""
+
+    dataset_id: int
+    name: str
+    images: int
+    shared: int  # of the images, those that another dataset has too
+    runs: list[int]
+    tasks: list[int]
+    subsets: int
+    contents: list[tuple[str, str]]  # (sha256, extension) of images that no other dataset has
+    refused: list[str]  # thumbnails (sha256) of refused files that no other dataset shows
+
+
+def belongings(session: Session, user_id: int, dataset_id: int) -> Belongings:
+    """What would go with the dataset. Raises NotFoundError."""
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    mine = sa.select(Sample.sha256, Sample.extension).where(Sample.dataset_id == dataset_id)
+    other = aliased(Sample)
+    elsewhere = sa.exists().where(other.sha256 == Sample.sha256, other.dataset_id != dataset_id)
+    contents = session.execute(mine.where(~elsewhere).distinct()).all()
+    counted = sa.select(sa.func.count()).select_from(Sample).where(Sample.dataset_id == dataset_id)
+    sizes = [
+        session.scalar(sa.select(sa.func.count()).where(kind.dataset_id == dataset_id)) or 0
+        for kind in (Sample, Subset)
+    ]
+    reports = sa.select(Dataset.report).where(Dataset.id != dataset_id)
+    shown = {thumb for report in session.scalars(reports) for thumb in _refused(report)}
+    return Belongings(
+        dataset_id=dataset_id,
+        name=dataset.name,
+        images=sizes[0],
+        shared=session.scalar(counted.where(elsewhere)) or 0,
+        runs=list(session.scalars(sa.select(Run.id).where(Run.dataset_id == dataset_id))),
+        tasks=list(session.scalars(sa.select(Task.id).where(Task.dataset_id == dataset_id))),
+        subsets=sizes[1],
+        contents=[(row.sha256, row.extension) for row in contents],
+        refused=sorted(_refused(dataset.report) - shown),
+    )
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A job that has not ended; `kind` is run, task or import."""
+
+    kind: str
+    id: int
+    name: str
+    state: str
+    stage: str
+    done: int
+    total: int
+    cancel_requested: bool
+
+
+def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity]:
+    """What is being done with the dataset, or waits to be. Raises NotFoundError."""
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    found: list[Run | Task | Import] = []
+    for kind in (Run, Task):
+        query = sa.select(kind).where(kind.dataset_id == dataset_id, kind.state.not_in(ENDED))
+        found += session.scalars(query.order_by(kind.id))
+    importing = sa.select(Import).where(Import.owner_id == user_id, Import.name == dataset.name)
+    found += session.scalars(importing.where(Import.state.not_in(ENDED)))
+    return [
+        Activity(
+            job.__tablename__, job.id, job.kind if isinstance(job, Task) else job.name, job.state,
+            job.stage, job.done, job.total, job.cancel_requested,
+        )
+        for job in found
+    ]  # fmt: skip
+
+
+def delete_rows(session: Session, user_id: int, dataset_id: int) -> None:
+    """Delete a dataset and all rows that belong to it.
+
+    Raises InputError while a run, task or import on it is under way, NotFoundError.
+    """
+    busy = activities(session, user_id, dataset_id)
+    dataset = visible(session, user_id, Dataset, dataset_id)
+    if busy:
+        more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
+        raise InputError(
+            f"'{dataset.name}' can't be deleted now: {busy[0].kind} {busy[0].id} ({busy[0].name})"
+            f"{more} is under way. Wait for its end, or cancel it first."
+        )
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(sa.text("PRAGMA cache_spill = OFF"))
+    session.execute(sa.delete(Dataset).where(Dataset.id == dataset_id))
+
+
+def used_contents(session: Session, keys: Sequence[str]) -> set[str]:
+    """Those of the sha256 `keys` that some dataset's image has."""
+    found: set[str] = set()
+    for start in range(0, len(keys), 500):
+        part = keys[start : start + 500]
+        found.update(session.scalars(sa.select(Sample.sha256).where(Sample.sha256.in_(part))))
+    return found
+
+
+def refused_thumbs(session: Session) -> set[str]:
+    """The thumbnails (sha256) of refused files that the reports of all datasets show."""
+    reports = session.scalars(sa.select(Dataset.report))
+    return {thumb for report in reports for thumb in _refused(report)}
+
+
+def _refused(report: Mapping[str, Any]) -> set[str]:
+    return {one["thumb"] for one in report.get("refused", ()) if one.get("thumb")}

@@ -1,0 +1,132 @@
+"""An export opens anywhere, gives nothing away, and comes back as the same dataset."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.datasets.conftest import samples
+from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels
+from vecaf.datasets import import_dataset
+from vecaf.datasets.edits import edit
+from vecaf.datasets.exporting import Format, _part, export_dataset, exported, metadata, stream
+from vecaf.datasets.metadata import parse_metadata
+from vecaf.datasets.names import clean_path, is_junk
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store import Dataset, Sample, Store, User
+
+STRANGE = ['=HYPERLINK("x")', "+1", "-1", "@a", "'=b", 'a, "b"', "ünï 🦊", "con", ".hidden", "a/b"]
+
+
+def imported(store: Store, tmp_path: Path) -> int:
+    """A dataset with odd names, captions, unlabelled images and every split."""
+    members = photos("train/cat", "train/dog", "val/cat", "test/dog", each=4)
+    members |= {"train/cat/deep/0.jpg": jpeg(90), "train/loose.jpg": jpeg(91)}
+    members |= {"train/dog/anim.gif": packed(pixels(92), "GIF")}
+    report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "first")
+    user = store.owner()
+    with store.write() as session:
+        dataset = session.get_one(Dataset, report.dataset_id)
+        dataset.classes = ["=cat", "../dog"]
+        ids = [one.id for one in session.query(Sample).order_by(Sample.id)]
+        edit(session, user, dataset.id, "caption", dict(zip(ids, STRANGE, strict=False)))
+        edit(session, user, dataset.id, "label", {ids[0]: None})
+    return report.dataset_id
+
+
+def facts(store: Store, name: str) -> list[tuple[str, str | None, str | None, str]]:
+    """(content, label, caption, split) of every image, sorted."""
+    rows = samples(store, name)
+    with store.read() as session:
+        classes = session.get_one(Dataset, rows[0].dataset_id).classes
+    return sorted(
+        (one.sha256, None if one.label is None else classes[one.label], one.caption, one.split)
+        for one in rows
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("place", ["out.zip", "folder"])
+def test_an_export_comes_back_as_the_same_dataset(
+    store: Store, tmp_path: Path, kind: Format, place: str
+) -> None:
+    dataset_id = imported(store, tmp_path)
+    count = export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
+    report = import_dataset(store, tmp_path / place, "second")
+    assert (report.images, report.refused_count, report.warnings) == (count, 0, ())
+    assert facts(store, "second") == facts(store, "first")
+    with pytest.raises(InputError, match="already"):
+        export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
+
+
+def test_spreadsheets_find_no_formula_and_unpackers_no_way_out(
+    store: Store, tmp_path: Path
+) -> None:
+    images = exported(store, store.owner(), imported(store, tmp_path))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream(images, "csv"))))
+    assert archive.testzip() is None
+    rows = list(csv.reader(io.StringIO(archive.read("metadata.csv").decode(), newline="")))
+    assert rows[0] == ["file_name", "label", "text", "split"]
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    names = [name for name in archive.namelist() if name != "metadata.csv"]
+    assert sorted(names) == sorted(row[0] for row in rows[1:])
+    for name in names:
+        assert clean_path(name) == name
+        assert name.split("/")[0] in ("train", "val", "test")
+        assert not is_junk(name)
+        Image.open(io.BytesIO(archive.read(name))).load()
+    assert len({name.casefold() for name in names}) == len(names)
+
+
+def test_where_a_photo_was_taken_stays_in_the_studio(store: Store, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.5)})
+    exif[0x010F] = "Secret camera"
+    members = {f"cat/{i}.jpg": packed(pixels(i), exif=exif) for i in range(3)}
+    report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "photos")
+    content = b"".join(stream(exported(store, store.owner(), report.dataset_id), "jsonl"))
+    assert b"Secret camera" not in content
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    lines = archive.read("metadata.jsonl").decode().splitlines()
+    for line in lines:
+        name = json.loads(line)["file_name"]
+        assert not dict(Image.open(io.BytesIO(archive.read(name))).getexif())
+
+
+def test_nobody_else_gets_it(store: Store, tmp_path: Path) -> None:
+    dataset_id = imported(store, tmp_path)
+    with store.write() as session:
+        session.add(User(id=99, name="stranger"))
+    with pytest.raises(NotFoundError):
+        exported(store, 99, dataset_id)
+    with pytest.raises(InputError, match="csv or jsonl"):
+        export_dataset(store, store.owner(), dataset_id, tmp_path / "x", "xml")  # type: ignore[arg-type]
+
+
+@given(st.text())
+def test_any_name_becomes_a_part_of_a_path(name: str) -> None:
+    part = _part(name)
+    assert part
+    assert "/" not in part
+    assert part not in (".", "..")
+    assert not part.startswith(".")
+    assert len(part.encode("utf-8", "surrogatepass")) <= 170
+
+
+@given(st.text(alphabet="=+-@'ab\t", max_size=6))
+def test_the_guard_of_a_cell_is_taken_away_again(text: str) -> None:
+    from vecaf.datasets.exporting import Exported
+    from vecaf.datasets.names import clean
+
+    text = clean(text)
+    one = Exported("train/a.jpg", Path(), None, text or None, "train")
+    name, content = metadata([one], "csv")
+    assert parse_metadata(content, name).rows["train/a.jpg"].caption == (text or None)

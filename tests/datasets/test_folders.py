@@ -1,0 +1,103 @@
+"""Folders of the machine: off by default, and no way out of the allowed roots."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.datasets.pictures import make_zip, photos
+from vecaf.datasets.folders import allowed, look_into, roots
+from vecaf.datasets.sources import checked_source, import_source
+from vecaf.errors import InputError, UnavailableError
+from vecaf.settings import Settings
+from vecaf.store import Store
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """An allowed root with images, beside a folder that is nobody's business."""
+    root, secret = tmp_path / "allowed", tmp_path / "secret"
+    for folder in (root / "pets", secret):
+        for name, content in photos("cat", "dog").items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    make_zip(root / "more.zip", photos("emu"))
+    (root / ".hidden").mkdir()
+    (root / "way-out").symlink_to(secret)
+    (root / "inner").symlink_to(root / "pets")
+    (root / "loop").symlink_to(root / "loop")
+    return root
+
+
+@pytest.fixture
+def settings(tree: Path, store: Store) -> Settings:
+    return replace(store.settings, folders=(tree, tree.parent / "not-there"))
+
+
+def test_they_are_off_unless_somebody_allows_some(tree: Path, store: Store) -> None:
+    for ask in (allowed, look_into):
+        with pytest.raises(UnavailableError, match="VECAF_FOLDERS"):
+            ask(store.settings, tree)
+    with pytest.raises(UnavailableError, match="VECAF_FOLDERS"):
+        checked_source(f"folder:{tree}", store.settings)
+
+
+def test_the_variable_is_read_and_passed_on(tree: Path, tmp_path: Path) -> None:
+    text = os.pathsep.join([str(tree), "", "/somewhere/else"])
+    settings = Settings.from_environment({"VECAF_HOME": str(tmp_path), "VECAF_FOLDERS": text})
+    assert settings.folders == (tree, Path("/somewhere/else"))
+    assert Settings.from_environment(settings.as_environment()) == settings
+    assert roots(settings) == [tree]
+
+
+def test_a_listing_shows_what_can_be_imported(tree: Path, settings: Settings) -> None:
+    top = look_into(settings, tree)
+    assert (top.folders, top.archives, top.parent, top.more) == (
+        ["pets"],
+        ["more.zip"],
+        None,
+        False,
+    )
+    pets = look_into(settings, tree / "pets")
+    assert (pets.folders, pets.parent) == (["cat", "dog"], tree)
+    assert look_into(settings, tree / "pets" / "cat").images == 3
+    assert look_into(settings, tree / "inner").path == tree / "pets"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["way-out", "way-out/cat", "..", "../secret", "pets/../../secret", "loop", "nowhere",
+     "a\0b", "x" * 5000],
+)  # fmt: skip
+def test_nothing_leads_out(tree: Path, settings: Settings, path: str) -> None:
+    for ask in (allowed, look_into):
+        with pytest.raises(InputError, match="no such folder"):
+            ask(settings, f"{tree}/{path}")
+    with pytest.raises(InputError, match="no such folder"):
+        checked_source(f"folder:{tree}/{path}", settings)
+
+
+def test_relative_paths_and_lookalikes_are_refused(tree: Path, settings: Settings) -> None:
+    lookalike = tree.with_name("allowed-not")
+    lookalike.mkdir()
+    for path in ("", ".", "pets", str(lookalike), "/", "/etc"):
+        with pytest.raises(InputError, match="no such folder"):
+            allowed(settings, path)
+
+
+def test_what_is_allowed_is_imported_and_asked_again(
+    tree: Path, settings: Settings, tmp_path: Path
+) -> None:
+    store = Store.open(settings)
+    source = checked_source(f"folder:{tree}/inner", settings)
+    assert source == f"folder:{tree}/pets"
+    assert import_source(store, source, "pets").images == 6
+    assert import_source(store, f"folder:{tree}/more.zip", "more").images == 3
+    (tree / "pets").rename(tmp_path / "moved")
+    (tree / "pets").symlink_to(tree.parent / "secret")
+    with pytest.raises(InputError, match="no such folder"):
+        import_source(store, source, "again")

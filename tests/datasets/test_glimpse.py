@@ -1,0 +1,66 @@
+"""Small pictures of refused files: drawn anew, only of what decodes, and none of them harmful."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels
+from vecaf.datasets import import_dataset
+from vecaf.datasets.checking import MAX_PICTURES
+from vecaf.datasets.glimpse import glimpse
+from vecaf.datasets.images import THUMB_SIDE
+from vecaf.datasets.pool import thumb_path
+from vecaf.settings import Limits
+from vecaf.store import Store
+
+BIG = jpeg(3, 600)
+
+
+@pytest.mark.parametrize(
+    "content", [BIG[: len(BIG) // 2], BIG, packed(pixels(4, 300), "PNG"), packed(pixels(5), "GIF")]
+)
+def test_what_decodes_is_shown_small(content: bytes) -> None:
+    thumb = glimpse(content, Limits())
+    assert thumb is not None
+    assert max(Image.open(io.BytesIO(thumb)).size) <= THUMB_SIDE
+    assert content[:200] not in thumb
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size() -> None:
+    assert glimpse(BIG, Limits(max_pixels=300 * 300)) is not None
+    assert glimpse(BIG, Limits(max_pixels=50)) is None
+    assert glimpse(packed(pixels(4, 300), "PNG"), Limits(max_pixels=300)) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"words", b"<svg onload=alert(1)>", BIG[:40], packed(pixels(4, 300), "PNG")[:90]],
+)
+def test_what_does_not_decode_is_not_shown(content: bytes) -> None:
+    assert glimpse(content, Limits()) is None
+
+
+def test_a_report_names_its_pictures(store: Store, tmp_path: Path) -> None:
+    members = photos("train/cat", "test/cat") | {
+        "train/cat/cut.jpg": BIG[:-500],
+        "train/cat/words.jpg": b"only words",
+        "elsewhere/outside.jpg": BIG,
+    }
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    shown = {one.file: one.thumb for one in report.refused}
+    assert shown["train/cat/words.jpg"] is None
+    for name in ("train/cat/cut.jpg", "elsewhere/outside.jpg"):
+        key = shown[name]
+        assert key is not None
+        Image.open(thumb_path(store.settings.thumbs, key)).load()
+
+
+def test_only_so_many_are_kept(store: Store, tmp_path: Path) -> None:
+    cut = {f"cat/cut-{i}.jpg": jpeg(i, 64)[:-300] for i in range(MAX_PICTURES + 5)}
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat") | cut), "a")
+    assert report.refused_count == MAX_PICTURES + 5
+    assert sum(one.thumb is not None for one in report.refused) <= MAX_PICTURES

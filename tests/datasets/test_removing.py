@@ -1,0 +1,193 @@
+"""Deleting takes everything that belongs to a dataset, nothing of another's, and is crash-safe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+import vecaf.datasets.removing as removing
+from tests.datasets.conftest import leftovers, samples
+from tests.datasets.pictures import jpeg, make_zip, photos
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.datasets.edits import edit
+from vecaf.datasets.removing import delete_dataset, finish_removals, what_goes
+from vecaf.errors import InputError, NotFoundError
+from vecaf.files import write_bytes
+from vecaf.store import (
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    Annotation,
+    Dataset,
+    Edit,
+    Import,
+    Run,
+    Sample,
+    Selection,
+    Store,
+    Subset,
+    Task,
+    User,
+)
+from vecaf.store.models import Base
+from vecaf.store.subsets import add_subset
+
+
+@pytest.fixture
+def two(store: Store, tmp_path: Path) -> tuple[int, int]:
+    """Two datasets that share three images; the first has a run, a task, a subset and an edit."""
+    shared = photos("cat", each=3)
+    broken = {"cat/cut.jpg": jpeg(50, 300)[:-900]}
+    first = import_dataset(
+        store,
+        make_zip(tmp_path / "a.zip", shared | broken | {"dog/big.jpg": jpeg(60, 300)}),
+        "first",
+    )
+    second = import_dataset(
+        store, make_zip(tmp_path / "b.zip", shared | photos("emu", start=20)), "second"
+    )
+    user, dataset_id = store.owner(), first.dataset_id
+    ids = [one.id for one in samples(store, "first")]
+    with store.write() as session:
+        run = Run(owner_id=user, dataset_id=dataset_id, name="r", seed=0, state=FINISHED,
+                  config=RunConfig(dataset="first").as_dict())  # fmt: skip
+        task = Task(owner_id=user, dataset_id=dataset_id, kind="map", params={}, state=FINISHED)
+        session.add_all([run, task])
+        session.flush()
+        session.add(Selection(run_id=run.id, round=1, rank=0, sample_id=ids[0], scores={}))
+        add_subset(session, user, dataset_id, "mine", "subset", ids[:2])
+        edit(session, user, dataset_id, "caption", {ids[0]: "words"})
+        for folder in (store.settings.runs / str(run.id), store.settings.tasks / str(task.id)):
+            folder.mkdir(parents=True)
+            (folder / "file.bin").write_bytes(bytes(1000))
+    return dataset_id, second.dataset_id
+
+
+def files(store: Store) -> set[str]:
+    return {Path(name).name for name in leftovers(store)}
+
+
+def rows_left(store: Store, dataset_id: int) -> int:
+    """Rows of any table that could be the dataset's."""
+    with store.read() as session:
+        return sum(
+            session.scalar(sa.select(sa.func.count()).where(kind.dataset_id == dataset_id)) or 0
+            for kind in (Sample, Edit, Run, Task, Subset)
+        ) + sum(
+            session.scalar(sa.select(sa.func.count()).select_from(kind)) or 0
+            for kind in (Annotation, Selection)
+        )
+
+
+def test_everything_goes_that_no_other_dataset_has(store: Store, two: tuple[int, int]) -> None:
+    user, (first, second) = store.owner(), two
+    before = files(store)
+    told = what_goes(store, user, first)
+    assert (told.images, told.shared, told.runs, told.subsets) == (4, 3, 1, 1)
+    assert told.bytes > 2000
+    assert "3 of the images are in another dataset too" in told.sentence()
+    assert delete_dataset(store, user, first) == told
+    assert rows_left(store, first) == 0
+    kept = {f"{one.sha256}{one.extension}" for one in samples(store, "second")}
+    assert files(store) == kept
+    assert len(before - kept) == 2  # an image, as its thumbnail is called, and a refused one
+    assert not list(store.settings.runs.iterdir())
+    assert not list(store.settings.tasks.iterdir())
+    delete_dataset(store, user, second)
+    assert files(store) == set()
+    with store.read() as session:
+        for table in Base.metadata.sorted_tables:
+            if table.name not in ("user", "alembic_version"):
+                assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
+
+
+def test_what_is_under_way_is_not_pulled_from_under_its_feet(
+    store: Store, two: tuple[int, int]
+) -> None:
+    user, (first, _) = store.owner(), two
+    before = files(store)
+    for state in (QUEUED, RUNNING):
+        for kind in (Run, Task):
+            with store.write() as session:
+                session.execute(sa.update(kind).values(state=state))
+            with pytest.raises(InputError, match=f"{kind.__tablename__} 1 .* cancel it first"):
+                delete_dataset(store, user, first)
+            with store.write() as session:
+                session.execute(sa.update(kind).values(state=FINISHED))
+    with store.write() as session:
+        session.add(Import(owner_id=user, name="first", source="x", state=RUNNING))
+    with pytest.raises(InputError, match="import 1"):
+        delete_dataset(store, user, first)
+    assert files(store) == before
+    assert rows_left(store, first) > 0
+
+
+def test_a_stranger_can_not_delete_it(store: Store, two: tuple[int, int]) -> None:
+    with store.write() as session:
+        session.add(User(id=77, name="stranger"))
+    with pytest.raises(NotFoundError):
+        delete_dataset(store, 77, two[0])
+    with pytest.raises(NotFoundError):
+        what_goes(store, 77, two[0])
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed(*_: object) -> None:
+    raise Killed
+
+
+def test_killed_after_the_commit_the_next_start_removes_the_rest(
+    store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, (first, _) = store.owner(), two
+    before = files(store)
+    monkeypatch.setattr(removing, "_remove", killed)
+    with pytest.raises(Killed):
+        delete_dataset(store, user, first)
+    monkeypatch.undo()
+    assert rows_left(store, first) == 0
+    assert files(store) == before
+    samples(store, "second")  # whole: its files are there
+    finish_removals(store)
+    assert files(store) == {f"{one.sha256}{one.extension}" for one in samples(store, "second")}
+    assert not list((store.settings.home / "removing").iterdir())
+    finish_removals(store)
+
+
+def test_killed_before_the_commit_nothing_is_lost(
+    store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, (first, _) = store.owner(), two
+    before = files(store)
+
+    def write_and_die(path: Path, content: bytes) -> None:
+        write_bytes(path, content)
+        raise Killed
+
+    monkeypatch.setattr(removing, "write_bytes", write_and_die)
+    with pytest.raises(Killed):
+        delete_dataset(store, user, first)
+    monkeypatch.undo()
+    finish_removals(store)
+    assert files(store) == before
+    assert not list((store.settings.home / "removing").iterdir())
+    with store.read() as session:
+        assert session.get(Dataset, first) is not None
+
+
+def test_an_image_that_came_back_meanwhile_stays(
+    store: Store, two: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(removing, "_remove", killed)
+    with pytest.raises(Killed):
+        delete_dataset(store, store.owner(), two[0])
+    monkeypatch.undo()
+    import_dataset(store, tmp_path / "a.zip", "again")
+    finish_removals(store)
+    assert len(samples(store, "again")) == 4

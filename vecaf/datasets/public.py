@@ -1,0 +1,248 @@
+"""Public datasets by name, as torchvision downloads and verifies them, become ours.
+
+The source of an import is then "torchvision:CIFAR10". torchvision checks every archive against a
+checksum of its own before it reads it; that goes for CIFAR's batches too, the one format here that
+is pickled: they are loaded by torchvision, and only once their MD5 is the one in its source code.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from vecaf.datasets.archive import Member, Wanted
+from vecaf.datasets.checking import Watch
+from vecaf.datasets.importing import free_name, register
+from vecaf.datasets.layout import Place, Plan
+from vecaf.datasets.names import clean_path
+from vecaf.datasets.report import ImportReport, Refusal, Refused
+from vecaf.errors import InputError, UnavailableError
+from vecaf.store import TEST, TRAIN, VAL, Store
+
+PREFIX = "torchvision:"
+_REACH_SECONDS = 6.0  # to find out that there is no network
+_STALL_SECONDS = 90.0  # without a byte
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Public:
+    """A dataset that torchvision knows. `splits`: ours → the arguments that choose theirs."""
+
+    title: str
+    site: str  # where it comes from
+    images: int
+    megabytes: int  # to download, about
+    attribution: str
+    splits: Mapping[str | None, Mapping[str, Any]]
+
+
+def _by_train() -> dict[str | None, Mapping[str, Any]]:
+    return {TRAIN: {"train": True}, TEST: {"train": False}}
+
+
+def _by_split(*names: str) -> dict[str | None, Mapping[str, Any]]:
+    ours = {"trainval": TRAIN}
+    return {ours.get(name, name): {"split": name} for name in names}
+
+
+_OXFORD = "https://www.robots.ox.ac.uk"
+_TORONTO = "https://www.cs.toronto.edu"
+PUBLIC: dict[str, Public] = {
+    "CIFAR10": Public(
+        "CIFAR-10: small photos, 10 classes", _TORONTO, 60_000, 170,
+        "CIFAR-10, Krizhevsky 2009", _by_train(),
+    ),
+    "CIFAR100": Public(
+        "CIFAR-100: small photos, 100 classes", _TORONTO, 60_000, 169,
+        "CIFAR-100, Krizhevsky 2009", _by_train(),
+    ),
+    "DTD": Public(
+        "Describable Textures, 47 classes", _OXFORD, 5_640, 625,
+        "Describable Textures Dataset, Cimpoi et al. 2014", _by_split(TRAIN, VAL, TEST),
+    ),
+    "EuroSAT": Public(
+        "EuroSAT: satellite images, 10 land uses", "https://huggingface.co", 27_000, 94,
+        "EuroSAT, Helber et al. 2019", {None: {}},
+    ),
+    "FashionMNIST": Public(
+        "Fashion-MNIST: grey clothes, 10 classes",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", 70_000, 31,
+        "Fashion-MNIST, Zalando Research, MIT licence", _by_train(),
+    ),
+    "FGVCAircraft": Public(
+        "FGVC-Aircraft, 100 variants", _OXFORD, 10_000, 2_750,
+        "FGVC-Aircraft, Maji et al. 2013", _by_split(TRAIN, VAL, TEST),
+    ),
+    "Flowers102": Public(
+        "Oxford Flowers, 102 classes", _OXFORD, 8_189, 345,
+        "Oxford 102 Flowers, Nilsback and Zisserman 2008", _by_split(TRAIN, VAL, TEST),
+    ),
+    "Food101": Public(
+        "Food-101, 101 dishes", "http://data.vision.ee.ethz.ch", 101_000, 5_000,
+        "Food-101, Bossard et al. 2014", _by_split(TRAIN, TEST),
+    ),
+    "OxfordIIITPet": Public(
+        "Oxford-IIIT Pets, 37 breeds", _OXFORD, 7_349, 811,
+        "Oxford-IIIT Pet, Parkhi et al. 2012, CC BY-SA 4.0", _by_split("trainval", TEST),
+    ),
+    "STL10": Public(
+        "STL-10: photos at 96 pixels, 10 classes", "http://ai.stanford.edu", 13_000, 2_640,
+        "STL-10, Coates et al. 2011", _by_split(TRAIN, TEST),
+    ),
+}  # fmt: skip
+
+
+def public_named(name: str) -> Public:
+    """The entry of this name. Raises InputError, which lists what there is."""
+    if name not in PUBLIC:
+        known = ", ".join(PUBLIC)
+        raise InputError(f"There is no public dataset '{name}' here. There are: {known}.")
+    return PUBLIC[name]
+
+
+def import_public(
+    store: Store,
+    key: str,
+    name: str,
+    *,
+    user_id: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    seed: int = 0,
+) -> ImportReport:
+    """Download the public dataset `key` and register it as `name`.
+
+    Files are kept as they are; what comes as arrays is stored as lossless PNG. Raises as
+    `import_dataset` does, and UnavailableError, within seconds, where there is no network.
+    """
+    public = public_named(key)
+    owner = store.owner() if user_id is None else user_id
+    name = free_name(store, owner, name)
+    watch = Watch(progress, should_stop)
+    watch.show("Looking for its website", 0, 0)
+    check_reachable(public.site, key)
+    folder = store.settings.uploads / f"public-{key}-{owner}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        source = _Downloaded(_download(key, public, folder, watch))
+        return register(
+            store, source, source.plan, name, owner, f"torchvision's {key}",
+            watch=watch, seed=seed, attribution=public.attribution,
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_reachable(site: str, key: str) -> None:
+    """Raise UnavailableError, within seconds, where the site that has the dataset can't be reached.
+
+    An HTTP request, not a mere connection: a proxy named in the environment counts.
+    """
+    import httpx
+
+    try:
+        httpx.head(site, timeout=_REACH_SECONDS)
+    except (httpx.HTTPError, OSError) as error:
+        raise UnavailableError(
+            f"{key} can't be downloaded: {urlsplit(site).hostname} does not answer. Is this "
+            "machine on a network? Otherwise download the images elsewhere, put them into a zip "
+            "with one folder a class, and upload that."
+        ) from error
+
+
+def _download(key: str, public: Public, folder: Path, watch: Watch) -> dict[str | None, Any]:
+    """torchvision's datasets by our split. It reports nothing, so the growing folder is watched."""
+    found: dict[str | None, Any] = {}
+    failed: list[Exception] = []
+
+    def work() -> None:
+        from torchvision import datasets
+
+        try:
+            for split, arguments in public.splits.items():
+                found[split] = getattr(datasets, key)(root=folder, download=True, **arguments)
+        except Exception as error:
+            failed.append(error)
+
+    socket.setdefaulttimeout(_STALL_SECONDS)  # torchvision waits for ever otherwise
+    thread = threading.Thread(target=work, daemon=True, name=f"download-{key}")
+    thread.start()
+    total = public.megabytes
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        done = size // 1_000_000
+        if done < total:
+            watch.show("Downloading (MB)", done, total)
+        else:
+            watch.show("Unpacking", 0, 0)
+        watch.check()
+    if failed:
+        raise UnavailableError(
+            f"The download of {key} failed: {failed[0]}. Nothing was kept; try again later."
+        ) from failed[0]
+    return found
+
+
+@dataclass
+class _Downloaded:
+    """torchvision's datasets as a source of images, and where each goes."""
+
+    datasets: Mapping[str | None, Any]
+    members: list[Member] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
+    passed_over: int = 0
+
+    def __post_init__(self) -> None:
+        for split, dataset in self.datasets.items():
+            labels, paths = _labels(dataset), _paths(dataset)
+            for i in range(len(dataset)):
+                label = str(dataset.classes[labels[i]])
+                stem = Path(paths[i]).name if paths else f"{i:06}.png"
+                name = clean_path(f"{split or 'all'}/{label.replace('/', '_')}/{stem}")
+                self.members.append(Member(name, (split, i), 0))
+                self.plan.places[name] = Place(name, split, label)
+
+    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+        split, i = cast(tuple[str | None, int], member.key)
+        dataset = self.datasets[split]
+        paths = _paths(dataset)
+        if paths:
+            content = Path(paths[i]).read_bytes()
+            wanted(content[:64])
+            if len(content) > most:
+                raise Refused(f"it is larger than {most:,} bytes")
+            return content
+        image, _ = dataset[i]
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def close(self) -> None:
+        return None
+
+
+def _labels(dataset: Any) -> list[int]:
+    for name in ("targets", "labels", "_labels"):
+        if hasattr(dataset, name):
+            return [int(label) for label in getattr(dataset, name)]
+    raise UnavailableError(
+        "This version of torchvision keeps its labels elsewhere. Update the studio."
+    )
+
+
+def _paths(dataset: Any) -> list[Any]:
+    """The files of a dataset that has files, else nothing."""
+    for name in ("_image_files", "_images"):
+        if hasattr(dataset, name):
+            return list(getattr(dataset, name))
+    return [path for path, _ in getattr(dataset, "samples", ())]

@@ -1,0 +1,161 @@
+"""Deleting a dataset: first its rows, in one commit, then the files that nothing needs any more.
+
+What is to be removed is written down before the commit. A process that is killed in between leaves
+files that no row names, and that note, by which the next start removes them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.datasets.staging import publishing
+from vecaf.files import write_bytes
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Store
+from vecaf.store.datasets import (
+    Belongings,
+    belongings,
+    delete_rows,
+    refused_thumbs,
+    used_contents,
+)
+
+_NOTES = "removing"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What goes, or went, with a dataset; `shared` images stay, another dataset has them too."""
+
+    name: str
+    images: int
+    shared: int
+    runs: int
+    subsets: int
+    bytes: int  # of files on the disk
+
+    def sentence(self) -> str:
+        """What goes, for people."""
+        parts = [_plural(self.images, "image")]
+        if self.runs:
+            parts.append(f"{_plural(self.runs, 'run')} with models and picks")
+        if self.subsets:
+            parts.append(_plural(self.subsets, "selection"))
+        words = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+        stays = ""
+        if self.shared:
+            them = "is" if self.shared == 1 else "are"
+            stays = f" {self.shared:,} of the images {them} in another dataset too and stay there."
+        return f"{words} ({self.bytes / 1e6:,.1f} MB), with all labels and captions.{stays}"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def what_goes(store: Store, user_id: int, dataset_id: int) -> Removal:
+    """What deleting the dataset would remove. Raises NotFoundError."""
+    with store.read() as session:
+        found = belongings(session, user_id, dataset_id)
+    return _removal(found, store.settings)
+
+
+def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
+    """Delete a dataset, its runs, tasks, subsets and history, and files that nothing else uses.
+
+    Raises InputError while something on it is under way, NotFoundError.
+    """
+    settings = store.settings
+    settings.images.mkdir(parents=True, exist_ok=True)
+    with publishing(settings):  # so that no import meanwhile counts on a file that goes
+        with store.write() as session:
+            found = belongings(session, user_id, dataset_id)
+            removal = _removal(found, settings)
+            delete_rows(session, user_id, dataset_id)
+            write_bytes(_note(settings, dataset_id), _written(found))
+        _remove(store, dataset_id)
+    return removal
+
+
+def finish_removals(store: Store) -> None:
+    """Remove what interrupted deletions left. Raises nothing where there is nothing to do."""
+    folder = store.settings.home / _NOTES
+    notes = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not notes:
+        return
+    with publishing(store.settings):
+        for note in notes:
+            with store.read() as session:
+                kept = session.get(Dataset, int(note.stem)) is not None
+            if kept:  # killed before the commit: nothing was deleted
+                note.unlink(missing_ok=True)
+            else:
+                _remove(store, int(note.stem))
+
+
+def _remove(store: Store, dataset_id: int) -> None:
+    """Remove the files that the note of a deleted dataset names, and the note at last."""
+    settings, note = store.settings, _note(store.settings, dataset_id)
+    going = json.loads(note.read_text())
+    with store.read() as session:
+        used = used_contents(session, [key for key, _ in going["contents"]])
+        shown = refused_thumbs(session) | used_contents(session, going["refused"])
+    for key, extension in going["contents"]:
+        if key not in used:
+            image_path(settings.images, key, extension).unlink(missing_ok=True)
+            if key not in shown:
+                thumb_path(settings.thumbs, key).unlink(missing_ok=True)
+    for key in going["refused"]:
+        if key not in shown:
+            thumb_path(settings.thumbs, key).unlink(missing_ok=True)
+    for kind, root in (("runs", settings.runs), ("tasks", settings.tasks)):
+        for job_id in going[kind]:  # ids are never given out again
+            shutil.rmtree(root / str(job_id), ignore_errors=True)
+    note.unlink(missing_ok=True)
+
+
+def _removal(found: Belongings, settings: Settings) -> Removal:
+    return Removal(
+        name=found.name,
+        images=found.images,
+        shared=found.shared,
+        runs=len(found.runs),
+        subsets=found.subsets,
+        bytes=sum(_size(path) for path in _paths(found, settings)),
+    )
+
+
+def _paths(found: Belongings, settings: Settings) -> Iterator[Path]:
+    for key, extension in found.contents:
+        yield image_path(settings.images, key, extension)
+        yield thumb_path(settings.thumbs, key)
+    for key in found.refused:
+        yield thumb_path(settings.thumbs, key)
+    for root, ids in ((settings.runs, found.runs), (settings.tasks, found.tasks)):
+        for job_id in ids:
+            yield from (root / str(job_id)).rglob("*")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # a worker cleans up at this moment
+        return 0
+
+
+def _note(settings: Settings, dataset_id: int) -> Path:
+    return settings.home / _NOTES / f"{dataset_id}.json"
+
+
+def _written(found: Belongings) -> bytes:
+    kept = {name: getattr(found, name) for name in ("contents", "refused", "runs", "tasks")}
+    return json.dumps(kept).encode()
+
+
+def _plural(count: int, one: str) -> str:
+    return f"{count:,} {one if count == 1 else one + 's'}"

@@ -1,0 +1,134 @@
+"""Named queries on a dataset's images, page by page: filtered, counted, with their history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.store.gate import visible
+from vecaf.store.models import Annotation, ClassChange, Dataset, Edit, Sample, User
+
+UNLABELED = -1
+_MOST_WORDS = 20
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which images: each part that is None lets all through.
+
+    `label` is a class's index or UNLABELED; `words` must all be in the caption or the file name.
+    """
+
+    split: str | None = None
+    label: int | None = None
+    excluded: bool | None = None
+    words: str = ""
+
+    def conditions(self, dataset_id: int) -> list[sa.ColumnElement[bool]]:
+        found: list[sa.ColumnElement[bool]] = [Sample.dataset_id == dataset_id]
+        if self.split is not None:
+            found.append(Sample.split == self.split)
+        if self.label is not None:
+            unlabeled = self.label == UNLABELED
+            found.append(Sample.label.is_(None) if unlabeled else Sample.label == self.label)
+        if self.excluded is not None:
+            found.append(Sample.excluded.is_(self.excluded))
+        for word in self.words.lower().split()[:_MOST_WORDS]:
+            columns = (sa.func.lower(Sample.caption), sa.func.lower(Sample.file_name))
+            found.append(sa.or_(*(one.contains(word, autoescape=True) for one in columns)))
+        return found
+
+
+def count_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> int:
+    """How many of the dataset's images the filter lets through. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(sa.func.count()).select_from(Sample).where(*which.conditions(dataset_id))
+    return session.scalar(query) or 0
+
+
+def page_of_images(
+    session: Session, user_id: int, dataset_id: int, which: Filter, offset: int, limit: int
+) -> list[Sample]:
+    """Some of the images that the filter lets through, in id order. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(Sample).where(*which.conditions(dataset_id)).order_by(Sample.id)
+    return list(session.scalars(query.offset(offset).limit(limit)))
+
+
+def ids_of_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> list[int]:
+    """The ids of all images that the filter lets through, ascending. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = sa.select(Sample.id).where(*which.conditions(dataset_id)).order_by(Sample.id)
+    return list(session.scalars(query))
+
+
+@dataclass(frozen=True)
+class Change:
+    """An edit for the history: `value` and `previous` where they are the same for all images."""
+
+    id: int
+    kind: str  # label, caption, excluded or class
+    images: int
+    undone: bool
+    by: str
+    at: datetime
+    value: str | None
+    previous: str | None
+    values: int  # distinct new values
+
+
+def changes_of(session: Session, user_id: int, dataset_id: int, *, limit: int = 50) -> list[Change]:
+    """The dataset's newest edits, of classes too, newest first. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    edits = session.execute(
+        sa.select(Edit, User.name)
+        .join(User, User.id == Edit.user_id)
+        .where(Edit.dataset_id == dataset_id)
+        .order_by(Edit.id.desc())
+        .limit(limit)
+    ).all()
+    ids = [row.Edit.id for row in edits]
+    spans = _spans(session, ids)
+    of_classes = sa.select(ClassChange).where(ClassChange.edit_id.in_(ids))
+    spans |= {one.edit_id: (one.value, one.previous, 1) for one in session.scalars(of_classes)}
+    found = []
+    for edit, by in edits:
+        value, previous, values = spans.get(edit.id, (None, None, 0))
+        found.append(
+            Change(
+                edit.id, edit.kind, edit.images, edit.undone, by, edit.created_at,
+                value, previous, values,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _spans(
+    session: Session, edit_ids: Sequence[int]
+) -> dict[int, tuple[str | None, str | None, int]]:
+    """Edit → (its one new value, its one old value, how many new values there are)."""
+    query = (
+        sa.select(
+            Annotation.edit_id,
+            sa.func.min(Annotation.value),
+            sa.func.min(Annotation.previous),
+            sa.func.count(sa.distinct(sa.func.coalesce(Annotation.value, ""))),
+            sa.func.count(sa.distinct(sa.func.coalesce(Annotation.previous, ""))),
+        )
+        .where(Annotation.edit_id.in_(edit_ids))
+        .group_by(Annotation.edit_id)
+    )
+    return {
+        edit_id: (value if values == 1 else None, previous if before == 1 else None, values)
+        for edit_id, value, previous, values, before in session.execute(query)
+        if edit_id is not None
+    }
+
+
+def names_of_users(session: Session) -> dict[int, str]:
+    """Who did what, for a history: user → name."""
+    return {row.id: row.name for row in session.execute(sa.select(User.id, User.name))}
