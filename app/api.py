@@ -1,0 +1,233 @@
+"""The studio for programs: JSON over plain HTTP under /api/v1, and the same through gradio_client.
+
+Both call the functions here, which ask the gate as whoever sent the request. A VecafError becomes
+{"error": sentence} there and the client's exception here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gradio as gr
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from gradio.events import api
+
+from app.downloads import Id, file_response, files_of, zip_response
+from app.predicting import MAX_BYTES, image_in, predict_bytes, predict_sample
+from app.studio import Studio
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.store.datasets import dataset_summaries
+from vecaf.store.runs import RunSummary, list_runs, rounds_of, run_summary
+
+BASE = "/api/v1"
+MAX_JSON = 64 * 1024
+ENDPOINTS = {
+    "GET /api/v1/datasets": "the datasets",
+    "GET /api/v1/runs": "the runs, newest first",
+    "POST /api/v1/runs": 'launch a run; the body is its settings, {"dataset": …} at least',
+    "GET /api/v1/runs/RUN": "one run: its state, progress and rounds",
+    "POST /api/v1/runs/RUN/cancel": "cancel a run",
+    "POST /api/v1/runs/RUN/predict": "ask its model; the body is an image file's bytes",
+    "GET /api/v1/runs/RUN/predict?image=IMAGE": "ask its model about an image of the studio",
+    "GET /api/v1/runs/RUN/files": "what its export holds",
+    "GET /api/v1/runs/RUN/files/NAME": "one file of it",
+    "GET /api/v1/runs/RUN/model": "all of it, as one zip",
+}
+
+Answer = dict[str, Any]
+Result = TypeVar("Result")
+
+
+def list_datasets(studio: Studio, user: int) -> Answer:
+    with studio.store.read() as session:
+        found = dataset_summaries(session, user)
+    return {
+        "datasets": [
+            {"id": d.id, "name": d.name, "images": d.images, "classes": d.classes,
+             "splits": d.splits}
+            for d in found
+        ]
+    }  # fmt: skip
+
+
+def list_of_runs(studio: Studio, user: int) -> Answer:
+    with studio.store.read() as session:
+        return {"runs": [_run(run) for run in list_runs(session, user)]}
+
+
+def one_run(studio: Studio, user: int, run_id: int) -> Answer:
+    with studio.store.read() as session:
+        run = run_summary(session, user, run_id)
+        rounds = rounds_of(session, user, run_id)
+    kept = ("labeled", "batches", "val_accuracy", "test_accuracy", "seconds")
+    listed = [{"round": r.number} | {name: getattr(r, name) for name in kept} for r in rounds]
+    return _run(run) | {"results": listed}
+
+
+def launch(studio: Studio, user: int, settings: object) -> Answer:
+    """Queue a run with these settings, RunConfig's fields. Raises InputError."""
+    from vecaf.jobs.queue import submit_run
+
+    if not isinstance(settings, dict) or not settings.get("dataset"):
+        raise InputError('The settings are a JSON object with "dataset", a dataset\'s name.')
+    run_id = submit_run(studio.store, RunConfig.from_dict(settings), user)
+    return one_run(studio, user, run_id)
+
+
+def cancel(studio: Studio, user: int, run_id: int) -> Answer:
+    from vecaf.jobs.queue import cancel_run
+
+    cancel_run(studio.store, run_id, user)
+    return one_run(studio, user, run_id)
+
+
+def _run(run: RunSummary) -> Answer:
+    kept = (
+        "name", "dataset", "strategy", "state", "stage", "done", "total", "rounds", "rounds_done",
+        "val_accuracy", "test_accuracy", "error",
+    )  # fmt: skip
+    return {"run": run.id} | {name: getattr(run, name) for name in kept}
+
+
+def routes(studio: Studio) -> APIRouter:
+    """The HTTP half."""
+    router = APIRouter(prefix=BASE)
+
+    @router.get("")
+    def index() -> JSONResponse:
+        return JSONResponse({"endpoints": ENDPOINTS})
+
+    @router.get("/datasets")
+    def datasets(request: Request) -> JSONResponse:
+        return JSONResponse(list_datasets(studio, studio.user(request)))
+
+    @router.get("/runs")
+    def runs(request: Request) -> JSONResponse:
+        return JSONResponse(list_of_runs(studio, studio.user(request)))
+
+    @router.post("/runs")
+    async def start(request: Request) -> JSONResponse:
+        user, settings = studio.user(request), await _json_in(request)
+        return JSONResponse(await asyncio.to_thread(launch, studio, user, settings), 201)
+
+    @router.get("/runs/{run_id}")
+    def run(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(one_run(studio, studio.user(request), run_id))
+
+    @router.post("/runs/{run_id}/cancel")
+    def stop(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(cancel(studio, studio.user(request), run_id))
+
+    @router.get("/runs/{run_id}/predict")
+    def predict_one(run_id: Id, image: int, request: Request) -> JSONResponse:
+        return JSONResponse(predict_sample(studio, studio.user(request), run_id, image))
+
+    @router.post("/runs/{run_id}/predict")
+    async def predict(run_id: Id, request: Request) -> JSONResponse:
+        user, content = studio.user(request), await image_in(request)
+        answer = await asyncio.to_thread(predict_bytes, studio, user, run_id, content)
+        return JSONResponse(answer)
+
+    @router.get("/runs/{run_id}/files")
+    def files(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse({"files": files_of(studio, studio.user(request), run_id)})
+
+    @router.get("/runs/{run_id}/files/{name}")
+    def file(run_id: Id, name: str, request: Request) -> StreamingResponse:
+        return file_response(studio, studio.user(request), run_id, name)
+
+    @router.get("/runs/{run_id}/model")
+    def model(run_id: Id, request: Request) -> FileResponse:
+        return zip_response(studio, studio.user(request), run_id)
+
+    @router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def nothing(rest: str) -> JSONResponse:
+        raise NotFoundError(f"There is no such endpoint. GET {BASE} lists them.")
+
+    return router
+
+
+async def _json_in(request: Request) -> object:
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > MAX_JSON:
+            raise InputError("The settings are too long.")
+    try:
+        value: object = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError("The body is not valid JSON.") from error
+    return value
+
+
+def endpoints(studio: Studio) -> None:
+    """The gradio_client half; called inside a Blocks context.
+
+    An image travels as base64 text, not as a file: Gradio would keep a file in its cache.
+    """
+
+    def said(do: Callable[[], Result]) -> Result:
+        try:
+            return do()
+        except VecafError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    def datasets(request: gr.Request) -> dict[str, Any]:
+        """The datasets."""
+        return said(lambda: list_datasets(studio, studio.user(request)))
+
+    def runs(request: gr.Request) -> dict[str, Any]:
+        """The runs, newest first."""
+        return said(lambda: list_of_runs(studio, studio.user(request)))
+
+    def run(run: int, request: gr.Request) -> dict[str, Any]:
+        """One run: its state, progress and rounds."""
+        return said(lambda: one_run(studio, studio.user(request), _id(run)))
+
+    def launch_run(settings: dict[str, Any], request: gr.Request) -> dict[str, Any]:
+        """Launch a run; `settings` has "dataset" at least."""
+        return said(lambda: launch(studio, studio.user(request), settings))
+
+    def cancel_run(run: int, request: gr.Request) -> dict[str, Any]:
+        """Cancel a run; what is finished is kept."""
+        return said(lambda: cancel(studio, studio.user(request), _id(run)))
+
+    def predict(run: int, image_base64: str, request: gr.Request) -> dict[str, Any]:
+        """Ask a finished run's model about an image file, given as base64 text."""
+        user = studio.user(request)
+        return said(lambda: predict_bytes(studio, user, _id(run), _decoded(image_base64)))
+
+    def model_files(run: int, request: gr.Request) -> dict[str, Any]:
+        """What a finished run's export holds, and the address of all of it as one zip."""
+        run_id, user = _id(run), studio.user(request)
+        return said(
+            lambda: {
+                "files": files_of(studio, user, run_id),
+                "address": f"{BASE}/runs/{run_id}/model",
+            }
+        )
+
+    for function in (datasets, runs, run, launch_run, cancel_run, predict, model_files):
+        api(function, api_name=function.__name__, concurrency_limit=4)
+
+
+def _id(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
+        raise gr.Error("run is a whole number, as `runs` lists it.", print_exception=False)
+    return value
+
+
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str) or len(text) > MAX_BYTES * 4 // 3 + 4:
+        raise InputError(f"The image is base64 text of at most {MAX_BYTES // 1024**2} MB.")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("The image is not valid base64 text.") from error

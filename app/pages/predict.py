@@ -1,0 +1,61 @@
+"""The Predict page: a finished run's model, asked about one image and taken away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components.navbar import Navbar
+
+from app.components.live import live
+from app.pages import predict_view as view
+from app.pages.address import QUERY_JS, parameters, query_input, whole
+from app.studio import Studio
+from vecaf.errors import NotFoundError
+from vecaf.store import FINISHED, visible_sample
+from vecaf.store.predicting import finished_runs, newest_finished, test_pictures
+from vecaf.store.runs import run_summary
+
+TRIES = 18  # test images that are offered
+
+
+def page(studio: Studio, demo: gr.Blocks) -> None:
+    """Build the page's components and handlers; called inside a Blocks context."""
+    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    query = query_input()
+    piece = live("predict-page")
+
+    def show(address: str, request: gr.Request) -> str:
+        return _page(studio, studio.user(request), parameters(address))
+
+    def go(event: gr.EventData, request: gr.Request) -> str:
+        return show(event._data.get("query", ""), request)
+
+    quiet: dict[str, Any] = {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_limit": None,
+    }
+    demo.load(show, query, piece, js=QUERY_JS, **quiet)
+    piece.go(go, None, piece, **quiet)
+
+
+def _page(studio: Studio, user: int, values: dict[str, str]) -> str:
+    run_id, dataset, sample_id = (whole(values, name) for name in ("run", "dataset", "image"))
+    with studio.store.read() as session:
+        if run_id is None:
+            run_id = newest_finished(session, user, dataset)
+        if run_id is None:
+            return view.no_run()
+        try:
+            chosen = run_summary(session, user, run_id)
+            image = None if sample_id is None else visible_sample(session, user, sample_id)
+        except NotFoundError as error:
+            return view.missing(str(error))
+        if chosen.state != FINISHED:
+            return view.missing(f"Run {run_id} has not finished, so it has no model yet.")
+        runs = finished_runs(session, user)
+        tries = test_pictures(session, user, run_id, TRIES)
+    if all(run.id != run_id for run in runs):
+        runs.append(chosen)
+    return view.page(runs, chosen, tries, image)
