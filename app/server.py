@@ -39,7 +39,18 @@ def build(studio: Studio) -> FastAPI:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 
-    from app import downloads, explore, media, shifting, static, uploads
+    from app import (
+        api,
+        downloads,
+        explore,
+        labelling,
+        media,
+        predicting,
+        selecting,
+        shifting,
+        static,
+        uploads,
+    )
     from app.head import Head
     from app.pages import pages
     from app.security import Guard
@@ -72,11 +83,17 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    app.include_router(predicting.routes(studio))
+    app.include_router(api.routes(studio))
+    app.include_router(selecting.routes(studio))
+    app.include_router(labelling.routes(studio))
     app.include_router(shifting.routes(studio))
     app.include_router(explore.routes(studio))
     # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
     warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
     demo = pages(studio)
+    with demo:
+        api.endpoints(studio)
     gr.mount_gradio_app(
         app,
         demo,
@@ -117,11 +134,13 @@ def serve(
 
     from app.demo import DemoKeeper
     from app.uploads import sweep
+    from vecaf.export import sweep as sweep_exports
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     for chatty in ("httpx", "alembic", "dbos"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sweep(studio)
+    sweep_exports(settings)
     keepers: list[WorkerKeeper | DemoKeeper] = []
     if with_demo:
         keepers.append(DemoKeeper(store))
