@@ -23,15 +23,21 @@ TITLE = (
 
 
 def names(groups: Sequence[Group]) -> list[str]:
-    """A name for each group: its strategy and whatever else tells it from the others."""
+    """A name for each group: its strategy and what else tells it from the last, the measure."""
     telling = [name for name in differing(groups) if name not in ("strategy", "subset")]
-    words = [
-        ", ".join([group.strategy, *(f"{label(name)} {group.config[name]}" for name in telling)])
-        for group in groups
-    ]
+    usual = groups[-1].config
+
+    def words(group: Group, everything: bool) -> str:
+        shown = [name for name in telling if everything or group.config[name] != usual[name]]
+        settings = (f"{label(name)} {group.config[name]}" for name in shown)
+        return ", ".join([group.strategy, *settings])
+
+    short = [words(group, False) for group in groups]
+    long = [words(group, True) for group in groups]
+    best = short if len(set(short)) == len(groups) else long
     return [
-        f"{word} (run {group.runs[0].id})" if words.count(word) > 1 else word
-        for word, group in zip(words, groups, strict=True)
+        f"{word} (run {group.runs[0].id})" if best.count(word) > 1 else word
+        for word, group in zip(best, groups, strict=True)
     ]
 
 

@@ -1,7 +1,9 @@
-"""The Finetune page: a run's settings, the command line that says the same, and the launch."""
+"""The Finetune page: a run's settings, what they will cost, and the launch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -10,14 +12,16 @@ from gradio.components.navbar import Navbar
 from app import markup as m
 from app.components.live import live
 from app.pages import finetune_form as form
-from app.pages.address import parameters, query_input
+from app.pages import finetune_summary as summarized
+from app.pages.address import parameters, query_input, whole
 from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, VecafError
-from vecaf.plan import check_pool
-from vecaf.store import dataset_named
-from vecaf.store.datasets import pool_by_class
+from vecaf.presets import PRESETS, preset
+from vecaf.store import CANCELED, ENDED, FAILED, Run, dataset_named, visible
 from vecaf.store.pages import dataset_choices, dataset_names
+from vecaf.store.runs import runs_on
+from vecaf.store.subsets import subsets_of
 
 TITLE = (
     '<div class="title"><h1>Finetune</h1><p>Choose what is picked and how the model learns from '
@@ -25,6 +29,8 @@ TITLE = (
 )
 # Not a secret: it keeps form values in the person's own browser, and must outlive a restart.
 KEEP: dict[str, Any] = {"storage_key": "vecaf-finetune", "secret": "form values only"}
+TWIN = "_baseline"  # beside the settings in what is kept
+LOOK = 1.5  # seconds between looks while a measurement is under way
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -33,7 +39,9 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     query = query_input()
     kept = gr.BrowserState({}, **KEEP)
     target = gr.Textbox(visible=False)
+    timer = gr.Timer(LOOK, active=False)
     gr.HTML(TITLE, apply_default_css=False, js_on_load=None, elem_id="main")
+    presets = live("presets-piece")
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="finetune", equal_height=False):
         with gr.Column(scale=5, min_width=320, elem_classes="form-ready"):
@@ -48,87 +56,193 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
                 made |= {item.name: form.component(item) for item in form.advanced()}
         with gr.Column(scale=3, min_width=300, elem_classes="aside"):
             summary = live("summary")
+            twin = gr.Checkbox(
+                True,
+                label="With a random baseline",
+                info="The same run on random picks, right after: is the strategy worth it?",
+                elem_id="f-baseline",
+            )
             launch = gr.Button("Launch", variant="primary", elem_id="launch")
     inputs = [made[item.name] for item in form.FIELDS]
+    fields = [*inputs, twin]
 
     def load(address: str, stored: object, request: gr.Request) -> list[Any]:
         user = studio.user(request)
-        with studio.store.read() as session:
-            names = dataset_names(session, user)
-            wanted = parameters(address).get("dataset")
-            by_id = {str(id_): name for id_, name in dataset_choices(session, user)}
-            wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
-        values = form.restored(stored, names, wanted)
-        dataset = gr.Dropdown(names, value=values[0])
-        return [dataset, *values[1:], _summary(studio, user, values)]
+        values = _opening(studio, user, parameters(address), stored)
+        beside = not isinstance(stored, dict) or stored.get(TWIN) is not False
+        names, subsets = _names(studio, user, values[0])
+        shown = dict(zip((item.name for item in form.FIELDS), values, strict=True))
+        shown["dataset"] = gr.Dropdown(names, value=values[0])
+        shown["subset"] = gr.Dropdown(form.subset_choices(subsets), value=shown["subset"])
+        html, again = _summary(studio, user, [*values, beside])
+        return [*shown.values(), beside, html, again, _presets(values)]
 
-    def changed(request: gr.Request, *values: Any) -> tuple[str, dict[str, Any]]:
-        names = (item.name for item in form.FIELDS)
-        return _summary(studio, studio.user(request), values), dict(zip(names, values, strict=True))
+    def changed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        html, again = _summary(studio, studio.user(request), values)
+        names = [*(item.name for item in form.FIELDS), TWIN]
+        stored = dict(zip(names, values, strict=True))
+        return html, again, stored, _presets(values[:-1])
 
-    def start(request: gr.Request, *values: Any) -> tuple[str, str]:
-        from vecaf.jobs.queue import submit_run
+    def look(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        return _summary(studio, studio.user(request), values)
 
+    def measure(event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         user = studio.user(request)
         try:
-            config = form.read(values)
-            _check(studio, user, config)
-            run_id = submit_run(studio.store, config, user)
+            if event._data.get("act") == "measure":
+                summarized.queue_probe(studio, user, form.read(values[:-1]))
         except VecafError as error:
             gr.Warning(str(error), title="")
-            return _summary(studio, user, values), ""
-        return _summary(studio, user, values), f"/runs?run={run_id}"
+        return _summary(studio, user, values)
+
+    def choose(event: gr.EventData, *values: Any) -> list[Any]:
+        chosen = preset(str(event._data.get("name", "")))
+        given = {} if chosen is None else chosen.values
+        names = [item.name for item in form.FIELDS]
+        return [given.get(name, value) for name, value in zip(names, values, strict=True)]
+
+    def subsets(name: str, value: str, request: gr.Request) -> Any:
+        _, found = _names(studio, studio.user(request), name)
+        return gr.Dropdown(form.subset_choices(found), value=value if value in found else "")
+
+    def start(request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        user = studio.user(request)
+        try:
+            run_id = _launch(studio, user, form.read(values[:-1]), bool(values[-1]))
+        except VecafError as error:
+            gr.Warning(str(error), title="")
+            return *_summary(studio, user, values), ""
+        return *_summary(studio, user, values), f"/runs?run={run_id}"
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    demo.load(load, [query, kept], [*inputs, summary], js="(q, k) => [studio.query(), k]", **quiet)
+    demo.load(
+        load,
+        [query, kept],
+        [*fields, summary, timer, presets],
+        js="(q, k) => [studio.query(), k]",
+        **quiet,
+    )
     gr.on(
-        [component.change for component in inputs],  # type: ignore[attr-defined]
+        [component.change for component in fields],  # type: ignore[attr-defined]
         changed,
-        inputs,
-        [summary, kept],
+        fields,
+        [summary, timer, kept, presets],
         trigger_mode="always_last",
         **quiet,
     )
-    launch.click(start, inputs, [summary, target], **quiet).then(
+    made["dataset"].input(  # type: ignore[attr-defined]
+        subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
+    )
+    timer.tick(look, fields, [summary, timer], **quiet)
+    summary.act(measure, fields, [summary, timer], **quiet)
+    presets.act(choose, inputs, inputs, **quiet)
+    launch.click(start, fields, [summary, timer, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
     )
 
 
-def _check(studio: Studio, user: int, config: RunConfig) -> tuple[int, int]:
-    """(images a round, images in the pool); raises InputError where the dataset can't serve it."""
+def _names(studio: Studio, user: int, dataset: str | None) -> tuple[list[str], list[str]]:
+    """The names of the datasets, and of the chosen one's saved selections."""
     with studio.store.read() as session:
+        names = dataset_names(session, user)
+        if dataset not in names:
+            return names, []
+        found = dataset_named(session, user, dataset)
+        return names, [item.name for item in subsets_of(session, user, found.id)]
+
+
+def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) -> list[Any]:
+    """The fields' first values: a cloned run's, or what was kept, with what the address names."""
+    clone = whole(values, "clone")
+    with studio.store.read() as session:
+        names = dataset_names(session, user)
+        by_id = {str(id_): name for id_, name in dataset_choices(session, user)}
+        wanted = values.get("dataset")
+        wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
+        if clone is not None:
+            try:
+                run = visible(session, user, Run, clone)
+                stored, wanted = run.config, by_id.get(str(run.dataset_id))
+            except VecafError as error:
+                gr.Warning(f"{error} The form shows what was there before.", title="")
+    found = form.restored(stored, names, wanted)
+    at = {item.name: place for place, item in enumerate(form.FIELDS)}
+    if values.get("subset"):
+        found[at["subset"]], found[at["rounds"]] = values["subset"], 1
+    elif found[at["subset"]] not in _names(studio, user, found[0])[1]:
+        found[at["subset"]] = ""  # another dataset's, or deleted since
+    return found
+
+
+def _launch(studio: Studio, user: int, config: RunConfig, beside: bool) -> int:
+    """Queue the run, and its random baseline where it can have one that is not there yet."""
+    from vecaf.jobs.queue import submit_run
+
+    with studio.store.read() as session:
+        summarized.sizes_of(session, user, config)
+    run_id = submit_run(studio.store, config, user)
+    twin = _twin(studio, user, config) if beside else None
+    if isinstance(twin, RunConfig):
+        submit_run(studio.store, twin, user)
+    return run_id
+
+
+def _twin(studio: Studio, user: int, config: RunConfig) -> RunConfig | str | None:
+    """The random baseline to queue beside the run; why there is none; None for a random run."""
+    from vecaf.jobs.baseline import RANDOM, baseline_config
+
+    if config.strategy == RANDOM and not config.subset:
+        return None
+    with studio.store.read() as session:
+        try:
+            twin = baseline_config(session, user, config)
+        except InputError as error:
+            return str(error)
         dataset = dataset_named(session, user, config.dataset)
-        by_class = pool_by_class(session, dataset)
-    return check_pool(config, dataset.classes, by_class), sum(by_class)
+        for run in runs_on(session, user, dataset.id):
+            same = replace(twin, dataset=str(run.config.get("dataset"))).as_dict() == run.config
+            if same and run.state not in (FAILED, CANCELED):
+                return f"Its random baseline is there already: run {run.id}."
+    return twin
 
 
-def _summary(studio: Studio, user: int, values: Any) -> str:
-    """What the settings come to, or the sentence that says what is wrong with them."""
+def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, Any]:
+    """What the settings come to, or the sentence that says what is wrong with them; and the timer,
+    which ticks while a measurement is under way."""
     if not values[0]:
         with studio.store.read() as session:
             if not dataset_names(session, user):
-                return m.empty("No datasets yet", 'Upload one on the <a href="/">Data page</a>.')
+                hint = 'Upload one on the <a href="/">Data page</a>.'
+                return m.empty("No datasets yet", hint), gr.Timer(active=False)
     try:
-        config = form.read(values)
-        budget, pool = _check(studio, user, config)
-    except InputError as error:
-        return f'<section class="card"><h2>This run</h2>{m.notice(str(error))}</section>'
-    picked = budget * config.rounds
-    facts = m.facts(
-        (
-            ("Images picked", f"{m.number(budget)} a round"),
-            ("In all", f"{m.number(picked)} of {m.number(pool)} ({m.percent(picked / pool)})"),
-            ("Training", f"{m.plural(config.epochs, 'epoch')} a round, {m.text(config.mode)}"),
-            ("Batches", f"about {m.number(_batches(config, budget))}"),
-        )
-    )
-    return (
-        f'<section class="card"><h2>This run</h2>{facts}<h3>As a command</h3>'
-        f"{m.command(config.as_command())}</section>"
-    )
+        config = form.read(values[:-1])
+        with studio.store.read() as session:
+            dataset, sizes = summarized.sizes_of(session, user, config)
+            found = summarized.preview(session, user, dataset, config, sizes)
+            measuring = found.task is not None and found.task.state not in ENDED
+        twin = _twin(studio, user, config) if values[-1] else None
+    except VecafError as error:
+        html = f'<section class="card"><h2>This run</h2>{m.notice(str(error))}</section>'
+        return html, gr.Timer(active=False)
+    words = ""
+    if isinstance(twin, str):
+        words = twin
+    elif twin is not None:
+        words = "A run on as many random picks follows it: the same again in batches."
+    return summarized.card(config, sizes, found, words), gr.Timer(active=measuring)
 
 
-def _batches(config: RunConfig, budget: int) -> int:
-    """Optimizer steps over all rounds: every round trains on all that was picked so far."""
-    rounds = range(1, config.rounds + 1)
-    return sum(config.epochs * -(-budget * number // config.batch_size) for number in rounds)
+def _presets(values: Sequence[Any]) -> str:
+    """The presets as buttons; one is pressed where the form holds its settings."""
+    given = dict(zip((item.name for item in form.FIELDS), values, strict=True))
+    buttons = "".join(
+        f'<button type="button" class="preset" data-act="preset" data-name="{item.name}" '
+        f'aria-pressed="{str(_holds(given, item.values)).lower()}"><b>{m.text(item.title)}</b>'
+        f"<span>{m.text(item.reason)}</span></button>"
+        for item in PRESETS
+    )
+    return f'<div class="presets" role="group" aria-label="Presets">{buttons}</div>'
+
+
+def _holds(given: dict[str, Any], wanted: Any) -> bool:
+    return all(given.get(name) == value for name, value in wanted.items())

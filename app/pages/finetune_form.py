@@ -24,8 +24,9 @@ LABELS = {
     "ema": "Weight averaging (EMA)",
     "mode": "What to train",
     "text_pull": "Text pull (CEA)",
+    "subset": "Saved selection",
 }
-SELECTION = ("dataset", "strategy", "track", "budget", "rounds")
+SELECTION = ("dataset", "strategy", "track", "budget", "rounds", "subset")
 SUGGESTIONS = {
     "model": ["efficientnet_lite0", "vit_small_patch16_224.dino", "resnet50"],
     "vlm": ["embedded", "ViT-B-32/laion2b_s34b_b79k"],
@@ -59,6 +60,8 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
     common: dict[str, Any] = {"label": label(name), "info": meta["help"], "elem_id": f"f-{name}"}
     if name == "dataset":
         return gr.Dropdown([], value=None, **common)
+    if name == "subset":
+        return gr.Dropdown(subset_choices([]), value="", **common)
     if name == "strategy":
         infos = sorted(describe(), key=lambda info: info.name != default)  # the default first
         choices = [(f"{info.name} – {info.description}", info.name) for info in infos]
@@ -73,6 +76,11 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
     if isinstance(default, float):
         return gr.Number(default, step=_step(default), **common)
     return gr.Textbox(default, max_lines=1, **common)
+
+
+def subset_choices(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The saved selections of a dataset, and the choice of none, as a drop-down's choices."""
+    return [("None: the strategy selects", ""), *((name, name) for name in names)]
 
 
 def _step(default: float) -> float:

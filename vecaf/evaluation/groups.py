@@ -57,8 +57,9 @@ class Group:
         return [run.line for run in self.runs]
 
     def costs(self, target: float, by: str) -> list[float | None]:
-        """What each seed's run took to reach the accuracy `target`, None where it never did."""
-        return [cost_of(target, line.spent(by), line.accuracy) for line in self.lines()]
+        """What each started run took to reach the accuracy `target`, None where it never did."""
+        started = [line for line in self.lines() if line.accuracy]
+        return [cost_of(target, line.spent(by), line.accuracy) for line in started]
 
     def final(self) -> float | None:
         """The mean accuracy after the last finished rounds; None before any."""

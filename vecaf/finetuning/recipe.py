@@ -19,11 +19,10 @@ from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import compile_encoder, encode_files
 from vecaf.finetuning.batches import FeatureBatches, ImageBatches
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
+from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.finetuning.loop import AveragedWeights, Hooks, TrainState, fit
 from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
 from vecaf.finetuning.report import Report
-
-HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not batches
 
 FULL_CHECKPOINT = "full-checkpoint.safetensors"
 FEW_PIXELS = 8_000_000  # on a CPU, converting a model takes as long as this many pixels eagerly
