@@ -127,7 +127,7 @@
       const { predicted, loss, score } = state.values;
       const wrong = predicted && state.labels[row] >= 0 && predicted[row] >= 0 && predicted[row] !== state.labels[row];
       tile.children[2].textContent =
-        state.sort === "score" && score ? score[row].toFixed(2)
+        state.sort === "score" && score ? score[row].toFixed(2).replace("-0.00", "0.00")
           : state.sort === "loss" && loss && loss[row] === loss[row] ? loss[row].toFixed(2)
             : wrong ? `✕ ${state.className(predicted[row])}` : "";
     }

@@ -117,9 +117,9 @@
         if (time < 1) for (let i = 0; i < target.length; i++) between[i] = source[i] + (target[i] - source[i]) * share;
         this.xy = time < 1 ? between : target;
         for (const key of ["cx", "cy", "scale"]) this.view[key] = start[key] + (goal[key] - start[key]) * share;
+        if (time >= 1) this.gliding = null;
         this.paint(time < 1);
         if (time < 1) requestAnimationFrame(step);
-        else this.gliding = null;
       };
       step();
     }
