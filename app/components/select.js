@@ -51,10 +51,10 @@
         if (ring) { pen.strokeStyle = colour("--card"); pen.lineWidth = 1.2; pen.stroke(); }
       }
     };
-    pen.globalAlpha = 0.8;
-    layer((i) => marks[i] === 0, colour("--line-strong"), 1.6);
-    if (!compared) layer((i) => covers[i] === rank && marks[i] === 0, colour("--third"), 2.6);
+    pen.globalAlpha = ids.length > 20_000 ? 0.2 : 0.45;
+    layer((i) => marks[i] === 0, colour("--muted"), ids.length > 20_000 ? 1 : 1.8);
     pen.globalAlpha = 1;
+    if (!compared) layer((i) => covers[i] === rank && marks[i] === 0, colour("--third"), 2.6);
     layer((i) => marks[i] === MARK.taken, colour("--muted"), 3.2, true);
     layer((i) => marks[i] === MARK.first, colour("--accent"), 4, true);
     layer((i) => marks[i] === MARK.second, colour("--second"), 4, true);

@@ -122,8 +122,10 @@ def selection(shown: Shown, task: Task, picks: Explained) -> str:
     )
     return (
         f'<section class="card" data-key="selection-{task.id}"><div class="card-head">'
-        f"<h2>{m.text(describe_task(task))}</h2><span class=grow></span>{_downloads(task.id)}</div>"
-        f'<p class="muted">{words}</p>{silent}{_sign_off(shown.pool, task, picks)}</section>'
+        f"<h2>{m.text(describe_task(task))}</h2></div>"
+        f'<p class="muted">{words}</p>{silent}{_sign_off(shown.pool, task, picks)}'
+        f'<p class="exports"><span>Or take the picks along:</span>{_downloads(task.id)}</p>'
+        "</section>"
         f'<div class="pair select-pair">{_map(shown, task, None)}'
         f"{select_why.panel(shown, task, picks)}</div>"
         f'<section class="card" data-key="picks"><h3>Picks, in rank order</h3>'
@@ -192,10 +194,10 @@ def _downloads(task_id: int) -> str:
     forms = (
         ("ids.csv", "CSV"),
         ("ids.json", "JSON"),
-        ("imagefolder.zip", "Images (imagefolder)"),
+        ("imagefolder.zip", "images with metadata.csv (imagefolder)"),
     )
     return "".join(
-        f'<a class="button quiet" href="/download/selection/{task_id}/{form}" download>{name}</a>'
+        f'<a href="/download/selection/{task_id}/{form}" download>{name}</a>'
         for form, name in forms
     )
 
@@ -211,9 +213,9 @@ def _map(shown: Shown, task: Task, other: Task | None) -> str:
         )
         legend = "".join(f'<span><i class="mark mark-{c}"></i>{w}</span>' for c, w in marks)
         inner = (
-            f'<div class="select-map" data-own data-key="canvas" '
-            f'data-select-map="{m.text(source)}" data-method="{ready[0]}"><canvas role="img" aria-label="Map of the images; picks are '
-            'marked. The same picks are in the gallery below."></canvas></div>'
+            f'<div class="select-map" data-own data-key="canvas" data-method="{ready[0]}" '
+            f'data-select-map="{m.text(source)}"><canvas role="img" aria-label="Map of the images; '
+            'picks are marked. The same picks are in the gallery below."></canvas></div>'
             f'<p class="legend">{legend}<span><i class="mark mark-taken"></i>before</span></p>'
         )
     elif shown.lay.state in ("none", FAILED, CANCELED):

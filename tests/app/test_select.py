@@ -1,0 +1,194 @@
+"""What a selection is exported as, where it lies on the map, and that each route asks the gate."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from app.pages import select
+from app.pages.select_form import PoolFacts, form
+from app.selecting import BOTH, FIRST, SECOND, TAKEN
+from app.studio import Studio
+from vecaf.errors import InputError
+from vecaf.store import FINISHED, Dataset, Sample, Task
+from vecaf.store.samples import pool_counts
+from vecaf.tasks.selecting import COVERS, PICKS, Explained
+
+PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
+FORMS = ("ids.csv", "ids.json", "imagefolder.zip")
+
+
+def pool(studio: Studio, name: str) -> tuple[int, list[Sample]]:
+    with studio.store.read() as session:
+        dataset = session.scalars(sa.select(Dataset).where(Dataset.name == name)).one()
+        query = sa.select(Sample).where(Sample.dataset_id == dataset.id, Sample.split == "train")
+        return dataset.id, list(session.scalars(query.order_by(Sample.id)))
+
+
+def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection") -> int:
+    """A finished task with these picks, as the worker leaves it."""
+    dataset_id, samples = pool(studio, name)
+    k = len(ids)
+    explained = Explained(
+        ids=ids,
+        scores={"coverage": [0.5] * k, "density": [0.1] * (k - 1) + [None]},
+        covers=[2] * k,
+        members=[[samples[0].id]] * k,
+        typical=[0.5] * k,
+        turned=[3.0] * k,
+        captions=[("<b>a cat</b>", "caption")] * k,
+        losses=None,
+        displaced=[samples[-1].id] + [None] * (k - 1),
+        because=["plain"] * k,
+        taken=[samples[-2].id],
+    )
+    with studio.store.write() as session:
+        owner = session.get_one(Dataset, dataset_id).owner_id
+        everything = session.scalar(
+            sa.select(sa.func.count()).where(Sample.dataset_id == dataset_id)
+        )
+        task = Task(
+            owner_id=owner,
+            dataset_id=dataset_id,
+            kind=kind,
+            params=PARAMS,
+            state=FINISHED,
+            result={"picks": k, "pool": len(samples), "unlabeled": 0},
+        )
+        session.add(task)
+        session.flush()
+        task_id = task.id
+    folder = studio.settings.tasks / str(task_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PICKS).write_text(json.dumps(asdict(explained)))
+    np.save(folder / COVERS, np.full(everything, -1, dtype=np.int32))
+    return task_id
+
+
+@pytest.fixture(scope="module")
+def task_id(studio: Studio) -> int:
+    _, samples = pool(studio, "pets")
+    return finished(studio, "pets", [samples[3].id, samples[0].id])
+
+
+def test_ids_are_exported_in_rank_order(studio: Studio, client: TestClient, task_id: int) -> None:
+    _, samples = pool(studio, "pets")
+    table = client.get(f"/download/selection/{task_id}/ids.csv")
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert [int(row["id"]) for row in rows] == [samples[3].id, samples[0].id]
+    assert [row["file_name"] for row in rows] == [samples[3].file_name, samples[0].file_name]
+    assert rows[0]["label"] in ("cat", "dog") and rows[1]["density"] == ""
+    assert "attachment" in table.headers["content-disposition"]
+    told = client.get(f"/download/selection/{task_id}/ids.json").json()
+    assert [pick["id"] for pick in told["picks"]] == [samples[3].id, samples[0].id]
+    assert told["classes"] == ["cat", "dog"]
+
+
+def test_the_imagefolder_holds_images_beside_their_labels(
+    studio: Studio, client: TestClient, task_id: int
+) -> None:
+    _, samples = pool(studio, "pets")
+    response = client.get(f"/download/selection/{task_id}/imagefolder.zip")
+    with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+        rows = list(csv.DictReader(io.TextIOWrapper(archive.open("train/metadata.csv"))))
+        assert {f"train/{row['file_name']}" for row in rows} < set(archive.namelist())
+        stored = next(studio.settings.images.rglob(f"{samples[3].sha256}*")).read_bytes()
+        assert archive.read(f"train/{rows[0]['file_name']}") == stored
+    assert {row["label"] for row in rows} <= {"cat", "dog"}
+    assert not list(studio.settings.home.glob("download-*"))
+
+
+def test_the_map_marks_picks_of_one_or_both(
+    studio: Studio, client: TestClient, task_id: int
+) -> None:
+    assert client.get(f"/select/{task_id}/map").status_code == 404  # no map was drawn yet
+    dataset_id, samples = pool(studio, "pets")
+    lay = finished(studio, "pets", [samples[0].id], kind="map")
+    with studio.store.read() as session:
+        query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
+        ids = list(session.scalars(query))
+    np.save(studio.settings.tasks / str(lay) / "pca.npy", np.zeros((len(ids), 2), np.float32))
+    other = finished(studio, "pets", [samples[3].id, samples[4].id])
+    content = client.get(f"/select/{task_id}/map?against={other}").content
+    length = int.from_bytes(content[4:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    at = {entry["name"]: entry for entry in header["arrays"]}
+    start = -(-(8 + length) // 8) * 8 + at["marks"]["at"]
+    marks = dict(zip(ids, content[start : start + len(ids)], strict=True))
+    told = [marks[samples[i].id] for i in (0, 3, 4, -2)]
+    assert told == [FIRST, BOTH, SECOND, TAKEN]
+    assert header["meta"]["picks"] == [samples[3].id, samples[0].id]
+    assert client.get(f"/select/{lay}/map").status_code == 404
+
+
+def test_nobody_sees_anothers_selection(studio: Studio, client: TestClient, task_id: int) -> None:
+    _, samples = pool(studio, "secret")
+    theirs = finished(studio, "secret", [samples[0].id, samples[1].id])
+    paths = [f"/download/selection/{theirs}/{each}" for each in FORMS]
+    paths += [f"/select/{theirs}/map", f"/select/{task_id}/map?against={theirs}"]
+    paths += ["/download/selection/99999/ids.csv", f"/download/selection/{task_id}/ids.exe"]
+    for path in paths:
+        assert client.get(path).status_code == 404, path
+
+
+def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
+    dataset_id, _ = pool(studio, "pets")
+    user = studio.store.owner()
+
+    def params(**changes: str) -> dict[str, Any]:
+        fields = {**{k: str(v) for k, v in PARAMS.items()}, "image_size": "0", **changes}
+        return select._params(studio, user, dataset_id, fields)
+
+    made = params(budget="50%", run="7")
+    assert (made["budget"], made["run"], made["text_pull"]) == ("50%", 7, 0.25)
+    assert isinstance(made["revision"], int)
+    for change, words in (
+        ({"budget": "999"}, "can be picked"),
+        ({"budget": "few"}, "is not a count"),
+        ({"seed": "x"}, "whole number"),
+        ({"text_pull": "2"}, "must lie between"),
+        ({"strategy": "vecav"}, "did you mean"),
+    ):
+        with pytest.raises(InputError, match=words):
+            params(**change)
+
+
+def test_the_page_escapes_what_people_wrote(studio: Studio, task_id: int) -> None:
+    user = studio.store.owner()
+    dataset_id, samples = pool(studio, "pets")
+    values = {"dataset": str(dataset_id), "task": str(task_id), "pick": str(samples[3].id)}
+    html, busy = select._render(studio, user, values)
+    assert not busy
+    assert "&lt;b&gt;a cat&lt;/b&gt;" in html and "<b>a cat" not in html
+    assert "turned it by 3.0°" in html and "no model yet" in html
+    stranger, _ = select._render(studio, user, {**values, "task": "99999"})
+    assert "There is no task 99999" in stranger
+
+
+def test_the_overlap_is_counted(studio: Studio, task_id: int) -> None:
+    dataset_id, samples = pool(studio, "pets")
+    other = finished(studio, "pets", [samples[3].id, samples[4].id])
+    values = {"dataset": str(dataset_id), "task": str(task_id), "against": str(other)}
+    html, _ = select._render(studio, studio.store.owner(), values)
+    assert "Side by side" in html and "0.33" in html  # 1 in both, of 3 in all
+
+
+def test_strategies_that_need_labels_are_offered_where_labels_are(studio: Studio) -> None:
+    facts = PoolFacts(1, "x", ["a"], 10, 10)
+    assert "labels-known" in form(facts, [], [])
+    assert "labels-known" not in form(replace(facts, labeled=9), [], [])
+
+
+def test_pool_counts(studio: Studio) -> None:
+    dataset_id, samples = pool(studio, "pets")
+    with studio.store.read() as session:
+        assert pool_counts(session, dataset_id) == (len(samples), len(samples))
