@@ -3,84 +3,78 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from vecaf.selection.centroids import nearest
+from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids
 
-_BLOCK = 64  # candidates whose gains are computed at once
+_BLOCK_VALUES = 2**21  # kernel values made at once: 8 MiB, about what two cores' caches hold
 
 
-def kernel_of(cosine: Floats, width: float) -> Floats:
-    """exp(−‖x − x'‖²/width²) of unit rows, from their cosines."""
-    value: Floats = np.exp((cosine - 1) * np.float32(2 / width**2))
-    return value
+def sample_sizes(
+    n: int, budget: int, witnesses: int | None, candidates: int | None
+) -> tuple[int, int]:
+    """How many rows of a pool of n the coverage is measured on, and how many may be picked from.
+
+    By default max(10,000, 4·budget) and max(20,000, 10·budget), at most n.
+    """
+    seen = max(10_000, 4 * budget) if witnesses is None else check_whole("witnesses", witnesses, 1)
+    least = max(20_000, 10 * budget)
+    offered = least if candidates is None else check_whole("candidates", candidates, 1)
+    return min(n, seen), min(n, max(budget, offered))
 
 
 def greedy_coverage(
-    rows: Floats,
-    weights: Floats,
-    chosen: Ids,
-    free: npt.NDArray[np.bool_],
-    budget: int,
-    width: float,
+    rows: Floats, weights: Floats, chosen: Ids, candidates: Ids, budget: int, width: float
 ) -> tuple[Ids, Floats]:
     """Add rows one by one, each time the one that raises the coverage most.
 
-    The coverage of a set S is Σ_i w_i·max_{j in S} k(x_i, x_j) / Σ_i w_i, over the first m rows (in
-    canonical order they are a random sample), with k of `kernel_of`.
+    The coverage of a set S is Σ_i w_i·max_{j in S} k(x_i, x_j) / Σ_i w_i over the witnesses i, with
+    k(x, x') = exp(−‖x − x'‖²/width²).
 
-    rows     float32 (n, d), unit rows
-    weights  w, float32 (m,), 0 or more, m ≤ n: one for each of the first m rows
-    chosen   int64 (c,), rows that are in S from the start
-    free     bool (n,), rows that may be added; at least `budget`
+    rows        float32 (n, d), unit rows
+    weights     w, float32 (m,), 0 or more, m ≤ n: the first m rows are the witnesses
+    chosen      int64 (c,), rows that are in S from the start
+    candidates  int64 (≥ budget,), rows that may be added
 
-    Coverage is submodular: a row's gain only ever falls. So old gains are upper bounds, and only
-    rows whose bound beats the best fresh gain are looked at again (Minoux 1978, lazy greedy); the
-    picks are those of the plain greedy algorithm. No n × m array is held. Returns the picks
-    int64 (budget,) in the order they were added, and their gains float32 (budget,).
+    All gains are kept up to date: only the witnesses that a pick covers better than before change
+    them, about m/t at the t-th pick, so that all picks together cost about ln(budget) + 1 passes
+    over candidates × witnesses kernel values, of which one block is held at a time. Returns the
+    picks int64 (budget,) in the order they were added and their gains float32 (budget,).
     """
     import torch
 
-    m = len(weights)
-    features = torch.from_numpy(rows)
-    witnesses = features[:m].T.contiguous()
-    total = float(weights.sum(dtype=np.float64))
-    share = torch.from_numpy(weights / np.float32(total if total > 0 else 1))
-    covered = torch.zeros(m)
-    if len(chosen):
-        covered = torch.from_numpy(kernel_of(nearest(rows[:m], rows[chosen])[0], width))
+    offered = torch.from_numpy(rows[candidates])
+    seen = np.flatnonzero(weights > 0)
+    witnesses = torch.from_numpy(rows[seen])
+    share = torch.from_numpy(weights[seen] / max(float(weights.sum(dtype=np.float64)), 1e-30))
+    share = share.float()
+    scale = 2 / width**2
+    step = max(16, _BLOCK_VALUES // len(offered))
 
-    def kernel(where: Ids) -> torch.Tensor:
-        cosine = features[torch.from_numpy(where)] @ witnesses
-        return cosine.sub_(1).mul_(2 / width**2).exp_()
+    def filled(where: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        """Σ_i share_i·(k(candidate, i) held within low_i … high_i, less low_i), (candidates,)."""
+        total = torch.zeros(len(offered), dtype=torch.float64)
+        for start in range(0, len(where), step):
+            part = slice(start, start + step)
+            kernel = (offered @ witnesses[where[part]].T).sub_(1).mul_(scale).exp_()
+            torch.minimum(torch.maximum(kernel, low[part], out=kernel), high[part], out=kernel)
+            total += kernel.sub_(low[part]) @ share[where[part]]
+        return total
 
-    def gains(where: Ids) -> Floats:
-        found: Floats = (kernel(where).sub_(covered).clamp_min_(0) @ share).numpy()
-        return found
-
-    bound = np.full(len(rows), -np.inf, dtype=np.float32)
-    start = np.flatnonzero(free)
-    for block in range(0, len(start), 8 * _BLOCK):
-        part = start[block : block + 8 * _BLOCK]
-        bound[part] = gains(part)
+    covered = torch.zeros(len(seen))
+    if len(chosen) and len(seen):
+        similarity, _ = nearest(rows[seen], rows[chosen])
+        covered = torch.from_numpy(similarity).sub_(1).mul_(scale).exp_()
+    gains = filled(torch.arange(len(seen)), covered, torch.full_like(covered, torch.inf)).numpy()
     picked = np.empty(budget, dtype=np.int64)
     gained = np.empty(budget, dtype=np.float32)
     for rank in range(budget):
-        fresh = np.zeros(len(rows), dtype=bool)
-        best, gain = -1, np.float32(-np.inf)
-        while True:
-            stale = np.flatnonzero((bound > gain) & ~fresh)
-            if not len(stale):
-                break
-            if len(stale) > _BLOCK:
-                stale = stale[np.argpartition(-bound[stale], _BLOCK)[:_BLOCK]]
-            bound[stale] = gains(stale)
-            fresh[stale] = True
-            top = int(stale[bound[stale].argmax()])
-            if bound[top] > gain:
-                best, gain = top, bound[top]
-        picked[rank], gained[rank] = best, gain
-        bound[best] = -np.inf
-        covered = torch.maximum(covered, kernel(picked[rank : rank + 1])[0])
+        best = int(gains.argmax())
+        picked[rank], gained[rank] = candidates[best], max(gains[best], 0.0)
+        level = (witnesses @ offered[best]).sub_(1).mul_(scale).exp_()
+        better = torch.nonzero(level > covered)[:, 0]
+        gains -= filled(better, covered[better], level[better]).numpy()
+        covered[better] = level[better]
+        gains[best] = -np.inf
     return picked, gained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vecaf.selection.centroids import check_number
-from vecaf.selection.coverage import greedy_coverage
+from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Pool
 from vecaf.selection.registry import Picks, strategy
@@ -22,7 +22,8 @@ def maxherding(
     rng: np.random.Generator,
     *,
     width: float = 1.0,
-    witnesses: int = 20_000,
+    witnesses: int | None = None,
+    candidates: int | None = None,
     dimensions: int = 128,
 ) -> Picks:
     """Greedy maximisation of mean_i max_{j in S} exp(−‖x_i − x_j‖²/`width`²) over S.
@@ -30,17 +31,19 @@ def maxherding(
     Both tracks; it needs nothing but features. Rows chosen earlier are in S from the start.
 
     width       σ of the Gaussian kernel on unit rows; 1 is the paper's, found robust there
-    witnesses   rows that the mean is taken over, a random sample where the pool is larger: it is
-                what the time is proportional to, and 20,000 leave the mean an error under 1%
+    witnesses   rows that the mean is taken over, a random sample where the pool is larger; by
+                default 10,000 or four a pick, which leaves the mean an error of about 1%
+    candidates  rows that may be picked, a random sample, too; by default 20,000 or ten a pick
     dimensions  leading principal components in which rows are compared (0: the features as they
                 are): 10 times faster than 1,280 features
 
     Ranked in the order of picking; `gain` is what a pick added to the coverage (0 to 1).
-    Cost: n·witnesses kernel values once, and a few hundred rows of them a pick (lazy greedy).
+    Cost: about ln(budget) + 1 passes over candidates × witnesses kernel values.
     """
     check_number("width", width, above=0.0, usual=1.0)
-    check_whole("witnesses", witnesses, 1)
     rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
-    weights = np.ones(min(witnesses, len(pool)), dtype=np.float32)
-    picked, gain = greedy_coverage(rows, weights, pool.chosen, pool.available(), budget, width)
+    free = np.flatnonzero(pool.available())
+    seen, offered = sample_sizes(len(pool), budget, witnesses, candidates)
+    weights = np.ones(seen, dtype=np.float32)
+    picked, gain = greedy_coverage(rows, weights, pool.chosen, free[:offered], budget, width)
     return picked, {"gain": gain}

@@ -6,7 +6,7 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.centroids import check_number
-from vecaf.selection.coverage import greedy_coverage
+from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
@@ -28,7 +28,8 @@ def uherding(
     *,
     width: float | str = "auto",
     temperature: float = 1.0,
-    witnesses: int = 20_000,
+    witnesses: int | None = None,
+    candidates: int | None = None,
     dimensions: int = 128,
 ) -> Picks:
     """Greedy maximisation of Σ_i u_i·max_{j in S} exp(−‖x_i − x_j‖²/σ²) over S.
@@ -42,13 +43,12 @@ def uherding(
                  turns into uncertainty; 1 where fewer than two are there
     temperature  divides the logits before u is computed. The paper fits it on labels held out;
                  no label reaches this function, so a caller who has them can pass what it found
-    witnesses, dimensions  as in maxherding
+    witnesses, candidates, dimensions  as in maxherding
 
     Ranked in the order of picking; `gain` is what a pick added to the weighted coverage (0 to 1),
     `uncertainty` its u. Cost: as maxherding.
     """
     check_number("temperature", temperature, above=0.0, usual=1.0)
-    check_whole("witnesses", witnesses, 1)
     rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
     if width == "auto":
         sigma = radius(rows[pool.chosen])
@@ -60,8 +60,9 @@ def uherding(
     if pool.probabilities is not None:
         unsure = closeness(tempered(checked_probabilities(pool), temperature))
         unsure[pool.chosen] = 0
-    weights = unsure[:witnesses]
-    picked, gain = greedy_coverage(rows, weights, pool.chosen, pool.available(), budget, sigma)
+    free = np.flatnonzero(pool.available())
+    seen, offered = sample_sizes(len(pool), budget, witnesses, candidates)
+    picked, gain = greedy_coverage(rows, unsure[:seen], pool.chosen, free[:offered], budget, sigma)
     return picked, {"gain": gain, "uncertainty": unsure[picked]}
 
 
