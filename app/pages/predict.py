@@ -16,7 +16,7 @@ from vecaf.store import FINISHED, visible_sample
 from vecaf.store.predicting import finished_runs, newest_finished, test_pictures
 from vecaf.store.runs import run_summary
 
-TRIES = 18  # test images that are offered
+TRIES = 14  # test images that are offered
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -26,7 +26,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     piece = live("predict-page")
 
     def show(address: str, request: gr.Request) -> str:
-        return _page(studio, studio.user(request), parameters(address))
+        values = parameters(address)
+        return _page(studio, studio.user(request), values, request.headers.get("host", ""))
 
     def go(event: gr.EventData, request: gr.Request) -> str:
         return show(event._data.get("query", ""), request)
@@ -40,7 +41,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     piece.go(go, None, piece, **quiet)
 
 
-def _page(studio: Studio, user: int, values: dict[str, str]) -> str:
+def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
     run_id, dataset, sample_id = (whole(values, name) for name in ("run", "dataset", "image"))
     with studio.store.read() as session:
         if run_id is None:
@@ -58,4 +59,4 @@ def _page(studio: Studio, user: int, values: dict[str, str]) -> str:
         tries = test_pictures(session, user, run_id, TRIES)
     if all(run.id != run_id for run in runs):
         runs.append(chosen)
-    return view.page(runs, chosen, tries, image)
+    return view.page(runs, chosen, tries, image, host)

@@ -48,10 +48,14 @@ def missing(sentence: str) -> str:
 
 
 def page(
-    runs: Sequence[RunSummary], chosen: RunSummary, tries: Sequence[Sample], image: Sample | None
+    runs: Sequence[RunSummary],
+    chosen: RunSummary,
+    tries: Sequence[Sample],
+    image: Sample | None,
+    host: str,
 ) -> str:
-    """The whole page for one run; predict.js fills the answer in."""
-    return f"{TITLE}{_picker(runs, chosen)}{_ask(chosen.id, tries, image)}{_take(chosen)}"
+    """The whole page for one run; predict.js fills the answer in. `host`: the studio's own."""
+    return f"{TITLE}{_picker(runs, chosen)}{_ask(chosen.id, tries, image)}{_take(chosen, host)}"
 
 
 def _picker(runs: Sequence[RunSummary], chosen: RunSummary) -> str:
@@ -61,7 +65,7 @@ def _picker(runs: Sequence[RunSummary], chosen: RunSummary) -> str:
         for run in runs
     )
     return (
-        '<div class="card-head"><label class="dataset-picker"><span>Model of</span>'
+        '<div class="card-head"><label class="dataset-picker"><span>Run</span>'
         f'<select data-jump>{options}</select></label><span class="grow"></span>'
         f'<a class="button quiet" href="{m.text(link("/runs", run=chosen.id))}">See the run</a>'
         "</div>"
@@ -120,11 +124,9 @@ def result(
         if answer["trained_on_it"]
         else ""
     )
-    nearest = _wall(
-        run_id, answer["nearest"], "similarity", samples, classes, lambda v: f"cosine {v:.2f}"
-    )
+    nearest = _wall(run_id, answer["nearest"], "similarity", samples, classes, lambda v: f"{v:.2f}")
     toward, against = (
-        _wall(run_id, answer[name], "share", samples, classes, lambda v: m.percent(v))
+        _wall(run_id, answer[name], "share", samples, classes, m.percent)
         for name in ("toward", "against")
     )
     name = m.text(best["name"])
@@ -140,8 +142,8 @@ def result(
         f'<details><summary class="muted">What these shares mean</summary>'
         f'<p class="muted">{ABOUT_PULLS}</p></details></div>{against_piece}'
         f"<div><h3>Nearest training images</h3>{nearest}"
-        f'<p class="muted">Of the {m.number(answer["training"])} that the model was trained on, '
-        "in its own feature space.</p></div>"
+        f'<p class="muted">Of the {m.number(answer["training"])} that it was trained on, '
+        "by cosine in its own feature space.</p></div>"
     )
 
 
@@ -171,7 +173,7 @@ def _wall(
     return f'<div class="wall evidence">{"".join(pieces)}</div>' if pieces else ""
 
 
-def _take(run: RunSummary) -> str:
+def _take(run: RunSummary, host: str) -> str:
     base = f"/download/run/{run.id}"
     rows = "".join(
         f'<li><a href="{base}/files/{name}" data-prepare="{run.id}" download>{name}</a>'
@@ -188,9 +190,6 @@ def _take(run: RunSummary) -> str:
         f"{m.command('pip install onnxruntime numpy pillow')}"
         f"{m.command('python predict.py image.jpg')}</div>"
         "<div><h3>Ask the studio from a program</h3>"
-        f"{m.command(_curl(run.id))}</div></section>"
+        f"{m.command(f'curl --data-binary @image.jpg http://{host}/api/v1/runs/{run.id}/predict')}"
+        "</div></section>"
     )
-
-
-def _curl(run_id: int) -> str:
-    return f"curl --data-binary @image.jpg http://127.0.0.1:7860/api/v1/runs/{run_id}/predict"

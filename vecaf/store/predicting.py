@@ -33,14 +33,15 @@ def test_pictures(session: Session, user_id: int, run_id: int, shown: int) -> li
     dataset_id = visible(session, user_id, Run, run_id).dataset_id
     tested = (Sample.dataset_id == dataset_id, Sample.split == TEST)
     size = session.scalar(sa.select(sa.func.count()).select_from(Sample).where(*tested)) or 0
+    taken = min(shown, size)
     position = sa.func.row_number().over(order_by=Sample.id).label("position")
     numbered = sa.select(Sample.id, position).where(*tested).subquery()
     query = (
         sa.select(Sample)
         .join(numbered, numbered.c.id == Sample.id)
-        .where(numbered.c.position % max(1, size // shown) == 0)
+        .where(numbered.c.position * taken % max(1, size) < taken)
         .order_by(Sample.id)
-        .limit(shown)
+        .limit(taken)
     )
     return list(session.scalars(query))
 

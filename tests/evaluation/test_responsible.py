@@ -1,0 +1,68 @@
+"""Representer points: the sum they claim to be, and what taking images away does to an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.testing import assert_allclose
+
+from vecaf.evaluation.metrics import probabilities
+from vecaf.evaluation.responsible import pulls, shares
+
+Floats = np.ndarray
+
+
+def blobs(seed: int = 0, n: int = 60) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    centres = rng.normal(size=(3, 16))
+    features = centres[labels] + 1.2 * rng.normal(size=(n, 16))
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    return features.astype(np.float32), labels.astype(np.int64)
+
+
+def fit(features: Floats, labels: Floats, decay: float) -> Floats:
+    """Weights (classes, d) at the minimum of mean cross-entropy + decay · |W|²."""
+    weights = np.zeros((3, features.shape[1]))
+    target = np.eye(3)[labels]
+    for _ in range(4000):
+        residual = probabilities((features @ weights.T).astype(np.float32)) - target
+        weights -= 1.0 * (residual.T @ features / len(labels) + 2 * decay * weights)
+    return weights
+
+
+def test_the_pulls_add_up_to_the_logit() -> None:
+    """Theorem 3.1 of Yeh et al. 2018, at a stationary point."""
+    features, labels = blobs()
+    decay = 0.01
+    weights = fit(features, labels, decay)
+    logits = (features @ weights.T).astype(np.float32)
+    query = blobs(seed=0, n=63)[0][-1]
+    for chosen in range(3):
+        pulled = pulls(features, logits, labels, query, chosen)
+        assert_allclose(
+            pulled.sum() / (2 * decay * len(labels)), query @ weights[chosen], atol=1e-3
+        )
+
+
+def test_without_the_most_responsible_images_the_answer_weakens_most() -> None:
+    features, labels = blobs(seed=3)
+    weights = fit(features, labels, 0.01)
+    logits = (features @ weights.T).astype(np.float32)
+    rng = np.random.default_rng(0)
+    query = features[7] + 0.1 * rng.normal(size=16).astype(np.float32)
+    chosen = int((query @ weights.T).argmax())
+    order = np.argsort(-pulls(features, logits, labels, query, chosen))
+
+    def logit_without(rows: Floats) -> float:
+        left = np.setdiff1d(np.arange(len(labels)), rows)
+        again = fit(features[left], labels[left], 0.01)
+        return float(query @ (again[chosen] - again.mean(axis=0)))
+
+    without = logit_without(order[:6])
+    others = [logit_without(rng.choice(order[6:], 6, replace=False)) for _ in range(5)]
+    assert without < min(others)
+
+
+def test_shares_are_of_what_pulls_toward() -> None:
+    assert_allclose(shares(np.array([3, -5, 1, 0], np.float32)), [0.75, 0, 0.25, 0])
+    assert_allclose(shares(np.array([-1, -2], np.float32)), [0, 0])

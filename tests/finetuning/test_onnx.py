@@ -1,0 +1,100 @@
+"""The ONNX file says what torch says, for any number of images; a wrong one is not kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from tests.shapes import write_shapes
+from vecaf.encoders import load_pvm
+from vecaf.errors import UnavailableError, VecafError
+from vecaf.finetuning import onnx as onnx_export
+from vecaf.finetuning.export import Predictor, export_model
+from vecaf.finetuning.model import Head, build_classifier
+from vecaf.finetuning.model_files import ONNX, STANDALONE
+
+CLASSES = ["disc", "<b>square</b>", "gestreift ñ"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """An exported folder with its ONNX file, and the difference that was measured."""
+    folder = tmp_path_factory.mktemp("exported")
+    pvm = load_pvm("efficientnet_lite0", 64)
+    torch.manual_seed(0)
+    head = Head(torch.randn(pvm.feature_dim) * 0.01, 3)
+    torch.nn.init.normal_(head.linear.weight)
+    export_model(build_classifier(pvm, head), pvm, CLASSES, folder)
+    return folder, onnx_export.export_onnx(folder)
+
+
+@pytest.mark.parametrize("images", [1, 2, 7])
+def test_it_gives_torchs_logits_for_any_batch(exported: tuple[Path, float], images: int) -> None:
+    folder, difference = exported
+    assert difference < 1e-4
+    batch = np.random.default_rng(images).normal(size=(images, 3, 64, 64)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(folder / ONNX))
+    (found,) = session.run(["logits"], {"image": batch})
+    model = Predictor.load(folder, "cpu").model
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(batch)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_it_names_its_classes_and_nobodys_folders(exported: tuple[Path, float]) -> None:
+    path = exported[0] / ONNX
+    assert onnx_export.labels_in(path) == CLASSES
+    onnx.checker.check_model(str(path))
+    here = str(Path(onnx_export.__file__).parents[2]).encode()
+    assert here not in path.read_bytes()
+    assert b"site-packages" not in path.read_bytes()
+
+
+def test_a_fresh_process_predicts_from_the_files_alone(
+    exported: tuple[Path, float], tmp_path: Path
+) -> None:
+    """As a person would who has the folder, and neither the studio nor torch."""
+    folder = exported[0]
+    (folder / "predict.py").write_bytes(STANDALONE.read_bytes())
+    (image, _), *_ = write_shapes(tmp_path, 1)
+    done = subprocess.run(
+        [sys.executable, "-I", str(folder / "predict.py"), str(image)],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = json.loads(done.stdout)["classes"]
+    expected = Predictor.load(folder, "cpu").predict(image)
+    assert list(found) == list(expected)
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_file_that_differs_from_the_model_is_refused(exported: tuple[Path, float]) -> None:
+    predictor = Predictor.load(exported[0], "cpu")
+    with torch.no_grad():
+        predictor.model.head.linear.weight[1] *= 1.5
+    with pytest.raises(VecafError, match="does not reproduce the model"):
+        onnx_export.check_onnx(predictor, exported[0] / ONNX)
+    with torch.no_grad():
+        predictor.model.head.linear.weight[1] *= float("nan")
+    with pytest.raises(VecafError, match="does not reproduce the model"):
+        onnx_export.check_onnx(predictor, exported[0] / ONNX)
+
+
+def test_missing_packages_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_export, "PACKAGES", ("onnx", "onnx_that_nobody_has"))
+    with pytest.raises(UnavailableError, match="pip install onnx_that_nobody_has"):
+        onnx_export.export_onnx(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,37 @@
+"""A studio on a temporary home with a small real run that has finished, without a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.shapes import write_shapes
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.jobs.child import do_run
+from vecaf.jobs.places import folder_of
+from vecaf.jobs.queue import submit_run
+from vecaf.settings import Settings
+from vecaf.store import RUNNING, Run, Store
+
+NAME = "shapes"
+CONFIG = RunConfig(dataset=NAME, budget="6", rounds=2, epochs=4, batch_size=4)
+
+
+def new_studio(home: Path, count: int = 90, name: str = NAME) -> Store:
+    """A store on a new home that holds `count` drawn shapes as a dataset."""
+    settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+    write_shapes(home / "drawn", count)
+    store = Store.open(settings)
+    import_dataset(store, home / "drawn", name, user_id=store.owner())
+    return store
+
+
+def finish_run(store: Store, config: RunConfig = CONFIG) -> int:
+    """Do a run here and now, as a worker's child process does it."""
+    run_id = submit_run(store, config, store.owner())
+    with store.write() as session:
+        run = session.get_one(Run, run_id)
+        run.state, run.attempt = RUNNING, 1
+    folder_of(store.settings, "run", run_id).mkdir(parents=True, exist_ok=True)
+    do_run(store, run_id, 1, lambda: False)
+    return run_id
