@@ -1,0 +1,86 @@
+"""A run against random picks, its mistakes, its picks on the map; runs side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+LONG = 240_000  # the worker starts a process for each run and task
+
+
+def test_a_run_is_measured_by_random_picks_and_compared(
+    open_page: Callable[..., Any], run: str
+) -> None:
+    page = open_page(run)
+    page.get_by_role("button", name="Queue a random baseline").click()
+    verdict = page.locator(".versus .notice")
+    expect(verdict).to_contain_text("random picks", timeout=LONG)
+    expect(verdict).to_contain_text("95% interval")
+    expect(page.locator(".versus tbody tr")).to_have_count(2)
+    expect(page.locator("[data-chart=rounds] .legend")).to_contain_text("random picks")
+
+    # Two boxes on the list, one link; the same line against batches.
+    page.get_by_role("link", name="All runs").click()
+    for box in (0, 1):
+        page.locator("[data-pick]").nth(box).check()
+    page.get_by_role("link", name="Compare 2 runs").click()
+    page.wait_for_url("**/compare?runs=*")
+    expect(page.locator(".verdicts .notice")).to_contain_text("random")
+    expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("labelled images")
+    page.get_by_role("button", name="batches", exact=True).click()
+    expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("batches")
+    expect(page.locator(".configs .differs")).to_have_count(1)
+    expect(page.locator(".configs .differs")).to_contain_text("random")
+
+    # The target lives in the address.
+    page.locator(".target input[type=number]").fill("1")
+    page.locator(".target input[type=number]").blur()
+    expect(page).to_have_url(re.compile("target=1"))
+    first = page.locator("[data-key=targets] tbody tr").first
+    expect(first).to_contain_text("6 labels")  # the first round passes it: nothing less was tried
+    page.locator(".target input[type=number]").fill("100")
+    page.locator(".target input[type=number]").blur()
+    page.wait_for_url("**target=100*")
+    page.reload()
+    expect(page.locator(".target input[type=number]")).to_have_value("100.0")
+
+
+def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str) -> None:
+    page = open_page(run)
+    cell = page.locator(".matrix tbody a").first
+    count = int(cell.inner_text())
+    words = cell.get_attribute("aria-label") or ""
+    cell.focus()
+    page.keyboard.press("Enter")
+    images = page.locator("#cell .thumb")
+    expect(images).to_have_count(count)
+    expect(page.locator("#cell h3")).to_contain_text(words.split(" taken")[0])
+    page.reload()
+    expect(images).to_have_count(count)
+    page.go_back()
+    expect(images).to_have_count(0)
+
+
+def test_picks_light_up_on_the_map_round_by_round(open_page: Callable[..., Any], run: str) -> None:
+    page = open_page(run)
+    page.get_by_role("button", name="Make the map").click()
+    place = page.locator(".roundmap")
+    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2", timeout=LONG)
+    slider = place.get_by_role("slider")
+    slider.press("Home")
+    expect(place.locator(".roundmap-words")).to_contain_text("none picked yet")
+    dark = "document.querySelector('.roundmap canvas').toDataURL().length"
+    before = page.evaluate(dark)
+    place.get_by_role("button", name="Play").click()
+    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2", timeout=10_000)
+    assert page.evaluate(dark) != before
+
+
+def test_what_can_not_be_compared_is_said(open_page: Callable[..., Any]) -> None:
+    page = open_page("/compare")
+    expect(page.locator(".empty")).to_contain_text("at least two runs")
+    page.goto(page.url + "?runs=987654")
+    expect(page.locator(".empty")).to_contain_text("There is no run 987654")

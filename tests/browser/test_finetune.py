@@ -1,0 +1,69 @@
+"""The form: presets, the keyboard, what a run costs, a clone of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Server
+from tests.browser.test_whole_path import fill
+
+
+def runs(server: Server) -> list[str]:
+    with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as database:
+        rows = database.execute("SELECT json_extract(config, '$.strategy') FROM run ORDER BY id")
+        return [row[0] for row in rows]
+
+
+def test_presets_fill_the_form_and_arrow_keys_choose(
+    open_page: Callable[..., Any], dataset: str
+) -> None:
+    page = open_page("/finetune")
+    page.get_by_role("button", name="Best accuracy").click()
+    expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("10%")
+    expect(page.locator("#f-mode input[value=full]")).to_be_checked()
+    expect(page.get_by_role("button", name="Best accuracy")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.locator("#f-mode input[value=full]").focus()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#f-mode input[value=head-only]")).to_be_checked()
+    expect(page.locator("#f-mode input[value=head-only]")).to_be_focused()
+    expect(page.locator(".summary .command code")).not_to_contain_text("--mode")
+    expect(page.get_by_role("button", name="Best accuracy")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+
+
+def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
+    open_page: Callable[..., Any], server: Server, dataset: str
+) -> None:
+    page = open_page("/finetune")
+    fill(page, "budget", "5")
+    fill(page, "rounds", "1")
+    fill(page, "epochs", "1")
+    summary = page.locator(".summary")
+    expect(summary).to_contain_text("not measured yet")
+    page.get_by_role("button", name="Measure on this device").click()
+    expect(summary).to_contain_text("measured on this device", timeout=180_000)
+    expect(summary.locator(".facts")).to_contain_text("MB")
+    before = runs(server)
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**/runs?run=*")
+    assert runs(server)[len(before) :] == ["vecaf", "random"]
+
+    # A clone holds its settings; its baseline is there already, and without one there is none.
+    page.get_by_role("link", name="Clone its settings").click()
+    page.wait_for_url("**/finetune?clone=*")
+    expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("5")
+    expect(summary).to_contain_text("random baseline is there already")
+    fill(page, "seed", "3")
+    page.get_by_label("With a random baseline").uncheck()
+    expect(summary).to_contain_text("--seed 3")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url("**/runs?run=*")
+    assert runs(server)[len(before) :] == ["vecaf", "random", "vecaf"]
