@@ -69,6 +69,6 @@ def seeded(
         left[index] = False
         apart = squares + squares[index] - 2 * (a @ a[index]) * (x @ x[index])
         apart[apart < noise] = 0
-        np.minimum(nearest, apart, out=nearest)
+        nearest = apart if rank == 0 else np.minimum(nearest, apart)
         nearest[index] = 0
     return free[picked], np.sqrt(reached), np.sqrt(squares[picked])

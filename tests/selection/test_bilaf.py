@@ -1,0 +1,96 @@
+"""BiLAF: cores in the middle, border rows between two clusters, noise left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vecaf
+from tests.selection.clusters import Array
+from vecaf.selection.borders import border_rows, border_scores, denoised, proportional_shares
+
+
+def arc(angles: Array) -> Array:
+    return np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
+
+
+def test_cores_are_central_and_border_rows_lie_between_the_clusters() -> None:
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(0.5, 0.1, 150), rng.normal(1.1, 0.1, 150)
+    angle = np.concatenate((left, right))
+    picked = vecaf.select(arc(angle), 10, "bilaf", dimensions=0, absorb=0.1, neighbours=3)
+    core = picked.scores["core"] == 1
+    assert core.tolist() == [True] * 2 + [False] * 8
+    np.testing.assert_allclose(np.sort(angle[picked.ids[core]]), [0.5, 1.1], atol=0.05)
+    border = angle[picked.ids[~core]]
+    assert (border > 0.5).all() and (border < 1.1).all()
+    assert (picked.scores["border"][~core] < picked.scores["border"][core].min()).all()
+
+
+def test_what_joins_last_is_noise() -> None:
+    rows = arc(np.concatenate((np.linspace(0, 0.2, 36), [1.0, 1.3, 1.6, 2.0])))
+    kept = denoised(rows, 18, neighbours=3, noise=0.1, absorb=0.1)
+    assert kept.tolist() == [True] * 36 + [False] * 4
+    assert denoised(rows, 18, neighbours=3, noise=0.0, absorb=0.5).all()
+
+
+def test_border_scores_are_those_of_mean_distances() -> None:
+    distance = np.array([[0.1, 0.4, 0.8], [0.3, 0.35, 0.9], [0.5, 0.9, 0.2]], dtype=np.float32)
+    np.testing.assert_allclose(
+        border_scores(distance, 0), [0.3 / 0.4, 0.05 / 0.35, -0.3 / 0.5], rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        border_scores(distance, 0, np.array([1, 4, 1])), [0.7 / 0.8, 0.6 / 0.9, -0.3 / 0.5], 1e-5
+    )
+
+
+def test_neighbours_of_a_pick_are_set_aside_and_come_back() -> None:
+    rows = arc(np.linspace(0, 0.9, 10))
+    distance = np.stack((np.full(10, 0.5), np.linspace(0.9, 0.6, 10)), axis=1).astype(np.float32)
+    everything = np.ones(10, dtype=bool)
+    picked = border_rows(rows, distance, 0, everything, everything, 10, 2, 1.0)
+    assert picked[:4].tolist() == [9, 6, 4, 2]  # 9 sets aside 8 and 7, 6 then 5, 4 then 3
+    assert sorted(picked.tolist()) == list(range(10))
+
+
+def test_the_penalty_gives_other_borders_their_turn() -> None:
+    rows = arc(np.linspace(0, 0.9, 10))
+    distance = np.full((10, 3), 0.5, dtype=np.float32)
+    distance[:, 1] = np.linspace(0.9, 0.6, 10)
+    distance[:, 2] = np.linspace(0.64, 0.94, 10)
+    everything = np.ones(10, dtype=bool)
+    without = border_rows(rows, distance, 0, everything, everything, 2, 0, 1.0)
+    with_it = border_rows(rows, distance, 0, everything, everything, 2, 0, 1.2)
+    assert (without.tolist(), with_it.tolist()) == ([9, 8], [9, 0])
+
+
+@pytest.mark.parametrize(
+    ("total", "sizes", "limits", "shares"),
+    [
+        (10, [50, 30, 20], [50, 30, 20], [5, 3, 2]),
+        (10, [50, 30, 20], [2, 30, 20], [2, 5, 3]),
+        (0, [5, 5], [5, 5], [0, 0]),
+        (10, [5, 5], [5, 5], [5, 5]),
+    ],
+)
+def test_shares_follow_the_sizes_within_the_limits(
+    total: int, sizes: list[int], limits: list[int], shares: list[int]
+) -> None:
+    assert proportional_shares(total, np.array(sizes), np.array(limits)).tolist() == shares
+
+
+def test_bad_options_get_a_sentence() -> None:
+    rows = arc(np.linspace(0, 1, 20))
+    bad: dict[str, Any] = {
+        "core_share": 1.5,
+        "noise": 1.0,
+        "absorb": 0,
+        "penalty": 0,
+        "neighbours": 0,
+        "steps": -1,
+    }
+    for name, value in bad.items():
+        with pytest.raises(vecaf.InputError, match=name):
+            vecaf.select(rows, 3, "bilaf", **{name: value})
