@@ -1,0 +1,160 @@
+"""The studio for programs: the README's examples run as they stand, and what the API refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.api import MAX_JSON
+from tests.finished import new_studio
+
+ROOT = Path(__file__).resolve().parents[2]
+HEADING = "## From a program"
+START_SECONDS = 90
+
+
+def examples(text: str) -> list[tuple[str, str]]:
+    """(language, code) of the fenced blocks below the heading, up to the next one."""
+    _, found, rest = text.partition(f"\n{HEADING}\n")
+    assert found, f"The README has no '{HEADING}'."
+    section = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+    return re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Live:
+    port: int
+    folder: Path  # where a person's programs run; it holds image.jpg
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """`python -m app` with its worker on a home that holds one dataset."""
+    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("program")
+    store = new_studio(home)
+    shutil.copyfile(next((home / "drawn" / "disc").glob("*.png")), folder / "image.jpg")
+    store.close()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app", "--port", str(port), "--home", str(home), "--no-demo"]
+    environment = os.environ | {"DATABASE_URL": "", "VECAF_DEVICE": "cpu"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    found = Live(port, folder)
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            found.get("/healthz")
+            break
+        except OSError:
+            assert time.monotonic() < end and process.poll() is None, "The server did not start."
+            time.sleep(0.3)
+    yield found
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+
+
+def test_the_readmes_examples_run(live: Live) -> None:
+    """One after the other, each in a process of its own, as a reader would paste them."""
+    found = examples((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [language for language, _ in found] == ["python", "bash", "python"]
+    printed = []
+    for language, code in found:
+        assert "http://127.0.0.1:7860" in code or language == "bash"
+        code = code.replace("127.0.0.1:7860", f"127.0.0.1:{live.port}")
+        command = [sys.executable, "-"] if language == "python" else ["bash", "-e"]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            command, input=code, cwd=live.folder, env=os.environ | {"PATH": path},
+            capture_output=True, text=True, timeout=400,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+
+    assert "finished" in printed[0] and "'labeled': 8" in printed[0]
+    run = live.get("/api/v1/runs")["runs"][0]
+    assert (run["state"], run["dataset"], run["rounds_done"]) == ("finished", "shapes", 1)
+    answers = [printed[0].splitlines()[-1], printed[2].splitlines()[0]]
+    assert answers[0] == answers[1]  # the same model, asked in two ways
+    best = re.search(r"'name': '(\w+)'", answers[0])
+    alone = json.loads(printed[1])["classes"]
+    assert best is not None and best[1] == next(iter(alone))
+    assert printed[2].splitlines()[1] == f"/api/v1/runs/{run['run']}/model"
+
+    receipt = live.get(f"/api/v1/runs/{run['run']}/files/receipt.json")
+    assert len(receipt["picks"][0]["sha256"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("GET", "/runs/99", None, 404, "no run 99"),
+        ("GET", "/runs/x", None, 404, "no such thing"),
+        ("GET", "/nothing", None, 404, "no such endpoint"),
+        ("DELETE", "/runs", None, 404, "no such endpoint"),
+        ("GET", "/runs/99/model", None, 404, "no run 99"),
+        ("GET", "/runs/99/files/..%2F..%2Fstudio.db", None, 404, "no"),
+        ("GET", "/runs/99/predict?image=1", None, 503, "without the process"),
+        ("POST", "/runs", b"{", 400, "not valid JSON"),
+        ("POST", "/runs", b"[" * 50_000, 400, "not valid JSON"),
+        ("POST", "/runs", b"[]", 400, '"dataset"'),
+        ("POST", "/runs", b" " * (MAX_JSON + 1), 400, "too long"),
+        ("POST", "/runs", b'{"dataset": "secret"}', 404, "no dataset called 'secret'"),
+        ("POST", "/runs", b'{"dataset": "pets", "evil": 1}', 400, "Unknown setting 'evil'"),
+        ("POST", "/runs", b'{"dataset": "pets", "budget": "999"}', 400, "can be picked"),
+        ("POST", "/runs/99/cancel", None, 404, "no run 99"),
+        ("POST", "/runs/1/predict", b"", 400, "no image in the request"),
+        ("POST", "/runs/1/predict", b"<svg>", 400, "an SVG or XML file"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(
+    client: TestClient, method: str, path: str, body: bytes | None, status: int, words: str
+) -> None:
+    answer = client.request(method, f"/api/v1{path}", content=body)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    assert "Traceback" not in answer.text and str(ROOT) not in answer.text
+
+
+def test_only_own_things_are_listed(client: TestClient) -> None:
+    names = [d["name"] for d in client.get("/api/v1/datasets").json()["datasets"]]
+    assert names == ["pets"]
+    assert set(client.get("/api/v1").json()) == {"endpoints"}
+
+
+def test_a_page_elsewhere_may_not_launch(client: TestClient) -> None:
+    settings = json.dumps({"dataset": "pets", "budget": "2", "rounds": 1})
+    foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
+    assert client.post("/api/v1/runs", content=settings, headers=foreign).status_code == 403
+    assert client.get("/api/v1/runs").json() == {"runs": []}
+    launched = client.post("/api/v1/runs", content=settings)  # a program sends no such header
+    assert launched.status_code == 201
+    run = launched.json()["run"]
+    assert client.post(f"/api/v1/runs/{run}/cancel").json()["state"] == "canceled"
+
+
+def test_only_the_documented_endpoints_are_open_to_clients(client: TestClient) -> None:
+    named = client.get("/gradio_api/info").json()["named_endpoints"]
+    assert set(named) == {
+        "/datasets", "/runs", "/run", "/launch_run", "/cancel_run", "/predict", "/model_files",
+    }  # fmt: skip
