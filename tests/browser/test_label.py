@@ -1,0 +1,133 @@
+"""Label: by keyboard, through a break of the connection and a reload, to the run's launch."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Server, ended, shapes, wait_for
+from vecaf.settings import Settings
+from vecaf.store import Store, dataset_named
+from vecaf.store.columns import read_columns
+from vecaf.store.subsets import add_subset
+
+NAME = "bare shapes"
+KINDS = ["circle", "square", "triangle"]
+
+
+@pytest.fixture(scope="module")
+def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a labelling task of eight images, of an upload without labels."""
+    folder = tmp_path_factory.mktemp("bare")
+    with (
+        zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as told,
+        zipfile.ZipFile(folder / "bare.zip", "w") as out,
+    ):
+        for name in told.namelist():
+            out.writestr(Path(name).name, told.read(name))
+    address = f"{server.url}/upload?{urllib.parse.urlencode({'name': NAME})}"
+    request = urllib.request.Request(address, (folder / "bare.zip").read_bytes(), method="POST")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert json.load(answer)["import"]
+    wait_for(lambda: ended(server, "import", NAME), 120, "the import to finish")
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
+    with store.write() as session:
+        me = store.owner()
+        dataset_id = dataset_named(session, me, NAME).id
+        columns = read_columns(session, me, dataset_id)
+        pool = columns.ids[columns.splits == 0]
+        step = max(1, len(pool) // 8)
+        ids = pool[::step][:8].tolist()
+        subset = add_subset(session, me, dataset_id, "eight", "selection", ids, facts={"seed": 1})
+        path = f"/label?dataset={dataset_id}&subset={subset.id}"
+    store.close()
+    return path
+
+
+def key_for(page: Any) -> str:
+    """The number of the class that the shown image's file name tells."""
+    name = page.locator(".label-one img").get_attribute("alt")
+    return str(1 + next(i for i, kind in enumerate(KINDS) if name.startswith(kind)))
+
+
+def test_a_task_is_done_by_keyboard_and_launches_a_run(
+    open_page: Callable[..., Any], task: str
+) -> None:
+    page = open_page(task)
+    page.locator(".label-first textarea").fill("circle, square")
+    page.get_by_role("button", name="Start labelling").click()
+    done = page.locator(".label-head .progress-words")
+    expect(done).to_contain_text("0 of 8")
+    page.locator("[name=filter]").fill("triangle")  # a class that was forgotten
+    page.keyboard.press("Enter")
+    expect(done).to_contain_text("1 of 8 labelled")
+    page.locator(".label-one").press("u")
+    expect(done).to_contain_text("0 of 8 labelled")
+    expect(page.locator(".label-classes button")).to_have_count(3)
+
+    for number in range(1, 4):
+        page.keyboard.press(key_for(page))
+        expect(done).to_contain_text(f"{number} of 8 labelled")
+    first = page.locator(".label-one img").get_attribute("alt")
+    page.keyboard.press("s")
+    expect(page.locator(".label-one img")).not_to_have_attribute("alt", str(first))
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".label-one img")).to_have_attribute("alt", str(first))
+
+    page.context.set_offline(True)
+    page.keyboard.press(key_for(page))
+    expect(done).to_contain_text("4 of 8 labelled")  # shown at once
+    expect(page.locator(".labeller [role=alert]")).to_contain_text("nothing is lost")
+    expect(done).to_contain_text("1 being saved")
+    page.context.set_offline(False)
+    page.reload()  # before it was tried again
+    expect(done).to_contain_text("4 of 8 labelled")
+    expect(done).to_contain_text("saved")
+
+    suggestion = page.locator(".label-suggestion")
+    expect(suggestion).to_contain_text("Suggested:", timeout=120_000)
+    page.locator(".label-one").focus()
+    page.keyboard.press("Enter")
+    expect(done).to_contain_text("5 of 8 labelled")
+
+    page.get_by_role("button", name="Grid").click()
+    tiles = page.locator(".label-tile select")
+    expect(tiles).to_have_count(8)
+    tiles.first.select_option(label="square")
+    expect(done).to_contain_text("6 of 8 labelled")
+    page.get_by_role("button", name="Accept all 2").click()
+    expect(done).to_contain_text("8 of 8 labelled")
+    page.get_by_role("button", name="Undo").click()  # both at once
+    expect(done).to_contain_text("6 of 8 labelled")
+    page.get_by_role("button", name="Accept all 2").click()
+
+    launch = page.get_by_role("button", name="Launch the run")
+    expect(launch).to_be_visible()
+    expect(page.get_by_role("link", name="Choose its settings first")).to_have_attribute(
+        "href", f"/finetune?dataset={task.split('=')[1].split('&')[0]}&subset=eight"
+    )
+    launch.click()
+    page.wait_for_url("**/runs?run=*")
+
+
+@pytest.mark.parametrize("path", ["task", "list"])
+def test_nothing_scrolls_sideways_on_a_telephone(
+    open_page: Callable[..., Any], task: str, path: str
+) -> None:
+    page = open_page(task if path == "task" else task.partition("&")[0], width=390, height=844)
+    expect(page.locator(".label-one, .label-first, .saved").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if path == "list":
+        page.get_by_role("button", name="No, thanks").click()  # the tour's offer
+        page.locator("[name=count]").fill("3")
+        page.get_by_role("button", name="Label a random test sample").click()
+        expect(page.locator("h1")).to_have_text("test sample of 3")
+        expect(page.locator(".label-head .progress-words")).to_contain_text("0 of 3")
