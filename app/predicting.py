@@ -73,7 +73,7 @@ def routes(studio: Studio) -> APIRouter:
         ids = {entry["id"] for name in ("nearest", "toward", "against") for entry in answer[name]}
         with studio.store.read() as session:
             samples, classes = samples_of_run(session, user, run_id, ids)
-        return JSONResponse({"html": predict_view.result(run_id, answer, samples, classes)})
+        return JSONResponse({"html": predict_view.result(answer, samples, classes)})
 
     @router.get("/predict/{run_id}")
     def sample(run_id: Id, image: int, request: Request) -> JSONResponse:

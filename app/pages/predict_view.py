@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app import markup as m
@@ -107,9 +107,7 @@ def _ask(run_id: int, tries: Sequence[Sample], image: Sample | None) -> str:
     )
 
 
-def result(
-    run_id: int, answer: Mapping[str, Any], samples: Mapping[int, Sample], classes: Sequence[str]
-) -> str:
+def result(answer: Mapping[str, Any], samples: Mapping[int, Sample], classes: Sequence[str]) -> str:
     """The answer to one image: classes, the nearest training images, what the answer rests on."""
     best = answer["classes"][0]
     rows = "".join(
@@ -124,10 +122,9 @@ def result(
         if answer["trained_on_it"]
         else ""
     )
-    nearest = _wall(run_id, answer["nearest"], "similarity", samples, classes, lambda v: f"{v:.2f}")
+    nearest = _wall(answer["nearest"], "similarity", samples, classes, lambda v: f"{v:.2f}")
     toward, against = (
-        _wall(run_id, answer[name], "share", samples, classes, m.percent)
-        for name in ("toward", "against")
+        _wall(answer[name], "share", samples, classes, m.percent) for name in ("toward", "against")
     )
     name = m.text(best["name"])
     against_piece = (
@@ -148,12 +145,11 @@ def result(
 
 
 def _wall(
-    run_id: int,
     entries: Sequence[Mapping[str, Any]],
     value: str,
     samples: Mapping[int, Sample],
     classes: Sequence[str],
-    words: Any,
+    words: Callable[[float], str],
 ) -> str:
     pieces = []
     for entry in entries:

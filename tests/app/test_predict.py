@@ -1,0 +1,160 @@
+"""The Predict page: what it says, what it refuses, and that a dropped image is not kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app import predicting
+from app.pages import predict, predict_view
+from app.predicting import predict_bytes
+from app.studio import Studio
+from tests.app.conftest import BASE, picture
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, UnavailableError
+from vecaf.store import FINISHED, Run, Sample, dataset_named
+
+ANSWER: dict[str, Any] = {
+    "classes": [{"name": "<i>cat</i>", "share": 0.9}, {"name": "dog", "share": 0.1}],
+    "nearest": [{"id": 1, "similarity": 0.5}],
+    "toward": [{"id": 1, "share": 0.7}, {"id": 10**9, "share": 0.3}],
+    "against": [],
+    "training": 12,
+    "trained_on_it": False,
+}
+
+
+class Desk:
+    """Stands in for the process that asks models; remembers what it was asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.seen: list[bytes] = []
+        self.error = error
+
+    def ask(self, name: str, **question: Any) -> dict[str, Any]:
+        self.asked.append({"name": name, **question})
+        if "path" in question:
+            self.seen.append(Path(question["path"]).read_bytes())
+        if self.error is not None:
+            raise self.error
+        return ANSWER
+
+
+@pytest.fixture(scope="module")
+def run_id(studio: Studio) -> int:
+    """A finished run on the owner's dataset, without its files."""
+    owner = studio.store.owner()
+    with studio.store.write() as session:
+        dataset = dataset_named(session, owner, "pets")
+        run = Run(
+            owner_id=owner, dataset_id=dataset.id, name="a <b>run</b>", state=FINISHED, seed=0,
+            config=RunConfig(dataset="pets").as_dict(),
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        return run.id
+
+
+def page(studio: Studio, **values: object) -> str:
+    given = {name: str(value) for name, value in values.items()}
+    return predict._page(studio, studio.store.owner(), given, "127.0.0.1:7860")
+
+
+def asking(studio: Studio, desk: Desk) -> Studio:
+    return replace(studio, desk=desk)  # type: ignore[arg-type]
+
+
+def test_the_newest_finished_run_is_offered(studio: Studio, run_id: int) -> None:
+    shown = page(studio)
+    assert f'data-predict="{run_id}"' in shown
+    assert "a &lt;b&gt;run&lt;/b&gt;" in shown and "<b>run</b>" not in shown
+    assert f"http://127.0.0.1:7860/api/v1/runs/{run_id}/predict" in shown
+    assert shown.count('data-key="try-') > 0
+    assert "data-image" not in shown
+
+
+def test_an_image_in_the_address_is_shown(studio: Studio, run_id: int) -> None:
+    assert 'data-image="1" data-src="/image/1?v=' in page(studio, run=run_id, image=1)
+
+
+def test_what_is_not_there_or_not_ones_own_is_said(studio: Studio, run_id: int) -> None:
+    assert "There is no run 999" in page(studio, run=999)
+    assert "There is no image 13" in page(studio, run=run_id, image=13)  # a stranger's
+    with studio.store.write() as session:
+        run = session.get_one(Run, run_id)
+        run.state = "running"
+    assert "has not finished" in page(studio, run=run_id)
+    assert "No finished run yet" in page(studio)
+    with studio.store.write() as session:
+        session.get_one(Run, run_id).state = FINISHED
+
+
+def test_an_answer_escapes_names_and_skips_images_that_are_gone(studio: Studio) -> None:
+    with studio.store.read() as session:
+        sample = session.get_one(Sample, 1)
+    html = predict_view.result(ANSWER, {1: sample}, ["<i>cat</i>", "dog"])
+    assert "<i>cat" not in html
+    assert html.count('data-key="1"') == 2 and str(10**9) not in html
+    assert "pull away" not in html
+    own = predict_view.result({**ANSWER, "trained_on_it": True}, {}, [])
+    assert "trained on this very image" in own
+
+
+def test_a_dropped_image_is_asked_about_and_forgotten(studio: Studio, run_id: int) -> None:
+    desk = Desk()
+    content = picture((200, 10, 10))
+    assert predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content) == ANSWER
+    assert desk.seen[0].startswith(b"\x89PNG")
+    assert not Path(desk.asked[0]["path"]).exists()
+    failing = Desk(InputError("no"))
+    with pytest.raises(InputError):
+        predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content)
+    assert not list(studio.settings.uploads.iterdir())
+
+
+def test_the_gate_is_asked_as_whoever_sends_it(studio: Studio, run_id: int) -> None:
+    desk = Desk()
+    predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0)))
+    assert (desk.asked[0]["user"], desk.asked[0]["run_id"]) == (2, run_id)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"%PDF-1.7", "a PDF file"),
+        (picture((9, 9, 9))[:-30], "truncated"),
+        (b"\xff\xd8\xff\xe0", "truncated"),
+    ],
+)
+def test_what_is_no_image_never_reaches_the_desk(
+    studio: Studio, run_id: int, content: bytes, words: str
+) -> None:
+    desk = Desk()
+    with pytest.raises(InputError, match=words):
+        predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content)
+    assert not desk.asked
+
+
+def test_too_large_a_body_is_cut_off(
+    client: TestClient, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "MAX_BYTES", 1024**2)
+    answer = client.post(f"/predict/{run_id}", content=b"\xff" * (1024**2 + 1))
+    assert answer.status_code == 400
+    assert "more than 1 MB" in answer.json()["error"]
+
+
+def test_without_a_desk_it_is_said(studio: Studio, run_id: int) -> None:
+    with pytest.raises(UnavailableError, match="without the process"):
+        predicting.predict_sample(studio, studio.store.owner(), run_id, 1)
+
+
+def test_a_run_without_its_files_has_no_download(client: TestClient, run_id: int) -> None:
+    for path in ("model", "files", "files/receipt.json", "files/..%2Fstudio.db"):
+        answer = client.get(f"{BASE}/download/run/{run_id}/{path}")
+        assert answer.status_code in (400, 404)
