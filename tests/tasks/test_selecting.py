@@ -118,10 +118,16 @@ def test_a_selection_is_what_a_run_and_the_command_line_pick(
     assert explained.ids == picked
     assert result["picks"] == 8 and result["taken"] == 0 and result["unlabeled"] == 0
 
+    assert command_line(monkeypatch, store, "labelled", "--strategy", strategy) == picked
+
+
+def command_line(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, *more: str) -> list[int]:
+    """What `python -m vecaf select` picks with the settings of PARAMS."""
     monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
-    arguments = ["select", "labelled", "--budget", "8", "--strategy", strategy, "--seed", "3"]
-    said = CliRunner().invoke(app, [*arguments, "--json"])
-    assert json.loads(said.stdout)["ids"] == picked
+    words = ["select", name, "--budget", "8", "--seed", "3", *more, "--json"]
+    said = CliRunner().invoke(app, words)
+    ids: list[int] = json.loads(said.stdout)["ids"]
+    return ids
 
 
 def test_each_pick_has_its_reasons(store: Store) -> None:
@@ -185,13 +191,16 @@ def test_what_cannot_be_selected_is_said(store: Store, tmp_path: Path) -> None:
     assert read_picks(tmp_path) is None
 
 
-def test_an_unlabelled_upload_goes_round_the_loop(store: Store) -> None:
+def test_an_unlabelled_upload_goes_round_the_loop(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Select → label → run → select again, based on that run → label → run on both."""
     me, bare = store.owner(), id_of(store, "bare")
     _, explained, result = select(store, "bare")
     assert result["unlabeled"] == 8 and result["taken"] == 0
     assert not result["text"] and explained.captions is None  # nothing to name images by yet
 
+    assert command_line(monkeypatch, store, "bare") == explained.ids
     first = signed_off(store, "first picks")
     label(store, first)
     with store.write() as session:
@@ -208,6 +217,7 @@ def test_an_unlabelled_upload_goes_round_the_loop(store: Store) -> None:
     _, again, result = select(store, "bare", run=run_id, revision=revision)
     assert result["taken"] == 8 and set(again.taken) == set(explained.ids)
     assert not set(again.ids) & set(explained.ids)
+    assert command_line(monkeypatch, store, "bare", "--after", str(run_id)) == again.ids
     assert again.losses is not None and all(loss >= 0 for loss in again.losses)
     assert again.captions is not None and {source for _, source in again.captions} == {"look"}
 
