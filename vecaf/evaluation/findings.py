@@ -124,32 +124,26 @@ def label_errors(
                    can't be judged has a column of zeros
     near           (n, k), each row's nearest others
 
-    Confident learning (Northcutt, Jiang & Chuang 2021, JAIR 70): a class's threshold t_j is the
-    mean probability that its own images give it. An image counts for the class of highest
-    probability among those above their threshold; where that is not its label, the label is
-    suspect. Here, more than `agreement` of the labelled neighbours that have either of the two must
-    have the other one. Ordered by the difference of the two probabilities.
+    Confident learning (Northcutt, Jiang & Chuang 2021, JAIR 70, "prune by noise rate"): a class's
+    threshold is the mean probability that its own images give it. An image counts for the class of
+    highest probability among those above their threshold. How many of class i's images count for j
+    estimates how many labels i ought to be j; so many are suspect, those that prefer j most. Here,
+    more than `agreement` of the labelled neighbours that have one of the two must have j as well.
+    Ordered by the difference of the two probabilities.
     """
-    classes = probabilities.shape[1]
-    thresholds = np.full(classes, np.inf)
-    for number in range(classes):
-        own = labels == number
-        if own.any() and probabilities[:, number].any():
-            thresholds[number] = probabilities[own, number].mean()
-    above = np.where(probabilities >= thresholds, probabilities, -1.0)
-    counted = above.argmax(axis=1)
-    judged = (labels >= 0) & (above.max(axis=1) > 0) & np.isfinite(thresholds[labels])
-    found = []
-    for row in np.flatnonzero(judged & (counted != labels)):
-        label, suggested = int(labels[row]), int(counted[row])
-        around = near[row][labels[near[row]] >= 0]
-        agreeing = around[labels[around] == suggested]
-        opposed = int((labels[around] == label).sum())
-        if len(agreeing) <= agreement * (len(agreeing) + opposed):
-            continue
-        found.append(
-            LabelError(
-                row=int(row),
+    found: dict[int, LabelError] = {}
+    for label, suggested, number in _mistaken(labels, probabilities):
+        rows = np.flatnonzero(labels == label)
+        margin = probabilities[rows, suggested] - probabilities[rows, label]
+        for place in np.argsort(-margin, kind="stable")[:number]:
+            row = int(rows[place])
+            around = near[row][labels[near[row]] >= 0]
+            agreeing = around[labels[around] == suggested]
+            opposed = int((labels[around] == label).sum())
+            if margin[place] <= 0 or len(agreeing) <= agreement * (len(agreeing) + opposed):
+                continue
+            error = LabelError(
+                row=row,
                 label=label,
                 suggested=suggested,
                 confidence=float(probabilities[row, suggested]),
@@ -157,5 +151,24 @@ def label_errors(
                 agreeing=len(agreeing) / len(around),
                 neighbours=agreeing[:EVIDENCE].tolist(),
             )
-        )
-    return sorted(found, key=lambda error: (error.own - error.confidence, error.row))
+            if row not in found or found[row].confidence < error.confidence:
+                found[row] = error
+    return sorted(found.values(), key=lambda error: (error.own - error.confidence, error.row))
+
+
+def _mistaken(labels: Rows, probabilities: Floats) -> list[tuple[int, int, int]]:
+    """(class i, class j, how many labels i ought to be j), by the normalised confident joint."""
+    judged = [k for k in range(probabilities.shape[1]) if probabilities[:, k].any()]
+    thresholds = np.full(probabilities.shape[1], np.inf, np.float32)
+    for k in judged:
+        thresholds[k] = probabilities[labels == k, k].mean()
+    above = np.where(probabilities >= thresholds, probabilities, -1)
+    out = []
+    for label in judged:
+        own = above[labels == label]
+        counts = np.bincount(own.argmax(axis=1)[own.max(axis=1) > 0], minlength=above.shape[1])
+        share = counts / max(1, counts.sum())
+        for suggested in np.flatnonzero(counts):
+            if suggested != label:
+                out.append((label, int(suggested), int(np.ceil(share[suggested] * len(own)))))
+    return out

@@ -1,0 +1,44 @@
+"""A home with two people's datasets, and the desk in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from app.desk import DeskKeeper
+from tests.shapes import write_shapes
+from vecaf.datasets import import_dataset
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Store, User, dataset_named
+
+STRANGERS = "not yours"
+
+
+@pytest.fixture(scope="package")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    home = tmp_path_factory.mktemp("home")
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
+    write_shapes(home / "upload", 60)
+    import_dataset(store, home / "upload", "shapes", user_id=store.owner())
+    with store.write() as session:
+        stranger = User(name="stranger")
+        session.add(stranger)
+        session.flush()
+        stranger_id = stranger.id
+    import_dataset(store, home / "upload", STRANGERS, user_id=stranger_id)
+    return store
+
+
+@pytest.fixture(scope="package")
+def dataset(store: Store) -> Dataset:
+    with store.read() as session:
+        return dataset_named(session, store.owner(), "shapes")
+
+
+@pytest.fixture(scope="package")
+def keeper(store: Store) -> Iterator[DeskKeeper]:
+    keeper = DeskKeeper({**os.environ, **store.settings.as_environment(), "OMP_NUM_THREADS": "1"})
+    yield keeper
+    keeper.stop()

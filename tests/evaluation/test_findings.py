@@ -1,0 +1,148 @@
+"""Planted duplicates, outliers and wrong labels are found, and little else is."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from vecaf.encoders.embedding import unit_rows
+from vecaf.evaluation.findings import label_errors, near_duplicates, outliers
+from vecaf.evaluation.held_out import held_out_probabilities
+from vecaf.evaluation.neighbours import graph
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+CLASSES = 4
+
+
+def dataset(n: int = 400, seed: int = 0, spread: float = 0.22) -> tuple[Floats, Rows]:
+    """Unit rows of four classes that overlap a little, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % CLASSES
+    centres = unit_rows(rng.normal(size=(CLASSES, 16)).astype(np.float32))
+    noise = rng.normal(scale=spread, size=(n, 16)).astype(np.float32)
+    return unit_rows(centres[labels] + noise), labels
+
+
+def test_equal_files_and_near_ones_are_grouped() -> None:
+    space, _ = dataset()
+    keys = [str(row) for row in range(len(space))]
+    space[[7, 300]], keys[7], keys[300] = space[40], keys[40], keys[40]
+    space[11] = unit_rows(space[12:13] + 0.02 * space[13:14])[0]
+    near, cosine = graph(space)
+    exact, close = near_duplicates(keys, near, cosine, threshold=0.99)
+    assert (exact.rows, exact.exact) == ([7, 40, 300], True)
+    assert (close.rows, close.exact) == ([11, 12], False)
+    assert 0.99 <= close.cosine < 1
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=25))
+@settings(deadline=None)
+def test_groups_are_the_connected_ones(pairs: list[tuple[int, int]]) -> None:
+    near, cosine = np.zeros((30, 30), np.int64), np.zeros((30, 30), np.float32)
+    near[:] = np.arange(30)
+    linked = np.eye(30, dtype=bool)
+    for one, other in pairs:
+        if one != other:
+            cosine[one, other] = 1
+            linked[one, other] = linked[other, one] = True
+    for _ in range(5):
+        linked = linked @ linked
+    groups = near_duplicates([str(row) for row in range(30)], near, cosine)
+    expected = {tuple(np.flatnonzero(row)) for row in linked if row.sum() > 1}
+    assert {tuple(group.rows) for group in groups} == expected
+
+
+def test_many_equal_files_are_one_group() -> None:
+    near, cosine = graph(np.tile(unit_rows(np.ones((1, 4), np.float32)), (50, 1)))
+    (group,) = near_duplicates(["same"] * 50, near, cosine)
+    assert group.rows == list(range(50)) and group.exact
+
+
+def test_an_image_unlike_all_others_is_an_outlier() -> None:
+    space, _ = dataset()
+    space[123] = -space.mean(axis=0)
+    near, cosine = graph(unit_rows(space))
+    found = outliers(near, cosine)
+    assert found[0].row == 123 and found[0].distance > 0.8
+    assert len(found) <= 4  # the share
+    assert found[0].neighbours == near[123, :5].tolist()
+    assert [item.distance for item in found] == sorted((f.distance for f in found), reverse=True)
+
+
+def test_a_dataset_without_outliers_has_none() -> None:
+    circle = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    space = np.stack([np.cos(circle), np.sin(circle)], axis=1).astype(np.float32)
+    assert outliers(*graph(space)) == []
+    assert outliers(*graph(space[:2])) == []
+
+
+def errors_of(space: Floats, labels: Rows, classes: int = CLASSES) -> dict[int, int]:
+    near, _ = graph(space)
+    probabilities = held_out_probabilities(space, labels, classes)
+    return {item.row: item.suggested for item in label_errors(labels, probabilities, near)}
+
+
+def test_planted_label_errors_are_found_with_the_right_label() -> None:
+    space, truth = dataset()
+    rng = np.random.default_rng(3)
+    wrong = rng.choice(len(space), 30, replace=False)
+    labels = truth.copy()
+    labels[wrong] = (truth[wrong] + rng.integers(1, CLASSES, 30)) % CLASSES
+    found = errors_of(space, labels)
+    hits = set(found) & set(wrong.tolist())
+    assert len(hits) >= 27  # of 30
+    assert len(found) - len(hits) <= 3
+    assert all(found[row] == truth[row] for row in hits)
+
+
+def test_right_labels_are_left_alone() -> None:
+    space, labels = dataset(spread=0.1)
+    assert errors_of(space, labels) == {}
+
+
+def test_evidence_is_what_it_says() -> None:
+    space, truth = dataset()
+    labels = truth.copy()
+    labels[8] = 1  # of class 0
+    near, _ = graph(space)
+    probabilities = held_out_probabilities(space, labels, CLASSES)
+    (found,) = (item for item in label_errors(labels, probabilities, near) if item.row == 8)
+    assert (found.label, found.suggested) == (1, 0)
+    assert found.confidence == probabilities[8, 0] and found.own == probabilities[8, 1]
+    assert set(labels[found.neighbours]) == {0} and set(found.neighbours) <= set(near[8])
+    assert found.agreeing == (labels[near[8]] == 0).mean()
+
+
+def test_images_without_a_label_and_tiny_classes_are_not_judged() -> None:
+    space, truth = dataset()
+    labels = truth.copy()
+    labels[truth == 0] = -1
+    labels[np.flatnonzero(truth == 1)[3:]] = 2  # three of class 1 are left
+    found = errors_of(space, labels)
+    assert all(labels[row] not in (-1, 1) for row in found)
+    assert not {0, 1} & set(found.values())
+
+
+def test_without_two_classes_nothing_is_said() -> None:
+    space, _ = dataset(40)
+    for labels in (np.full(40, -1), np.zeros(40, np.int64)):
+        assert_array_equal(held_out_probabilities(space, labels, CLASSES), 0)
+        assert errors_of(space, labels) == {}
+    assert errors_of(space, np.full(40, -1), classes=0) == {}
+
+
+def test_a_row_is_judged_by_a_head_that_has_not_seen_its_label() -> None:
+    # Labels that are noise: who has seen them beats chance by far in 16 dimensions of 60 rows.
+    rng = np.random.default_rng(0)
+    accuracy = []
+    for _ in range(20):
+        space = unit_rows(rng.normal(size=(60, 16)).astype(np.float32))
+        labels = rng.integers(0, 2, 60)
+        shares = held_out_probabilities(space, labels, 2)
+        assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+        accuracy.append((shares.argmax(axis=1) == labels).mean())
+    assert np.mean(accuracy) < 0.55

@@ -1,0 +1,84 @@
+"""Nearest rows are the nearest rows: against brute force, in blocks, from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from vecaf.encoders.embedding import unit_rows
+from vecaf.evaluation import neighbours
+from vecaf.evaluation.neighbours import graph, nearest, nearest_rows, top
+
+
+def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
+    return unit_rows(np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32))
+
+
+@given(n=st.integers(1, 80), k=st.integers(0, 90), seed=st.integers(0, 99), leave=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_nearest_is_what_sorting_everything_gives(n: int, k: int, seed: int, leave: bool) -> None:
+    space = unit(n, seed=seed)
+    query = unit(1, seed=seed + 1)[0]
+    left_out = n // 2 if leave else -1
+    rows, cosine = nearest(space, query, k, leave_out=left_out)
+    everything = np.argsort(-(space @ query), kind="stable")
+    expected = everything[everything != left_out][:k]
+    assert_array_equal(rows, expected)
+    assert_allclose(cosine, space[expected] @ query, atol=1e-6)
+
+
+@given(scores=st.lists(st.integers(-3, 3), max_size=40), k=st.integers(-1, 45))
+def test_ties_go_to_the_first(scores: list[int], k: int) -> None:
+    values = np.array(scores, np.float32)
+    assert_array_equal(top(values, k), np.argsort(-values, kind="stable")[: max(k, 0)])
+
+
+def test_a_half_precision_file_is_searched_by_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = unit(500, 16)
+    np.save(tmp_path / "space.npy", space.astype(np.float16))
+    kept = np.load(tmp_path / "space.npy", mmap_mode="r")
+    monkeypatch.setattr(neighbours, "_BLOCK_ROWS", 64)
+    rows, cosine = nearest(kept, kept[123], 4, leave_out=123)
+    exact, exact_cosine = nearest(space, space[123], 4, leave_out=123)
+    assert_array_equal(rows, exact)
+    assert_allclose(cosine, exact_cosine, atol=2e-3)
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("k", [0, 1, 5, 99])
+def test_neighbours_of_every_row(own: bool, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = unit(60)
+    rows = space if own else unit(11, seed=5)
+    monkeypatch.setattr(neighbours, "_BLOCK_NUMBERS", 60 * 7)
+    seen: list[tuple[int, int]] = []
+    at, cosine = nearest_rows(
+        rows, space, k, own=own, progress=lambda done, total: seen.append((done, total))
+    )
+    similarity = rows @ space.T
+    if own:
+        np.fill_diagonal(similarity, -np.inf)
+    expected = np.argsort(-similarity, axis=1)[:, : min(k, 59 if own else 60)]
+    assert_array_equal(at, expected)
+    assert_allclose(cosine, np.take_along_axis(similarity, expected, axis=1), atol=1e-6)
+    assert not k or seen[-1] == (len(rows), len(rows))
+
+
+def test_many_rows_find_nearly_all_of_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = unit(600, 6)
+    exact, _ = graph(space, 10)
+    monkeypatch.setattr(neighbours, "EXACT_ROWS", 100)
+    found, cosine = graph(space, 10)
+    assert found.shape == cosine.shape == (600, 10)
+    recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact, strict=True)])
+    assert recall > 0.95
+    own = np.arange(600)[:, None]
+    assert not (found == own).any()
+    assert_allclose(cosine, np.einsum("nd,nkd->nk", space, space[found]), atol=1e-4)
