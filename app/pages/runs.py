@@ -10,7 +10,6 @@ from gradio.components.navbar import Navbar
 from app.components.chart import charts
 from app.components.live import NOTHING, live
 from app.components.sent import Sent, digest, only_new
-from app.explore import maps
 from app.pages import runs_view
 from app.pages.address import parameters, query_input, whole
 from app.pages.run_page import Pieces, RunPage
@@ -108,7 +107,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
             for name in ("model", "vlm", "image_size")
             if run.config.get(name, usual[name]) != usual[name]
         }
-        submit_task(studio.store, maps.KIND, run.dataset_id, params, user)
+        submit_task(studio.store, "map", run.dataset_id, params, user)
 
 
 def _list(studio: Studio, user: int) -> Pieces:

@@ -1,0 +1,159 @@
+"""The pages of a run and of a comparison, put together from rows and files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.components.sent import only_new
+from app.pages import compare, finetune_summary
+from app.pages.run_page import RunPage
+from app.pages.runs import _act
+from app.studio import Studio
+from vecaf.config import RunConfig
+from vecaf.errors import NotFoundError
+from vecaf.evaluation.predictions import Predictions, save_predictions
+from vecaf.store import TEST, Dataset, Round, Run, Sample, Selection, Task, User, dataset_named
+from vecaf.store.pages import run_mark
+from vecaf.store.tasks import latest_task
+
+
+@pytest.fixture(scope="module")
+def user(studio: Studio) -> int:
+    """The owner, with a finished run (1) of one round that takes one dog for a cat."""
+    owner = studio.store.owner()
+    with studio.store.write() as session:
+        dataset = dataset_named(session, owner, "pets")
+        rows = session.query(Sample).filter_by(dataset_id=dataset.id).order_by(Sample.id).all()
+        for place, row in enumerate(rows):
+            row.split = TEST if place % 2 else "train"
+        session.flush()
+        config = RunConfig(dataset="pets", budget="2", rounds=1).as_dict()
+        run = Run(owner_id=owner, dataset_id=dataset.id, name="r", seed=0, config=config,
+                  state="finished")  # fmt: skip
+        session.add(run)
+        session.flush()
+        session.add(Round(run_id=run.id, number=1, labeled=2, batches=4, val_accuracy=None,
+                          test_accuracy=5 / 6, confusion={"test": [[3, 0], [1, 2]]},
+                          seconds=2.0))  # fmt: skip
+        session.add(Selection(run_id=run.id, round=1, rank=0, sample_id=rows[0].id, scores={}))
+        ids = np.array([row.id for row in rows])
+        labels = np.array([row.label for row in rows])
+        assert run.id == 1
+    predicted = labels.astype(np.int16)
+    predicted[np.flatnonzero(labels == 1)[1]] = 0
+    ones = np.ones(len(ids), dtype=np.float32)
+    save_predictions(studio.settings.runs / "1", 1, Predictions(ids, predicted, ones, ones))
+    return owner
+
+
+def test_a_runs_page_shows_its_mistake_and_offers_a_baseline(studio: Studio, user: int) -> None:
+    pieces = RunPage(studio).pieces(user, 1, {"cell": "1-0"})
+    assert pieces.ended
+    assert "/finetune?clone=1" in pieces.top
+    assert "Queue a random baseline" in pieces.rest
+    assert "Make the map" in pieces.rest
+    assert pieces.rest.count('class="mistake"') == 3  # in its cell, and in both lists of mistakes
+    assert "dog taken for cat" in pieces.rest
+    without = RunPage(studio).pieces(user, 1, {"cell": "9-9"})
+    assert 'id="cell"' not in without.rest
+
+
+def test_nobody_elses_run_is_shown(studio: Studio, user: int) -> None:
+    with studio.store.read() as session:
+        stranger = session.query(User).filter_by(name="stranger").one().id
+    with pytest.raises(NotFoundError):
+        RunPage(studio).pieces(stranger, 1, {})
+    with pytest.raises(NotFoundError):
+        _act(studio, stranger, {"run": "1", "act": "baseline"})
+    pieces, ended = compare._pieces(studio, stranger, {"runs": "1"})
+    assert ended and "There is no run 1" in pieces["top"]
+
+
+def test_the_mark_changes_with_what_the_page_shows(studio: Studio, user: int) -> None:
+    def mark() -> tuple[object, ...]:
+        with studio.store.read() as session:
+            return run_mark(session, user, 1)
+
+    first = mark()
+    assert mark() == first
+    _act(studio, user, {"run": "1", "act": "map"})
+    second = mark()
+    assert second != first
+    with studio.store.read() as session:
+        task = latest_task(session, user, 1, "map")
+        assert task is not None and task.params == {}
+    assert "The map is being made" in RunPage(studio).pieces(user, 1, {}).rest
+    _act(studio, user, {"run": "1", "act": "baseline"})
+    assert mark() != second
+    assert "Random picks, run 2" in RunPage(studio).pieces(user, 1, {}).rest
+
+
+def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
+    with studio.store.write() as session:
+        random = RunConfig(dataset="pets", budget="2", rounds=1, strategy="random")
+        run = Run(owner_id=user, dataset_id=1, name="r", seed=0, config=random.as_dict(),
+                  state="finished")  # fmt: skip
+        session.add(run)
+        session.flush()
+        session.add(Round(run_id=run.id, number=1, labeled=2, batches=4, val_accuracy=None,
+                          test_accuracy=0.5, confusion={"test": []}, seconds=2.0))  # fmt: skip
+        runs = f"1,{run.id}"
+    pieces, ended = compare._pieces(studio, user, {"runs": runs})
+    assert ended
+    assert "83.3% against 50.0% with 2 labelled images" in pieces["top"]
+    assert 'value="50.0"' in pieces["rest"]  # the baseline's end is the target
+    assert '"target": 0.5' in pieces["curve"]
+    aimed, _ = compare._pieces(studio, user, {"runs": runs, "target": "90"})
+    assert aimed["rest"].count("not reached") == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"), [("3,1, 2", [3, 1, 2]), ("", []), ("x,-1,²,1e3", []), ("9" * 30, [])]
+)
+def test_runs_are_read_from_the_address(text: str, ids: list[int]) -> None:
+    assert compare.read_runs(text) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "target"), [("50", 0.5), ("nan", None), ("101", None), ("-1", None), ("x", None)]
+)
+def test_a_target_is_read_from_the_address(text: str, target: float | None) -> None:
+    assert compare.read_target(text) == target
+
+
+def test_only_what_is_new_is_sent() -> None:
+    values, names = only_new({}, {"top": "a", "rest": "b"})
+    assert values == ["a", "b"]
+    values, names = only_new(names, {"top": "a", "rest": "c"})
+    assert values[0] != "a" and values[1] == "c"
+
+
+def test_a_preview_goes_by_a_measurement_then_by_a_run(studio: Studio, user: int) -> None:
+    config = RunConfig(dataset="pets", budget="2", rounds=1)
+
+    def see(**changes: Any) -> tuple[finetune_summary.Preview, str]:
+        wanted = RunConfig.from_dict({**config.as_dict(), **changes})
+        with studio.store.read() as session:
+            dataset, sizes = finetune_summary.sizes_of(session, user, wanted)
+            assert isinstance(dataset, Dataset)
+            found = finetune_summary.preview(session, user, dataset, wanted, sizes)
+            return found, finetune_summary.card(wanted, sizes, found, "")
+
+    found, html = see()
+    assert found.source == "at the pace of run 1"
+    assert found.cost.seconds == pytest.approx(20 * 2.0 / 4)  # 20 batches at half a second
+    assert "Measure on this device" in html
+    found, html = see(mode="full")
+    assert found.cost.seconds is None and "not measured yet" in html
+    with studio.store.write() as session:
+        params = finetune_summary.probe_params(config)
+        speed = {"head_step": 0.01, "full_step": 0.0, "images_per_second": 10.0,
+                 "select_per_thousand": 0.0, "memory_bytes": 10**9, "feature_dim": 8}  # fmt: skip
+        session.add(Task(owner_id=user, dataset_id=1, kind="cost", params=params,
+                         state="finished", result=speed))  # fmt: skip
+    found, html = see()
+    assert "measured on this device" in html
+    assert "1.0 GB" in html
