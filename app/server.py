@@ -41,6 +41,7 @@ def build(studio: Studio) -> FastAPI:
 
     from app import (
         api,
+        datasets,
         downloads,
         explore,
         labelling,
@@ -83,6 +84,7 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    app.include_router(datasets.routes(studio))
     app.include_router(predicting.routes(studio))
     app.include_router(api.routes(studio))
     app.include_router(selecting.routes(studio))

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from app.studio import Studio
 from vecaf.datasets.names import dataset_name
+from vecaf.datasets.removing import finish_removals
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import disk_full_message
 from vecaf.store import ENDED, Import, Store
@@ -113,7 +114,9 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
 
 
 def sweep(studio: Studio) -> None:
-    """Remove what interrupted uploads left: parts, and archives that no import waits for."""
+    """Remove what interrupted uploads and deletions left: parts, archives that no import waits
+    for, files of datasets that are gone."""
+    finish_removals(studio.store)
     folder = studio.settings.uploads
     if not folder.is_dir():
         return

@@ -172,12 +172,12 @@
     watch("value", show);
     show();
     const act = (data) => trigger("act", { ...data, query: location.search });
-    root.addEventListener("submit", (event) => {
+    root.addEventListener("submit", async (event) => {
       const form = event.target.closest("form[data-act]");
       if (!form) return;
       event.preventDefault();
-      if (form.dataset.sure && !confirm(form.dataset.sure)) return;
-      act({ ...form.dataset, ...Object.fromEntries(new FormData(form, event.submitter)) });
+      const data = { ...form.dataset, ...Object.fromEntries(new FormData(form, event.submitter)) };
+      if (await studio.sure(form)) act(data);
     });
     root.addEventListener("change", (event) => {
       const field = event.target.closest("[data-change]"); // its value goes out as it changes
@@ -185,10 +185,10 @@
       const jump = event.target.closest("select[data-jump]"); // its value is an address
       if (jump) studio.go(jump.value);
     });
-    root.addEventListener("click", (event) => {
+    root.addEventListener("click", async (event) => {
       const button = event.target.closest("[data-act]:not(form)");
       if (button) {
-        if (button.dataset.sure && !confirm(button.dataset.sure)) return;
+        if (!(await studio.sure(button))) return;
         button.setAttribute("aria-busy", "true");
         act(button.dataset);
         return;

@@ -1,6 +1,7 @@
 /* The drop zone: choose or drop a zip, name the dataset, watch the bytes go, cancel. */
 studio.upload = (element, trigger) => {
   "use strict";
+  const HAND_OVER = 8000; // milliseconds
   const zone = element.querySelector(".drop");
   const input = zone.querySelector("input[type=file]");
   const form = zone.querySelector("form");
@@ -9,8 +10,10 @@ studio.upload = (element, trigger) => {
   const problem = zone.querySelector(".drop-problem");
   const bar = zone.querySelector("progress");
   const words = zone.querySelector(".drop-words");
+  const doing = zone.querySelector(".drop-doing");
   let file = null;
   let request = null;
+  let arrived = null; // the import that the upload has become, until its own card shows
 
   const bytes = (count) => {
     for (const unit of ["B", "kB", "MB"]) {
@@ -25,14 +28,14 @@ studio.upload = (element, trigger) => {
     problem.hidden = !sentence;
   };
   const reset = () => {
-    file = request = null;
+    file = request = arrived = null;
     input.value = "";
     state("empty");
   };
 
   const choose = async (candidate) => {
     say("");
-    if (!candidate || request) return;
+    if (!candidate || request || arrived) return;
     const magic = new Uint8Array(await candidate.slice(0, 2).arrayBuffer().catch(() => new ArrayBuffer(0)));
     if (magic[0] !== 0x50 || magic[1] !== 0x4b) {
       reset();
@@ -50,6 +53,30 @@ studio.upload = (element, trigger) => {
     name.select();
   };
 
+  /* One card all along: when every byte is there, it waits here until the import's card takes over. */
+  const phase = (sent) => {
+    doing.textContent = sent ? "Looking at the images" : "Uploading";
+    zone.querySelector(".drop-step-1").classList.toggle("done", sent);
+    zone.querySelector(`.drop-step-${sent ? 1 : 2}`).removeAttribute("aria-current");
+    zone.querySelector(`.drop-step-${sent ? 2 : 1}`).setAttribute("aria-current", "step");
+    zone.querySelector(".drop-hint").hidden = sent;
+    if (!sent) return;
+    words.textContent = "";
+    bar.removeAttribute("value");
+  };
+  const handOver = () => { if (arrived) reset(); };
+  document.addEventListener("studio:shown", () => {
+    if (arrived && document.querySelector(`[data-key="import-${arrived}"]`)) handOver();
+  });
+
+  /* A page that is left while bytes go loses them: the next one says so. */
+  const KEY = "studio-upload";
+  const remember = (value) => {
+    try {
+      if (value === null) sessionStorage.removeItem(KEY);
+      else sessionStorage.setItem(KEY, value);
+    } catch { /* private window: not kept */ }
+  };
   const send = async () => {
     say("");
     const query = new URLSearchParams({ name: name.value, bytes: file.size });
@@ -60,6 +87,9 @@ studio.upload = (element, trigger) => {
       return say("The studio does not answer. Is it still running?");
     }
     state("sending");
+    phase(false);
+    zone.querySelector(".drop-title").textContent = name.value;
+    remember(name.value);
     const begun = performance.now();
     request = new XMLHttpRequest();
     request.open("POST", `/upload?${query}`);
@@ -77,9 +107,14 @@ studio.upload = (element, trigger) => {
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* said below */ }
       if (request.status === 200) {
-        reset();
+        request = null;
+        arrived = String(answer.import);
+        remember(null);
+        phase(true);
         trigger("act", { act: "uploaded", query: location.search });
+        setTimeout(handOver, HAND_OVER); // in case the import ended before its card was shown
       } else {
+        remember(null);
         request = null;
         state("chosen");
         say(answer.error ?? "The upload failed. Try again.");
@@ -87,11 +122,13 @@ studio.upload = (element, trigger) => {
     };
     request.onerror = () => {
       request = null;
+      remember(null);
       state("chosen");
       say("The connection broke off, so the upload was discarded. Try again.");
     };
     request.onabort = () => {
       request = null;
+      remember(null);
       state("chosen");
       say("The upload was canceled; nothing was kept.");
     };
@@ -103,7 +140,13 @@ studio.upload = (element, trigger) => {
     event.preventDefault();
     send();
   });
-  zone.querySelector(".drop-cancel").addEventListener("click", () => request?.abort());
+  zone.querySelector(".drop-cancel").addEventListener("click", () => {
+    if (request) request.abort();
+    else if (arrived) {
+      trigger("act", { act: "cancel", import: arrived, query: location.search });
+      reset();
+    }
+  });
   zone.querySelector(".drop-reset").addEventListener("click", () => { say(""); reset(); });
   let depth = 0; // dragenter and dragleave also fire for children
   for (const type of ["dragenter", "dragover", "dragleave", "drop"])
@@ -118,4 +161,10 @@ studio.upload = (element, trigger) => {
       zone.classList.toggle("over", depth > 0);
     });
   addEventListener("beforeunload", (event) => { if (request) event.preventDefault(); });
+  try {
+    const lost = sessionStorage.getItem(KEY);
+    if (lost !== null)
+      say(`The upload of “${lost}” broke off because its page was left; nothing was kept. Choose the file again.`);
+    remember(null);
+  } catch { /* private window: nothing is known */ }
 };

@@ -27,10 +27,16 @@ metadata.csv. JPEG, PNG, WebP, GIF, BMP.</small>
     </div>
   </form>
   <div class="drop-sending">
-    <div class="progress"><div class="progress-words"><span>Uploading</span>
+    <div class="card-head"><h3 class="drop-title"></h3><span class="chip chip-running">\
+<i aria-hidden="true">◐</i>uploading</span><span class="grow"></span>\
+<button type="button" class="quiet drop-cancel">Cancel</button></div>
+    <ol class="steps"><li class="drop-step-1" aria-current="step">Upload</li>\
+<li class="drop-step-2">Images</li><li>Ready</li></ol>
+    <div class="progress"><div class="progress-words"><span class="drop-doing">Uploading</span>
       <span class="num drop-words" aria-live="off"></span></div>
       <progress max="1" value="0" aria-label="Uploading"></progress></div>
-    <button type="button" class="quiet drop-cancel">Cancel</button>
+    <p class="muted drop-hint">Stay in the studio: other pages of it are loaded anew, and the \
+upload would break off. Open them in another tab.</p>
   </div>
   <p class="notice notice-error drop-problem" role="alert" hidden></p>
 </section>

@@ -1,9 +1,9 @@
-"""The Data page: upload, imports under way, the datasets, one dataset."""
+"""The Data page: upload, other ways in, imports under way, the datasets, one dataset."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any
 
 import gradio as gr
@@ -13,16 +13,20 @@ from app.components.live import NOTHING, live
 from app.components.upload import upload
 from app.pages import data_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
+from app.pages.dataset import Cards, detail
+from app.pages.dataset_acts import edit_dataset
+from app.pages.ways_view import ways
 from app.studio import Studio
+from vecaf.datasets import folders, public
 from vecaf.demo import COLOR, SOURCES
 from vecaf.errors import NotFoundError, VecafError
-from vecaf.store import ENDED, Sample
+from vecaf.store import ENDED, Dataset, visible
 from vecaf.store.imports import recent_imports
-from vecaf.store.pages import DatasetCard, dataset_card, dataset_keys, pool_pictures
 from vecaf.store.runs import list_runs
 
-WALL = 84  # pictures of one dataset: what fits a screen
 BUSY, IDLE = 1.0, 4.0  # seconds between looks, with and without an import under way
+
+Shown = tuple[str, str, gr.Timer]
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -34,33 +38,40 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     imports = live("imports")
     datasets = live("datasets")
     timer = gr.Timer(BUSY)
-    cards = _Cards(studio)
+    cards = Cards(studio)
 
-    def show(address: str, request: gr.Request) -> tuple[str, str, gr.Timer]:
+    def show(address: str, request: gr.Request) -> Shown:
         user = studio.user(request)
-        with studio.store.read() as session:
-            jobs = recent_imports(session, user, within=timedelta(hours=1))
-            runs = list_runs(session, user, limit=20)
-        busy = any(job.state not in ENDED for job in jobs)
-        chosen = whole(parameters(address), "dataset")
+        values = parameters(address)
+        chosen = whole(values, "dataset")
         if chosen is not None:
             try:
-                main = view.detail(*cards.one(user, chosen))
+                main, busy = detail(studio, cards, user, chosen, values)
             except NotFoundError as error:
-                main = view.missing(str(error))
-            return NOTHING, main, gr.Timer(IDLE)
-        main = view.listing(cards.all(user), busy)
-        return view.under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
+                main, busy = view.missing(str(error)), False
+            return NOTHING, main, gr.Timer(BUSY if busy else IDLE)
+        return _list(studio, cards, user, values)
 
-    def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, gr.Timer]:
+    def act(event: gr.EventData, request: gr.Request) -> Shown:
         data = event._data
+        user = studio.user(request)
+        address = data.get("query", "")
         try:
-            _act(studio, studio.user(request), data)
+            gone = _act(studio, user, data)
         except VecafError as error:
             gr.Warning(str(error), title="")
-        return show(data.get("query", ""), request)
+            gone = None
+        if gone is not None:
+            return NOTHING, view.went(gone), gr.Timer(IDLE)
+        above, main, timer = show(address, request)
+        # Never the same text twice: the page is patched, so that a pressed button is free again.
+        return (
+            f"{above}<!-- {time.monotonic_ns()} -->",
+            f"{main}<!-- {time.monotonic_ns()} -->",
+            timer,
+        )
 
-    def go(event: gr.EventData, request: gr.Request) -> tuple[str, str, gr.Timer]:
+    def go(event: gr.EventData, request: gr.Request) -> Shown:
         return show(event._data.get("query", ""), request)
 
     outputs = [imports, datasets, timer]
@@ -76,34 +87,57 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     datasets.go(go, None, outputs, **quiet)
 
 
-def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
-    from vecaf.jobs.queue import cancel_import, submit_import
+def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Shown:
+    with studio.store.read() as session:
+        jobs = recent_imports(session, user, within=timedelta(hours=1))
+        runs = list_runs(session, user, limit=20)
+    busy = any(job.state not in ENDED for job in jobs)
+    main = view.listing(
+        cards.all(user), busy, ways=_ways(studio, values), deleted=values.get("deleted")
+    )
+    return view.under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
 
-    if data.get("act") == "demo":
-        name = data.get("demo", COLOR)
-        submit_import(studio.store, SOURCES.get(name, SOURCES[COLOR]), name, user)
-    elif data.get("act") == "cancel":
-        cancel_import(studio.store, int(data["import"]), user)
+
+def _ways(studio: Studio, values: dict[str, str]) -> str:
+    """Public datasets and folders; the address says which folder is looked into."""
+    settings = studio.settings
+    path = values.get("folder")
+    roots = folders.roots(settings) if settings.folders else []
+    if not path:
+        return ways(roots, None, opened="folder" in values)
+    try:
+        return ways(roots, folders.look_into(settings, path))
+    except VecafError as error:
+        return ways(roots, None, str(error))
 
 
-class _Cards:
-    """Dataset cards, kept while what they show has not changed: counting costs a scan."""
+def _act(studio: Studio, user: int, data: dict[str, str]) -> str | None:
+    """Do what was asked for; the name of the dataset that was deleted, if one was."""
+    from vecaf.jobs.queue import cancel_import, cancel_run, cancel_task, submit_import
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        self._card = lru_cache(maxsize=256)(self._read)
-
-    def _read(self, user: int, dataset_id: int, *_key: object) -> DatasetCard:
-        with self.studio.store.read() as session:
-            return dataset_card(session, user, dataset_id)
-
-    def all(self, user: int) -> list[DatasetCard]:
-        with self.studio.store.read() as session:
-            keys = dataset_keys(session, user)
-        return [self._card(user, *key) for key in keys]
-
-    def one(self, user: int, dataset_id: int) -> tuple[DatasetCard, list[Sample]]:
-        """A card and many of its pool's pictures. Raises NotFoundError."""
-        with self.studio.store.read() as session:
-            card = dataset_card(session, user, dataset_id)
-            return card, pool_pictures(session, user, dataset_id, WALL)
+    act = data.get("act")
+    name = data.get("name", "")
+    job = whole(data, "job") or whole(data, "import") or 0
+    if act == "demo":
+        known = data.get("demo", COLOR)
+        submit_import(studio.store, SOURCES.get(known, SOURCES[COLOR]), known, user)
+    elif act == "public":
+        key = data.get("key", "")
+        submit_import(studio.store, public.PREFIX + key, name.strip() or key, user)
+    elif act == "folder":
+        submit_import(studio.store, folders.PREFIX + data.get("path", ""), name, user)
+    elif act in ("cancel", "cancel-import"):
+        cancel_import(studio.store, job, user)
+    elif act == "cancel-run":
+        cancel_run(studio.store, job, user)
+    elif act == "cancel-task":
+        cancel_task(studio.store, job, user)
+    elif act == "delete":
+        chosen = whole(parameters(data.get("query", "")), "dataset") or 0
+        with studio.store.read() as session:
+            gone = visible(session, user, Dataset, chosen).name
+        edit_dataset(studio, user, data)
+        return gone
+    elif act != "uploaded":
+        edit_dataset(studio, user, data)
+    return None

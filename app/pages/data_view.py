@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from app import markup as m
 from app.components.live import NOTHING
 from app.pages.address import link
-from app.uploads import OURS
-from vecaf.datasets.report import ImportReport
+from app.pages.words import SPLITS
 from vecaf.demo import COLOR, LINE
 from vecaf.store import CANCELED, ENDED, FAILED, QUEUED, Import, Sample
 from vecaf.store.pages import DatasetCard
@@ -16,10 +15,9 @@ from vecaf.store.runs import RunSummary
 
 TITLE = (
     '<div class="title"><h1>Data</h1><p>Finetune a vision model on the few images that matter: '
-    "upload yours, see what arrived, and launch a run.</p></div>"
+    "upload yours, see what arrived, put it right, and launch a run.</p></div>"
 )
 BARS = 12  # classes that a card draws; the rest are counted
-SPLITS = {"train": "pool", "val": "validation", "test": "test"}
 
 
 def under_way(jobs: Sequence[Import], runs: Sequence[RunSummary]) -> str:
@@ -49,7 +47,7 @@ def _import(job: Import) -> str:
         if job.cancel_requested:
             words = "Canceling"
         words = words[:1].upper() + words[1:]
-        body = m.progress(f"import-{job.id}-{job.stage}", words, job.done, job.total)
+        body = _steps(job) + m.progress(f"import-{job.id}-{job.stage}", words, job.done, job.total)
         button = (
             ""
             if job.cancel_requested
@@ -62,9 +60,35 @@ def _import(job: Import) -> str:
     )
 
 
-def listing(cards: Sequence[DatasetCard], busy: bool) -> str:
-    """Every dataset as a card; what to do first where there is none."""
-    offer = "" if busy else _offer({card.name for card in cards})
+def _steps(job: Import) -> str:
+    """Where an import stands: the first step of an upload is the drop zone's (upload.js)."""
+    first = "Download" if job.source.startswith("torchvision:") else "Upload"
+    steps = (
+        ["Images", "Ready"]
+        if job.source.startswith(("demo:", "folder:"))
+        else [
+            first,
+            "Images",
+            "Ready",
+        ]
+    )
+    here = steps.index("Images")
+    if first in steps and first == "Download" and not job.stage.startswith(("Checking", "Saving")):
+        here = 0
+    items = "".join(
+        f"<li{' class=done' if i < here else ' aria-current=step' if i == here else ''}>{name}</li>"
+        for i, name in enumerate(steps)
+    )
+    return f'<ol class="steps">{items}</ol>'
+
+
+def listing(
+    cards: Sequence[DatasetCard], busy: bool, *, ways: str = "", deleted: str | None = None
+) -> str:
+    """Every dataset as a card; what to do first where there is none. `ways`: other ways in."""
+    offer = ways + ("" if busy else _offer({card.name for card in cards}))
+    if deleted is not None:
+        offer = m.notice(f"'{deleted}' was deleted.", "good") + offer
     if not cards:
         hint = (
             "The first one is on its way."
@@ -99,46 +123,18 @@ def _card(card: DatasetCard) -> str:
         f'<div class="strip">{strip}</div>'
         f'<div class="card-head"><h2><a href="{address}" data-go>{m.text(card.name)}</a></h2>'
         f'<span class="grow"></span><span class="muted num">{m.plural(card.size, "image")}</span>'
-        f"</div>{_splits(card)}{_classes(card, BARS)}{_refused(card)}"
+        f"</div>{split_bar(card)}{_classes(card, BARS)}{_refused(card)}"
         f'<div class="card-foot">{_finetune(card)}'
-        f'<a class="button quiet" href="{address}" data-go>Details</a>'
-        f"{_attribution(card)}</div></article>"
+        f'<a class="button quiet" href="{address}" data-go>Details</a>{_rooms(card)}'
+        f"{attribution(card)}</div></article>"
     )
 
 
-def detail(card: DatasetCard, pictures: Sequence[Sample]) -> str:
-    """One dataset: pictures, counts, and how its import went."""
-    report = ImportReport.from_dict(card.report)
-    lines = "".join(f"<p>{m.text(line)}</p>" for line in report.sentences())
-    refused = "".join(
-        f"<tr><td>{m.text(one.file)}</td><td>{m.text(one.reason)}</td></tr>"
-        for one in report.refused
-    )
-    hidden = report.refused_count - len(report.refused)
-    more = f"<p>… and {m.number(hidden)} more.</p>" if hidden > 0 else ""
-    table = (
-        f'<div class="scroll"><table class="table"><thead><tr><th>File</th><th>Refused because'
-        f"</th></tr></thead><tbody>{refused}</tbody></table></div>{more}"
-        if refused
-        else ""
-    )
-    strip = "".join(_thumb(card, sample) for sample in pictures)
+def went(name: str) -> str:
+    """What a page shows whose dataset has just been deleted: it goes on to the list."""
     return (
-        f'<div class="detail" data-key="detail-{card.id}"><p><a href="/" data-go>← All data</a></p>'
-        f'<div class="card-head"><h2>{m.text(card.name)}</h2>'
-        f'<span class="muted num">{m.plural(card.size, "image")} · added {m.when(card.created_at)}'
-        f'</span><span class="grow"></span>{_finetune(card)}</div>'
-        f'<section class="card"><div class="wall">{strip}</div>{_attribution(card)}</section>'
-        f'<div class="pair"><section class="card"><h3>Splits and classes</h3>{_splits(card)}'
-        f"{_classes(card, len(card.classes))}</section>"
-        f'<section class="card"><h3>Import report</h3>{lines}{table}'
-        f"{_source(card.source)}</section></div></div>"
+        f"<p data-replace=\"{m.text(link('/', deleted=name))}\">'{m.text(name)}' was deleted.</p>"
     )
-
-
-def _source(source: str) -> str:
-    """Where it came from, unless that is the random name of an upload, which tells nobody."""
-    return "" if OURS.fullmatch(source) else f'<p class="muted">From {m.text(source)}</p>'
 
 
 def missing(sentence: str) -> str:
@@ -152,12 +148,19 @@ def _thumb(card: DatasetCard, sample: Sample) -> str:
     return m.thumb(sample.id, sample.sha256, words)
 
 
+def _rooms(card: DatasetCard) -> str:
+    return "".join(
+        f'<a class="button quiet" href="{m.text(link(path, dataset=card.id))}">{name}</a>'
+        for name, path in (("Explore", "/explore"), ("Select", "/select"), ("Label", "/label"))
+    )
+
+
 def _finetune(card: DatasetCard) -> str:
     address = m.text(link("/finetune", dataset=card.name))
     return f'<a class="button primary" href="{address}">Finetune on this</a>'
 
 
-def _splits(card: DatasetCard) -> str:
+def split_bar(card: DatasetCard) -> str:
     total = max(1, card.size)
     known = [split for split in SPLITS if card.splits.get(split)]
     bar = "".join(
@@ -200,10 +203,10 @@ def _refused(card: DatasetCard) -> str:
     count = int(card.report.get("refused_count", 0))
     if not count:
         return ""
-    address = m.text(link("/", dataset=card.id))
+    address = m.text(link("/", dataset=card.id, view="report"))
     words = m.plural(count, "file was", "files were")
     return f'<p class="notice notice-warn"><a href="{address}" data-go>{words} refused</a></p>'
 
 
-def _attribution(card: DatasetCard) -> str:
+def attribution(card: DatasetCard) -> str:
     return f'<p class="attribution">{m.text(card.attribution)}</p>' if card.attribution else ""

@@ -5,19 +5,25 @@ from __future__ import annotations
 import html.parser
 from dataclasses import fields, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import markup as m
 from app.components.chart import series
-from app.pages import data_view, finetune_form, mistakes_view, run_view, runs_view
+from app.pages import data_view, dataset, finetune_form, mistakes_view, run_view, runs_view
 from app.pages.address import link, parameters, whole
+from app.pages.dataset_view import TABS, Detail
+from app.pages.ways_view import ways
 from vecaf.config import RunConfig
+from vecaf.datasets.folders import Folder
 from vecaf.datasets.report import ImportReport, Refusal
 from vecaf.demo import COLOR, LINE
 from vecaf.errors import InputError
 from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
+from vecaf.store.datasets import Activity
+from vecaf.store.gallery import Change, Filter, ImageChange
 from vecaf.store.models import now
 from vecaf.store.pages import DatasetCard
 from vecaf.store.runs import RunSummary
@@ -66,6 +72,18 @@ def card(**values: Any) -> DatasetCard:
     return DatasetCard(**given)
 
 
+def detail(**values: Any) -> Detail:
+    change = Change(4, "caption", 2, False, EVIL, now(), EVIL, EVIL, 1)
+    given: dict[str, Any] = {
+        "card": card(), "revision": 3, "last": change, "values": {"words": EVIL},
+        "which": Filter(words=EVIL), "matching": 99, "number": 2, "images": [sample()],
+        "busy": [Activity("run", 3, EVIL, "running", EVIL, 0, 0, False)],
+        "changes": [change, replace(change, kind="class"), replace(change, kind="label")],
+        "image": sample(), "history": [ImageChange("label", EVIL, EVIL, EVIL, now())], **values,
+    }  # fmt: skip
+    return Detail(**given)
+
+
 def summary(**values: Any) -> RunSummary:
     given: dict[str, Any] = {
         "id": 3, "name": EVIL, "dataset": EVIL, "strategy": "vecaf", "state": "running",
@@ -98,7 +116,13 @@ def test_what_comes_from_people_is_escaped() -> None:
     config = RunConfig(dataset=EVIL).as_dict()
     pieces = [
         data_view.listing([card()], False),
-        data_view.detail(card(), [sample()]),
+        data_view.listing([card()], False, ways=ways([], None), deleted=EVIL),
+        data_view.went(EVIL),
+        *(dataset.page(detail(tab=tab), False) for tab in TABS),
+        dataset.page(detail(card=card(classes=[EVIL] * 50, class_counts=[1] * 50)), False),
+        dataset.page(detail(), True),
+        ways([Path(f"/{EVIL}")], None, EVIL),
+        ways([Path("/a")], Folder(Path(f"/a/{EVIL}"), Path("/a"), [EVIL], 3, [EVIL], True)),
         data_view.missing(EVIL),
         data_view.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
         runs_view.listing([summary()], {3: [0.1, 0.2]}, idle="No worker."),
@@ -152,8 +176,11 @@ def test_the_demo_is_offered_where_it_helps() -> None:
 
 
 def test_the_random_name_of_an_upload_is_not_shown() -> None:
-    assert "From" not in data_view.detail(card(source="ab" * 16 + ".zip"), [])
-    assert "From pets.zip" in data_view.detail(card(source="pets.zip"), [])
+    upload = detail(tab="report", card=card(source="ab" * 16 + ".zip"))
+    assert "From" not in dataset.page(upload, False)
+    assert "From pets.zip" in dataset.page(
+        detail(tab="report", card=card(source="pets.zip")), False
+    )
 
 
 def test_a_card_shows_counts_and_refusals() -> None:

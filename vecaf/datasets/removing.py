@@ -83,11 +83,12 @@ def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
 
 
 def finish_removals(store: Store) -> None:
-    """Remove what interrupted deletions left. Raises nothing where there is nothing to do."""
+    """Remove what interrupted deletions left; every start of the studio does this."""
     folder = store.settings.home / _NOTES
     notes = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not notes:
         return
+    store.settings.images.mkdir(parents=True, exist_ok=True)
     with publishing(store.settings):
         for note in notes:
             with store.read() as session:

@@ -75,6 +75,12 @@ def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
     ]
 
 
+def dataset_versions(session: Session, user_id: int) -> list[tuple[int, int]]:
+    """(id, revision) of the user's datasets, newest first: what shows one may be kept by these."""
+    query = sa.select(Dataset.id, Dataset.revision).where(Dataset.owner_id == user_id)
+    return [(row.id, row.revision) for row in session.execute(query.order_by(Dataset.id.desc()))]
+
+
 def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions on a sample that make it one of the dataset's pool."""
     return (

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.gate import visible, visible_sample
 from vecaf.store.models import Annotation, ClassChange, Dataset, Edit, Sample, User
 
 UNLABELED = -1
@@ -64,6 +64,17 @@ def ids_of_images(session: Session, user_id: int, dataset_id: int, which: Filter
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(*which.conditions(dataset_id)).order_by(Sample.id)
     return list(session.scalars(query))
+
+
+def images_of(session: Session, user_id: int, dataset_id: int, ids: Sequence[int]) -> list[Sample]:
+    """Those of the dataset's images that have these ids, in id order. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    found: list[Sample] = []
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(part))
+        found += session.scalars(query)
+    return sorted(found, key=lambda one: one.id)
 
 
 @dataclass(frozen=True)
@@ -129,6 +140,27 @@ def _spans(
     }
 
 
-def names_of_users(session: Session) -> dict[int, str]:
-    """Who did what, for a history: user → name."""
-    return {row.id: row.name for row in session.execute(sa.select(User.id, User.name))}
+@dataclass(frozen=True)
+class ImageChange:
+    """One line of an image's history."""
+
+    kind: str
+    value: str | None
+    previous: str | None
+    by: str
+    at: datetime
+
+
+def history_of_image(session: Session, user_id: int, sample_id: int) -> list[ImageChange]:
+    """What was changed of an image, newest first, by whom and when. Raises NotFoundError."""
+    visible_sample(session, user_id, sample_id)
+    query = (
+        sa.select(Annotation, User.name)
+        .join(User, User.id == Annotation.user_id)
+        .where(Annotation.sample_id == sample_id)
+        .order_by(Annotation.id.desc())
+    )
+    return [
+        ImageChange(one.kind, one.value, one.previous, by, one.created_at)
+        for one, by in session.execute(query)
+    ]

@@ -1,0 +1,105 @@
+"""One dataset as the Data page shows it, read from the store and put together."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from app.pages import dataset_parts, dataset_view
+from app.pages.address import whole
+from app.pages.dataset_acts import filter_of
+from app.pages.dataset_history import timeline
+from app.pages.dataset_view import PAGE, TABS, Detail
+from app.studio import Studio
+from vecaf.errors import NotFoundError
+from vecaf.store import Dataset, visible
+from vecaf.store.datasets import activities, dataset_versions
+from vecaf.store.gallery import (
+    changes_of,
+    count_images,
+    history_of_image,
+    images_of,
+    page_of_images,
+)
+from vecaf.store.pages import DatasetCard, dataset_card
+
+
+class Cards:
+    """Dataset cards, kept while the dataset has not changed: counting costs a scan."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._card = lru_cache(maxsize=256)(self._read)
+
+    def _read(self, user: int, dataset_id: int, _revision: int) -> DatasetCard:
+        with self.studio.store.read() as session:
+            return dataset_card(session, user, dataset_id)
+
+    def all(self, user: int) -> list[DatasetCard]:
+        """The cards of the user's datasets, newest first."""
+        with self.studio.store.read() as session:
+            versions = dataset_versions(session, user)
+        found = []
+        for dataset_id, revision in versions:
+            try:
+                found.append(self._card(user, dataset_id, revision))
+            except NotFoundError:
+                continue  # deleted a moment ago
+        return found
+
+    def one(self, user: int, dataset_id: int, revision: int) -> DatasetCard:
+        """One card. Raises NotFoundError."""
+        return self._card(user, dataset_id, revision)
+
+
+def detail(
+    studio: Studio, cards: Cards, user: int, dataset_id: int, values: dict[str, str]
+) -> tuple[str, bool]:
+    """(The page of a dataset, whether something on it is under way). Raises NotFoundError."""
+    tab = values.get("view", "")
+    tab = tab if tab in TABS else "images"
+    which = filter_of(values)
+    shown = whole(values, "image")
+    with studio.store.read() as session:
+        revision = visible(session, user, Dataset, dataset_id).revision
+        busy = activities(session, user, dataset_id)
+        newest = changes_of(session, user, dataset_id, limit=1)
+        listed = tab == "images" and shown is None
+        matching = count_images(session, user, dataset_id, which) if listed else 0
+        number = min(max(1, whole(values, "page") or 1), max(1, -(-matching // PAGE)))
+        offset = (number - 1) * PAGE
+        images = page_of_images(session, user, dataset_id, which, offset, PAGE) if matching else []
+        image = images_of(session, user, dataset_id, [shown]) if shown is not None else []
+        one = Detail(
+            card=cards.one(user, dataset_id, revision),
+            revision=revision,
+            busy=busy,
+            last=newest[0] if newest else None,
+            tab=tab,
+            values=values,
+            which=which,
+            matching=matching,
+            number=number,
+            images=images,
+            changes=changes_of(session, user, dataset_id) if tab == "history" else [],
+            image=image[0] if image else None,
+            history=history_of_image(session, user, image[0].id) if image else [],
+        )
+    return page(one, shown is not None), bool(busy)
+
+
+def page(one: Detail, single: bool) -> str:
+    """The HTML of a dataset's page; `single`: the address names an image."""
+    if single:
+        body = dataset_parts.image(one)
+    elif one.tab == "classes":
+        body = dataset_parts.classes(one)
+    elif one.tab == "report":
+        body = dataset_parts.report(one)
+    elif one.tab == "history":
+        body = timeline(one.changes)
+    else:
+        body = dataset_view.images(one)
+    return (
+        f'<div class="detail" data-key="detail-{one.card.id}">{dataset_view.head(one)}'
+        f'<div data-key="view-{one.tab}-{single}" class="detail-body">{body}</div></div>'
+    )
