@@ -108,7 +108,8 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
     busy = any(job is not None and job.state not in ENDED for job in jobs)
     told = shift_view.preview(words, task, pictures)
     strips = shift_view.strips(copied[:COPIED], corruption, matched, address)
-    result = shift_pairs.result(pair, compared, corruption, kin, on) if pair else ""
+    other = on or (kin[0][0] if kin and matched is None else 0)  # else offer the twin at once
+    result = shift_pairs.result(pair, compared, corruption, kin, other) if pair else ""
     earlier = shift_pairs.earlier(pairs, dataset_id, pair.shifted.id if pair else 0)
     return (
         shift_view.top(datasets, dataset_id, words, idle if busy else None),
@@ -151,7 +152,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
 
 
 def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Queue the two runs of a pair, unless they are there already."""
+    """Queue the two runs of a pair, unless they are under way already."""
     from vecaf.jobs.queue import submit_run
 
     dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
@@ -168,10 +169,14 @@ def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
         }
     )
     shifted = replace(config, target_words=words).checked()
-    there = [pair for pair in pairs if RunConfig.from_dict(pair.shifted.config) == shifted]
-    if there:
-        gr.Info("This pair exists already; here it is.", title="")
-        pair_id = there[0].shifted.id
+    going = [
+        pair.shifted
+        for pair in pairs
+        if pair.shifted.state not in ENDED and pair.shifted.config == shifted.as_dict()
+    ]
+    if going:
+        gr.Info("This pair is under way already.", title="")
+        pair_id = going[0].id
     else:
         submit_run(studio.store, config, user)
         pair_id = submit_run(studio.store, shifted, user)

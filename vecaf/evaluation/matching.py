@@ -33,4 +33,4 @@ _SIGNS = (
 
 def matching_corruption(words: str) -> str | None:
     """The corruption that comes nearest to what the words describe; None where none does."""
-    return next((name for name, sign in _SIGNS if re.search(sign, words.lower())), None)
+    return next((name for name, sign in _SIGNS if re.search(rf"\b(?:{sign})", words.lower())), None)

@@ -77,9 +77,9 @@ def verdict(words: str, clean: Level, corrupted: Difference, where: str, same: b
         )
     points = f"{100 * corrupted.mean:+.1f} points, 95% interval {_range(corrupted)}"
     if corrupted.low > 0:
-        first = f"The words help: with them the model does better {where} ({points})."
+        first = f"In this pair the words help: with them the model does better {where} ({points})."
     elif corrupted.high < 0:
-        first = f"The words do harm: with them the model does worse {where} ({points})."
+        first = f"In this pair the words do harm: with them the model does worse {where} ({points})."
     else:
         first = f"The words did not help: the difference {where} is within chance ({points})."
     if clean.high < 0:

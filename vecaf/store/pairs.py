@@ -17,7 +17,7 @@ WORDS = "target_words"
 
 @dataclass(frozen=True)
 class Pair:
-    """A text-shifted run and the newest run like it but without words."""
+    """A text-shifted run and the last run before it that is like it but without words."""
 
     words: str
     plain: Run
@@ -33,12 +33,15 @@ def pairs_of(session: Session, user_id: int, dataset_id: int) -> list[Pair]:
     runs = session.scalars(
         sa.select(Run).where(Run.dataset_id == dataset_id, Run.owner_id == user_id).order_by(Run.id)
     ).all()
-    plain = {_likeness(run.config): run for run in runs if not run.config.get(WORDS)}
-    return [
-        Pair(run.config[WORDS], plain[_likeness(run.config)], run)
-        for run in reversed(runs)
-        if run.config.get(WORDS) and _likeness(run.config) in plain
-    ]
+    plain: dict[str, Run] = {}
+    pairs = []
+    for run in runs:
+        likeness, words = _likeness(run.config), run.config.get(WORDS)
+        if not words:
+            plain[likeness] = run
+        elif likeness in plain:
+            pairs.append(Pair(words, plain[likeness], run))
+    return pairs[::-1]
 
 
 def _likeness(config: dict[str, Any]) -> str:
