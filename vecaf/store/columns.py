@@ -6,7 +6,9 @@ would take a minute.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -48,25 +50,28 @@ class Columns:
 def read_columns(session: Session, user_id: int, dataset_id: int) -> Columns:
     """What filters and colours need of every sample. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
+    # Two whole numbers a row, taken one by one: a list of a million tuples takes four times as long
+    # to make.
     query = (
-        "SELECT id, coalesce(label, -1), CASE split WHEN 'train' THEN 0 WHEN 'val' THEN 1 ELSE 2 "
-        "END, CASE WHEN excluded THEN 1 ELSE 0 END, CASE WHEN caption IS NULL THEN 0 ELSE 1 END "
+        "SELECT id, (coalesce(label, -1) + 1) * 16 + CASE split WHEN 'train' THEN 0 WHEN 'val' "
+        "THEN 4 ELSE 8 END + CASE WHEN excluded THEN 2 ELSE 0 END + CASE WHEN caption IS NULL "
+        "THEN 0 ELSE 1 END"
     )
-    rows = _rows(session, dataset_id, query)
-    columns = list(zip(*rows, strict=True)) or [()] * 5
+    numbers = np.fromiter(chain.from_iterable(_rows(session, dataset_id, query)), np.int64)
+    ids, code = numbers.reshape(-1, 2).T
     return Columns(
-        ids=np.array(columns[0], dtype=np.int64),
-        labels=np.array(columns[1], dtype=np.int32),
-        splits=np.array(columns[2], dtype=np.uint8),
-        excluded=np.array(columns[3], dtype=bool),
-        captioned=np.array(columns[4], dtype=bool),
+        ids=ids.copy(),
+        labels=((code >> 4) - 1).astype(np.int32),
+        splits=((code >> 2) & 3).astype(np.uint8),
+        excluded=(code & 2) > 0,
+        captioned=(code & 1) > 0,
     )
 
 
 def read_keys(session: Session, user_id: int, dataset_id: int) -> NDArray[np.uint8]:
     """The first bytes of every image's sha256, (n, KEY_BYTES), in id order. NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    rows = _rows(session, dataset_id, f"SELECT substr(sha256, 1, {2 * KEY_BYTES}) ")
+    rows = _rows(session, dataset_id, f"SELECT substr(sha256, 1, {2 * KEY_BYTES})")
     joined = bytes.fromhex("".join([row[0] for row in rows]))
     return np.frombuffer(joined, np.uint8).reshape(-1, KEY_BYTES)
 
@@ -104,7 +109,7 @@ def _pair(rows: list[tuple[Any, ...]]) -> tuple[NDArray[np.int64], NDArray[np.in
     return table[:, 0], table[:, 1]
 
 
-def _rows(session: Session, dataset_id: int, select: str) -> list[tuple[Any, ...]]:
+def _rows(session: Session, dataset_id: int, select: str) -> Iterable[tuple[Any, ...]]:
     """Plain tuples in id order. `+dataset_id` keeps SQLite off the index by dataset, which would
     look every row up one by one and then sort: a dataset's samples lie together in the table."""
     ends = sa.select(sa.func.min(Sample.id), sa.func.max(Sample.id))
@@ -115,4 +120,5 @@ def _rows(session: Session, dataset_id: int, select: str) -> list[tuple[Any, ...
     )
     values = {"first": first, "last": last, "dataset": dataset_id}
     result = cast("sa.CursorResult[Any]", session.execute(statement, values))
-    return list(result.cursor.fetchall()) if result.cursor is not None else []
+    cursor = result.cursor
+    return () if cursor is None else iter(cursor.fetchone, None)
