@@ -38,6 +38,7 @@ class Choice:
     """A selection and what it was made from. Arrays run along `plan.pool`, but `taken`."""
 
     plan: Plan
+    strategy: str  # that picked: another one's than asked for, where that needs a model first
     picks: Picks
     taken: Rows  # rows of the samples that were picked or labelled before
     view: View
@@ -96,7 +97,8 @@ def choose(
     picks = plan.select(view, seen, taken, number)
 
     plain = None
-    info = STRATEGIES[config.strategy].info
+    strategy = plan.picker(view)
+    info = STRATEGIES[strategy].info
     uses_model = view.logits is not None and {*info.required, *info.optional} & {
         "losses",
         "probabilities",
@@ -107,6 +109,7 @@ def choose(
         plain = plan.select(View(view.features, None), view.features, taken, number)
     return Choice(
         plan=plan,
+        strategy=strategy,
         picks=picks,
         taken=taken,
         view=view,

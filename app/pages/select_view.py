@@ -120,6 +120,13 @@ def selection(shown: Shown, task: Task, picks: Explained) -> str:
         if picks.captions is None and task.params.get("text_pull")
         else ""
     )
+    asked, did = task.params.get("strategy"), task.result.get("strategy")
+    if did and did != asked:
+        silent += m.notice(
+            f"{asked} needs a trained model, so {did} picked, as in the first round of a run. "
+            "Choose a run under “Based on” to use it.",
+            "quiet",
+        )
     return (
         f'<section class="card" data-key="selection-{task.id}"><div class="card-head">'
         f"<h2>{m.text(describe_task(task))}</h2></div>"

@@ -41,6 +41,7 @@ def panel(shown: Shown, task: Task, picks: Explained) -> str:
             ("Loss weight", _loss(task, picks, at)),
             ("Text", _text(picks, at)),
             ("Instead of", _instead(shown, task, picks, at)),
+            ("Scores", _scores(picks, at)),
         )
     )
     words = [
@@ -92,6 +93,16 @@ def _text(picks: Explained, at: int) -> str:
         return "had no say"
     sentence, source = picks.captions[at]
     return f"turned it by {picks.turned[at]:.1f}° toward “{m.text(sentence)}” ({SOURCES[source]})"
+
+
+def _scores(picks: Explained, at: int) -> str:
+    """The strategy's own numbers, those that no line above has said."""
+    parts = [
+        f"{m.text(name.replace('_', ' '))} {values[at]:.3g}"
+        for name, values in picks.scores.items()
+        if name not in ("density", "loss_weight") and values[at] is not None
+    ]
+    return ", ".join(parts) or "this strategy gives none"
 
 
 def _instead(shown: Shown, task: Task, picks: Explained, at: int) -> str:

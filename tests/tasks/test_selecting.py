@@ -24,6 +24,7 @@ from vecaf.datasets.pool import load_samples
 from vecaf.errors import CanceledError, InputError
 from vecaf.jobs.child import do_run
 from vecaf.jobs.queue import submit_run
+from vecaf.selection import FIRST_ROUND
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, TEST, TRAIN, Dataset, Run, Sample, Store, Task, dataset_named
 from vecaf.store.drawing import draw_baseline, draw_test_sample
@@ -264,6 +265,12 @@ def label(store: Store, subset_id: int) -> None:
 
 def kind(sample: Sample) -> int:
     return ["di", "sq", "st"].index(sample.file_name.rsplit("/", 1)[-1][:2])
+
+
+def test_a_strategy_that_needs_a_model_leaves_the_picks_to_another(store: Store) -> None:
+    _, explained, result = select(store, "labelled", strategy="margin")
+    _, other, _ = select(store, "labelled", strategy=FIRST_ROUND)
+    assert result["strategy"] == FIRST_ROUND and explained.ids == other.ids
 
 
 def test_what_counts_as_bought(store: Store) -> None:

@@ -117,6 +117,7 @@ def selection(
         np.save(file, covers)
     write_bytes(work.folder / PICKS, json.dumps(asdict(explained), allow_nan=False).encode())
     return {
+        "strategy": choice.strategy,
         "picks": len(explained.ids),
         "pool": len(choice.plan.pool),
         "taken": len(choice.taken),
