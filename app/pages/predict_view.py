@@ -84,7 +84,7 @@ def _ask(run_id: int, tries: Sequence[Sample], image: Sample | None) -> str:
         else f' data-image="{image.id}" data-src="{m.text(image_url(image.id, image.sha256))}"'
     )
     wall = "".join(
-        f'<a class="thumb" data-go data-stay data-key="try-{s.id}" '
+        f'<a class="try" data-go data-stay data-key="try-{s.id}" '
         f'href="{m.text(link("/predict", run=run_id, image=s.id))}" '
         f"{'aria-current=true ' if image is not None and s.id == image.id else ''}"
         f'aria-label="Try test image {m.text(s.file_name)}">'

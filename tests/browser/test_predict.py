@@ -1,0 +1,106 @@
+"""The Predict page as a person uses it: ask about an image, look at the evidence, download."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+pytestmark = pytest.mark.browser
+
+ANSWER_MS = 90_000  # the first question starts the process that answers
+
+
+@pytest.fixture(scope="module")
+def address(run: str) -> str:
+    return run.replace("/runs", "/predict")
+
+
+@pytest.fixture
+def circle(tmp_path: Path) -> Path:
+    path = tmp_path / "a circle.png"
+    image = Image.new("RGB", (64, 64), (230, 220, 240))
+    ImageDraw.Draw(image).ellipse((12, 12, 48, 48), fill=(20, 80, 40))
+    image.save(path)
+    return path
+
+
+def test_a_dropped_image_is_answered(
+    address: str, circle: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(address)
+    page.set_input_files("[data-drop] input", str(circle))
+    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    assert "circle" in page.inner_text(".said").lower()
+    assert page.locator(".bars li").count() == 3
+    shares = [float(text.rstrip("%")) for text in page.locator(".bars b").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(100, abs=0.3)
+    assert page.locator(".evidence").count() >= 2
+    page.locator(".evidence .thumb").first.click()
+    page.wait_for_selector(".lightbox[open]")
+    page.keyboard.press("Escape")
+    page.click("summary:has-text('What these shares mean')")
+    assert "Yeh et al. 2018" in page.inner_text(".predict")
+
+
+def test_what_is_no_image_is_said(
+    address: str, tmp_path: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(address)
+    other = tmp_path / "notes.pdf"
+    other.write_bytes(b"%PDF-1.7 nothing")
+    page.set_input_files("[data-drop] input", str(other))
+    page.wait_for_selector(".predicted .notice-error", timeout=ANSWER_MS)
+    assert "it is a PDF file" in page.inner_text(".predicted")
+
+
+def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., Any]) -> None:
+    """By keyboard; back, reload and a second tab find it again. At a telephone's width."""
+    page = open_page(address, width=390, height=844)
+    page.locator(".tries a").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    assert "image=" in page.url
+    said = page.inner_text(".said")
+    page.reload()
+    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    assert page.inner_text(".said") == said
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+    page.go_back()
+    page.wait_for_selector(".said", state="detached")
+    page.go_forward()
+    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    again = open_page(page.url.split("/", 3)[3].join(["/", ""]))
+    again.wait_for_selector(".said", timeout=ANSWER_MS)
+    assert again.inner_text(".said") == said
+
+
+def test_the_model_is_taken_away(
+    address: str, tmp_path: Path, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(address)
+    with page.expect_download(timeout=150_000) as download:
+        page.click("text=Download everything")
+    assert download.value.suggested_filename.endswith(".zip")
+    path = tmp_path / "model.zip"
+    download.value.save_as(path)
+    with zipfile.ZipFile(path) as archive:
+        assert {"model.onnx", "model.safetensors", "predict.py"} <= set(archive.namelist())
+        receipt = json.loads(archive.read("receipt.json"))
+    page.click("summary:has-text('The files, one by one')")
+    with page.expect_download(timeout=30_000) as download:
+        page.click("a:text-is('receipt.json')")
+    download.value.save_as(tmp_path / "receipt.json")
+    assert json.loads((tmp_path / "receipt.json").read_text()) == receipt
+
+
+def test_without_a_run_it_says_what_to_do(open_page: Callable[..., Any]) -> None:
+    page = open_page("/predict?run=98765")
+    assert "There is no run 98765" in page.inner_text(".predict-page")
+    assert page.locator(".predict-page a[href='/predict']").count() == 1
