@@ -115,7 +115,7 @@ def outliers(near: Rows, cosine: Floats, *, share: float = 0.01) -> list[Outlier
 
 
 def label_errors(
-    labels: Rows, probabilities: Floats, near: Rows, *, agreement: float = 0.5
+    labels: Rows, probabilities: Floats, near: Rows, *, agreement: float = 0.8, margin: float = 0.3
 ) -> list[LabelError]:
     """Labels that confident learning calls wrong and the neighbours do too, surest first.
 
@@ -127,20 +127,22 @@ def label_errors(
     Confident learning (Northcutt, Jiang & Chuang 2021, JAIR 70, "prune by noise rate"): a class's
     threshold is the mean probability that its own images give it. An image counts for the class of
     highest probability among those above their threshold. How many of class i's images count for j
-    estimates how many labels i ought to be j; so many are suspect, those that prefer j most. Here,
-    more than `agreement` of the labelled neighbours that have one of the two must have j as well.
-    Ordered by the difference of the two probabilities.
+    estimates how many labels i ought to be j; so many are suspect, those that prefer j most. A head
+    on features errs more often than people do, so two things more are asked: that j is ahead by
+    `margin`, and that at least `agreement` of the labelled neighbours that have one of the two have
+    j. Ordered by the difference of the two probabilities.
     """
     found: dict[int, LabelError] = {}
     for label, suggested, number in _mistaken(labels, probabilities):
         rows = np.flatnonzero(labels == label)
-        margin = probabilities[rows, suggested] - probabilities[rows, label]
-        for place in np.argsort(-margin, kind="stable")[:number]:
+        ahead = probabilities[rows, suggested] - probabilities[rows, label]
+        for place in np.argsort(-ahead, kind="stable")[:number]:
             row = int(rows[place])
             around = near[row][labels[near[row]] >= 0]
             agreeing = around[labels[around] == suggested]
             opposed = int((labels[around] == label).sum())
-            if margin[place] <= 0 or len(agreeing) <= agreement * (len(agreeing) + opposed):
+            needed = agreement * (len(agreeing) + opposed)
+            if ahead[place] < margin or not len(agreeing) or len(agreeing) < needed:
                 continue
             error = LabelError(
                 row=row,
