@@ -65,7 +65,7 @@ def detail(
         newest = changes_of(session, user, dataset_id, limit=1)
         listed = tab == "images" and shown is None
         matching = count_images(session, user, dataset_id, which) if listed else 0
-        number = min(max(1, whole(values, "page") or 1), max(1, -(-matching // PAGE)))
+        number = min(max(1, whole(values, "part") or 1), max(1, -(-matching // PAGE)))
         offset = (number - 1) * PAGE
         images = page_of_images(session, user, dataset_id, which, offset, PAGE) if matching else []
         image = images_of(session, user, dataset_id, [shown]) if shown is not None else []

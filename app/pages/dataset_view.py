@@ -35,7 +35,7 @@ class Detail:
     values: dict[str, str] = field(default_factory=dict)  # the filter as the address has it
     which: Filter = EVERYTHING
     matching: int = 0
-    number: int = 1  # of the page, from 1
+    number: int = 1  # of the page, from 1; `part` in the address, for Gradio claims `page`
     images: Sequence[Sample] = ()
     changes: Sequence[Change] = ()
     image: Sample | None = None
@@ -173,7 +173,7 @@ def _bulk(one: Detail) -> str:
     return (
         '<div class="bulk"><label class="bulk-all"><input type="checkbox" data-all> '
         '<span data-chosen aria-live="polite">None chosen</span></label>'
-        '<label class="bulk-scope">Change <select name="scope">'
+        '<label class="bulk-scope">Change <select name="scope" aria-label="Which images to change">'
         f'{_options(scope, "picked")}</select></label><fieldset class="bulk-do"><legend>Change them'
         "</legend>"
         f'<span class="bulk-pair"><select name="bulk-label" aria-label="Label for them">'
@@ -234,7 +234,7 @@ def _pages(one: Detail) -> str:
     def to(number: int, words: str) -> str:
         if not 1 <= number <= last or number == one.number:
             return f'<span class="button quiet" aria-disabled="true">{words}</span>'
-        return f'<a class="button quiet" href="{one.address(page=number)}" data-go>{words}</a>'
+        return f'<a class="button quiet" href="{one.address(part=number)}" data-go>{words}</a>'
 
     first = (one.number - 1) * PAGE + 1
     here = f"{m.number(first)}–{m.number(min(first + PAGE - 1, one.matching))}"

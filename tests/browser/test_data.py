@@ -1,0 +1,143 @@
+"""The Data page in a real browser: labels and captions put right, export, deletion, ways in."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import shapes
+
+SLOW = 60_000
+
+
+def uploaded(page: Any, archive: Path, name: str) -> Any:
+    """Upload an archive and open the page of the dataset that it becomes."""
+    page.set_input_files(".drop input[type=file]", archive)
+    page.locator(".drop [name=name]").fill(name)
+    page.get_by_role("button", name="Upload").click()
+    card = page.locator(".dataset", has=page.get_by_role("heading", name=name, exact=True))
+    expect(card).to_be_visible(timeout=SLOW)
+    card.get_by_role("link", name="Details").click()
+    expect(page.locator(".detail h2")).to_have_text(name)
+    return page.locator(".image-list > li")
+
+
+def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_page("/")
+    images = uploaded(page, shapes(tmp_path / "a.zip", 12, seed=3), "to edit")
+    expect(images).to_have_count(24)
+
+    # One by one.
+    first = images.first
+    expect(first.locator("select")).to_have_value("circle")
+    first.locator("select").select_option("square")
+    last = page.locator(".data-last")
+    expect(last).to_contain_text("1 image labelled “square”, was “circle”")
+    caption = first.get_by_role("textbox")
+    caption.fill("a round thing")
+    caption.press("Enter")
+    expect(last).to_contain_text("Caption of 1 image set to “a round thing”")
+    last.get_by_role("button", name="Undo").click()
+    expect(caption).to_have_value("")
+
+    # Some of them, by the keyboard alone.
+    for i in (2, 4):
+        images.nth(i).get_by_role("checkbox").focus()
+        page.keyboard.press("Space")
+    expect(page.locator("[data-chosen]")).to_have_text("2 chosen")
+    page.get_by_placeholder("a photo of a {class}").fill("a drawn {class}")
+    page.keyboard.press("Enter")
+    expect(last).to_contain_text("Caption of 2 images set to “a drawn circle”")
+    expect(images.nth(4).get_by_role("textbox")).to_have_value("a drawn circle")
+    expect(page.locator("[data-chosen]")).to_have_text("None chosen")
+
+    # All that match a filter, which a reload finds again.
+    page.get_by_label("Label", exact=True).select_option(label="triangle")
+    expect(page.locator(".images + p")).to_have_text("12 images")
+    page.reload()
+    expect(page.locator(".images + p")).to_have_text("12 images")
+    page.get_by_label("Which images to change").select_option("matching")
+    page.get_by_role("button", name="Exclude").click()
+    expect(page.locator(".image.excluded")).to_have_count(12)
+
+    # A class is renamed and its images follow; the history says what happened, and undoes it.
+    page.get_by_role("link", name="Classes").click()
+    name = page.get_by_label("Name of the class circle")
+    name.fill("disc")
+    name.press("Enter")
+    expect(last).to_contain_text("Class “circle” renamed to “disc”")
+    page.get_by_role("link", name="History", exact=True).click()
+    changes = page.locator(".changes li")
+    expect(changes).to_have_count(5)
+    expect(changes.nth(4)).to_contain_text("was “disc”")
+    changes.filter(has_text="12 images excluded").get_by_role("button", name="Undo").click()
+    expect(changes.nth(1)).to_contain_text("undone")
+    page.go_back()
+    expect(page.get_by_label("Name of the class disc")).to_be_visible()
+
+
+def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    broken = shapes(tmp_path / "b.zip", 6, seed=4)
+    with zipfile.ZipFile(broken, "a") as out:
+        out.writestr("circle/words.png", "These are words.")
+    page = open_page("/")
+    uploaded(page, broken, "to delete")
+    page.get_by_role("link", name="Import report").click()
+    expect(page.locator(".refused")).to_contain_text("1 file")
+    expect(page.locator(".refused-list li")).to_contain_text("words.png")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export (CSV)").click()
+    again = tmp_path / "again.zip"
+    download.value.save_as(again)
+    with zipfile.ZipFile(again) as packed:
+        assert packed.testzip() is None
+        assert len(packed.namelist()) == 19
+
+    delete = page.get_by_role("button", name="Delete…")
+    delete.focus()
+    page.keyboard.press("Enter")
+    box = page.get_by_role("alertdialog")
+    expect(box).to_contain_text("Delete 'to delete'?")
+    expect(box).to_contain_text("18 images")
+    expect(box.get_by_role("button", name="Keep it as it is")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(box).to_have_count(0)
+    expect(delete).to_be_focused()
+    delete.click()
+    box.get_by_role("button", name="Delete it").click()
+    expect(page.locator(".notice-good")).to_contain_text("'to delete' was deleted")
+    card = page.get_by_role("heading", name="to delete", exact=True)
+    expect(card).to_have_count(0)
+
+    page.reload()
+    images = uploaded(page, again, "back again")
+    expect(images).to_have_count(18)
+    expect(images.first.locator("select")).to_have_value("circle")
+
+
+def test_other_ways_in_say_clearly_what_is_off(open_page: Callable[..., Any]) -> None:
+    page = open_page("/?folder=/etc")
+    ways = page.locator(".ways")
+    expect(ways).to_contain_text("VECAF_FOLDERS")
+    ways.locator("[name=name]").fill("cifar by name")
+    ways.locator("[name=key]").select_option("CIFAR10")
+    expect(ways.get_by_role("button", name="Download")).to_be_enabled()
+
+
+def test_an_upload_that_the_page_was_left_during_is_not_passed_over(
+    open_page: Callable[..., Any],
+) -> None:
+    page = open_page("/")
+    page.evaluate("sessionStorage.setItem('studio-upload', 'my photos')")
+    page.reload()
+    expect(page.locator(".drop-problem")).to_contain_text("“my photos” broke off")
+    page.reload()
+    expect(page.locator(".drop-problem")).to_be_hidden()
