@@ -1,0 +1,174 @@
+"""The whole story in a browser, without a terminal: from unlabelled photos to a model elsewhere.
+
+Upload, explore, select 70, label them by keyboard, finetune, compare with random picks, type
+target words, take the model, and predict with its files alone in a process without the studio.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, Server
+
+PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
+NAME = "unlabelled photos"
+PICKS, TESTS = 70, 60
+SLOW = 240_000  # milliseconds that a stage may take on a busy machine
+
+pytestmark = [
+    pytest.mark.shared_data,
+    pytest.mark.skipif(not PHOTOS.exists(), reason="needs ../shared/data/pacs_photo.zip"),
+]
+
+
+def stripped(archive: Path) -> dict[str, str]:
+    """Write the photos without their folders, under shuffled names; their true classes by name."""
+    truth = {}
+    with zipfile.ZipFile(PHOTOS) as source, zipfile.ZipFile(archive, "w") as out:
+        names = sorted(name for name in source.namelist() if name.endswith(".jpg"))
+        random.Random(0).shuffle(names)
+        for number, name in enumerate(names):
+            truth[f"photo-{number:04}.jpg"] = name.split("/")[-2]
+            out.writestr(f"photo-{number:04}.jpg", source.read(name))
+    return truth
+
+
+def label_by_keyboard(page: Any, truth: dict[str, str], classes: list[str], count: int) -> None:
+    """Press the number key of every image's true class, as somebody who knows them would."""
+    for done in range(count):
+        caption = page.locator(".label-one figcaption span").first
+        expect(page.locator(".label-head")).to_contain_text(f"{done} of {count} labelled")
+        name = caption.inner_text().rpartition(" · ")[2]
+        page.keyboard.press(str(classes.index(truth[name]) + 1))
+    expect(page.locator(".label-head")).to_contain_text(f"{count} of {count} labelled")
+    expect(page.locator(".label-head")).to_contain_text("saved", timeout=SLOW)
+
+
+def launch(page: Any, title: str) -> str:
+    """Launch the run on the selection that has just been labelled; its number."""
+    expect(page.locator("h1", has_text=title)).to_be_visible()
+    page.get_by_role("button", name="Launch the run").click(timeout=SLOW)
+    page.wait_for_url("**/runs?run=*")
+    expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=SLOW)
+    return str(page.url).rpartition("=")[2]
+
+
+def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path: Path) -> None:
+    truth = stripped(tmp_path / "photos.zip")
+    classes = sorted(set(truth.values()))
+
+    # Upload.
+    page = open_page("/")
+    page.set_input_files(".drop input[type=file]", tmp_path / "photos.zip")
+    page.locator(".drop [name=name]").fill(NAME)
+    page.get_by_role("button", name="Upload").click()
+    card = page.locator(".dataset", has_text=NAME)
+    expect(card).to_be_visible(timeout=SLOW)
+    expect(card).to_contain_text(f"{len(truth):,} images")
+    card.get_by_role("link", name="Details").click()
+    page.wait_for_url("**dataset=*")
+    dataset = re.search(r"dataset=(\d+)", page.url)
+    assert dataset is not None
+
+    # Explore: the map comes by itself; words find what they name.
+    page.goto(f"{server.url}/explore?dataset={dataset[1]}")
+    page.wait_for_function("window.studio?.explore?.state?.points", timeout=SLOW)
+    page.wait_for_function("studio.explore.state.map.ready.includes('umap')", timeout=SLOW)
+    page.get_by_label("Search images by meaning").fill("a photo of a horse")
+    page.keyboard.press("Enter")
+    expect(page.locator(".x-chip").first).to_contain_text("horse", timeout=SLOW)
+
+    # Select 70, look at one's reasons, sign off.
+    page.goto(f"{server.url}/select?dataset={dataset[1]}")
+    page.locator(".select-page [name=budget]").fill(str(PICKS))
+    page.get_by_role("button", name="Select", exact=True).click()
+    expect(page.locator(".picks-wall .pick")).to_have_count(PICKS, timeout=SLOW)
+    page.locator(".picks-wall .pick").nth(3).click()
+    expect(page.locator(".picks-wall .pick[aria-current]")).to_have_count(1)
+    page.reload()
+    expect(page.locator(".picks-wall .pick")).to_have_count(PICKS)
+    page.get_by_role("button", name="Sign off and label them").click()
+    page.wait_for_url("**/label?*subset=*")
+    selection = page.url
+
+    # Label by keyboard; what is labelled outlives a reload and the back button.
+    page.locator("textarea[name=classes]").fill("\n".join(classes))
+    page.get_by_role("button", name="Start labelling").click()
+    label_by_keyboard(page, truth, classes, PICKS)
+
+    # A random test sample, so that accuracy can be measured; random picks, to compare with.
+    page.goto(f"{server.url}/label?dataset={dataset[1]}")
+    page.locator("[name=count]").fill(str(TESTS))
+    page.get_by_role("button", name="Label a random test sample").click()
+    page.wait_for_url("**/label?*subset=*")
+    label_by_keyboard(page, truth, classes, TESTS)
+    page.goto(selection)
+    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labelled")
+    page.get_by_role("button", name="Label random picks for the baseline").first.click()
+    expect(page.locator("h1", has_text="random, beside vecaf")).to_be_visible()
+    page.wait_for_selector(".label-one")
+    baseline = page.url
+    already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])
+    for done in range(already, PICKS):
+        expect(page.locator(".label-head")).to_contain_text(f"{done} of {PICKS} labelled")
+        shown = page.locator(".label-one figcaption span").first.inner_text()
+        page.keyboard.press(str(classes.index(truth[shown.rpartition(" · ")[2]]) + 1))
+    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labelled")
+
+    # Finetune on both, and compare.
+    page.goto(selection)
+    run = launch(page, "vecaf")
+    page.goto(baseline)
+    other = launch(page, "random")
+    page.goto(f"{server.url}/compare?runs={run},{other}")
+    expect(page.locator(".live").first).to_contain_text("beyond chance", timeout=SLOW)
+
+    # Target words: where they point, and a pair of runs.
+    page.goto(f"{server.url}/shift?dataset={dataset[1]}")
+    page.get_by_label("Words for what your images lack").fill("in thick fog")
+    page.get_by_role("button", name="Show where they point").click()
+    expect(page.get_by_role("heading", name="Where the words point")).to_be_visible(timeout=SLOW)
+    page.locator(".shift-launch [name=budget]").fill("50%")
+    page.get_by_role("button", name="Launch the pair").click()
+    expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
+
+    # Take the model away, and use it where no studio is.
+    page.goto(f"{server.url}/predict?run={run}")
+    with page.expect_download(timeout=SLOW) as download:
+        page.get_by_role("link", name="Download everything").click()
+    folder = tmp_path / "model"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extractall(folder)
+    assert predicted_right(folder, tmp_path / "photos.zip", truth) >= 8
+
+
+def predicted_right(folder: Path, archive: Path, truth: dict[str, str]) -> int:
+    """How many of ten photos the exported files alone name rightly, in a process of their own."""
+    right = 0
+    python = [sys.executable, "-I"]  # isolated: the studio's own packages can't be imported
+    program = next(folder.rglob("predict.py"))
+    with zipfile.ZipFile(archive) as photos:
+        for name in sorted(truth)[:10]:
+            image = folder / name
+            with photos.open(name) as source, image.open("wb") as out:
+                shutil.copyfileobj(source, out)
+            said = subprocess.run(
+                [*python, str(program), str(image)],
+                cwd=program.parent,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            right += truth[name] in said.splitlines()[0]
+    return right
