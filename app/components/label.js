@@ -3,6 +3,8 @@
 (() => {
   "use strict";
   const FEW = 10; // classes that number keys reach; with more, letters look for one
+  const MOST_ASKS = 8; // for suggestions, while whoever makes them is busy or not ready
+  const ASK_AGAIN = 15_000; // milliseconds
   const make = (studio.make ??= (tag, props = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), props);
     element.append(...children.filter((child) => child !== null && child !== undefined));
@@ -12,7 +14,7 @@
   const mount = async (host) => {
     const subset = +host.dataset.labeller;
     if (host.labeller?.subset === subset) return;
-    const work = (host.labeller = { subset, host, at: 0, filter: "", suggested: new Map(), said: "", problem: "", times: [], skipped: new Set() });
+    const work = (host.labeller = { subset, host, at: 0, filter: "", suggested: new Map(), said: "", problem: "", times: [], skipped: new Set(), asks: 0 });
     work.queue = studio.labelQueue(subset, (waiting, problem, refused) => {
       work.problem = problem;
       if (refused) refresh(work);
@@ -68,6 +70,8 @@
       work.said = "";
     } catch (error) {
       work.said = `No suggestions: ${error.message} Labelling works without.`;
+      if (error.status === 503 && work.asks++ < MOST_ASKS)
+        setTimeout(() => work.host.isConnected && suggest(work), ASK_AGAIN);
     }
     show(work);
   };

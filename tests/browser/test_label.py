@@ -82,18 +82,20 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".label-one img")).to_have_attribute("alt", str(first))
 
+    saved = page.locator(".label-head .num")
+    expect(saved).to_have_text("saved", timeout=30_000)
     page.context.set_offline(True)
     page.keyboard.press(key_for(page))
     expect(done).to_contain_text("4 of 8 labelled")  # shown at once
     expect(page.locator(".labeller [role=alert]")).to_contain_text("nothing is lost")
-    expect(done).to_contain_text("1 being saved")
+    expect(saved).to_have_text("1 being saved")
     page.context.set_offline(False)
     page.reload()  # before it was tried again
-    expect(done).to_contain_text("4 of 8 labelled")
-    expect(done).to_contain_text("saved")
+    expect(done).to_contain_text("4 of 8 labelled", timeout=30_000)
+    expect(saved).to_have_text("saved", timeout=30_000)
 
     suggestion = page.locator(".label-suggestion")
-    expect(suggestion).to_contain_text("Suggested:", timeout=120_000)
+    expect(suggestion).to_contain_text("Suggested:", timeout=240_000)
     page.locator(".label-one").focus()
     page.keyboard.press("Enter")
     expect(done).to_contain_text("5 of 8 labelled")
