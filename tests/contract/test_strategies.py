@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecaf
-from vecaf.selection import STRATEGIES, describe
+from vecaf.selection import FIRST_ROUND, STRATEGIES, describe
 
 pytestmark = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
@@ -134,6 +134,30 @@ def test_missing_arguments_are_named(name: str) -> None:
         used: dict[str, Any] = {key: data[key] for key in others}
         with pytest.raises(vecaf.InputError, match=f"{argument}="):
             vecaf.select(data["features"], 3, name, **used)
+
+
+def test_what_it_uses_is_checked(name: str) -> None:
+    info = STRATEGIES[name].info
+    for argument in {*info.required, *info.optional} - {"labels"}:
+        used: dict[str, Any] = {key: pool(20)[key] for key in info.required}
+        broken = pool(20)[argument].copy()
+        broken[3] = np.nan
+        for bad, says in ((broken, "NaN"), (broken[:19], "19 rows")):
+            with pytest.raises(vecaf.InputError, match=f"{argument} .*{says}"):
+                vecaf.select(pool(20)["features"], 3, name, **{**used, argument: bad})
+
+
+def test_there_is_something_to_select_with_before_a_model_is_trained(name: str) -> None:
+    info = STRATEGIES[name].info
+    stand_in = STRATEGIES[FIRST_ROUND].info
+    assert not stand_in.needs_model and set(info.tracks) <= set(stand_in.tracks)
+    assert info.needs_model == info.description.endswith(f"Round 1: {FIRST_ROUND}.")
+    assert info.needs_model == bool(set(info.required) & {"losses", "probabilities"})
+
+
+def test_no_label_that_was_not_bought_is_asked_for_in_the_label_free_track(name: str) -> None:
+    info = STRATEGIES[name].info
+    assert "labels" not in info.required or "label-free" not in info.tracks
 
 
 def test_each_strategy_says_what_it_is(name: str) -> None:
