@@ -191,7 +191,11 @@ def test_without_test_images_nothing_is_claimed(
     assert "test accuracy not measured" in recorder.messages[-1]
 
 
-@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, FULL, replace(CONFIG, target_words="a white drawing of")],
+    ids=["head-only", "full", "target-words"],
+)
 def test_hidden_labels_change_nothing(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

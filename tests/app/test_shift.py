@@ -1,0 +1,185 @@
+"""The Shift page: HTML from plain records, what its buttons do, and its own routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
+
+from app.pages import shift, shift_pairs, shift_view
+from app.studio import Studio
+from tests.app.test_pages import EVIL, assert_harmless, sample
+from tests.app.test_routes import samples
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError
+from vecaf.evaluation.matching import NAMES
+from vecaf.store import FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
+from vecaf.store.pairs import Pair
+from vecaf.tasks.shift_preview import PREVIEW
+
+RESULT = {
+    "strength": 0.5, "reach": 0.8, "agreement": 0.4, "reason": EVIL,
+    "classes": [{"name": EVIL, "images": 3, "nearest": [5, 6]}],
+}  # fmt: skip
+
+
+def a_task(**values: Any) -> Task:
+    given = {"id": 4, "kind": "shift_preview", "state": FINISHED, "stage": "", "done": 0,
+             "total": 0, "error": None, "result": RESULT, "params": {}, **values}  # fmt: skip
+    return Task(**given)
+
+
+def a_pair(state: str = FINISHED) -> Pair:
+    runs = [
+        Run(id=number, name=EVIL, state=state, stage=EVIL, done=1, total=2, config={})
+        for number in (7, 8)
+    ]
+    return Pair(EVIL, *runs)
+
+
+def compared(low: float, high: float) -> dict[str, Any]:
+    level = {"images": 40, "plain": 0.5, "shifted": 0.55, "difference": 0.05, "low": low,
+             "high": high}  # fmt: skip
+    return {
+        "levels": [{"severity": s, **level} for s in range(6)],
+        "overall": [0.05, low, high],
+        "other": {"name": EVIL, "severity": 0, **level},
+        "same": False,
+        "sentences": [EVIL],
+    }
+
+
+def test_what_comes_from_people_is_escaped() -> None:
+    done = a_task(kind="shift_result", result=compared(0.01, 0.09))
+    for text in (
+        shift_view.missing(EVIL),
+        shift_view.top([(1, EVIL)], 1, EVIL, EVIL),
+        shift_view.preview(EVIL, a_task(), {5: sample()}),
+        shift_view.preview(EVIL, a_task(state=RUNNING, stage=EVIL, result=None), {}),
+        shift_view.preview(EVIL, a_task(state=FAILED, error=EVIL), {}),
+        shift_view.strips([sample()], "fog", None, {"dataset": 1, "words": EVIL}),
+        shift_pairs.launch(1, EVIL),
+        shift_pairs.result(a_pair(), done, "fog", [(2, EVIL)], 2),
+        shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0),
+        shift_pairs.earlier([a_pair()], 1, 8),
+    ):
+        assert_harmless(text)
+        assert "<script>" not in text
+
+
+def test_every_state_says_what_to_do_next() -> None:
+    assert "Data page" in shift_view.nothing()
+    assert "Type words" in shift_view.preview("", None, {})
+    assert "Show where they point" in shift_view.preview("in fog", None, {})
+    assert "too bad" in shift_view.preview("in fog", a_task(state=FAILED, error="too bad"), {})
+    assert "can be compared here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
+    assert "resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
+    assert shift_pairs.launch(1, "") == shift_pairs.earlier([], 1, 0) == ""
+
+
+def test_words_that_move_nothing_are_shown_as_such() -> None:
+    useless = shift_view.preview("in fog", a_task(result={**RESULT, "strength": 0.0}), {})
+    assert "notice-warn" in useless and "a run would not go there" in useless
+    assert "notice-good" in shift_view.preview("in fog", a_task(), {})
+
+
+@pytest.mark.parametrize(("low", "kind"), [(0.01, "good"), (-0.01, "quiet")])
+def test_only_a_difference_beyond_chance_is_good_news(low: float, kind: str) -> None:
+    task = a_task(kind="shift_result", result=compared(low, 0.09))
+    text = shift_pairs.result(a_pair(), task, "fog", [], 0)
+    assert f"notice-{kind}" in text and "fog 5" in text
+    assert f"+5.0 <small class='muted'>({100 * low:+.1f} to +9.0)" in text
+
+
+def test_the_strip_offers_every_corruption_and_keeps_the_address() -> None:
+    text = shift_view.strips([sample()], "snow", "snow", {"dataset": 1, "words": "in snow"})
+    assert all(f"corruption={name}" in text for name in NAMES)
+    assert "Your words sound like snow" in text
+    assert text.count("/shift/preview/5?") == 5 and "words=in+snow" in text
+
+
+def dataset_of(studio: Studio) -> int:
+    with studio.store.read() as session:
+        return session.scalars(sa.select(Dataset.id).where(Dataset.name == "pets")).one()
+
+
+def test_buttons_queue_a_preview_and_a_pair(studio: Studio) -> None:
+    user, dataset = studio.store.owner(), str(dataset_of(studio))
+    point = {"act": "point", "dataset": dataset, "words": "  in   fog ", "query": ""}
+    where = shift._act(studio, user, point)
+    assert where == f"/shift?dataset={dataset}&words=in+fog"
+    assert shift._act(studio, user, point) == where
+    launch = {"act": "launch", "dataset": dataset, "words": "in fog", "budget": "2", "seed": "3",
+              "mode": "head-only", "query": ""}  # fmt: skip
+    where = shift._act(studio, user, launch)
+    with studio.store.read() as session:
+        tasks = session.scalars(sa.select(Task).where(Task.kind == "shift_preview")).all()
+        runs = session.scalars(sa.select(Run).order_by(Run.id)).all()
+    assert [task.params["words"] for task in tasks].count("in fog") == 1
+    plain, shifted = (RunConfig.from_dict(run.config) for run in runs[-2:])
+    assert (plain.target_words, shifted.target_words, plain.seed) == ("", "in fog", 3)
+    assert where.endswith(f"pair={runs[-1].id}")
+    top, body, pairs, _ = shift._shown(
+        studio, user, {"dataset": dataset, "words": "in fog", "pair": str(runs[-1].id)}
+    )
+    assert "in fog" in top and "/shift/preview/" in body and f"runs={runs[-1].id}" not in pairs
+    assert f"run {runs[-1].id}" in pairs and "Launch the pair" in pairs
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"words": " "}, "Type words"), ({"act": "launch", "budget": "900"}, "can be picked"),
+     ({"act": "launch", "budget": "few"}, "is not a count"),
+     ({"act": "launch", "seed": "x"}, "seed")],
+)  # fmt: skip
+def test_what_can_not_be_is_said(studio: Studio, change: dict[str, str], words: str) -> None:
+    data = {"act": "point", "dataset": str(dataset_of(studio)), "words": "in fog", "budget": "2",
+            "seed": "0", "mode": "head-only", "query": "", **change}  # fmt: skip
+    with pytest.raises(InputError, match=words):
+        shift._act(studio, studio.store.owner(), data)
+
+
+def test_strangers_datasets_do_not_exist(studio: Studio, client: TestClient) -> None:
+    user = studio.store.owner()
+    with studio.store.read() as session:
+        secret = session.scalars(sa.select(Dataset.id).where(Dataset.name == "secret")).one()
+    for act in ("point", "launch"):
+        with pytest.raises(NotFoundError):
+            shift._act(studio, user, {"act": act, "dataset": str(secret), "words": "in fog"})
+    with pytest.raises(NotFoundError):
+        shift._shown(studio, user, {"dataset": str(secret)})
+    foreign = samples(studio, "secret")[0].id
+    answer = client.get(f"/shift/preview/{foreign}?corruption=fog&severity=1")
+    assert answer.status_code == 404
+
+
+def test_corrupted_copies_are_made_on_the_fly(studio: Studio, client: TestClient) -> None:
+    mine = samples(studio, "pets")[0].id
+    first = client.get(f"/shift/preview/{mine}?corruption=gaussian_noise&severity=1")
+    worse = client.get(f"/shift/preview/{mine}?corruption=gaussian_noise&severity=5")
+    assert first.status_code == worse.status_code == 200
+    assert first.headers["content-type"] == "image/webp" and first.content != worse.content
+    assert "max-age" in first.headers["cache-control"]
+    unknown = client.get(f"/shift/preview/{mine}?corruption=fogg&severity=1")
+    assert unknown.status_code == 400 and "did you mean fog" in unknown.json()["error"]
+    assert client.get(f"/shift/preview/{mine}?corruption=fog&severity=6").status_code in (400, 404)
+
+
+def test_a_map_is_its_owners_alone(studio: Studio, client: TestClient) -> None:
+    with studio.store.write() as session:
+        stranger = session.scalars(sa.select(User).where(User.name == "stranger")).one()
+        made = [
+            Task(owner_id=owner, dataset_id=dataset_of(studio), kind="shift_preview", params={})
+            for owner in (studio.store.owner(), stranger.id)
+        ]
+        session.add_all(made)
+        session.flush()
+        mine, theirs = (task.id for task in made)
+    for task_id in (mine, theirs):
+        folder = studio.settings.tasks / str(task_id)
+        folder.mkdir(parents=True)
+        (folder / PREVIEW).write_text("{}")
+    assert client.get(f"/shift/map/{mine}").json() == {}
+    assert client.get(f"/shift/map/{theirs}").status_code == 404

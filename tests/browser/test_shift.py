@@ -1,0 +1,66 @@
+"""Shift: words to arrows, copies at five severities, a pair of runs and what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import expect
+
+SLOW = 180_000  # tasks and runs import frameworks, and may embed the dataset first
+
+
+def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], dataset: str) -> None:
+    page = open_page("/shift?dataset=1")
+    expect(page.locator(".empty")).to_contain_text("Which domain should the model cope with?")
+    page.get_by_label("Words for what your images lack").focus()
+    page.keyboard.type("in thick fog")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-shift-map][data-drawn]")).to_be_visible(timeout=SLOW)
+    assert "words=in+thick+fog" in page.url
+    drawn = page.evaluate(
+        """() => {
+            const canvas = document.querySelector("[data-shift-map] canvas");
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return pixels.data.filter((value, i) => i % 4 === 3 && value > 0).length;
+        }"""
+    )
+    assert drawn > 500
+    expect(page.locator("[data-shift-map] canvas")).to_have_attribute(
+        "aria-label", "Principal plane: where the words take circle, square, triangle"
+    )
+    expect(page.locator(".shift-near li")).to_have_count(3)
+
+    copies = page.locator(".shift-strip img[src*='/shift/preview/']")
+    expect(copies).to_have_count(15)
+    expect(page.locator("body")).to_contain_text("Your words sound like fog")
+    copies.last.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "[...document.querySelectorAll(\".shift-strip img[src*='/shift/preview/']\")]"
+        ".every((image) => image.complete && image.naturalWidth > 0)"
+    )
+    page.get_by_label("Corruption", exact=True).select_option(label="snow")
+    expect(copies.first).to_have_attribute("alt", "snow, severity 1")
+
+    page.get_by_label("Budget").fill("9")
+    page.get_by_role("button", name="Launch the pair").click()
+    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
+    page.get_by_label("Compare on test images under").select_option("fog")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator(".shift-table tbody tr")).to_have_count(6, timeout=SLOW)
+    expect(page.locator(".shift-chart circle")).to_have_count(12)
+    page.reload()
+    expect(page.locator(".shift-table tbody tr")).to_have_count(6)
+    expect(page.locator(".shift-earlier a[aria-current]")).to_have_text("“in thick fog”")
+
+    narrow = open_page(page.url[page.url.index("/shift") :], width=390, height=844)
+    expect(narrow.locator(".shift-table")).to_be_visible()
+    narrow.wait_for_timeout(500)
+    assert narrow.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any], dataset: str) -> None:
+    page = open_page("/shift?dataset=98765")
+    expect(page.locator(".empty")).to_contain_text("There is no dataset 98765")
+    page.locator(".empty a").click()
+    expect(page.get_by_label("Words for what your images lack")).to_be_visible()
