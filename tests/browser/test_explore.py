@@ -1,0 +1,225 @@
+"""The Explore workbench in Chromium, on real images with their own map."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Server, shapes, wait_for
+
+Page = Any
+COUNT = 40  # images of each of three classes
+
+
+@pytest.fixture(scope="module")
+def explored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """A dataset whose map has been computed (the page asked for it)."""
+    from vecaf.jobs.queue import submit_import, submit_task
+    from vecaf.settings import Settings
+    from vecaf.store import Store
+
+    archive = shapes(tmp_path_factory.mktemp("shapes") / "explore.zip", COUNT, seed=3)
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
+    import_id = submit_import(store, archive, "to explore", store.owner())
+
+    def value(query: str, *which: object) -> Any:
+        with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as base:
+            row = base.execute(query, which).fetchone()
+            return row[0] if row else None
+
+    query = "SELECT dataset_id FROM import WHERE id = ?"
+    wait_for(lambda: value(query, import_id) is not None, 120, "the import")
+    dataset = int(value(query, import_id))
+    task = submit_task(store, "map", dataset, {}, store.owner())
+
+    def finished() -> bool:
+        assert value("SELECT state FROM task WHERE id = ?", task) != "failed", value(
+            "SELECT error FROM task WHERE id = ?", task
+        )
+        return bool(value("SELECT state FROM task WHERE id = ?", task) == "finished")
+
+    wait_for(finished, 240, "the map")
+    store.close()
+    return dataset
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], explored: int) -> Page:
+    page = open_page(f"/explore?dataset={explored}")
+    drawn(page)
+    return page
+
+
+def drawn(page: Page) -> None:
+    page.wait_for_function("document.documentElement.dataset.mapDrawn", timeout=30_000)
+    no_tour = page.get_by_role("button", name="No, thanks")
+    if no_tour.count():
+        no_tour.click()
+
+
+def shown(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.dataset.gridCount"))
+
+
+def lasso(page: Page, share: float = 0.2) -> None:
+    """Draw a circle around the dataset's first image."""
+    page.locator(".x-tool[data-tool=lasso]").click()
+    box = page.locator(".x-over").bounding_box()
+    x, y = page.evaluate("""() => {
+        const { map } = document.querySelector(".x-canvas");
+        return map.toPixels(0).map((value) => value / map.ratio);
+    }""")
+    x, y = box["x"] + x, box["y"] + y
+    radius = share * min(box["width"], box["height"])
+    for step in range(25):
+        angle = 2 * math.pi * step / 24
+        page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
+        if not step:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page) -> None:
+    lasso(page)
+    bar = page.locator(".x-actions")
+    expect(bar).to_contain_text("in the outline")
+    caught = shown(page)
+    assert 0 < caught < 3 * COUNT
+    bar.get_by_role("button", name="Save as subset…").click()
+    page.locator(".x-dialog input").fill("in the middle")
+    page.locator(".x-dialog").get_by_role("button", name="Save", exact=True).click()
+    toast = page.locator(".x-toast")
+    expect(toast).to_contain_text(f"{caught} images saved")
+    bar.get_by_role("button", name="Exclude from the pool").click()
+    expect(toast).to_contain_text(f"{caught} images excluded")
+    expect(page.locator(".x-tile.is-out").first).to_be_visible()
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text(f"Undone: {caught} images")
+    expect(page.locator(".x-tile.is-out")).to_have_count(0)
+    bar.get_by_role("button", name="Clear").click()
+    assert shown(page) == 3 * COUNT
+    page.reload()
+    drawn(page)
+    subsets = page.locator(".x-field", has_text="Subset").locator("select")
+    subsets.select_option(label=f"in the middle ({caught})")
+    page.wait_for_function(f"document.documentElement.dataset.gridCount === '{caught}'")
+
+
+def test_filters_and_the_legend_are_one(page: Page) -> None:
+    page.locator(".x-legend .x-entry", has_text="circle").click()
+    assert shown(page) == 2 * COUNT
+    box = page.locator(".x-check", has_text="circle").locator("input")
+    expect(box).not_to_be_checked()
+    box.check()
+    assert shown(page) == 3 * COUNT
+    page.get_by_role("searchbox", name="Words in caption or file name").fill("square-00")
+    page.wait_for_function("document.documentElement.dataset.gridCount === '10'")
+    page.get_by_role("button", name="Clear all").click()
+    assert shown(page) == 3 * COUNT
+
+
+def test_a_pinned_image_has_an_address_neighbours_and_a_history(page: Page) -> None:
+    start = page.url
+    page.locator(".x-tile").first.click()
+    panel = page.locator("#x-panel-image")
+    expect(panel.locator(".x-small")).to_have_count(12)
+    expect(page).to_have_url(re.compile(r"[?&]image=\d+"))
+    name = panel.locator(".x-image-head b").inner_text()
+    panel.locator("select[aria-label='Label of this image']").select_option(label="triangle")
+    expect(page.locator(".x-toast")).to_contain_text("1 image labelled “triangle”")
+    panel.get_by_text("Changes (1)").click()
+    expect(panel.locator(".x-history")).to_contain_text("label: circle → triangle")
+    page.locator(".x-toast").get_by_role("button", name="Undo").click()
+    expect(page.locator(".x-toast")).to_contain_text("Undone")
+    page.reload()
+    drawn(page)
+    expect(panel.locator(".x-image-head b")).to_have_text(name)
+    page.go_back()
+    expect(page).not_to_have_url(re.compile("image="))
+    assert start.split("?")[0] == page.url.split("?")[0]
+
+
+def test_the_map_glides_to_the_captions_and_by_keyboard(page: Page) -> None:
+    projection = page.get_by_label("Projection")
+    projection.select_option("pca")
+    expect(page).to_have_url(re.compile("method=pca"))
+    over = page.locator(".x-over")
+    over.focus()
+    before = page.evaluate("document.querySelector('.x-canvas').map.view.scale")
+    page.wait_for_function("!document.querySelector('.x-canvas').map.gliding")
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    view = "document.querySelector('.x-canvas').map.view.scale"
+    assert page.evaluate(view) > 0 and before > 0
+    fitted = page.evaluate("document.querySelector('.x-canvas').map.fitted().scale")
+    assert page.evaluate(view) > 1.3 * fitted
+    page.keyboard.press("0")
+    assert page.evaluate(view) == pytest.approx(fitted)
+
+
+def test_the_grid_by_keyboard(page: Page) -> None:
+    grid = page.get_by_role("listbox", name=re.compile("Images"))
+    grid.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator(".x-actions")).to_contain_text("3 selected")
+    page.keyboard.press("End")
+    expect(page.locator(f"#x-tile-{3 * COUNT - 1}")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#x-panel-image .x-large")).to_be_visible()
+    grid.focus()
+    page.keyboard.press("Escape")
+    expect(page.locator(".x-actions")).to_be_hidden()
+
+
+def test_findings_are_listed_with_their_evidence(page: Page) -> None:
+    page.get_by_role("tab", name="Findings").click()
+    panel = page.locator("#x-panel-findings")
+    for title in ("Likely label errors", "Near-duplicates", "Outliers"):
+        expect(panel.get_by_role("heading", name=title)).to_be_visible()
+
+
+def test_a_narrow_screen_has_one_part_at_a_time(
+    open_page: Callable[..., Page], explored: int
+) -> None:
+    page = open_page(f"/explore?dataset={explored}", width=390, height=844)
+    drawn(page)
+    expect(page.locator(".x-over")).to_be_visible()
+    expect(page.locator(".x-scroller")).to_be_hidden()
+    page.get_by_role("tab", name="Grid").click()
+    expect(page.locator(".x-tile").first).to_be_visible()
+    page.locator(".x-tile").first.click()
+    expect(page.locator("#x-panel-image .x-large")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_there_is_nothing_serious_for_axe(page: Page) -> None:
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    page.locator(".x-tile").first.click()
+    expect(page.locator("#x-panel-image .x-large")).to_be_visible()
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (one["id"], [node["html"][:120] for node in one["nodes"][:3]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+
+
+def test_a_dataset_that_is_not_there_is_a_sentence(
+    open_page: Callable[..., Page], explored: int
+) -> None:
+    page = open_page("/explore?dataset=987654")
+    expect(page.locator(".explore")).to_contain_text("There is no dataset 987654.")
+    page.get_by_role("link", name="Show the newest dataset").click()
+    drawn(page)
