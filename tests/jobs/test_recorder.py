@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from vecaf.errors import NotFoundError
 from vecaf.jobs.recorder import DatabaseRecorder
 from vecaf.recording import Picks, RoundResult
-from vecaf.store import RUNNING, Metric, Run, Sample, Store
+from vecaf.store import RUNNING, Artifact, Metric, Run, Sample, Store
 from vecaf.store import runs as queries
 from vecaf.store.jobs import StaleAttemptError, begin, request_cancel
 
@@ -67,7 +67,8 @@ def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: 
     recorder.finish_round(result)
     assert recorder.rounds_done() == [result]
     with store.read() as session:
-        assert queries.last_metrics(session, store.owner(), run_id) == {"train_loss": 0.25}
+        (metric,) = queries.metrics_since(session, store.owner(), run_id)
+        assert (metric.name, metric.value) == ("train_loss", 0.25)
         summary = queries.run_summary(session, store.owner(), run_id)
     assert (summary.rounds_done, summary.rounds, summary.test_accuracy) == (1, 2, 0.5)
 
@@ -162,7 +163,7 @@ def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
         user = store.owner()
         assert queries.metrics_since(session, user, run_id) == []
         assert queries.rounds_of(session, user, run_id) == []
-        assert queries.artifacts_of(session, user, run_id) == []
+        assert session.scalars(sa.select(Artifact)).all() == []
         assert "I am still here" not in [
             event.message for event in queries.events_since(session, user, run_id)
         ]
@@ -186,7 +187,7 @@ def test_an_artifact_is_recorded_by_its_content(store: Store, run_id: int) -> No
         path.write_bytes(content)
         recorder.artifact("model", path)
     with store.read() as session:
-        (artifact,) = queries.artifacts_of(session, store.owner(), run_id)
+        (artifact,) = session.scalars(sa.select(Artifact)).all()
     assert artifact.path == f"runs/{run_id}/model.safetensors"
     assert artifact.bytes == 7
 
@@ -198,11 +199,9 @@ def test_a_strangers_run_does_not_exist(store: Store, run_id: int) -> None:
         for query in (
             queries.run_summary,
             queries.metrics_since,
-            queries.last_metrics,
             queries.events_since,
             queries.rounds_of,
             queries.rounds_picked,
-            queries.artifacts_of,
         ):
             with pytest.raises(NotFoundError):
                 query(session, stranger, run_id)

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from vecaf.store.gate import visible
 from vecaf.store.models import (
-    Artifact,
     Dataset,
     Event,
     Metric,
@@ -71,14 +70,6 @@ def metrics_since(
     visible(session, user_id, Run, run_id)
     query = sa.select(Metric).where(Metric.run_id == run_id, Metric.id > after_id)
     return session.scalars(query.order_by(Metric.id).limit(limit)).all()
-
-
-def last_metrics(session: Session, user_id: int, run_id: int) -> dict[str, float]:
-    """The newest value of every metric by name."""
-    visible(session, user_id, Run, run_id)
-    newest = sa.select(sa.func.max(Metric.id)).where(Metric.run_id == run_id).group_by(Metric.name)
-    rows = session.execute(sa.select(Metric.name, Metric.value).where(Metric.id.in_(newest)))
-    return {row.name: row.value for row in rows}
 
 
 def events_since(
@@ -161,14 +152,6 @@ def picks_of(
         .limit(limit)
     )
     return [(row.Selection, row.Sample) for row in rows]
-
-
-def artifacts_of(session: Session, user_id: int, run_id: int) -> Sequence[Artifact]:
-    """The files that the run made, oldest first."""
-    visible(session, user_id, Run, run_id)
-    return session.scalars(
-        sa.select(Artifact).where(Artifact.run_id == run_id).order_by(Artifact.id)
-    ).all()
 
 
 def _summaries() -> sa.Select[Run, str, int, float | None, float | None]:
