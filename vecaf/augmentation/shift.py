@@ -4,9 +4,10 @@ For every class c, Δ_c is the mean over templates of t("{class} {words}") − t
 differences of sentences, in which the gap between texts and images cancels. The linear part of a
 ridge map, from the VLM's space to the PVM's features, carries them over. All classes then move
 along the mean of the Δ_c: what differs between them is class, not domain, and a head that trains
-on f + β·Δ_c learns to read the class off Δ_c instead of f. Measured with the embedded models on
-OpenMoji, colour → line drawing, at β = 1: 66% / 47% (own domain / target) along the mean, 58% / 42%
-along each class's own Δ_c, 66% / 42% without words.
+on f + β·Δ_c learns to read the class off Δ_c instead of f. Measured on
+OpenMoji, colour → line drawing, embedded models, 140 random picks without CEA, 3 seeds, β = 1:
+66% / 47% (own domain / target) along the mean, 58% / 42% along each class's own Δ_c, 66% / 42%
+without words. With a run's picks and CEA nothing is left of that gain: `benchmarks/shift.py`.
 
 β is chosen without a target image, from three questions; the first two are the VLM's own
 consistency.
@@ -14,7 +15,7 @@ consistency.
   A model that names objects but no styles puts "a cartoon of" where no image can be.
 - agreement: on images that the map was not fitted on, do features lie the further along the
   mapped direction, the more the VLM finds the words in the image?
-- harm: does a classifier that has seen the moved features still do as well on validation images?
+- harm: does a classifier that has seen the moved features do no worse on validation images?
 """
 
 from __future__ import annotations
@@ -217,13 +218,12 @@ def _choose(
     before = clean.right(0 * direction).astype(int)
     for strength in STRENGTHS[::-1]:
         change = clean.right(strength * direction).astype(int) - before
-        noise = np.sqrt((change * change).sum()) / len(change)  # of a paired difference
-        if change.mean() >= -noise:
+        if change.sum() >= 0:
             return strength, (
                 f"{named} moves features by {strength:g} of their length: {reach:.0%} of its "
                 f"direction lies where this model places images, the two models agree on it "
                 f"(correlation {agreement:.2f}), and validation accuracy changes by "
-                f"{100 * change.mean():+.1f} points, within chance or better."
+                f"{100 * change.mean():+.1f} points."
             )
     return 0.0, (
         f"{named} would cost accuracy on the images at hand, however little it moves them. A run "
