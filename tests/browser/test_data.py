@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import shapes
 
-SLOW = 60_000
+SLOW = 120_000
 
 
 def uploaded(page: Any, archive: Path, name: str) -> Any:

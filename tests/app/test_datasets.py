@@ -1,0 +1,122 @@
+"""What the Data page fetches and changes: through the gate, with sentences, and undoable."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.pages.dataset_acts import edit_dataset, filled, filter_of
+from app.studio import Studio
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store import Dataset, Sample
+from vecaf.store.gallery import UNLABELED, Filter, changes_of, count_images, page_of_images
+
+OWN, SECRET = 1, 2  # conftest's datasets
+
+
+def rows(studio: Studio, which: Filter | None = None) -> list[Sample]:
+    with studio.store.read() as session:
+        user = studio.store.owner()
+        return page_of_images(session, user, OWN, which or Filter(), 0, 100)
+
+
+def act(studio: Studio, act: str, query: str = f"?dataset={OWN}", **data: str) -> None:
+    edit_dataset(studio, studio.store.owner(), {"act": act, "query": query, **data})
+
+
+def test_the_export_is_a_zip_of_one_s_own_images(client: TestClient) -> None:
+    for kind, name in (("csv", "metadata.csv"), ("jsonl", "metadata.jsonl")):
+        answer = client.get(f"/dataset/{OWN}/export.zip?format={kind}")
+        assert answer.status_code == 200
+        assert 'filename="pets.zip"' in answer.headers["content-disposition"]
+        names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+        assert name in names
+        assert len(names) == 13
+    assert client.get(f"/dataset/{OWN}/export.zip?format=xml").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["export.zip", "deletion", f"refused/{'a' * 64}.jpg"])
+def test_a_stranger_s_dataset_does_not_exist(client: TestClient, path: str) -> None:
+    for dataset_id in (SECRET, 999):
+        assert client.get(f"/dataset/{dataset_id}/{path}").status_code == 404
+    assert client.get(f"/dataset/{OWN}/refused/{'a' * 64}.jpg").status_code == 404
+    assert client.get(f"/dataset/{OWN}/refused/..%2f..%2fstudio.db").status_code == 404
+
+
+def test_the_question_says_what_goes(client: TestClient) -> None:
+    question = client.get(f"/dataset/{OWN}/deletion").json()
+    assert question["title"] == "Delete 'pets'?"
+    assert "12 images" in question["text"]
+
+
+def test_the_address_is_a_filter(studio: Studio) -> None:
+    assert filter_of({"split": "x", "label": "²", "pool": "?", "words": ""}) == Filter()
+    assert filter_of({"label": "none", "pool": "out"}) == Filter(None, UNLABELED, True)
+    user = studio.store.owner()
+    with studio.store.read() as session:
+        assert count_images(session, user, OWN, filter_of({"label": "0"})) == 6
+        assert count_images(session, user, OWN, filter_of({"words": "DOG 3"})) == 1
+        assert count_images(session, user, OWN, filter_of({"words": "100%_"})) == 0
+
+
+def test_one_image_and_many_are_changed_and_taken_back(studio: Studio) -> None:
+    first, second = rows(studio)[:2]
+    act(studio, "label", sample=str(first.id), value="dog")
+    assert rows(studio)[0].label == 1
+    picks = {f"pick-{first.id}": "on", f"pick-{second.id}": "on", "pick-x": "on"}
+    act(studio, "bulk", do="caption", **{"bulk-caption": "a {class}, {file} {class}"}, **picks)
+    assert [one.caption for one in rows(studio)[:3]] == ["a dog, 0 dog", "a cat, 1 cat", None]
+    act(studio, "bulk", f"?dataset={OWN}&label=1", do="exclude", scope="matching")
+    assert sum(one.excluded for one in rows(studio)) == 7
+    with studio.store.read() as session:
+        changes = changes_of(session, studio.store.owner(), OWN)
+    assert [one.images for one in changes] == [7, 2, 1]
+    assert [one.values for one in changes] == [1, 2, 1]
+    for one in changes:
+        act(studio, "undo", edit=str(one.id))
+    assert {(one.caption, one.excluded) for one in rows(studio)} == {(None, False)}
+    assert rows(studio)[0].label == 0
+
+
+def test_a_renamed_class_keeps_its_images_and_undo_still_works(studio: Studio) -> None:
+    first = rows(studio)[0]
+    act(studio, "label", sample=str(first.id), value="dog")
+    act(studio, "rename-class", number="0", value="kitten")
+    act(studio, "add-class", name="emu")
+    with studio.store.read() as session:
+        added, renamed, labelled = changes_of(session, studio.store.owner(), OWN, limit=3)
+        assert session.get_one(Dataset, OWN).classes == ["kitten", "dog", "emu"]
+    act(studio, "undo", edit=str(labelled.id))
+    assert rows(studio)[0].label == 0
+    for one in (added, renamed):
+        act(studio, "undo", edit=str(one.id))
+    with studio.store.read() as session:
+        assert session.get_one(Dataset, OWN).classes == ["cat", "dog"]
+    with pytest.raises(InputError, match="merge the two"):
+        act(studio, "rename-class", number="0", value="dog")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"act": "bulk", "do": "label"}, "at least one image"),
+        ({"act": "label", "sample": "1", "value": "<b>"}, "no class '<b>'"),
+        ({"act": "label", "sample": "99999", "value": "dog"}, "no image 99999"),
+        ({"act": "undo", "edit": "99999"}, "no edit"),
+        ({"act": "rename-class", "number": "9", "value": "x"}, "no class number 9"),
+        ({"act": "add-class", "name": "  "}, "name of 1 to"),
+        ({"act": "delete", "query": f"?dataset={SECRET}"}, f"no dataset {SECRET}"),
+        ({"act": "label", "query": ""}, "names no dataset"),
+    ],
+)
+def test_what_can_not_be_is_a_sentence(studio: Studio, data: dict[str, str], words: str) -> None:
+    with pytest.raises((InputError, NotFoundError), match=words):
+        edit_dataset(studio, studio.store.owner(), {"query": f"?dataset={OWN}", **data})
+
+
+def test_placeholders_are_filled_once() -> None:
+    sample = Sample(file_name="a/{class}.png", label=0, caption="{file}")
+    assert filled("{file} {caption} {other}", sample, ["cat"]) == "{class} {file} {other}"
