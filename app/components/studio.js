@@ -50,7 +50,7 @@
     header.className = "bar";
     header.innerHTML =
       `<a class="skip" href="#main">Skip to content</a>` +
-      `<a class="brand" href="/"><img src="${logo}" alt="" width="24" height="24">` +
+      `<a class="brand" href="/" aria-label="VeCAF Studio"><img src="${logo}" alt="" width="24" height="24">` +
       `<span>VeCAF <b>Studio</b></span></a><nav aria-label="Pages">${links}</nav>` +
       `<button type="button" class="theme" aria-label="Switch between light and dark" ` +
       `title="Light or dark"><span aria-hidden="true"></span></button>`;

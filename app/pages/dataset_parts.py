@@ -124,7 +124,7 @@ def image(one: Detail) -> str:
             ("File", m.text(sample.file_name)),
             ("Size", f"{sample.width} × {sample.height} px"),
             ("Split", SPLITS[sample.split]),
-            ("In the pool", "excluded" if sample.excluded else "as its split says"),
+            ("Excluded from the pool", "yes" if sample.excluded else "no"),
         )
     )
     return (
