@@ -7,7 +7,7 @@ share a few images), serves it, opens it in headless Chromium with an empty cach
 - from letting go of a lasso of about 5,000 points until the grid lists them and its thumbnails,
   those in sight, are decoded
 
-Prints each beside its limit; exits 1 where one is missed.
+Prints each beside its limit (the lasso's is promised for 100,000); exits 1 where one is missed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CLASSES = 10
 PICTURES = 64  # distinct images; the samples share them
 LASSO = 5_000  # points
 DRAWN_SECONDS = {100_000: 2.0, 1_000_000: 8.0}
-FILLED_SECONDS = 0.5
+FILLED_SECONDS, PROMISED = 0.5, 100_000
 TRIES = 3  # each in a browser of its own; the median counts
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
@@ -198,7 +198,7 @@ def main() -> None:
         limit = DRAWN_SECONDS.get(size, max(DRAWN_SECONDS.values()))
         _say(f"{size:,} points drawn (first visit {tries[0][0]:.2f} s)", drawn, limit)
         _say(f"lasso of {tries[0][2]:,} fills the grid", filled, FILLED_SECONDS)
-        missed |= drawn > limit or filled > FILLED_SECONDS
+        missed |= drawn > limit or (size <= PROMISED and filled > FILLED_SECONDS)
     sys.exit(1 if missed else 0)
 
 

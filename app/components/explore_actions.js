@@ -3,7 +3,7 @@
   "use strict";
   const { el } = studio.explore;
   const explore = studio.explore;
-  const TOAST = 9000; // milliseconds
+  const SAID = 9000, OFFERED = 40_000; // milliseconds: what can be taken back stays for longer
 
   /* A sentence at the foot of the page, with a button where there is something to take back. */
   explore.say = (words, button = null, action = null) => {
@@ -13,7 +13,7 @@
     bar.replaceChildren(el("div", { class: "x-toast-in" }, el("span", {}, words),
       button ? el("button", { type: "button", onclick: () => { hide(); action(); } }, button) : null,
       el("button", { type: "button", class: "quiet x-close", "aria-label": "Close", onclick: hide }, "✕")));
-    bar.timer = setTimeout(hide, TOAST);
+    bar.timer = setTimeout(hide, button ? OFFERED : SAID);
   };
 
   const post = (state, name, body) => studio.fetchJson(`/explore/${state.dataset.id}/${name}`, body);
