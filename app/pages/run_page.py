@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +36,8 @@ from vecaf.store.runs import picks_of, rounds_of, rounds_picked, run_summary
 
 PICKS = 60  # thumbnails shown at first, and added by "more"
 MOST_PICKS = 6000
+SHARED_SECONDS = 1.0
+MOST_KEPT = 16  # views of runs
 CELL, MISTAKES = 120, 16  # images of a cell, mistakes of each kind
 
 
@@ -55,6 +59,25 @@ class RunPage:
         self.studio = studio
         self._tested = lru_cache(maxsize=8)(self._read_tested)
         self._judged = lru_cache(maxsize=64)(self._judge)
+        self._kept: dict[tuple[object, ...], tuple[Pieces, object, float]] = {}
+        self._lock = threading.Lock()
+
+    def shared(
+        self, user: int, run_id: int, values: dict[str, str], mark: object, *, fresh: bool
+    ) -> tuple[Pieces, object]:
+        """The pieces, put together at most once a second however many tabs ask for them, and the
+        mark they were made at. `fresh`: as they are now, for a tab that has just changed something.
+        """
+        key = (user, run_id, tuple(sorted(values.items())))
+        with self._lock:
+            kept = self._kept.get(key)
+            young = kept is not None and time.monotonic() - kept[2] < SHARED_SECONDS
+            if kept is None or (kept[1] != mark and (fresh or not young)):
+                if len(self._kept) >= MOST_KEPT:
+                    self._kept.clear()
+                kept = (self.pieces(user, run_id, values), mark, time.monotonic())
+                self._kept[key] = kept
+            return kept[0], kept[1]
 
     def pieces(self, user: int, run_id: int, values: dict[str, str]) -> Pieces:
         """Raises NotFoundError for a run that is not the user's."""

@@ -38,13 +38,15 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         user = studio.user(request)
         values = parameters(address)
         run_id = whole(values, "run")
-        mark = digest((address, _mark(studio, user, run_id)))
-        if run_id is not None and last.get("mark") == mark:  # nothing has changed: send nothing
-            return [gr.skip()] * 5
-        shown = _list(studio, user) if run_id is None else _run(run_page, user, run_id, values)
-        pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
+        state = _mark(studio, user, run_id)
+        if run_id is not None and last.get("mark") == digest((address, state)):
+            return [gr.skip()] * 5  # nothing has changed: nothing is read or sent
+        if run_id is None:
+            shown = _list(studio, user)
+        else:
+            shown, state = _run(run_page, user, run_id, values, state, fresh=not last)
         changes, names = only_new(last, pieces)
-        names["mark"] = mark
+        names["mark"] = digest((address, state))
         rate = IDLE if shown.ended else BUSY
         names["timer"] = str(rate)
         tick = gr.skip() if last.get("timer") == names["timer"] else gr.Timer(rate, active=True)
@@ -120,8 +122,10 @@ def _list(studio: Studio, user: int) -> Pieces:
     return Pieces(listing, NOTHING, NOTHING, not busy)
 
 
-def _run(run_page: RunPage, user: int, run_id: int, values: dict[str, str]) -> Pieces:
+def _run(
+    run_page: RunPage, user: int, run_id: int, values: dict[str, str], mark: object, *, fresh: bool
+) -> tuple[Pieces, object]:
     try:
-        return run_page.pieces(user, run_id, values)
+        return run_page.shared(user, run_id, values, mark, fresh=fresh)
     except NotFoundError as error:
-        return Pieces(runs_view.missing(str(error)), NOTHING, NOTHING, True)
+        return Pieces(runs_view.missing(str(error)), NOTHING, NOTHING, True), mark

@@ -91,6 +91,17 @@ def test_the_mark_changes_with_what_the_page_shows(studio: Studio, user: int) ->
     assert "Random picks, run 2" in RunPage(studio).pieces(user, 1, {}).rest
 
 
+def test_tabs_share_what_was_put_together_a_moment_ago(studio: Studio, user: int) -> None:
+    page = RunPage(studio)
+    first, mark = page.shared(user, 1, {}, "one", fresh=False)
+    assert mark == "one"
+    assert page.shared(user, 1, {}, "two", fresh=False) == (first, "one")  # not yet a second old
+    assert page.shared(user, 1, {"round": "1"}, "two", fresh=False)[1] == "two"  # another view
+    again, mark = page.shared(user, 1, {}, "two", fresh=True)
+    assert again is not first and mark == "two"
+    assert page.shared(user, 1, {}, "two", fresh=True)[0] is again
+
+
 def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
     with studio.store.write() as session:
         random = RunConfig(dataset="pets", budget="2", rounds=1, strategy="random")
