@@ -39,7 +39,7 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
         "[...document.querySelectorAll(\".shift-strip img[src*='/shift/preview/']\")]"
         ".every((image) => image.complete && image.naturalWidth > 0)"
     )
-    page.get_by_label("Corruption", exact=True).select_option(label="snow")
+    page.locator("[data-key=strips] select").select_option(label="snow")
     expect(copies.first).to_have_attribute("alt", "snow, severity 1")
 
     page.get_by_label("Budget").fill("9")
