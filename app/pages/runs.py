@@ -45,6 +45,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
             shown = _list(studio, user)
         else:
             shown, state = _run(run_page, user, run_id, values, state, fresh=not last)
+        pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
         changes, names = only_new(last, pieces)
         names["mark"] = digest((address, state))
         rate = IDLE if shown.ended else BUSY
