@@ -36,7 +36,8 @@ from vecaf.store.runs import picks_of, rounds_of, rounds_picked, run_summary
 
 PICKS = 60  # thumbnails shown at first, and added by "more"
 MOST_PICKS = 6000
-SHARED_SECONDS = 1.0
+SHARED_SECONDS = 1.5
+POINTS = 200  # of a curve: a chart is as wide
 MOST_KEPT = 16  # views of runs
 CELL, MISTAKES = 120, 16  # images of a cell, mistakes of each kind
 
@@ -65,7 +66,7 @@ class RunPage:
     def shared(
         self, user: int, run_id: int, values: dict[str, str], mark: object, *, fresh: bool
     ) -> tuple[Pieces, object]:
-        """The pieces, put together at most once a second however many tabs ask for them, and the
+        """The pieces, put together now and then however many tabs ask for them, and the
         mark they were made at. `fresh`: as they are now, for a tab that has just changed something.
         """
         key = (user, run_id, tuple(sorted(values.items())))
@@ -101,8 +102,8 @@ class RunPage:
                 self._judged(user, _told(own), _told(beside)) if beside else None,
                 self._refusal(session, user, run) if beside is None else None,
             )
-            points = curves(session, user, run_id)
-            twin = curves(session, user, measure[0].id) if measure else {}
+            points = curves(session, user, run_id, POINTS)
+            twin = curves(session, user, measure[0].id, POINTS) if measure else {}
             log = log_tail(session, user, run_id)
             idle = self.studio.idle(session)
             atlas = map_state(session, self.studio.settings, user, dataset.id)

@@ -20,7 +20,7 @@ from vecaf.store import ENDED, Run, visible
 from vecaf.store.pages import accuracies, run_mark
 from vecaf.store.runs import list_runs
 
-BUSY, IDLE = 1.5, 5.0  # seconds between looks
+BUSY, IDLE = 2.0, 5.0  # seconds between looks
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:

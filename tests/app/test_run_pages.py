@@ -95,7 +95,7 @@ def test_tabs_share_what_was_put_together_a_moment_ago(studio: Studio, user: int
     page = RunPage(studio)
     first, mark = page.shared(user, 1, {}, "one", fresh=False)
     assert mark == "one"
-    assert page.shared(user, 1, {}, "two", fresh=False) == (first, "one")  # not yet a second old
+    assert page.shared(user, 1, {}, "two", fresh=False) == (first, "one")  # made just now
     assert page.shared(user, 1, {"round": "1"}, "two", fresh=False)[1] == "two"  # another view
     again, mark = page.shared(user, 1, {}, "two", fresh=True)
     assert again is not first and mark == "two"
