@@ -49,7 +49,7 @@ def _row(run: RunSummary, curve: Sequence[float]) -> str:
         f'{run.id}</span><input type="checkbox" data-pick="{run.id}"></label>'
         f'<a class="run-row" href="{address}" data-go>'
         f'<span class="run-name"><b>{m.text(run.name)}</b>'
-        f'<small class="muted num">Run {run.id}</small></span>'
+        f'<small class="muted num">Run {run.id}, seed {run.seed}</small></span>'
         f'<span class="run-state">{m.chip(run.state)}{stage}</span>'
         f'<span class="run-accuracy num"><b>{accuracy}</b>{spark(curve)}</span>'
         f'<span class="num">{run.rounds_done} of {run.rounds}</span>'

@@ -29,6 +29,7 @@ class RunSummary:
     name: str
     dataset: str
     strategy: str
+    seed: int
     state: str
     stage: str
     done: int
@@ -181,6 +182,7 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None]) -> RunSumma
         name=run.name,
         dataset=dataset,
         strategy=str(run.config.get("strategy", "")),
+        seed=run.seed,
         state=run.state,
         stage=run.stage,
         done=run.done,
