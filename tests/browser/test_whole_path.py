@@ -45,6 +45,7 @@ def test_from_a_zip_to_a_model(
     expect(card.locator(".classes li")).to_have_count(3)
     expect(card.locator(".thumb img").first).to_have_js_property("complete", True)
     card.get_by_role("link", name="Details").click()
+    page.get_by_role("link", name="Import report").click()
     expect(page.locator(".detail")).to_contain_text("Imported 240 images with 3 classes")
 
     # Finetune: the deep link chose the dataset; the command line follows the fields.
