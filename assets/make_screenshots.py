@@ -1,6 +1,8 @@
 """Make the README's pictures from a running studio: python assets/make_screenshots.py [ADDRESS].
 
-The studio should hold a finished run on more than one dataset; the newest run is shown.
+The studio should hold the demo with a map, a finished run and its random baseline, a selection on
+the page Select, and followed words on the page Shift; the newest ones are shown. Writes the
+pictures and `walk.gif`, the same pages one after the other.
 """
 
 from __future__ import annotations
@@ -8,6 +10,8 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,44 +20,128 @@ from playwright.sync_api import Page, sync_playwright
 
 FOLDER = Path(__file__).parent / "screenshots"
 WIDTH, HEIGHT = 1280, 820
-MOST_BYTES = 300_000
+SMALL = (960, 615)  # pixels of the walk
+SECONDS = 2.2  # of one picture of the walk
+MOST_BYTES, MOST_WALK_BYTES = 400_000, 3_000_000
+WORDS = "a black and white line drawing of"
 
 
-def main(address: str) -> None:
-    """Write data.png and run.png; raises RuntimeError where no studio answers."""
+@dataclass(frozen=True)
+class Stop:
+    """A page of the walk: what to wait for, what to do there, whether it is kept as a picture."""
+
+    name: str
+    path: str
+    ready: str
+    act: Callable[[Page], object] = lambda page: None
+    kept: bool = False
+
+
+def lasso(page: Page) -> None:
+    """Draw an outline over the middle of the map."""
+    page.get_by_role("button", name="Lasso (L)").click()
+    box = page.locator(".x-canvas").bounding_box()
+    assert box is not None
+    corners = ((0.45, 0.3), (0.75, 0.35), (0.7, 0.7), (0.4, 0.65), (0.45, 0.3))
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def search(page: Page) -> None:
+    page.get_by_label("Search images by meaning").fill("something to eat")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".x-chip", timeout=60_000)
+
+
+def newest_run(page: Page) -> None:
+    page.locator("a.run-row", has_text=re.compile("vecaf.*finished", re.S)).first.click()
+    page.wait_for_selector(".charts .main-svg")
+
+
+def scroll(pixels: int) -> Callable[[Page], object]:
+    return lambda page: page.mouse.wheel(0, pixels)
+
+
+WALK = (
+    Stop("data", "/", ".dataset img"),
+    Stop("explore", "/explore?dataset=1", ".x-canvas canvas", kept=True),
+    Stop("lasso", "/explore?dataset=1", ".x-canvas canvas", lasso),
+    Stop("search", "/explore?dataset=1", ".x-canvas canvas", search),
+    Stop("select", "/select?dataset=1&task={selection}", ".picks-wall img", kept=True),
+    Stop("picks", "/select?dataset=1&task={selection}", ".picks-wall img", scroll(700)),
+    Stop("finetune", "/finetune?dataset=1", ".summary .facts"),
+    Stop("run", "/runs", "a.run-row", newest_run, kept=True),
+    Stop("verdict", "/runs", "a.run-row", lambda page: (newest_run(page), scroll(640)(page))),
+    Stop("shift", f"/shift?dataset=1&words={WORDS.replace(' ', '+')}", ".shift-near img"),
+    Stop(
+        "predict", "/predict", ".tries .thumb", lambda page: page.locator(".tries a").nth(3).click()
+    ),
+)
+
+
+def main(address: str, selection: int) -> None:
+    """Write the pictures; raises RuntimeError where no studio answers."""
     try:
         urlopen(f"{address}/healthz", timeout=5).close()
     except OSError as error:
         raise RuntimeError(f"No studio answers at {address}; start one with ./run.") from error
     FOLDER.mkdir(exist_ok=True)
+    frames = []
     with sync_playwright() as driver:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-        page.goto(f"{address}/")
-        page.wait_for_selector(".dataset img")
-        save(page, "data")
-        page.goto(f"{address}/runs")
-        rows = page.locator("a.run-row", has_text=re.compile("finished"))
-        rows.first.click()
-        page.wait_for_selector(".charts .main-svg")
-        page.wait_for_selector(".picks img")
-        save(page, "run")
+        page.add_init_script("localStorage.setItem('studio-tour', 'seen')")
+        for stop in WALK:
+            page.goto(address + stop.path.format(selection=selection))
+            page.wait_for_selector(stop.ready, timeout=60_000)
+            page.wait_for_timeout(2500)
+            stop.act(page)
+            page.wait_for_timeout(2500)
+            frames.append(shot(page, stop))
         browser.close()
+    walk(frames)
 
 
-def save(page: Page, name: str) -> None:
-    """A picture of what a window shows, in few enough colours to stay small."""
-    page.wait_for_timeout(1500)
-    path = FOLDER / f"{name}.png"
+def shot(page: Page, stop: Stop) -> Image.Image:
+    """What the window shows, kept beside this program where it is one of the README's pictures."""
+    path = FOLDER / f"{stop.name}.png"
     page.screenshot(path=path)
     with Image.open(path) as image:
-        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
+        picture = image.convert("RGB")
+    path.unlink()
+    if stop.kept:
+        picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        report(path, MOST_BYTES)
+    return picture.resize(SMALL, Image.Resampling.LANCZOS)
+
+
+def walk(frames: list[Image.Image]) -> None:
+    path = FOLDER / "walk.gif"
+    small = [frame.quantize(128, dither=Image.Dither.NONE) for frame in frames]
+    small[0].save(
+        path,
+        save_all=True,
+        append_images=small[1:],
+        duration=int(1000 * SECONDS),
+        loop=0,
+        optimize=True,
+    )
+    report(path, MOST_WALK_BYTES)
+
+
+def report(path: Path, most: int) -> None:
     size = path.stat().st_size
-    assert size < MOST_BYTES, f"{path} has {size} bytes"
+    assert size < most, f"{path} has {size} bytes"
     print(f"{path}: {size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860")
+    main(
+        sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860",
+        int(sys.argv[2]) if len(sys.argv) > 2 else 1,
+    )
