@@ -126,11 +126,14 @@
     open(root);
   };
   explore.mount = (host) => {
-    const scroller = explore.root?.querySelector(".x-scroller");
-    const top = scroller?.scrollTop;
-    if (!explore.root) return;
-    host.append(explore.root);
-    if (scroller) scroller.scrollTop = top; // moving an element forgets where it was scrolled to
+    const { root } = explore;
+    if (!root) return;
+    if (host.moveBefore && host.isConnected) return void host.moveBefore(root, null); // keeps all that moving loses
+    const scroller = root.querySelector(".x-scroller");
+    const [top, focused] = [scroller?.scrollTop, document.activeElement];
+    host.append(root);
+    if (scroller) scroller.scrollTop = top;
+    if (root.contains(focused)) focused.focus({ preventScroll: true });
   };
   if (here) {
     explore.early = quiet(begin());

@@ -30,7 +30,7 @@
       });
       this.scroller.addEventListener("pointerleave", () => state.hover(-1));
       new ResizeObserver(() => this.layout(true)).observe(this.scroller);
-      state.on("order", () => { this.cursor = -1; this.scroller.scrollTop = 0; this.layout(); });
+      state.on("order", () => this.reordered());
       state.on("selection columns keys values pin", () => this.render(true));
       state.on("hover", () => this.mark());
       this.layout();
@@ -40,6 +40,16 @@
       return tile ? Number(tile.dataset.row) : -1;
     }
 
+    /* Another order starts at its top; after an edit that leaves the order as it was, so does this. */
+    reordered() {
+      const { order } = this.state;
+      const same = this.listed?.length === order.length && order.every((row, place) => row === this.listed[place]);
+      this.listed = order;
+      if (same) return this.render(true);
+      this.cursor = -1;
+      this.scroller.scrollTop = 0;
+      this.layout();
+    }
     zoom(side) {
       const place = this.first;
       this.side = side;
