@@ -10,11 +10,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.shapes import make_samples
+from vecaf.choosing import choose
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.recording import MemoryRecorder
-from vecaf.rounds import first_picks, run_rounds
+from vecaf.rounds import run_rounds
 from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN
@@ -47,7 +48,7 @@ def test_what_needs_a_model_leaves_the_first_round_to_another(
     recorder = MemoryRecorder()
     run_rounds(config, samples, recorder, tmp_path, settings)
     stand_in = replace(config, strategy=FIRST_ROUND)
-    expected = first_picks(stand_in, samples, MemoryRecorder(), settings)
+    expected = choose(stand_in, samples, MemoryRecorder(), settings).picks
     assert_array_equal(recorder.picked[1].sample_ids, expected.sample_ids)
     assert set(recorder.picked[2].scores) != set(expected.scores)
     said = "\n".join(recorder.messages)

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
 from tests.shapes import make_samples
+from vecaf.choosing import choose
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.preprocessing import Preprocessing
@@ -21,7 +22,7 @@ from vecaf.finetuning import checkpoints, loop
 from vecaf.finetuning.batches import ImageBatches
 from vecaf.finetuning.export import Predictor
 from vecaf.recording import MemoryRecorder
-from vecaf.rounds import first_picks, run_rounds
+from vecaf.rounds import run_rounds
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN
 
@@ -228,7 +229,7 @@ def test_the_first_picks_are_those_of_a_run(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     recorder, _ = finish(replace(CONFIG, rounds=1), samples, settings, tmp_path)
-    picks = first_picks(replace(CONFIG, rounds=1), samples, MemoryRecorder(), settings)
+    picks = choose(replace(CONFIG, rounds=1), samples, MemoryRecorder(), settings).picks
     assert_array_equal(picks.sample_ids, recorder.picked[1].sample_ids)
 
 

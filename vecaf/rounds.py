@@ -14,7 +14,7 @@ from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.finetuning.export import export_model
 from vecaf.plan import Announcer, Plan
 from vecaf.preparation import prepare
-from vecaf.recording import Picks, Recorder, RoundResult
+from vecaf.recording import Recorder, RoundResult
 from vecaf.settings import Settings
 
 
@@ -83,15 +83,3 @@ def run_rounds(
 
     export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
     recorder.artifact("model", folder / "model" / "model.safetensors")
-
-
-def first_picks(
-    config: RunConfig, samples: Samples, recorder: Recorder, settings: Settings
-) -> Picks:
-    """What round 1 of a run with this configuration would pick; nothing is trained or recorded."""
-    plan = Plan.of(config, samples)
-    learner, words = prepare(config, samples, recorder, settings.runs, settings)
-    nothing = plan.picked(recorder, upto=0)
-    view = learner.look(plan.pool)
-    seen = words.pull(view.features, plan.pool, plan.visible_labels(nothing))
-    return plan.select(view, seen, nothing, number=1)

@@ -97,7 +97,7 @@
     help.setAttribute("aria-label", "A short tour");
     help.addEventListener("click", start);
     document.querySelector(".bar .theme").before(help);
-    if (kept()) return;
+    if (kept() || location.pathname !== "/") return; // where the first start leads
     const card = document.createElement("aside");
     card.className = "tour-offer";
     card.setAttribute("aria-label", "A short tour");
