@@ -34,7 +34,7 @@ def test_axe_finds_nothing_serious(open_page: Callable[..., Any], run: str, sche
     for path in PAGES:
         address = path.format(dataset=1, run=run.rpartition("=")[2])
         page = open_page(address, width=width, height=900, color_scheme=scheme)
-        page.wait_for_timeout(1500)  # what arrives after the first answer is looked at, too
+        page.wait_for_timeout(800)  # what arrives after the first answer is looked at, too
         page.add_script_tag(content=AXE.read_text())
         report = page.evaluate("axe.run({ resultTypes: ['violations'] })")
         found += [

@@ -128,7 +128,6 @@ def test_nothing_scrolls_sideways_on_a_telephone(
     expect(page.locator(".label-one, .label-first, .saved").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if path == "list":
-        page.get_by_role("button", name="No, thanks").click()  # the tour's offer
         page.locator("[name=count]").fill("3")
         page.get_by_role("button", name="Label a random test sample").click()
         expect(page.locator("h1")).to_have_text("test sample of 3")

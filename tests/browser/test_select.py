@@ -42,8 +42,11 @@ def test_from_a_budget_to_a_signed_off_selection(
     page.reload()
     expect(page.locator(".why")).to_contain_text("Why pick 3?")
 
-    page.get_by_role("button", name="Draw the map").click()
     canvas = page.locator("[data-select-map] canvas")
+    draw = page.get_by_role("button", name="Draw the map")
+    expect(draw.or_(canvas)).to_be_visible()
+    if draw.is_visible():  # another test may have had the map drawn
+        draw.click()
     expect(canvas).to_be_visible(timeout=SLOW)
     page.wait_for_function(
         """() => {

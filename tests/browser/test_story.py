@@ -24,7 +24,7 @@ from tests.browser.conftest import ROOT, Server
 PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
 NAME = "unlabelled photos"
 PICKS, TESTS = 70, 60
-SLOW = 240_000  # milliseconds that a stage may take on a busy machine
+SLOW = 120_000  # milliseconds that a stage may take on a busy machine
 
 pytestmark = [
     pytest.mark.shared_data,
@@ -132,7 +132,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.goto(baseline)
     other = launch(page, "random")
     page.goto(f"{server.url}/compare?runs={run},{other}")
-    expect(page.locator(".live").first).to_contain_text("beyond chance", timeout=SLOW)
+    expect(page.locator(".compare-top")).to_contain_text(re.compile("vecaf (did not )?.*beat "))
 
     # Target words: where they point, and a pair of runs.
     page.goto(f"{server.url}/shift?dataset={dataset[1]}")
