@@ -53,13 +53,14 @@ def test_from_a_zip_to_a_model(
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
     fill(page, "budget", "16")
     fill(page, "rounds", "2")
-    fill(page, "epochs", "8")
+    fill(page, "epochs", "5")
     page.locator("#f-mode").get_by_text("full", exact=True).click()
     command = page.locator(".summary .command code")
     expect(command).to_have_text(
-        "python -m vecaf run 'My shapes' --budget 16 --rounds 2 --mode full --epochs 8"
+        "python -m vecaf run 'My shapes' --budget 16 --rounds 2 --mode full --epochs 5"
     )
     expect(page.locator(".summary")).to_contain_text("32 of")
+    page.locator("#f-baseline input").uncheck()  # test_finetune.py has one
     page.get_by_role("button", name="Launch").click()
     page.wait_for_url("**/runs?run=*")
     address = page.url
@@ -111,6 +112,7 @@ def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str) -
     fill(page, "budget", "6")
     fill(page, "rounds", "1")
     fill(page, "epochs", "1")
+    page.locator("#f-baseline input").uncheck()
     page.get_by_role("button", name="Launch").click()
     page.wait_for_url("**/runs?run=*")
     number = page.url.split("run=")[1]
