@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-playwright.expect.set_options(timeout=15_000)  # two test workers share two cores
+playwright.expect.set_options(timeout=15_000)  # several test workers share the cores
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecaf.datasets.metadata import MAX_CAPTION, Row, parse_metadata
+from vecaf.datasets.metadata import MAX_CAPTION, Row, guarded, parse_metadata
 from vecaf.datasets.names import clean, clean_path
 from vecaf.errors import InputError, VecafError
 
@@ -35,7 +35,10 @@ def test_csv_round_trip(
     # All quoted: this writer leaves a lone carriage return bare, which no reader can tell apart.
     writer = csv.writer(table, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["file_name", "label", "unused", "text"])
-    writer.writerows([name, label, "1", text] for name, (label, text) in rows.items())
+    writer.writerows(
+        [guarded(name), guarded(label), "1", guarded(text)]
+        for name, (label, text) in rows.items()
+    )
     parsed = parse_metadata(
         table.getvalue().encode("utf-8-sig" if bom else "utf-8"), "metadata.csv"
     )

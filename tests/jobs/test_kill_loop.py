@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.jobs.kill_loop import kill_loop
 
-KILLS = int(os.environ.get("VECAF_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("VECAF_TEST_KILLS", "3"))
 
 
 def test_a_run_survives_kill_nine_of_its_worker(tmp_path: Path) -> None:
