@@ -36,8 +36,7 @@ def test_csv_round_trip(
     writer = csv.writer(table, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["file_name", "label", "unused", "text"])
     writer.writerows(
-        [guarded(name), guarded(label), "1", guarded(text)]
-        for name, (label, text) in rows.items()
+        [guarded(name), guarded(label), "1", guarded(text)] for name, (label, text) in rows.items()
     )
     parsed = parse_metadata(
         table.getvalue().encode("utf-8-sig" if bom else "utf-8"), "metadata.csv"
