@@ -78,7 +78,7 @@ WALK = (
     Stop("verdict", "/runs", "a.run-row", lambda page: (newest_run(page), scroll(640)(page))),
     Stop("shift", f"/shift?dataset=1&words={WORDS.replace(' ', '+')}", ".shift-near img"),
     Stop(
-        "predict", "/predict", ".tries .thumb", lambda page: page.locator(".tries a").nth(3).click()
+        "predict", "/predict", ".tries a", lambda page: page.locator(".tries a").nth(3).click()
     ),
 )
 
