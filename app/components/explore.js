@@ -110,6 +110,7 @@
       explore.address.set({ dataset: start.dataset.id });
       const columns = await data.columns;
       explore.workbench(root, start, columns, data);
+      explore.keep(explore.state);
     } catch (error) {
       say(root, "This can't be shown", error.message,
         explore.el("p", {}, explore.el("a", { href: "/explore", class: "button" }, "Show the newest dataset")));

@@ -86,6 +86,24 @@ def lasso(page: Page, share: float = 0.2) -> None:
     page.mouse.up()
 
 
+def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page) -> None:
+    page.locator("#x-panel-filters").get_by_label("square").first.uncheck()
+    page.get_by_label("Sort by").select_option("random")
+    lasso(page, 0.4)
+    expect(page.locator(".x-chip", has_text="inside the outline")).to_be_visible()
+    caught, first = shown(page), page.locator(".x-tile img").first.get_attribute("src")
+    assert 0 < caught < 2 * COUNT
+    page.wait_for_timeout(500)
+    for leave in (page.reload, lambda: (page.goto("about:blank"), page.go_back())):
+        leave()
+        drawn(page)
+        page.wait_for_function(f"document.documentElement.dataset.gridCount == {caught}")
+        expect(page.locator("#x-panel-filters").get_by_label("square").first).not_to_be_checked()
+        assert page.locator(".x-tile img").first.get_attribute("src") == first
+    page.locator(".x-chip").first.click()
+    assert shown(page) == 2 * COUNT
+
+
 def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page) -> None:
     lasso(page)
     bar = page.locator(".x-actions")
