@@ -198,6 +198,7 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
             contexts.append(browser.new_context(accept_downloads=True, **options))
             contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
         page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)  # a busy machine is slow to answer
         page.set_viewport_size({"width": width, "height": height})
         page.on("request", watch)
         page.on("pageerror", lambda error: errors.append(str(error)))

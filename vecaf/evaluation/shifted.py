@@ -79,9 +79,7 @@ def verdict(words: str, clean: Level, corrupted: Difference, where: str, same: b
     if corrupted.low > 0:
         first = f"In this pair the words help: with them the model does better {where} ({points})."
     elif corrupted.high < 0:
-        first = (
-            f"In this pair the words do harm: it does worse with them {where} ({points})."
-        )
+        first = f"In this pair the words do harm: it does worse with them {where} ({points})."
     else:
         first = f"The words did not help: the difference {where} is within chance ({points})."
     if clean.high < 0:
