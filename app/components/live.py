@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 # The template is constant and holds no `{{…}}` or `${…}`: Gradio would compile what stands there
@@ -9,6 +11,13 @@ import gradio as gr
 _SHELL = '<div class="live {name}" aria-busy="true"></div>'
 NOTHING = "<!-- nothing to show -->"
 """What a handler returns for a piece that is to vanish; "" would leave it as it is."""
+
+QUIET: dict[str, Any] = {
+    "show_progress": "hidden",
+    "api_visibility": "private",
+    "concurrency_limit": None,
+}
+"""How a page's own handlers are registered: no spinner, no public name, no waiting in line."""
 
 _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 

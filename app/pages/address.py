@@ -8,6 +8,8 @@ import gradio as gr
 
 QUERY_JS = "() => [studio.query()]"
 """Gradio's `js=` for a handler whose one input is the address's query string."""
+MOVE_JS = "(here, away) => { if (here) studio.go(here); if (away) location.assign(away); }"
+"""Gradio's `js=` that goes to an address on this page, or on another; blank ones are nowhere."""
 
 
 def parameters(query: str | None) -> dict[str, str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any
 
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import NOTHING, live
+from app.components.live import NOTHING, QUIET, live
 from app.components.upload import upload
 from app.pages import data_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
@@ -75,16 +74,11 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return show(event._data.get("query", ""), request)
 
     outputs = [imports, datasets, timer]
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
-    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
-    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (zone, imports, datasets):
-        piece.act(act, None, outputs, **quiet)
-    datasets.go(go, None, outputs, **quiet)
+        piece.act(act, None, outputs, **QUIET)
+    datasets.go(go, None, outputs, **QUIET)
 
 
 def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Shown:

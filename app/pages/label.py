@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app import markup as m
-from app.components.live import live
+from app.components.live import QUIET, live
 from app.pages import label_view as view
-from app.pages.address import QUERY_JS, link, parameters, query_input, whole
+from app.pages.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
 from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
@@ -21,7 +19,6 @@ from vecaf.store.samples import split_counts
 from vecaf.store.subsets import subsets_of
 
 SECONDS = 10.0  # between looks: the page's own script asks at once when it has changed something
-MOVE_JS = "(here, away) => { if (here) studio.go(here); if (away) location.assign(away); }"
 FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
 
 Shown = tuple[str, str, str]
@@ -53,15 +50,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return show(event._data.get("query", ""), request)
 
     outputs = [piece, here, away]
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
-    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
-    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
-    piece.act(act, None, outputs, **quiet).then(None, [here, away], None, js=MOVE_JS)
-    piece.go(go, None, outputs, **quiet)
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
+    piece.act(act, None, outputs, **QUIET).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **QUIET)
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import live
+from app.components.live import QUIET, live
 from app.pages import predict_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
 from app.studio import Studio
@@ -32,13 +30,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     def go(event: gr.EventData, request: gr.Request) -> str:
         return show(event._data.get("query", ""), request)
 
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
-    demo.load(show, query, piece, js=QUERY_JS, **quiet)
-    piece.go(go, None, piece, **quiet)
+    demo.load(show, query, piece, js=QUERY_JS, **QUIET)
+    piece.go(go, None, piece, **QUIET)
 
 
 def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app.components.chart import charts
-from app.components.live import NOTHING, live
+from app.components.live import NOTHING, QUIET, live
 from app.components.sent import Sent, digest, only_new
 from app.pages import runs_view
 from app.pages.address import parameters, query_input, whole
@@ -65,17 +65,12 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return show(event._data.get("query", ""), last, request)
 
     outputs = [top, curve, rest, timer, sent]
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
     js = "(_, last) => [studio.query(), last]"
-    demo.load(show, [query, sent], outputs, js=js, **quiet)
-    timer.tick(show, [query, sent], outputs, js=js, **quiet)
+    demo.load(show, [query, sent], outputs, js=js, **QUIET)
+    timer.tick(show, [query, sent], outputs, js=js, **QUIET)
     for piece in (top, rest):
-        piece.act(act, sent, outputs, **quiet)
-    top.go(go, sent, outputs, **quiet)
+        piece.act(act, sent, outputs, **QUIET)
+    top.go(go, sent, outputs, **QUIET)
 
 
 def _mark(studio: Studio, user: int, run_id: int | None) -> object:

@@ -8,11 +8,11 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app import markup as m
-from app.components.live import live
+from app.components.live import QUIET, live
 from app.explore.maps import map_state
 from app.pages import select_form, select_saved
 from app.pages import select_view as view
-from app.pages.address import QUERY_JS, link, parameters, query_input, whole
+from app.pages.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
 from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
@@ -25,7 +25,6 @@ from vecaf.tasks.selecting import read_picks, sign_off
 
 BUSY, IDLE = 1.0, 10.0  # seconds between looks
 FIELDS = ("strategy", "budget", "seed", "text_pull", "track", "model", "vlm", "image_size")
-MOVE_JS = "(here, away) => { if (here) studio.go(here); if (away) location.assign(away); }"
 
 Shown = tuple[str, gr.Timer, str, str]
 
@@ -58,15 +57,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return show(event._data.get("query", ""), request)
 
     outputs = [piece, timer, here, away]
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
-    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
-    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
-    piece.act(act, None, outputs, **quiet).then(None, [here, away], None, js=MOVE_JS)
-    piece.go(go, None, outputs, **quiet)
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
+    piece.act(act, None, outputs, **QUIET).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **QUIET)
 
 
 def _act(

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import NOTHING, live
+from app.components.live import NOTHING, QUIET, live
 from app.pages import shift_pairs, shift_view
 from app.pages.address import QUERY_JS, link, parameters, query_input, whole
 from app.studio import Studio
@@ -53,18 +53,13 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return *show(where.partition("?")[2] or data.get("query", ""), request), where
 
     outputs = [top, body, pairs, timer]
-    quiet: dict[str, Any] = {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_limit": None,
-    }
-    demo.load(show, query, outputs, js=QUERY_JS, **quiet)
-    timer.tick(show, query, outputs, js=QUERY_JS, **quiet)
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (top, body, pairs):
-        piece.act(act, None, [*outputs, target], **quiet).then(
+        piece.act(act, None, [*outputs, target], **QUIET).then(
             None, target, None, js="(address) => { if (address) studio.go(address); }"
         )
-    top.go(go, None, outputs, **quiet)
+    top.go(go, None, outputs, **QUIET)
 
 
 def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:

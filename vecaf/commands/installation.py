@@ -1,0 +1,69 @@
+"""Commands on the installation: what it offers, its worker, its health."""
+
+from __future__ import annotations
+
+import typer
+
+from vecaf.commands.shared import Json, app
+from vecaf.settings import Settings
+from vecaf.terminal import show, table
+
+
+@app.command()
+def strategies(json: Json = False) -> None:
+    """List the selection strategies, the tracks they serve and what they need."""
+    from vecaf.selection import describe
+
+    found = describe()
+    text = table(
+        ["name", "tracks", "what it does"],
+        [[s.name, ", ".join(s.tracks), s.description] for s in found],
+    )
+    listed = [
+        {
+            "name": s.name,
+            "description": s.description,
+            "paper": s.paper,
+            "tracks": list(s.tracks),
+            "required": list(s.required),
+            "optional": list(s.optional),
+        }
+        for s in found
+    ]
+    show({"strategies": listed}, text, json)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the embedded models; any timm or open_clip name works as well."""
+    from vecaf.encoders import list_models
+
+    found = list_models()
+    text = table(["name", "kind", "what it is"], [[m.name, m.kind, m.description] for m in found])
+    more = "Besides these: any timm name (PVM) or open_clip NAME/PRETRAINED (VLM)."
+    show({"models": [vars(m) for m in found]}, f"{text}\n{more}", json)
+
+
+@app.command()
+def worker(json: Json = False) -> None:
+    """Run a worker alone, until Ctrl-C. The studio (python -m app) starts its own."""
+    import logging
+
+    from vecaf.jobs.worker import main as work
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    work(Settings.from_environment())
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check the installation, the models, the database and the device; say what to do."""
+    from vecaf.doctor import examine
+
+    findings = list(examine(Settings.from_environment()))
+    lines = [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
+    sound = all(f.ok for f in findings)
+    show({"ok": sound, "findings": [vars(f) for f in findings]}, "\n".join(lines), json)
+    if not sound:
+        raise typer.Exit(1)
