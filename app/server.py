@@ -134,6 +134,7 @@ def serve(
 
     import uvicorn
 
+    from app.closing import Server
     from app.demo import DemoKeeper
     from app.uploads import sweep
     from vecaf.export import sweep as sweep_exports
@@ -158,7 +159,7 @@ def serve(
         config = uvicorn.Config(
             app, log_level="warning", timeout_graceful_shutdown=3, server_header=False
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        Server(config, release=desk.stop).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn passes the signal on after its own orderly end
     finally:

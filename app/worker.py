@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 
 STOP_SECONDS = 10.0  # a worker ends its child and gives its job back within this
+SILENT_SECONDS = 1.5  # a wait longer than this is explained
 SLOWEST_RESTART = 30.0
 
 log = logging.getLogger(__name__)
@@ -38,14 +39,25 @@ class WorkerKeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the worker: ask, wait, then kill. Returns when it is gone."""
+        """End the worker: ask, wait, then kill. Returns when it is gone.
+
+        Ctrl-C in the meantime asks again, at which a worker lets nothing be saved.
+        """
         self._stopping.set()
         if not self._thread.is_alive():
             return
         process = self.process
         if process is not None and process.poll() is None:
             process.terminate()
-        self._thread.join(STOP_SECONDS)
+        try:
+            self._thread.join(SILENT_SECONDS)
+            if process is not None and process.poll() is None:
+                print("Letting the run save its place (Ctrl-C ends it at once).", flush=True)
+            self._thread.join(STOP_SECONDS - SILENT_SECONDS)
+        except KeyboardInterrupt:
+            if process is not None:
+                process.terminate()
+            self._thread.join(SILENT_SECONDS)
         if process is not None and process.poll() is None:
             log.warning("The worker did not stop within %d s and was killed.", STOP_SECONDS)
             process.kill()

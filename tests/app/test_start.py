@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -65,6 +67,42 @@ print([name for name in ("torch", "timm", "transformers", "open_clip", "openvino
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_ctrl_c_with_pages_open_is_quick_and_says_nothing(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "app", "--port", str(port), "--home", str(tmp_path)]
+    process = subprocess.Popen(
+        [*command, "--no-demo"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": ""},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+    def worker_answers() -> bool:
+        try:
+            return bool(httpx.get(f"http://127.0.0.1:{port}/healthz").json()["worker"])
+        except httpx.TransportError:
+            return False
+
+    until(worker_answers, 60)
+    with contextlib.ExitStack() as pages:
+        for number in range(3):  # what an open page holds as long as it is open
+            address = f"http://127.0.0.1:{port}/gradio_api/heartbeat/page{number}"
+            stream = pages.enter_context(httpx.stream("GET", address, timeout=60))
+            assert next(stream.iter_text()).startswith("data: ALIVE")
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+        took = time.monotonic() - asked
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert "Cancel" not in said
+    assert took < 5, f"{took:.1f} s"  # 1 s on a quiet machine
 
 
 def until(check: object, seconds: float = 10.0) -> None:

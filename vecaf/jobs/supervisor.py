@@ -31,7 +31,11 @@ from vecaf.store.jobs import (
 
 POLL_SECONDS = 0.2
 CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel must be done within 5 s
-STOP_GRACE_SECONDS = 7.0  # a checkpoint may take longer; the worker exits within 10 s
+STOP_GRACE_SECONDS: dict[Kind, float] = {  # the worker exits within 10 s
+    "run": 7.0,  # its checkpoint may take longer than a cancel's
+    "import": 1.0,  # these save nothing: they begin anew, or go on with what is written
+    "task": 1.0,
+}
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ class Supervisor:
         """Let every child write a checkpoint and exit; their jobs go back to the queue."""
         with self._lock:
             self._stopping.set()
-        deadline = time.monotonic() + STOP_GRACE_SECONDS + 1.5
+        deadline = time.monotonic() + max(STOP_GRACE_SECONDS.values()) + 1.5
         while self._children and time.monotonic() < deadline:
             time.sleep(0.05)
 
@@ -124,7 +128,7 @@ class Supervisor:
         """Return when the child has exited, by itself or because it had to."""
         while not _exited(child.pid):
             if self._stopping.is_set():
-                _terminate(child.pid, STOP_GRACE_SECONDS)
+                _terminate(child.pid, STOP_GRACE_SECONDS[kind])
             elif self._canceled(kind, job_id):
                 _terminate(child.pid, CANCEL_GRACE_SECONDS)
             else:
