@@ -15,6 +15,7 @@ from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.finetuning.learner import LEARNERS, Floats, HeadLearner, Rows, Watch
+from vecaf.finetuning.model import Centred
 from vecaf.recording import Recorder
 from vecaf.settings import Settings
 
@@ -32,15 +33,53 @@ def prepare(
     `begun`: the samples as a model that is taken up from `folder` knew them, where they differ.
     Raises InputError or UnavailableError for a model that can't be had, CanceledError on a stop.
     """
-    if config.device != "auto":
-        settings = replace(settings, device=config.device)
+    settings = with_device(config, settings)
     device = choose_device(settings.device)
-    watch = Watch(
+    watch = watch_of(recorder)
+    recorder.stage("Loading the models")
+    pvm = pvm_for(config, samples)
+    words = words_for(config, samples, pvm, settings, watch, recorder.log)
+    features = embed_images(
+        pvm,
+        samples.keys,
+        samples.path_of,
+        settings=settings,
+        progress=watch.progress,
+        should_stop=watch.should_stop,
+    )
+    recorder.embedded(*set_facts(pvm, settings))
+    known = begun or samples
+    centred = Centred.of(features, known.pool, device)
+    learner = LEARNERS[config.mode](config, known, centred, pvm, device, folder, watch)
+    return learner, words
+
+
+def with_device(config: RunConfig, settings: Settings) -> Settings:
+    """The settings with the run's own device, where it names one."""
+    return settings if config.device == "auto" else replace(settings, device=config.device)
+
+
+def watch_of(recorder: Recorder) -> Watch:
+    """A long pass over images, told to `recorder`."""
+    return Watch(
         progress=lambda done, total: recorder.stage("Looking at images", done, total),
         should_stop=recorder.should_stop,
     )
-    recorder.stage("Loading the models")
-    pvm = pvm_for(config, samples)
+
+
+def words_for(
+    config: RunConfig,
+    samples: Samples,
+    pvm: PVM,
+    settings: Settings,
+    watch: Watch,
+    say: Callable[[str], None],
+) -> Words:
+    """The dataset's words, as the configured VLM embeds them; `say` is told what they do.
+
+    Raises InputError or UnavailableError for a VLM that is asked for and can't be had.
+    """
+    device = choose_device(settings.device)
 
     @cache
     def vlm() -> VLM:
@@ -60,26 +99,15 @@ def prepare(
             should_stop=watch.should_stop,
         )
 
-    features = embed_images(
-        pvm,
-        samples.keys,
-        samples.path_of,
-        settings=settings,
-        progress=watch.progress,
-        should_stop=watch.should_stop,
-    )
-    recorder.embedded(*set_facts(pvm, settings))
-    learner = LEARNERS[config.mode](config, begun or samples, features, pvm, device, folder, watch)
-    words = Words(
+    return Words(
         own=samples.captions,
         classes=samples.classes,
         strength=config.text_pull,
         embed_texts=lambda texts: vlm().embed_texts(texts),
         embed_rows=embed_rows,
         target=config.target_words,
-        say=recorder.log,
+        say=say,
     )
-    return learner, words
 
 
 def pvm_for(config: RunConfig, samples: Samples) -> PVM:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.finetuning.export import export_model
+from vecaf.finetuning.learner import HeadLearner
 from vecaf.plan import Announcer, Plan
 from vecaf.preparation import prepare
 from vecaf.recording import Recorder, RoundResult
@@ -29,6 +31,16 @@ def run_rounds(
     """
     plan = Plan.of(config, samples)
     learner, words = prepare(config, samples, recorder, folder, settings)
+    do_rounds(plan, learner, words, recorder, folder)
+    export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
+    recorder.artifact("model", folder / "model" / "model.safetensors")
+
+
+def do_rounds(
+    plan: Plan, learner: HeadLearner, words: Words, recorder: Recorder, folder: Path
+) -> None:
+    """The rounds themselves, with what was prepared: a benchmark prepares once for many runs."""
+    config, samples = plan.config, plan.samples
     done = recorder.rounds_done()
     picked = plan.picked(recorder, upto=len(done))
     batches = done[-1].batches if done else 0
@@ -80,6 +92,3 @@ def run_rounds(
         recorder.finish_round(result)
         recorder.log(result.sentence())
         learner.drop_checkpoints(number)
-
-    export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
-    recorder.artifact("model", folder / "model" / "model.safetensors")

@@ -19,7 +19,7 @@ from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import PVM
 from vecaf.finetuning.checkpoints import load_tensors
-from vecaf.finetuning.model import Classifier, Head, build_classifier, mean_direction
+from vecaf.finetuning.model import Centred, Classifier, Head, build_classifier
 from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
 
@@ -53,18 +53,17 @@ class HeadLearner:
         self,
         config: RunConfig,
         samples: Samples,
-        features: Floats,
+        features: Centred,
         pvm: PVM,
         device: str,
         folder: Path,
         watch: Watch,
     ) -> None:
-        """`features` (n, d): the PVM's raw features of all samples. `folder`: the run's own."""
+        """`features`: the PVM's, of all samples; never written to. `folder`: the run's own."""
         self.config, self.samples, self.pvm = config, samples, pvm
         self.device, self.folder, self.watch = device, folder, watch
-        self.mean = mean_direction(features[samples.pool])
+        self.mean, self.centred = features.mean, features.rows
         self.head: Head | None = None
-        self.centred = self.new_head().centre(torch.from_numpy(features).to(device))
         self.labels = torch.from_numpy(samples.labels).to(device)
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,7 +37,24 @@ class Head(nn.Module):
 
     def centre(self, features: Tensor) -> Tensor:
         """Raw features (n, d) → unit rows after the pool's mean was taken out."""
-        return F.normalize(F.normalize(features, dim=1) - self.mean, dim=1)
+        return _centred(features, self.mean)
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Features of all samples as a head sees them, ready to be shared by several learners.
+
+    `mean` (d,): the pool's mean unit feature. `rows` (n, d), unit, on the training device.
+    """
+
+    mean: Tensor
+    rows: Tensor
+
+    @classmethod
+    def of(cls, features: NDArray[np.float32], pool: NDArray[np.int64], device: str) -> Centred:
+        """Centre raw `features` (n, d) on those of the rows `pool`."""
+        mean = F.normalize(torch.from_numpy(features[pool]), dim=1).mean(dim=0).to(device)
+        return cls(mean, _centred(torch.from_numpy(features).to(device), mean))
 
 
 class Classifier(nn.Module):
@@ -71,6 +90,5 @@ def build_classifier(pvm: PVM, head: Head) -> Classifier:
     return Classifier(pvm.build(0), head)
 
 
-def mean_direction(features: NDArray[np.float32]) -> Tensor:
-    """Mean of the unit rows of `features` (n, d) → (d,), what `Head` centres on."""
-    return F.normalize(torch.from_numpy(features), dim=1).mean(dim=0)
+def _centred(features: Tensor, mean: Tensor) -> Tensor:
+    return F.normalize(F.normalize(features, dim=1) - mean, dim=1)
