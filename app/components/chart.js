@@ -9,7 +9,9 @@ studio.chart = (element, props, watch) => {
       const script = document.createElement("script");
       script.src = document.querySelector('meta[name="studio-plotly"]').content;
       script.onload = resolve;
-      script.onerror = () => reject(new Error("Plotly could not be loaded."));
+      script.onerror = async () => { // where the server is away, this page is loaded anew
+        if (await studio.answers(true)) reject(new Error("Plotly could not be loaded."));
+      };
       document.head.append(script);
     }));
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

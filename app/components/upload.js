@@ -36,6 +36,7 @@ studio.upload = (element, trigger) => {
   const choose = async (candidate) => {
     say("");
     if (!candidate || request || arrived) return;
+    remember(null);
     const magic = new Uint8Array(await candidate.slice(0, 2).arrayBuffer().catch(() => new ArrayBuffer(0)));
     if (magic[0] !== 0x50 || magic[1] !== 0x4b) {
       reset();
@@ -69,7 +70,7 @@ studio.upload = (element, trigger) => {
     if (arrived && document.querySelector(`[data-key="import-${arrived}"]`)) handOver();
   });
 
-  /* A page that is left while bytes go loses them: the next one says so. */
+  /* A page that is left while bytes go, or a server that is, loses them: the next page says so. */
   const KEY = "studio-upload";
   const remember = (value) => {
     try {
@@ -121,8 +122,7 @@ studio.upload = (element, trigger) => {
       }
     };
     request.onerror = () => {
-      request = null;
-      remember(null);
+      request = null; // still remembered: without a server this page is loaded anew
       state("chosen");
       say("The connection broke off, so the upload was discarded. Try again.");
     };
@@ -164,7 +164,7 @@ studio.upload = (element, trigger) => {
   try {
     const lost = sessionStorage.getItem(KEY);
     if (lost !== null)
-      say(`The upload of “${lost}” broke off because its page was left; nothing was kept. Choose the file again.`);
+      say(`The upload of “${lost}” broke off; nothing was kept. Choose the file again.`);
     remember(null);
   } catch { /* private window: nothing is known */ }
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -41,14 +42,33 @@ def test_reload_back_and_a_second_tab_find_the_same_view(
 def test_a_restart_of_the_server_loses_nothing(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
-    page = open_page(run)
+    page, select, quiet = open_page(run), open_page("/select"), open_page("/predict")
     expect(page.locator(".tabs a")).to_have_count(2)
+    select.locator("[name=budget]").fill("7")  # typed and not sent
     assert server.stop() == 0
-    server.start()
     page.locator(".tabs a").first.click()
+    for waiting in (page, select, quiet):  # each says so, also where nobody clicks
+        expect(waiting.locator(".away")).to_contain_text("not answering", timeout=30_000)
+        expect(waiting.locator("[data-testid=toast-body]")).not_to_be_visible()
+    server.start()
+    for waiting in (page, select, quiet):  # and goes on by itself
+        expect(waiting.locator(".away")).to_have_count(0, timeout=30_000)
+        expect(waiting.locator(".live:not([aria-busy])").first).to_be_attached()
     expect(page.locator(".tabs a[aria-current]")).to_contain_text("Round 1", timeout=30_000)
-    page.reload()
-    expect(page.locator(".tabs a[aria-current]")).to_contain_text("Round 1")
+    expect(select.locator("[name=budget]")).to_have_value("7")
+
+
+@pytest.mark.parametrize("part", ["plotly", "/assets/(?!index-)"])
+def test_a_page_whose_parts_do_not_arrive_is_loaded_anew(
+    open_page: Callable[..., Any], server: Server, run: str, part: str
+) -> None:
+    page = open_page("/")
+    page.route(re.compile(f"{part}|/healthz"), lambda route: route.abort())
+    page.goto(server.url + run)
+    expect(page.locator(".away")).to_be_visible()
+    page.unroute_all()
+    expect(page.locator(".away")).to_have_count(0)
+    expect(page.locator(".charts[data-points]")).to_be_attached(timeout=30_000)
 
 
 def test_an_upload_that_can_not_be_is_answered_with_a_sentence(

@@ -1,0 +1,119 @@
+/* While the server is away: every page says so, waits, and goes on by itself. */
+(() => {
+  "use strict";
+  const AGAIN = 1500; // ms between questions while it is away
+  const STILL = 10000; // ms without an answer after which a page asks whether it is still there
+  const KEY = "studio-unsent";
+  const ask = window.fetch.bind(window);
+  let heard = Date.now(); // when the server last answered
+  let waiting = null; // resolves when the server is back
+  let back = 0; // when it last came back
+  let anew = false; // whether the page lacks something that only loading it anew brings
+
+  const healthy = async () => {
+    try {
+      return (await ask("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) })).ok;
+    } catch { return false; }
+  };
+  const banner = () => {
+    const said = document.createElement("div");
+    said.className = "away";
+    said.setAttribute("role", "alert");
+    said.innerHTML =
+      `<i aria-hidden="true"></i><span><b>The studio is not answering.</b> If it was stopped, start ` +
+      `it again: this page then goes on by itself, and nothing that was saved is lost.</span>`;
+    document.body.append(said);
+    document.documentElement.classList.add("is-away"); // Gradio's own notes only repeat it
+    return said;
+  };
+  const wait = async () => {
+    if (!document.body) await new Promise((ready) => addEventListener("DOMContentLoaded", ready));
+    const said = banner();
+    do await new Promise((later) => setTimeout(later, AGAIN));
+    while (!(await healthy()));
+    heard = back = Date.now();
+    waiting = null;
+    if (anew || !document.querySelector(".live:not([aria-busy])")) {
+      location.reload();
+      return;
+    }
+    said.remove();
+    document.documentElement.classList.remove("is-away");
+    for (const image of document.images)
+      if (image.complete && !image.naturalWidth && image.currentSrc) image.src = image.currentSrc;
+  };
+
+  /* Whether the server answers; where it does not, the page has begun to wait for it. With
+     `needed`, what failed is a part of the page, which is then loaded anew. */
+  studio.answers = async (needed = false) => {
+    if (!waiting) {
+      if (await healthy()) return true;
+      waiting ??= wait();
+    }
+    anew ||= needed;
+    return false;
+  };
+
+  /* Every request passes here, Gradio's too. Gradio gives up on a page that it can't ask for. */
+  window.fetch = async (...request) => {
+    try {
+      const answer = await ask(...request);
+      heard = Date.now();
+      return answer;
+    } catch (error) {
+      if (error.name === "TypeError") // no answer at all
+        studio.answers(String(request[0]?.url ?? request[0]).includes("/gradio_api/"));
+      throw error;
+    }
+  };
+  setInterval(() => {
+    if (!document.hidden && !waiting && Date.now() - heard > STILL) studio.answers();
+  }, STILL / 2);
+
+  /* Parts of the page that did not arrive: scripts and styles, and modules that Gradio asks for. */
+  addEventListener("error", ({ target }) => {
+    if (["SCRIPT", "LINK", "IMG"].includes(target?.tagName)) studio.answers(target.tagName !== "IMG");
+  }, true);
+  addEventListener("unhandledrejection", async (event) => {
+    if (!/module/i.test(event.reason?.message ?? "") || event.reason.name !== "TypeError") return;
+    event.preventDefault(); // it is dealt with here, or else reported as it would have been
+    if (await studio.answers(true)) reportError(event.reason);
+  });
+
+  /* What was typed and not sent outlives the page's being loaded anew, by us or by Gradio. */
+  const fields = () => [...document.querySelectorAll("main .live form :is(input, textarea, select)[name]")]
+    .filter((field) => !["file", "hidden", "password"].includes(field.type) && !field.matches("[data-change], [data-jump]"));
+  const changed = (field) => {
+    if (field.matches("[type=checkbox], [type=radio]"))
+      return field.checked !== field.defaultChecked && { checked: field.checked };
+    if (field.options) return !field.selectedOptions[0]?.defaultSelected && { value: field.value };
+    return field.value !== field.defaultValue && { value: field.value };
+  };
+  const keep = () => {
+    const typed = fields().flatMap((field, place) => {
+      const now = changed(field);
+      return now ? [{ place, name: field.name, now }] : [];
+    });
+    try {
+      if (typed.length) sessionStorage.setItem(KEY, JSON.stringify({ at: location.href, typed }));
+    } catch { /* a private window: not kept */ }
+  };
+  addEventListener("pagehide", () => { if (waiting || Date.now() - back < STILL) keep(); });
+  let kept = null;
+  try {
+    kept = JSON.parse(sessionStorage.getItem(KEY));
+    sessionStorage.removeItem(KEY);
+  } catch { /* a private window: nothing was kept */ }
+  document.addEventListener("studio:shown", () => {
+    const found = fields();
+    if (!kept || !found.length) return;
+    const { at, typed } = kept;
+    kept = null;
+    if (at !== location.href) return;
+    for (const { place, name, now } of typed) {
+      if (found[place]?.name !== name) continue;
+      Object.assign(found[place], now);
+      for (const type of ["input", "change"]) found[place].dispatchEvent(new Event(type, { bubbles: true }));
+    }
+  });
+})();
