@@ -14,6 +14,7 @@ import numpy.typing as npt
 from vecaf.encoders import openclip
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.embedding import ImageEncoder, embed_images, unit_rows
+from vecaf.encoders.imagenet import embed_classes
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.runtime import Progress
 from vecaf.encoders.text import TextTower, minilm
@@ -100,7 +101,7 @@ def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
     @lru_cache(maxsize=1)
     def head() -> tuple[Array, Array, Array]:
         weight, bias = pvm.classifier()
-        classes = text_tower([f"a photo of a {gloss}" for gloss in _imagenet_classes()])
+        classes = embed_classes(text_tower)
         return weight, bias, classes - classes.mean(axis=0)
 
     return VLM("embedded", pvm, text_tower, lambda features: convex_combination(features, *head()))
@@ -127,10 +128,3 @@ def load_vlm(
         return VLMS[name](image_size=image_size, device=device, cache=cache)
     tower = openclip.load(name)
     return VLM(name, tower, tower.text_tower(device, cache), lambda features: features)
-
-
-def _imagenet_classes() -> list[str]:
-    """Names and gloss of the 1000 ImageNet-1k classes, in the order of the logits."""
-    from timm.data.imagenet_info import ImageNetInfo
-
-    return list(ImageNetInfo().label_descriptions(detailed=True))
