@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 from inspect import Parameter, Signature
 from typing import Annotated, Any
@@ -16,17 +16,22 @@ def with_options_of(
     *,
     arguments: Mapping[str, Any],
     flags: Mapping[str, Any],
+    options: Mapping[str, tuple[Any, Any]] | None = None,
+    without: Collection[str] = (),
 ) -> Callable[..., None]:
     """A command for Typer that calls `function` with every field of the dataclass `config`.
 
-    `arguments` (name → annotation) come first and replace the fields of the same name; `flags`
-    come last and are off unless given. Help, bounds and choices are the fields' metadata.
+    `arguments` (name → annotation) come first, then `options` (name → annotation and default); both
+    replace the fields of the same name. `flags` come last and are off unless given. Fields named in
+    `without` are left out. Help, bounds and choices are the fields' metadata.
     """
+    more = options or {}
     parameters = [_keyword(name, annotation) for name, annotation in arguments.items()]
+    parameters += [_keyword(name, *option) for name, option in more.items()]
     parameters += [
         _keyword(item.name, _annotation(item), item.default)
         for item in fields(config)
-        if item.name not in arguments
+        if item.name not in {*arguments, *more, *without}
     ]
     parameters += [_keyword(name, annotation, False) for name, annotation in flags.items()]
 

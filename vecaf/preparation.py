@@ -74,6 +74,7 @@ def words_for(
     settings: Settings,
     watch: Watch,
     say: Callable[[str], None],
+    remember: int = 1,
 ) -> Words:
     """The dataset's words, as the configured VLM embeds them; `say` is told what they do.
 
@@ -107,6 +108,7 @@ def words_for(
         embed_rows=embed_rows,
         target=config.target_words,
         say=say,
+        remember=remember,
     )
 
 

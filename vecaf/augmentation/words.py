@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,17 +31,20 @@ class Words:
         embed_rows: Callable[[NDArray[np.int64]], Floats],
         target: str = "",
         say: Callable[[str], None] = lambda sentence: None,
+        remember: int = 1,
     ) -> None:
         """`own` (n): the users' captions. `classes`: what labels and tags are named. `strength`: η.
 
         `embed_texts` (m sentences) → (m, d) and `embed_rows` (rows) → (n, d) are the VLM's two
         sides, unit rows in one space; both are asked again and again, so they should remember.
-        `target`: target words, `say`: told how far they move features.
+        `target`: target words, `say`: told how far they move features. `remember`: how many
+        results of `pull` are kept, for a round begins with the pull that the last one ended with.
         """
         self.own, self.classes, self.strength = own, classes, strength
         self.target, self._say = " ".join(target.split()), say
         self._embed_texts, self._embed_rows = embed_texts, embed_rows
         self._tags = np.full(len(own), -1, dtype=np.int64)
+        self._most, self._pulled = remember, dict[bytes, Floats]()
 
     def captions(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
         """One sentence for each of `rows` (n,); `labels` (n,) are −1 where they are hidden."""
@@ -59,11 +63,30 @@ class Words:
         )
 
     def pull(self, features: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> Floats:
-        """CEA: `features` (n, d) of `rows` pulled toward captions; as they are where `silent`."""
+        """CEA: `features` (n, d) of `rows` pulled toward captions; as they are where `silent`.
+
+        The result may be given out again: it can't be written to.
+        """
         if self.silent(rows, labels):
             return features
-        captions = self._embed_texts(self.captions(rows, labels))
-        return augment(features, captions, strength=self.strength).features
+        key = b"".join(_digest(array) for array in (features, rows, labels))
+        found = self._pulled.pop(key, None)
+        if found is None:
+            captions = self._embed_texts(self.captions(rows, labels))
+            found = augment(features, captions, strength=self.strength).features
+            found.flags.writeable = False
+        self._pulled[key] = found  # the last used comes last
+        while len(self._pulled) > self._most:
+            del self._pulled[next(iter(self._pulled))]
+        return found
+
+    def warm(self, rows: NDArray[np.int64]) -> None:
+        """Have the VLM embed what it will be asked about `rows`, so that it is in its cache."""
+        hidden = np.full(len(rows), -1, dtype=np.int64)
+        if not self.silent(rows, hidden):
+            self._embed_texts(self.captions(rows, hidden))
+        if self.target:
+            self._embed_rows(rows)
 
     def extra(
         self,
@@ -117,3 +140,7 @@ class Words:
         if len(untagged):
             words = self._embed_texts([template(word) for word in self.classes])
             self._tags[untagged] = nearest_tags(self._embed_rows(untagged), words)
+
+
+def _digest(array: NDArray[np.float32] | NDArray[np.int64]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()

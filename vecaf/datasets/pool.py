@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -50,6 +50,20 @@ class Samples:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Positions of the samples of one split (train is the pool)."""
         return np.flatnonzero(self.splits == split)
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
+        """These samples alone; `rows` are positions in ascending order."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            keys=tuple(self.keys[row] for row in rows),
+            paths=tuple(self.paths[row] for row in rows),
+            splits=self.splits[rows],
+            labels=self.labels[rows],
+            captions=tuple(self.captions[row] for row in rows),
+            short_sides=self.short_sides[rows],
+            excluded=self.excluded[rows],
+        )
 
     def path_of(self, key: str) -> Path:
         """Where the image with this sha256 is stored."""

@@ -1,0 +1,168 @@
+"""Measuring cells: what is prepared once for a dataset, and a run of the rounds on it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vecaf.augmentation.words import Words
+from vecaf.benchmarking.cells import Cell
+from vecaf.benchmarking.results import Point, Result, Round, picks_digest
+from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.encoders import embed_images, set_facts
+from vecaf.encoders.runtime import choose_device
+from vecaf.evaluation import metrics
+from vecaf.files import replacing
+from vecaf.finetuning.learner import LEARNERS, HeadLearner, Rows, Watch
+from vecaf.finetuning.model import Centred
+from vecaf.plan import Plan
+from vecaf.preparation import pvm_for, with_device, words_for
+from vecaf.recording import MemoryRecorder
+from vecaf.rounds import do_rounds
+from vecaf.settings import Settings
+
+WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+REMEMBERED = 2  # pulls: the one that every first round begins with, and the one of the cell at hand
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One dataset, embedded: all that its cells share. Light to send to another process, since
+    features lie in a file that every process maps into its memory once."""
+
+    config: RunConfig  # of any cell
+    samples: Samples
+    settings: Settings
+    embedding: str  # fingerprint of the embedding set
+    rows: Path  # .npy, float32 (n, d): centred unit features
+    mean: np.ndarray[Any, np.dtype[np.float32]]  # (d,)
+
+    @property
+    def device(self) -> str:
+        return choose_device(self.settings.device)
+
+
+def lay_ground(
+    config: RunConfig,
+    samples: Samples,
+    settings: Settings,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> Ground:
+    """Embed `samples` (images and captions, from the cache where they are) and put the features
+    into `folder`, which must outlive the ground.
+
+    Raises InputError or UnavailableError for a model that can't be had.
+    """
+    settings = with_device(config, settings)
+    pvm = pvm_for(config, samples)
+    watch = Watch(progress, WATCH.should_stop)
+    words = words_for(config, samples, pvm, settings, watch, lambda sentence: None)
+    features = embed_images(
+        pvm, samples.keys, samples.path_of, settings=settings, progress=progress
+    )
+    centred = Centred.of(features, samples.pool, "cpu")
+    words.warm(samples.pool)
+    path = folder / "centred.npy"
+    with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
+        np.save(file, centred.rows.numpy())
+    fingerprint = set_facts(pvm, settings)[0]
+    return Ground(config, samples, settings, fingerprint, path, centred.mean.numpy())
+
+
+class Bench:
+    """A ground opened in the process that measures on it."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.samples, self.device = ground.samples, ground.device
+        self.pvm = pvm_for(ground.config, ground.samples)
+        rows = torch.from_numpy(np.load(ground.rows, mmap_mode="c"))
+        mean = torch.from_numpy(ground.mean)
+        self.centred = Centred(mean.to(self.device), rows.to(self.device))
+        self.words: Words = words_for(
+            ground.config, ground.samples, self.pvm, ground.settings, WATCH,
+            lambda sentence: None, remember=REMEMBERED,
+        )  # fmt: skip
+
+    def measure(self, cell: Cell) -> Result:
+        """Do the cell's run, as `run_rounds` would, and keep nothing but what it came to.
+
+        Raises what `do_rounds` raises.
+        """
+        started = time.monotonic()
+        plan = Plan.of(cell.config, self.samples)
+        with tempfile.TemporaryDirectory(prefix="vecaf-cell-") as name:
+            folder = Path(name)
+            learner = LEARNERS[cell.config.mode](
+                cell.config, self.samples, self.centred, self.pvm, self.device, folder, WATCH
+            )
+            recorder = CurveRecorder(look=_look(cell.config, learner, plan.test))
+            do_rounds(plan, learner, self.words, recorder, folder)
+        return Result(
+            dataset=cell.dataset,
+            strategy=cell.strategy,
+            budget=cell.budget,
+            seed=cell.seed,
+            rounds=tuple(
+                Round(
+                    labeled=one.labeled,
+                    batches=one.batches,
+                    val_accuracy=one.val_accuracy,
+                    test_accuracy=one.test_accuracy or 0.0,
+                    seconds=round(one.seconds, 2),
+                    picks=picks_digest(self.samples, recorder.picked[one.number].sample_ids),
+                )
+                for one in recorder.results
+            ),
+            curve=recorder.curve(),
+            seconds=round(time.monotonic() - started, 2),
+        )
+
+
+@dataclass
+class CurveRecorder(MemoryRecorder):
+    """Keeps a run in memory and looks at the test set whenever the run has validated.
+
+    `look()` gives the current weights' test accuracy; nothing that it says reaches the run.
+    """
+
+    look: Callable[[], float | None] = field(default=lambda: None)
+
+    def metric(self, round: int, step: int, values: Mapping[str, float]) -> None:
+        if "val_accuracy" in values and "test_accuracy" not in values:
+            seen = self.look()
+            values = values if seen is None else {**values, "test_accuracy": seen}
+        super().metric(round, step, values)
+
+    def curve(self) -> tuple[Point, ...]:
+        """Accuracies by batches; a round's end counts with the weights that it kept."""
+        found: dict[int, Point] = {}
+        for (_, step, name), value in self.metrics.items():
+            if name in ("val_accuracy", "test_accuracy"):
+                point = found.get(step, Point(step, None, None))
+                found[step] = (
+                    replace(point, val_accuracy=value)
+                    if name == "val_accuracy"
+                    else replace(point, test_accuracy=value)
+                )
+        for one in self.results:
+            found[one.batches] = Point(one.batches, one.val_accuracy, one.test_accuracy)
+        return tuple(found[step] for step in sorted(found))
+
+
+def _look(config: RunConfig, learner: HeadLearner, test: Rows) -> Callable[[], float | None]:
+    """How to measure test accuracy amid training: where training is what costs, and features are
+    at hand. Asking a whole model about the test set at every epoch can cost more than training.
+    """
+    if config.track != LABELS_KNOWN or config.mode != "head-only":
+        return lambda: None
+    labels = learner.samples.labels[test]
+    return lambda: metrics.accuracy(learner.logits(test), labels)

@@ -1,0 +1,155 @@
+"""Accuracy against what it cost, as an SVG that needs nothing and as a page that can be zoomed."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+
+from vecaf.benchmarking.summary import Series, round_numbers
+from vecaf.evaluation.comparison import Interval
+
+COLOURS = (  # Okabe and Ito's, told apart with any colour vision; then darker ones of them
+    "#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
+    "#6b4f9e", "#7f3b08", "#4d4d4d", "#01665e", "#8c2d04", "#9e9ac8", "#a6761d",
+)  # fmt: skip
+DASHES = ("", "6 4", "2 3")
+DOTS = 12  # more points than these are a curve
+WIDTH, HEIGHT = 760, 440
+LEFT, RIGHT, TOP, BOTTOM = 56, 190, 34, 46
+
+
+def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
+    """The lines with bands for their intervals; what was spent on a logarithmic axis."""
+    shown = [line for line in lines if line.spent]
+    if not shown:
+        return _frame(title, axis, "")
+    left, right = _ends([x for line in shown for x in line.spent])
+    low, high = _range([end for line in shown for one in line.accuracy for end in _edges(one)])
+
+    def x(spent: float) -> float:
+        part = (math.log(max(spent, 1)) - left) / (right - left)
+        return LEFT + part * (WIDTH - LEFT - RIGHT)
+
+    def y(share: float) -> float:
+        part = (min(max(share, low), high) - low) / (high - low)
+        return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
+
+    parts = [_grid(low, high, y), _marks(left, right, x)]
+    for number, line in enumerate(shown):
+        colour, dash = _style(number)
+        upper = [
+            (x(s), y(_edges(one)[1])) for s, one in zip(line.spent, line.accuracy, strict=True)
+        ]
+        lower = [
+            (x(s), y(_edges(one)[0])) for s, one in zip(line.spent, line.accuracy, strict=True)
+        ]
+        middle = [(x(s), y(one.mean)) for s, one in zip(line.spent, line.accuracy, strict=True)]
+        dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in middle)
+        dots = dots if len(middle) <= DOTS else ""
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        parts.append(
+            f'<g fill="{colour}" stroke="{colour}">'
+            f'<polygon points="{_path(upper + lower[::-1])}" opacity="0.12" stroke="none"/>'
+            f'<polyline points="{_path(middle)}" fill="none" stroke-width="2"{dashed}/>{dots}</g>'
+        )
+        top = TOP + 8 + 18 * number
+        start = WIDTH - RIGHT + 14
+        parts.append(
+            f'<line x1="{start}" x2="{start + 22}" y1="{top}" y2="{top}" stroke="{colour}" '
+            f'stroke-width="2"{dashed}/><text x="{start + 28}" y="{top + 4}">'
+            f"{html.escape(line.name)}</text>"
+        )
+    return _frame(title, axis, "".join(parts))
+
+
+def as_html(title: str, axis: str, lines: Sequence[Series]) -> str:
+    """A page of its own, by Plotly, its script included: numbers on hovering, lines that hide."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        layout={
+            "title": {"text": html.escape(title)},
+            "template": "plotly_white",
+            "xaxis": {"title": {"text": axis}, "type": "log"},
+            "yaxis": {"title": {"text": "accuracy"}, "tickformat": ".0%"},
+        }
+    )
+    for number, line in enumerate(lines):
+        colour, dash = _style(number)
+        edges = [_edges(one) for one in line.accuracy]
+        figure.add_scatter(
+            x=line.spent,
+            y=[one.mean for one in line.accuracy],
+            name=html.escape(line.name),
+            mode="lines+markers",
+            line={"color": colour, "dash": dash.replace(" ", "px,") + "px" if dash else "solid"},
+            error_y={
+                "array": [
+                    high - one.mean for one, (_, high) in zip(line.accuracy, edges, strict=True)
+                ],
+                "thickness": 1,
+            },
+        )
+    page: str = figure.to_html(include_plotlyjs=True, full_html=True)
+    return page
+
+
+def _style(number: int) -> tuple[str, str]:
+    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+
+
+def _edges(one: Interval) -> tuple[float, float]:
+    return (one.mean if one.low is None else one.low), (one.mean if one.high is None else one.high)
+
+
+def _ends(spent: Sequence[float]) -> tuple[float, float]:
+    """The axis's ends as logarithms, a little wider than the points."""
+    low, high = math.log(max(min(spent), 1)), math.log(max(*spent, 2))
+    room = 0.05 * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _range(shares: Sequence[float]) -> tuple[float, float]:
+    """Accuracies shown: whole twentieths around the points, within 0 and 1."""
+    low = max(0.0, math.floor(20 * min(shares)) / 20)
+    high = min(1.0, math.ceil(20 * max(shares)) / 20)
+    return (low, high) if high > low else (max(0.0, low - 0.05), min(1.0, low + 0.05))
+
+
+def _grid(low: float, high: float, y: Callable[[float], float]) -> str:
+    steps = round((high - low) / 0.05)
+    every = -(-steps // 8)
+    made = ""
+    for number in range(0, steps + 1, every):
+        share = low + 0.05 * number
+        at = y(share)
+        made += (
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#d3cfc5"/>'
+            f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{share:.0%}</text>'
+        )
+    return made
+
+
+def _marks(left: float, right: float, x: Callable[[float], float]) -> str:
+    return "".join(
+        f'<text x="{x(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
+        f"{number:,}</text>"
+        for number in round_numbers(math.exp(left), math.exp(right))
+    )
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
+
+
+def _frame(title: str, axis: str, drawn: str) -> str:
+    said = html.escape(title)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'font-family="sans-serif" font-size="12"><title>{said}</title>'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>'
+        f'<text x="{LEFT}" y="20" font-size="14">{said}</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">{html.escape(axis)}</text>'
+        f"{drawn}</svg>\n"
+    )
