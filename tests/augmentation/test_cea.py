@@ -24,8 +24,9 @@ def pairs(n: int, distinct: int | None = None, seed: int = 0) -> tuple[Array, Ar
     return features.astype(np.float32), captions.astype(np.float32)
 
 
-def test_it_is_the_formula() -> None:
-    features, captions = pairs(30)
+@pytest.mark.parametrize("n", [30, 60])  # few captions are all multiplied, many are gathered
+def test_it_is_the_formula(n: int) -> None:
+    features, captions = pairs(n)
     ridge = fit_ridge(captions, features)
     got = augment(features, captions, ridge=ridge, strength=0.4, candidates=3, temperature=0.2)
     mapped = ridge.apply(captions)
@@ -40,6 +41,17 @@ def test_it_is_the_formula() -> None:
         moved = features[i] - 0.4 * (alpha[:, None] * (features[i] - mapped[near])).sum(0)
         moved *= np.linalg.norm(features[i]) / np.linalg.norm(moved)
         np.testing.assert_allclose(got.features[i], moved, rtol=1e-4)
+
+
+@pytest.mark.parametrize("distinct", [5, 90])
+def test_some_rows_alone_are_moved_as_among_all(distinct: int) -> None:
+    features, captions = pairs(90, distinct)
+    whole = augment(features, captions, candidates=3)
+    only = np.array([70, 3, 4])
+    some = augment(features, captions, candidates=3, only=only)
+    np.testing.assert_array_equal(some.captions, whole.captions[only])
+    np.testing.assert_allclose(some.features, whole.features[only], rtol=1e-6)
+    np.testing.assert_allclose(some.attention, whole.attention[only], rtol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)

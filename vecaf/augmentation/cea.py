@@ -40,6 +40,7 @@ def augment(
     strength: float = 0.5,
     candidates: int = 8,
     temperature: float = 0.1,
+    only: npt.ArrayLike | None = None,
 ) -> Augmentation:
     """e − η·Σ_c α_c·(e − t_c): pull each feature e toward the captions that it attends to.
 
@@ -50,6 +51,8 @@ def augment(
     candidates   m, how many captions an image attends to: its own and the m − 1 nearest to that
                  one among the distinct captions (fewer where there are fewer)
     temperature  τ of the attention α = softmax_c(cos(e, t_c) / τ)
+    only         (k,), the rows to answer for, in this order; the map and the candidates still come
+                 from all rows. All of them when None
 
     t_c is the caption mapped into the feature space. Cosines are taken about the mean feature:
     all features share a large common part, which would make every similarity alike. In the
@@ -59,7 +62,7 @@ def augment(
     Work is in blocks: 60,000 rows of 1,280 dimensions need little more than their own memory.
     Raises InputError for unequal lengths, NaN or infinity, or an option out of range.
     """
-    e = check_rows(features, "features").astype(np.float32)
+    e: Floats = check_rows(features, "features").astype(np.float32)
     text = check_rows(captions, "captions").astype(np.float32)
     if len(e) != len(text):
         raise InputError(
@@ -75,20 +78,33 @@ def augment(
             "fit it on features of this model."
         )
     near = _nearest_captions(text[first], min(candidates, len(first)))
+    if only is not None:
+        chosen = np.asarray(only, dtype=np.int64)
+        e, own = e[chosen], own[chosen]
     attended = near[own]
     centred = _unit(mapped - ridge.feature_mean)
     attention = np.empty(attended.shape, dtype=np.float32)
     pulled = np.empty_like(e)
     shift = np.empty(len(e), dtype=np.float32)
+    # Where images share few captions, a product with all of them is cheaper than gathering some.
+    few = len(first) <= 16 * attended.shape[1]
     step = max(1, _BLOCK_NUMBERS // (attended.shape[1] * e.shape[1]))
     for start in range(0, len(e), step):
         part = slice(start, start + step)
         block, named = e[part], attended[part]
         query = _unit(block - ridge.feature_mean)
-        scores = np.einsum("nd,nmd->nm", query, centred[named], optimize=True) / temperature
+        if few:
+            scores = np.take_along_axis(query @ centred.T, named, axis=1) / temperature
+        else:
+            scores = np.einsum("nd,nmd->nm", query, centred[named], optimize=True) / temperature
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
-        target = np.einsum("nm,nmd->nd", weights, mapped[named], optimize=True)
+        if few:
+            spread = np.zeros((len(named), len(mapped)), dtype=np.float32)
+            np.put_along_axis(spread, named, weights, axis=1)
+            target = spread @ mapped
+        else:
+            target = np.einsum("nm,nmd->nd", weights, mapped[named], optimize=True)
         length = np.linalg.norm(block, axis=1, keepdims=True)
         moved = block if strength == 0 else _unit(block - strength * (block - target)) * length
         attention[part], pulled[part] = weights, moved

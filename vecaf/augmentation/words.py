@@ -38,7 +38,7 @@ class Words:
         `embed_texts` (m sentences) → (m, d) and `embed_rows` (rows) → (n, d) are the VLM's two
         sides, unit rows in one space; both are asked again and again, so they should remember.
         `target`: target words, `say`: told how far they move features. `remember`: how many
-        results of `pull` are kept, for a round begins with the pull that the last one ended with.
+        results of `pull` are kept: where labels are known, each round asks for the same.
         """
         self.own, self.classes, self.strength = own, classes, strength
         self.target, self._say = " ".join(target.split()), say
@@ -69,7 +69,7 @@ class Words:
         """
         if self.silent(rows, labels):
             return features
-        key = b"".join(_digest(array) for array in (features, rows, labels))
+        key = _digest(features, rows, labels)
         found = self._pulled.pop(key, None)
         if found is None:
             captions = self._embed_texts(self.captions(rows, labels))
@@ -79,6 +79,23 @@ class Words:
         while len(self._pulled) > self._most:
             del self._pulled[next(iter(self._pulled))]
         return found
+
+    def pull_some(
+        self,
+        features: Floats,
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        places: NDArray[np.int64],
+    ) -> Floats:
+        """`pull(features, rows, labels)[places]`, (m, d), without making the others.
+
+        Nothing remembered is used: its last bits depend on what was made with it, and a run that
+        goes on after a stop must end as one that was not stopped.
+        """
+        if self.silent(rows, labels):
+            return features[places]
+        captions = self._embed_texts(self.captions(rows, labels))
+        return augment(features, captions, strength=self.strength, only=places).features
 
     def warm(self, rows: NDArray[np.int64]) -> None:
         """Have the VLM embed what it will be asked about `rows`, so that it is in its cache."""
@@ -106,7 +123,7 @@ class Words:
         picks = features[places]
         blocks = [picks[:0]]
         if self.strength:
-            blocks.append(self.pull(features, rows, labels)[places])
+            blocks.append(self.pull_some(features, rows, labels, places))
         if self.target:
             clean = Clean(picks, labels[places], val_features, val_labels)
             shift = self.shift(features, rows, clean)
@@ -142,5 +159,8 @@ class Words:
             self._tags[untagged] = nearest_tags(self._embed_rows(untagged), words)
 
 
-def _digest(array: NDArray[np.float32] | NDArray[np.int64]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+def _digest(*arrays: NDArray[np.float32] | NDArray[np.int64]) -> bytes:
+    digest = hashlib.blake2b()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.digest()
