@@ -102,7 +102,7 @@ def augment(
         if few:
             spread = np.zeros((len(named), len(mapped)), dtype=np.float32)
             np.put_along_axis(spread, named, weights, axis=1)
-            target = spread @ mapped
+            target: Floats = spread @ mapped
         else:
             target = np.einsum("nm,nmd->nd", weights, mapped[named], optimize=True)
         length = np.linalg.norm(block, axis=1, keepdims=True)
