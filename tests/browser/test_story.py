@@ -1,7 +1,8 @@
 """The whole story in a browser, without a terminal: from unlabelled photos to a model elsewhere.
 
 Upload, explore, select 70, label them by keyboard, finetune, compare with random picks, type
-target words, take the model, and predict with its files alone in a process without the studio.
+target words, take the model, and predict with its files alone in a process without the studio. In
+the midst of every long step the server is stopped and started again, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -44,9 +45,14 @@ def stripped(archive: Path) -> dict[str, str]:
     return truth
 
 
-def label_by_keyboard(page: Any, truth: dict[str, str], classes: list[str], count: int) -> None:
-    """Press the number key of every image's true class, as somebody who knows them would."""
-    for done in range(count):
+def label_by_keyboard(
+    page: Any, truth: dict[str, str], classes: list[str], count: int, start: int = 0
+) -> None:
+    """Press the number key of every image's true class, as somebody who knows them would.
+
+    `start` of the `count` images have a label already.
+    """
+    for done in range(start, count):
         caption = page.locator(".label-one figcaption span").first
         expect(page.locator(".label-head")).to_contain_text(f"{done} of {count} labelled")
         name = caption.inner_text().rpartition(" · ")[2]
@@ -55,11 +61,25 @@ def label_by_keyboard(page: Any, truth: dict[str, str], classes: list[str], coun
     expect(page.locator(".label-head")).to_contain_text("saved", timeout=SLOW)
 
 
-def launch(page: Any, title: str) -> str:
-    """Launch the run on the selection that has just been labelled; its number."""
+def restart(server: Server, page: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Stop the server and its worker in order, and start them again: `page` goes on by itself."""
+    server.stop()
+    meanwhile()
+    expect(page.locator(".away")).to_be_visible(timeout=SLOW)
+    server.start()
+    expect(page.locator(".away")).to_have_count(0, timeout=SLOW)
+
+
+def launch(page: Any, title: str, server: Server | None = None) -> str:
+    """Launch the run on the selection that has just been labelled; its number.
+
+    With a `server`, that is restarted as soon as the run is queued.
+    """
     expect(page.locator("h1", has_text=title)).to_be_visible()
     page.get_by_role("button", name="Launch the run").click(timeout=SLOW)
     page.wait_for_url("**/runs?run=*")
+    if server is not None:
+        restart(server, page)
     expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=SLOW)
     return str(page.url).rpartition("=")[2]
 
@@ -83,6 +103,8 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
 
     # Explore: the map comes by itself; words find what they name.
     page.goto(f"{server.url}/explore?dataset={dataset[1]}")
+    expect(page.locator(".x-wait")).to_contain_text("map is being computed", timeout=SLOW)
+    restart(server, page)
     page.wait_for_function("window.studio?.explore?.state?.points", timeout=SLOW)
     page.wait_for_function("studio.explore.state.map.ready.includes('umap')", timeout=SLOW)
     page.get_by_label("Search images by meaning").fill("a photo of a horse")
@@ -93,6 +115,8 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.goto(f"{server.url}/select?dataset={dataset[1]}")
     page.locator(".select-page [name=budget]").fill(str(PICKS))
     page.get_by_role("button", name="Select", exact=True).click()
+    page.wait_for_url("**/select?*task=*")
+    restart(server, page)
     expect(page.locator(".picks-wall .pick")).to_have_count(PICKS, timeout=SLOW)
     page.locator(".picks-wall .pick").nth(3).click()
     expect(page.locator(".picks-wall .pick[aria-current]")).to_have_count(1)
@@ -102,10 +126,21 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.wait_for_url("**/label?*subset=*")
     selection = page.url
 
-    # Label by keyboard; what is labelled outlives a reload and the back button.
+    # Label by keyboard. Three labels are given while no server is there: it gets them later.
     page.locator("textarea[name=classes]").fill("\n".join(classes))
     page.get_by_role("button", name="Start labelling").click()
-    label_by_keyboard(page, truth, classes, PICKS)
+
+    def three_more() -> None:
+        for _ in range(3):
+            name = page.locator(".label-one figcaption span").first.inner_text()
+            page.keyboard.press(str(classes.index(truth[name.rpartition(" · ")[2]]) + 1))
+
+    three_more()
+    expect(page.locator(".label-head")).to_contain_text("saved")
+    restart(server, page, meanwhile=three_more)
+    expect(page.locator(".label-head .num")).to_have_text("saved", timeout=SLOW)
+    page.reload()
+    label_by_keyboard(page, truth, classes, PICKS, start=6)
 
     # A random test sample, so that accuracy can be measured; random picks, to compare with.
     page.goto(f"{server.url}/label?dataset={dataset[1]}")
@@ -120,15 +155,11 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.wait_for_selector(".label-one")
     baseline = page.url
     already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])
-    for done in range(already, PICKS):
-        expect(page.locator(".label-head")).to_contain_text(f"{done} of {PICKS} labelled")
-        shown = page.locator(".label-one figcaption span").first.inner_text()
-        page.keyboard.press(str(classes.index(truth[shown.rpartition(" · ")[2]]) + 1))
-    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labelled")
+    label_by_keyboard(page, truth, classes, PICKS, start=already)
 
     # Finetune on both, and compare.
     page.goto(selection)
-    run = launch(page, "vecaf")
+    run = launch(page, "vecaf", server)
     page.goto(baseline)
     other = launch(page, "random")
     page.goto(f"{server.url}/compare?runs={run},{other}")
@@ -141,6 +172,8 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     expect(page.get_by_role("heading", name="Where the words point")).to_be_visible(timeout=SLOW)
     page.locator(".shift-launch [name=budget]").fill("50%")
     page.get_by_role("button", name="Launch the pair").click()
+    page.wait_for_url("**pair=*")
+    restart(server, page)
     expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
 
     # Take the model away, and use it where no studio is.
