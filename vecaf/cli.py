@@ -17,6 +17,7 @@ from vecaf.terminal import complain
 
 __all__ = ["app", "main"]
 
+INTERRUPTED = 130  # what Typer makes of Ctrl-C
 ClickException: Any = typer.BadParameter.__mro__[2]  # Typer carries a Click of its own
 
 
@@ -25,6 +26,8 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         status = app(standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
     except ClickException as error:
         complain(error.format_message(), as_json)
         sys.exit(2)

@@ -8,9 +8,10 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from typing import Any
 
 from vecaf.benchmarking.cells import Cell
@@ -86,6 +87,7 @@ def _next(hand: Connection, waiting: deque[Job], busy: dict[Connection, Cell]) -
 def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
     """A worker's life: measure what comes, until the other end of `jobs` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
+    Thread(target=_die_with, args=(parent_process(),), daemon=True).start()
     import torch
 
     from vecaf.benchmarking.measuring import Bench
@@ -107,6 +109,13 @@ def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
             jobs.send(RuntimeError(f"{cell}: {traceback.format_exc()}"))
         else:
             jobs.send(result)
+
+
+def _die_with(parent: BaseProcess | None) -> None:
+    """End this process when `parent` does: killed, it can't end us, and nobody waits for us."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

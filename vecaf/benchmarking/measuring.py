@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Ground:
     """One dataset, embedded: all that its cells share. Light to send to another process, since
     features lie in a file that every process maps into its memory once."""
 
-    config: RunConfig  # of any cell
+    config: RunConfig  # of one of its cells: the models are those of all
     samples: Samples
     settings: Settings
     embedding: str  # fingerprint of the embedding set
@@ -51,26 +51,31 @@ class Ground:
 
 
 def lay_ground(
-    config: RunConfig,
+    configs: Sequence[RunConfig],
     samples: Samples,
     settings: Settings,
     folder: Path,
     progress: Callable[[int, int], None],
 ) -> Ground:
     """Embed `samples` (images and captions, from the cache where they are) and put the features
-    into `folder`, which must outlive the ground.
+    into `folder`, which must outlive the ground. `configs` are the cells', with the same models.
 
     Raises InputError or UnavailableError for a model that can't be had.
     """
+    config = configs[0]
     settings = with_device(config, settings)
     pvm = pvm_for(config, samples)
     watch = Watch(progress, WATCH.should_stop)
-    words = words_for(config, samples, pvm, settings, watch, lambda sentence: None)
+    spoken = [
+        words_for(one, samples, pvm, settings, watch, lambda sentence: None)
+        for one in {_spoken(one): one for one in configs}.values()
+    ]
     features = embed_images(
         pvm, samples.keys, samples.path_of, settings=settings, progress=progress
     )
     centred = Centred.of(features, samples.pool, "cpu")
-    words.warm(samples.pool)
+    for words in spoken:
+        words.warm(samples.pool)
     path = folder / "centred.npy"
     with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
         np.save(file, centred.rows.numpy())
@@ -82,15 +87,13 @@ class Bench:
     """A ground opened in the process that measures on it."""
 
     def __init__(self, ground: Ground) -> None:
-        self.samples, self.device = ground.samples, ground.device
+        self.ground, self.samples, self.device = ground, ground.samples, ground.device
+        self.folder = ground.rows.parent  # goes with the ground, whatever becomes of this process
         self.pvm = pvm_for(ground.config, ground.samples)
         rows = torch.from_numpy(np.load(ground.rows, mmap_mode="c"))
         mean = torch.from_numpy(ground.mean)
         self.centred = Centred(mean.to(self.device), rows.to(self.device))
-        self.words: Words = words_for(
-            ground.config, ground.samples, self.pvm, ground.settings, WATCH,
-            lambda sentence: None, remember=REMEMBERED,
-        )  # fmt: skip
+        self._words: dict[tuple[float, str], Words] = {}
 
     def measure(self, cell: Cell) -> Result:
         """Do the cell's run, as `run_rounds` would, and keep nothing but what it came to.
@@ -99,13 +102,13 @@ class Bench:
         """
         started = time.monotonic()
         plan = Plan.of(cell.config, self.samples)
-        with tempfile.TemporaryDirectory(prefix="vecaf-cell-") as name:
+        with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             learner = LEARNERS[cell.config.mode](
                 cell.config, self.samples, self.centred, self.pvm, self.device, folder, WATCH
             )
             recorder = CurveRecorder(look=_look(cell.config, learner, plan.test))
-            do_rounds(plan, learner, self.words, recorder, folder)
+            do_rounds(plan, learner, self.words(cell.config), recorder, folder)
         return Result(
             dataset=cell.dataset,
             strategy=cell.strategy,
@@ -125,6 +128,16 @@ class Bench:
             curve=recorder.curve(),
             seconds=round(time.monotonic() - started, 2),
         )
+
+    def words(self, config: RunConfig) -> Words:
+        """The words of cells like this one; they remember what they pulled."""
+        key = _spoken(config)
+        if key not in self._words:
+            self._words[key] = words_for(
+                config, self.samples, self.pvm, self.ground.settings, WATCH,
+                lambda sentence: None, remember=REMEMBERED,
+            )  # fmt: skip
+        return self._words[key]
 
 
 @dataclass
@@ -156,6 +169,11 @@ class CurveRecorder(MemoryRecorder):
         for one in self.results:
             found[one.batches] = Point(one.batches, one.val_accuracy, one.test_accuracy)
         return tuple(found[step] for step in sorted(found))
+
+
+def _spoken(config: RunConfig) -> tuple[float, str]:
+    """What tells the words of one dataset's cells apart."""
+    return config.text_pull, config.target_words
 
 
 def _look(config: RunConfig, learner: HeadLearner, test: Rows) -> Callable[[], float | None]:

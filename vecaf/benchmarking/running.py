@@ -78,7 +78,7 @@ def measure_all(
             continue
         with tempfile.TemporaryDirectory(prefix="vecaf-benchmark-") as name:
             ground = lay_ground(
-                jobs[0][0].config, task.samples, settings, Path(name),
+                [cell.config for cell, _ in jobs], task.samples, settings, Path(name),
                 lambda at, of: progress("Looking at images", at, of),
             )  # fmt: skip
             progress("Measuring", done, total)
