@@ -168,7 +168,7 @@
   /* The legend: one button an entry, which hides and shows it; with Alt or a double click, alone. */
   explore.legend = (state, map) => {
     const list = el("div", { class: "x-legend-list" });
-    const legend = el("details", { class: "x-legend", open: true }, el("summary", {}, "Legend"), list);
+    const legend = el("details", { class: "x-legend", open: innerWidth > 720 }, el("summary", {}, "Legend"), list);
     const format = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
     let buttons = [];
     const fill = () => {

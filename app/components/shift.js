@@ -61,20 +61,25 @@
     pen.lineWidth = 2;
     pen.setLineDash(root.dataset.useful === "1" ? [] : [5, 4]);
     pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+    const taken = []; // a name that would lie on another moves down
     map.names.forEach((label, index) => {
       const [start, end] = [at(view.from[index]), at(view.to[index])];
       pen.strokeStyle = pen.fillStyle = hue(index, count, dark);
       arrow(pen, start, end);
       const room = pen.measureText(label).width;
       const x = Math.max(2, Math.min(start[0] + 5, width - room - 2));
+      let y = start[1] - 5;
+      const lies = (one) => Math.abs(one.y - y) < 14 && x < one.x + one.room && one.x < x + room;
+      while (taken.some(lies) && y < height) y += 4;
+      taken.push({ x, y, room });
       pen.lineJoin = "round";
       pen.save();
       pen.setLineDash([]);
       pen.lineWidth = 4;
       pen.strokeStyle = css("card");
-      pen.strokeText(label, x, start[1] - 5);
+      pen.strokeText(label, x, y);
       pen.restore();
-      pen.fillText(label, x, start[1] - 5);
+      pen.fillText(label, x, y);
     });
     canvas.setAttribute("aria-label", `${name}: where the words take ${map.names.join(", ")}`);
     root.dataset.drawn = name;

@@ -77,10 +77,10 @@
         if (document.title !== title) document.title = title;
       }).observe(document.head, { childList: true, subtree: true, characterData: true });
     document.body.prepend(header);
-    header.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     new MutationObserver(paint).observe(document.body, { attributeFilter: ["class"] });
     paint();
-    document.dispatchEvent(new Event("studio:bar"));
+    document.dispatchEvent(new Event("studio:bar")); // others add to the bar
+    header.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   };
   if (document.body) bar();
   else document.addEventListener("DOMContentLoaded", bar);

@@ -34,9 +34,9 @@ def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> 
 
     strategies = sorted(describe(), key=lambda info: info.name != default.strategy)
     bases = [(run.id, f"Run {run.id}: {run.name}") for run in runs if run.rounds_done]
-    scarce = [(LABEL_FREE, "Labels: only bought ones are looked at")]
+    scarce = [(LABEL_FREE, "Labels: they must be bought")]
     if pool.labeled == pool.size and pool.size:
-        scarce.append((LABELS_KNOWN, "Training time: every label may be looked at"))
+        scarce.append((LABELS_KNOWN, "Training: labels are known"))
     fields = (
         _select("strategy", "Strategy", [(s.name, s.name) for s in strategies], value("strategy"))
         + _input("budget", "Budget", value("budget"), hint="a count, or a share such as 5%")

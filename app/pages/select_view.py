@@ -133,7 +133,7 @@ def selection(shown: Shown, task: Task, picks: Explained) -> str:
         f'<p class="muted">{words}</p>{silent}{_sign_off(shown.pool, task, picks)}'
         f'<p class="exports"><span>Or take the picks along:</span>{_downloads(task.id)}</p>'
         "</section>"
-        f'<div class="pair select-pair">{_map(shown, task, None)}'
+        f'<div class="pair select-pair">{_map(shown, task, None, taken=bool(picks.taken))}'
         f"{select_why.panel(shown, task, picks)}</div>"
         f'<section class="card" data-key="picks"><h3>Picks, in rank order</h3>'
         f"{_wall(shown, picks.ids, 'one')}{_more(shown, count)}</section>"
@@ -173,7 +173,7 @@ def comparison(shown: Shown, first: Ready, second: Ready) -> str:
         f'<span class="grow"></span>{"".join(alone)}</div>'
         f'<p><i class="mark mark-one"></i> <b>First</b> {m.text(describe_task(one))}<br>'
         f'<i class="mark mark-two"></i> <b>Second</b> {m.text(describe_task(other))}</p>{facts}'
-        f"</section>{_map(shown, one, other)}{walls}"
+        f"</section>{_map(shown, one, other, taken=bool(a.taken))}{walls}"
     )
 
 
@@ -209,21 +209,23 @@ def _downloads(task_id: int) -> str:
     )
 
 
-def _map(shown: Shown, task: Task, other: Task | None) -> str:
+def _map(shown: Shown, task: Task, other: Task | None, *, taken: bool) -> str:
     ready = [name for name in ("umap", "pca") if name in shown.lay.ready]
     if ready:
         source = link(f"/select/{task.id}/map", against=other.id if other else None)
-        marks = (
+        marks: tuple[tuple[str, str], ...] = (
             (("one", "first only"), ("two", "second only"), ("both", "both"))
             if other
             else (("one", "picked"), ("covered", "what the shown pick stands for"))
         )
+        if taken:
+            marks += (("taken", "labelled or picked before"),)
         legend = "".join(f'<span><i class="mark mark-{c}"></i>{w}</span>' for c, w in marks)
         inner = (
             f'<div class="select-map" data-own data-key="canvas" data-method="{ready[0]}" '
             f'data-select-map="{m.text(source)}"><canvas role="img" aria-label="Map of the images; '
             'picks are marked. The same picks are in the gallery below."></canvas></div>'
-            f'<p class="legend">{legend}<span><i class="mark mark-taken"></i>before</span></p>'
+            f'<p class="legend">{legend}</p>'
         )
     elif shown.lay.state in ("none", FAILED, CANCELED):
         error = m.notice(shown.lay.error) if shown.lay.error else ""

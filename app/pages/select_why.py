@@ -111,9 +111,9 @@ def _instead(shown: Shown, task: Task, picks: Explained, at: int) -> str:
     if sample is None:
         return "nothing: no other image lies here"
     why = (
-        "which the same selection without text"
+        "which would be picked without text"
         + (" and losses" if picks.losses is not None else "")
-        + " picks and this one does not: of those the one most like it"
+        + ", and now is not: the one most like this pick"
         if picks.because[at] == "plain"
         else "the second choice here: of the images it stands for, the one nearest to their middle"
     )

@@ -83,8 +83,8 @@ def _directions(task: Task, result: Mapping[str, Any], pictures: Mapping[int, Sa
     facts = m.facts(
         (
             ("How far features move (β)", f"{result['strength']:g}"),
-            ("Of the words' direction, where images are", m.percent(result["reach"])),
-            ("Agreement of the two models", f"{result['agreement']:.2f}"),
+            ("Share of the way that images can go", m.percent(result["reach"])),
+            ("Agreement of text and images", f"{result['agreement']:.2f}"),
         )
     )
     rows = "".join(_class(one, pictures) for one in result["classes"])

@@ -185,7 +185,9 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
 def _run_name(config: RunConfig, dataset: str) -> str:
     if config.subset and config.rounds == 1:
         return f"{config.subset} of {dataset}"
-    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}"
+    words = " ".join(config.target_words.split())
+    told = f", “{words[:40]}”" if words else ""
+    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}{told}"[:200]
 
 
 def queue_url(settings: Settings) -> str:
