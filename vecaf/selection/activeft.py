@@ -7,8 +7,10 @@ import numpy.typing as npt
 
 from vecaf.errors import InputError
 from vecaf.selection.centroids import check_descent, descend, nearest, nearest_unused
+from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.space import WIDEST, narrowed
 
 
 @strategy(
@@ -24,6 +26,7 @@ def activeft(
     steps: int = 300,
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
+    dimensions: int = WIDEST,
 ) -> Picks:
     """Train `budget` centroids (see `centroids.descend`), then each takes its nearest free row.
 
@@ -31,23 +34,25 @@ def activeft(
     steps          Adam steps over the pool
     temperature    τ of the similarities
     learning_rate  of Adam
+    dimensions     features wider than this are compared in so many principal components (0: never)
 
     Rows chosen earlier are centroids that stay where they are. The defaults are the paper's.
     Ranked by coverage: the share of the pool that is nearest to the pick's centroid.
     """
     check_descent(steps, temperature, learning_rate)
+    rows = narrowed(pool.features, check_whole("dimensions", dimensions, 0))
     start = starting_rows(pool, budget, initial_ids)
-    fixed = pool.features[pool.chosen]
+    fixed = rows[pool.chosen]
     found = descend(
-        pool.features,
-        pool.features[start],
+        rows,
+        rows[start],
         fixed=fixed,
         steps=steps,
         temperature=temperature,
         learning_rate=learning_rate,
     )
-    picked = nearest_unused(pool.features, found.centroids, pool.available())
-    return by_coverage(pool, picked, found.centroids)
+    picked = nearest_unused(rows, found.centroids, pool.available())
+    return by_coverage(rows, pool.chosen, picked, found.centroids)
 
 
 def starting_rows(pool: Pool, budget: int, initial_ids: npt.ArrayLike | None) -> Ids:
@@ -60,15 +65,15 @@ def starting_rows(pool: Pool, budget: int, initial_ids: npt.ArrayLike | None) ->
     return start
 
 
-def by_coverage(pool: Pool, picked: Ids, centroids: Floats) -> Picks:
-    """`picked` (one row a centroid) ranked by coverage, with what explains each of them.
+def by_coverage(rows: Floats, chosen: Ids, picked: Ids, centroids: Floats) -> Picks:
+    """`picked` (one of `rows` a centroid) ranked by coverage, with what explains each of them.
 
     coverage    share of the pool's rows whose nearest centroid (earlier picks included) it is
     similarity  cosine between the picked row and its centroid
     """
-    _, winner = nearest(pool.features, np.concatenate((centroids, pool.features[pool.chosen])))
-    coverage = np.bincount(winner, minlength=len(centroids))[: len(centroids)] / len(pool)
-    similarity = np.einsum("ij,ij->i", pool.features[picked], centroids)
+    _, winner = nearest(rows, np.concatenate((centroids, rows[chosen])))
+    coverage = np.bincount(winner, minlength=len(centroids))[: len(centroids)] / len(rows)
+    similarity = np.einsum("ij,ij->i", rows[picked], centroids)
     rank = np.argsort(-coverage, kind="stable")
     return picked[rank], {
         "coverage": coverage[rank].astype(np.float32),

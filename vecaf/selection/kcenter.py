@@ -6,6 +6,7 @@ import numpy as np
 
 from vecaf.selection.pool import Pool
 from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.space import narrowed
 
 
 @strategy(
@@ -19,7 +20,7 @@ def kcenter(pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
     `distance` is the chord length to the nearest picked row at the time of the pick (2 for the
     first pick, the largest distance on the sphere). Cost: one pass over the rows a pick.
     """
-    features = pool.features
+    features = narrowed(pool.features)
     similarity = np.full(len(pool), -1.0, dtype=np.float32)
     for centre in pool.chosen:
         np.maximum(similarity, features @ features[centre], out=similarity)

@@ -9,6 +9,7 @@ from vecaf.selection.activeft import by_coverage
 from vecaf.selection.centroids import nearest, nearest_unused, weighted_sums
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.space import narrowed
 
 _SEEDING_COST = 1e11  # multiplications that k-means++ may spend: a few seconds on two cores
 
@@ -27,12 +28,11 @@ def kmeans(pool: Pool, budget: int, rng: np.random.Generator, *, iterations: int
     """
     if not isinstance(iterations, int | np.integer) or iterations < 0:
         raise InputError(f"iterations is {iterations!r}; use a whole number, 0 or more.")
-    fixed = pool.features[pool.chosen]
-    centres = lloyd(
-        pool.features, seed_centres(pool.features, pool, budget, rng), fixed, iterations
-    )
-    picked = nearest_unused(pool.features, centres, pool.available())
-    return by_coverage(pool, picked, centres)
+    rows = narrowed(pool.features)
+    start = seed_centres(rows, pool, budget, rng)
+    centres = lloyd(rows, start, rows[pool.chosen], iterations)
+    picked = nearest_unused(rows, centres, pool.available())
+    return by_coverage(rows, pool.chosen, picked, centres)
 
 
 def seed_centres(features: Floats, pool: Pool, k: int, rng: np.random.Generator) -> Floats:

@@ -9,6 +9,20 @@ from vecaf.selection.pool import Floats
 _SAMPLE = 20_000  # rows that the covariance is estimated from
 
 
+WIDEST = 384  # the width of the features that ActiveFT was made for (ViT-S)
+
+
+def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats:
+    """Features as they are up to so many dimensions, wider ones as in `principal_space`.
+
+    For strategies whose authors compare the features themselves: a convolutional network's 1,280
+    dimensions cost three times as much as a ViT-S's and hold hardly more. 0 keeps them all.
+    """
+    if not dimensions or features.shape[1] <= dimensions:
+        return features
+    return principal_space(features, dimensions)
+
+
 def principal_space(features: Floats, dimensions: int) -> Floats:
     """Rows about their mean in the leading principal components: unit float32 (n, ≤ dimensions).
 
