@@ -28,7 +28,7 @@ def vecaf(
     rng: np.random.Generator,
     *,
     gamma: float | str = "auto",
-    mix: float = 0.2,
+    mix: float = 0.05,
     classes: int | None = None,
     objective: str = "paper",
     steps: int = 30,
@@ -36,7 +36,7 @@ def vecaf(
     learning_rate: float = 1e-3,
     dimensions: int = 128,
     restarts: int | None = None,
-    width: float = 0.05,
+    width: float = 0.1,
 ) -> Picks:
     """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.
 
@@ -101,20 +101,23 @@ def vecaf(
 
 
 def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
-    """γ = ½·log10(r / 100) for r picks a class in all, held within limits; 0 if r is unknown.
+    """γ = ½·log10(r / 100) for r picks a class, held within limits; 0 if r is unknown.
 
     picks    rows that will have been picked after this round
     earlier  how many of them were picked in earlier rounds
 
     Few picks a class must first show the model what is typical, so easy images weigh more (γ < 0);
-    with hundreds a class what is still hard is what is left to learn (γ > 0, at most ½). The lower
-    limit is −½ in a first round. Later the model that gave the losses has been fitted to earlier
-    picks: what it finds easy is what they cover already, and the limit is +0.2. Measured on
-    CIFAR-10 features; the rule itself reads no label, only counts.
+    with hundreds a class what is still hard is what is left to learn (γ > 0). The limits are ∓½ in
+    a first round. Later the model that gave the losses has been fitted to earlier picks: what it
+    finds easy is what they cover already, and γ is ½. Measured on CIFAR-10 features (rounds to 100,
+    250, 500 and 1,000 picks, 8 seeds): γ = ½ is worth 0.8 points over picks without losses. The
+    rule itself reads no label, only counts.
     """
     if classes is None:
         return 0.0
-    return float(np.clip(0.5 * np.log10(picks / classes / 100), 0.2 if earlier else -0.5, 0.5))
+    if earlier:
+        return 0.5
+    return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
 
 
 def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:
@@ -160,7 +163,7 @@ def _check_options(
         raise InputError(
             f"objective is '{objective}'; use {' or '.join(map(repr, get_args(Objective)))}."
         )
-    check_number("width", width, above=0.0, usual=0.2)
+    check_number("width", width, above=0.0, usual=0.1)
     for name, value, least in (
         ("classes", 1 if classes is None else classes, 1),
         ("dimensions", dimensions, 0),
