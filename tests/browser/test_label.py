@@ -93,6 +93,12 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     page.reload()  # before it was tried again
     expect(done).to_contain_text("4 of 8 labelled", timeout=30_000)
     expect(saved).to_have_text("saved", timeout=30_000)
+    page.goto("about:blank")
+    page.go_back()
+    expect(done).to_contain_text("4 of 8 labelled", timeout=30_000)
+    second = open_page(task)
+    expect(second.locator(".label-head .progress-words")).to_contain_text("4 of 8 labelled")
+    second.close()
 
     suggestion = page.locator(".label-suggestion")
     expect(suggestion).to_contain_text("Suggested:", timeout=240_000)

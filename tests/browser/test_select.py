@@ -41,6 +41,9 @@ def test_from_a_budget_to_a_signed_off_selection(
     expect(picks.nth(2)).to_be_focused()
     page.reload()
     expect(page.locator(".why")).to_contain_text("Why pick 3?")
+    second = open_page(page.url[page.url.index("/select") :])
+    expect(second.locator(".why")).to_contain_text("Why pick 3?")
+    second.close()
 
     canvas = page.locator("[data-select-map] canvas")
     draw = page.get_by_role("button", name="Draw the map")
