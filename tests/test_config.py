@@ -59,6 +59,12 @@ def test_forms_send_floats_for_whole_numbers() -> None:
         ({"mode": "half"}, "choose from head-only, full"),
         ({"colour": "red"}, "Unknown setting 'colour'"),
         ({"budget": "0"}, "pick at least 1 image"),
+        ({"picks": "replace"}, "picks 'replace' is for the labels-known track"),
+        ({"schedule": "run"}, "schedule 'run' is for the labels-known track"),
+        (
+            {"schedule": "run", "track": "labels-known", "patience": 2},
+            "patience can't stop a training whose schedule covers the whole run",
+        ),
     ],
 )
 def test_bad_values_are_said(values: dict[str, object], words: str) -> None:

@@ -28,6 +28,10 @@ from vecaf.store import TEST, TRAIN
 
 CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
+KNOWN = replace(
+    CONFIG, track=LABELS_KNOWN, strategy="importance", picks="replace", schedule="run",
+    head_init="means", epochs=6,
+)  # fmt: skip
 SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -101,7 +105,11 @@ class StoppingRecorder(MemoryRecorder):
         return self.asked in self.stops
 
 
-@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, FULL, KNOWN, replace(KNOWN, mode="full", epochs=1)],
+    ids=["head-only", "full", "one-training", "one-training-full"],
+)
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
@@ -169,6 +177,18 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
     assert same(load_file(folder / "model" / "model.safetensors"), weights)
     epochs = {key: value for key, value in whole.metrics.items() if key[2] == "val_accuracy"}
     assert epochs == {k: v for k, v in recorder.metrics.items() if k[2] == "val_accuracy"}
+
+
+def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(KNOWN, budget="12", epochs=2, text_pull=0.0)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+    assert [r.labeled for r in recorder.results] == [12, 24]
+    assert [r.batches for r in recorder.results] == [6, 12]  # 12 images, batches of 4, 2 epochs
+    assert set(recorder.picked[1].scores) == {"loss", "weight"}  # of a model before any batch
+    assert not any("selects from round 2 on" in message for message in recorder.messages)
+    assert not list(tmp_path.glob("round-*/training-state.safetensors"))
 
 
 def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> None:

@@ -75,6 +75,35 @@ class RunConfig:
     epochs: int = option(
         20, "Passes over the picked images, in each round.", minimum=1, maximum=1000
     )
+    patience: int = option(
+        0,
+        "Stop a round's training when validation has not improved for so many epochs; 0 never "
+        "does. The learning rate still falls as if all epochs came.",
+        minimum=0,
+        maximum=1000,
+        advanced=True,
+    )
+    picks: str = option(
+        "keep",
+        "keep: a round trains on its own picks and all earlier ones. replace: on its own alone "
+        "(labels-known).",
+        choices=("keep", "replace"),
+        advanced=True,
+    )
+    schedule: str = option(
+        "round",
+        "round: the learning rate falls to zero in every round. run: over all rounds together, "
+        "and the optimizer's state goes on (labels-known); better for many short rounds.",
+        choices=("round", "run"),
+        advanced=True,
+    )
+    head_init: str = option(
+        "zeros",
+        "What the classifier starts from. zeros: nothing. means: linear discriminants of the "
+        "classes, from features and labels that the track has paid for, without a batch.",
+        choices=("zeros", "means"),
+        advanced=True,
+    )
     batch_size: int = option(32, "Images in one optimizer step.", minimum=1, maximum=4096)
     lr: float = option(
         0.0003,
@@ -138,6 +167,17 @@ class RunConfig:
         for item in fields(self):
             _check(item, getattr(self, item.name))
         parse_budget(self.budget)
+        for name, value in (("picks", "replace"), ("schedule", "run")):
+            if getattr(self, name) == value and self.track != LABELS_KNOWN:
+                raise InputError(
+                    f"{name} '{value}' is for the labels-known track: only there a round goes on "
+                    "from the one before."
+                )
+        if self.patience and self.schedule == "run":
+            raise InputError(
+                "patience can't stop a training whose schedule covers the whole run; use "
+                "schedule 'round' or patience 0."
+            )
         return self
 
     def as_dict(self) -> dict[str, Any]:

@@ -180,6 +180,14 @@ class Plan:
         ids: list[NDArray[np.int64]] = [picks.sample_ids for picks in rounds if picks is not None]
         return np.searchsorted(self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids]))
 
+    def studied(self, recorder: Recorder, number: int) -> Rows:
+        """Rows that round `number` trains on: all picked so far, or its own where picks are
+        replaced. Replaced ones are not offered again: a run shows many images rather than few."""
+        picked = self.picked(recorder, upto=number)
+        if self.config.picks == "keep":
+            return picked
+        return picked[len(self.picked(recorder, upto=number - 1)) :]
+
     def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
         by the model's own prediction, where it is not."""

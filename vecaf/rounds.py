@@ -66,14 +66,15 @@ def do_rounds(
                     f"{config.strategy} needs a trained model: it selects from round 2 on."
                 )
         picked = plan.picked(recorder, upto=number)
+        studied = plan.studied(recorder, number)
 
-        say(f"training on {len(picked)} images")
+        say(f"training on {len(studied)} images")
         base = learner.pretrained(plan.pool)
         extra = words.extra(
-            base, plan.pool, plan.visible_labels(picked), plan.places(picked),
+            base, plan.pool, plan.visible_labels(picked), plan.places(studied),
             learner.pretrained(plan.val), samples.labels[plan.val],
         )  # fmt: skip
-        batches += learner.learn(number, picked, extra, plan.val, say.report(batches))
+        batches += learner.learn(number, studied, extra, plan.val, say.report(batches))
 
         say("testing")
         rows = plan.predicted(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def save_state(
     for index, slots in optimizer.state_dict()["state"].items():
         for name, value in slots.items():
             tensors[f"optimizer.{index}.{name}"] = value
-    numbers = {"step": state.step, "best": state.best, "loss_sum": state.loss_sum}
+    numbers = asdict(state)
     if averaged is not None:
         tensors |= {f"averaged.{name}": value for name, value in averaged.weights.items()}
         numbers["updates"] = averaged.updates
@@ -80,7 +81,8 @@ def load_state(
                 slot[name] = torch.empty_like(parameter).copy_(value)
     if averaged is not None:
         averaged.updates = numbers["updates"]
-    return TrainState(numbers["step"], numbers["best"], numbers["loss_sum"])
+    numbers.pop("updates", None)
+    return TrainState(**numbers)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -66,12 +66,13 @@ class Cost:
 
 
 def batches_of(config: RunConfig, sizes: Sizes) -> list[int]:
-    """Optimizer steps of each round: it trains on all that was picked so far, and on as many
-    caption-moved features where text pulls. Full mode trains the head first, where it starts anew.
+    """Optimizer steps of each round: it trains on all that was picked so far, or on its own picks
+    where they are replaced, and on as many caption-moved features where text pulls. Full mode
+    trains the head first, where it starts anew. With patience a round may take fewer.
     """
     steps = []
     for number in range(1, config.rounds + 1):
-        images = sizes.labeled(number)
+        images = _studied(config, sizes, number)
         rows = images * (2 if config.text_pull else 1)
         if config.mode == "head-only":
             steps.append(config.epochs * _ceil(rows, config.batch_size))
@@ -97,7 +98,9 @@ def by_speed(config: RunConfig, sizes: Sizes, speed: Speed) -> Cost:
     passes, heads = 0, plain.batches
     if config.mode != "head-only":
         heads = sum(
-            _head_steps(config, sizes.labeled(number) * (2 if config.text_pull else 1), number)
+            _head_steps(
+                config, _studied(config, sizes, number) * (2 if config.text_pull else 1), number
+            )
             for number in range(1, config.rounds + 1)
         )
         checks = config.epochs * config.rounds * sizes.val
@@ -133,6 +136,12 @@ def by_rounds(config: RunConfig, sizes: Sizes, rounds: Sequence[tuple[int, float
         elif fitted[1] <= 0:
             a_round, a_batch = float(seconds.mean()), 0.0
     return Cost(plain.labels, plain.batches, a_round * config.rounds + a_batch * plain.batches)
+
+
+def _studied(config: RunConfig, sizes: Sizes, number: int) -> int:
+    """Images that round `number` trains on."""
+    labeled = sizes.labeled(number)
+    return labeled if config.picks == "keep" or number == 1 else sizes.budget
 
 
 def _head_steps(config: RunConfig, rows: int, number: int) -> int:

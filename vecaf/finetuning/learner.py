@@ -19,12 +19,17 @@ from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import PVM
 from vecaf.finetuning.checkpoints import load_tensors
+from vecaf.finetuning.loop import Leg
 from vecaf.finetuning.model import Centred, Classifier, Head, build_classifier
 from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
+from vecaf.finetuning.start import start_from_means
+from vecaf.store import VAL
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+STATE = "training-state.safetensors"  # weights and optimizer, for the next round to go on from
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,10 @@ class HeadLearner:
         return np.asarray(self.centred[torch.from_numpy(rows)].cpu().numpy())
 
     def look(self, rows: Rows) -> View:
-        """Features and logits of `rows` under the current weights."""
+        """Features and logits of `rows` under the current weights, or under those that training
+        starts from, where they say something before it."""
+        if self.head is None and self.goes_on and self.config.head_init != "zeros":
+            self.head = self.first_head(rows)
         logits = None if self.head is None else self.logits(rows)
         return View(self.pretrained(rows), logits)
 
@@ -94,7 +102,7 @@ class HeadLearner:
         Validates on the rows `val`. Returns how many batches were spent.
         """
         if self.head is None or not self.goes_on:
-            self.head = self.new_head()
+            self.head = self.first_head(rows)
         where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
         extra = torch.from_numpy(augmented).to(self.device)
         labels = self.labels[where]
@@ -108,6 +116,7 @@ class HeadLearner:
             self.round_seed(number),
             self.round_folder(number),
             report,
+            self.leg(number) if self.config.mode == "head-only" else None,
         )
         return state.step
 
@@ -124,12 +133,38 @@ class HeadLearner:
         return build_classifier(self.pvm, self.head)
 
     def drop_checkpoints(self, number: int) -> None:
-        """Remove what only an unfinished round needs."""
-        for path in self.round_folder(number).glob("*-checkpoint.safetensors"):
-            path.unlink()
+        """Remove what only an unfinished round needs: `number`'s checkpoints, what it went on from,
+        and, after the last round, what no other will go on from."""
+        unused = [*self.round_folder(number).glob("*-checkpoint.safetensors")]
+        unused.append(self.round_folder(number - 1) / STATE)
+        if number == self.config.rounds:
+            unused.append(self.round_folder(number) / STATE)
+        for path in unused:
+            path.unlink(missing_ok=True)
 
     def new_head(self) -> Head:
         return Head(self.mean, len(self.samples.classes)).to(self.device)
+
+    def first_head(self, rows: Rows) -> Head:
+        """The head that training on `rows` starts from; with labels known, the whole pool's means
+        are known, too."""
+        head = self.new_head()
+        if self.config.head_init == "means":
+            labels, rows = self.samples.labels, self.samples.pool if self.goes_on else rows
+            val = self.samples.rows(VAL)
+            seen, checked = (torch.from_numpy(some[labels[some] >= 0]) for some in (rows, val))
+            start_from_means(
+                head, self.centred[seen], self.labels[seen],
+                self.centred[checked], self.labels[checked],
+            )  # fmt: skip
+        return head
+
+    def leg(self, number: int) -> Leg | None:
+        """Round `number` as a part of the run's one training; None where each has its own."""
+        if self.config.schedule != "run":
+            return None
+        before = self.round_folder(number - 1) / STATE if number > 1 else None
+        return Leg(number - 1, self.config.rounds, before, self.round_folder(number) / STATE)
 
     def round_folder(self, number: int) -> Path:
         return self.folder / f"round-{number}"
@@ -167,6 +202,7 @@ class FullLearner(HeadLearner):
             self.round_seed(number),
             self.round_folder(number),
             report.after(head_steps),
+            self.leg(number),
         )
         return head_steps + state.step
 

@@ -28,6 +28,19 @@ class TrainState:
     step: int = 0
     best: float = -math.inf
     loss_sum: float = 0.0  # over the current epoch's steps so far
+    stale: int = 0  # epochs since the best one
+
+
+@dataclass(frozen=True)
+class Leg:
+    """Which part of a longer training a stage is: part `index`, from 0, of `legs` parts that share
+    one learning-rate schedule. `before`: the file that holds what the part before it ended with;
+    `after`: where to leave its own."""
+
+    index: int = 0
+    legs: int = 1
+    before: Path | None = None
+    after: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +72,16 @@ def fit(
     checkpoint: Path,
     averaged: AveragedWeights | None = None,
     label_smoothing: float = 0.0,
+    patience: int = 0,
+    leg: Leg | None = None,
 ) -> TrainState:
     """Minimise the cross-entropy of `model` over `batch(0)`, `batch(1)`, …
 
     Batches are a function of the step alone, so on a CPU a loop that goes on from `checkpoint`
     computes what an uninterrupted one would have. The learning rate is warmed up over the first 5%
-    of the steps, then follows a cosine to zero. Batch normalisation keeps its pretrained running
+    of the steps, then follows a cosine to zero; the steps are those of all legs where `leg` says
+    that this training is one of several. It stops early when no epoch was better than the best for
+    `patience` epochs (0: never). Batch normalisation keeps its pretrained running
     statistics: with few images, batch statistics are noise.
 
     Raises CanceledError when `hooks.should_stop()`, after saving a checkpoint, or when a hook does,
@@ -73,7 +90,12 @@ def fit(
     device = next(model.parameters()).device
     bf16 = device.type == "cuda"
     base_rates = [group["lr"] for group in optimizer.param_groups]
-    state = load_state(checkpoint, model, optimizer, averaged) or TrainState()
+    leg = leg or Leg()
+    state = load_state(checkpoint, model, optimizer, averaged)
+    if state is None:
+        if leg.before is not None:
+            load_state(leg.before, model, optimizer, averaged)
+        state = TrainState()
     hooks.on_start(state.step)
     total = epochs * steps_per_epoch
     losses = torch.zeros((), device=device)
@@ -81,7 +103,7 @@ def fit(
     model.train()
     freeze_batch_norm(model)
 
-    while state.step < total:
+    while state.step < total and not (patience and state.stale >= patience):
         if hooks.should_stop():
             state.loss_sum += float(losses)
             hooks.before_checkpoint()
@@ -90,7 +112,7 @@ def fit(
 
         inputs, targets = batch(state.step)
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
-            group["lr"] = rate * schedule(state.step, total)
+            group["lr"] = rate * schedule(leg.index * total + state.step, leg.legs * total)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             loss = F.cross_entropy(model(inputs), targets, label_smoothing=label_smoothing)
         optimizer.zero_grad(set_to_none=True)
@@ -108,8 +130,10 @@ def fit(
                 raise VecafError("The training diverged. Choose a smaller learning rate.")
             score = hooks.on_epoch(state.step, state.step // steps_per_epoch, mean)
             if score > state.best:
-                state.best = score
+                state.best, state.stale = score, 0
                 hooks.on_best()
+            else:
+                state.stale += 1
             state.loss_sum = 0.0
             losses.zero_()
         elif time.monotonic() - reported > REPORT_SECONDS:
@@ -121,6 +145,8 @@ def fit(
             hooks.before_checkpoint()
             save_state(checkpoint, state, model, optimizer, averaged)
             saved = time.monotonic()
+    if leg.after is not None:
+        save_state(leg.after, state, model, optimizer, averaged)
     return state
 
 

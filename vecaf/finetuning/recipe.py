@@ -20,7 +20,7 @@ from vecaf.encoders.runtime import compile_encoder, encode_files
 from vecaf.finetuning.batches import FeatureBatches, ImageBatches
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
-from vecaf.finetuning.loop import AveragedWeights, Hooks, TrainState, fit
+from vecaf.finetuning.loop import AveragedWeights, Hooks, Leg, TrainState, fit
 from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
 from vecaf.finetuning.report import Report
 
@@ -46,11 +46,13 @@ def train_head(
     seed: int,
     folder: Path,
     report: Report,
+    leg: Leg | None = None,
 ) -> TrainState:
     """Train `head` on centred unit features (n, d); it ends with its best epoch's weights.
 
     The best epoch is the one with the highest validation accuracy, ties going to the lower
-    validation loss. Without validation images the last epoch is kept.
+    validation loss. Without validation images the last epoch is kept, and so it is in a `leg` of a
+    longer training, where it is the one that the next leg goes on from.
     """
     batches = FeatureBatches(features, labels, config.batch_size, seed)
     optimizer = torch.optim.AdamW(
@@ -71,10 +73,12 @@ def train_head(
         epochs=epochs,
         steps_per_epoch=batches.order.steps_per_epoch,
         hooks=_hooks(
-            report, epochs, validate, val_labels, lambda: save_tensors(best, _state(head), {})
+            report, epochs, validate, val_labels, lambda: save_tensors(best, _state(head), {}), leg
         ),
         checkpoint=folder / "head-checkpoint.safetensors",
         label_smoothing=config.label_smoothing,
+        patience=config.patience,
+        leg=leg,
     )
     head.load_state_dict(load_tensors(best)[0])
     return state
@@ -89,12 +93,13 @@ def train_full(
     seed: int,
     folder: Path,
     report: Report,
+    leg: Leg | None = None,
 ) -> TrainState:
     """Finetune all of `classifier`, on its device; it ends with its best epoch's averaged weights.
 
     AdamW with layer-wise learning-rate decay (timm's layer groups), so that early layers, which
     transfer as they are, move least; an exponential moving average of the weights is what is
-    validated and kept.
+    validated and kept. A `leg` of a longer training keeps its last epoch, as in `train_head`.
     """
     device = next(classifier.parameters()).device
     targets = torch.from_numpy(train.labels).to(device)
@@ -123,10 +128,13 @@ def train_full(
                 validate,
                 val_labels,
                 lambda: save_tensors(best, _state(shadow), {}),
+                leg,
             ),
             checkpoint=folder / FULL_CHECKPOINT,
             averaged=averaged,
             label_smoothing=config.label_smoothing,
+            patience=config.patience,
+            leg=leg,
         )
     finally:
         batches.close()
@@ -168,6 +176,7 @@ def _hooks(
     validate: Callable[[], Tensor],
     labels: Tensor,
     keep: Callable[[], None],
+    leg: Leg | None,
 ) -> Hooks:
     """One stage's hooks: curves, validation, the best weights kept."""
 
@@ -180,6 +189,8 @@ def _hooks(
         accuracy = float((logits.argmax(dim=1) == labels).float().mean())
         val_loss = float(F.cross_entropy(logits, labels))
         report.values(step, {"train_loss": loss, "val_loss": val_loss, "val_accuracy": accuracy})
+        if leg is not None:
+            return float(epoch)
         return accuracy - 1e-4 * min(val_loss, 1.0)  # the loss only breaks ties
 
     return Hooks(

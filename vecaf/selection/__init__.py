@@ -5,6 +5,7 @@ from vecaf.selection.badge import badge
 from vecaf.selection.bilaf import bilaf
 from vecaf.selection.ccs import ccs
 from vecaf.selection.entropy import entropy
+from vecaf.selection.importance import importance
 from vecaf.selection.interface import Selection, select
 from vecaf.selection.kcenter import kcenter
 from vecaf.selection.kmeans import kmeans
@@ -27,6 +28,7 @@ __all__ = [
     "ccs",
     "describe",
     "entropy",
+    "importance",
     "kcenter",
     "kmeans",
     "margin",

@@ -1,0 +1,76 @@
+"""The classifier's start in closed form, against what it must be."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vecaf.finetuning.model import Head
+from vecaf.finetuning.start import SCALES, SHRINKAGE, start_from_means
+
+
+def clusters(n: int, classes: int = 4, d: int = 12) -> tuple[Tensor, Tensor]:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(classes, size=n)
+    stretch = np.linspace(0.2, 3, d)  # directions of no use are the widest
+    rows = rng.normal(size=(classes, d))[labels] + stretch * rng.normal(size=(n, d))
+    return torch.tensor(rows, dtype=torch.float32), torch.from_numpy(labels)
+
+
+def started(n: int, classes: int = 4, val: int = 0) -> tuple[Head, Tensor, Tensor]:
+    features, labels = clusters(2000)
+    head = Head(torch.zeros(12), classes)
+    chosen = slice(1000, 1000 + val)
+    start_from_means(head, features[:n], labels[:n], features[chosen], labels[chosen])
+    return head, features[1000:], labels[1000:]
+
+
+def test_discriminants_are_those_of_the_definition() -> None:
+    head, _, _ = started(600)
+    x, y = (part[:600].numpy().astype(np.float64) for part in clusters(2000))
+    means = np.stack([x[y == c].mean(axis=0) for c in range(4)])
+    s = np.cov((x - means[y.astype(int)]).T, bias=True)
+    shrunk = (1 - SHRINKAGE) * s + SHRINKAGE * np.trace(s) / 12 * np.eye(12)
+    weight = np.linalg.solve(shrunk, means.T).T
+    ratio = head.linear.weight.detach().numpy() / weight
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
+    bias = -0.5 * ratio[0, 0] * (weight * means).sum(axis=1)
+    np.testing.assert_allclose(head.linear.bias.detach().numpy(), bias, rtol=1e-3)
+
+
+def test_it_knows_which_directions_tell_classes_apart() -> None:
+    head, features, labels = started(800)
+    found = float((head(features).argmax(dim=1) == labels).float().mean())
+    x, y = clusters(2000)
+    means = torch.stack([x[:800][y[:800] == c].mean(dim=0) for c in range(4)])
+    nearest = float((torch.cdist(features, means).argmin(dim=1) == labels).float().mean())
+    assert found > nearest + 0.05
+
+
+def test_validation_decides_how_sure_it_is() -> None:
+    head, features, labels = started(60, val=400)
+    with torch.no_grad():
+        logits = head(features[:400])
+        own = float(F.cross_entropy(logits, labels[:400]))
+        scale = next(s for s in SCALES if _same_scale(head, s))
+        others = [float(F.cross_entropy(logits * s / scale, labels[:400])) for s in SCALES]
+    assert own <= min(others) + 1e-6
+
+
+def _same_scale(head: Head, scale: float) -> bool:
+    usual, _, _ = started(60)  # without validation rows: 0.3
+    return torch.allclose(head.linear.weight, usual.linear.weight * scale / 0.3, rtol=1e-4)
+
+
+def test_a_class_without_rows_is_never_the_answer() -> None:
+    head, _, _ = started(600, classes=6)
+    assert torch.isfinite(head.linear.weight).all()
+    near_means = clusters(2000)[0][:600]
+    assert int(head(near_means).argmax(dim=1).max()) <= 3
+
+
+def test_a_single_row_a_class_is_enough_to_begin() -> None:
+    head, features, _ = started(12)
+    assert torch.isfinite(head(features)).all()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import vecaf
+
+
+def counts(losses: list[float], draws: int = 400, **options: float) -> list[int]:
+    """How often each row is among the first half of the rows, over many seeds."""
+    n = len(losses)
+    features = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+    found = np.zeros(n, dtype=int)
+    for seed in range(draws):
+        picked = vecaf.select(
+            features, n // 2, "importance", losses=np.array(losses, np.float32), seed=seed,
+            **options,
+        )  # fmt: skip
+        found[picked.ids] += 1
+    return [int(count) for count in found]
+
+
+def test_what_costs_more_is_drawn_more_often() -> None:
+    cheap, dear = [0.1] * 10, [1.0] * 10
+    found = counts([*cheap, *dear])
+    assert sum(found[10:]) > 3 * sum(found[:10]) > 0
+
+
+def test_gamma_0_draws_all_alike() -> None:
+    found = counts([0.1] * 10 + [1.0] * 10, gamma=0.0)
+    assert abs(sum(found[10:]) / sum(found) - 0.5) < 0.03
+
+
+def test_beyond_the_ceiling_all_count_alike() -> None:
+    found = counts([1.0] * 16 + [2.0, 2.0, 50.0, 500.0], ceiling=0.8)
+    assert max(found[16:]) < 1.25 * min(found[16:])
+
+
+def test_negative_losses_are_refused() -> None:
+    with pytest.raises(vecaf.InputError, match="cross-entropy is 0 or more"):
+        counts([-0.1, 1.0], draws=1)
+
+
+def test_no_loss_at_all_still_draws() -> None:
+    assert sum(counts([0.0] * 10, draws=20)) == 100
