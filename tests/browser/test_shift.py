@@ -52,6 +52,9 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     page.reload()
     expect(page.locator(".shift-table tbody tr")).to_have_count(6)
     expect(page.locator(".shift-earlier a[aria-current]")).to_have_text("“in thick fog”")
+    page.goto("about:blank")
+    page.go_back()
+    expect(page.locator(".shift-table tbody tr")).to_have_count(6)
 
     narrow = open_page(page.url[page.url.index("/shift") :], width=390, height=844)
     expect(narrow.locator(".shift-table")).to_be_visible()

@@ -32,7 +32,7 @@ def fill(page: Any, name: str, value: str) -> None:
 def test_from_a_zip_to_a_model(
     open_page: Callable[..., Any], server: Server, tmp_path: Path
 ) -> None:
-    archive = shapes(tmp_path / "My shapes.zip")
+    archive = shapes(tmp_path / "My shapes.zip", 40)
     page = open_page("/")
 
     # Upload: the name is prefilled, the import shows its progress and ends with a card.
@@ -41,12 +41,12 @@ def test_from_a_zip_to_a_model(
     page.get_by_role("button", name="Upload").click()
     card = page.locator(".dataset", has_text="My shapes")
     expect(card).to_be_visible(timeout=120_000)
-    expect(card).to_contain_text("240 images")
+    expect(card).to_contain_text("120 images")
     expect(card.locator(".classes li")).to_have_count(3)
     expect(card.locator(".thumb img").first).to_have_js_property("complete", True)
     card.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Import report").click()
-    expect(page.locator(".detail")).to_contain_text("Imported 240 images with 3 classes")
+    expect(page.locator(".detail")).to_contain_text("Imported 120 images with 3 classes")
 
     # Finetune: the deep link chose the dataset; the command line follows the fields.
     page.get_by_role("link", name="Finetune on this").click()
