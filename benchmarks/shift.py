@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.augmentation.shift import Clean, Shift, random_direction, sentences
+from vecaf.augmentation.shift import Clean, Shift, control, sentences
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset, import_demo
 from vecaf.datasets.pool import Samples, load_samples
@@ -74,20 +74,18 @@ def accuracies(
         found = spoken.shift(base, plan.pool, clean)
         spoken.target = wrong
         others = spoken.shift(base, plan.pool, clean)
-        random = random_direction(base.shape[1], seed=config.seed)
-        # The controls go as far as the words would: β = 1 where a run would not go at all.
-        asked_for = found.strength or 1.0
         variants: dict[str, Shift] = {
             "no words": replace(found, strength=0.0),
             "target words, as a run does": found,
-            "random direction, same length": replace(found, strength=asked_for, direction=random),
+            # As far as the words would go: β = 1 where a run would not go at all.
+            "random directions, same lengths": control(found, config.seed),
             "wrong words, as a run does": others,
         }
         if not found.strength:
             variants["target words, forced to β = 1"] = replace(found, strength=1.0)
         rows = {}
         for name, shift in variants.items():
-            moved = [shift.move(base[places])] if shift.strength else []
+            moved = [shift.move(base[places], config.seed)] if shift.strength else []
             extra = np.concatenate([pulled, *moved])
             rows[name] = (shift.strength, *_train(learner, plan, picked, extra, target, folder))
         return rows
@@ -141,24 +139,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--source", type=Path)
     parser.add_argument("--target", type=Path)
+    parser.add_argument("--home", type=Path, help="a studio that has --source, --target by name")
     parser.add_argument("--words", default=DEMO_WORDS)
     parser.add_argument("--wrong", default=WRONG)
     parser.add_argument("--budget", default="20%")
     given = parser.parse_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as home:
-        settings = Settings.from_environment({"VECAF_HOME": home})
+    with tempfile.TemporaryDirectory() as apart:
+        home = given.home or Path(apart)
+        settings = Settings.from_environment({"VECAF_HOME": str(home)})
         store = Store.open(settings)
-        for name, path, kind in ((SOURCE, given.source, COLOR), (TARGET, given.target, LINE)):
+        names = (str(given.source), str(given.target)) if given.home else (SOURCE, TARGET)
+        kinds = zip(names, (given.source, given.target), (COLOR, LINE), strict=True)
+        for name, path, kind in () if given.home else kinds:
             print(f"importing the {name} …", file=sys.stderr)
             if path is None:
                 import_demo(store, "color" if kind == COLOR else "line", name)
             else:
                 import_dataset(store, path, name)
-        source, other = read(store, SOURCE), read(store, TARGET)
+        source, other = (read(store, name) for name in names)
         if source.classes != other.classes:
             parser.error("the two datasets have different classes")
-        config = RunConfig(dataset=SOURCE, budget=given.budget, rounds=1)
+        config = RunConfig(dataset=names[0], budget=given.budget, rounds=1)
         pvm = pvm_for(config, source)
         features, _ = embed_samples(pvm, other, settings, lambda done, total: None)
         rows = other.rows(TEST) if given.target is None else np.arange(len(other))
@@ -168,7 +170,7 @@ def main() -> None:
             print(f"seed {seed} …", file=sys.stderr)
             run = replace(config, seed=seed)
             results.append(accuracies(run, given.words, given.wrong, source, target, settings))
-        asked = zero_shot(config, given.words, source, target, Path(home))
+        asked = zero_shot(config, given.words, source, target, home)
     _show(results)
     print(f"| VLM zero-shot, “{given.words}” | – | – | {100 * asked:.1f} | – | – |")
     print(

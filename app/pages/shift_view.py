@@ -80,9 +80,12 @@ def wanted(task: Task | None) -> list[int]:
 
 def _directions(task: Task, result: Mapping[str, Any], pictures: Mapping[int, Sample]) -> str:
     useful = result["strength"] > 0
+    how_far = ("How far features move (β)", f"{result['strength']:g}")
     facts = m.facts(
-        (
-            ("How far features move (β)", f"{result['strength']:g}"),
+        (how_far, ("Cosine to the nearest words it knows", f"{result['reach']:.2f}"))
+        if result.get("learned")
+        else (
+            how_far,
             ("Share of the way that images can go", m.percent(result["reach"])),
             ("Agreement of text and images", f"{result['agreement']:.2f}"),
         )

@@ -9,8 +9,11 @@ OpenMoji, colour → line drawing, embedded models, 140 random picks without CEA
 66% / 47% (own domain / target) along the mean, 58% / 42% along each class's own Δ_c, 66% / 42%
 without words. With a run's picks and CEA nothing is left of that gain: `benchmarks/shift.py`.
 
-β is chosen without a target image, from three questions; the first two are the VLM's own
-consistency.
+That is so for any open_clip model. The embedded VLM's projection also tells what words do to
+features, mean and spread (`learned`): then that is gone instead, and β is 1 or less, by validation.
+
+β of a ridge map is chosen without a target image, from three questions; the first two are the
+VLM's own consistency.
 - reach: what share of the words' direction lies where its embeddings of the pool vary at all?
   A model that names objects but no styles puts "a cartoon of" where no image can be.
 - agreement: on images that the map was not fitted on, do features lie the further along the
@@ -21,11 +24,13 @@ consistency.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.augmentation import learned as learning
+from vecaf.augmentation.learned import Drawn, Learned, Moves
 from vecaf.augmentation.ridge import RidgeMap, fit_ridge
 
 Floats = NDArray[np.float32]
@@ -49,6 +54,8 @@ class Shift:
     strength    β in lengths of a feature row; 0 where the words move nothing useful
     reach       0 to 1, and agreement, a correlation: see above
     reason      a sentence on why β is what it is
+    learned     what the VLM's own map says instead: then β is in units of that move, reach is
+                how near the words are to those that the map knows, and agreement is 0
     """
 
     words: str
@@ -58,10 +65,22 @@ class Shift:
     reach: float
     agreement: float
     reason: str
+    learned: Moves | None = None
 
-    def move(self, features: Floats) -> Floats:
-        """Unit rows (n, d) moved by β along the direction, of unit length again."""
-        return moved(features, self.strength * self.direction)
+    def along(self, strength: float) -> Floats:
+        """The step (d,) that β = `strength` makes on average."""
+        return strength * (self.direction if self.learned is None else self.learned.mean)
+
+    def move(self, features: Floats, seed: int = 0) -> Floats:
+        """Unit rows moved by β: (n, d), or several such blocks where a learned map has a spread,
+        whose draws `seed` fixes."""
+        return self._moved(features, self.strength, seed)
+
+    def _moved(self, features: Floats, strength: float, seed: int) -> Floats:
+        step = self.along(strength)
+        if self.learned is None:
+            return moved(features, step)
+        return learning.copies(features, step, strength * self.learned.spread, seed)
 
 
 def find_shift(
@@ -71,15 +90,20 @@ def find_shift(
     evidence: Floats,
     features: Floats,
     clean: Clean,
+    learned: Learned | None = None,
 ) -> Shift:
     """The shift that `words` ask for.
 
     evidence   (n, d_t): the pool in the VLM's space, the users' captions or the images themselves
     features   (n, d): unit rows of the same images in the PVM's space
     clean      labelled images of the domain at hand; no label of another image is looked at
+    learned    the VLM's own map from texts to features, which needs no evidence
     """
     text = text_directions(words, classes, embed_texts)
     wish = text.mean(axis=0)
+    moves = learned(wish) if learned else None
+    if moves is not None:
+        return _by_moves(words, moves, len(classes), clean)
     ridge = fit_ridge(evidence, features)
     by_class = ridge.direction(text)
     direction = _unit(ridge.direction(wish))
@@ -103,10 +127,13 @@ class Clean:
 
         Least squares on one-hot labels, solved in the smaller of its two forms: milliseconds.
         """
-        rows, labels = self.features, self.labels
-        if step.any():
-            rows = np.concatenate([rows, moved(rows, step)])
-            labels = np.concatenate([labels, labels])
+        extra = moved(self.features, step) if step.any() else self.features[:0]
+        return self.right_with(extra)
+
+    def right_with(self, extra: Floats) -> NDArray[np.bool_]:
+        """The same for a classifier that saw `extra` (m·n, d) too, m blocks of moved rows."""
+        rows = np.concatenate([self.features, extra])
+        labels = np.tile(self.labels, len(rows) // max(len(self.labels), 1))
         k = int(max(labels.max(), self.val_labels.max())) + 1
         targets = (np.eye(k)[labels] - 1 / k).astype(np.float32)
         if len(rows) <= rows.shape[1]:
@@ -117,6 +144,20 @@ class Clean:
             weights = np.linalg.solve(gram, rows.T @ targets)
         guesses = (self.val_features @ weights).argmax(axis=1)
         return np.asarray(guesses == self.val_labels)
+
+
+def _by_moves(words: str, moves: Moves, classes: int, clean: Clean) -> Shift:
+    """The shift that the VLM's own map gives, the same for all `classes`."""
+    by_class = np.tile(moves.mean, (classes, 1))
+    shift = Shift(words, _unit(moves.mean), by_class, 0.0, max(moves.nearness, 0.0), 0.0, "", moves)
+    judged = len(clean.labels) > 0 and len(clean.val_labels) > 0
+    strength, reason = learning.choose(
+        words,
+        moves,
+        clean.right_with(clean.features[:0]) if judged else None,
+        lambda beta: clean.right_with(shift._moved(clean.features, beta, 0)),
+    )
+    return replace(shift, strength=strength, reason=reason)
 
 
 def sentences(words: str, name: str) -> list[tuple[str, str]]:
@@ -188,6 +229,23 @@ def agreement_of(direction: Floats, evidence: Floats, features: Floats, seed: in
 def random_direction(dimension: int, seed: int) -> Floats:
     """A direction of unit length (d,) drawn at random: the control for every text shift."""
     return _unit(np.random.default_rng(seed).normal(size=dimension).astype(np.float32))
+
+
+def control(shift: Shift, seed: int) -> Shift:
+    """A shift as long as `shift` in every part, along directions drawn at random.
+
+    At strength 0 it goes as far as the words would if they were forced to.
+    """
+    strength = shift.strength or 1.0
+    direction = random_direction(len(shift.direction), seed)
+    if shift.learned is None:
+        return replace(shift, strength=strength, direction=direction)
+    rng = np.random.default_rng([seed, 1])
+    spread = _unit(rng.normal(size=shift.learned.spread.shape).astype(np.float32))
+    spread *= np.linalg.norm(shift.learned.spread, axis=1, keepdims=True)
+    mean = direction * np.linalg.norm(shift.learned.mean)
+    learned = Drawn(mean, spread, shift.learned.nearness, shift.learned.names)
+    return replace(shift, strength=strength, direction=direction, learned=learned)
 
 
 def moved(features: Floats, step: Floats) -> Floats:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from vecaf.augmentation.captions import captions_for, nearest_tags, template
 from vecaf.augmentation.cea import augment
+from vecaf.augmentation.guide import text_classifier
+from vecaf.augmentation.learned import Learned
 from vecaf.augmentation.shift import Clean, Shift, find_shift
 
 Floats = NDArray[np.float32]
@@ -32,19 +34,22 @@ class Words:
         target: str = "",
         say: Callable[[str], None] = lambda sentence: None,
         remember: int = 1,
+        learned: Learned | None = None,
     ) -> None:
         """`own` (n): the users' captions. `classes`: what labels and tags are named. `strength`: η.
 
         `embed_texts` (m sentences) → (m, d) and `embed_rows` (rows) → (n, d) are the VLM's two
         sides, unit rows in one space; both are asked again and again, so they should remember.
         `target`: target words, `say`: told how far they move features. `remember`: how many
-        results of `pull` are kept: where labels are known, each round asks for the same.
+        results of `pull` are kept: where labels are known, each round asks for the same. `learned`:
+        the VLM's own map from texts to features, where it has one.
         """
         self.own, self.classes, self.strength = own, classes, strength
         self.target, self._say = " ".join(target.split()), say
         self._embed_texts, self._embed_rows = embed_texts, embed_rows
         self._tags = np.full(len(own), -1, dtype=np.int64)
         self._most, self._pulled = remember, dict[bytes, Floats]()
+        self._learned = learned
 
     def captions(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
         """One sentence for each of `rows` (n,); `labels` (n,) are −1 where they are hidden."""
@@ -114,7 +119,7 @@ class Words:
         val_features: Floats,
         val_labels: NDArray[np.int64],
     ) -> Floats:
-        """What a head learns besides the picks, with their labels: (0, d), (m, d) or (2·m, d).
+        """What a head learns besides the picks, with their labels: (0, d) or blocks of (m, d).
 
         `features` (n, d) and `labels` (n,) are the pool's, of `rows`; `places` (m,) are the picks
         among them. The picks pulled toward their captions come first, then the picks moved
@@ -132,6 +137,11 @@ class Words:
                 blocks.append(shift.move(picks))
         return np.concatenate(blocks)
 
+    def classifier(self, features: Floats, rows: NDArray[np.int64]) -> Floats:
+        """Weights (classes, d) on `features` (n, d) of the pool's `rows`, from the names alone."""
+        names = self._embed_texts([template(name) for name in self.classes])
+        return text_classifier(features, self._embed_rows(rows) @ names.T)
+
     def shift(self, features: Floats, rows: NDArray[np.int64], clean: Clean) -> Shift:
         """Where the target words move `features` (n, d) of `rows` (n,); no label of theirs is used.
 
@@ -144,7 +154,9 @@ class Words:
             features = features[told]
         else:
             evidence = self._embed_rows(rows)
-        return find_shift(self.target, self.classes, self._embed_texts, evidence, features, clean)
+        return find_shift(
+            self.target, self.classes, self._embed_texts, evidence, features, clean, self._learned
+        )
 
     def guesses(self, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.int64]:
         """What each of `rows` (n,) is taken for: its label, or the VLM's guess where that is −1."""

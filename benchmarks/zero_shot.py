@@ -1,0 +1,113 @@
+"""What does the embedded VLM know without training? `python -m benchmarks.zero_shot`
+
+Zero-shot top-1 on CIFAR-10's test split at 96 pixels and on two PACS domains, and whether words
+tell a photo from a cartoon; beside it ConSE alone, which is what the projection starts from. None
+of these images was trained on. Labels are used for scoring only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.shift import read
+from vecaf.datasets import import_dataset
+from vecaf.encoders import load_vlm
+from vecaf.encoders.conse import convex_combination
+from vecaf.encoders.embedding import unit_rows
+from vecaf.encoders.imagenet import embed_classes
+from vecaf.encoders.pvm import PVMS
+from vecaf.encoders.vlm import VLM
+from vecaf.errors import VecafError
+from vecaf.preparation import embed_samples
+from vecaf.settings import Settings
+from vecaf.store import TEST, Store
+
+Floats = NDArray[np.float32]
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+PROMPTS = {
+    "“a photo of a …”": ("a photo of a {}",),
+    "four": ("a photo of a {}", "a {}", "a picture of a {}", "{}"),
+    "“a cartoon of a …”": ("a cartoon of a {}",),
+}
+STYLES = ("a photo", "a cartoon")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Raw features (n, d) of a dataset's images at the studio's own size, and their labels."""
+
+    classes: Sequence[str]
+    features: Floats
+    labels: NDArray[np.int64]
+    image_size: int
+
+
+def see(store: Store, name: str, path: Path, split: str | None) -> Seen:
+    """A dataset's images of a split (None: of all), imported unless the studio has it already."""
+    try:
+        samples = read(store, name)
+    except VecafError:
+        print(f"importing {path.name} …", file=sys.stderr)
+        import_dataset(store, path, name)
+        samples = read(store, name)
+    pvm = PVMS["efficientnet_lite0"]().at_size_of(samples.short_sides)
+    features, _ = embed_samples(pvm, samples, store.settings, lambda done, total: None)
+    rows = np.arange(len(samples)) if split is None else samples.rows(split)
+    return Seen(samples.classes, features[rows], samples.labels[rows], pvm.preprocessing.image_size)
+
+
+def class_texts(vlm: VLM, classes: Sequence[str], prompts: Sequence[str]) -> Floats:
+    """Unit rows (k, d): each class's mean over the prompts."""
+    names = [name.replace("_", " ") for name in classes]
+    rows = [vlm.embed_texts([prompt.format(name) for name in names]) for prompt in prompts]
+    return unit_rows(np.mean(rows, axis=0))
+
+
+def conse(vlm: VLM, features: Floats) -> Floats:
+    """Unit rows (n, d) of ConSE alone, as the embedded VLM was before it had a projection."""
+    weight, bias = PVMS["efficientnet_lite0"]().classifier()
+    classes = embed_classes(vlm.text_tower)
+    return unit_rows(convex_combination(features, weight, bias, classes - classes.mean(axis=0)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the three ZIPs")
+    parser.add_argument("--home", type=Path, help="a studio's folder, to keep what is embedded")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as apart:
+        home = given.home or Path(apart)
+        store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
+        table = (("cifar10", TEST), ("pacs_photo", None), ("pacs_cartoon", None))
+        seen = {name: see(store, name, given.data / f"{name}.zip", split) for name, split in table}
+        print("| | images | prompts | projection | ConSE alone |")
+        print("|---|---|---|---|---|")
+        for name, one in seen.items():
+            vlm = load_vlm("embedded", image_size=one.image_size, cache=store.settings.embeddings)
+            rows = vlm.embed_features(one.features), conse(vlm, one.features)
+            for says, prompts in PROMPTS.items():
+                texts = class_texts(vlm, one.classes, prompts)
+                found = [100 * ((r @ texts.T).argmax(axis=1) == one.labels).mean() for r in rows]
+                print(f"| {name} | {len(rows[0])} | {says} | {found[0]:.1f} | {found[1]:.1f} |")
+        texts = vlm.embed_texts(STYLES)
+        right = []
+        for truth, name in enumerate(("pacs_photo", "pacs_cartoon")):
+            rows = vlm.embed_features(seen[name].features), conse(vlm, seen[name].features)
+            right.append([100 * ((r @ texts.T).argmax(axis=1) == truth).mean() for r in rows])
+        for name, found in zip(STYLES, right, strict=True):
+            print(f"| called “{name}” where it is one | – | – | {found[0]:.1f} | {found[1]:.1f} |")
+        both = np.mean(right, axis=0)
+        print(f"| the mean of these two | – | – | {both[0]:.1f} | {both[1]:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
