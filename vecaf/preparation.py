@@ -11,6 +11,7 @@ from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import embed_images, load_pvm, set_facts
+from vecaf.encoders.projection import Moves
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
@@ -80,14 +81,8 @@ def words_for(
 
     Raises InputError or UnavailableError for a VLM that is asked for and can't be had.
     """
-    device = choose_device(settings.device)
-
-    @cache
-    def vlm() -> VLM:
-        size = pvm.preprocessing.image_size
-        return load_vlm(config.vlm, image_size=size, device=device, cache=settings.embeddings)
-
-    if config.text_pull or config.target_words:
+    vlm = cache(lambda: vlm_for(config, pvm, settings))
+    if has_words(config):
         vlm()  # a model that can't be had should be said before anything is embedded
 
     def embed_rows(rows: Rows) -> Floats:
@@ -109,6 +104,28 @@ def words_for(
         target=config.target_words,
         say=say,
         remember=remember,
+        learned=lambda difference: moves_in(pvm, vlm(), difference),
+    )
+
+
+def moves_in(pvm: PVM, vlm: VLM, difference: Floats) -> Moves | None:
+    """What a difference of texts does to the features of `pvm`, where the VLM knows it."""
+    known = vlm.moves is not None and vlm.image_encoder == pvm
+    return vlm.moves(difference) if known and vlm.moves else None
+
+
+def has_words(config: RunConfig) -> bool:
+    """Whether text has a say in the run, so that it needs a VLM."""
+    return bool(config.text_pull or config.target_words or config.head_init == "text")
+
+
+def vlm_for(config: RunConfig, pvm: PVM, settings: Settings) -> VLM:
+    """The configured VLM, at the image size of `pvm` where its size can be chosen."""
+    return load_vlm(
+        config.vlm,
+        image_size=pvm.preprocessing.image_size,
+        device=choose_device(settings.device),
+        cache=settings.embeddings,
     )
 
 
