@@ -112,8 +112,9 @@ def poisoned(hidden: npt.NDArray[np.bool_]) -> Rows:
 
 def config_for(strategy: str, track: str) -> RunConfig:
     return RunConfig(
-        strategy=strategy, track=track, budget=str(BUDGET), rounds=ROUNDS, epochs=6, batch_size=4
-    )
+        strategy=strategy, track=track, budget=str(BUDGET), rounds=ROUNDS, epochs=6, batch_size=4,
+        head_init="text",
+    )  # fmt: skip
 
 
 def serving(track: str) -> list[str]:

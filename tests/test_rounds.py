@@ -32,6 +32,7 @@ KNOWN = replace(
     CONFIG, track=LABELS_KNOWN, strategy="importance", picks="replace", schedule="run",
     head_init="means", epochs=6,
 )  # fmt: skip
+TOLD = replace(CONFIG, head_init="text")
 SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -107,8 +108,8 @@ class StoppingRecorder(MemoryRecorder):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, FULL, KNOWN, replace(KNOWN, mode="full", epochs=1)],
-    ids=["head-only", "full", "one-training", "one-training-full"],
+    [CONFIG, FULL, KNOWN, replace(KNOWN, mode="full", epochs=1), TOLD],
+    ids=["head-only", "full", "one-training", "one-training-full", "from-words"],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path

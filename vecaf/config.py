@@ -99,9 +99,10 @@ class RunConfig:
     )
     head_init: str = option(
         "zeros",
-        "What the classifier starts from. zeros: nothing. means: linear discriminants of the "
+        "What the classifier starts from. zeros: nothing. text: what the classes' names say of the "
+        "pool, which weight decay then pulls toward. means: linear discriminants of the "
         "classes, from features and labels that the track has paid for, without a batch.",
-        choices=("zeros", "means"),
+        choices=("zeros", "text", "means"),
         advanced=True,
     )
     batch_size: int = option(32, "Images in one optimizer step.", minimum=1, maximum=4096)

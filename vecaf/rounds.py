@@ -44,6 +44,8 @@ def do_rounds(
     done = recorder.rounds_done()
     picked = plan.picked(recorder, upto=len(done))
     batches = done[-1].batches if done else 0
+    if config.head_init == "text":
+        learner.guide = words.classifier(learner.pretrained(plan.pool), plan.pool)
     if done:
         learner.restore(len(done))
         learner.drop_checkpoints(len(done))

@@ -8,7 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vecaf.finetuning.model import Head
-from vecaf.finetuning.start import SCALES, SHRINKAGE, start_from_means
+from vecaf.finetuning.start import (
+    SCALES,
+    SHRINKAGE,
+    decay_toward,
+    start_from_means,
+    start_from_text,
+)
 
 
 def clusters(n: int, classes: int = 4, d: int = 12) -> tuple[Tensor, Tensor]:
@@ -74,3 +80,24 @@ def test_a_class_without_rows_is_never_the_answer() -> None:
 def test_a_single_row_a_class_is_enough_to_begin() -> None:
     head, features, _ = started(12)
     assert torch.isfinite(head(features)).all()
+
+
+def test_words_are_trusted_as_far_as_bought_labels_bear_them_out() -> None:
+    features, labels = clusters(200)
+    right = torch.linalg.lstsq(features, F.one_hot(labels, 4).float()).solution.T
+    right /= (features @ right.T).std()
+    head = Head(torch.zeros(12), 4)
+    start_from_text(head, right, features, labels)
+    torch.testing.assert_close(head.linear.weight.detach(), right)
+    start_from_text(head, -right, features, labels)
+    assert not head.linear.weight.any()
+
+
+def test_weight_decay_pulls_toward_the_words() -> None:
+    head, anchor = Head(torch.zeros(12), 4), torch.ones(4, 12)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=0.1, weight_decay=0.5)
+    decay_toward(optimizer, head.linear.weight, anchor)
+    for _ in range(200):
+        head.linear.weight.grad = torch.zeros(4, 12)
+        optimizer.step()
+    torch.testing.assert_close(head.linear.weight.detach(), anchor, rtol=1e-3, atol=0)

@@ -23,7 +23,7 @@ from vecaf.finetuning.loop import Leg
 from vecaf.finetuning.model import Centred, Classifier, Head, build_classifier
 from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
-from vecaf.finetuning.start import start_from_means
+from vecaf.finetuning.start import start_from_means, start_from_text
 from vecaf.store import VAL
 
 Rows = NDArray[np.int64]
@@ -69,6 +69,7 @@ class HeadLearner:
         self.device, self.folder, self.watch = device, folder, watch
         self.mean, self.centred = features.mean, features.rows
         self.head: Head | None = None
+        self.guide: Floats | None = None  # (classes, d), what words alone make of the classes
         self.labels = torch.from_numpy(samples.labels).to(device)
 
     @property
@@ -103,6 +104,7 @@ class HeadLearner:
         """
         if self.head is None or not self.goes_on:
             self.head = self.first_head(rows)
+        anchor = None if self.guide is None else self.first_head(rows).linear.weight.detach()
         where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
         extra = torch.from_numpy(augmented).to(self.device)
         labels = self.labels[where]
@@ -117,6 +119,7 @@ class HeadLearner:
             self.round_folder(number),
             report,
             self.leg(number) if self.config.mode == "head-only" else None,
+            anchor,
         )
         return state.step
 
@@ -149,14 +152,18 @@ class HeadLearner:
         """The head that training on `rows` starts from; with labels known, the whole pool's means
         are known, too."""
         head = self.new_head()
+        labels, rows = self.samples.labels, self.samples.pool if self.goes_on else rows
+        seen = torch.from_numpy(rows[labels[rows] >= 0])
         if self.config.head_init == "means":
-            labels, rows = self.samples.labels, self.samples.pool if self.goes_on else rows
             val = self.samples.rows(VAL)
-            seen, checked = (torch.from_numpy(some[labels[some] >= 0]) for some in (rows, val))
+            checked = torch.from_numpy(val[labels[val] >= 0])
             start_from_means(
                 head, self.centred[seen], self.labels[seen],
                 self.centred[checked], self.labels[checked],
             )  # fmt: skip
+        elif self.guide is not None:
+            guide = torch.from_numpy(self.guide).to(self.device)
+            start_from_text(head, guide, self.centred[seen], self.labels[seen])
         return head
 
     def leg(self, number: int) -> Leg | None:

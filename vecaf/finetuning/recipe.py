@@ -23,6 +23,7 @@ from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.finetuning.loop import AveragedWeights, Hooks, Leg, TrainState, fit
 from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
 from vecaf.finetuning.report import Report
+from vecaf.finetuning.start import decay_toward
 
 FULL_CHECKPOINT = "full-checkpoint.safetensors"
 FEW_PIXELS = 8_000_000  # on a CPU, converting a model takes as long as this many pixels eagerly
@@ -47,10 +48,12 @@ def train_head(
     folder: Path,
     report: Report,
     leg: Leg | None = None,
+    anchor: Tensor | None = None,
 ) -> TrainState:
     """Train `head` on centred unit features (n, d); it ends with its best epoch's weights.
 
-    The best epoch is the one with the highest validation accuracy, ties going to the lower
+    Weight decay pulls its weights toward `anchor` (classes, d), or to zero where there is none. The
+    best epoch is the one with the highest validation accuracy, ties going to the lower
     validation loss. Without validation images the last epoch is kept, and so it is in a `leg` of a
     longer training, where it is the one that the next leg goes on from.
     """
@@ -58,6 +61,8 @@ def train_head(
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=config.head_lr, weight_decay=config.head_weight_decay, fused=True
     )
+    if anchor is not None:
+        decay_toward(optimizer, head.linear.weight, anchor)
     best = folder / "head.safetensors"
     epochs = config.epochs if config.mode == "head-only" else HEAD_EPOCHS_BEFORE_FULL
 
