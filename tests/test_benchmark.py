@@ -21,7 +21,8 @@ import pytest
 from tests.shapes import make_samples
 from vecaf.benchmarking import code
 from vecaf.benchmarking.cells import FULL, Grid
-from vecaf.benchmarking.report import markdown, sections, write_report
+from vecaf.benchmarking.markdown import markdown
+from vecaf.benchmarking.report import write_report
 from vecaf.benchmarking.results import (
     TEST,
     VALIDATION,
@@ -33,6 +34,7 @@ from vecaf.benchmarking.results import (
     deciding,
 )
 from vecaf.benchmarking.running import Task, limited, measure_all, plan_tasks
+from vecaf.benchmarking.sections import sections
 from vecaf.benchmarking.summary import at_batches, by_budget, costs, grouped, not_better, series
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
@@ -43,6 +45,7 @@ from vecaf.settings import Settings
 from vecaf.store import TRAIN
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 900  # seconds, on a machine that does ten other things: only a hang takes so long
 BASE = RunConfig(epochs=3, batch_size=4, rounds=1)
 
 
@@ -120,22 +123,27 @@ def test_only_what_is_missing_is_measured(
 
 def test_what_decides_a_result_is_in_its_key(samples: Samples, settings: Settings) -> None:
     cell = grid_of().cells("shapes")[0]
-    facts = deciding(cell, content_digest(samples), "set", "cpu")
+    facts = deciding(cell, content_digest(samples), "set", "vlm", "cpu")
     shelf, paths = Shelf(Path("shelf")), set()
     relabeled = replace(samples, labels=samples.labels[::-1].copy())
     for other in (
         facts,
         deciding(
-            replace(cell, config=replace(cell.config, epochs=4)), facts["content"], "set", "cpu"
+            replace(cell, config=replace(cell.config, epochs=4)),
+            facts["content"],
+            "set",
+            "vlm",
+            "cpu",
         ),
-        deciding(cell, content_digest(relabeled), "set", "cpu"),
-        deciding(cell, facts["content"], "another set", "cpu"),
-        deciding(cell, facts["content"], "set", "cuda"),
+        deciding(cell, content_digest(relabeled), "set", "vlm", "cpu"),
+        deciding(cell, facts["content"], "another set", "vlm", "cpu"),
+        deciding(cell, facts["content"], "set", "another", "cpu"),
+        deciding(cell, facts["content"], "set", "vlm", "cuda"),
     ):
         paths.add(shelf.path(cell, other))
-    assert len(paths) == 5
+    assert len(paths) == 6
     moved = replace(cell, config=replace(cell.config, dataset="renamed", device="cpu"))
-    assert deciding(moved, facts["content"], "set", "cpu") == facts
+    assert deciding(moved, facts["content"], "set", "vlm", "cpu") == facts
     assert content_digest(replace(samples, ids=samples.ids + 9)) == facts["content"]
 
 
@@ -217,7 +225,9 @@ def test_labels_known_sets_its_target_by_the_whole_pool(
     results = measure_all(tasks_of(grid, samples, settings), Shelf(tmp_path), settings, 2)
     full = next(one for one in results if one.strategy == FULL)
     assert full.labeled == 54 and full.batches == 3 * 14  # 54 images in batches of 4, no captions
-    assert [point.batches for point in full.curve] == [14, 28, 42]
+    validated = [point.batches for point in full.curve if point.val_accuracy is not None]
+    assert validated == [14, 28, 42]
+    assert [point.batches for point in full.curve][:22] == [*range(1, 22), 23]  # each 5% more
     assert all(point.test_accuracy is not None for one in results for point in one.curve)
     assert full.curve[-1].test_accuracy == full.accuracy
     text, _ = write_report(tmp_path / "report", grid, results, "command")
@@ -241,22 +251,24 @@ def start(home: Path, *words: object) -> subprocess.Popen[str]:
 
 def finish(home: Path, *words: object) -> dict[str, object]:
     process = start(home, *words, "--json")
-    out, err = process.communicate(timeout=500)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, (out, err)
     (line,) = out.splitlines()
     answer: dict[str, object] = json.loads(line)
     return answer
 
 
-def stop(process: subprocess.Popen[str], folder: Path, by: signal.Signals) -> tuple[str, str]:
-    """Send a signal once two cells are finished; returns what it printed. Its workers end, too."""
-    until = time.monotonic() + 300
-    while len(list(folder.glob("cells/[!.]*.json"))) < 2:
+def stop(
+    process: subprocess.Popen[str], folder: Path, by: signal.Signals, after: int
+) -> tuple[str, str]:
+    """Send a signal once `after` cells are there; returns what it printed. Its workers end, too."""
+    until = time.monotonic() + PATIENCE
+    while len(list(folder.glob("cells/[!.]*.json"))) < after:
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.05)
     children = _children(process.pid)
     process.send_signal(by)
-    printed = process.communicate(timeout=60)
+    printed = process.communicate(timeout=PATIENCE)
     while any(map(_alive, children)):
         assert time.monotonic() < until, "its workers outlive it"
         time.sleep(0.05)
@@ -271,14 +283,14 @@ def test_killed_twice_amid_the_demo_it_goes_on_and_ends_the_same(
         "--seeds", "2", "--epochs", "4",
     )  # fmt: skip
     folder = tmp_path / "broken"
-    stop(start(demo_home, *words, "--to", folder, "--workers", "1"), folder, signal.SIGKILL)
+    stop(start(demo_home, *words, "--to", folder, "--workers", "1"), folder, signal.SIGKILL, 2)
     interrupted = start(demo_home, *words, "--to", folder, "--workers", "1")
-    out, err = stop(interrupted, folder, signal.SIGINT)
+    out, err = stop(interrupted, folder, signal.SIGINT, 5)
     assert interrupted.returncode == 1
     assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
 
     kept = {path: path.read_bytes() for path in folder.glob("cells/[!.]*.json")}
-    assert 2 <= len(kept) < 8
+    assert 5 <= len(kept) < 8
     ended = finish(demo_home, *words, "--to", folder)
     assert {path: path.read_bytes() for path in kept} == kept  # none was done twice
     whole = finish(demo_home, *words, "--to", tmp_path / "whole")
@@ -310,14 +322,14 @@ def _alive(pid: int) -> bool:
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("demo")
     process = start(home, "import", "demo:color", "--name", "openmoji")
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, (out, err)
     return home
 
 
 def test_a_strategy_that_leaks_is_refused_in_words(demo_home: Path) -> None:
     process = start(demo_home, "benchmark", "openmoji", "--strategies", "ccs", "--json")
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2, (out, err)
     assert "is for the labels-known track" in json.loads(out)["error"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
@@ -14,6 +15,10 @@ from vecaf.selection import STRATEGIES
 FULL = "full"
 """The reference that trains on the whole pool, in one round and with its labels alone: what active
 finetuning is to reach."""
+PLAIN: dict[str, Any] = {
+    "strategy": "random", "budget": "100%", "rounds": 1, "text_pull": 0.0, "target_words": "",
+    "picks": "keep", "schedule": "round", "head_init": "zeros", "patience": 0,
+}  # fmt: skip
 RANDOM = "random"
 
 
@@ -51,6 +56,7 @@ class Grid:
     base: RunConfig
     pool: int = 0  # images of the pool that are used, 0 for all
     against: tuple[str, ...] = (RANDOM,)
+    full_epochs: int = 0  # passes of FULL over the pool, 0 for as many as the others do
 
     @classmethod
     def of(
@@ -62,6 +68,7 @@ class Grid:
         base: RunConfig,
         pool: int = 0,
         against: str = RANDOM,
+        full_epochs: int = 0,
     ) -> Grid:
         """Read lists as typed, parted by commas. What strategies are compared against is measured,
         too; so is `full` in the labels-known track, where it sets the target.
@@ -85,7 +92,7 @@ class Grid:
             raise InputError("Name at least one dataset.")
         return cls(
             tuple(dict.fromkeys(datasets)), tuple(wanted), sizes, seeds, base.checked(), pool,
-            versus,
+            versus, full_epochs,
         )  # fmt: skip
 
     def cells(self, dataset: str) -> list[Cell]:
@@ -95,10 +102,7 @@ class Grid:
             base = replace(self.base, dataset=dataset, seed=seed)
             for strategy in self.strategies:
                 if strategy == FULL:
-                    whole = replace(
-                        base, strategy=RANDOM, budget="100%", rounds=1, text_pull=0.0,
-                        target_words="",
-                    )  # fmt: skip
+                    whole = replace(base, **PLAIN, epochs=self.full_epochs or base.epochs)
                     made.append(Cell(FULL, "100%", whole))
                     continue
                 for budget in self.budgets:

@@ -30,6 +30,7 @@ from vecaf.rounds import do_rounds
 from vecaf.settings import Settings
 
 WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+SPACING = 1.05  # looks at the test set amid an epoch: after 5% more batches each
 REMEMBERED = 2  # pulls: the one that every first round begins with, and the one of the cell at hand
 
 
@@ -142,18 +143,36 @@ class Bench:
 
 @dataclass
 class CurveRecorder(MemoryRecorder):
-    """Keeps a run in memory and looks at the test set whenever the run has validated.
+    """Keeps a run in memory and looks at the test set while it trains: whenever it has validated,
+    and in between, for an epoch of the whole pool is long.
 
     `look()` gives the current weights' test accuracy; nothing that it says reaches the run.
     """
 
     look: Callable[[], float | None] = field(default=lambda: None)
+    _at: tuple[int, int] = (0, 0)  # round, and batches of the run so far
+    _due: float = 1.0  # look between batches from so many on
 
     def metric(self, round: int, step: int, values: Mapping[str, float]) -> None:
-        if "val_accuracy" in values and "test_accuracy" not in values:
+        if "val_accuracy" in values:
             seen = self.look()
             values = values if seen is None else {**values, "test_accuracy": seen}
         super().metric(round, step, values)
+
+    def rewind(self, round: int, step: int) -> None:
+        super().rewind(round, step)
+        self._at = (round, step)
+
+    def should_stop(self) -> bool:
+        """No; but it is asked before every batch, which is when one can look."""
+        number, step = self._at
+        if step >= self._due:
+            self._due = step * SPACING
+            seen = self.look()
+            if seen is not None:
+                super().metric(number, step, {"test_accuracy": seen})
+        self._at = (number, step + 1)
+        return False
 
     def curve(self) -> tuple[Point, ...]:
         """Accuracies by batches; a round's end counts with the weights that it kept."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 
 from vecaf.benchmarking.summary import Series, round_numbers
 from vecaf.evaluation.comparison import Interval
@@ -15,8 +16,16 @@ COLOURS = (  # Okabe and Ito's, told apart with any colour vision; then darker o
 )  # fmt: skip
 DASHES = ("", "6 4", "2 3")
 DOTS = 12  # more points than these are a curve
+LABELS, BATCHES = "labels", "batches"
+AXES = {LABELS: "labelled images", BATCHES: "batches (optimizer steps)"}
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 56, 190, 34, 46
+
+
+def file_name(dataset: str, by: str) -> str:
+    """A plot's file name without its ending; a dataset's name may hold anything."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", dataset).strip("-") or "dataset"
+    return f"{plain}-accuracy-by-{by}"
 
 
 def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
@@ -25,7 +34,7 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
     if not shown:
         return _frame(title, axis, "")
     left, right = _ends([x for line in shown for x in line.spent])
-    low, high = _range([end for line in shown for one in line.accuracy for end in _edges(one)])
+    low, high = _range([one for line in shown for one in line.accuracy])
 
     def x(spent: float) -> float:
         part = (math.log(max(spent, 1)) - left) / (right - left)
@@ -35,7 +44,7 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
         part = (min(max(share, low), high) - low) / (high - low)
         return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_grid(low, high, y), _marks(left, right, x)]
+    parts = [_grid(low, high, y), _marks({s for line in shown for s in line.spent}, x)]
     for number, line in enumerate(shown):
         colour, dash = _style(number)
         upper = [
@@ -110,10 +119,15 @@ def _ends(spent: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _range(shares: Sequence[float]) -> tuple[float, float]:
-    """Accuracies shown: whole twentieths around the points, within 0 and 1."""
-    low = max(0.0, math.floor(20 * min(shares)) / 20)
-    high = min(1.0, math.ceil(20 * max(shares)) / 20)
+def _range(points: Sequence[Interval]) -> tuple[float, float]:
+    """Accuracies shown: whole twentieths around the means and, of intervals that reach far beyond
+    them, a part."""
+    means = [one.mean for one in points]
+    least, most = min(means), max(means)
+    room = max(0.05, (most - least) / 2)
+    low = max(0.0, least - room, min(_edges(one)[0] for one in points))
+    high = min(1.0, most + room, max(_edges(one)[1] for one in points))
+    low, high = math.floor(20 * low + 1e-9) / 20, math.ceil(20 * high - 1e-9) / 20
     return (low, high) if high > low else (max(0.0, low - 0.05), min(1.0, low + 0.05))
 
 
@@ -131,12 +145,18 @@ def _grid(low: float, high: float, y: Callable[[float], float]) -> str:
     return made
 
 
-def _marks(left: float, right: float, x: Callable[[float], float]) -> str:
-    return "".join(
-        f'<text x="{x(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
-        f"{number:,}</text>"
-        for number in round_numbers(math.exp(left), math.exp(right))
-    )
+def _marks(spent: Collection[float], x: Callable[[float], float]) -> str:
+    """Numbers along the axis: those of the points where they are few, else round ones."""
+    numbers = sorted(spent) if len(spent) <= DOTS else round_numbers(min(spent), max(spent))
+    made, free = "", 0.0
+    for number in numbers:
+        if x(number) >= free:
+            free = x(number) + 36
+            made += (
+                f'<text x="{x(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
+                f"{number:,.0f}</text>"
+            )
+    return made
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.code import code_digest
 from vecaf.datasets.pool import Samples
+from vecaf.encoders.embedding import fingerprint
+from vecaf.encoders.vlm import VLM
 from vecaf.evaluation.comparison import Line
 from vecaf.files import write_bytes
 from vecaf.versions import versions_now
@@ -121,15 +123,29 @@ def picks_digest(samples: Samples, ids: np.ndarray[Any, np.dtype[np.int64]]) -> 
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
 
 
-def deciding(cell: Cell, content: str, embedding: str, device: str) -> dict[str, Any]:
+def vlm_digest(vlm: VLM) -> str:
+    """Hex digest of what a VLM is: its towers, and what it makes of two made-up feature rows, for
+    weights that ship with the code."""
+    size = (2, vlm.image_encoder.feature_dim)
+    rows = vlm.embed_features(np.random.default_rng(0).random(size, dtype=np.float32))
+    digest = hashlib.sha256(
+        f"{vlm.text_tower.fingerprint} {fingerprint(vlm.image_encoder)}".encode()
+    )
+    digest.update((rows.round(3) + np.float32(0)).tobytes())
+    return digest.hexdigest()
+
+
+def deciding(cell: Cell, content: str, embedding: str, vlm: str, device: str) -> dict[str, Any]:
     """Everything that decides a cell's result. `content`: the dataset's digest, `embedding`: the
-    fingerprint of its embedding set, `device`: the kind of device (cpu, cuda)."""
+    fingerprint of its embedding set, `vlm`: the VLM's digest where text has a say, `device`: the
+    kind of device (cpu, cuda)."""
     config = {name: value for name, value in cell.config.as_dict().items() if name not in ASIDE}
     return {
         "format": FORMAT,
         "config": config,
         "content": content,
         "embedding": embedding,
+        "vlm": vlm,
         "device": device,
         "code": code_digest(cell.config.strategy),
         "versions": versions_now(),

@@ -13,13 +13,13 @@ import numpy as np
 from vecaf.benchmarking.cells import Grid, check
 from vecaf.benchmarking.crew import Job, work_through
 from vecaf.benchmarking.measuring import lay_ground
-from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding
+from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding, vlm_digest
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import set_facts
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError
-from vecaf.preparation import pvm_for, with_device
+from vecaf.preparation import has_words, pvm_for, vlm_for, with_device
 from vecaf.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -45,9 +45,15 @@ def plan_tasks(grid: Grid, load: Callable[[str], Samples], settings: Settings) -
         samples = limited(load(dataset), grid.pool)
         cells = grid.cells(dataset)
         check(cells, samples)
-        embedding = set_facts(pvm_for(grid.base, samples), settings)[0]
+        pvm = pvm_for(grid.base, samples)
+        embedding = set_facts(pvm, settings)[0]
+        speaks = has_words(grid.base)
+        vlm = vlm_digest(vlm_for(grid.base, pvm, settings)) if speaks else ""
         content = content_digest(samples)
-        jobs = tuple((cell, deciding(cell, content, embedding, kind)) for cell in cells)
+        jobs = tuple(
+            (cell, deciding(cell, content, embedding, vlm if has_words(cell.config) else "", kind))
+            for cell in cells
+        )
         tasks.append(Task(samples, jobs))
     return tasks
 

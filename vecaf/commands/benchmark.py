@@ -25,6 +25,7 @@ def benchmark(
     budgets: str,
     seeds: int,
     against: str,
+    full_epochs: int,
     pool: int,
     workers: int,
     to: Path | None,
@@ -36,13 +37,15 @@ def benchmark(
     What is finished is kept as it comes, and the same command goes on from there.
     """
     from vecaf.benchmarking.cells import Grid
-    from vecaf.benchmarking.report import as_dict, sections, write_report
+    from vecaf.benchmarking.report import as_dict, write_report
     from vecaf.benchmarking.results import Shelf, key_of
     from vecaf.benchmarking.running import default_workers, measure_all, plan_tasks
+    from vecaf.benchmarking.sections import sections
 
     grid = Grid.of(
-        datasets, strategies, budgets, seeds, RunConfig(**options), pool=pool, against=against
-    )
+        datasets, strategies, budgets, seeds, RunConfig(**options), pool=pool, against=against,
+        full_epochs=full_epochs,
+    )  # fmt: skip
     store, user = opened()
     tasks = plan_tasks(grid, lambda name: samples_of(store, user, name), store.settings)
     root = to or store.settings.home / "benchmarks"
@@ -99,6 +102,13 @@ app.command("benchmark")(
             "against": (
                 Annotated[str, typer.Option(help="Whom differences are from, parted by commas.")],
                 "random",
+            ),
+            "full_epochs": (
+                Annotated[
+                    int,
+                    typer.Option(min=0, help="Passes of 'full'; 0 for as many as --epochs."),
+                ],
+                0,
             ),
             "pool": (
                 Annotated[

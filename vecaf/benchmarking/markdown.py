@@ -1,0 +1,141 @@
+"""A benchmark's report as Markdown: tables, and sentences where a strategy does not win."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from vecaf.benchmarking.cells import Grid
+from vecaf.benchmarking.plots import AXES, file_name
+from vecaf.benchmarking.sections import Section
+from vecaf.benchmarking.summary import MEAN, SHARE, Cost, Row, points
+from vecaf.evaluation.comparison import Interval
+
+
+def markdown(grid: Grid, parts: Sequence[Section], command: str) -> str:
+    """The whole report as Markdown; `command` is what makes it again."""
+    lines = ["# Benchmark", "", f"    {command}", ""]
+    lines += [_about(grid), ""]
+    for part in parts:
+        lines += [f"## {part.dataset}", "", *_of(grid, part)]
+        for by in AXES:
+            lines += [f"![Accuracy against {AXES[by]}]({file_name(part.dataset, by)}.svg)", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _about(grid: Grid) -> str:
+    base = grid.base
+    rounds = "one round" if base.rounds == 1 else f"{base.rounds} rounds"
+    pool = f", a pool of {grid.pool:,} images" if grid.pool else ""
+    seeds = "one seed" if grid.seeds == 1 else f"{grid.seeds} seeds"
+    return (
+        f"{base.track} track, {base.mode}, `{base.model}`, {rounds}{pool}, {seeds}. Test accuracy "
+        "(%), mean over the seeds with its 95% t-interval; differences in points, paired by seed, "
+        "with 95% t-intervals that are not corrected for how many there are."
+    )
+
+
+def _of(grid: Grid, part: Section) -> list[str]:
+    labels = {group.budget: group.labeled for group in part.groups}
+    places = list(dict.fromkeys(row.place for row in part.rows))
+    heads = ["strategy", *(_head(place, labels) for place in places)]
+    lines = [*_table(heads, part.rows, places, lambda row: percent(row.accuracy)), ""]
+    lines += _differences(grid, heads, part.rows, places)
+    if part.costs:
+        lines += [*_costs(part.costs), ""]
+    for budget, rows in part.steps:
+        split = part.costs[0].split
+        at = list(dict.fromkeys(row.place for row in rows))
+        lines += [
+            f"Accuracy (%, {split} images) after equal numbers of batches amid training, budget "
+            f"{budget}:",
+            "",
+            *_table(["strategy", *at], rows, at, lambda row: percent(row.accuracy)),
+            "",
+            *_differences(grid, ["strategy", *at], rows, at),
+        ]
+    lines += [*(f"- {sentence}" for sentence in part.findings), ""] if part.findings else []
+    return lines
+
+
+def _differences(
+    grid: Grid, heads: Sequence[str], rows: Sequence[Row], places: Sequence[str]
+) -> list[str]:
+    lines = []
+    for other in grid.against:
+        found = [row for row in rows if row.differences.get(other) is not None]
+        if found:
+            lines += [
+                f"Difference from {other}:",
+                "",
+                *_table(heads, found, places, partial(_points, other)),
+                "",
+            ]
+    return lines
+
+
+def _points(other: str, row: Row) -> str:
+    found = row.differences.get(other)
+    if found is None:
+        return "–"
+    return f"**{points(found)}**" if found.beyond_chance else points(found)
+
+
+def _costs(found: Sequence[Cost]) -> list[str]:
+    heads = [
+        "strategy", "budget", "labels", "batches in all", f"batches to {SHARE:.0%} of full's",
+        "full's batches ÷ its",
+    ]  # fmt: skip
+    lines = [
+        f"Batches to reach {SHARE:.0%} of full finetuning's final accuracy on the {found[0].split} "
+        "images, as they are read while it trains:",
+        "",
+        f"| {' | '.join(heads)} |",
+        "|---" * len(heads) + "|",
+    ]
+    for one in found:
+        group, reached = one.group, [cost for cost in one.costs if cost is not None]
+        if not reached:
+            cost = "not reached"
+        else:
+            cost = f"{sum(reached) / len(reached):,.0f}"
+            if len(reached) < len(one.costs):
+                cost += f" ({len(reached)} of {len(one.costs)} seeds)"
+        saving = "–" if one.saving is None else _ratio(one.saving)
+        cells = [
+            group.strategy, group.budget, f"{group.labeled:,}", f"{group.batches():,.0f}", cost,
+            saving,
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _ratio(found: Interval) -> str:
+    if found.low is None or found.high is None:
+        return f"{found.mean:.2f}"
+    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f})"
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[Row], places: Sequence[str], say: Callable[[Row], str]
+) -> list[str]:
+    """Markdown: a line a strategy, a column a place."""
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for strategy in dict.fromkeys(row.strategy for row in rows):
+        own = {row.place: say(row) for row in rows if row.strategy == strategy}
+        lines.append(f"| {' | '.join([strategy, *(own.get(place, '–') for place in places)])} |")
+    return lines
+
+
+def percent(found: Interval) -> str:
+    """'62.4 (61.9 to 62.9)', or the mean alone for one seed."""
+    if found.low is None or found.high is None:
+        return f"{100 * found.mean:.1f}"
+    return f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def _head(place: str, labels: dict[str, int]) -> str:
+    if place == MEAN:
+        return "mean of the budgets"
+    count = labels[place]
+    return f"{count:,} labels" if place == str(count) else f"{place} ({count:,} labels)"
