@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,10 @@ def embed_texts(texts: Sequence[str]) -> npt.NDArray[np.float32]:
     """A unit row for each sentence, the same whenever it is asked."""
     seeds = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts]
     rows = np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds], np.float32)
+    return unit(rows)
+
+
+def unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
@@ -78,7 +83,8 @@ class Run:
             classes=CLASSES,
             strength=config.text_pull,
             embed_texts=embed_texts,
-            embed_rows=lambda rows: np.ascontiguousarray(features[rows, :8]),
+            embed_rows=lambda rows: unit(features[rows, :8]),
+            target=config.target_words,
         )
         recorder = MemoryRecorder()
         do_rounds(plan, learner, words, recorder, folder)
@@ -117,14 +123,33 @@ def config_for(strategy: str, track: str) -> RunConfig:
     )  # fmt: skip
 
 
+RECIPES: dict[str, dict[str, Any]] = {
+    "text": {"head_init": "text"},
+    "means": {"head_init": "means"},
+    "patience": {"patience": 1},
+    "target-words": {"target_words": "in thick fog"},
+    "silent": {"text_pull": 0.0},
+}
+"""What a recipe's options could leak by, beyond the defaults."""
+KNOWN_RECIPES = RECIPES | {"one-schedule": {"schedule": "run"}, "replaced": {"picks": "replace"}}
+
+
 def serving(track: str) -> list[str]:
     return [name for name in sorted(STRATEGIES) if track in STRATEGIES[name].info.tracks]
 
 
 @pytest.mark.parametrize("strategy", serving(LABEL_FREE))
 def test_label_free_no_label_counts_before_it_is_bought(strategy: str, tmp_path: Path) -> None:
+    label_free(config_for(strategy, LABEL_FREE), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_label_free_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+    label_free(replace(config_for("vecaf", LABEL_FREE), **RECIPES[recipe]), tmp_path)
+
+
+def label_free(config: RunConfig, tmp_path: Path) -> None:
     samples, _ = made_up()
-    config = config_for(strategy, LABEL_FREE)
     honest = Run(config, samples.labels, tmp_path / "honest")
     for bought in range(ROUNDS + 1):
         known = (samples.splits == VAL) | np.isin(samples.ids, honest.picked(bought))
@@ -136,8 +161,16 @@ def test_label_free_no_label_counts_before_it_is_bought(strategy: str, tmp_path:
 
 @pytest.mark.parametrize("strategy", serving(LABELS_KNOWN))
 def test_labels_known_no_test_label_counts(strategy: str, tmp_path: Path) -> None:
+    labels_known(config_for(strategy, LABELS_KNOWN), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", KNOWN_RECIPES)
+def test_labels_known_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+    labels_known(replace(config_for("vecaf", LABELS_KNOWN), **KNOWN_RECIPES[recipe]), tmp_path)
+
+
+def labels_known(config: RunConfig, tmp_path: Path) -> None:
     samples, _ = made_up()
-    config = config_for(strategy, LABELS_KNOWN)
     honest = Run(config, samples.labels, tmp_path / "honest")
     other = Run(config, poisoned(samples.splits == TEST), tmp_path / "poisoned")
     honest.same_selection(other, ROUNDS)
