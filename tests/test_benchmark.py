@@ -267,7 +267,10 @@ def stop(
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.05)
     children = _children(process.pid)
-    process.send_signal(by)
+    if by == signal.SIGINT:
+        os.killpg(process.pid, by)  # as a terminal does it: the workers hear it, too
+    else:
+        process.send_signal(by)
     printed = process.communicate(timeout=PATIENCE)
     while any(map(_alive, children)):
         assert time.monotonic() < until, "its workers outlive it"
@@ -275,7 +278,7 @@ def stop(
     return printed
 
 
-def test_killed_twice_amid_the_demo_it_goes_on_and_ends_the_same(
+def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
     tmp_path: Path, demo_home: Path
 ) -> None:
     words = (
@@ -283,23 +286,24 @@ def test_killed_twice_amid_the_demo_it_goes_on_and_ends_the_same(
         "--seeds", "2", "--epochs", "4",
     )  # fmt: skip
     folder = tmp_path / "broken"
-    stop(start(demo_home, *words, "--to", folder, "--workers", "1"), folder, signal.SIGKILL, 2)
-    interrupted = start(demo_home, *words, "--to", folder, "--workers", "1")
-    out, err = stop(interrupted, folder, signal.SIGINT, 5)
-    assert interrupted.returncode == 1
-    assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
+    for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM), (5, signal.SIGINT)):
+        process = start(demo_home, *words, "--to", folder, "--workers", "1")
+        out, err = stop(process, folder, by, after)
+        if by != signal.SIGKILL:
+            assert process.returncode == 1
+            assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
 
     kept = {path: path.read_bytes() for path in folder.glob("cells/[!.]*.json")}
     assert 5 <= len(kept) < 8
-    ended = finish(demo_home, *words, "--to", folder)
+    resumed = finish(demo_home, *words, "--to", folder)
     assert {path: path.read_bytes() for path in kept} == kept  # none was done twice
     whole = finish(demo_home, *words, "--to", tmp_path / "whole")
     same = [
         [{k: v for k, v in cell.items() if k != "seconds"} for cell in answer["cells"]]  # type: ignore[attr-defined]
-        for answer in (ended, whole)
+        for answer in (resumed, whole)
     ]
     assert len(same[0]) == 8 and same[0] == same[1]
-    assert ended["table"] == whole["table"]
+    assert resumed["table"] == whole["table"]
     for name in whole["files"]:  # type: ignore[attr-defined]
         if name != "cells.csv":  # holds seconds
             assert (folder / name).stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,7 @@ def benchmark(
         datasets, strategies, budgets, seeds, RunConfig(**options), pool=pool, against=against,
         full_epochs=full_epochs,
     )  # fmt: skip
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left behind
     store, user = opened()
     tasks = plan_tasks(grid, lambda name: samples_of(store, user, name), store.settings)
     root = to or store.settings.home / "benchmarks"
