@@ -237,10 +237,11 @@ def test_labels_known_sets_its_target_by_the_whole_pool(
 # --- The command ---------------------------------------------------------------------------------
 
 
-def start(home: Path, *words: object) -> subprocess.Popen[str]:
+def start(home: Path, *words: object, **variables: object) -> subprocess.Popen[str]:
+    said = {"VECAF_HOME": home, "VECAF_DEVICE": "cpu"} | variables
     return subprocess.Popen(
         [sys.executable, "-m", "vecaf", *map(str, words)],
-        env=os.environ | {"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"},
+        env=os.environ | {name: str(value) for name, value in said.items()},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -287,8 +288,9 @@ def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
     )  # fmt: skip
     folder = tmp_path / "broken"
     for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM), (5, signal.SIGINT)):
-        process = start(demo_home, *words, "--to", folder, "--workers", "1")
+        process = start(demo_home, *words, "--to", folder, "--workers", "1", TMPDIR=tmp_path)
         out, err = stop(process, folder, by, after)
+        assert not list(tmp_path.glob("vecaf-benchmark-*")), "the shared features are left behind"
         if by != signal.SIGKILL:
             assert process.returncode == 1
             assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import traceback
 from collections import deque
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -87,7 +89,7 @@ def _next(hand: Connection, waiting: deque[Job], busy: dict[Connection, Cell]) -
 def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
     """A worker's life: measure what comes, until the other end of `jobs` is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
-    Thread(target=_die_with, args=(parent_process(),), daemon=True).start()
+    Thread(target=_die_with, args=(parent_process(), ground.rows.parent), daemon=True).start()
     import torch
 
     from vecaf.benchmarking.measuring import Bench
@@ -111,10 +113,12 @@ def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
             jobs.send(result)
 
 
-def _die_with(parent: BaseProcess | None) -> None:
-    """End this process when `parent` does: killed, it can't end us, and nobody waits for us."""
+def _die_with(parent: BaseProcess | None, folder: Path) -> None:
+    """End this process when `parent` does, and remove the `folder` that was to go with it: killed,
+    it does neither, and nobody waits for our result."""
     if parent is not None:
         parent.join()
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
 
