@@ -34,7 +34,7 @@ FULL_EPOCHS = 8  # best of 1, 3 and 8 by validation on CIFAR-10
 SHARE = 0.99
 COMMON = RunConfig(
     strategy="random", track=LABELS_KNOWN, rounds=1, epochs=1, batch_size=BATCH, text_pull=0.0,
-    head_lr=0.06, head_weight_decay=0.03,
+    head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
 )  # fmt: skip
 MEANS = {"head_init": "means", "head_lr": 0.03}
 

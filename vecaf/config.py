@@ -98,7 +98,7 @@ class RunConfig:
         advanced=True,
     )
     head_init: str = option(
-        "zeros",
+        "text",
         "What the classifier starts from. zeros: nothing. text: what the classes' names say of the "
         "pool, which weight decay then pulls toward. means: linear discriminants of the "
         "classes, from features and labels that the track has paid for, without a batch.",

@@ -49,6 +49,7 @@ PRESETS: tuple[Preset, ...] = (
             "lr": 0.0001,
             "weight_decay": 0.05,
             "image_size": 224,
+            "head_init": "zeros",
         },
     ),
     Preset(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.augmentation.captions import template
+from vecaf.augmentation.guide import text_classifier
 from vecaf.desk.gallery import Gallery
 from vecaf.desk.registry import ANSWERS, Desk
 from vecaf.encoders.embedding import unit_rows
@@ -23,6 +24,8 @@ MAX_IMAGES = 5000
 CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for its cosines
 EMBEDDED_TEMPERATURE = 0.05  # of the embedded VLM, where confidence is about accuracy (on PACS)
 LOOKS_TEMPERATURE = np.float32(0.1)  # of cosines with class means, chosen likewise
+FITTED_TEMPERATURE = np.float32(0.6)  # of a text classifier's logits, likewise, on CIFAR-10 too
+ENOUGH = 100  # images from which on the VLM's errors average out
 HALF_TRUST = 3  # labelled images a class at which words count half of what they are worth
 
 
@@ -38,8 +41,8 @@ def suggest_labels(
 ) -> dict[str, Any]:
     """{"labels", "confidences"}: for each sample an index into `classes` and its probability.
 
-    Zero-shot by the VLM, "a photo of a <class>", joined by likeness to the labelled pool images
-    once every class has one; see `guess`. Suggestions only: no selector sees them.
+    Zero-shot by the VLM (`from_words`), joined by likeness to the labelled pool images once every
+    class has one; see `guess`. Suggestions only: no selector sees them.
 
     Raises InputError for fewer than two classes, NotFoundError for the dataset or a sample that is
     not in it, UnavailableError as `search_text`.
@@ -51,10 +54,9 @@ def suggest_labels(
         raise InputError(f"Ask for at most {MAX_IMAGES} images at a time.")
     gallery = desk.gallery(user, dataset_id, vlm)
     rows = gallery.rows_of(sample_ids)
-    temperature = EMBEDDED_TEMPERATURE if vlm == "embedded" else CLIP_TEMPERATURE
-    words = gallery.texts([template(name) for name in names]) / np.float32(temperature)
+    told = from_words(gallery, gallery.texts([template(name) for name in names]), vlm)
     labels = pool_labels(desk, user, dataset_id, names)
-    shares = probabilities(guess(gallery, rows, words, labels))
+    shares = probabilities(guess(gallery, rows, told, labels))
     return {
         "labels": shares.argmax(axis=1).tolist(),
         "confidences": [round(float(value), 4) for value in shares.max(axis=1)],
@@ -72,26 +74,40 @@ def pool_labels(desk: Desk, user: int, dataset_id: int, names: list[str]) -> NDA
     return labels
 
 
-def guess(
-    gallery: Gallery, rows: NDArray[np.int64], words: Floats, labels: NDArray[np.int64]
-) -> Floats:
-    """Logits (q, classes) of `rows` by sentences' embeddings (classes, e), and by labelled images.
+def from_words(gallery: Gallery, words: Floats, vlm: str) -> Floats:
+    """Logits (n, classes) of all images, by the embeddings (classes, e) of a sentence a class.
 
-    labels: (n,) of the pool, −1 where there is none. Words count as much as they were right on
-    the labelled images (squared accuracy above chance), and less the more images there are. On PACS
-    photos that gives 96% from one labelled image a class and 98% from five (words alone: 80%), on
-    cartoons, where words alone give 27%, the 48% and 65% of the class means.
+    Read off the dataset as a whole (`text_classifier`) where it has enough images: on PACS photos
+    that is right on 97% where image by image the embedded VLM is on 85%, on cartoons on 44% for 34.
     """
-    classes = len(words)
+    cosines = gallery.words @ words.T
+    if len(cosines) >= ENOUGH:
+        fitted: Floats = gallery.looks @ text_classifier(gallery.looks, cosines).T
+        return fitted / FITTED_TEMPERATURE
+    temperature = EMBEDDED_TEMPERATURE if vlm == "embedded" else CLIP_TEMPERATURE
+    return cosines / np.float32(temperature)
+
+
+def guess(
+    gallery: Gallery, rows: NDArray[np.int64], told: Floats, labels: NDArray[np.int64]
+) -> Floats:
+    """Logits (q, classes) of `rows` by what words say of all images, and by labelled images.
+
+    told: (n, classes), `from_words`. labels: (n,) of the pool, −1 where there is none. Words count
+    as much as they were right on the labelled images (squared accuracy above chance), and less the
+    more images there are.
+    """
+    classes = told.shape[1]
     known = np.flatnonzero(labels >= 0)
     least = int(np.bincount(labels[known], minlength=classes).min())
-    by_words = gallery.words[rows] @ words.T
     if not least:
-        return by_words
-    right = (gallery.words[known] @ words.T).argmax(axis=1) == labels[known]
+        return told[rows]
+    right = told[known].argmax(axis=1) == labels[known]
     merit = max(0.0, (float(right.mean()) - 1 / classes) / (1 - 1 / classes))
     trust = np.float32(merit**2 / (1 + least / HALF_TRUST))
-    return by_words * trust + class_means(gallery.looks, rows, labels, classes) / LOOKS_TEMPERATURE
+    return (
+        told[rows] * trust + class_means(gallery.looks, rows, labels, classes) / LOOKS_TEMPERATURE
+    )
 
 
 def class_means(

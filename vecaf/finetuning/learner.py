@@ -87,9 +87,9 @@ class HeadLearner:
         return np.asarray(self.centred[torch.from_numpy(rows)].cpu().numpy())
 
     def look(self, rows: Rows) -> View:
-        """Features and logits of `rows` under the current weights, or under those that training
-        starts from, where they say something before it."""
-        if self.head is None and self.goes_on and self.config.head_init != "zeros":
+        """Features and logits of `rows` under the current weights, or, with labels known, under the
+        class means that training starts from."""
+        if self.head is None and self.goes_on and self.config.head_init == "means":
             self.head = self.first_head(rows)
         logits = None if self.head is None else self.logits(rows)
         return View(self.pretrained(rows), logits)
