@@ -151,10 +151,8 @@ def not_better(rows: Sequence[Row], against: str, where: Callable[[str], str]) -
         if row.strategy in (against, FULL) or against not in row.differences:
             continue
         if found is None:
-            said.append(
-                f"Whether {row.strategy} beats {against} {where(row.place)} can't be said from one "
-                "seed."
-            )
+            sentence = f"Whether anything beats {against} can't be said from one seed; take five."
+            said += [sentence] if sentence not in said else []
         elif found.high < 0:
             said.append(
                 f"{row.strategy} is worse than {against} {where(row.place)}: {points(found)}."
