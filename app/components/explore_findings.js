@@ -20,7 +20,8 @@
       draw: (state, item) => [
         el("div", { class: "x-versus" }, explore.small(state, item.row),
           el("p", {}, "Labelled ", el("b", {}, state.className(item.label)), ` (${percent(item.own)} likely). Looks like `,
-            el("b", {}, state.className(item.suggested)), ` (${percent(item.confidence)} likely), as do ${percent(item.agreeing)} of its neighbours:`)),
+            el("b", {}, state.className(item.suggested)), ` (${percent(item.confidence)} likely), as do ${percent(item.agreeing)} of its neighbours`,
+            item.confirmed ? `, and run ${state.foundBy}'s model says so, too:` : ":")),
         strip(state, item.near),
         el("div", { class: "x-row" },
           button(`Label as ${state.className(item.suggested)}`, () => explore.change(state, "label", [item.row], item.suggested), "primary"),
@@ -97,6 +98,7 @@
       key = state.map.findings;
       try {
         const found = await studio.fetchJson(`/explore/${state.dataset.id}/findings.json`);
+        state.foundBy = found.run;
         sections = KINDS.map((kind) => section(state, kind, found, found.typical_distance));
         stale = el("div", { class: "x-stack" }, el("p", { class: "muted" }, "Labels or exclusions have changed since."), button("Look again", again));
         stale.revision = found.revision;

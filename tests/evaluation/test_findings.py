@@ -115,6 +115,25 @@ def test_evidence_is_what_it_says() -> None:
     assert found.confidence == probabilities[8, 0] and found.own == probabilities[8, 1]
     assert set(labels[found.neighbours]) == {0} and set(found.neighbours) <= set(near[8])
     assert found.agreeing == (labels[near[8]] == 0).mean()
+    assert found.confirmed is None
+
+
+def test_a_run_that_was_not_trained_on_an_image_is_a_second_witness() -> None:
+    space, truth = dataset()
+    labels = truth.copy()
+    labels[8] = 1  # of class 0
+    near, _ = graph(space)
+    probabilities = held_out_probabilities(space, labels, CLASSES)
+    margin = 1.5 * float(probabilities[8, 0] - probabilities[8, 1])  # more than it is ahead by
+    found = []
+    for said in (0, 1, -1):
+        voices = np.full(len(labels), -1)
+        voices[8] = said
+        errors = label_errors(labels, probabilities, near, voices, margin=margin)
+        found.append([item.confirmed for item in errors if item.row == 8])
+    assert found == [[True], [], []]
+    (denied,) = (e for e in label_errors(labels, probabilities, near, labels) if e.row == 8)
+    assert denied.confirmed is False
 
 
 def test_images_without_a_label_and_tiny_classes_are_not_judged() -> None:

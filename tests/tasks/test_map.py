@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.finished import finish_run
 from tests.jobs.harness import wait_for, worker
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
@@ -21,8 +23,9 @@ from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.layout import Basis
 from vecaf.jobs.queue import submit_task
 from vecaf.settings import Settings
-from vecaf.store import ENDED, FINISHED, Dataset, Store, Task, dataset_named
+from vecaf.store import ENDED, FINISHED, Dataset, Selection, Store, Task, dataset_named
 from vecaf.tasks import TASKS, Work
+from vecaf.tasks.findings import witness
 
 N = 60
 ARRAYS = ("space", "pca", "pca-text", "umap", "umap-text", "caption-match")
@@ -154,6 +157,24 @@ def test_findings_are_of_the_labels_as_they_are(
     item = found[int(samples.ids[victim])]
     assert samples.classes[item["suggested"]] == "stripes"
     assert set(item["neighbours"]) <= set(samples.ids.tolist())
+
+
+def test_findings_ask_the_newest_run_about_what_it_was_not_trained_on(
+    store: Store, dataset: Dataset, tmp_path: Path
+) -> None:
+    work = work_on(store, dataset, tmp_path)
+    samples = work.samples()
+    assert witness(work, samples)[0] is None
+    run_id = finish_run(store)
+    asked, said = witness(work, samples)
+    with store.read() as session:
+        picks = session.scalars(sa.select(Selection.sample_id).where(Selection.run_id == run_id))
+        trained = np.isin(samples.ids, list(picks))
+    assert asked == run_id and trained.sum() == 12
+    assert_array_equal(said < 0, trained)
+    assert (said == samples.labels)[~trained].mean() > 0.6  # three classes: chance is a third
+    TASKS["findings"](work, revision=9)
+    assert json.loads((tmp_path / "findings.json").read_text())["run"] == run_id
 
 
 def test_a_canceled_map_ends_and_a_wrong_model_is_said(

@@ -47,6 +47,8 @@ class LabelError:
     own           probability of the label that is there
     agreeing      of the nearest labelled images, the share that has the suggested label
     neighbours    the nearest ones that have it
+    confirmed     whether a run's model that was not trained on it says the same; None: none did
+                  say anything
     """
 
     row: int
@@ -56,6 +58,7 @@ class LabelError:
     own: float
     agreeing: float
     neighbours: list[int]
+    confirmed: bool | None
 
 
 def near_duplicates(
@@ -115,7 +118,13 @@ def outliers(near: Rows, cosine: Floats, *, share: float = 0.01) -> list[Outlier
 
 
 def label_errors(
-    labels: Rows, probabilities: Floats, near: Rows, *, agreement: float = 0.8, margin: float = 0.3
+    labels: Rows,
+    probabilities: Floats,
+    near: Rows,
+    said: Rows | None = None,
+    *,
+    agreement: float = 0.8,
+    margin: float = 0.3,
 ) -> list[LabelError]:
     """Labels that confident learning calls wrong and the neighbours do too, surest first.
 
@@ -123,15 +132,19 @@ def label_errors(
     probabilities  (n, classes), of each image by a model that has not seen its label; a class that
                    can't be judged has a column of zeros
     near           (n, k), each row's nearest others
+    said           (n,), the class that a run's model gives images that it was not trained on; −1
+                   elsewhere
 
     Confident learning (Northcutt, Jiang & Chuang 2021, JAIR 70, "prune by noise rate"): a class's
     threshold is the mean probability that its own images give it. An image counts for the class of
     highest probability among those above their threshold. How many of class i's images count for j
     estimates how many labels i ought to be j; so many are suspect, those that prefer j most. A head
     on features errs more often than people do, so two things more are asked: that j is ahead by
-    `margin`, and that at least `agreement` of the labelled neighbours that have one of the two have
-    j. Ordered by the difference of the two probabilities.
+    `margin` (half of it where `said` is j: a second witness), and that at least `agreement` of the
+    labelled neighbours that have one of the two have j. Ordered by the difference of the two
+    probabilities.
     """
+    said = np.full(len(labels), -1) if said is None else said
     found: dict[int, LabelError] = {}
     for label, suggested, number in _mistaken(labels, probabilities):
         rows = np.flatnonzero(labels == label)
@@ -142,7 +155,9 @@ def label_errors(
             agreeing = around[labels[around] == suggested]
             opposed = int((labels[around] == label).sum())
             needed = agreement * (len(agreeing) + opposed)
-            if ahead[place] < margin or not len(agreeing) or len(agreeing) < needed:
+            confirmed = bool(said[row] == suggested)
+            least = margin / 2 if confirmed else margin
+            if ahead[place] < least or not len(agreeing) or len(agreeing) < needed:
                 continue
             error = LabelError(
                 row=row,
@@ -152,6 +167,7 @@ def label_errors(
                 own=float(probabilities[row, label]),
                 agreeing=len(agreeing) / len(around),
                 neighbours=agreeing[:EVIDENCE].tolist(),
+                confirmed=confirmed if said[row] >= 0 else None,
             )
             if row not in found or found[row].confidence < error.confidence:
                 found[row] = error

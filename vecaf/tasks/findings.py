@@ -5,7 +5,9 @@
      "duplicates": [{"ids", "cosine", "exact"}],
      "outliers": [{"id", "distance", "neighbours"}],
      "typical_distance": …,             the median of all images, to read an outlier's by
-     "labels": [{"id", "label", "suggested", "confidence", "own", "agreeing", "neighbours"}]}
+     "run": …,                          the run whose model was asked about labels, or null
+     "labels": [{"id", "label", "suggested", "confidence", "own", "agreeing", "neighbours",
+                 "confirmed"}]}
 
 Ids and neighbours are sample ids, labels indices into the dataset's classes; see
 `vecaf.evaluation.findings` for what the numbers mean.
@@ -20,11 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from vecaf.datasets.pool import Samples
+from vecaf.datasets.snapshot import as_begun
+from vecaf.evaluation.predictions import load_predictions
 from vecaf.files import write_bytes
-from vecaf.store import Dataset, visible
+from vecaf.store import FINISHED, Dataset, Selection, visible
+from vecaf.store.runs import rounds_picked, runs_on
 from vecaf.tasks.registry import TASKS, Work
 
 NAME = "findings.json"
@@ -67,8 +73,10 @@ def find(work: Work, samples: Samples, space: NDArray[np.float32]) -> dict[str, 
     work.check()
     same = near_duplicates(samples.keys, near, cosine)
     far = outliers(near, cosine)
-    wrong = label_errors(labels, probabilities, near)
+    run, said = witness(work, samples)
+    wrong = label_errors(labels, probabilities, near, said)
     return {
+        "run": run,
         "revision": revision,
         "found": {"duplicates": len(same), "outliers": len(far), "labels": len(wrong)},
         "duplicates": [_named(samples, asdict(item)) for item in same[:SHOWN]],
@@ -76,6 +84,28 @@ def find(work: Work, samples: Samples, space: NDArray[np.float32]) -> dict[str, 
         "typical_distance": float(np.median(1 - cosine.mean(axis=1))) if cosine.size else 0.0,
         "labels": [_named(samples, asdict(item)) for item in wrong[:SHOWN]],
     }
+
+
+def witness(work: Work, samples: Samples) -> tuple[int | None, NDArray[np.int64]]:
+    """The newest finished run that left predictions, and the class (n,) that its model gives each
+    image that it was not trained on, −1 for the others and without such a run."""
+    said = np.full(len(samples), -1, dtype=np.int64)
+    with work.store.read() as session:
+        for run in runs_on(session, work.user_id, work.dataset_id):
+            folder = work.store.settings.runs / str(run.id)
+            rounds = rounds_picked(session, work.user_id, run.id)
+            last = load_predictions(folder, max(rounds)) if rounds else None
+            if run.state != FINISHED or last is None:
+                continue
+            places = {name: place for place, name in enumerate(samples.classes)}
+            classes = as_begun(samples, folder).classes
+            meaning = np.array([places.get(name, -1) for name in classes], dtype=np.int64)
+            seen = session.scalars(sa.select(Selection.sample_id).where(Selection.run_id == run.id))
+            asked = np.isin(last.ids, samples.ids) & ~np.isin(last.ids, list(seen))
+            rows = np.searchsorted(samples.ids, last.ids[asked])
+            said[rows] = meaning[last.predicted[asked]]
+            return run.id, said
+    return None, said
 
 
 def write_findings(folder: Path, found: dict[str, Any]) -> None:
