@@ -82,6 +82,8 @@
       pen.fillText(label, x, y);
     });
     canvas.setAttribute("aria-label", `${name}: where the words take ${map.names.join(", ")}`);
+    root.querySelector(".shift-stretch").textContent =
+      view.stretch > 1 ? `Arrows are drawn ${view.stretch} times as long as the move: most of it leaves this plane.` : "";
     root.dataset.drawn = name;
   };
 
@@ -113,7 +115,9 @@
     }
     const canvas = document.createElement("canvas");
     canvas.setAttribute("role", "img");
-    root.append(tabs, canvas);
+    const stretch = document.createElement("p");
+    stretch.className = "shift-stretch muted";
+    root.append(tabs, canvas, stretch);
     new ResizeObserver(() => draw(root, map, shown)).observe(root);
     document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
   };

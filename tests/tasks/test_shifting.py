@@ -23,7 +23,7 @@ from vecaf.store import TEST, Run, Store, User, dataset_named
 from vecaf.store.jobs import begin
 from vecaf.store.pairs import kin_of, pairs_of
 from vecaf.tasks import TASKS, Work
-from vecaf.tasks.shift_preview import PREVIEW
+from vecaf.tasks.shift_preview import PREVIEW, STRETCHES
 
 CONFIG = RunConfig(dataset="shapes", budget="18", rounds=1, epochs=4)
 WORDS = "a white drawing of"
@@ -73,7 +73,9 @@ def test_the_preview_says_how_far_and_draws_an_arrow_a_class(store: Store, tmp_p
     assert len(view["from"]) == len(view["to"]) == len(drawn["names"]) == 3
     assert len(view["points"]) == len(drawn["labels"]) and max(drawn["labels"]) == 2
     assert drawn["strength"] > 0  # an arrow shows where words point, also where no run would go
-    assert np.abs(np.subtract(view["to"], view["from"])).max() > 0.01
+    arrows = np.linalg.norm(np.subtract(view["to"], view["from"]), axis=1)
+    extent = np.ptp(view["points"], axis=0).max()
+    assert 0.02 * extent < arrows.max() <= 0.21 * extent and view["stretch"] in STRETCHES
     json.dumps(found)
 
 
@@ -127,7 +129,7 @@ def test_a_pair_is_compared_on_the_same_images(
         ] == [pair]
         assert kin_of(session, store.owner(), here.dataset_id) == [(other, "others")]
     found = TASKS["shift_result"](
-        here, plain=pair[0], shifted=pair[1], corruption="contrast", on=other
+        here, plain=pair[0], shifted=pair[1], corruption="snow", on=other
     )
     assert [one["severity"] for one in found["levels"]] == [0, 1, 2, 3, 4, 5]
     clean, worst = found["levels"][0], found["levels"][5]
@@ -139,7 +141,7 @@ def test_a_pair_is_compared_on_the_same_images(
     assert clean["plain"] > 0.6 and worst["plain"] < clean["plain"]
     assert found["other"]["images"] == 90 and found["sentences"]
     assert found["overall"][1] <= found["overall"][0] <= found["overall"][2]
-    again = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1], corruption="contrast")
+    again = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1], corruption="snow")
     assert again["levels"] == found["levels"] and again["other"] is None
     json.dumps(found)
 

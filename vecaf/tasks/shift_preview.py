@@ -1,7 +1,8 @@
 """Where target words point on a dataset, before anything is trained.
 
-`preview.json` in the task's folder: {strength, names, labels, views: {name: {points, from, to}}},
-some of the pool's points (their class in `labels`, −1 for one without an arrow), an arrow a class.
+`preview.json` in the task's folder: {strength, names, labels, views: {name: {points, from, to,
+stretch}}}, some of the pool's points (their class in `labels`, −1 for one without an arrow), and an
+arrow a class, drawn `stretch` times as long as it is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ PREVIEW = "preview.json"
 POINTS = 3000  # of the map
 CLASSES = 24  # that get an arrow: those with the most images
 NEAREST = 6  # images shown for each
+LEGIBLE, STRETCHES = 0.2, (1, 2, 5, 10, 20)  # of the points' extent; how often an arrow's length
 JUDGED = 2000  # labelled images, at most, that β is tried on
 NEIGHBOURS = 15  # that say where a row lies on UMAP
 
@@ -131,11 +133,21 @@ def _map(views: Mapping[str, View], pool: Rows, taken: Rows, shown: list[int]) -
             name: {
                 "points": np.round(points[pool[some]].astype(float), 4).tolist(),
                 "from": np.round(start.astype(float), 4).tolist(),
-                "to": np.round(end.astype(float), 4).tolist(),
+                "to": np.round((start + times * (end - start)).astype(float), 4).tolist(),
+                "stretch": times,
             }
             for name, (points, start, end) in views.items()
+            for times in [_stretch(points, end - start)]
         },
     }
+
+
+def _stretch(points: Floats, arrows: Floats) -> int:
+    """How many times as long arrows (k, 2) are drawn, so that the longest can be seen among the
+    points (n, 2): most of a move leaves a plane."""
+    room = LEGIBLE * float(np.ptp(points, axis=0).max())
+    longest = float(np.linalg.norm(arrows, axis=1).max())
+    return max((times for times in STRETCHES if times * longest <= room), default=1)
 
 
 def _umap(
