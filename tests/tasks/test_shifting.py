@@ -128,9 +128,7 @@ def test_a_pair_is_compared_on_the_same_images(
             (p.plain.id, p.shifted.id) for p in pairs_of(session, store.owner(), here.dataset_id)
         ] == [pair]
         assert kin_of(session, store.owner(), here.dataset_id) == [(other, "others")]
-    found = TASKS["shift_result"](
-        here, plain=pair[0], shifted=pair[1], corruption="snow", on=other
-    )
+    found = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1], corruption="snow", on=other)
     assert [one["severity"] for one in found["levels"]] == [0, 1, 2, 3, 4, 5]
     clean, worst = found["levels"][0], found["levels"][5]
     for side, run_id in zip(("plain", "shifted"), pair, strict=True):
