@@ -241,6 +241,8 @@ def start(home: Path, *words: object, **variables: object) -> subprocess.Popen[s
     said = {"VECAF_HOME": home, "VECAF_DEVICE": "cpu"} | variables
     return subprocess.Popen(
         [sys.executable, "-m", "vecaf", *map(str, words)],
+        # A suite in the background ignores Ctrl-C, and what it starts would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         env=os.environ | {name: str(value) for name, value in said.items()},
         cwd=ROOT,
         stdout=subprocess.PIPE,
