@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from tests.shapes import make_samples
 from vecaf.choosing import choose
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
@@ -23,17 +22,6 @@ from vecaf.store import TEST, TRAIN
 CONFIG = RunConfig(budget="6", rounds=2, epochs=2, batch_size=4, text_pull=0.0)
 NEEDY = sorted(name for name in STRATEGIES if STRATEGIES[name].info.needs_model)
 LABEL_FREE_ONES = sorted(name for name in STRATEGIES if LABEL_FREE in STRATEGIES[name].info.tracks)
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    home = tmp_path_factory.mktemp("home")
-    return Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("shapes"))
 
 
 def config_for(name: str) -> RunConfig:

@@ -36,17 +36,6 @@ TOLD = replace(CONFIG, head_init="text")
 SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    home = tmp_path_factory.mktemp("home")
-    return Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
-
-
-@pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
-    return make_samples(tmp_path_factory.mktemp("shapes"))
-
-
 def finish(
     config: RunConfig, samples: Samples, settings: Settings, folder: Path
 ) -> tuple[MemoryRecorder, dict[str, np.ndarray]]:

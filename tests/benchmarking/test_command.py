@@ -1,0 +1,121 @@
+"""The command as a process: stopped at any moment it goes on, and refusals are sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 900  # seconds, on a machine that does ten other things: only a hang takes so long
+
+
+def start(home: Path, *words: object, **variables: object) -> subprocess.Popen[str]:
+    said = {"VECAF_HOME": home, "VECAF_DEVICE": "cpu"} | variables
+    return subprocess.Popen(
+        [sys.executable, "-m", "vecaf", *map(str, words)],
+        # A suite in the background ignores Ctrl-C, and what it starts would, too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env=os.environ | {name: str(value) for name, value in said.items()},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(home: Path, *words: object) -> dict[str, object]:
+    process = start(home, *words, "--json")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, (out, err)
+    (line,) = out.splitlines()
+    answer: dict[str, object] = json.loads(line)
+    return answer
+
+
+def stop(
+    process: subprocess.Popen[str], folder: Path, by: signal.Signals, after: int
+) -> tuple[str, str]:
+    """Send a signal once `after` cells are there; returns what it printed. Its workers end, too."""
+    until = time.monotonic() + PATIENCE
+    while len(list(folder.glob("cells/[!.]*.json"))) < after:
+        assert process.poll() is None and time.monotonic() < until, process.communicate()
+        time.sleep(0.05)
+    children = _children(process.pid)
+    if by == signal.SIGINT:
+        os.killpg(process.pid, by)  # as a terminal does it: the workers hear it, too
+    else:
+        process.send_signal(by)
+    printed = process.communicate(timeout=PATIENCE)
+    while any(map(_alive, children)):
+        assert time.monotonic() < until, "its workers outlive it"
+        time.sleep(0.05)
+    return printed
+
+
+def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
+    tmp_path: Path, demo_home: Path
+) -> None:
+    words = (
+        "benchmark", "openmoji", "--strategies", "random,typiclust", "--budgets", "12,2%",
+        "--seeds", "4", "--epochs", "4",
+    )  # fmt: skip
+    folder = tmp_path / "broken"
+    for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM), (5, signal.SIGINT)):
+        process = start(demo_home, *words, "--to", folder, "--workers", "1", TMPDIR=tmp_path)
+        out, err = stop(process, folder, by, after)
+        assert not list(tmp_path.glob("vecaf-benchmark-*")), "the shared features are left behind"
+        if by != signal.SIGKILL:
+            assert process.returncode == 1
+            assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
+
+    kept = {path: path.read_bytes() for path in folder.glob("cells/[!.]*.json")}
+    assert 5 <= len(kept) < 16
+    resumed = finish(demo_home, *words, "--to", folder)
+    assert {path: path.read_bytes() for path in kept} == kept  # none was done twice
+    whole = finish(demo_home, *words, "--to", tmp_path / "whole")
+    same = [
+        [{k: v for k, v in cell.items() if k != "seconds"} for cell in answer["cells"]]  # type: ignore[attr-defined]
+        for answer in (resumed, whole)
+    ]
+    assert len(same[0]) == 16 and same[0] == same[1]
+    assert resumed["table"] == whole["table"]
+    for name in whole["files"]:  # type: ignore[attr-defined]
+        if name != "cells.csv":  # holds seconds
+            assert (folder / name).stat().st_size
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture(scope="module")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("demo")
+    process = start(home, "import", "demo:color", "--name", "openmoji")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, (out, err)
+    return home
+
+
+def test_a_strategy_that_leaks_is_refused_in_words(demo_home: Path) -> None:
+    process = start(demo_home, "benchmark", "openmoji", "--strategies", "ccs", "--json")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2, (out, err)
+    assert "is for the labels-known track" in json.loads(out)["error"]
