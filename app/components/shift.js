@@ -68,7 +68,7 @@
       arrow(pen, start, end);
       const room = pen.measureText(label).width;
       const x = Math.max(2, Math.min(start[0] + 5, width - room - 2));
-      let y = start[1] - 5;
+      let y = end[1] < start[1] ? start[1] + 14 : start[1] - 5; // on the side that the arrow leaves free
       const lies = (one) => Math.abs(one.y - y) < 14 && x < one.x + one.room && one.x < x + room;
       while (taken.some(lies) && y < height) y += 4;
       taken.push({ x, y, room });
@@ -83,7 +83,7 @@
     });
     canvas.setAttribute("aria-label", `${name}: where the words take ${map.names.join(", ")}`);
     root.querySelector(".shift-stretch").textContent =
-      view.stretch > 1 ? `Arrows are drawn ${view.stretch} times as long as the move: most of it leaves this plane.` : "";
+      view.stretch > 1 ? `Arrows are drawn ${view.stretch} times as long as the move.` : "";
     root.dataset.drawn = name;
   };
 

@@ -24,6 +24,8 @@ LABELS = {
     "ema": "Weight averaging (EMA)",
     "mode": "What to train",
     "text_pull": "Text pull (CEA)",
+    "head_init": "Where the classifier starts",
+    "picks": "Earlier picks",
     "subset": "Saved selection",
 }
 SELECTION = ("dataset", "strategy", "track", "budget", "rounds", "subset")

@@ -101,19 +101,13 @@ def _costs(found: Sequence[Cost]) -> list[str]:
             cost = f"{sum(reached) / len(reached):,.0f}"
             if len(reached) < len(one.costs):
                 cost += f" ({len(reached)} of {len(one.costs)} seeds)"
-        saving = "–" if one.saving is None else _ratio(one.saving)
+        saving = "–" if one.saving is None else _spanned(one.saving, 1, 2)
         cells = [
             group.strategy, group.budget, f"{group.labeled:,}", f"{group.batches():,.0f}", cost,
             saving,
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return lines
-
-
-def _ratio(found: Interval) -> str:
-    if found.low is None or found.high is None:
-        return f"{found.mean:.2f}"
-    return f"{found.mean:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
 def _table(
@@ -129,9 +123,14 @@ def _table(
 
 def percent(found: Interval) -> str:
     """'62.4 (61.9 to 62.9)', or the mean alone for one seed."""
+    return _spanned(found, 100, 1)
+
+
+def _spanned(found: Interval, scale: float, digits: int) -> str:
+    mean = f"{scale * found.mean:.{digits}f}"
     if found.low is None or found.high is None:
-        return f"{100 * found.mean:.1f}"
-    return f"{100 * found.mean:.1f} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+        return mean
+    return f"{mean} ({scale * found.low:.{digits}f} to {scale * found.high:.{digits}f})"
 
 
 def _head(place: str, labels: dict[str, int]) -> str:
