@@ -1,130 +1,159 @@
 """How many batches until 99% of full training? `python -m benchmarks.batches [--seeds 5]`
 
-Labels known, head-only: every row trains the same classifier on the features of a dataset that
-`python -m vecaf import` and `embed` have put into VECAF_HOME; rows differ in which images a batch
+Labels known: every row trains the same classifier, or with --mode full the whole model, on a
+dataset that `python -m vecaf import` has put into VECAF_HOME; rows differ in which images a batch
 holds and in what the classifier starts from. Choices are made on validation images, test images
-only measure.
+only measure. Each row spends T batches under one learning-rate schedule that ends with the last.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from vecaf.benchmarking.cells import Cell
-from vecaf.benchmarking.measuring import Bench, lay_ground
+from benchmarks.rows import Row, measured, points, samples_of
 from vecaf.config import LABELS_KNOWN, RunConfig
-from vecaf.datasets.pool import load_samples
+from vecaf.evaluation.comparison import cost_of, paired_over_seeds
 from vecaf.settings import Settings
-from vecaf.store import Store, dataset_named
 
 BATCH = 64
 ROUNDS = 5
-BUDGETS = (100, 200, 400, 700)  # fewer than a pass over CIFAR-10
-FULL_EPOCHS = 8  # best of 1, 3 and 8 by validation on CIFAR-10
 SHARE = 0.99
-COMMON = RunConfig(
-    strategy="random", track=LABELS_KNOWN, rounds=1, epochs=1, batch_size=BATCH, text_pull=0.0,
-    head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
-)  # fmt: skip
+FULL, VECAF, ACTIVEFT = "full: a random pass, cut to T", "vecaf", "activeft"
+FEW = 50 * BATCH  # images that activeft picks once and passes over again and again
+SEVERAL = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
 MEANS = {"head_init": "means", "head_lr": 0.03}
+ROWS = (
+    Row(FULL, {"strategy": "random"}),
+    Row(VECAF, {"strategy": "vecaf", **SEVERAL, **MEANS}),
+    Row("vecaf without the start from class means", {"strategy": "vecaf", **SEVERAL}),
+    Row("vecaf without losses (random picks)", {"strategy": "random", **SEVERAL, **MEANS}),
+    Row("vecaf with square roots of losses",
+        {"strategy": "importance", "strategy_options": "gamma=0.5", **SEVERAL, **MEANS}),
+    Row("vecaf in one round", {"strategy": "vecaf", **MEANS}),
+    Row("vecaf with captions pulling (CEA)",
+        {"strategy": "vecaf", "text_pull": 0.25, **SEVERAL, **MEANS}),
+    Row("vecaf from the classes' names", {"strategy": "vecaf", **SEVERAL, "head_init": "text"}),
+    Row("vecaf with a schedule a round",
+        {"strategy": "vecaf", **SEVERAL, **MEANS, "schedule": "round"}),
+    Row(ACTIVEFT, {"strategy": "activeft"}),
+    Row("activeft from class means", {"strategy": "activeft", **MEANS}),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Row:
-    """A way to spend T batches: `rounds` rounds of T / rounds new batches under one schedule."""
+class Track:
+    """What is trained, and for how many batches. `epochs`: full training's, the best of 1, 3 and 8
+    by validation on CIFAR-10 where only the head learns."""
 
-    name: str
-    strategy: str
-    changes: Mapping[str, object] = field(default_factory=dict)
-
-    def config(self, dataset: str, batches: int, seed: int) -> RunConfig:
-        several = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
-        values = {**several, "strategy": self.strategy, **self.changes}
-        one = replace(COMMON, dataset=dataset, seed=seed, **values)  # type: ignore[arg-type]
-        return replace(one, budget=str(batches * BATCH // one.rounds)).checked()
+    base: RunConfig
+    budgets: tuple[int, ...]
+    epochs: int
+    full: dict[str, Any]  # what full training has of its own
 
 
-FULL = "full: a random pass, cut to T"
-ROWS = (
-    Row(FULL, "random", {"rounds": 1, "picks": "keep", "schedule": "round"}),
-    Row("drawn by loss", "importance"),
-    Row("full, from class means", "random",
-        {"rounds": 1, "picks": "keep", "schedule": "round", **MEANS}),
-    Row("drawn by loss, from class means", "importance", MEANS),
-    Row("drawn by loss, own schedule a round", "importance", {"schedule": "round"}),
-)  # fmt: skip
+TRACKS = {
+    "head-only": Track(
+        RunConfig(
+            strategy="random", track=LABELS_KNOWN, rounds=1, epochs=1, batch_size=BATCH,
+            text_pull=0.0, head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
+        ),
+        (100, 200, 400, 700), 8, {"head_lr": 0.03},
+    ),
+    "full": Track(
+        RunConfig(
+            strategy="random", track=LABELS_KNOWN, mode="full", rounds=1, epochs=1,
+            batch_size=BATCH, text_pull=0.0, lr=1e-3, head_init="zeros",
+        ),
+        (100, 190), 4, {},
+    ),
+}  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--dataset", default="cifar10")
+    parser.add_argument("--mode", choices=sorted(TRACKS), default="head-only")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--pool", type=int, default=0, help="images of the pool, 0 for all")
     parser.add_argument("--image-size", type=int, default=96)
+    parser.add_argument("--rows", default="", help="only those whose names hold one of these words")
+    parser.add_argument("--budgets", default="", help="T, parted by commas")
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     started = time.monotonic()
-    torch.set_num_threads(1)
     settings = Settings.from_environment()
-    store = Store.open(settings)
-    with store.read() as session:
-        dataset = dataset_named(session, store.owner(), options.dataset)
-        samples = load_samples(session, dataset, settings.images)
-    sized = {"image_size": options.image_size}
-    base = replace(COMMON, dataset=options.dataset, **sized)
-    with tempfile.TemporaryDirectory() as folder:
-        ground = lay_ground([base], samples, settings, Path(folder), lambda done, total: None)
-        bench = Bench(ground)
-        whole = replace(base, budget="100%", epochs=FULL_EPOCHS, head_lr=0.03)
-        full = [
-            bench.measure(Cell("full", "100%", replace(whole, seed=seed)))
-            for seed in range(options.seeds)
-        ]
-        final = float(np.mean([run.rounds[-1].test_accuracy for run in full]))
-        target = SHARE * final
-        curve = np.mean([[p.test_accuracy or 0 for p in run.curve] for run in full], axis=0)
-        steps = [point.batches for point in full[0].curve]
-        reached = next(s for s, value in zip(steps, curve, strict=True) if value >= target)
-        print(
-            f"Full training: {steps[-1]} batches, test accuracy {100 * final:.2f}; 99% of it is "
-            f"{100 * target:.2f}, which its curve reaches after {reached}.\n"
-        )
-        print(f"| T batches | {' | '.join(map(str, BUDGETS))} | T to 99% |")
-        print(f"|---|{'---|' * (len(BUDGETS) + 1)}")
-        for row in ROWS:
-            found = np.empty((options.seeds, len(BUDGETS)))
-            for seed in range(options.seeds):
-                for place, budget in enumerate(BUDGETS):
-                    config = replace(row.config(options.dataset, budget, seed), **sized)
-                    result = bench.measure(Cell(row.strategy, config.budget, config))
-                    found[seed, place] = result.rounds[-1].test_accuracy
-                print(f"{row.name}, seed {seed} …", file=sys.stderr)
-            means = found.mean(axis=0)
-            enough = _first(means, target)
-            cells = " | ".join(f"{100 * value:.1f}" for value in means)
-            print(f"| {row.name} | {cells} | {enough} |", flush=True)
-    print(f"\n{options.seeds} seeds, {time.monotonic() - started:.0f} s.")
+    samples = samples_of(options.dataset, settings, options.pool)
+    track = TRACKS[options.mode]
+    budgets = tuple(int(one) for one in options.budgets.split(",") if one) or track.budgets
+    seeds = range(options.seeds)
+    fixed = {"dataset": options.dataset, "image_size": options.image_size}
+    words = [word for word in options.rows.split(",") if word]
+    rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
+
+    whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
+    configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
+    configs += [
+        row.config(track.base, seed=seed, **_spent(row, track.base, budget), **fixed)
+        for row in rows for seed in seeds for budget in budgets
+    ]  # fmt: skip
+    results = measured(configs, samples, settings, options.workers)
+    full, rest = results[: options.seeds], results[options.seeds :]
+    accuracies = np.array([one.accuracy for one in rest]).reshape(len(rows), len(seeds), -1)
+
+    final = float(np.mean([one.accuracy for one in full]))
+    target = SHARE * final
+    print(f"Full training: {full[0].batches} batches, test accuracy {100 * final:.2f}.", end=" ")
+    print(f"99% of it is {100 * target:.2f}{_reached(full, target)}.\n")
+    print(f"| T batches | {' | '.join(map(str, budgets))} | T to 99% | vecaf − it |")
+    print(f"|---|{'---|' * (len(budgets) + 2)}")
+    best = next((found for row, found in zip(rows, accuracies, strict=True) if row.name == VECAF),
+                None)  # fmt: skip
+    for row, found in zip(rows, accuracies, strict=True):
+        means = " | ".join(f"{100 * value:.1f}" for value in found.mean(axis=0))
+        print(f"| {row.name} | {means} | {_first(found.mean(axis=0), budgets, target)} | "
+              f"{_gap(best, found) if row.name != VECAF else '–'} |")  # fmt: skip
+    print(f"\n{options.seeds} seeds, a pool of {len(samples.pool)}, {options.image_size} pixels, "
+          f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
 
 
-def _first(means: NDArray[np.float64], target: float) -> str:
+def _spent(row: Row, base: RunConfig, batches: int) -> dict[str, Any]:
+    """Budget and epochs with which the row spends `batches` batches."""
+    if row.changes["strategy"] == "activeft":
+        return {"budget": str(FEW), "epochs": batches * BATCH // FEW}
+    return {"budget": str(batches * BATCH // row.changes.get("rounds", 1))}
+
+
+def _reached(full: list[Any], target: float) -> str:
+    """Where full training's own curve, mean over the seeds, reaches the target."""
+    curve = np.mean([[p.test_accuracy or 0 for p in one.curve] for one in full], axis=0)
+    steps = [point.batches for point in full[0].curve]
+    seen = [place for place, value in enumerate(curve) if value]
+    if len(seen) < 2:
+        return ""
+    cost = cost_of(target, [steps[place] for place in seen], curve[seen].tolist())
+    return f", which its own curve reaches after {cost:.0f}"
+
+
+def _first(means: NDArray[np.float64], budgets: tuple[int, ...], target: float) -> str:
     """Where the line through (T, accuracy) first meets the target, between measured T."""
-    above = np.flatnonzero(means >= target)
-    if not len(above):
-        return f"> {BUDGETS[-1]}"
-    place = int(above[0])
-    if place == 0:
-        return f"≤ {BUDGETS[0]}"
-    low, high = means[place - 1], means[place]
-    left, right = BUDGETS[place - 1], BUDGETS[place]
-    return f"{left + (right - left) * (target - low) / (high - low):.0f}"
+    cost = cost_of(target, budgets, means.tolist())
+    if cost is None:
+        return f"> {budgets[-1]}"
+    return f"≤ {budgets[0]}" if cost == budgets[0] else f"{cost:.0f}"
+
+
+def _gap(best: NDArray[np.float64] | None, found: NDArray[np.float64]) -> str:
+    """vecaf less the row, mean over T, paired by seed."""
+    if best is None:
+        return "–"
+    first, second = (dict(enumerate(one.mean(axis=1).tolist())) for one in (best, found))
+    return points(paired_over_seeds(first, second))
 
 
 if __name__ == "__main__":

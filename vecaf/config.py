@@ -54,6 +54,12 @@ class RunConfig:
         "NAME/PRETRAINED.",
     )
     strategy: str = option("vecaf", "How images are selected.")
+    strategy_options: str = option(
+        "",
+        "The strategy's own options, such as 'gamma=0, objective=released-code'; "
+        "`vecaf strategies` lists them.",
+        advanced=True,
+    )
     track: str = option(
         LABEL_FREE,
         "label-free: labels are what costs, and only picked images show theirs to the selector. "

@@ -17,6 +17,8 @@ from vecaf.evaluation import metrics
 from vecaf.finetuning.report import Report
 from vecaf.recording import Picks, Recorder
 from vecaf.selection import FIRST_ROUND, STRATEGIES
+from vecaf.selection.options import parse_options
+from vecaf.selection.registry import check_options
 from vecaf.store import TEST, VAL
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def check_pool(
 
     `given`: how many images the first round has without selecting, where the run has a subset.
     Raises InputError for a pool without two labelled classes, a budget that it can't serve in
-    every round, or a strategy that the track rules out.
+    every round, a strategy that the track rules out, or an option that it does not have.
     """
     present = [name for name, count in zip(classes, counts, strict=True) if count]
     if not present:
@@ -56,7 +58,7 @@ def check_pool(
             f"{config.rounds} rounds of {budget} images are more than the {size} images of the "
             "pool. Choose a smaller budget or fewer rounds."
         )
-    _check_track(config)
+    _check_strategy(config)
     return budget
 
 
@@ -80,12 +82,14 @@ def check_selection(config: RunConfig, size: int, labeled: int, taken: int) -> i
             f"{size - labeled} of {size} images that may be selected have no label. The "
             "labels-known track needs all of them; use label-free."
         )
-    _check_track(config)
+    _check_strategy(config)
     return budget
 
 
-def _check_track(config: RunConfig) -> None:
-    tracks = STRATEGIES[config.strategy].info.tracks
+def _check_strategy(config: RunConfig) -> None:
+    info = STRATEGIES[config.strategy].info
+    check_options(info, parse_options(config.strategy_options))
+    tracks = info.tracks
     if config.track not in tracks:
         raise InputError(
             f"The strategy '{config.strategy}' is for the {tracks[0]} track: it looks at labels "
@@ -157,12 +161,14 @@ class Plan:
         strategy = self.picker(view)
         info = STRATEGIES[strategy].info
         wanted = {*info.required, *info.optional}
+        own = strategy == self.config.strategy  # a stand-in has options of its own
         selection = vecaf.select(
             seen,
             self.budget,
             strategy,
             chosen=self.places(picked),
             seed=self.config.seed * 1000 + number,
+            **(parse_options(self.config.strategy_options) if own else {}),
             **{name: value for name, value in offered.items() if name in wanted},
         )
         return Picks(self.samples.ids[self.pool[selection.ids]], selection.scores)

@@ -17,6 +17,7 @@ LABELS = {
     "model": "Vision model (PVM)",
     "vlm": "Caption model (VLM)",
     "strategy": "Strategy",
+    "strategy_options": "Strategy's own options",
     "track": "What is scarce",
     "budget": "Budget a round",
     "lr": "Learning rate",

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import vecaf
+from vecaf.errors import InputError
+from vecaf.selection.options import parse_options
 from vecaf.selection.pool import canonical_order
 
 ROWS = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
@@ -87,3 +89,16 @@ def test_canonical_order_depends_on_seed_and_content_only() -> None:
     assert not np.array_equal(order, canonical_order(ROWS, 1))
     flipped = canonical_order(ROWS[::-1], 0)
     np.testing.assert_array_equal(29 - flipped, order)
+
+
+def test_options_as_a_person_types_them() -> None:
+    assert parse_options("") == {}
+    assert parse_options(" steps=30, gamma = -0.5,objective=released-code ,") == {
+        "steps": 30, "gamma": -0.5, "objective": "released-code",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["steps", "=3", "steps=", "two words=1", "steps=1, steps=2"])
+def test_what_is_no_option(text: str) -> None:
+    with pytest.raises(InputError, match="option"):
+        parse_options(text)

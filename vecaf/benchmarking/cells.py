@@ -16,8 +16,8 @@ FULL = "full"
 """The reference that trains on the whole pool, in one round and with its labels alone: what active
 finetuning is to reach."""
 PLAIN: dict[str, Any] = {
-    "strategy": "random", "budget": "100%", "rounds": 1, "text_pull": 0.0, "target_words": "",
-    "picks": "keep", "schedule": "round", "head_init": "zeros", "patience": 0,
+    "strategy": "random", "strategy_options": "", "budget": "100%", "rounds": 1, "text_pull": 0.0,
+    "target_words": "", "picks": "keep", "schedule": "round", "head_init": "zeros", "patience": 0,
 }  # fmt: skip
 RANDOM = "random"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vecaf.benchmarking.cells import Grid, check
+from vecaf.benchmarking.cells import Cell, Grid, check
 from vecaf.benchmarking.crew import Job, work_through
 from vecaf.benchmarking.measuring import lay_ground
 from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding, vlm_digest
@@ -38,24 +38,28 @@ def plan_tasks(grid: Grid, load: Callable[[str], Samples], settings: Settings) -
 
     Raises InputError for a cell that can't be run, or a strategy that the track rules out.
     """
-    settings = with_device(grid.base, settings)
+    return [
+        task_of(grid.cells(dataset), limited(load(dataset), grid.pool), settings)
+        for dataset in grid.datasets
+    ]
+
+
+def task_of(cells: Sequence[Cell], samples: Samples, settings: Settings) -> Task:
+    """The cells of one dataset, which share their models, checked. Raises InputError as above."""
+    check(cells, samples)
+    base = cells[0].config
+    settings = with_device(base, settings)
     kind = choose_device(settings.device).partition(":")[0]
-    tasks = []
-    for dataset in grid.datasets:
-        samples = limited(load(dataset), grid.pool)
-        cells = grid.cells(dataset)
-        check(cells, samples)
-        pvm = pvm_for(grid.base, samples)
-        embedding = set_facts(pvm, settings)[0]
-        speaks = has_words(grid.base)
-        vlm = vlm_digest(vlm_for(grid.base, pvm, settings)) if speaks else ""
-        content = content_digest(samples)
-        jobs = tuple(
-            (cell, deciding(cell, content, embedding, vlm if has_words(cell.config) else "", kind))
-            for cell in cells
-        )
-        tasks.append(Task(samples, jobs))
-    return tasks
+    pvm = pvm_for(base, samples)
+    embedding = set_facts(pvm, settings)[0]
+    speaks = [has_words(cell.config) for cell in cells]
+    vlm = vlm_digest(vlm_for(base, pvm, settings)) if any(speaks) else ""
+    content = content_digest(samples)
+    jobs = tuple(
+        (cell, deciding(cell, content, embedding, vlm if spoken else "", kind))
+        for cell, spoken in zip(cells, speaks, strict=True)
+    )
+    return Task(samples, jobs)
 
 
 def measure_all(

@@ -81,7 +81,7 @@ app.command("benchmark")(
             "datasets": Annotated[list[str], typer.Argument(help="One or more datasets' names.")]
         },
         flags={"json": Annotated[bool, typer.Option("--json", help="Print one JSON object.")]},
-        without=("dataset", "strategy", "budget", "seed", "subset"),
+        without=("dataset", "strategy", "strategy_options", "budget", "seed", "subset"),
         options={
             "strategies": (
                 Annotated[

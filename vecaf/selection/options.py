@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vecaf.errors import InputError
+
+
+def parse_options(text: str) -> dict[str, Any]:
+    """'steps=30, gamma=auto' as {"steps": 30, "gamma": "auto"}: whole numbers, numbers, words.
+
+    Raises InputError for a part that is no name=value, and for a name that comes twice.
+    """
+    found: dict[str, Any] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name.isidentifier() and equals and value):
+            raise InputError(
+                f"'{part}' is no option of a strategy; write name=value, parted by commas, such as "
+                "gamma=0, steps=30."
+            )
+        if name in found:
+            raise InputError(f"The strategy's option '{name}' is given twice.")
+        found[name] = _value(value)
+    return found
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def check_whole(name: str, value: object, least: int) -> int:

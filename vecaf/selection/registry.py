@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Protocol, TypeVar, cast
@@ -112,6 +112,11 @@ def check_request(info: StrategyInfo, given: set[str], options: dict[str, Any]) 
     for name in info.required:
         if name not in given:
             raise InputError(f"The strategy '{info.name}' needs {name}=; pass one row an image.")
+    check_options(info, options)
+
+
+def check_options(info: StrategyInfo, options: Iterable[str]) -> None:
+    """Raise InputError, with the nearest name, for an option that the strategy does not know."""
     for name in options:
         if name in info.options:
             continue

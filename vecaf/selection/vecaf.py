@@ -8,6 +8,7 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.centroids import Objective, check_descent, check_number, descend, nearest
+from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
 from vecaf.selection.pool import Floats, Pool
 from vecaf.selection.registry import Picks, strategy
@@ -15,12 +16,13 @@ from vecaf.selection.space import principal_space
 from vecaf.selection.typical import typical_rows
 
 SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds
+DRAWN = 100  # picks a class in one round, all labels known, from which rows are drawn by loss
 
 
 @strategy(
     description="Typical images of every region of the pool, weighted by what they still cost.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
-    optional=("losses", "probabilities"),
+    optional=("losses", "probabilities", "labels"),
 )
 def vecaf(
     pool: Pool,
@@ -54,6 +56,10 @@ def vecaf(
     multiplies s_i by the loss inside the logarithm, as the authors' program does, for comparison:
     there a costly image pulls less.
 
+    Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
+    long ago and what is hard is what training lacks: rows are drawn by their true loss
+    (`importance`), with its scores. An explicit `gamma` keeps to the centroids.
+
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
     coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
@@ -64,6 +70,8 @@ def vecaf(
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     if pool.probabilities is not None and classes is None:
         classes = pool.probabilities.shape[1]
+    if gamma == "auto" and classes and budget >= DRAWN * classes and _losses_are_true(pool):
+        return importance(pool, budget, rng)
     earlier = len(pool.chosen)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
@@ -118,6 +126,12 @@ def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
     if earlier:
         return 0.5
     return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
+
+
+def _losses_are_true(pool: Pool) -> bool:
+    """Whether there are losses and all labels are known; else losses are partly expected ones."""
+    known = pool.labels is not None and bool((pool.labels >= 0).all())
+    return known and pool.losses is not None
 
 
 def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:

@@ -1,0 +1,68 @@
+"""What is each part of VeCAF worth with few labels? `python -m benchmarks.ablation [--seeds 5]`
+
+Label-free, head-only, on a dataset that `python -m vecaf import` has put into VECAF_HOME: the whole
+of VeCAF, and the whole with one part taken out or replaced. Differences are paired by seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from benchmarks.rows import Row, measured, points, samples_of
+from vecaf.config import RunConfig
+from vecaf.evaluation.comparison import paired_over_seeds
+from vecaf.settings import Settings
+
+ROUNDS = 4
+ROWS = (
+    Row("whole"),
+    Row("without losses (no ODS, γ = 0)", {"strategy_options": "gamma=0"}),
+    Row("γ = 1, hard images first", {"strategy_options": "gamma=1"}),
+    Row("γ = −½, easy images first", {"strategy_options": "gamma=-0.5"}),
+    Row("the released code's objective", {"strategy_options": "objective=released-code"}),
+    Row("without captions (no CEA)", {"text_pull": 0.0}),
+    Row("without rounds (no refresh)", {"rounds": 1}),
+    Row("without the start from names", {"head_init": "zeros"}),
+    Row("start from class means instead", {"head_init": "means"}),
+    Row("one start instead of the best of four", {"strategy_options": "restarts=1"}),
+    Row("random picks instead", {"strategy": "random"}),
+    Row("without captions and names", {"text_pull": 0.0, "head_init": "zeros"}),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", default="cifar10")
+    parser.add_argument("--labels", default="100,250,500,1000", help="after the last round")
+    parser.add_argument("--pool", type=int, default=12_000, help="images of the pool, 0 for all")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    started = time.monotonic()
+    settings = Settings.from_environment()
+    samples = samples_of(options.dataset, settings, options.pool)
+    base = RunConfig(dataset=options.dataset, rounds=ROUNDS)
+    labels = [int(one) for one in options.labels.split(",")]
+    configs = [
+        row.config(base, seed=seed, budget=str(round(count / row.changes.get("rounds", ROUNDS))))
+        for row in ROWS for seed in range(options.seeds) for count in labels
+    ]  # fmt: skip
+    results = measured(configs, samples, settings, options.workers)
+    found = np.array([one.accuracy for one in results]).reshape(len(ROWS), options.seeds, -1)
+
+    print(f"| | {' | '.join(f'{count:,}' for count in labels)} | mean | it − whole |")
+    print(f"|---|{'---|' * (len(labels) + 2)}")
+    by_seed = [dict(enumerate(one.mean(axis=1).tolist())) for one in found]
+    for row, values, mine in zip(ROWS, found, by_seed, strict=True):
+        means = " | ".join(f"{100 * value:.1f}" for value in values.mean(axis=0))
+        gap = "–" if row is ROWS[0] else points(paired_over_seeds(mine, by_seed[0]))
+        print(f"| {row.name} | {means} | {100 * values.mean():.1f} | {gap} |")
+    print(f"\n{options.seeds} seeds, a pool of {len(samples.pool):,}, "
+          f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
