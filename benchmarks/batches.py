@@ -9,6 +9,7 @@ only measure. Each row spends T batches under one learning-rate schedule that en
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ BATCH = 64
 ROUNDS = 5
 SHARE = 0.99
 FULL, VECAF, ACTIVEFT = "full: a random pass, cut to T", "vecaf", "activeft"
-FEW = 50 * BATCH  # images that activeft picks once and passes over again and again
+SHARE_ONCE = 1 / 15  # of the pool: what activeft picks once and passes over again and again
 SEVERAL = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
 MEANS = {"head_init": "means", "head_lr": 0.03}
 ROWS = (
@@ -99,7 +100,7 @@ def main() -> None:
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
     configs += [
-        row.config(track.base, seed=seed, **_spent(row, track.base, budget), **fixed)
+        row.config(track.base, seed=seed, **_spent(row, len(samples.pool), budget), **fixed)
         for row in rows for seed in seeds for budget in budgets
     ]  # fmt: skip
     results = measured(configs, samples, settings, options.workers)
@@ -122,11 +123,14 @@ def main() -> None:
           f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
 
 
-def _spent(row: Row, base: RunConfig, batches: int) -> dict[str, Any]:
-    """Budget and epochs with which the row spends `batches` batches."""
+def _spent(row: Row, pool: int, batches: int) -> dict[str, Any]:
+    """Budget and epochs with which the row spends `batches` batches, or as nearly as it can."""
     if row.changes["strategy"] == "activeft":
-        return {"budget": str(FEW), "epochs": batches * BATCH // FEW}
-    return {"budget": str(batches * BATCH // row.changes.get("rounds", 1))}
+        an_epoch = max(1, round(SHARE_ONCE * pool / BATCH))
+        return {"budget": str(an_epoch * BATCH), "epochs": max(1, round(batches / an_epoch))}
+    passes = math.ceil(batches * BATCH / pool)  # over what a round picks, where all is too little
+    images = batches * BATCH // passes
+    return {"budget": str(images // row.changes.get("rounds", 1)), "epochs": passes}
 
 
 def _reached(full: list[Any], target: float) -> str:
