@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -79,7 +78,7 @@ def _database(settings: Settings) -> str:
     import sqlalchemy as sa
 
     from vecaf.store import Store
-    from vecaf.store.engine import wal_is_safe
+    from vecaf.store.sqlite import JOURNAL, VERSION
 
     store = Store.open(settings)
     if store.engine.dialect.name != "sqlite":
@@ -88,8 +87,9 @@ def _database(settings: Settings) -> str:
         verdict = session.execute(sa.text("PRAGMA quick_check")).scalar_one()
     if verdict != "ok":
         raise VecafError(f"the SQLite file is damaged ({verdict}); restore it from a backup.")
-    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "rollback journal"
-    return f"SQLite {sqlite3.sqlite_version} ({mode}), sound, schema up to date"
+    mode = {"wal": "write-ahead log", "delete": "rollback journal"}[JOURNAL]
+    version = ".".join(map(str, VERSION))
+    return f"SQLite {version} ({mode}), sound, schema up to date"
 
 
 def _worker(settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -17,9 +16,9 @@ from alembic.runtime.migration import MigrationContext
 from vecaf.errors import InputError, VecafError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
-from vecaf.store.engine import wal_is_safe
 from vecaf.store.migrate import MIGRATIONS
 from vecaf.store.models import Base
+from vecaf.store.sqlite import JOURNAL, VERSION, library, wal_is_safe
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_migrations_give_exactly_the_tables_of_the_models(settings: Settings) ->
 
 def test_a_database_of_the_first_version_keeps_its_rows(settings: Settings) -> None:
     settings.home.mkdir()
-    old = sqlite3.connect(database(settings))
+    old = library.connect(database(settings))
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = sa.create_engine(settings.database_url)
@@ -97,7 +96,7 @@ def test_processes_that_start_at_once_agree(settings: Settings) -> None:
 
 def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
     Store.open(settings).close()
-    with sqlite3.connect(database(settings)) as connection:
+    with library.connect(database(settings)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = database(settings).read_bytes()
     with pytest.raises(VecafError, match=r"schema 9999, which is newer.*Update VeCAF Studio"):
@@ -137,8 +136,7 @@ def test_the_journal_and_the_pragmas_are_set(settings: Settings) -> None:
         def pragma(name: str) -> object:
             return session.scalar(sa.text(f"PRAGMA {name}"))
 
-        safe = wal_is_safe(sqlite3.sqlite_version_info)
-        assert pragma("journal_mode") == ("wal" if safe else "delete")
+        assert pragma("journal_mode") == JOURNAL == ("wal" if wal_is_safe(VERSION) else "delete")
         assert pragma("foreign_keys") == 1
         assert pragma("busy_timeout") == 30_000
 
@@ -162,6 +160,33 @@ def test_writers_take_turns_instead_of_failing(settings: Settings) -> None:
         thread.join()
     with store.read() as session:
         assert session.scalar(sa.select(Dataset.name)) == "15"
+
+
+@pytest.mark.skipif(JOURNAL != "wal", reason="this machine's SQLite has no sound write-ahead log")
+def test_a_reader_that_holds_a_transaction_stops_no_writer(settings: Settings) -> None:
+    store = Store.open(settings)
+    add(store, "old")
+    names = sa.select(Dataset.name).order_by(Dataset.id)
+    with store.read() as reader:
+        assert reader.scalars(names).all() == ["old"]
+        began = time.monotonic()
+        for number in range(5):
+            add(store, f"new {number}")
+        assert time.monotonic() - began < 5  # a writer that had to wait would wait for 30 s
+        assert reader.scalars(names).all() == ["old"]  # still what it began with
+    with store.read() as reader:
+        assert len(reader.scalars(names).all()) == 6
+
+
+def test_a_file_with_another_journal_is_brought_to_ours(settings: Settings) -> None:
+    add(Store.open(settings), "kept")
+    with library.connect(database(settings)) as connection:
+        other = "delete" if JOURNAL == "wal" else "wal"
+        assert connection.execute(f"PRAGMA journal_mode = {other}").fetchone() == (other,)
+    connection.close()
+    with Store.open(settings).read() as session:
+        assert session.scalar(sa.text("PRAGMA journal_mode")) == JOURNAL
+        assert session.scalars(sa.select(Dataset.name)).all() == ["kept"]
 
 
 def test_a_failed_write_leaves_nothing(settings: Settings) -> None:

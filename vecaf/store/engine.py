@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
 from vecaf.store.models import User
+from vecaf.store.sqlite import settle_journal, sqlite_engine
 
-BUSY_TIMEOUT_MS = 30_000
 LOCAL_OWNER = "local owner"
 
 
@@ -40,6 +38,8 @@ class Store:
         store = cls(settings)
         try:
             upgrade(store.engine)
+            if store.engine.dialect.name == "sqlite":
+                settle_journal(store.engine)
         except sa.exc.DatabaseError as error:
             raise VecafError(_cannot_open(settings.database_url, error)) from error
         return store
@@ -76,38 +76,9 @@ class Store:
 
 
 def _engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    # NullPool: a connection never crosses a fork or a thread, and opening a file is cheap.
-    engine = sa.create_engine(url, poolclass=NullPool)
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    mode = "WAL" if wal_is_safe(sqlite3.sqlite_version_info) else "DELETE"
-    current = connection.execute("PRAGMA journal_mode").fetchone()[0]
-    if current.upper() != mode:
-        connection.execute(f"PRAGMA journal_mode = {mode}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    begin = connection.get_execution_options().get("vecaf_begin", "BEGIN")
-    connection.exec_driver_sql(begin)
-
-
-def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite has the fix for the write-ahead log's corruption with several writers.
-
-    Fixed in 3.51.3, 3.50.7 and 3.44.6; versions between keep the rollback journal.
-    """
-    return (
-        version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
-    )
+    if url.startswith("sqlite"):
+        return sqlite_engine(url)
+    return sa.create_engine(url, pool_pre_ping=True)
 
 
 def _cannot_open(url: str, error: Exception) -> str:
