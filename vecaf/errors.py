@@ -16,6 +16,22 @@ class NotFoundError(InputError):
     """The thing does not exist, or the asker may not see it; the two are not told apart."""
 
 
+class NotAllowedError(VecafError):
+    """The asker may see the thing but not do this with it; the message says who may."""
+
+
+class NotLoggedInError(VecafError):
+    """Accounts are on, and nobody who has one is asking."""
+
+
+class TooManyTriesError(VecafError):
+    """Passwords were wrong too often; `seconds` is how long to wait before the next try."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class UnavailableError(VecafError):
     """Something outside the studio is missing: a hub, a device, disk space."""
 

@@ -21,7 +21,7 @@ from vecaf.errors import InputError, VecafError
 from vecaf.receipt import Receipt, data_hash, differences
 from vecaf.recording import MemoryRecorder, Picks
 from vecaf.rounds import run_rounds
-from vecaf.store import Dataset, Run, Store
+from vecaf.store import Dataset, Run, Store, readable
 from vecaf.versions import versions_now
 
 
@@ -137,7 +137,7 @@ def _data(store: Store, user_id: int, receipt: Receipt) -> tuple[Dataset, Sample
     """The receipt's dataset, its samples as when the run began where they can be had, and what
     there is to say about them."""
     notes: list[str] = []
-    query = sa.select(Dataset).where(Dataset.owner_id == user_id).order_by(Dataset.id)
+    query = sa.select(Dataset).where(readable(Dataset, user_id)).order_by(Dataset.id)
     with store.read() as session:
         datasets = session.scalars(query).all()
         same = [d for d in datasets if d.content_hash == receipt.content_hash]
@@ -156,7 +156,7 @@ def _data(store: Store, user_id: int, receipt: Receipt) -> tuple[Dataset, Sample
             )
         samples = load_samples(session, found, store.settings.images)
         run = session.get(Run, receipt.run)
-        own = run is not None and run.owner_id == user_id and run.dataset_id == found.id
+        own = run is not None and run.dataset_id == found.id
     if receipt.data_hash and data_hash(samples) != receipt.data_hash:
         begun = _begun(store.settings.runs / str(receipt.run), samples) if own else None
         if begun is not None and data_hash(begun) == receipt.data_hash:

@@ -43,13 +43,17 @@ class Settings:
     device: str = "auto"  # auto, cpu, cuda, cuda:1 …
     precision: str = "float32"  # or "fast": bfloat16 where the device has it
     folders: tuple[Path, ...] = ()  # below these, the page may import from this machine
+    login_hours: int = 7 * 24  # after which a password is asked for again, whatever happens
+    login_idle_hours: int = 24  # and after so many without a request
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION, VECAF_FOLDERS, the limits.
+        """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION, VECAF_FOLDERS,
+        VECAF_LOGIN_HOURS, VECAF_LOGIN_IDLE_HOURS, the limits.
 
-        Raises InputError for a limit that is not a positive whole number or an unknown precision.
+        Raises InputError for a limit or a number of hours that is not a positive whole number, or
+        an unknown precision.
         """
         env = os.environ if environ is None else environ
         home = Path(env.get("VECAF_HOME") or user_data_path("vecaf", appauthor=False))
@@ -63,6 +67,8 @@ class Settings:
             device=env.get("VECAF_DEVICE") or "auto",
             precision=precision,
             folders=_folders(env.get("VECAF_FOLDERS") or ""),
+            login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
+            login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
             limits=_limits(env),
         )
 
@@ -76,6 +82,8 @@ class Settings:
             "VECAF_DEVICE": self.device,
             "VECAF_PRECISION": self.precision,
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
+            "VECAF_LOGIN_HOURS": str(self.login_hours),
+            "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
         }
 
     @property
@@ -110,13 +118,18 @@ def _folders(text: str) -> tuple[Path, ...]:
 
 
 def _limits(env: Mapping[str, str]) -> Limits:
-    values: dict[str, int] = {}
-    for item in fields(Limits):
-        name = f"VECAF_{item.name.upper()}"
-        text = env.get(name)
-        if not text:
-            continue
-        if not text.isdigit() or int(text) < 1:
-            raise InputError(f"{name} is '{text}'; it must be a positive whole number.")
-        values[item.name] = int(text)
+    usual = Limits()
+    values = {
+        item.name: _whole(env, f"VECAF_{item.name.upper()}", getattr(usual, item.name))
+        for item in fields(Limits)
+    }
     return Limits(**values)
+
+
+def _whole(env: Mapping[str, str], name: str, usual: int) -> int:
+    text = env.get(name)
+    if not text:
+        return usual
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"{name} is '{text}'; it must be a positive whole number.")
+    return int(text)

@@ -150,7 +150,7 @@ def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> 
     state = maps.map_state(session, studio.settings, user, dataset.id)
     runs = session.execute(
         sa.select(Run.id, Run.name, Run.state)
-        .where(Run.dataset_id == dataset.id, Run.owner_id == user)
+        .where(Run.dataset_id == dataset.id)
         .order_by(Run.id.desc())
     )
     return {

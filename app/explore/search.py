@@ -74,7 +74,7 @@ def _likeness(studio: Studio, user: int, dataset_id: int, body: bytes) -> dict[s
         visible(session, user, Dataset, dataset_id)
     folder = studio.settings.uploads
     folder.mkdir(parents=True, exist_ok=True)
-    path = Path(folder / f"search-{secrets.token_hex(16)}")
+    path = Path(folder / f"{secrets.token_hex(16)}{PART}")
     try:
         path.write_bytes(body)
         desk = _desk(studio)

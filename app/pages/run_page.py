@@ -69,6 +69,8 @@ class RunPage:
         """The pieces, put together now and then however many tabs ask for them, and the
         mark they were made at. `fresh`: as they are now, for a tab that has just changed something.
         """
+        with self.studio.store.read() as session:
+            visible(session, user, Run, run_id)  # what is kept may be a moment older than a share
         key = (user, run_id, tuple(sorted(values.items())))
         with self._lock:
             kept = self._kept.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,9 +24,31 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DatasetArgument = Annotated[str, typer.Argument(help="The dataset's name.")]
 
 
+USER = "VECAF_USER"
+
+
+@app.callback()
+def whose(
+    as_: Annotated[
+        str, typer.Option("--as", envvar=USER, help="Act as this user, not the local owner.")
+    ] = "",
+) -> None:
+    """Finetune a pretrained vision model on the few images that matter."""
+    os.environ[USER] = as_
+
+
 def opened() -> tuple[Store, int]:
-    """The store and whose commands these are: the local owner's."""
+    """The store and whose commands these are: the local owner's, or --as USER's.
+
+    No password is asked for: who may run commands here may read the files as well. Raises
+    NotFoundError for a user that does not exist.
+    """
+    from vecaf.accounts.users import user_named
     from vecaf.store import Store
 
     store = Store.open(Settings.from_environment())
-    return store, store.owner()
+    name = os.environ.get(USER)
+    if not name:
+        return store, store.owner()
+    with store.read() as session:
+        return store, user_named(session, name).id

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.datasets.names import MAX_NAME, clean
 from vecaf.errors import InputError
-from vecaf.store import Annotation, ClassChange, Dataset, Edit, Sample, visible
+from vecaf.store import Annotation, ClassChange, Dataset, Edit, Sample, changeable
 
 KIND = "class"
 """`Edit.kind` of what is recorded here."""
@@ -22,7 +22,7 @@ def add_class(session: Session, user_id: int, dataset_id: int, name: str) -> int
 
     Raises InputError for a blank or overlong name, NotFoundError.
     """
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     cleaned = _checked(name)
     if cleaned in dataset.classes:
         return dataset.classes.index(cleaned)
@@ -39,7 +39,7 @@ def rename_class(
     Raises InputError for a name that is blank, overlong or another class's (to merge two classes,
     label the images of one as the other), or a class that does not exist; NotFoundError.
     """
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     if not 0 <= number < len(dataset.classes):
         raise InputError(f"'{dataset.name}' has no class number {number}.")
     cleaned, previous = _checked(name), dataset.classes[number]

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from vecaf.datasets.classes import KIND, add_class, rename_class, undo_class
 from vecaf.datasets.names import clean
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Annotation, Dataset, Edit, Sample, visible, visible_sample
+from vecaf.store import Annotation, Dataset, Edit, Sample, changeable, visible, visible_sample
 
 __all__ = [
     "Value", "add_class", "edit", "history", "last_edits", "rename_class", "undo",
@@ -37,9 +37,10 @@ def edit(
 
     A label is an index into the dataset's classes or None; a caption text or None (blank counts
     as None); excluded a bool. Raises NotFoundError for a dataset or sample that is not the
-    user's, InputError for a label out of range or a caption too long.
+    user's, NotAllowedError for one that is only shared with them, InputError for a label out of
+    range or a caption too long.
     """
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     wanted = {sample_id: _checked(dataset, kind, value) for sample_id, value in values.items()}
     current = {sample.id: sample for sample in _samples(session, dataset_id, list(wanted))}
     missing = wanted.keys() - current.keys()
@@ -78,7 +79,7 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
     made = session.get(Edit, edit_id)
     if made is None:
         raise NotFoundError(f"There is no edit {edit_id}.")
-    dataset = visible(session, user_id, Dataset, made.dataset_id)
+    dataset = changeable(session, user_id, Dataset, made.dataset_id)
     if made.undone:
         raise InputError("This change has been undone already.")
     if made.kind == KIND:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from vecaf.errors import InputError
-from vecaf.store.gate import visible
+from vecaf.store.gate import changeable, readable, visible
 from vecaf.store.models import ENDED, TRAIN, Base, Dataset, Import, Run, Sample, Subset, Task
 
 _AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold
@@ -49,9 +49,9 @@ def add_dataset(session: Session, dataset: Dataset, samples: Sequence[Mapping[st
 
 
 def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
-    """The user's datasets, newest first, each with its images counted by split."""
+    """The datasets that the user can see, newest first, each with its images counted by split."""
     datasets = session.scalars(
-        sa.select(Dataset).where(Dataset.owner_id == user_id).order_by(Dataset.id.desc())
+        sa.select(Dataset).where(readable(Dataset, user_id)).order_by(Dataset.id.desc())
     ).all()
     counted = session.execute(
         sa.select(Sample.dataset_id, Sample.split, sa.func.count().label("size"))
@@ -76,8 +76,8 @@ def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
 
 
 def dataset_versions(session: Session, user_id: int) -> list[tuple[int, int]]:
-    """(id, revision) of the user's datasets, newest first: what shows one may be kept by these."""
-    query = sa.select(Dataset.id, Dataset.revision).where(Dataset.owner_id == user_id)
+    """(id, revision) of the datasets that the user can see, newest first; views are kept by it."""
+    query = sa.select(Dataset.id, Dataset.revision).where(readable(Dataset, user_id))
     return [(row.id, row.revision) for row in session.execute(query.order_by(Dataset.id.desc()))]
 
 
@@ -117,8 +117,8 @@ class Belongings:
 
 
 def belongings(session: Session, user_id: int, dataset_id: int) -> Belongings:
-    """What would go with the dataset. Raises NotFoundError."""
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    """What would go with the dataset. Raises NotFoundError, NotAllowedError."""
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     mine = sa.select(Sample.sha256, Sample.extension).where(Sample.dataset_id == dataset_id)
     other = aliased(Sample)
     elsewhere = sa.exists().where(other.sha256 == Sample.sha256, other.dataset_id != dataset_id)
@@ -164,7 +164,9 @@ def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity
     for kind in (Run, Task):
         query = sa.select(kind).where(kind.dataset_id == dataset_id, kind.state.not_in(ENDED))
         found += session.scalars(query.order_by(kind.id))
-    importing = sa.select(Import).where(Import.owner_id == user_id, Import.name == dataset.name)
+    importing = sa.select(Import).where(
+        Import.owner_id == dataset.owner_id, Import.name == dataset.name
+    )
     found += session.scalars(importing.where(Import.state.not_in(ENDED)))
     return [
         Activity(
@@ -178,10 +180,10 @@ def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity
 def delete_rows(session: Session, user_id: int, dataset_id: int) -> None:
     """Delete a dataset and all rows that belong to it.
 
-    Raises InputError while a run, task or import on it is under way, NotFoundError.
+    Raises InputError while something on it is under way, NotFoundError, NotAllowedError.
     """
     busy = activities(session, user_id, dataset_id)
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
         more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
         raise InputError(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.store.datasets import in_pool
-from vecaf.store.gate import visible
+from vecaf.store.gate import readable, visible
 from vecaf.store.models import (
     TRAIN,
     Dataset,
@@ -53,7 +53,7 @@ def dataset_keys(session: Session, user_id: int) -> list[tuple[int, str, datetim
     """(id, content hash, creation) of the user's datasets, newest first: what a card depends on."""
     rows = session.execute(
         sa.select(Dataset.id, Dataset.content_hash, Dataset.created_at)
-        .where(Dataset.owner_id == user_id)
+        .where(readable(Dataset, user_id))
         .order_by(Dataset.id.desc())
     )
     return [(row.id, row.content_hash, row.created_at) for row in rows]
@@ -61,7 +61,7 @@ def dataset_keys(session: Session, user_id: int) -> list[tuple[int, str, datetim
 
 def dataset_choices(session: Session, user_id: int) -> list[tuple[int, str]]:
     """(id, name) of the user's datasets, newest first."""
-    query = sa.select(Dataset.id, Dataset.name).where(Dataset.owner_id == user_id)
+    query = sa.select(Dataset.id, Dataset.name).where(readable(Dataset, user_id))
     return [(row.id, row.name) for row in session.execute(query.order_by(Dataset.id.desc()))]
 
 
@@ -166,7 +166,7 @@ def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[i
     query = (
         sa.select(Round.run_id, Round.test_accuracy)
         .join(Run, Run.id == Round.run_id)
-        .where(Run.owner_id == user_id, Round.run_id.in_(run_ids))
+        .where(readable(Run, user_id), Round.run_id.in_(run_ids))
         .where(Round.test_accuracy.is_not(None))
         .order_by(Round.number)
     )

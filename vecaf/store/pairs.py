@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.gate import readable, visible
 from vecaf.store.models import Dataset, Run
 
 WORDS = "target_words"
@@ -31,7 +31,7 @@ def pairs_of(session: Session, user_id: int, dataset_id: int) -> list[Pair]:
     """
     visible(session, user_id, Dataset, dataset_id)
     runs = session.scalars(
-        sa.select(Run).where(Run.dataset_id == dataset_id, Run.owner_id == user_id).order_by(Run.id)
+        sa.select(Run).where(Run.dataset_id == dataset_id).order_by(Run.id)
     ).all()
     plain: dict[str, Run] = {}
     pairs = []
@@ -57,7 +57,7 @@ def kin_of(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, s
     known = set(visible(session, user_id, Dataset, dataset_id).classes)
     others = session.scalars(
         sa.select(Dataset)
-        .where(Dataset.owner_id == user_id, Dataset.id != dataset_id)
+        .where(readable(Dataset, user_id), Dataset.id != dataset_id)
         .order_by(Dataset.id.desc())
     )
     return [(one.id, one.name) for one in others if one.classes and known.issuperset(one.classes)]

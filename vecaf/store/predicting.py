@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.gate import readable, visible
 from vecaf.store.models import FINISHED, TEST, Dataset, Run, Sample
 from vecaf.store.runs import RunSummary, run_summary
 
@@ -16,14 +16,14 @@ LISTED = 100  # finished runs that are offered
 
 def finished_runs(session: Session, user_id: int) -> list[RunSummary]:
     """The user's last finished runs, newest first."""
-    query = sa.select(Run.id).where(Run.owner_id == user_id, Run.state == FINISHED)
+    query = sa.select(Run.id).where(readable(Run, user_id), Run.state == FINISHED)
     ids = session.scalars(query.order_by(Run.id.desc()).limit(LISTED)).all()
     return [run_summary(session, user_id, run_id) for run_id in ids]
 
 
 def newest_finished(session: Session, user_id: int, dataset_id: int | None) -> int | None:
     """The user's newest finished run, of the dataset if it has one; None where there is none."""
-    query = sa.select(Run.id).where(Run.owner_id == user_id, Run.state == FINISHED)
+    query = sa.select(Run.id).where(readable(Run, user_id), Run.state == FINISHED)
     newest = query.order_by((Run.dataset_id == dataset_id).desc(), Run.id.desc()).limit(1)
     return session.scalar(newest)
 

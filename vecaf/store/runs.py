@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.gate import readable, visible
 from vecaf.store.models import (
     Dataset,
     Event,
@@ -28,6 +28,7 @@ class RunSummary:
     id: int
     name: str
     dataset: str
+    dataset_id: int
     strategy: str
     seed: int
     state: str
@@ -48,8 +49,8 @@ class RunSummary:
 def list_runs(
     session: Session, user_id: int, *, limit: int = 100, before_id: int | None = None
 ) -> list[RunSummary]:
-    """The user's runs, newest first; page on with `before_id` = the last id of the page."""
-    query = _summaries().where(Run.owner_id == user_id).order_by(Run.id.desc()).limit(limit)
+    """The runs that the user can see, newest first; page on with `before_id` = the last id."""
+    query = _summaries().where(readable(Run, user_id)).order_by(Run.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Run.id < before_id)
     return [_summary(row) for row in session.execute(query)]
@@ -111,7 +112,7 @@ def milestones(
             Round.test_accuracy,
         )
         .join(Run, Run.id == Round.run_id)
-        .where(Run.owner_id == user_id, Round.run_id.in_(run_ids))
+        .where(readable(Run, user_id), Round.run_id.in_(run_ids))
         .order_by(Round.number)
     )  # fmt: skip
     found: dict[int, list[Milestone]] = {run_id: [] for run_id in run_ids}
@@ -121,9 +122,9 @@ def milestones(
 
 
 def runs_on(session: Session, user_id: int, dataset_id: int) -> Sequence[Run]:
-    """The user's runs on a dataset, newest first. Raises NotFoundError."""
+    """The runs on a dataset, newest first. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    query = sa.select(Run).where(Run.dataset_id == dataset_id, Run.owner_id == user_id)
+    query = sa.select(Run).where(Run.dataset_id == dataset_id)
     return session.scalars(query.order_by(Run.id.desc())).all()
 
 
@@ -181,6 +182,7 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None]) -> RunSumma
         id=run.id,
         name=run.name,
         dataset=dataset,
+        dataset_id=run.dataset_id,
         strategy=str(run.config.get("strategy", "")),
         seed=run.seed,
         state=run.state,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store.datasets import in_pool
-from vecaf.store.gate import visible
+from vecaf.store.gate import changeable, visible
 from vecaf.store.models import SUBSET_KINDS, Dataset, Sample, Subset, SubsetSample
 
 
@@ -50,7 +50,7 @@ def add_subset(
     Raises InputError for a name that is blank or taken or for no images, NotFoundError for
     images that are not the dataset's.
     """
-    dataset = visible(session, user_id, Dataset, dataset_id)
+    dataset = changeable(session, user_id, Dataset, dataset_id)
     name = " ".join(name.split())[:200]
     if kind not in SUBSET_KINDS:
         raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
@@ -164,4 +164,4 @@ def subset_samples(
 
 def delete_subset(session: Session, user_id: int, subset_id: int) -> None:
     """Forget a subset; its images and their labels stay. Raises NotFoundError."""
-    session.delete(visible(session, user_id, Subset, subset_id))
+    session.delete(changeable(session, user_id, Subset, subset_id))

@@ -1,0 +1,88 @@
+"""Logging in and out. A login is a random token that the browser keeps; here is only its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from vecaf.accounts.passwords import hash_password, outdated, verify
+from vecaf.accounts.throttle import FORGOTTEN, count_try, take_back
+from vecaf.errors import NotLoggedInError
+from vecaf.store import Login, LoginFailure, Store, User
+from vecaf.store.models import now
+
+SEEN_EVERY = timedelta(minutes=1)  # how exactly `Login.seen_at` is kept: each time is a write
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is logged in."""
+
+    id: int
+    name: str
+
+
+def log_in(store: Store, name: str, password: str, address: str) -> str:
+    """The token of a new login. Raises NotLoggedInError for a wrong name or password (which of the
+    two is not said), TooManyTriesError where there were too many of them."""
+    name = name.strip()
+    with store.write() as session:
+        count_try(session, name, address)
+        user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))
+        kept = None if user is None else user.password_hash
+    if not verify(kept, password) or user is None or kept is None:
+        raise NotLoggedInError("The name or the password is wrong.")
+    token = secrets.token_urlsafe(32)
+    with store.write() as session:
+        take_back(session, name, address)
+        _forget_old(store, session)
+        if outdated(kept):
+            session.get_one(User, user.id).password_hash = hash_password(password)
+        session.add(Login(token_hash=_digest(token), user_id=user.id))
+    return token
+
+
+def person_of(store: Store, token: str) -> Person | None:
+    """Whose login this is; None for one that has expired, was ended or never was."""
+    moment, settings = now(), store.settings
+    with store.read() as session:
+        row = session.execute(
+            sa.select(User.id, User.name, Login.seen_at)
+            .join(User, User.id == Login.user_id)
+            .where(
+                Login.token_hash == _digest(token),
+                Login.seen_at > moment - timedelta(hours=settings.login_idle_hours),
+                Login.created_at > moment - timedelta(hours=settings.login_hours),
+                User.removed_at.is_(None),
+            )
+        ).one_or_none()
+    if row is None:
+        return None
+    if moment - row.seen_at > SEEN_EVERY:
+        with store.write() as session:
+            login = sa.update(Login).where(Login.token_hash == _digest(token))
+            session.execute(login.values(seen_at=moment))
+    return Person(row.id, row.name)
+
+
+def log_out(store: Store, token: str) -> None:
+    """End a login; its token is worth nothing from now on."""
+    with store.write() as session:
+        session.execute(sa.delete(Login).where(Login.token_hash == _digest(token)))
+
+
+def _forget_old(store: Store, session: sa.orm.Session) -> None:
+    moment, settings = now(), store.settings
+    idle = Login.seen_at < moment - timedelta(hours=settings.login_idle_hours)
+    old = Login.created_at < moment - timedelta(hours=settings.login_hours)
+    session.execute(sa.delete(Login).where(sa.or_(idle, old)))
+    session.execute(sa.delete(LoginFailure).where(LoginFailure.last_at < moment - FORGOTTEN))
+
+
+def _digest(token: str) -> str:
+    # A random token of 256 bits needs no slow hash: nobody can try them all.
+    return hashlib.sha256(token.encode()).hexdigest()
