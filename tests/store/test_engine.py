@@ -1,4 +1,4 @@
-"""The database opens, upgrades, refuses what it can't read, and locks as it says."""
+"""The database opens, agrees with the models, and locks as it says."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
-from vecaf.errors import InputError, VecafError
+from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
-from vecaf.store.migrate import MIGRATIONS
 from vecaf.store.models import Base
 from vecaf.store.sqlite import JOURNAL, VERSION, library, wal_is_safe
 
@@ -45,35 +42,6 @@ def test_migrations_give_exactly_the_tables_of_the_models(settings: Settings) ->
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_a_database_of_the_first_version_keeps_its_rows(settings: Settings) -> None:
-    settings.home.mkdir()
-    old = library.connect(database(settings))
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    engine = sa.create_engine(settings.database_url)
-    with engine.connect() as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    moment = "2026-11-24 12:00:00.000000"
-    old.execute("INSERT INTO user (id, name, created_at) VALUES (1, 'local owner', ?)", [moment])
-    old.execute(
-        "INSERT INTO dataset (id, owner_id, name, classes, content_hash, source, report, "
-        "created_at) VALUES (1, 1, 'pets', '[\"cat\"]', '', '', '{}', ?)",
-        [moment],
-    )
-    old.execute(
-        "INSERT INTO sample (id, dataset_id, file_name, sha256, extension, width, height, split, "
-        "label) VALUES (5, 1, 'a.png', '', '.png', 8, 8, 'train', 0)"
-    )
-    old.commit()
-    old.close()
-
-    with Store.open(settings).read() as session:
-        assert session.get_one(Dataset, 1).revision == 0
-        sample = session.get_one(Sample, 5)
-        assert (sample.label, sample.excluded) == (0, False)
-
-
 def test_opening_again_keeps_everything(settings: Settings) -> None:
     add(Store.open(settings), "kept")
     with Store.open(settings).read() as session:
@@ -92,30 +60,6 @@ def test_processes_that_start_at_once_agree(settings: Settings) -> None:
     for thread in threads:
         thread.join()
     assert owners == [owners[0]] * 4
-
-
-def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
-    Store.open(settings).close()
-    with library.connect(database(settings)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    before = database(settings).read_bytes()
-    with pytest.raises(VecafError, match=r"schema 9999, which is newer.*Update VeCAF Studio"):
-        Store.open(settings)
-    assert database(settings).read_bytes() == before
-
-
-@pytest.mark.parametrize("damage", ["all", "middle"])
-def test_a_corrupt_database_is_said_to_be_so_and_untouched(settings: Settings, damage: str) -> None:
-    Store.open(settings).close()
-    path = database(settings)
-    content = path.read_bytes()
-    spoiled = b"no database at all " * 100
-    if damage == "middle":  # a header that holds, a schema that doesn't
-        spoiled = content[:100] + b"\xff" * 4000 + content[4100:]
-    path.write_bytes(spoiled)
-    with pytest.raises(VecafError, match="the file is damaged"):
-        Store.open(settings)
-    assert path.read_bytes() == spoiled
 
 
 @pytest.mark.parametrize(
@@ -212,14 +156,6 @@ def test_samples_go_with_their_dataset(settings: Settings) -> None:
         session.flush()
         session.execute(sa.delete(Dataset).where(Dataset.id == dataset.id))
         assert session.scalar(sa.select(Sample.id)) is None
-
-
-def test_an_unknown_database_url(settings: Settings, tmp_path: Path) -> None:
-    elsewhere = Settings.from_environment(
-        {"VECAF_HOME": str(tmp_path), "DATABASE_URL": "sqlite:////nowhere/at/all/studio.db"}
-    )
-    with pytest.raises(VecafError, match="can't be opened"):
-        Store.open(elsewhere)
 
 
 def test_bad_settings_are_refused() -> None:

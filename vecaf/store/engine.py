@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
+from vecaf.store.copies import damaged
 from vecaf.store.models import User
 from vecaf.store.sqlite import settle_journal, sqlite_engine
 
@@ -84,9 +85,5 @@ def _engine(url: str) -> sa.Engine:
 def _cannot_open(url: str, error: Exception) -> str:
     shown = sa.make_url(url).render_as_string(hide_password=True)
     if "malformed" in str(error) or "not a database" in str(error):
-        path = Path(sa.make_url(url).database or "")
-        return (
-            f"{path} is not a readable database: the file is damaged. It was left untouched; "
-            "restore it from a backup, or move it away to start afresh."
-        )
+        return damaged(Path(sa.make_url(url).database or ""))
     return f"The database {shown} can't be opened: {getattr(error, 'orig', error)}."

@@ -1,0 +1,213 @@
+"""Old databases migrate and a copy is kept; newer and damaged ones are refused, byte for byte."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from vecaf.errors import UnavailableError, VecafError
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Sample, Store, copies, migrate
+from vecaf.store.copies import KEPT, kept_copies
+from vecaf.store.models import Base
+from vecaf.store.sqlite import library, sqlite_engine
+
+MOMENT = "2026-11-24 12:00:00.000000"
+# One row of every table of schema 0002: each must be there after every later migration.
+ROWS = f"""
+INSERT INTO user VALUES (1, 'local owner', '{MOMENT}');
+INSERT INTO dataset (id, owner_id, name, classes, content_hash, source, report, revision,
+    created_at) VALUES (1, 1, 'pets', '["cat"]', '', '', '{{}}', 3, '{MOMENT}');
+INSERT INTO sample (id, dataset_id, file_name, sha256, extension, width, height, split, label,
+    excluded) VALUES (5, 1, 'a.png', '', '.png', 8, 8, 'train', 0, 0);
+INSERT INTO edit VALUES (1, 1, 1, 'label', 1, 0, '{MOMENT}');
+INSERT INTO class_change VALUES (1, 0, 'cat', NULL);
+INSERT INTO annotation (sample_id, user_id, edit_id, kind, value, created_at)
+    VALUES (5, 1, 1, 'label', 'cat', '{MOMENT}');
+INSERT INTO subset VALUES (1, 1, 1, 'chosen', 'subset', '{{}}', '{MOMENT}');
+INSERT INTO subset_sample VALUES (1, 0, 5, '{{}}');
+INSERT INTO task (owner_id, dataset_id, kind, params, state, stage, done, total, result,
+    cancel_requested, submission, attempt, created_at)
+    VALUES (1, 1, 'map', '{{}}', 'finished', '', 0, 0, '{{}}', 0, 1, 1, '{MOMENT}');
+INSERT INTO import (owner_id, name, source, state, stage, done, total, cancel_requested,
+    submission, attempt, created_at)
+    VALUES (1, 'pets', 'x', 'finished', '', 0, 0, 0, 1, 1, '{MOMENT}');
+INSERT INTO embedding_set VALUES (1, 'f', 'm', 8, '{{}}', '{MOMENT}');
+INSERT INTO run (id, owner_id, dataset_id, name, config, seed, state, stage, done, total,
+    submission, attempt, cancel_requested, created_at)
+    VALUES (7, 1, 1, 'r', '{{}}', 0, 'finished', '', 0, 0, 1, 1, 0, '{MOMENT}');
+INSERT INTO round VALUES (7, 1, 1, 1, 0.5, 0.5, '{{}}', 1.0, '{MOMENT}');
+INSERT INTO selection VALUES (7, 1, 0, 5, '{{}}');
+INSERT INTO metric (run_id, round, step, name, value) VALUES (7, 1, 1, 'train_loss', 1.0);
+INSERT INTO event (run_id, level, message, created_at) VALUES (7, 'info', 'x', '{MOMENT}');
+INSERT INTO artifact (run_id, kind, path, sha256, bytes, created_at)
+    VALUES (7, 'model', 'p', '', 1, '{MOMENT}');
+INSERT INTO worker VALUES ('w', 1, 'h', '{MOMENT}', '{MOMENT}');
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Settings.from_environment({"VECAF_HOME": str(home)})
+
+
+def database(settings: Settings) -> Path:
+    return settings.home / "studio.db"
+
+
+def make_old(settings: Settings, revision: str, script: str = "") -> dict[str, int]:
+    """A database of an earlier schema with the rows of `script`; how many rows each table has."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    engine = sqlite_engine(settings.database_url)
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    with closing(library.connect(database(settings))) as connection:
+        connection.executescript(script)
+        return counts(connection)
+
+
+def contents(connection: library.Connection) -> dict[str, list[tuple[object, ...]]]:  # type: ignore[name-defined]
+    """Every table's rows."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    names = [name for (name,) in connection.execute(query)]
+    return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
+
+
+def counts(connection: library.Connection) -> dict[str, int]:  # type: ignore[name-defined]
+    return {name: len(rows) for name, rows in contents(connection).items()}
+
+
+def test_every_row_of_an_old_database_is_kept_and_so_is_a_copy(settings: Settings) -> None:
+    before = make_old(settings, "0002", ROWS)
+    assert set(before.values()) == {1}, before
+    Store.open(settings).close()
+    with closing(library.connect(database(settings))) as connection:
+        after = counts(connection)
+        assert {name: after[name] for name in before} == before
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert set(after) - {"alembic_version"} == set(Base.metadata.tables)
+    (copy,) = kept_copies(database(settings))
+    assert copy.name.startswith("studio-0002-")
+    with closing(library.connect(copy)) as connection:
+        assert counts(connection) == before
+    Store.open(settings).close()  # nothing to migrate: no other copy
+    assert kept_copies(database(settings)) == [copy]
+
+
+def test_a_database_of_the_first_version_gets_what_is_new(settings: Settings) -> None:
+    script = ROWS[: ROWS.index("INSERT INTO edit")].replace(", revision", "").replace(", 3,", ",")
+    make_old(settings, "0001", script.replace(",\n    excluded", "").replace("0, 0)", "0)"))
+    with Store.open(settings).read() as session:
+        assert session.get_one(Dataset, 1).revision == 0
+        sample = session.get_one(Sample, 5)
+        assert (sample.label, sample.excluded) == (0, False)
+
+
+def test_the_newest_few_copies_are_kept(settings: Settings) -> None:
+    for day in range(1, 6):
+        database(settings).with_name(f"studio-0001-2026110{day}T120000.db").touch()
+    others = ["studio-old.db", "notes.txt"]
+    for name in others:
+        (settings.home / name).touch()
+    make_old(settings, "0001")
+    Store.open(settings).close()
+    found = [path.name for path in kept_copies(database(settings))]
+    assert len(found) == KEPT
+    assert found[:-1] == ["studio-0001-20261104T120000.db", "studio-0001-20261105T120000.db"]
+    assert all((settings.home / name).exists() for name in others)
+
+
+BAD = """
+from alembic import op
+revision, down_revision = "9000", "{head}"
+def upgrade():
+    op.create_table("half", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("DELETE FROM sample")
+    raise ZeroDivisionError
+"""
+
+
+def test_a_migration_that_breaks_changes_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_old(settings, "0002", ROWS)
+    Store.open(settings).close()
+    scripts = tmp_path / "migrations"
+    shutil.copytree(migrate.MIGRATIONS, scripts)
+    with closing(library.connect(database(settings))) as connection:
+        (head,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        before = contents(connection)
+    (scripts / "versions" / "9000_bad.py").write_text(BAD.format(head=head))
+    monkeypatch.setattr(migrate, "MIGRATIONS", scripts)
+    with pytest.raises(ZeroDivisionError):
+        Store.open(settings)
+    for path in (database(settings), kept_copies(database(settings))[-1]):
+        with closing(library.connect(path)) as connection:
+            assert contents(connection) == before
+
+
+def test_without_room_for_a_copy_nothing_is_migrated(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_old(settings, "0002", ROWS)
+    before = database(settings).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(copies, "check_sound", full)
+    with pytest.raises(UnavailableError, match="is full"):
+        Store.open(settings)
+    assert database(settings).read_bytes() == before
+    assert [path.name for path in settings.home.iterdir()] == ["studio.db"]
+
+
+def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
+    Store.open(settings).close()
+    with closing(library.connect(database(settings))) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+    before = database(settings).read_bytes()
+    with pytest.raises(VecafError, match=r"schema 9999, which is newer.*Update VeCAF Studio"):
+        Store.open(settings)
+    assert database(settings).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["all", "schema", "a row of an old one"])
+def test_a_corrupt_database_is_said_to_be_so_and_untouched(settings: Settings, damage: str) -> None:
+    make_old(settings, "0002", ROWS)
+    if damage != "a row of an old one":
+        Store.open(settings).close()
+    path = database(settings)
+    content = path.read_bytes()
+    spoiled = b"no database at all " * 100
+    if damage == "schema":  # a header that holds, a schema that doesn't
+        spoiled = content[:100] + b"\xff" * 4000 + content[4100:]
+    elif damage == "a row of an old one":  # seen only because it is looked for before migrating
+        page = content.rindex(b"train_loss") // 4096 * 4096
+        spoiled = content[: page + 8] + b"\xff" * 200 + content[page + 208 :]
+    path.write_bytes(spoiled)
+    with pytest.raises(VecafError, match="the file is damaged"):
+        Store.open(settings)
+    assert path.read_bytes() == spoiled
+    assert not [one for one in path.parent.iterdir() if one.suffix == ".tmp"]
+
+
+def test_a_database_out_of_reach_is_said_to_be_so(tmp_path: Path) -> None:
+    elsewhere = Settings.from_environment(
+        {"VECAF_HOME": str(tmp_path), "DATABASE_URL": "sqlite:////nowhere/at/all/studio.db"}
+    )
+    with pytest.raises(VecafError, match="can't be opened"):
+        Store.open(elsewhere)

@@ -1,0 +1,79 @@
+"""Copies of the SQLite file: taken while others read and write, whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from vecaf.errors import UnavailableError, VecafError
+from vecaf.files import disk_full_message, replacing
+from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
+
+KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
+
+
+def file_of(url: str) -> Path | None:
+    """The SQLite file that a database URL names; None for another database."""
+    parsed = sa.make_url(url)
+    return Path(parsed.database) if parsed.drivername == "sqlite" and parsed.database else None
+
+
+def copy_database(source: Path, to: Path) -> None:
+    """Copy the database as it stands after its last commit, by SQLite's online backup.
+
+    Writers are not held up with the write-ahead log. Raises VecafError for a file that is damaged,
+    UnavailableError when the disk is full; then `to` is as it was.
+    """
+    with replacing(to) as temporary:
+        try:
+            with (
+                closing(library.connect(source, timeout=BUSY_TIMEOUT_MS / 1000)) as database,
+                closing(library.connect(temporary)) as copy,
+            ):
+                database.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+                check_sound(copy, source)
+        except library.DatabaseError as error:
+            if "full" in str(error):
+                raise UnavailableError(disk_full_message(to.parent)) from error
+            raise VecafError(f"{source} can't be copied: {error}.") from error
+
+
+def check_sound(connection: library.Connection, path: Path) -> None:  # type: ignore[name-defined]
+    """Raise VecafError where SQLite finds the database damaged."""
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise VecafError(damaged(path))
+
+
+def damaged(path: Path) -> str:
+    """The sentence for a database file that can't be trusted, one wording everywhere."""
+    return (
+        f"{path} is not a readable database: the file is damaged. It was left untouched; "
+        "restore it from a backup, or move it away to start afresh."
+    )
+
+
+def keep_before_migration(source: Path, schema: str, moment: datetime) -> Path:
+    """Copy the database beside itself before its schema changes: `studio-0002-20261124T120000.db`.
+
+    The newest few such copies are kept. Raises as `copy_database`.
+    """
+    stamp = moment.strftime("%Y%m%dT%H%M%S")
+    copy = source.with_name(f"{source.stem}-{schema}-{stamp}{source.suffix}")
+    copy_database(source, copy)
+    for old in kept_copies(source)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return copy
+
+
+def kept_copies(source: Path) -> list[Path]:
+    """The copies from before migrations, oldest first."""
+    name = re.compile(rf"{re.escape(source.stem)}-\w+-(\d{{8}}T\d{{6}}){re.escape(source.suffix)}")
+    found = [(match[1], path) for path in source.parent.iterdir()
+             if (match := name.fullmatch(path.name))]  # fmt: skip
+    return [path for _, path in sorted(found)]
