@@ -1,8 +1,9 @@
 """Do target words help? `python -m benchmarks.shift [--seeds 3]`
 
 Trains a head on one dataset and tests it on another of the same classes: without words, with the
-target words, along a random direction of equal length, and with wrong words; beside them the VLM's
-zero-shot answer to sentences with the target words. Mean accuracy over the seeds, and the
+target words, along a random direction of equal length, with wrong words, and with augmented images
+(AugMix, RandAugment) in place of words; beside them the VLM's zero-shot answer to sentences with
+the target words. Mean accuracy over the seeds, and the
 difference from no words, paired by seed, with its 95% t-interval. By default on the demo, colour →
 line drawing; other datasets by path:
 
@@ -15,13 +16,17 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from benchmarks.changed import AUGMENTATIONS, augmentation, embedded
 from vecaf.augmentation.shift import Clean, Shift, control, sentences
+from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset, import_demo
 from vecaf.datasets.pool import Samples, load_samples
@@ -30,6 +35,7 @@ from vecaf.encoders import load_vlm
 from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.comparison import interval
 from vecaf.finetuning.learner import HeadLearner
+from vecaf.finetuning.model import centred_rows
 from vecaf.finetuning.report import Report
 from vecaf.plan import Plan
 from vecaf.preparation import embed_samples, prepare, pvm_for
@@ -39,6 +45,7 @@ from vecaf.store import TEST, Store, dataset_named
 
 DEMO_WORDS, WRONG = "a black and white line drawing of", "in thick fog"
 SOURCE, TARGET = "source", "target"
+PLAIN, WORDED = "no words", "target words, as a run does"
 
 Floats = NDArray[np.float32]
 
@@ -51,70 +58,89 @@ class Place:
     labels: NDArray[np.int64]
 
 
-def accuracies(
-    config: RunConfig, words: str, wrong: str, source: Samples, target: Place, settings: Settings
-) -> dict[str, tuple[float, float, float]]:
-    """One seed: β, and accuracy on the source's test split and on the target, by variant."""
-    with tempfile.TemporaryDirectory() as folder:
+@dataclass(frozen=True)
+class Start:
+    """One seed's picks of a source, from which heads are trained in several ways."""
+
+    config: RunConfig
+    plan: Plan
+    learner: HeadLearner
+    words: Words
+    picked: NDArray[np.int64]
+    folder: str
+
+    @classmethod
+    def of(cls, config: RunConfig, source: Samples, settings: Settings, folder: str) -> Start:
+        """Select once; `folder` is for what training keeps meanwhile."""
         recorder = MemoryRecorder()
-        asked = replace(config, target_words=words)
-        learner, spoken = prepare(asked, source, recorder, Path(folder), settings)
+        asked = replace(config, target_words=DEMO_WORDS)  # so that there are words at all
+        learner, words = prepare(asked, source, recorder, Path(folder), settings)
         plan = Plan.of(asked, source)
         nothing = plan.picked(recorder, upto=0)
         view = learner.look(plan.pool)
-        seen = spoken.pull(view.features, plan.pool, plan.visible_labels(nothing))
+        seen = words.pull(view.features, plan.pool, plan.visible_labels(nothing))
         recorder.record_picks(1, plan.select(view, seen, nothing, 1))
-        picked = plan.picked(recorder, upto=1)
-        base, places = learner.pretrained(plan.pool), plan.places(picked)
-        pulled = spoken.pull(base, plan.pool, plan.visible_labels(picked))[places]
+        return cls(config, plan, learner, words, plan.picked(recorder, upto=1), folder)
+
+    def accuracies(
+        self, words: str, wrong: str, targets: Mapping[str, Place]
+    ) -> dict[str, tuple[float, dict[str, float]]]:
+        """By variant: β, and accuracy on the source's test split (SOURCE) and on each target."""
+        plan, source, learner = self.plan, self.plan.samples, self.learner
+        base, places = learner.pretrained(plan.pool), plan.places(self.picked)
+        pulled = self.words.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
         clean = Clean(
-            base[places], source.labels[picked],
+            base[places], source.labels[self.picked],
             learner.pretrained(plan.val), source.labels[plan.val],
         )  # fmt: skip
-        found = spoken.shift(base, plan.pool, clean)
-        spoken.target = wrong
-        others = spoken.shift(base, plan.pool, clean)
+        self.words.target = words
+        found = self.words.shift(base, plan.pool, clean)
+        self.words.target = wrong
+        others = self.words.shift(base, plan.pool, clean)
         variants: dict[str, Shift] = {
-            "no words": replace(found, strength=0.0),
-            "target words, as a run does": found,
+            PLAIN: replace(found, strength=0.0),
+            WORDED: found,
             # As far as the words would go: β = 1 where a run would not go at all.
-            "random directions, same lengths": control(found, config.seed),
+            "random directions, same lengths": control(found, self.config.seed),
             "wrong words, as a run does": others,
         }
         if not found.strength:
             variants["target words, forced to β = 1"] = replace(found, strength=1.0)
         rows = {}
         for name, shift in variants.items():
-            moved = [shift.move(base[places], config.seed)] if shift.strength else []
+            moved = [shift.move(base[places], self.config.seed)] if shift.strength else []
             extra = np.concatenate([pulled, *moved])
-            rows[name] = (shift.strength, *_train(learner, plan, picked, extra, target, folder))
+            rows[name] = (shift.strength, self._trained(extra, targets))
         return rows
 
+    def augmented(self, name: str, targets: Mapping[str, Place]) -> dict[str, float]:
+        """The same accuracies with augmented images (changed.AUGMENTATIONS) in place of words."""
+        plan = self.plan
+        base, places = self.learner.pretrained(plan.pool), plan.places(self.picked)
+        pulled = self.words.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
+        paths = [plan.samples.paths[row] for row in self.picked]
+        changed = embedded(self.learner.pvm, paths, augmentation(name, self.config.seed))
+        rows = centred_rows(torch.from_numpy(changed), self.learner.mean).numpy()
+        return self._trained(np.concatenate([pulled, rows]), targets)
 
-def _train(
-    learner: HeadLearner,
-    plan: Plan,
-    picked: NDArray[np.int64],
-    extra: Floats,
-    target: Place,
-    folder: str,
-) -> tuple[float, float]:
-    """Accuracy on the source's test split and on the target of a head trained anew."""
-    import torch
-
-    with tempfile.TemporaryDirectory(dir=folder) as apart:
-        learner.folder = Path(apart)  # label-free: every training starts from a new head
-        quiet = Report(
-            start=lambda step: None, values=lambda step, values: None,
-            epoch=lambda done, total: None, should_stop=lambda: False, flush=lambda: None,
-        )  # fmt: skip
-        learner.learn(1, picked, extra, plan.val, quiet)
-    assert learner.head is not None
-    own = learner.logits(plan.test).argmax(axis=1) == plan.samples.labels[plan.test]
-    with torch.inference_mode():
-        logits = learner.head(learner.head.centre(torch.from_numpy(target.features)))
-    there = logits.numpy().argmax(axis=1) == target.labels
-    return float(own.mean()), float(there.mean())
+    def _trained(self, extra: Floats, targets: Mapping[str, Place]) -> dict[str, float]:
+        """What a head trained anew, on the picks and `extra`, gets right."""
+        learner, plan = self.learner, self.plan
+        with tempfile.TemporaryDirectory(dir=self.folder) as apart:
+            learner.folder = Path(apart)  # label-free: every training starts from a new head
+            quiet = Report(
+                start=lambda step: None, values=lambda step, values: None,
+                epoch=lambda done, total: None, should_stop=lambda: False, flush=lambda: None,
+            )  # fmt: skip
+            learner.learn(1, self.picked, extra, plan.val, quiet)
+        assert learner.head is not None
+        own = learner.logits(plan.test).argmax(axis=1) == plan.samples.labels[plan.test]
+        right = {SOURCE: float(own.mean())}
+        for name, place in targets.items():
+            with torch.inference_mode():
+                logits = learner.head(learner.head.centre(torch.from_numpy(place.features)))
+            right[name] = float((logits.numpy().argmax(axis=1) == place.labels).mean())
+        return right
 
 
 def zero_shot(config: RunConfig, words: str, source: Samples, target: Place, home: Path) -> float:
@@ -168,8 +194,12 @@ def main() -> None:
         results = []
         for seed in range(given.seeds):
             print(f"seed {seed} …", file=sys.stderr)
-            run = replace(config, seed=seed)
-            results.append(accuracies(run, given.words, given.wrong, source, target, settings))
+            with tempfile.TemporaryDirectory() as folder:
+                start = Start.of(replace(config, seed=seed), source, settings, folder)
+                found = start.accuracies(given.words, given.wrong, {TARGET: target})
+                for name in AUGMENTATIONS:
+                    found[name] = (0.0, start.augmented(name, {TARGET: target}))
+                results.append(found)
         asked = zero_shot(config, given.words, source, target, home)
     _show(results)
     print(f"| VLM zero-shot, “{given.words}” | – | – | {100 * asked:.1f} | – | – |")
@@ -180,17 +210,19 @@ def main() -> None:
     )
 
 
-def _show(results: list[dict[str, tuple[float, float, float]]]) -> None:
+def _show(results: list[dict[str, tuple[float, dict[str, float]]]]) -> None:
     """The table of all variants that every seed has."""
     print("| variant | β by seed | source | target | source − no words | target − no words |")
     print("|---|---|---|---|---|---|")
     for name in [name for name in results[0] if all(name in one for one in results)]:
-        values = 100 * np.array([one[name][1:] for one in results])
-        plain = 100 * np.array([one["no words"][1:] for one in results])
+        values, plain = (
+            100 * np.array([[one[which][1][side] for side in (SOURCE, TARGET)] for one in results])
+            for which in (name, PLAIN)
+        )
         betas = ", ".join(f"{one[name][0]:g}" for one in results)
         gaps = " | ".join(_gap((values - plain)[:, side].tolist()) for side in (0, 1))
         means = " | ".join(f"{mean:.1f}" for mean in values.mean(axis=0))
-        print(f"| {name} | {betas} | {means} | {gaps if name != 'no words' else '– | –'} |")
+        print(f"| {name} | {betas} | {means} | {gaps if name != PLAIN else '– | –'} |")
 
 
 def _gap(values: list[float]) -> str:

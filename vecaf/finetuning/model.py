@@ -37,7 +37,7 @@ class Head(nn.Module):
 
     def centre(self, features: Tensor) -> Tensor:
         """Raw features (n, d) → unit rows after the pool's mean was taken out."""
-        return _centred(features, self.mean)
+        return centred_rows(features, self.mean)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Centred:
     def of(cls, features: NDArray[np.float32], pool: NDArray[np.int64], device: str) -> Centred:
         """Centre raw `features` (n, d) on those of the rows `pool`."""
         mean = F.normalize(torch.from_numpy(features[pool]), dim=1).mean(dim=0).to(device)
-        return cls(mean, _centred(torch.from_numpy(features).to(device), mean))
+        return cls(mean, centred_rows(torch.from_numpy(features).to(device), mean))
 
 
 class Classifier(nn.Module):
@@ -90,5 +90,6 @@ def build_classifier(pvm: PVM, head: Head) -> Classifier:
     return Classifier(pvm.build(0), head)
 
 
-def _centred(features: Tensor, mean: Tensor) -> Tensor:
+def centred_rows(features: Tensor, mean: Tensor) -> Tensor:
+    """Unit rows (n, d) of raw `features` after `mean` (d,) was taken out of their directions."""
     return F.normalize(F.normalize(features, dim=1) - mean, dim=1)

@@ -1,0 +1,111 @@
+"""Do words help against corruptions? `python -m benchmarks.corruptions [--seeds 5]`
+
+Trains a head on a dataset that `python -m vecaf import` has put into VECAF_HOME and tests it on its
+own test images under fog, snow, frost, brightness and contrast at the five severities of
+ImageNet-C: without words, with words that fit, along random directions of equal length, with words
+that don't fit, and with augmented images in place of words. Accuracies are means over severities;
+differences from no words are paired by seed, with 95% t-intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from benchmarks.changed import AUGMENTATIONS, Change, embedded
+from benchmarks.rows import points, samples_of
+from benchmarks.shift import PLAIN, WORDED, Place, Start, zero_shot
+from vecaf.config import RunConfig
+from vecaf.evaluation.comparison import paired_over_seeds
+from vecaf.evaluation.corruptions import corrupt
+from vecaf.evaluation.matching import SEVERITIES
+from vecaf.preparation import pvm_for
+from vecaf.settings import Settings
+from vecaf.store import TEST
+
+WORDS = {
+    "fog": "in thick fog",
+    "snow": "in the snow",
+    "frost": "covered with frost",
+    "brightness": "in bright sunlight",
+    "contrast": "in dim light, with low contrast",
+}
+WRONG = "a line drawing of"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dataset", default="cifar10")
+    parser.add_argument("--pool", type=int, default=12_000, help="images of the pool, 0 for all")
+    parser.add_argument("--budget", default="5%")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=1000, help="test images, drawn once")
+    options = parser.parse_args()
+    started = time.monotonic()
+    settings = Settings.from_environment()
+    samples = samples_of(options.dataset, settings, options.pool)
+    config = RunConfig(dataset=options.dataset, budget=options.budget, rounds=1)
+    pvm = pvm_for(config, samples)
+    test = np.random.default_rng(0).permutation(samples.rows(TEST))[: options.images]
+    paths = [samples.paths[row] for row in test]
+    targets = {}
+    for name in WORDS:
+        print(f"{name} …", file=sys.stderr)
+        features = [embedded(pvm, paths, _at(name, severity)) for severity in SEVERITIES]
+        targets[name] = Place(
+            np.concatenate(features), np.tile(samples.labels[test], len(features))
+        )
+    asked = {name: zero_shot(config, words, samples, targets[name], settings.home)
+             for name, words in WORDS.items()}  # fmt: skip
+    found: dict[str, dict[str, list[float]]] = {}
+    strengths: list[float] = []
+    for seed in range(options.seeds):
+        print(f"seed {seed} …", file=sys.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            start = Start.of(replace(config, seed=seed), samples, settings, folder)
+            for name, words in WORDS.items():
+                for variant, (strength, right) in start.accuracies(
+                    words, WRONG, {name: targets[name]}
+                ).items():
+                    found.setdefault(variant, {}).setdefault(name, []).append(right[name])
+                    if variant == WORDED:
+                        strengths.append(strength)
+            for variant in AUGMENTATIONS:
+                for name, value in start.augmented(variant, targets).items():
+                    found.setdefault(variant, {}).setdefault(name, []).append(value)
+
+    print(f"| variant | {' | '.join(WORDS)} | mean | it − no words |")
+    print(f"|---|{'---|' * (len(WORDS) + 2)}")
+    whole = {
+        variant: np.mean([by[name] for name in WORDS], axis=0)  # by seed
+        for variant, by in found.items()
+        if all(len(by.get(name, ())) == options.seeds for name in WORDS)
+    }
+    for variant, by_seed in whole.items():
+        cells = " | ".join(f"{100 * np.mean(found[variant][name]):.1f}" for name in WORDS)
+        gap = "–" if variant == PLAIN else points(
+            paired_over_seeds(dict(enumerate(by_seed)), dict(enumerate(whole[PLAIN])))
+        )  # fmt: skip
+        print(f"| {variant} | {cells} | {100 * by_seed.mean():.1f} | {gap} |")
+    cells = " | ".join(f"{100 * asked[name]:.1f}" for name in WORDS)
+    mean = 100 * np.mean(list(asked.values()))
+    print(f"| VLM zero-shot with the words | {cells} | {mean:.1f} | – |")
+    print(
+        f"\n{options.seeds} seeds, {options.budget} of {len(samples.pool):,} images, "
+        f"{len(test):,} test images × {len(SEVERITIES)} severities; β of the target words "
+        f"{', '.join(f'{one:g}' for one in strengths)}; wrong words “{WRONG}”; "
+        f"{time.monotonic() - started:.0f} s."
+    )
+
+
+def _at(corruption: str, severity: int) -> Change:
+    return lambda image, place: corrupt(image, corruption, severity, seed=place)
+
+
+if __name__ == "__main__":
+    main()
