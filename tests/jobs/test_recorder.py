@@ -19,7 +19,7 @@ from vecaf.store.jobs import StaleAttemptError, begin, request_cancel
 
 def attempt_at(store: Store, run_id: int) -> DatabaseRecorder:
     with store.write() as session:
-        number = begin(session, "run", run_id, 1)
+        number = begin(session, "run", run_id, "a worker")
     assert number is not None
     return DatabaseRecorder(store, run_id, number, stopping=lambda: False)
 
@@ -174,7 +174,7 @@ def test_a_cancel_without_a_worker_shuts_the_attempt_out(store: Store, run_id: i
     with store.write() as session:
         run = session.get_one(Run, run_id)
         assert run.state == RUNNING
-        request_cancel(session, run, worker_alive=False)
+        request_cancel(session, run)
     with pytest.raises(StaleAttemptError):
         recorder.log("late")
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import time
-from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -29,10 +27,11 @@ from tests.jobs.harness import (
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.jobs import worker as worker_module
-from vecaf.jobs.queue import cancel_run, reconcile, resume_run, submit_run
+from vecaf.jobs.queue import cancel_run, resume_run, submit_run
 from vecaf.settings import Settings
-from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING, Round, Store
+from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING, Round, Store, Worker
 from vecaf.store import runs as queries
+from vecaf.store.models import now
 from vecaf.store.workers import heartbeat_age, worker_alive
 
 
@@ -49,12 +48,10 @@ def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
     store: Store, run_id: int
 ) -> None:
     assert run_row(store, run_id).state == QUEUED
-    assert not (store.settings.home / "queue.db").exists()
     with worker(store.settings, stand_in="work"):
         wait_for(lambda: _alive(store), 10, "no heartbeat")
         run = wait_until_ended(store, run_id, 30)
         assert (run.state, run.error, run.attempt) == (FINISHED, None, 1)
-        # Now the queue exists: the next one is enqueued by this process itself.
         second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
         assert wait_until_ended(store, second, 20).state == FINISHED
     assert rounds_recorded(store, run_id) == [1, 2]
@@ -69,22 +66,6 @@ def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
 def _alive(store: Store) -> bool:
     with store.read() as session:
         return worker_alive(session)
-
-
-def test_the_sweep_enqueues_once_however_often_it_runs(store: Store, run_id: int) -> None:
-    with worker(store.settings, stand_in="work"):
-        wait_until_training(store, run_id)
-        for _ in range(3):
-            reconcile(store)
-        assert wait_until_ended(store, run_id, 20).attempt == 1
-        done = [(f"run-{run_id}-1", "SUCCESS")]
-        wait_for(lambda: _workflows(store) == done, 5, f"not just one workflow, {done}")
-
-
-def _workflows(store: Store) -> list[tuple[str, str]]:
-    queue = sqlite3.connect(store.settings.home / "queue.db")
-    with closing(queue):
-        return queue.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall()
 
 
 def test_canceled_while_queued_it_never_starts(store: Store, run_id: int) -> None:
@@ -130,7 +111,7 @@ def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
         wait_until_ended(store, run_id, 5)
         resume_run(store, run_id, store.owner())
         run = wait_until_ended(store, run_id, 20)
-        assert (run.state, run.submission, run.attempt) == (FINISHED, 2, 2)
+        assert (run.state, run.attempt) == (FINISHED, 2)
         with pytest.raises(InputError, match="has finished"):
             resume_run(store, run_id, store.owner())
     assert rounds_recorded(store, run_id) == [1, 2]
@@ -233,33 +214,28 @@ def test_canceled_after_its_worker_died(
     wait_until_training(store, run_id)
     process.kill()
     process.close()
-    monkeypatch.setattr("vecaf.store.workers.ALIVE_SECONDS", 0.0)  # as if ten seconds had passed
+    monkeypatch.setattr("vecaf.store.workers.LEASE_SECONDS", 0.0)  # as if ten seconds had passed
     assert cancel_run(store, run_id, store.owner()) == CANCELED
 
 
-def test_a_second_worker_on_one_home_is_refused(store: Store, run_id: int) -> None:
-    with worker(store.settings, stand_in="work") as first:
-        wait_until_training(store, run_id)
-        second = WorkerProcess(store.settings, stand_in="work")
-        assert second.wait(15) == 1
-        assert second.process.stderr is not None
-        complaint = second.process.stderr.read()
-        assert f"A worker already runs on {store.settings.home}" in complaint
-        assert f"process {first.process.pid}" in complaint
-        second.close()
-        assert wait_until_ended(store, run_id, 20).attempt == 1
-
-
-def test_a_worker_lock_goes_with_its_process(settings: Settings, store: Store) -> None:
+def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None:
     process = WorkerProcess(settings)
     wait_for(lambda: _alive(store), 10, "no heartbeat")
-    with pytest.raises(UnavailableError):
-        worker_module.claim(settings)
+    second, lock = worker_module.claim(store)
+    lock.release()
     process.kill()
     process.close()
-    name, lock = worker_module.claim(settings)
-    assert name == "worker"
+    first, lock = worker_module.claim(store)
     lock.release()
+    assert (first[-2:], second[-2:]) == (":0", ":1")
+
+
+def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
+    moment = now()
+    with store.write() as session:
+        session.add(Worker(id="far:0:1", pid=1, host="far", started_at=moment, heartbeat_at=moment))
+    with pytest.raises(UnavailableError, match=r"A worker on far works on .*PostgreSQL"):
+        worker_module.claim(store)
 
 
 def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:

@@ -99,7 +99,7 @@ def do(store: Store, config: RunConfig) -> int:
     """A run from its submission to its end, in this process."""
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
-        attempt = begin(session, "run", run_id, 1)
+        attempt = begin(session, "run", run_id, "a worker")
     assert attempt is not None
     do_run(store, run_id, attempt, lambda: False)
     return run_id

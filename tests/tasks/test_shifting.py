@@ -47,7 +47,7 @@ def pair(store: Store) -> tuple[int, int]:
     for config in (CONFIG, replace(CONFIG, target_words=WORDS)):
         run_id = submit_run(store, config, store.owner())
         with store.write() as session:
-            attempt = begin(session, "run", run_id, 1)
+            attempt = begin(session, "run", run_id, "a worker")
         assert attempt is not None
         do_run(store, run_id, attempt, lambda: False)
         made.append(run_id)
@@ -161,7 +161,7 @@ def test_full_models_answer_as_they_do_alone(store: Store, tmp_path: Path) -> No
     for seed in (0, 1):
         run_id = submit_run(store, replace(config, seed=seed), store.owner())
         with store.write() as session:
-            attempt = begin(session, "run", run_id, 1)
+            attempt = begin(session, "run", run_id, "a worker")
         assert attempt is not None
         do_run(store, run_id, attempt, lambda: False)
         ids.append(run_id)

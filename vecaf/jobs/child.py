@@ -21,7 +21,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from vecaf.errors import CanceledError, UnavailableError, VecafError
+from vecaf.errors import CanceledError, VecafError
 from vecaf.files import disk_full_message
 from vecaf.jobs.locks import FileLock
 from vecaf.jobs.places import folder_of, lock_of, log_of
@@ -56,7 +56,9 @@ def main(arguments: list[str]) -> int:
     with FileLock(lock_of(settings, kind, job_id)) as lock:
         try:
             if not lock.acquire_from_orphan(ORPHAN_PATIENCE_SECONDS):
-                raise UnavailableError(f"Another process still works on {kind} {job_id}.")
+                # It is on another machine, which this one was told is gone. The attempt's number
+                # keeps it from writing; the lock only spares its work.
+                logger.warning("process %s on %s still works on this", *lock.holder())
             work: dict[Kind, Work] = {"run": do_run, "import": do_import, "task": do_task}
             work[kind](store, job_id, attempt, stopping.is_set)
         except (CanceledError, StaleAttemptError) as error:

@@ -17,19 +17,10 @@ import sqlalchemy as sa
 import vecaf
 from vecaf.jobs.places import discard_import, log_of
 from vecaf.store import CANCELED, FAILED, Import, Store
-from vecaf.store.jobs import (
-    KINDS,
-    Kind,
-    StaleAttemptError,
-    begin,
-    end,
-    fenced,
-    give_up,
-    note,
-    pause,
-)
+from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, pause
 
 POLL_SECONDS = 0.2
+RETRY_SECONDS = 2.0
 CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel must be done within 5 s
 STOP_GRACE_SECONDS: dict[Kind, float] = {  # the worker exits within 10 s
     "run": 7.0,  # its checkpoint may take longer than a cancel's
@@ -41,67 +32,54 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The children of one worker process. `attempt` is called from the queue's threads."""
+    """The children of one worker. `attempt` is called from a thread for each kind of job."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._settings = store.settings
         self._children: dict[subprocess.Popen[bytes], tuple[Kind, int, int]] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self.stopping = threading.Event()
 
-    def attempt(self, kind: Kind, job_id: int, submission: int) -> str | None:
-        """Do the job once. None when there is nothing more to do; a sentence when it crashed.
-
-        While the worker stops this never returns: the workflow stays unfinished, and the next
-        worker takes it up.
-        """
+    def attempt(self, kind: Kind, job_id: int, number: int) -> None:
+        """Carry the job through attempt `number`, and write how it ended."""
+        child, crash = None, ""
         with self._lock:
-            started = None if self._stopping.is_set() else self._start(kind, job_id, submission)
-        if started is not None:
-            child, number = started
-            try:
+            if not self.stopping.is_set():
                 try:
-                    self._watch(child, kind, job_id)
-                finally:
-                    status = _reap(child)
-                crash = self._settle(kind, job_id, number, status)
+                    child = self._start(kind, job_id, number)
+                except OSError as error:  # no room for its log, no memory for a process
+                    logger.exception("could not start %s %d", kind, job_id)
+                    crash = f"Its process could not be started: {error.strerror}."
+        if child is not None:
+            try:
+                self._watch(child, kind, job_id)
             finally:
+                status = _reap(child)
+            log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
+            crash = _crash(status, f"{log}, in the studio's home")
+        try:
+            self._settle(kind, job_id, number, crash)
+        finally:
+            if child is not None:
                 self._children.pop(child)  # `stop` waits for this
-        else:
-            crash = None
-        if self._stopping.is_set():
-            threading.Event().wait()
-        self._clean(kind, job_id)
-        return crash
-
-    def fail(self, kind: Kind, job_id: int, submission: int, why: str) -> None:
-        """End a job that crashed too often."""
-        with self._store.write() as session:
-            give_up(session, kind, job_id, submission, why)
-        self._clean(kind, job_id)
+        self.clean(kind, job_id)
 
     def stop(self) -> None:
         """Let every child write a checkpoint and exit; their jobs go back to the queue."""
         with self._lock:
-            self._stopping.set()
+            self.stopping.set()
         deadline = time.monotonic() + max(STOP_GRACE_SECONDS.values()) + 1.5
         while self._children and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def kill(self) -> None:
         """End every child now."""
-        self._stopping.set()
+        self.stopping.set()
         for child in list(self._children):
             _kill_group(child.pid)
 
-    def _start(
-        self, kind: Kind, job_id: int, submission: int
-    ) -> tuple[subprocess.Popen[bytes], int] | None:
-        with self._store.write() as session:
-            number = begin(session, kind, job_id, submission)
-        if number is None:
-            return None
+    def _start(self, kind: Kind, job_id: int, number: int) -> subprocess.Popen[bytes]:
         log = log_of(self._settings, kind, job_id)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
@@ -114,7 +92,7 @@ class Supervisor:
                 start_new_session=True,
             )
         self._children[child] = (kind, job_id, number)
-        return child, number
+        return child
 
     def _environment(self) -> dict[str, str]:
         """The child's settings, and the place that this program was imported from."""
@@ -127,12 +105,12 @@ class Supervisor:
     def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
         """Return when the child has exited, by itself or because it had to."""
         while not _exited(child.pid):
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 _terminate(child.pid, STOP_GRACE_SECONDS[kind])
             elif self._canceled(kind, job_id):
                 _terminate(child.pid, CANCEL_GRACE_SECONDS)
             else:
-                self._stopping.wait(POLL_SECONDS)
+                self.stopping.wait(POLL_SECONDS)
 
     def _canceled(self, kind: Kind, job_id: int) -> bool:
         """Whether the job is to be canceled, or is gone altogether."""
@@ -144,25 +122,32 @@ class Supervisor:
             logger.warning("could not ask whether %s %d is canceled", kind, job_id, exc_info=True)
             return False
 
-    def _settle(self, kind: Kind, job_id: int, number: int, status: int) -> str | None:
-        """Write what the child could not: canceled, paused, or that it crashed (the sentence)."""
-        try:
-            with self._store.write() as session:
-                job = fenced(session, kind, job_id, number)
-                if job.cancel_requested:
-                    end(session, job, CANCELED)
-                elif self._stopping.is_set():
-                    pause(session, job)
-                else:
-                    log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
-                    crash = _crash(status, f"{log}, in the studio's home")
-                    note(session, job, f"Attempt {number} crashed. {crash}", "error")
-                    return crash
-        except StaleAttemptError:
-            pass  # the child has written the end itself
-        return None
+    def _settle(self, kind: Kind, job_id: int, number: int, crash: str) -> None:
+        """Write what the child could not: canceled, paused, or that it crashed (the sentence).
 
-    def _clean(self, kind: Kind, job_id: int) -> None:
+        A database out of reach is asked again, for as long as this worker works: nobody else
+        would do it.
+        """
+        while True:
+            try:
+                with self._store.write() as session:
+                    job = fenced(session, kind, job_id, number)
+                    if job.cancel_requested:
+                        end(session, job, CANCELED)
+                    elif self.stopping.is_set():
+                        pause(session, job)
+                    else:
+                        crashed(session, job, crash)
+            except StaleAttemptError:
+                return  # the child has written the end itself, or another worker has taken over
+            except sa.exc.SQLAlchemyError:
+                logger.exception("could not write how %s %d ended", kind, job_id)
+                if self.stopping.wait(RETRY_SECONDS):
+                    return  # the job goes on when it is seen that this worker is gone
+            else:
+                return
+
+    def clean(self, kind: Kind, job_id: int) -> None:
         """Delete an ended import's staged archive."""
         if kind == "import":
             with self._store.read() as session:

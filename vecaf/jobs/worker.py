@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -13,17 +14,17 @@ import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError
 from vecaf.jobs.locks import FileLock
-from vecaf.jobs.queue import APPLICATION, QUEUES, VERSION, WORKFLOW, queue_url, reconcile
 from vecaf.jobs.supervisor import Supervisor
 from vecaf.settings import Settings
 from vecaf.store import Store
-from vecaf.store.jobs import Kind
-from vecaf.store.models import now
-from vecaf.store.workers import beat, forget
+from vecaf.store.jobs import KINDS, Kind, reclaim, take
+from vecaf.store.models import QUEUED, Import
+from vecaf.store.workers import LostWorkerError, beat, bury, elsewhere, enroll, forget
 
 BEAT_SECONDS = 2.0
 SWEEP_EVERY = 3  # beats
-MAX_CRASHES = 3
+LOOK_SECONDS = 0.4  # between two looks at an empty queue
+PATIENCE_SECONDS = 2.0  # before a database out of reach is asked again
 MAX_WORKERS_A_HOST = 64
 
 logger = logging.getLogger(__name__)
@@ -33,115 +34,142 @@ def main(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; the process then exits with status 0.
 
     The first signal lets children write a checkpoint and puts their jobs back on the queue; a
-    second one ends everything now. Raises UnavailableError if this home has a worker already.
+    second one ends everything now. A worker that was taken for dead (its machine slept, say) ends
+    its children, whose writes are refused by then, and begins anew. Raises UnavailableError where
+    there is no place for another worker.
     """
     store = Store.open(settings)
-    worker_id, _lock = claim(settings)  # the lock is held until this process is gone
-    supervisor = Supervisor(store)
-    stop = _stop_on_signals(supervisor)
-    _launch(settings, worker_id, supervisor)
-    logger.info("worker %s is ready", worker_id)
+    place, _lock = claim(store)  # the lock is held until this process is gone
+    stop = _stop_on_signals()
     try:
-        _beat_until(stop, store, worker_id)
-        supervisor.stop()
-        with store.write() as session:
-            forget(session, worker_id)
+        while not stop.is_set():
+            serve(store, place, stop)
     except BaseException:
         logger.exception("the worker ends")
-        supervisor.kill()
-        os._exit(1)
-    # Workflows under way must stay unfinished, so DBOS gets no chance to end them. Exiting like
-    # this is safe at any moment, as kill -9 is.
+        os._exit(1)  # its children end with it
     os._exit(0)
 
 
-def _beat_until(stop: threading.Event, store: Store, worker_id: str) -> None:
-    """Say every two seconds that this worker lives, and sweep for jobs that the queue lacks."""
-    from dbos import error as dbos_error
+def serve(store: Store, place: str, stop: threading.Event) -> None:
+    """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
+    worker_id = f"{place}:{secrets.token_hex(4)}"
+    with store.write() as session:
+        enroll(session, worker_id, f"{place}:")
+    supervisor = Supervisor(store)
+    sweep(store, supervisor)
+    lanes = [  # one of each at a time: an import does not wait for a run
+        threading.Thread(target=_lane, args=(store, worker_id, kind, supervisor), daemon=True)
+        for kind in KINDS
+    ]
+    for lane in lanes:
+        lane.start()
+    logger.info("worker %s is ready", worker_id)
+    try:
+        _beat_until(stop, store, worker_id, supervisor)
+    except LostWorkerError as error:
+        logger.warning("%s It begins anew.", error)
+        supervisor.kill()
+        for lane in lanes:
+            lane.join()
+        return
+    supervisor.stop()
+    with store.write() as session:
+        forget(session, worker_id)
 
-    started_at, beats = now(), 0
-    while not stop.is_set():
-        try:
-            with store.write() as session:
-                beat(session, worker_id, started_at)
-            if beats % SWEEP_EVERY == 0:
-                reconcile(store)
-        except (
-            sa.exc.SQLAlchemyError,
-            dbos_error.DBOSException,
-            OSError,
-        ):  # a full disk …: it may pass
-            logger.exception("no heartbeat or sweep this time")
-        beats += 1
-        stop.wait(BEAT_SECONDS)
+
+def sweep(store: Store, supervisor: Supervisor) -> None:
+    """Take over the jobs of workers that are gone."""
+    with store.write() as session:
+        bury(session)
+        ended = reclaim(session)
+    for job in ended:
+        if isinstance(job, Import):
+            supervisor.clean("import", job.id)
 
 
-def claim(settings: Settings) -> tuple[str, FileLock]:
-    """This worker's stable id, and the lock that keeps it from being used twice.
+def claim(store: Store) -> tuple[str, FileLock]:
+    """This worker's place on this machine, and the lock that keeps it from being taken twice.
 
-    A home on SQLite has one worker, so its id never changes and it always recovers its own jobs.
-    On PostgreSQL each host has numbered places. Raises UnavailableError when none is free.
+    Raises UnavailableError when none is free, or where the database is an SQLite file that
+    another machine's worker uses: shared folders don't keep such a file sound.
     """
-    if settings.database_url.startswith("sqlite"):
-        lock = FileLock(settings.home / "worker.lock")
+    host, home = socket.gethostname(), store.settings.home
+    if store.engine.dialect.name == "sqlite":
+        with store.read() as session:
+            other = elsewhere(session)
+        if other is not None:
+            raise UnavailableError(
+                f"A worker on {other} works on {home}, and SQLite serves one machine. Let "
+                "DATABASE_URL point to a PostgreSQL database for workers on several."
+            )
+    for number in range(MAX_WORKERS_A_HOST):
+        lock = FileLock(home / f"worker-{host}-{number}.lock")
         if lock.acquire():
-            return "worker", lock
-        pid, host = lock.holder()
-        raise UnavailableError(
-            f"A worker already runs on {settings.home} (process {pid} on {host}). "
-            "One is enough; stop it first, or set VECAF_HOME to another folder."
-        )
-    host = socket.gethostname()
-    for place in range(MAX_WORKERS_A_HOST):
-        lock = FileLock(settings.home / f"worker-{host}-{place}.lock")
-        if lock.acquire():
-            return f"{host}-{place}", lock
+            return f"{host}:{number}", lock
     raise UnavailableError(f"{MAX_WORKERS_A_HOST} workers run on {host} already.")
 
 
-def _launch(settings: Settings, worker_id: str, supervisor: Supervisor) -> None:
-    """Start DBOS: it recovers this worker's unfinished workflows and polls the queues."""
-    from dbos import DBOS, DBOSPortableJSONSerializer, StepOptions
-
-    DBOS(
-        config={
-            "name": APPLICATION,
-            "system_database_url": queue_url(settings),
-            "application_version": VERSION,
-            "executor_id": worker_id,
-            "serializer": DBOSPortableJSONSerializer(),
-            "log_level": "WARNING",
-            "enable_otlp": False,
-        }
-    )
-
-    # A step raises only where the worker itself fails, its database out of reach for example.
-    options = StepOptions(
-        name="attempt", retries_allowed=True, max_attempts=5, interval_seconds=2.0
-    )
-
-    @DBOS.workflow(name=WORKFLOW)
-    def job(kind: Kind, job_id: int, submission: int) -> None:
-        """Attempts are steps: how often a job has crashed survives the worker."""
-        crash = None
-        for _ in range(MAX_CRASHES):
-            crash = DBOS.run_step(options, supervisor.attempt, kind, job_id, submission)
-            if crash is None:
-                return
-        supervisor.fail(kind, job_id, submission, f"{crash} (Tried {MAX_CRASHES} times.)")
-
-    DBOS.launch()
-    for queue in QUEUES.values():  # one of each at a time: an import does not wait for a run
-        DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.5)
+def _beat_until(
+    stop: threading.Event, store: Store, worker_id: str, supervisor: Supervisor
+) -> None:
+    """Renew the lease every two seconds, and sweep now and then. Raises LostWorkerError."""
+    beats = 0
+    while not stop.wait(BEAT_SECONDS):
+        beats += 1
+        try:
+            with store.write() as session:
+                beat(session, worker_id)
+            if beats % SWEEP_EVERY == 0:
+                sweep(store, supervisor)
+        except (sa.exc.SQLAlchemyError, OSError):  # a full disk …: it may pass
+            logger.exception("no heartbeat or sweep this time")
 
 
-def _stop_on_signals(supervisor: Supervisor) -> threading.Event:
+def _lane(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
+    """`_work`, without which this worker would hold jobs that nobody does."""
+    try:
+        _work(store, worker_id, kind, supervisor)
+    except BaseException:
+        logger.exception("the worker ends")
+        os._exit(1)
+
+
+def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
+    """Do jobs of one kind, one after the other, until the supervisor stops."""
+    while not supervisor.stopping.is_set():
+        try:
+            taken = _next(store, worker_id, kind)
+        except LostWorkerError:
+            return  # the heartbeat finds out, too
+        except (sa.exc.SQLAlchemyError, OSError):
+            logger.exception("could not look at the queue")
+            supervisor.stopping.wait(PATIENCE_SECONDS)
+            continue
+        if taken is None:
+            supervisor.stopping.wait(LOOK_SECONDS)
+            continue
+        try:
+            supervisor.attempt(kind, *taken)
+        except (sa.exc.SQLAlchemyError, OSError):
+            logger.exception("left something of %s %d behind", kind, taken[0])
+
+
+def _next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
+    """Take a job; an idle worker only reads."""
+    with store.read() as session:
+        queued = sa.select(KINDS[kind].id).where(KINDS[kind].state == QUEUED).limit(1)
+        if session.scalar(queued) is None:
+            return None
+    with store.write() as session:
+        return take(session, kind, worker_id)
+
+
+def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            supervisor.kill()
-            os._exit(1)
+            os._exit(1)  # children see their standard input close, and end at once
         stop.set()
 
     signal.signal(signal.SIGTERM, handle)

@@ -1,5 +1,9 @@
 """What runs, imports and tasks share: the way from queued to an end, and the fence on writers.
 
+Their tables are the queue. A worker takes the oldest queued row, which raises its attempt: every
+later write of a child process names the attempt that may make it, in its own transaction. A worker
+holds what it took for as long as its heartbeat is fresh; then another sweeps it up.
+
 Every function here works inside a `Store.write()` session of the caller and commits nothing itself.
 """
 
@@ -22,30 +26,51 @@ from vecaf.store.models import (
     Import,
     Run,
     Task,
+    Worker,
     now,
 )
+from vecaf.store.workers import check_alive, worker_alive
 
 Job = Run | Import | Task
 Kind = Literal["run", "import", "task"]
 KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import, "task": Task}
+MAX_CRASHES = 3
+MAX_LOSSES = 100  # a worker that goes may be no fault of the job's: power cuts, restarts
 
 
 class StaleAttemptError(VecafError):
     """A newer attempt owns the job, or it has ended: this one must not write any more."""
 
 
-def begin(session: Session, kind: Kind, job_id: int, submission: int) -> int | None:
+def take(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] | None:
+    """Take the oldest queued job for a worker: (id, attempt), or None where there is none.
+
+    Raises LostWorkerError where the worker has been taken for dead.
+    """
+    check_alive(session, worker_id)
+    model = KINDS[kind]
+    oldest = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
+    # What another worker is about to take is passed over; SQLite lets in one writer at a time.
+    job_id = session.scalar(oldest.with_for_update(skip_locked=True))
+    if job_id is None:
+        return None
+    attempt = begin(session, kind, job_id, worker_id)
+    return None if attempt is None else (job_id, attempt)
+
+
+def begin(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
     """Start the next attempt at a job and return its number, which fences every later write.
 
-    None where there is nothing to do: the job is gone, ended, canceled or submitted anew.
+    None where there is nothing to do: the job is gone, ended or canceled.
     """
     job = _locked(session, kind, job_id)
-    if job is None or job.state in ENDED or job.submission != submission:
+    if job is None or job.state in ENDED:
         return None
     if job.cancel_requested:
         end(session, job, CANCELED)
         return None
     job.attempt += 1
+    job.worker = worker_id
     job.state, job.stage, job.done, job.total = RUNNING, "starting", 0, 0
     if isinstance(job, Run | Task) and job.started_at is None:
         job.started_at = now()
@@ -69,34 +94,62 @@ def fenced(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
 def end(session: Session, job: Job, state: str, error: str | None = None) -> None:
     """Bring the job to a terminal `state`, with the sentence that says why where it failed."""
     job.state, job.stage, job.error, job.finished_at = state, "", error, now()
-    job.done = job.total = 0
+    job.worker, job.done, job.total = None, 0, 0
     if state == FAILED:
         note(session, job, f"Failed: {error}", "error")
     else:
         note(session, job, "Finished." if state == FINISHED else "Canceled.")
 
 
-def give_up(session: Session, kind: Kind, job_id: int, submission: int, why: str) -> None:
-    """End a job as failed, unless it has ended or was submitted anew meanwhile."""
-    job = _locked(session, kind, job_id)
-    if job is not None and job.state not in ENDED and job.submission == submission:
-        end(session, job, FAILED, why)
-
-
 def pause(session: Session, job: Job) -> None:
     """Back to the queue: its worker is stopping, and the next one goes on from here."""
-    job.state, job.stage, job.done, job.total = QUEUED, "waiting for a worker", 0, 0
+    _queue_again(job)
     note(session, job, "Paused: the worker is stopping. It goes on when a worker starts.")
 
 
-def request_cancel(session: Session, job: Job, *, worker_alive: bool) -> str:
+def crashed(session: Session, job: Job, why: str) -> None:
+    """Back to the queue after a crash, or to its end where it has crashed too often."""
+    job.crashes += 1
+    if job.crashes >= MAX_CRASHES:
+        end(session, job, FAILED, f"{why} (Tried {job.crashes} times.)")
+    else:
+        note(session, job, f"Attempt {job.attempt} crashed. {why}", "error")
+        _queue_again(job)
+
+
+def reclaim(session: Session) -> list[Job]:
+    """Queue again what workers that are gone were doing; returns those jobs that end instead.
+
+    A job ends where its cancel was asked for, or where too many workers were lost over it.
+    """
+    ended: list[Job] = []
+    for model in KINDS.values():
+        orphaned = sa.or_(model.worker.is_(None), model.worker.not_in(sa.select(Worker.id)))
+        query = sa.select(model).where(model.state == RUNNING, orphaned)
+        # A row that somebody holds is looked at again by the next sweep.
+        for job in session.scalars(query.with_for_update(skip_locked=True)):
+            assert isinstance(job, Run | Import | Task)
+            job.losses += 1
+            if job.cancel_requested:
+                end(session, job, CANCELED)
+            elif job.losses >= MAX_LOSSES:
+                end(session, job, FAILED, "It was started many times and never came to an end.")
+            else:
+                note(session, job, "Its worker is gone. It goes on with the next free one.")
+                _queue_again(job)
+            if job.state in ENDED:
+                ended.append(job)
+    return ended
+
+
+def request_cancel(session: Session, job: Job) -> str:
     """Cancel at once where nothing executes the job; else ask its worker to. Returns the state.
 
-    Without a live worker the attempt is advanced, which shuts out one that only seems dead.
+    Where its worker is dead the job ends, which shuts out one that only seems so.
     """
     if job.state in ENDED:
         return job.state
-    if job.state == QUEUED or not worker_alive:
+    if job.state == QUEUED or job.worker is None or not worker_alive(session, job.worker):
         job.attempt += 1
         end(session, job, CANCELED)
     elif not job.cancel_requested:
@@ -105,14 +158,14 @@ def request_cancel(session: Session, job: Job, *, worker_alive: bool) -> str:
     return job.state
 
 
-def unfinished(session: Session) -> list[tuple[Kind, int, int]]:
-    """(kind, id, submission) of every job that has not ended, oldest first."""
-    found: list[tuple[Kind, int, int]] = []
-    for kind, model in KINDS.items():
-        query = sa.select(model.id, model.submission).where(model.state.not_in(ENDED))
-        rows = session.execute(query.order_by(model.id))
-        found += [(kind, row.id, row.submission) for row in rows]
-    return found
+def queue_anew(session: Session, job: Job) -> None:
+    """Queue an ended job again, as if it had never failed."""
+    job.error = job.finished_at = None
+    job.cancel_requested = False
+    job.crashes = job.losses = 0
+    _queue_again(job)
+    job.stage = ""
+    note(session, job, "Queued again.")
 
 
 def note(session: Session, job: Job, message: str, level: str = "info") -> None:
@@ -127,3 +180,8 @@ def _locked(session: Session, kind: Kind, job_id: int) -> Job | None:
     job = session.get(model, job_id, with_for_update=True, populate_existing=True)
     assert job is None or isinstance(job, Run | Import | Task)
     return job
+
+
+def _queue_again(job: Job) -> None:
+    job.state, job.stage, job.done, job.total = QUEUED, "waiting for a worker", 0, 0
+    job.worker = None

@@ -248,8 +248,10 @@ class Task(Base):
     error: Mapped[str | None] = mapped_column(Text)
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
-    submission: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    crashes: Mapped[int] = mapped_column(default=0, server_default="0")
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -271,8 +273,10 @@ class Import(Base):
     total: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(Text)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
-    submission: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    crashes: Mapped[int] = mapped_column(default=0, server_default="0")
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
@@ -292,10 +296,7 @@ class EmbeddingSet(Base):
 
 
 class Run(Base):
-    """A configured sequence of rounds. `attempt` fences writers: only the newest may write.
-
-    `submission` counts how often it was put on the queue (by submitting it, then by resuming it).
-    """
+    """A configured sequence of rounds. `attempt` fences writers: only the newest may write."""
 
     __tablename__ = "run"
     __table_args__ = NEVER_REUSED
@@ -310,8 +311,10 @@ class Run(Base):
     stage: Mapped[str] = mapped_column(String(200), default="")  # "round 2 of 3: selecting"
     done: Mapped[int] = mapped_column(default=0)  # progress within the stage
     total: Mapped[int] = mapped_column(default=0)
-    submission: Mapped[int] = mapped_column(default=1)
     attempt: Mapped[int] = mapped_column(default=0)
+    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    crashes: Mapped[int] = mapped_column(default=0, server_default="0")
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)

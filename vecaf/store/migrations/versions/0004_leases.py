@@ -1,0 +1,17 @@
+"""The queue is the jobs' own tables: who works on a job, and how often it came to nothing."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for table in ("run", "import", "task"):
+        op.add_column(table, sa.Column("worker", sa.String(length=100), nullable=True))
+        for name in ("crashes", "losses"):
+            op.add_column(table, sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+        op.drop_column(table, "submission")  # it named a workflow of the queue there was
