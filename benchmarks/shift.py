@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -130,7 +131,7 @@ class Start:
             learner.folder = Path(apart)  # label-free: every training starts from a new head
             quiet = Report(
                 start=lambda step: None, values=lambda step, values: None,
-                epoch=lambda done, total: None, should_stop=lambda: False, flush=lambda: None,
+                epoch=lambda done, total: None, should_stop=lambda: False, publishing=nullcontext,
             )  # fmt: skip
             learner.learn(1, self.picked, extra, plan.val, quiet)
         assert learner.head is not None

@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from vecaf.errors import UnavailableError
 
+Publishing = Callable[[], AbstractContextManager[object]]
+"""Makes a context in which the caller may let a file appear: the fence of a job's attempt."""
+
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def replacing(
+    path: Path, *, durable: bool = True, publishing: Publishing = nullcontext
+) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path` atomically.
 
     The temporary file is removed if the block raises. `durable=False` skips the fsync, for
-    callers that sync many files at one commit point. A full disk raises UnavailableError.
+    callers that sync many files at one commit point. The file appears within `publishing()`, which
+    may refuse it by raising. A full disk raises UnavailableError.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        if durable:
-            _fsync(temporary)
-        temporary.replace(path)
-        if durable:
-            _fsync(path.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnavailableError(disk_full_message(path.parent)) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    with saying_if_full(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            if durable:
+                _fsync(temporary)
+            with publishing():
+                temporary.replace(path)
+            if durable:
+                _fsync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+def write_bytes(
+    path: Path, content: bytes, *, durable: bool = True, publishing: Publishing = nullcontext
+) -> None:
     """Write `content` to `path` atomically; see `replacing`."""
-    with replacing(path, durable=durable) as temporary:
+    with replacing(path, durable=durable, publishing=publishing) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def saying_if_full(folder: Path) -> Iterator[None]:
+    """Turn the system's complaint about a full disk in the block into UnavailableError."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise UnavailableError(disk_full_message(folder)) from error
+        raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the system says that a disk or somebody's share of it is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full_message(folder: Path) -> str:
@@ -55,3 +78,18 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Bring everything on the folder's file system to the disk: one wait, not one a file."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
+    finally:
+        os.close(handle)

@@ -228,5 +228,5 @@ class Announcer:
             values=lambda step, values: self.recorder.metric(self.number, batches + step, values),
             epoch=lambda done, total: self("training", done, total),
             should_stop=self.recorder.should_stop,
-            flush=self.recorder.flush,
+            publishing=self.recorder.publishing,
         )

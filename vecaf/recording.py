@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +62,9 @@ class Recorder(Protocol):
 
     def flush(self) -> None: ...
 
+    def publishing(self) -> AbstractContextManager[object]:
+        """A context in which the run's files appear; everything said before is durable then."""
+
     def rewind(self, round: int, step: int) -> None:
         """Forget the metrics of `round` beyond `step` and of later rounds: they come again."""
 
@@ -110,6 +114,9 @@ class MemoryRecorder:
 
     def flush(self) -> None:
         """Nothing is held back here."""
+
+    def publishing(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def rewind(self, round: int, step: int) -> None:
         self.metrics = {

@@ -32,7 +32,8 @@ def run_rounds(
     plan = Plan.of(config, samples)
     learner, words = prepare(config, samples, recorder, folder, settings)
     do_rounds(plan, learner, words, recorder, folder)
-    export_model(learner.classifier(), learner.pvm, samples.classes, folder / "model")
+    model = learner.classifier()
+    export_model(model, learner.pvm, samples.classes, folder / "model", recorder.publishing)
     recorder.artifact("model", folder / "model" / "model.safetensors")
 
 
@@ -81,7 +82,8 @@ def do_rounds(
         say("testing")
         rows = plan.predicted(number)
         logits, labels = learner.logits(rows), samples.labels[rows]
-        save_predictions(folder, number, Predictions.of(samples.ids[rows], logits, labels))
+        predictions = Predictions.of(samples.ids[rows], logits, labels)
+        save_predictions(folder, number, predictions, recorder.publishing)
         val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
         result = RoundResult(
             number=number,

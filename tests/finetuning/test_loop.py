@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +15,19 @@ from vecaf.finetuning.loop import Hooks, Leg, fit
 
 def hooks(calls: list[str], stop_after: int = 10**9) -> Hooks:
     asked = iter(range(10**9))
+
+    @contextmanager
+    def publishing() -> Iterator[None]:
+        calls.append("publish")
+        yield
+
     return Hooks(
         on_start=lambda step: calls.append(f"start {step}"),
         on_loss=lambda step, loss: None,
         on_epoch=lambda step, epoch, loss: float(epoch),
         on_best=lambda: calls.append("best"),
         should_stop=lambda: next(asked) >= stop_after,
-        before_checkpoint=lambda: calls.append("flush"),
+        publishing=publishing,
     )
 
 
@@ -50,7 +58,7 @@ def test_a_stopped_loop_goes_on_where_it_was_and_reports_are_durable_first(tmp_p
     calls: list[str] = []
     with pytest.raises(CanceledError):
         train(tmp_path, calls, stop_after=7)
-    assert calls == ["start 0", "best", "best", "flush"]
+    assert calls == ["start 0", "best", "best", "publish"]
     assert torch.equal(train(tmp_path, calls), whole)
     assert calls[4] == "start 7"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.evaluation import metrics
-from vecaf.files import replacing
+from vecaf.files import Publishing, replacing
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,12 @@ class Predictions:
         return cls(ids, logits.argmax(axis=1).astype(np.int16), shares.max(axis=1), loss)
 
 
-def save_predictions(folder: Path, number: int, predictions: Predictions) -> None:
-    """Write round `number`'s predictions into the run's `folder`, atomically."""
-    with replacing(_path(folder, number)) as temporary, temporary.open("wb") as file:
+def save_predictions(
+    folder: Path, number: int, predictions: Predictions, publishing: Publishing = nullcontext
+) -> None:
+    """Write round `number`'s predictions into the run's `folder`; see `vecaf.files.replacing`."""
+    target = replacing(_path(folder, number), publishing=publishing)
+    with target as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             ids=predictions.ids,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vecaf.errors import VecafError
-from vecaf.files import replacing
+from vecaf.files import Publishing, replacing
 
 if TYPE_CHECKING:
     from vecaf.finetuning.loop import AveragedWeights, TrainState
@@ -25,6 +26,7 @@ def save_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     averaged: AveragedWeights | None,
+    publishing: Publishing = nullcontext,
 ) -> None:
     """Write everything that `load_state` needs to go on at `state.step`, atomically.
 
@@ -42,7 +44,7 @@ def save_state(
     if averaged is not None:
         tensors |= {f"averaged.{name}": value for name, value in averaged.weights.items()}
         numbers["updates"] = averaged.updates
-    save_tensors(path, tensors, {"state": json.dumps(numbers)})
+    save_tensors(path, tensors, {"state": json.dumps(numbers)}, publishing)
 
 
 def load_state(
@@ -85,9 +87,14 @@ def load_state(
     return TrainState(**numbers)
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file atomically and durably."""
-    with replacing(path) as temporary:
+def save_tensors(
+    path: Path,
+    tensors: dict[str, Tensor],
+    metadata: dict[str, str],
+    publishing: Publishing = nullcontext,
+) -> None:
+    """Write a safetensors file atomically and durably; see `vecaf.files.replacing`."""
+    with replacing(path, publishing=publishing) as temporary:
         save_file(
             {name: value.contiguous() for name, value in tensors.items()}, temporary, metadata
         )

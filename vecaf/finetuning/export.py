@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError, VecafError
 from vecaf.evaluation.metrics import probabilities
-from vecaf.files import write_bytes
+from vecaf.files import Publishing, write_bytes
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.model import Classifier, Head
 from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
@@ -26,13 +27,20 @@ from vecaf.finetuning.recipe import predict
 FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
 
 
-def export_model(classifier: Classifier, pvm: PVM, classes: Sequence[str], folder: Path) -> None:
+def export_model(
+    classifier: Classifier,
+    pvm: PVM,
+    classes: Sequence[str],
+    folder: Path,
+    publishing: Publishing = nullcontext,
+) -> None:
     """Write `model.safetensors`, `config.json` and `labels.json` to `folder`.
 
     The three are all that `Predictor.load` needs; nothing of the pretrained weights' source is.
+    They appear within `publishing()`, see `vecaf.files.replacing`.
     """
     tensors = {name: value.detach().cpu() for name, value in classifier.state_dict().items()}
-    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"}, publishing)
     config = {
         "format": FORMAT,
         "architecture": pvm.architecture,
@@ -40,8 +48,8 @@ def export_model(classifier: Classifier, pvm: PVM, classes: Sequence[str], folde
         "feature_dim": pvm.feature_dim,
         "preprocessing": asdict(pvm.preprocessing),
     }
-    write_bytes(folder / CONFIG, _json(config))
-    write_bytes(folder / LABELS, _json(list(classes)))
+    write_bytes(folder / CONFIG, _json(config), publishing=publishing)
+    write_bytes(folder / LABELS, _json(list(classes)), publishing=publishing)
 
 
 @dataclass(frozen=True)

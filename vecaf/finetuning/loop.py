@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vecaf.errors import CanceledError, VecafError
+from vecaf.files import Publishing
 from vecaf.finetuning.checkpoints import load_state, save_state
 
 CHECKPOINT_SECONDS = 10.0  # at most this much work is lost to a power cut
@@ -49,8 +50,8 @@ class Hooks:
 
     `on_start(step)` says where the loop begins; `on_loss(step, mean loss of the epoch so far)`;
     `on_epoch(step, epoch, mean loss)` returns the validation score of the weights; `on_best()`
-    keeps them; `should_stop()` asks for cancellation; `before_checkpoint()` makes what was
-    reported durable, since a loop that goes on does not report it again.
+    keeps them; `should_stop()` asks for cancellation; a checkpoint appears within `publishing()`,
+    which first makes durable what was reported, since a loop that goes on does not report it again.
     """
 
     on_start: Callable[[int], None]
@@ -58,7 +59,7 @@ class Hooks:
     on_epoch: Callable[[int, int, float], float]
     on_best: Callable[[], None]
     should_stop: Callable[[], bool]
-    before_checkpoint: Callable[[], None]
+    publishing: Publishing
 
 
 def fit(
@@ -106,8 +107,7 @@ def fit(
     while state.step < total and not (patience and state.stale >= patience):
         if hooks.should_stop():
             state.loss_sum += float(losses)
-            hooks.before_checkpoint()
-            save_state(checkpoint, state, model, optimizer, averaged)
+            save_state(checkpoint, state, model, optimizer, averaged, hooks.publishing)
             raise CanceledError("The run was canceled; it can be resumed from here.")
 
         inputs, targets = batch(state.step)
@@ -142,11 +142,10 @@ def fit(
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             state.loss_sum += float(losses)
             losses.zero_()
-            hooks.before_checkpoint()
-            save_state(checkpoint, state, model, optimizer, averaged)
+            save_state(checkpoint, state, model, optimizer, averaged, hooks.publishing)
             saved = time.monotonic()
     if leg.after is not None:
-        save_state(leg.after, state, model, optimizer, averaged)
+        save_state(leg.after, state, model, optimizer, averaged, hooks.publishing)
     return state
 
 

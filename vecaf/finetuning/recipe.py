@@ -78,7 +78,12 @@ def train_head(
         epochs=epochs,
         steps_per_epoch=batches.order.steps_per_epoch,
         hooks=_hooks(
-            report, epochs, validate, val_labels, lambda: save_tensors(best, _state(head), {}), leg
+            report,
+            epochs,
+            validate,
+            val_labels,
+            lambda: save_tensors(best, _state(head), {}, report.publishing),
+            leg,
         ),
         checkpoint=folder / "head-checkpoint.safetensors",
         label_smoothing=config.label_smoothing,
@@ -132,7 +137,7 @@ def train_full(
                 config.epochs,
                 validate,
                 val_labels,
-                lambda: save_tensors(best, _state(shadow), {}),
+                lambda: save_tensors(best, _state(shadow), {}, report.publishing),
                 leg,
             ),
             checkpoint=folder / FULL_CHECKPOINT,
@@ -204,7 +209,7 @@ def _hooks(
         on_epoch=on_epoch,
         on_best=keep,
         should_stop=report.should_stop,
-        before_checkpoint=report.flush,
+        publishing=report.publishing,
     )
 
 

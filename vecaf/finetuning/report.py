@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vecaf.files import Publishing
+
 
 @dataclass(frozen=True)
 class Report:
@@ -12,14 +14,14 @@ class Report:
 
     `start(step)`: the stage begins, or goes on from a checkpoint, here; what was said of later
     steps comes again. `values(step, {name: value})` for the curves, `epoch(done, total)` for
-    progress. `flush()`: what was said must be durable before a checkpoint goes past it.
+    progress. `publishing()`: files appear within it; what was said is durable by then.
     """
 
     start: Callable[[int], None]
     values: Callable[[int, dict[str, float]], None]
     epoch: Callable[[int, int], None]
     should_stop: Callable[[], bool]
-    flush: Callable[[], None]
+    publishing: Publishing
 
     def quiet_start(self) -> Report:
         """The same for a stage that is repeated while a later one is to go on: nothing said of

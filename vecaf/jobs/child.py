@@ -23,6 +23,7 @@ import sqlalchemy as sa
 
 from vecaf.errors import CanceledError, VecafError
 from vecaf.files import disk_full_message
+from vecaf.jobs.attempt import AttemptStore
 from vecaf.jobs.locks import FileLock
 from vecaf.jobs.places import folder_of, lock_of, log_of
 from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
     logger.info("%s %d, attempt %d, process %d", kind, job_id, attempt, os.getpid())
 
     settings = Settings.from_environment()
-    store = Store(settings)
+    store = AttemptStore(settings, kind, job_id, attempt)
     with FileLock(lock_of(settings, kind, job_id)) as lock:
         try:
             if not lock.acquire_from_orphan(ORPHAN_PATIENCE_SECONDS):
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
             return STOPPED_STATUS if isinstance(error, CanceledError) else STALE_STATUS
         except Exception as error:
             logger.exception("the %s failed", kind)
-            with store.write() as session:
+            with store.write(alone=False) as session:
                 job = fenced(session, kind, job_id, attempt)
                 end(session, job, FAILED, sentence(error, settings, kind, job_id))
     return ENDED_STATUS
@@ -94,7 +95,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     record_given(config, samples, recorder, store, run)
     run_rounds(config, samples, recorder, folder, settings)
     recorder.flush()
-    with store.write() as session:
+    with store.write(alone=False) as session:
         end(session, fenced(session, "run", run_id, attempt), FINISHED)
 
 
@@ -115,7 +116,7 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
             progress=progress.show,
             should_stop=progress.should_stop,
         )
-    with store.write() as session:
+    with store.write(alone=False) as session:
         done = fenced(session, "import", import_id, attempt)
         assert isinstance(done, Import)
         done.dataset_id = dataset_named(session, job.owner_id, job.name).id
@@ -138,7 +139,7 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         should_stop=progress.should_stop,
     )
     result = TASKS[task.kind](work, **task.params)
-    with store.write() as session:
+    with store.write(alone=False) as session:
         done = fenced(session, "task", task_id, attempt)
         assert isinstance(done, Task)
         done.result = result
@@ -163,7 +164,7 @@ class Progress:
         if stage == self._stage and time.monotonic() < self._due:
             return
         self._stage, self._due = stage, time.monotonic() + HOLD_SECONDS
-        with self._store.write() as session:
+        with self._store.write(alone=False) as session:
             job = fenced(session, self._kind, self._id, self._attempt)
             job.stage, job.done, job.total = stage[:200], done, total
 

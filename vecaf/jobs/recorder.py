@@ -74,6 +74,14 @@ class DatabaseRecorder:
             with self._writing():
                 pass
 
+    @contextmanager
+    def publishing(self) -> Iterator[None]:
+        """Files appear while the run's row is locked: no other attempt can begin meanwhile."""
+        self.flush()
+        with self._store.write(alone=False) as session:
+            fenced(session, "run", self._run_id, self._attempt)
+            yield
+
     def rewind(self, round: int, step: int) -> None:
         self._metrics = {
             key: value for key, value in self._metrics.items() if key[:2] <= (round, step)
@@ -190,7 +198,7 @@ class DatabaseRecorder:
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         """One commit: what the caller writes and what was held back, if the attempt may write."""
-        with self._store.write() as session:
+        with self._store.write(alone=False) as session:
             run = fenced(session, "run", self._run_id, self._attempt)
             if self._stage is not None:
                 run.stage, run.done, run.total = self._stage[0][:200], *self._stage[1:]

@@ -130,7 +130,7 @@ class Supervisor:
         """
         while True:
             try:
-                with self._store.write() as session:
+                with self._store.write(alone=False) as session:
                     job = fenced(session, kind, job_id, number)
                     if job.cancel_requested:
                         end(session, job, CANCELED)

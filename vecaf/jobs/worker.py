@@ -53,7 +53,7 @@ def main(settings: Settings) -> None:
 def serve(store: Store, place: str, stop: threading.Event) -> None:
     """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
     worker_id = f"{place}:{secrets.token_hex(4)}"
-    with store.write() as session:
+    with store.write(alone=False) as session:
         enroll(session, worker_id, f"{place}:")
     supervisor = Supervisor(store)
     sweep(store, supervisor)
@@ -73,13 +73,13 @@ def serve(store: Store, place: str, stop: threading.Event) -> None:
             lane.join()
         return
     supervisor.stop()
-    with store.write() as session:
+    with store.write(alone=False) as session:
         forget(session, worker_id)
 
 
 def sweep(store: Store, supervisor: Supervisor) -> None:
     """Take over the jobs of workers that are gone."""
-    with store.write() as session:
+    with store.write(alone=False) as session:
         bury(session)
         ended = reclaim(session)
     for job in ended:
@@ -117,7 +117,7 @@ def _beat_until(
     while not stop.wait(BEAT_SECONDS):
         beats += 1
         try:
-            with store.write() as session:
+            with store.write(alone=False) as session:
                 beat(session, worker_id)
             if beats % SWEEP_EVERY == 0:
                 sweep(store, supervisor)
@@ -160,7 +160,7 @@ def _next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
         queued = sa.select(KINDS[kind].id).where(KINDS[kind].state == QUEUED).limit(1)
         if session.scalar(queued) is None:
             return None
-    with store.write() as session:
+    with store.write(alone=False) as session:
         return take(session, kind, worker_id)
 
 

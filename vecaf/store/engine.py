@@ -9,20 +9,26 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.errors import VecafError
+from vecaf.errors import InputError, VecafError
 from vecaf.settings import Settings
 from vecaf.store.copies import damaged
 from vecaf.store.models import User
 from vecaf.store.sqlite import settle_journal, sqlite_engine
 
 LOCAL_OWNER = "local owner"
+_ONE_WRITER = 0x5643_4157  # "VCAW": the name of a lock on PostgreSQL
+# A process that is stopped amid a transaction must not hold up those that take over from it.
+_PATIENCE = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=20s"
 
 
 class Store:
     """The database, opened for one process. Sessions are short: read or write, then closed."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect; nothing is created or checked yet (`Store.open` does both)."""
+        """Connect; nothing is created or checked yet (`Store.open` does both).
+
+        Raises InputError for an address that names neither SQLite nor PostgreSQL.
+        """
         self.settings = settings
         self.engine = _engine(settings.database_url)
         self._writer = self.engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
@@ -52,9 +58,16 @@ class Store:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session that takes the write lock at once and commits at the end of the block."""
+    def write(self, *, alone: bool = True) -> Iterator[Session]:
+        """A session that takes the write lock at once and commits at the end of the block.
+
+        What it reads therefore still holds when it writes. SQLite lets in one writer at a time
+        anyway; PostgreSQL does so here, too, unless the caller locks the rows that it depends on
+        itself and says so by `alone=False`.
+        """
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            if alone and self.engine.dialect.name == "postgresql":
+                session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_WRITER)))
             yield session
 
     def owner(self) -> int:
@@ -79,7 +92,14 @@ class Store:
 def _engine(url: str) -> sa.Engine:
     if url.startswith("sqlite"):
         return sqlite_engine(url)
-    return sa.create_engine(url, pool_pre_ping=True)
+    if not url.startswith("postgres"):
+        raise InputError(
+            "DATABASE_URL must begin with postgresql:// (or be unset: SQLite below VECAF_HOME)."
+        )
+    address = sa.make_url(url).set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        address, pool_pre_ping=True, connect_args={"options": _PATIENCE, "connect_timeout": 10}
+    )
 
 
 def _cannot_open(url: str, error: Exception) -> str:

@@ -1,0 +1,30 @@
+"""The store as one attempt at a job may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from vecaf.settings import Settings
+from vecaf.store import Store
+from vecaf.store.jobs import Kind, fenced
+
+
+class AttemptStore(Store):
+    """A store whose every write session belongs to an attempt.
+
+    It raises StaleAttemptError, and commits nothing, once a newer attempt has begun or the job has
+    ended: whatever a worker that was taken for dead still does, its successor's work stands.
+    """
+
+    def __init__(self, settings: Settings, kind: Kind, job_id: int, attempt: int) -> None:
+        super().__init__(settings)
+        self._attempt = (kind, job_id, attempt)
+
+    @contextmanager
+    def write(self, *, alone: bool = True) -> Iterator[Session]:
+        with super().write(alone=alone) as session:
+            fenced(session, *self._attempt)
+            yield session
