@@ -28,6 +28,7 @@ from vecaf.store import TEST, TRAIN
 
 CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
+LORA = replace(FULL, mode="lora", lr=0.003, lora_rank=4)
 KNOWN = replace(
     CONFIG, track=LABELS_KNOWN, strategy="importance", picks="replace", schedule="run",
     head_init="means", epochs=6,
@@ -97,8 +98,8 @@ class StoppingRecorder(MemoryRecorder):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, FULL, KNOWN, replace(KNOWN, mode="full", epochs=1), TOLD],
-    ids=["head-only", "full", "one-training", "one-training-full", "from-words"],
+    [CONFIG, FULL, LORA, KNOWN, replace(KNOWN, mode="full", epochs=1), TOLD],
+    ids=["head-only", "full", "lora", "one-training", "one-training-full", "from-words"],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path

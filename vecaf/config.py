@@ -75,8 +75,10 @@ class RunConfig:
     )
     mode: str = option(
         "head-only",
-        "head-only trains a classifier on fixed features (fast); full also finetunes the model.",
-        choices=("head-only", "full"),
+        "head-only trains a classifier on fixed features (fast); full also finetunes the model; "
+        "lora finetunes it through small adapters, which wants a learning rate some 10 times "
+        "higher.",
+        choices=("head-only", "lora", "full"),
     )
     epochs: int = option(
         20, "Passes over the picked images, in each round.", minimum=1, maximum=1000
@@ -123,6 +125,9 @@ class RunConfig:
     )
     head_weight_decay: float = option(
         0.3, "AdamW's weight decay of the classifier.", minimum=0.0, maximum=10.0, advanced=True
+    )
+    lora_rank: int = option(
+        16, "Rank of the adapters (mode lora).", minimum=1, maximum=1024, advanced=True
     )
     layer_decay: float = option(
         0.75,

@@ -29,7 +29,8 @@ def launch(dataset: int, words: str) -> str:
         '<label>Budget<input name="budget" value="20%" required></label>'
         '<label>Seed<input name="seed" value="0" inputmode="numeric" required></label>'
         '<label>What to train<select name="mode"><option value="head-only">head-only (fast)'
-        '</option><option value="full">full</option></select></label>'
+        '</option><option value="lora">lora</option><option value="full">full</option></select>'
+        "</label>"
         '<button type="submit" class="primary">Launch the pair</button></div></form>'
     )
 

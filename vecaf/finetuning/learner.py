@@ -235,4 +235,8 @@ class FullLearner(HeadLearner):
         return Images([self.samples.paths[row] for row in rows], self.samples.labels[rows])
 
 
-LEARNERS: dict[str, type[HeadLearner]] = {"head-only": HeadLearner, "full": FullLearner}
+LEARNERS: dict[str, type[HeadLearner]] = {
+    "head-only": HeadLearner,
+    "lora": FullLearner,
+    "full": FullLearner,
+}

@@ -107,6 +107,7 @@ def train_full(
 ) -> TrainState:
     """Finetune all of `classifier`, on its device; it ends with its best epoch's averaged weights.
 
+    In mode lora only adapters beside its layers learn (`lora`), and what is kept has them merged.
     AdamW with layer-wise learning-rate decay (timm's layer groups), so that early layers, which
     transfer as they are, move least; an exponential moving average of the weights is what is
     validated and kept. A `leg` of a longer training keeps its last epoch, as in `train_head`.
@@ -114,20 +115,25 @@ def train_full(
     device = next(classifier.parameters()).device
     targets = torch.from_numpy(train.labels).to(device)
     batches = ImageBatches(train.paths, targets, preprocessing, config.batch_size, seed)
-    optimizer = torch.optim.AdamW(_layer_groups(classifier, config), fused=True)
-    averaged = AveragedWeights(classifier, config.ema)
-    shadow = deepcopy(classifier)
+    learning, plain = classifier, _same
+    if config.mode == "lora":
+        from vecaf.finetuning.lora import merged, with_adapters
+
+        learning, plain = with_adapters(classifier, config.lora_rank, seed), merged
+    optimizer = torch.optim.AdamW(_layer_groups(learning, config), fused=True)
+    averaged = AveragedWeights(learning, config.ema)
+    shadow = deepcopy(learning)
     best = folder / "model.safetensors"
     val_labels = torch.from_numpy(val.labels)
 
     def validate() -> Tensor:
         shadow.load_state_dict(averaged.weights, strict=False)
-        logits = predict(shadow, val.paths, preprocessing, report.should_stop)[1]
+        logits = predict(plain(shadow), val.paths, preprocessing, report.should_stop)[1]
         return torch.from_numpy(logits)
 
     try:
         state = fit(
-            classifier,
+            learning,
             optimizer,
             batches,
             epochs=config.epochs,
@@ -137,7 +143,7 @@ def train_full(
                 config.epochs,
                 validate,
                 val_labels,
-                lambda: save_tensors(best, _state(shadow), {}, report.publishing),
+                lambda: save_tensors(best, _state(plain(shadow)), {}, report.publishing),
                 leg,
             ),
             checkpoint=folder / FULL_CHECKPOINT,
@@ -223,6 +229,10 @@ def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, o
         group["lr"] = config.lr * float(group.pop("lr_scale"))  # type: ignore[arg-type]
     head = list(classifier.head.parameters())
     return [*groups, {"params": head, "lr": config.lr, "weight_decay": config.weight_decay}]
+
+
+def _same(classifier: Classifier) -> Classifier:
+    return classifier
 
 
 def _state(module: nn.Module) -> dict[str, Tensor]:
