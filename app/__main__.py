@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
             options.port,
             with_worker=not options.no_worker,
             with_demo=not options.no_demo,
+            accounts=options.auth,
+            certificate=_certificate(options),
         )
     except VecafError as error:
         print(error, file=sys.stderr)
@@ -38,8 +40,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m app", description="Start VeCAF Studio in the browser."
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; only this machine's own for now"
+        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1); others need --auth"
     )
+    parser.add_argument(
+        "--auth", action="store_true", help="people log in; `python -m vecaf user add` adds them"
+    )
+    parser.add_argument("--certificate", type=Path, help="a TLS certificate (PEM): serve https")
+    parser.add_argument("--key", type=Path, help="its private key (PEM), if in a file of its own")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
     parser.add_argument("--home", type=Path, help="folder that holds everything (VECAF_HOME)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (VECAF_DEVICE)")
@@ -54,11 +61,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
     """The environment that the server and its worker read their settings from."""
-    if options.host not in LOOPBACK:
+    if options.host not in LOOPBACK and not options.auth:
         raise InputError(
-            f"--host {options.host}: the studio has no accounts yet, so it listens on this "
-            "machine's own address only (127.0.0.1). Reach it from elsewhere through an SSH "
-            f"tunnel: ssh -L {options.port}:127.0.0.1:{options.port} THIS_MACHINE"
+            f"--host {options.host}: others could reach the studio there, so people must log in: "
+            "add them by `python -m vecaf user add NAME` and start it with --auth. Or stay on "
+            "127.0.0.1 and reach it through an SSH tunnel: "
+            f"ssh -L {options.port}:127.0.0.1:{options.port} THIS_MACHINE"
         )
     if not 1 <= options.port <= 65535:
         raise InputError(f"--port {options.port}: a port lies between 1 and 65535.")
@@ -68,6 +76,18 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
     if options.device:
         environment["VECAF_DEVICE"] = options.device
     return environment
+
+
+def _certificate(options: argparse.Namespace) -> tuple[Path, Path | None] | None:
+    """The files of --certificate and --key; raises InputError for what is not a file."""
+    for path in (options.certificate, options.key):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path}: there is no such file.")
+    if options.certificate is None:
+        if options.key is not None:
+            raise InputError("--key needs --certificate beside it.")
+        return None
+    return options.certificate, options.key
 
 
 if __name__ == "__main__":

@@ -7,8 +7,12 @@ may ask for its data half a second before Gradio has started.
 
 from __future__ import annotations
 
+from html import escape
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.door import LOGIN, PERSON
 
 END = b"</head>"
 
@@ -21,11 +25,14 @@ class Head:
         self.html = html.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == LOGIN:
             await self.app(scope, receive, send)
             return
         start: Message | None = None  # held back until the page is whole: its length changes
         page = bytearray()
+
+        person = scope.get(PERSON)
+        html = self.html if person is None else self.html + _who(person.name)
 
         async def send_page(message: Message) -> None:
             nonlocal start
@@ -36,12 +43,20 @@ class Head:
             else:
                 page.extend(message.get("body", b""))
                 if not message.get("more_body", False):
-                    body = bytes(page).replace(END, self.html + END, 1)
-                    MutableHeaders(scope=start)["content-length"] = str(len(body))
+                    body = bytes(page).replace(END, html + END, 1)
+                    headers = MutableHeaders(scope=start)
+                    headers["content-length"] = str(len(body))
+                    if person is not None:  # going back after a logout must not show it
+                        headers["cache-control"] = "no-store"
                     await send(start)
                     await send({"type": "http.response.body", "body": body})
 
         await self.app(scope, receive, send_page)
+
+
+def _who(name: str) -> bytes:
+    """The bar says who is logged in (studio.js)."""
+    return f'<meta name="studio-user" content="{escape(name)}">'.encode()
 
 
 def _is_page(message: Message) -> bool:

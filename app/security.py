@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio needs inline scripts and styles, and compiles its templates in the page. What matters
@@ -22,53 +23,67 @@ CONTENT_POLICY = "; ".join(
         "object-src 'none'",
         "base-uri 'self'",
         "form-action 'self'",
-        "frame-ancestors 'self'",
+        "frame-ancestors 'none'",
     )
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
 }
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
+log = logging.getLogger(__name__)
+
 
 class Guard:
-    """Middleware: security headers on every response; only requests to a local name, and only
-    our own pages may change anything.
+    """Middleware: security headers on every response; only our own pages may change anything;
+    and without accounts (`local_only`) only requests to a local name.
 
     A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and so read what the
-    browser takes for its own origin; the Host header gives it away. It can also send a form to
-    the true address without reading the answer; where a request comes from gives that away.
+    browser takes for its own origin; the Host header gives it away. Where people log in this gives
+    it nothing: a login's cookie is sent to the name that it was made under. It can also send a form
+    to the true address without reading the answer; where a request comes from gives that away.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, local_only: bool = True) -> None:
         self.app = app
+        self.local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1000})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if _host(headers) not in LOCAL_NAMES:
-            refusal = PlainTextResponse("The studio answers on this machine only.", 421)
-            await refusal(scope, receive, send)
-            return
-        if scope["method"] not in READING and not same_origin(headers):
-            refusal = PlainTextResponse("This request did not come from a page of the studio.", 403)
-            await refusal(scope, receive, send)
-            return
+        started = False
 
         async def send_guarded(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 answered = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     answered[name] = value
             await send(message)
 
-        await self.app(scope, receive, send_guarded)
+        headers = Headers(scope=scope)
+        answer: ASGIApp = self.app
+        if self.local_only and _host(headers) not in LOCAL_NAMES:
+            answer = PlainTextResponse("The studio answers on this machine only.", 421)
+        elif scope["method"] not in READING and not same_origin(headers):
+            answer = PlainTextResponse("This request did not come from a page of the studio.", 403)
+        try:
+            await answer(scope, receive, send_guarded)
+        except Exception:
+            if started:
+                raise
+            log.exception("%s %s could not be answered", scope["method"], scope["path"])
+            words = "Something went wrong that should not have. The studio's log has the details."
+            await JSONResponse({"error": words}, 500)(scope, receive, send_guarded)
 
 
 def _host(headers: Headers) -> str | None:

@@ -9,12 +9,21 @@ import socket
 import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.desk import DeskKeeper
+from app.security import LOCAL_NAMES
 from app.studio import Studio
 from app.worker import WorkerKeeper
-from vecaf.errors import InputError, NotFoundError, UnavailableError, VecafError
+from vecaf.errors import (
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    NotLoggedInError,
+    UnavailableError,
+    VecafError,
+)
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
@@ -38,6 +47,7 @@ def build(studio: Studio) -> FastAPI:
     from fastapi import FastAPI, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
+    from starlette.routing import Mount
 
     from app import (
         api,
@@ -45,6 +55,7 @@ def build(studio: Studio) -> FastAPI:
         downloads,
         explore,
         labelling,
+        login,
         media,
         predicting,
         selecting,
@@ -52,7 +63,9 @@ def build(studio: Studio) -> FastAPI:
         static,
         uploads,
     )
+    from app.door import Door
     from app.head import Head
+    from app.narrow import Narrow
     from app.pages import pages
     from app.security import Guard
     from app.theme import theme
@@ -67,7 +80,10 @@ def build(studio: Studio) -> FastAPI:
 
     @app.exception_handler(VecafError)
     def say(_: Request, error: VecafError) -> JSONResponse:
-        statuses = {NotFoundError: 404, InputError: 400, UnavailableError: 503}
+        statuses = {
+            NotFoundError: 404, InputError: 400, UnavailableError: 503, NotAllowedError: 403,
+            NotLoggedInError: 401,
+        }  # fmt: skip
         status = next((code for kind, code in statuses.items() if isinstance(error, kind)), 500)
         return JSONResponse({"error": str(error)}, status)
 
@@ -81,6 +97,8 @@ def build(studio: Studio) -> FastAPI:
             return JSONResponse({"ok": True, "worker": worker_alive(session)})
 
     app.include_router(static.routes())
+    if studio.accounts:
+        app.include_router(login.routes(studio))
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
@@ -102,7 +120,7 @@ def build(studio: Studio) -> FastAPI:
         path="/",
         footer_links=[],
         run_history=False,
-        show_error=True,
+        show_error=False,  # of errors that we raise on purpose, the sentence is shown all the same
         max_file_size=studio.settings.limits.max_member_bytes,
         ssr_mode=False,
         enable_monitoring=False,
@@ -112,17 +130,30 @@ def build(studio: Studio) -> FastAPI:
     )
     # Gradio looks into its queue every millisecond, which alone is 5% of a core on an idle page.
     demo._queue.sleep_when_free = QUEUE_SECONDS
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    mounted.app = Narrow(mounted.app)
     app.add_middleware(Head, html=static.head())
-    app.add_middleware(Guard)
+    if studio.accounts:
+        app.add_middleware(Door, store=studio.store)
+    app.add_middleware(Guard, local_only=not studio.accounts)
     return app
 
 
 def serve(
-    environment: Mapping[str, str], host: str, port: int, *, with_worker: bool, with_demo: bool
+    environment: Mapping[str, str],
+    host: str,
+    port: int,
+    *,
+    with_worker: bool,
+    with_demo: bool,
+    accounts: bool = False,
+    certificate: tuple[Path, Path | None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then stop the worker.
 
-    Raises InputError where the port is taken, VecafError where the database can't be opened.
+    `certificate` is a PEM file, and one of its key where that is not in it. Raises InputError where
+    the port is taken, VecafError where the database can't be opened.
     """
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
@@ -130,7 +161,7 @@ def serve(
     environment = {**environment, "VECAF_HOME": str(settings.home)}
     worker = WorkerKeeper(environment) if with_worker else None
     desk = DeskKeeper(environment)
-    studio = Studio(settings, store, worker, desk)
+    studio = Studio(settings, store, worker, desk, accounts)
 
     import uvicorn
 
@@ -140,12 +171,12 @@ def serve(
     from vecaf.export import sweep as sweep_exports
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    for chatty in ("httpx", "alembic", "dbos"):
+    for chatty in ("httpx", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     sweep(studio)
     sweep_exports(settings)
     keepers: list[WorkerKeeper | DemoKeeper] = []
-    if with_demo:
+    if with_demo and not accounts:  # it would be the local owner's, whom nobody logs in as
         keepers.append(DemoKeeper(store))
     if studio.keeper is not None:
         keepers.append(studio.keeper)
@@ -155,9 +186,17 @@ def serve(
             keeper.start()
         app = build(studio)
         shown = f"[{host}]" if ":" in host else host
-        print(f"VeCAF Studio is at http://{shown}:{port} (Ctrl-C stops it).", flush=True)
+        scheme = "http" if certificate is None else "https"
+        print(f"VeCAF Studio is at {scheme}://{shown}:{port} (Ctrl-C stops it).", flush=True)
+        if accounts:
+            _advise(store, exposed=certificate is None and host not in LOCAL_NAMES)
         config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=3, server_header=False
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=3,
+            server_header=False,
+            ssl_certfile=certificate and certificate[0],
+            ssl_keyfile=certificate and certificate[1],
         )
         Server(config, release=desk.stop).run(sockets=[listener])
     except KeyboardInterrupt:
@@ -167,6 +206,22 @@ def serve(
             keeper.stop()
         desk.stop()
         store.close()
+
+
+def _advise(store: Store, *, exposed: bool) -> None:
+    """What whoever starts a studio with accounts should know."""
+    from vecaf.accounts.users import users
+
+    with store.read() as session:
+        anybody = any(user.can_log_in for user in users(session))
+    if not anybody:
+        print("Nobody can log in yet: python -m vecaf user add NAME", flush=True)
+    if exposed:
+        print(
+            "Passwords cross the network unencrypted: give --certificate, or put the studio behind "
+            "a server that speaks https.",
+            flush=True,
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.desk import DeskKeeper
+from app.door import person_in
 from app.worker import WorkerKeeper
+from vecaf.errors import NotLoggedInError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
@@ -19,13 +21,20 @@ class Studio:
     store: Store
     keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
     desk: DeskKeeper | None = None  # None where nothing that needs a model is asked
+    accounts: bool = False  # whether people log in
 
     def user(self, request: object) -> int:
         """The id of whoever sent `request` (a FastAPI or a Gradio one).
 
-        Without accounts that is the local owner. Accounts change this method, not its callers.
+        Without accounts that is the local owner. Raises NotLoggedInError where they are on and the
+        request did not come through the door (app.door) with a login.
         """
-        return self.store.owner()
+        if not self.accounts:
+            return self.store.owner()
+        person = person_in(request)
+        if person is None:
+            raise NotLoggedInError("Log in first: this studio has accounts.")
+        return person.id
 
     def idle(self, session: Session) -> str | None:
         """Why nothing is being worked on, as a sentence; None while a worker is alive."""

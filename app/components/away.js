@@ -59,6 +59,8 @@
     try {
       const answer = await ask(...request);
       heard = Date.now();
+      if (answer.status === 401 && document.querySelector('meta[name="studio-user"]'))
+        location.reload(); // the login has ended: it leads to a new one, and back here
       return answer;
     } catch (error) {
       if (error.name === "TypeError") // no answer at all

@@ -54,6 +54,17 @@
       `<span>VeCAF <b>Studio</b></span></a><nav aria-label="Pages">${links}</nav>` +
       `<button type="button" class="theme" aria-label="Switch between light and dark" ` +
       `title="Light or dark"><span aria-hidden="true"></span></button>`;
+    const user = document.querySelector('meta[name="studio-user"]')?.content;
+    if (user) {
+      const out = document.createElement("form");
+      out.className = "who";
+      out.method = "post";
+      out.action = "/logout";
+      out.innerHTML = `<span><span class="unseen">Logged in as </span><b></b></span>` +
+        `<button type="submit" class="quiet">Log out</button>`;
+      out.querySelector("b").textContent = out.title = user;
+      header.append(out);
+    }
     header.querySelector(".theme").addEventListener("click", () => {
       try { localStorage.setItem("studio-theme", studio.dark() ? "light" : "dark"); } catch { /* private window: not kept */ }
       repaint();

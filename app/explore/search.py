@@ -15,6 +15,7 @@ from app.bundle import pack
 from app.desk import DeskKeeper
 from app.explore.arrays import Id
 from app.studio import Studio
+from app.uploads import PART
 from vecaf.errors import InputError, UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import find_words, read_columns

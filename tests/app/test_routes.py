@@ -51,7 +51,7 @@ def foreign_run(studio: Studio) -> int:
 def test_every_response_carries_the_security_headers(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert {name: response.headers.get(name) for name in HEADERS} == HEADERS
-    assert "frame-ancestors 'self'" in response.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
 
 
 def test_health(client: TestClient) -> None:
