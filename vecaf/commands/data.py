@@ -89,6 +89,7 @@ def select(
     dataset: DatasetArgument,
     budget: Annotated[str, typer.Option(help="A count (100) or a share (2%).")],
     strategy: Annotated[str, typer.Option(help="How images are selected.")] = "vecaf",
+    strategy_options: Annotated[str, typer.Option(help="Its own, such as 'gamma=0'.")] = "",
     model: Annotated[str, typer.Option(help="The vision model.")] = "efficientnet_lite0",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same picks.")] = 0,
     after: Annotated[int, typer.Option(help="Go on from this run's model and picks.")] = 0,
@@ -102,8 +103,9 @@ def select(
 
     store, user = opened()
     config = RunConfig(
-        dataset=dataset, strategy=strategy, model=model, budget=budget, seed=seed, rounds=1
-    ).checked()
+        dataset=dataset, strategy=strategy, strategy_options=strategy_options, model=model,
+        budget=budget, seed=seed, rounds=1,
+    ).checked()  # fmt: skip
     samples = samples_of(store, user, dataset)
     basis = None
     if after:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from vecaf.commands.shared import Json, app
@@ -11,13 +13,13 @@ from vecaf.terminal import show, table
 
 @app.command()
 def strategies(json: Json = False) -> None:
-    """List the selection strategies, the tracks they serve and what they need."""
+    """List the selection strategies, the tracks they serve, what they need and their options."""
     from vecaf.selection import describe
 
     found = describe()
     text = table(
-        ["name", "tracks", "what it does"],
-        [[s.name, ", ".join(s.tracks), s.description] for s in found],
+        ["name", "tracks", "what it does", "options"],
+        [[s.name, ", ".join(s.tracks), s.description, _options(s.options)] for s in found],
     )
     listed = [
         {
@@ -27,10 +29,16 @@ def strategies(json: Json = False) -> None:
             "tracks": list(s.tracks),
             "required": list(s.required),
             "optional": list(s.optional),
+            "options": s.options,
         }
         for s in found
     ]
     show({"strategies": listed}, text, json)
+
+
+def _options(options: dict[str, Any]) -> str:
+    """As `run --strategy-options` reads them; those without a value of their own by name alone."""
+    return ", ".join(f"{k}={v}" if v is not None else k for k, v in options.items())
 
 
 @app.command()
