@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vecaf.datasets.pool import image_path, thumb_path
 from vecaf.datasets.staging import publishing
+from vecaf.errors import UnavailableError
 from vecaf.files import write_bytes
+from vecaf.keeping import deleting
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 from vecaf.store.datasets import (
@@ -68,11 +71,13 @@ def what_goes(store: Store, user_id: int, dataset_id: int) -> Removal:
 def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
     """Delete a dataset, its runs, tasks, subsets and history, and files that nothing else uses.
 
-    Raises InputError while something on it is under way, NotFoundError.
+    Raises InputError while something on it is under way, NotFoundError, UnavailableError while a
+    backup is being made.
     """
     settings = store.settings
     settings.images.mkdir(parents=True, exist_ok=True)
-    with publishing(settings):  # so that no import meanwhile counts on a file that goes
+    # No backup reads what goes, and no import meanwhile counts on it.
+    with deleting(settings), publishing(settings):
         with store.write() as session:
             found = belongings(session, user_id, dataset_id)
             removal = _removal(found, settings)
@@ -89,7 +94,8 @@ def finish_removals(store: Store) -> None:
     if not notes:
         return
     store.settings.images.mkdir(parents=True, exist_ok=True)
-    with publishing(store.settings):
+    # While a backup is being made the notes wait for another start.
+    with suppress(UnavailableError), deleting(store.settings), publishing(store.settings):
         for note in notes:
             with store.read() as session:
                 kept = session.get(Dataset, int(note.stem)) is not None

@@ -6,8 +6,6 @@ A lock file in it tells a live import from one that was killed, whose folder is 
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import fcntl
 import os
 import shutil
@@ -19,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vecaf.datasets.pool import THUMB_EXTENSION
-from vecaf.errors import UnavailableError
-from vecaf.files import disk_full_message
+from vecaf.files import saying_if_full, sync_file_system
 from vecaf.settings import Settings
 
 _PREFIX = ".staging-"
@@ -33,7 +30,7 @@ class Staging:
         self._settings = settings
 
     def __enter__(self) -> Staging:
-        with _disk_full_said(self._settings.images):
+        with saying_if_full(self._settings.images):
             self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
             with publishing(self._settings):  # so that no other import meets it half made
@@ -58,18 +55,15 @@ class Staging:
 
     def write_thumb(self, sha256: str, thumb: bytes) -> None:
         """Keep a small picture alone: of a file that is refused, named by its own content."""
-        with _disk_full_said(self._settings.images):
+        with saying_if_full(self._settings.images):
             _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
         """Keep an image and its thumbnail; content that is here already is left alone."""
-        try:
+        with saying_if_full(self._settings.images):
             _create(f"{self._images}/{sha256}{extension}", content)
             if thumb is not None:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
-        except OSError as error:
-            _say_if_full(error, self._settings.images)
-            raise
 
     @contextmanager
     def published(self) -> Iterator[None]:
@@ -78,13 +72,13 @@ class Staging:
         If the block raises, the files that were new are taken away again. Imports publish one
         after the other, so none takes away what another has just counted on.
         """
-        with _disk_full_said(self._settings.images), publishing(self._settings):
-            _sync(self._folder)
+        with saying_if_full(self._settings.images), publishing(self._settings):
+            sync_file_system(self._folder)
             new: list[str] = []
             try:
                 _move(self._images, self._settings.images, new)
                 _move(self._thumbs, self._settings.thumbs, new)
-                _sync(self._folder)
+                sync_file_system(self._folder)
                 yield
             except BaseException:
                 for path in new:
@@ -138,32 +132,3 @@ def _sweep(images: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
         except (FileNotFoundError, BlockingIOError):
             continue  # just taken away, or in use
-
-
-def _sync(folder: Path) -> None:
-    """Bring everything on the folder's file system to the disk: one wait, not one a file."""
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:
-        os.sync()
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        if syncfs(handle) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(folder))
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _disk_full_said(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        _say_if_full(error, folder)
-        raise
-
-
-def _say_if_full(error: OSError, folder: Path) -> None:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise UnavailableError(disk_full_message(folder)) from error

@@ -25,21 +25,17 @@ def upgrade(engine: sa.Engine) -> None:
     Raises VecafError when the database was written by a newer program or is damaged,
     UnavailableError when the disk is too full for the copy; it is as it was then.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    scripts = ScriptDirectory.from_config(config)
-    head = scripts.get_current_head()
+    config = _config()
+    head = ScriptDirectory.from_config(config).get_current_head()
     with engine.connect() as connection, connection.begin():
-        if MigrationContext.configure(connection).get_current_revision() == head:
+        if schema_of(connection) == head:
             return
     locked = engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
     with locked.connect() as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-        current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in scripts.walk_revisions()}
-        if current is not None and current not in known:
+        current = schema_of(connection)
+        if current is not None and current not in known_schemas():
             raise VecafError(
                 f"This database has schema {current}, which is newer than this program. "
                 "Update VeCAF Studio, or point VECAF_HOME at another folder."
@@ -49,3 +45,21 @@ def upgrade(engine: sa.Engine) -> None:
             keep_before_migration(source, current, now())
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def schema_of(connection: sa.Connection) -> str | None:
+    """The schema that a database has; None where it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def known_schemas() -> set[str]:
+    """The schemas that this program can open, by migrating where they are old."""
+    scripts = ScriptDirectory.from_config(_config())
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,265 @@
+"""A backup made while others write is whole, comes back, and goes on; a damaged one is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shutil
+import subprocess
+import tarfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.finished import CONFIG, finish_run, new_studio
+from tests.jobs.stand_in.sitecustomize import work
+from tests.shapes import write_shapes
+from vecaf.datasets import import_dataset
+from vecaf.datasets.removing import delete_dataset
+from vecaf.errors import InputError, UnavailableError, VecafError
+from vecaf.housekeeping.backup import UPLOAD_LOST, back_up, restore
+from vecaf.jobs.child import do_run
+from vecaf.keeping import keeping
+from vecaf.settings import Settings
+from vecaf.store import (
+    FAILED,
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    Artifact,
+    Dataset,
+    Import,
+    Metric,
+    Run,
+    Sample,
+    Selection,
+    Store,
+)  # fmt: skip
+
+
+def opened(home: Path) -> Store:
+    return Store.open(Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"}))
+
+
+def check_whole(store: Store) -> None:
+    """Every file that a row names is there, with the content that the row says."""
+    with store.read() as session:
+        assert session.execute(sa.text("PRAGMA integrity_check")).scalar() == "ok"
+        assert session.execute(sa.text("PRAGMA foreign_key_check")).all() == []
+        for sha256, extension in session.execute(sa.select(Sample.sha256, Sample.extension)):
+            path = store.settings.images / sha256[:2] / f"{sha256}{extension}"
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        for path_, sha256 in session.execute(sa.select(Artifact.path, Artifact.sha256)):
+            content = (store.settings.home / path_).read_bytes()
+            assert hashlib.sha256(content).hexdigest() == sha256
+        for dataset in session.scalars(sa.select(Dataset)):
+            count = sa.select(sa.func.count()).where(Sample.dataset_id == dataset.id)
+            assert session.scalar(count) == dataset.report["images"]
+
+
+def outcome(store: Store, run_id: int) -> list[object]:
+    """What a run came to: its end, picks, curves and model."""
+    picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
+    curves = sa.select(Metric.round, Metric.step, Metric.name, Metric.value)
+    last = Metric.name != "train_loss"  # losses amid an epoch are reported by the clock
+    with store.read() as session:
+        rows = [
+            sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
+            for query, table in ((picks, Selection), (curves.where(last), Metric))
+        ]
+        state = session.get_one(Run, run_id).state
+    folder = store.settings.runs / str(run_id)
+    models = [hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("model/*.s*")]
+    return [state, *rows, models]
+
+
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_backups_while_a_run_and_imports_write(
+    tmp_path: Path, real: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is a stand-in that trains nothing, but writes what a run writes; a real one soaks."""
+    if not real:
+        monkeypatch.setattr("vecaf.rounds.run_rounds", lambda *given: work(*given[:4]))
+    store = new_studio(tmp_path / "home", count=30)
+    write_shapes(tmp_path / "more", 9, seed=5)
+    config = replace(CONFIG, budget="5")
+    finished: list[int] = []
+    run = threading.Thread(target=lambda: finished.append(finish_run(store, config)))
+
+    def keep_importing() -> None:
+        number = 0
+        while run.is_alive():
+            import_dataset(store, tmp_path / "more", f"more {number}")
+            number += 1
+            time.sleep(0.2)
+
+    run.start()
+    imports = threading.Thread(target=keep_importing)
+    imports.start()
+    made: list[Path] = []
+    while run.is_alive():
+        made.append(tmp_path / f"{len(made)}.tar")
+        assert back_up(store, made[-1]).missing == 0
+        time.sleep(0.3)
+    run.join()
+    imports.join()
+    expected = outcome(store, finished[0])
+    assert expected[0] == FINISHED
+
+    unfinished = 0
+    for number, archive in enumerate(made):
+        restore(archive, tmp_path / f"restored {number}")
+        with closing(opened(tmp_path / f"restored {number}")) as again:
+            check_whole(again)
+            with again.write() as session:
+                row = session.scalar(sa.select(Run))
+                if row is None or row.state == FINISHED or unfinished == 3:
+                    continue
+                row.state, row.attempt = RUNNING, row.attempt + 1  # as the next worker does
+                attempt = row.attempt
+            unfinished += 1
+            do_run(again, finished[0], attempt, lambda: False)
+            assert outcome(again, finished[0]) == expected
+    assert unfinished, "no backup met the run under way"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return new_studio(tmp_path_factory.mktemp("studio") / "home", count=12)
+
+
+@pytest.fixture
+def archive(studio: Store, tmp_path: Path) -> Path:
+    back_up(studio, tmp_path / "backup.tar")
+    return tmp_path / "backup.tar"
+
+
+def test_it_checks_itself_without_the_studio(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "by hand").mkdir()
+    subprocess.run(["tar", "-xf", archive, "-C", tmp_path / "by hand"], check=True)
+    command = ["sha256sum", "--check", "--quiet", "sha256sums.txt"]
+    subprocess.run(command, cwd=tmp_path / "by hand", check=True)
+
+
+def test_nothing_is_written_over(studio: Store, archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is there already"):
+        back_up(studio, archive)
+    home = tmp_path / "used"
+    home.mkdir()
+    (home / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not empty"):
+        restore(archive, home)
+    assert [path.name for path in home.iterdir()] == ["notes.txt"]
+    shutil.rmtree(home)
+    (home / "lost+found").mkdir(parents=True)  # a volume's own folder is no content
+    restore(archive, home)
+    check_whole(opened(home))
+
+
+def test_any_damage_is_found_and_nothing_restored(archive: Path, tmp_path: Path) -> None:
+    content = archive.read_bytes()
+    home = tmp_path / "new"
+    spoiled = [content[: len(content) * part // 7] for part in range(7)]
+    for part in range(1, 24):  # padding between members is no content: damage there is harmless
+        at = len(content) * part // 24
+        spoiled.append(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+    harmless = 0
+    for broken in spoiled:
+        archive.write_bytes(broken)
+        try:
+            restore(archive, home)
+        except VecafError as error:
+            assert "backup" in str(error)
+            assert not home.exists()
+        else:
+            check_whole(opened(home))
+            shutil.rmtree(home)
+            harmless += 1
+    assert harmless < len(spoiled) / 2
+
+
+def repacked(archive: Path, change: Callable[[tarfile.TarInfo, bytes], None]) -> None:
+    """Rewrite the archive, each member's header changed by `change`."""
+    with tarfile.open(archive) as old:
+        members = [(one, old.extractfile(one).read()) for one in old]  # type: ignore[union-attr]
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as new:
+        for one, content in members:
+            change(one, content)
+            new.addfile(one, io.BytesIO(content) if one.isreg() else None)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "images/../../evil", ".bashrc", "evil"])
+def test_a_name_that_leads_elsewhere_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
+    def rename(member: tarfile.TarInfo, content: bytes) -> None:
+        if member.name.startswith("images/"):
+            member.name = name
+
+    repacked(archive, rename)
+    before = {path for path in tmp_path.rglob("*") if "evil" in path.name}
+    with pytest.raises(VecafError, match="damaged"):
+        restore(archive, tmp_path / "new")
+    assert {path for path in tmp_path.rglob("*") if "evil" in path.name} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_link_in_it_is_refused(archive: Path, tmp_path: Path) -> None:
+    def link(member: tarfile.TarInfo, content: bytes) -> None:
+        if member.name.startswith("images/"):
+            member.type, member.linkname, member.size = tarfile.SYMTYPE, "/etc/passwd", 0
+
+    repacked(archive, link)
+    with pytest.raises(VecafError, match="no regular file"):
+        restore(archive, tmp_path / "new")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\3\4" + b"\0" * 600, b"\0" * 20480])
+def test_another_file_is_no_backup(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.tar").write_bytes(content)
+    with pytest.raises(InputError, match="is not a backup"):
+        restore(tmp_path / "x.tar", tmp_path / "new")
+    with pytest.raises(InputError, match="There is no file"):
+        restore(tmp_path / "gone.tar", tmp_path / "new")
+
+
+def test_an_import_whose_upload_is_gone_ends_and_others_wait(studio: Store, tmp_path: Path) -> None:
+    upload = str(studio.settings.uploads / "x.zip")
+    with studio.write() as session:
+        for number, source in enumerate((upload, "demo:color")):
+            session.add(Import(owner_id=1, name=f"import {number}", source=source))
+    back_up(studio, tmp_path / "b.tar")
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    with opened(tmp_path / "new").read() as session:
+        first, second = session.scalars(sa.select(Import).order_by(Import.id))
+    assert (first.state, first.error, second.state) == (FAILED, UPLOAD_LOST, QUEUED)
+
+
+def test_a_file_that_is_missing_is_said(studio: Store, tmp_path: Path) -> None:
+    image = next(path for path in studio.settings.images.rglob("*.png"))
+    away = image.rename(tmp_path / image.name)
+    done = back_up(studio, tmp_path / "b.tar")
+    assert (done.missing, done.listed) == (1, (f"images/{image.parent.name}/{image.name}",))
+    assert "1 files that the database names were not there" in "\n".join(done.sentences())
+    away.rename(image)
+
+
+def test_nothing_is_deleted_while_a_backup_reads(tmp_path: Path) -> None:
+    store = new_studio(tmp_path / "home", count=6)
+    with keeping(store.settings), pytest.raises(UnavailableError, match="backup is being made"):
+        delete_dataset(store, store.owner(), 1)
+    check_whole(store)
+    assert delete_dataset(store, store.owner(), 1).images == 6
+
+
+def test_a_newer_programs_backup_is_refused(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecaf.housekeeping.backup.known_schemas", lambda: {"0001"})
+    with pytest.raises(VecafError, match="newer program"):
+        restore(archive, tmp_path / "new")
+    assert not (tmp_path / "new").exists()

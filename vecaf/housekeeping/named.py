@@ -1,0 +1,77 @@
+"""The files that the rows of a database name, each with the way there below the home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.datasets.images import is_small
+from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.jobs.places import folder_of, lock_of
+from vecaf.settings import Settings
+from vecaf.store import ENDED, FINISHED, Artifact, EmbeddingSet, Run, Sample, Task
+from vecaf.store.datasets import refused_thumbs
+
+_AT_ONCE = 10_000
+
+
+def stored_images(session: Session) -> Iterator[tuple[str, str, bool]]:
+    """(sha256, extension, whether it has a thumbnail of its own) of every image, each once."""
+    query = sa.select(Sample.sha256, Sample.extension, Sample.width, Sample.height)
+    found = session.execute(query.order_by(Sample.sha256).execution_options(yield_per=_AT_ONCE))
+    last = ""
+    for row in found:
+        if row.sha256 != last:
+            last = row.sha256
+            yield row.sha256, row.extension, not is_small(row.width, row.height)
+
+
+def images(session: Session, settings: Settings) -> Iterator[Path]:
+    """Every image that a row names; each must be there."""
+    for sha256, extension, _ in stored_images(session):
+        yield image_path(settings.images, sha256, extension)
+
+
+def thumbs(session: Session, settings: Settings) -> Iterator[Path]:
+    """Every thumbnail that there can be: those of images are made again where they are missing."""
+    for sha256, _, own in stored_images(session):
+        if own:
+            yield thumb_path(settings.thumbs, sha256)
+    for sha256 in sorted(refused_thumbs(session)):
+        yield thumb_path(settings.thumbs, sha256)
+
+
+def artifacts(session: Session, settings: Settings) -> Iterator[Path]:
+    """Models of runs; each must be there."""
+    for path in session.scalars(sa.select(Artifact.path).order_by(Artifact.id)):
+        yield settings.home / path
+
+
+def of_jobs(session: Session, settings: Settings) -> Iterator[Path]:
+    """What lies in the folders of runs, those under way first, and of finished tasks; but no locks,
+    and no exports, which are made again when they are asked for."""
+    for run_id in session.scalars(sa.select(Run.id).order_by(Run.state.in_(ENDED), Run.id)):
+        folder, lock = folder_of(settings, "run", run_id), lock_of(settings, "run", run_id)
+        yield from (path for path in below(folder)
+                    if path != lock and path.relative_to(folder).parts[0] != "export")  # fmt: skip
+    finished = sa.select(Task.id).where(Task.state == FINISHED)
+    for task_id in session.scalars(finished.order_by(Task.id)):
+        lock = lock_of(settings, "task", task_id)
+        yield from (path for path in below(folder_of(settings, "task", task_id)) if path != lock)
+
+
+def embeddings(session: Session, settings: Settings) -> Iterator[Path]:
+    """The caches of the encoders that runs used."""
+    for fingerprint in session.scalars(sa.select(EmbeddingSet.fingerprint)):
+        yield from below(settings.embeddings / fingerprint[:16])
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """The regular files below a folder, in order, without hidden ones: those are being written."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not path.is_symlink() and not hidden:
+            yield path

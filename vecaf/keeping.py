@@ -1,0 +1,34 @@
+"""A promise that no stored file goes away: backups hold it, whatever deletes files asks for it."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vecaf.errors import UnavailableError
+from vecaf.settings import Settings
+
+_NAME = ".keeping"
+
+
+@contextmanager
+def keeping(settings: Settings) -> Iterator[None]:
+    """While the block runs nothing that a row names is deleted; several may hold it at once."""
+    with (settings.home / _NAME).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def deleting(settings: Settings) -> Iterator[None]:
+    """Delete files in the block. Raises UnavailableError while a backup reads them."""
+    with (settings.home / _NAME).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnavailableError(
+                "A backup is being made, and until it is done nothing is deleted. "
+                "Try again in a few minutes."
+            ) from None
+        yield
