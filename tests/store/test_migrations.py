@@ -129,6 +129,7 @@ def test_the_newest_few_copies_are_kept(settings: Settings) -> None:
 
 
 BAD = """
+import sqlalchemy as sa
 from alembic import op
 revision, down_revision = "9000", "{head}"
 def upgrade():
