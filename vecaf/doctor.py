@@ -30,11 +30,12 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything a run needs, one finding after the other; nothing is changed but that
-    an empty home gets its folders and database."""
+    an empty home gets its folders and database. `vecaf.housekeeping.repair` mends the files."""
     yield _packages()
     yield _home(settings)
     for subject, look in (
         ("database", _database),
+        ("files", _files),
         ("worker", _worker),
         ("device", _device),
         ("model", _model),
@@ -90,6 +91,14 @@ def _database(settings: Settings) -> str:
     mode = {"wal": "write-ahead log", "delete": "rollback journal"}[JOURNAL]
     version = ".".join(map(str, VERSION))
     return f"SQLite {version} ({mode}), sound, schema up to date"
+
+
+def _files(settings: Settings) -> str:
+    """Files and rows must belong together."""
+    from vecaf.housekeeping.repair import files_sentence
+    from vecaf.store import Store
+
+    return files_sentence(Store.open(settings))
 
 
 def _worker(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from vecaf.commands.shared import Json, app
 from vecaf.settings import Settings
-from vecaf.terminal import Bar, show
+from vecaf.terminal import Bar, show, table
 
 
 @app.command()
@@ -43,3 +43,32 @@ def restore(
     if found["database"] != "sqlite":
         text += "\nRestore the database, too: pg_restore --dbname=NEW_DATABASE vecaf.dump"
     show(found, text, json)
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    task_days: Annotated[int, typer.Option(min=0, help="Keep tasks' results so long.")] = 30,
+    json: Json = False,
+) -> None:
+    """Remove what is of no use any more, and say what and how many bytes."""
+    from vecaf.housekeeping.cleaning import by_kind, remove, waste
+    from vecaf.store import Store
+
+    store = Store.open(Settings.from_environment())
+    found = waste(store, task_days=task_days)
+    if not dry_run:
+        remove(store, found)
+    kinds = by_kind(found)
+    total = sum(one.bytes for one in found)
+    payload = {
+        "dry_run": dry_run,
+        "bytes": total,
+        "kinds": kinds,
+        "removed": [{"kind": one.kind, "what": one.what, "bytes": one.bytes} for one in found],
+    }
+    heads = ["what", "count", "bytes"]
+    rows = [[kind["kind"], kind["count"], kind["bytes"]] for kind in kinds]
+    verb = "would be" if dry_run else "were"
+    text = f"{table(heads, rows)}\n{total / 1e6:,.1f} MB {verb} set free."
+    show(payload, text if found else "There is nothing to remove.", json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -65,13 +65,29 @@ def worker(json: Json = False) -> None:
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
-    """Check the installation, the models, the database and the device; say what to do."""
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend files and rows that don't belong together.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Check the installation, models, database, device and files; say what to do."""
     from vecaf.doctor import examine
 
-    findings = list(examine(Settings.from_environment()))
-    lines = [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
+    settings = Settings.from_environment()
+    repairs = _repaired(settings) if repair else []
+    findings = list(examine(settings))
+    lines = [f"mended  {text}" for text in repairs]
+    lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
     sound = all(f.ok for f in findings)
-    show({"ok": sound, "findings": [vars(f) for f in findings]}, "\n".join(lines), json)
+    payload = {"ok": sound, "findings": [vars(f) for f in findings], "repairs": repairs}
+    show(payload, "\n".join(lines), json)
     if not sound:
         raise typer.Exit(1)
+
+
+def _repaired(settings: Settings) -> list[str]:
+    from vecaf.housekeeping.repair import repair
+    from vecaf.store import Store
+
+    return repair(Store.open(settings))

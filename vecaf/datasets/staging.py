@@ -123,12 +123,17 @@ def publishing(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _sweep(images: Path) -> None:
-    """Remove the staging folders of imports whose process is gone."""
+def abandoned(images: Path) -> Iterator[Path]:
+    """The staging folders of imports whose process is gone, each locked while it is looked at."""
     for folder in images.glob(f"{_PREFIX}*"):
         try:
             with (folder / "lock").open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                yield folder
         except (FileNotFoundError, BlockingIOError):
             continue  # just taken away, or in use
+
+
+def _sweep(images: Path) -> None:
+    for folder in abandoned(images):
+        shutil.rmtree(folder, ignore_errors=True)

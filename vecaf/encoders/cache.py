@@ -94,7 +94,7 @@ class EmbeddingSet:
 
     def index(self) -> Index:
         """Read what is there now. A damaged shard is passed over with a warning."""
-        found = map(self._open, sorted(self.folder.glob(f"*{KEYS}")))
+        found = map(self.open_shard, sorted(self.folder.glob(f"*{KEYS}")))
         return index_of([shard for shard in found if shard is not None])
 
     def remove_leftovers(self) -> None:
@@ -107,7 +107,8 @@ class EmbeddingSet:
                 if (orphan or path.suffix == ".tmp") and path.stat().st_mtime < limit:
                     path.unlink()
 
-    def _open(self, keys_path: Path) -> tuple[Digests, npt.NDArray[np.float32]] | None:
+    def open_shard(self, keys_path: Path) -> tuple[Digests, npt.NDArray[np.float32]] | None:
+        """A shard's keys (m,) and rows (m, d), memory-mapped; None, with a warning, if damaged."""
         name = keys_path.name.removesuffix(KEYS)
         try:
             digests = np.load(keys_path, allow_pickle=False)

@@ -67,7 +67,7 @@ class Writer:
             if error.errno is None:  # tarfile's own: fewer bytes came than there were
                 raise VecafError(f"{name} was cut short while it was read; try again.") from error
             raise
-        self._tar.members = []  # tarfile remembers every member it wrote
+        self._tar.members = []  # type: ignore[attr-defined]  # it remembers every member
         self._sums.write(_line(hashing.digest.hexdigest(), name))
 
 
@@ -106,7 +106,7 @@ class Reader:
         count = 0
         try:
             while (member := self._tar.next()) is not None:
-                self._tar.members = []
+                self._tar.members = []  # type: ignore[attr-defined]
                 content = self._tar.extractfile(member) if member.isreg() else None
                 if content is None:
                     raise VecafError(self._damaged(f"{member.name!r} is no regular file"))

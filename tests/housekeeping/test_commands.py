@@ -1,0 +1,34 @@
+"""The commands on a home: one JSON object each, and sentences for people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.finished import new_studio
+from vecaf.cli import app
+
+
+def test_backup_restore_and_gc_speak_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_studio(tmp_path / "home", count=6).close()
+    monkeypatch.setenv("VECAF_HOME", str(tmp_path / "home"))
+
+    def asked(*words: object) -> dict[str, Any]:
+        done = CliRunner().invoke(app, [*map(str, words), "--json"], catch_exceptions=False)
+        assert done.exit_code == 0
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    saved = asked("backup", tmp_path / "b.tar")
+    assert (saved["datasets"], saved["missing"], saved["bytes"]) == (
+        1, 0, (tmp_path / "b.tar").stat().st_size,
+    )  # fmt: skip
+    restored = asked("restore", tmp_path / "b.tar", "--home", tmp_path / "new")
+    assert restored["files"] == saved["files"]
+    assert asked("gc", "--dry-run") == {"dry_run": True, "bytes": 0, "kinds": [], "removed": []}
+    text = CliRunner().invoke(app, ["gc"], catch_exceptions=False).stdout
+    assert text == "There is nothing to remove.\n"

@@ -1,0 +1,155 @@
+"""`gc`: what was of use once and is not any more, how many bytes it takes, and its removal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from vecaf.encoders.cache import KEYS, EmbeddingSet
+from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
+from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers, size_of
+from vecaf.jobs.places import folder_of
+from vecaf.keeping import deleting
+from vecaf.store import ENDED, FINISHED, Round, Run, Sample, Store, Subset, Task
+from vecaf.store.models import now
+
+EARLIER = "weights of an earlier round of a finished run"
+OLD_TASK = "old task"
+UNUSED = "embeddings of images that no dataset has"
+DAMAGED = "damaged embeddings"
+TASK_DAYS = 30
+"""A task's result may be looked at again for a while: maps and comparisons have addresses."""
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that can go: its kind and what it is, for people, its bytes, and how it goes."""
+
+    kind: str
+    what: str
+    bytes: int
+    goes: Leftover | Callable[[], object]
+
+
+def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> list[Waste]:
+    """What can go. `grace` (seconds) protects what work under way has just written."""
+    home = store.settings.home
+    left = [
+        Waste(one.kind, one.path.relative_to(home).as_posix(), one.bytes, one)
+        for one in leftovers(store, grace)
+    ]
+    found = [*_checkpoints(store), *_tasks(store, timedelta(days=task_days))]
+    return [*found, *_embeddings(store, grace), *left]
+
+
+def remove(store: Store, found: list[Waste]) -> None:
+    """Remove it all. Raises UnavailableError while a backup is being made."""
+    delete(store, [one.goes for one in found if isinstance(one.goes, Leftover)])
+    for one in found:
+        if not isinstance(one.goes, Leftover):
+            one.goes()
+
+
+def by_kind(found: list[Waste]) -> list[dict[str, Any]]:
+    """How many of each kind and how many bytes, the largest first."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for one in found:
+        sums[one.kind][0] += 1
+        sums[one.kind][1] += one.bytes
+    kinds = sorted(sums.items(), key=lambda item: -item[1][1])
+    return [{"kind": kind, "count": count, "bytes": size} for kind, (count, size) in kinds]
+
+
+def _checkpoints(store: Store) -> Iterator[Waste]:
+    """Weights of earlier rounds of finished runs: to predict and to go on, the last ones serve."""
+    settings = store.settings
+    last = sa.select(sa.func.max(Round.number)).where(Round.run_id == Run.id).scalar_subquery()
+    with store.read() as session:
+        runs = session.execute(sa.select(Run.id, last).where(Run.state == FINISHED)).all()
+    for run_id, number in runs:
+        folder = folder_of(settings, "run", run_id)
+        if not all((folder / "model" / name).is_file() for name in (WEIGHTS, CONFIG, LABELS)):
+            continue
+        for path in sorted(folder.glob("round-*/*.safetensors")):
+            if path.parent.name != f"round-{number}":
+                name = path.relative_to(settings.home).as_posix()
+                yield Waste(EARLIER, name, size_of(path), partial(_unlink, store, path))
+
+
+def _unlink(store: Store, *paths: Path) -> None:
+    with deleting(store.settings):
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _tasks(store: Store, age: timedelta) -> Iterator[Waste]:
+    """Tasks that ended long ago, but the newest result of each kind and those that a saved
+    selection came from. A row goes with its folder."""
+    with store.read() as session:
+        newest = sa.select(sa.func.max(Task.id)).where(Task.state == FINISHED)
+        kept = set(session.scalars(newest.group_by(Task.dataset_id, Task.kind)))
+        kept |= {facts.get("task") for facts in session.scalars(sa.select(Subset.facts))}
+        ended = sa.select(Task).where(Task.state.in_(ENDED), Task.finished_at < now() - age)
+        old = [task for task in session.scalars(ended.order_by(Task.id)) if task.id not in kept]
+    for task in old:
+        size = size_of(folder_of(store.settings, "task", task.id))
+        yield Waste(OLD_TASK, f"{task.kind} {task.id}", size, partial(_forget, store, task.id))
+
+
+def _forget(store: Store, task_id: int) -> None:
+    with deleting(store.settings):
+        with store.write() as session:
+            session.execute(sa.delete(Task).where(Task.id == task_id, Task.state.in_(ENDED)))
+        shutil.rmtree(folder_of(store.settings, "task", task_id), ignore_errors=True)
+
+
+def _embeddings(store: Store, grace: float) -> Iterator[Waste]:
+    """Cached rows of images that no dataset has. Sentences are cached beside them, and stay."""
+    with store.read() as session:
+        keys = session.scalars(sa.select(Sample.sha256).distinct())
+        used = np.array([bytes.fromhex(key) for key in keys], "S32")
+    for facts in sorted(store.settings.embeddings.glob("*/set.json")):
+        about = json.loads(facts.read_text())
+        if "preprocessing" not in about:
+            continue
+        cache = EmbeddingSet(facts.parent, int(about["feature_dim"]))
+        for path in sorted(facts.parent.glob(f"*{KEYS}")):
+            if time.time() - path.stat().st_mtime > grace:
+                yield from _shard(store, cache, path, used)
+
+
+def _shard(
+    store: Store, cache: EmbeddingSet, keys_path: Path, used: npt.NDArray[np.bytes_]
+) -> Iterator[Waste]:
+    """A shard's rows that can go: it is written anew without them. One that is damaged goes."""
+    # The keys go first: a shard without them does not count.
+    paths = (keys_path, keys_path.with_name(keys_path.name.removesuffix(KEYS) + ".npy"))
+    size = sum(map(size_of, paths))
+    name = f"{keys_path.parent.name}/{keys_path.name[:8]}…"
+    opened = cache.open_shard(keys_path)
+    if opened is None:
+        yield Waste(DAMAGED, name, size, partial(_unlink, store, *paths))
+        return
+    keys, rows = opened
+    needed = np.isin(keys, used)
+
+    def rewrite() -> None:
+        if needed.any():
+            cache.add(keys[needed], np.ascontiguousarray(rows[needed]))
+        _unlink(store, *paths)
+
+    if not needed.all():
+        count = int((~needed).sum())
+        yield Waste(UNUSED, f"{count:,} of {name}", size * count // len(keys), rewrite)

@@ -1,0 +1,174 @@
+"""Files that no row names: what killed imports, deletions, uploads and exports have left.
+
+Nothing is taken for a leftover before it is older than a grace period: until then it may belong to
+work under way in another process. Folders are listed first and rows are read afterwards, as rows
+come before their folders; images come before their rows, so theirs are asked for once more, with
+imports kept from publishing, when they are deleted.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from vecaf.datasets.staging import abandoned, publishing
+from vecaf.jobs.places import folder_of
+from vecaf.keeping import deleting
+from vecaf.settings import Settings
+from vecaf.store import ENDED, FAILED, Import, Run, Store, Task
+from vecaf.store.datasets import refused_thumbs, used_contents
+
+HOUR, DAY = 3600.0, 24 * 3600.0
+IMAGE, THUMB, RUN, TASK = "image", "thumbnail", "run", "task"
+UPLOAD, HALF, REMOVAL = "upload", "half-written file", "unfinished deletion"
+
+_CONTENT = re.compile(r"([0-9a-f]{64})\.[a-z]{3,4}")
+_HALF = re.compile(r"\..+\.tmp|\.building-.*|download-.*")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file or folder that nothing needs; `bytes` is what deleting it sets free."""
+
+    kind: str
+    path: Path
+    bytes: int
+
+
+def leftovers(store: Store, grace: float = HOUR) -> list[Leftover]:
+    """Every leftover in the home that is older than `grace` seconds."""
+    settings = store.settings
+    found = list(_contents(store, settings.images, IMAGE, grace))
+    found += _contents(store, settings.thumbs, THUMB, grace)
+    found += _folders(store, settings.runs, RUN, grace)
+    found += _folders(store, settings.tasks, TASK, grace)
+    found += _uploads(store, max(grace, DAY))  # a slow upload may rest for long
+    found += _half_written(settings, max(grace, DAY))
+    notes = settings.home / "removing"
+    found += [Leftover(REMOVAL, path, 0) for path in _old(notes, grace) if path.suffix == ".json"]
+    return found
+
+
+def delete(store: Store, found: Sequence[Leftover]) -> list[Leftover]:
+    """Delete leftovers; those that were deleted. One that came to be needed meanwhile stays.
+
+    Raises UnavailableError while a backup is being made.
+    """
+    from vecaf.datasets.removing import finish_removals
+
+    if not found:
+        return []
+    if any(one.kind == REMOVAL for one in found):
+        finish_removals(store)
+    settings = store.settings
+    settings.images.mkdir(parents=True, exist_ok=True)
+    with deleting(settings), publishing(settings):
+        keys = [one.path.name[:64] for one in found if one.kind in (IMAGE, THUMB)]
+        with store.read() as session:
+            used = used_contents(session, keys)
+            shown = refused_thumbs(session)
+        gone = []
+        for one in found:
+            key = one.path.name[:64]
+            needed = (one.kind in (IMAGE, THUMB) and key in used) or (
+                one.kind == THUMB and key in shown
+            )
+            if not needed:
+                _remove(one.path)
+                gone.append(one)
+    return gone
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    try:
+        if path.is_dir():
+            return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+        return path.stat().st_size
+    except FileNotFoundError:  # its owner cleans up at this moment
+        return 0
+
+
+def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[Leftover]:
+    """Files named by content that no row names, folder by folder: memory stays flat."""
+    with store.read() as session:
+        shown = refused_thumbs(session) if kind == THUMB else set()
+    for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
+        files = {path: path.name[:64] for path in _old(folder, grace)
+                 if _CONTENT.fullmatch(path.name)}  # fmt: skip
+        with store.read() as session:
+            used = used_contents(session, list(files.values())) | shown
+        for path, key in files.items():
+            if key not in used:
+                yield Leftover(kind, path, size_of(path))
+
+
+def _folders(store: Store, root: Path, kind: str, grace: float) -> Iterator[Leftover]:
+    folders = [path for path in _old(root, grace) if path.name.isdecimal() and path.is_dir()]
+    model: type[Run | Task] = Run if kind == RUN else Task
+    with store.read() as session:
+        known = set(session.scalars(sa.select(model.id)))
+    for path in folders:
+        if int(path.name) not in known:
+            yield Leftover(kind, path, size_of(path))
+
+
+def _uploads(store: Store, grace: float) -> Iterator[Leftover]:
+    """Archives that no import waits for; folders of imports that have ended. The log of one that
+    failed stays for as long as its row says where it is: the page shows it for a day."""
+    settings = store.settings
+    old = _old(settings.uploads, grace)
+    with store.read() as session:
+        rows = session.execute(sa.select(Import.id, Import.source, Import.state)).all()
+        waiting = {row.source for row in rows if row.state not in ENDED}
+    active = {folder_of(settings, "import", row.id) for row in rows if row.state not in ENDED}
+    month_old = set(_old(settings.uploads, 30 * DAY))
+    failed = {folder_of(settings, "import", row.id) for row in rows if row.state == FAILED}
+    for path in old:
+        if str(path) in waiting or path in active or (path in failed and path not in month_old):
+            continue
+        yield Leftover(UPLOAD, path, size_of(path))
+
+
+def _half_written(settings: Settings, grace: float) -> Iterator[Leftover]:
+    home = settings.home
+    folders = [home, settings.images, *home.glob("images/??"), *home.glob("thumbs/??")]
+    folders += [path for path in home.glob("runs/**/") if not path.name.startswith(".")]
+    folders += [*home.glob("tasks/*"), *home.glob("embeddings/*"), *home.glob("benchmarks/**/")]
+    for folder in folders:
+        for path in _old(folder, grace):
+            if _HALF.fullmatch(path.name):
+                yield Leftover(HALF, path, size_of(path))
+    for path in abandoned(settings.images):
+        yield Leftover(HALF, path, size_of(path))
+    for path in home.glob("embeddings/*/*.npy"):  # rows whose keys were never written
+        alone = not path.name.endswith(".keys.npy") and not path.with_suffix(".keys.npy").exists()
+        if alone and _age(path) > grace:
+            yield Leftover(HALF, path, size_of(path))
+
+
+def _old(folder: Path, grace: float) -> list[Path]:
+    """What lies in a folder and was last changed more than `grace` seconds ago, in order."""
+    if not folder.is_dir():
+        return []
+    return [path for path in sorted(folder.iterdir()) if _age(path) > grace]
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

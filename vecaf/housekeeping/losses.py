@@ -1,0 +1,140 @@
+"""Rows whose files are gone or changed: each is marked where people look, and never dropped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from vecaf.datasets.pool import image_path
+from vecaf.jobs.places import folder_of
+from vecaf.settings import Settings
+from vecaf.store import FAILED, FINISHED, Artifact, Dataset, Event, Run, Sample, Store, Task
+
+DATASET, RUN, TASK = "dataset", "run", "task"
+MARK = "Files are missing: "  # how the warning of a dataset begins
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is gone of one dataset, run or task, as a sentence; `rows` counts what it concerns."""
+
+    kind: str
+    id: int
+    sentence: str
+    rows: int
+    marked: bool  # whether people are told already
+
+
+def losses(store: Store) -> list[Loss]:
+    """Everything that rows name and that is not there as they say."""
+    settings = store.settings
+    with store.read() as session:
+        found = list(_images(session, settings))
+        found += _models(session, settings)
+        found += _tasks(session, settings)
+    return found
+
+
+def mark(store: Store, loss: Loss) -> str:
+    """Tell people of a loss where they look for it; what was done, as a sentence."""
+    with store.write() as session:
+        if loss.kind == DATASET:
+            dataset = session.get_one(Dataset, loss.id)
+            _warn(dataset, loss.sentence)
+            return f"noted in the report of dataset '{dataset.name}'"
+        if loss.kind == RUN:
+            session.add(Event(run_id=loss.id, level="error", message=loss.sentence))
+            return f"noted in the log of run {loss.id}"
+        task = session.get_one(Task, loss.id)
+        task.state, task.error = FAILED, loss.sentence
+        return f"task {loss.id} counts as failed, so that it is done again when it is needed"
+
+
+def unmark(store: Store, missing: set[int]) -> list[str]:
+    """Take the mark from datasets whose files are all there again; what was done.
+
+    `missing`: the ids of datasets that still lack files.
+    """
+    done = []
+    with store.write() as session:
+        for dataset in session.scalars(sa.select(Dataset)):
+            if dataset.id not in missing and _warned(dataset):
+                _warn(dataset, None)
+                done.append(f"the files of dataset '{dataset.name}' are all there again")
+    return done
+
+
+def _images(session: Session, settings: Settings) -> Iterator[Loss]:
+    for dataset in session.scalars(sa.select(Dataset).order_by(Dataset.id)):
+        query = sa.select(Sample.file_name, Sample.sha256, Sample.extension)
+        rows = session.execute(
+            query.where(Sample.dataset_id == dataset.id)
+            .order_by(Sample.id)
+            .execution_options(yield_per=10_000)
+        )
+        gone = [
+            row.file_name
+            for row in rows
+            if not image_path(settings.images, row.sha256, row.extension).is_file()
+        ]
+        if gone:
+            names = ", ".join(gone[:SHOWN]) + (" …" if len(gone) > SHOWN else "")
+            sentence = (
+                f"{MARK}{len(gone):,} images of '{dataset.name}' ({names}). Import the same images "
+                "again under another name, which puts their files back, or restore a backup."
+            )
+            yield Loss(DATASET, dataset.id, sentence, len(gone), sentence in _warnings(dataset))
+
+
+def _models(session: Session, settings: Settings) -> Iterator[Loss]:
+    query = sa.select(Artifact).join(Run).where(Run.state == FINISHED).order_by(Artifact.id)
+    for artifact in session.scalars(query):
+        what = _changed(settings.home / artifact.path, artifact)
+        if what is None:
+            continue
+        sentence = (
+            f"{artifact.path} of run {artifact.run_id} {what}. Restore it from a backup, or launch "
+            "the run again with the same settings."
+        )
+        said = sa.select(Event.id).where(
+            Event.run_id == artifact.run_id, Event.message == sentence
+        )  # fmt: skip
+        yield Loss(RUN, artifact.run_id, sentence, 1, session.scalar(said) is not None)
+
+
+def _changed(path: Path, artifact: Artifact) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return None if digest == artifact.sha256 else "is not the file that the run wrote"
+
+
+def _tasks(session: Session, settings: Settings) -> Iterator[Loss]:
+    for task in session.scalars(sa.select(Task).where(Task.state == FINISHED).order_by(Task.id)):
+        folder = folder_of(settings, "task", task.id)
+        ready = task.result.get("ready", [])
+        gone = [name for name in ready if not (folder / name).is_file()]
+        if gone or not folder.is_dir():
+            names = ", ".join(gone) or "its folder"
+            sentence = f"What task {task.id} ({task.kind}) had made is gone: {names}."
+            yield Loss(TASK, task.id, sentence, 1, False)
+
+
+def _warnings(dataset: Dataset) -> list[str]:
+    return list(dataset.report.get("warnings", ()))
+
+
+def _warned(dataset: Dataset) -> bool:
+    return any(text.startswith(MARK) for text in _warnings(dataset))
+
+
+def _warn(dataset: Dataset, sentence: str | None) -> None:
+    others = [text for text in _warnings(dataset) if not text.startswith(MARK)]
+    dataset.report = {**dataset.report, "warnings": others + ([sentence] if sentence else [])}
