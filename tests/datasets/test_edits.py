@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.databases import DATABASES, address
 from vecaf.datasets.edits import Value, add_class, edit, history, last_edits, undo
 from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
@@ -15,10 +16,11 @@ from vecaf.settings import Settings
 from vecaf.store import TRAIN, Dataset, Sample, Store, User
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+@pytest.fixture(scope="module", params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
     home = tmp_path_factory.mktemp("home")
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
+    where = {"VECAF_HOME": str(home), "DATABASE_URL": address(request)}
+    store = Store.open(Settings.from_environment(where))
     with store.write() as session:
         session.add_all([User(id=7, name="Ada"), User(id=8, name="Bob")])
     return store

@@ -11,10 +11,10 @@ from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, database: str) -> Settings:
     home = tmp_path / "home"
     home.mkdir()
-    return Settings.from_environment({"VECAF_HOME": str(home)})
+    return Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": database})
 
 
 @pytest.fixture

@@ -38,12 +38,14 @@ def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 
 class WorkerProcess:
     """A worker in a process of its own."""
 
-    def __init__(self, settings: Settings, *, stand_in: str | None = None) -> None:
+    def __init__(self, settings: Settings, *, stand_in: str | None = None, host: str = "") -> None:
+        """`stand_in`: see there; with it, `host` is the machine that it says to be on, and a lease
+        lasts 3 s."""
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
         path = [str(ROOT)]
         if stand_in is not None:
             path.insert(0, str(STAND_IN))
-            environment["VECAF_STAND_IN"] = stand_in
+            environment |= {"VECAF_STAND_IN": stand_in, "VECAF_STAND_IN_HOST": host}
         environment["PYTHONPATH"] = os.pathsep.join(path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vecaf", "worker"],
@@ -87,9 +89,11 @@ class WorkerProcess:
 
 
 @contextmanager
-def worker(settings: Settings, *, stand_in: str | None = None) -> Iterator[WorkerProcess]:
+def worker(
+    settings: Settings, *, stand_in: str | None = None, host: str = ""
+) -> Iterator[WorkerProcess]:
     """A worker that is stopped at the end of the block."""
-    started = WorkerProcess(settings, stand_in=stand_in)
+    started = WorkerProcess(settings, stand_in=stand_in, host=host)
     try:
         yield started
     finally:

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from tests.databases import both_databases
 from vecaf.errors import NotFoundError
+from vecaf.files import write_bytes
 from vecaf.jobs.recorder import DatabaseRecorder
 from vecaf.recording import Picks, RoundResult
 from vecaf.store import RUNNING, Artifact, Metric, Run, Sample, Store
 from vecaf.store import runs as queries
 from vecaf.store.jobs import StaleAttemptError, begin, request_cancel
+
+pytestmark = both_databases
 
 
 def attempt_at(store: Store, run_id: int) -> DatabaseRecorder:
@@ -154,9 +158,13 @@ def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
         lambda: stale.record_picks(1, some_picks(store)),
         lambda: stale.finish_round(RoundResult(1, 1, 1, 1, 1, [[1]], 1)),
         lambda: stale.artifact("model", path),
+        lambda: write_bytes(path, b"stale", publishing=stale.publishing),
     ):
         with pytest.raises(StaleAttemptError):
             write()
+    assert path.read_bytes() == b"model"
+    write_bytes(path, b"fresh", publishing=fresh.publishing)
+    assert path.read_bytes() == b"fresh"
     assert stale.should_stop()
     assert not fresh.should_stop()
     with store.read() as session:

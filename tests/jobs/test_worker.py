@@ -118,20 +118,6 @@ def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
     assert _metric_count(store, run_id) == 40
 
 
-def test_a_crash_is_tried_again_and_a_job_that_always_crashes_fails(
-    store: Store, run_id: int
-) -> None:
-    with worker(store.settings, stand_in="crash"):
-        run = wait_until_ended(store, run_id, 60)
-        assert (run.state, run.attempt) == (FAILED, 3)
-        assert run.error is not None
-        assert "SIGSEGV" in run.error
-        assert "Tried 3 times" in run.error
-        assert str(store.settings.home) not in run.error
-        second = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
-        assert wait_until_ended(store, second, 60).state == FAILED  # the queue goes on
-
-
 def test_a_run_that_crashed_once_finishes(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="crash once"):
         run = wait_until_ended(store, run_id, 40)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import both_databases
 from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import (
@@ -23,11 +24,14 @@ from vecaf.store import (
 )
 from vecaf.store.datasets import dataset_exists, dataset_summaries
 
+pytestmark = both_databases
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, database: str) -> Store:
     """Ada owns one thing of each kind; Bob owns nothing."""
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
+    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
+    store = Store.open(Settings.from_environment(where))
     with store.write() as session:
         session.add_all([User(id=1, name="Ada"), User(id=2, name="Bob")])
         session.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import DATABASES, address
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
@@ -22,10 +23,11 @@ from vecaf.store.pages import (
 )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+@pytest.fixture(scope="module", params=DATABASES)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
     home: Path = tmp_path_factory.mktemp("home")
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
+    where = {"VECAF_HOME": str(home), "DATABASE_URL": address(request)}
+    store = Store.open(Settings.from_environment(where))
     with store.write() as session:
         dataset = Dataset(owner_id=store.owner(), name="d", classes=["a", "b", "c"], report={},
                           content_hash="", source="", attribution=None)  # fmt: skip

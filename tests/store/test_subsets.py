@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.databases import both_databases
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import SELECTION, SUBSET, TEST, TRAIN, Dataset, Sample, Store, User
@@ -19,11 +20,14 @@ from vecaf.store.subsets import (
     subsets_of,
 )
 
+pytestmark = both_databases
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, database: str) -> Store:
     """Ada's dataset 1: samples 1 to 3 in the pool (2 unlabelled, 3 excluded), 4 in the test."""
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
+    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
+    store = Store.open(Settings.from_environment(where))
     with store.write() as session:
         session.add_all([User(id=1, name="Ada"), User(id=2, name="Bob")])
         session.flush()

@@ -76,14 +76,14 @@ class Store:
             found = session.scalar(sa.select(User.id).where(User.name == LOCAL_OWNER))
         if found is not None:
             return found
-        with self.write() as session:  # asked again under the lock: another process may be first
-            found = session.scalar(sa.select(User.id).where(User.name == LOCAL_OWNER))
-            if found is None:
+        try:
+            with self.write(alone=False) as session:
                 user = User(name=LOCAL_OWNER)
                 session.add(user)
                 session.flush()
-                found = user.id
-        return found
+                return user.id
+        except sa.exc.IntegrityError:  # another process was first
+            return self.owner()
 
     def close(self) -> None:
         self.engine.dispose()

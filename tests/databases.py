@@ -1,0 +1,111 @@
+"""Both databases for tests: SQLite in the test's home, and a private PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from vecaf.settings import Settings
+from vecaf.store import Store
+
+DATABASES = ("sqlite", "postgresql")
+both_databases = pytest.mark.parametrize("database", DATABASES, indirect=True)
+"""For tests whose fixtures use `database`, the DATABASE_URL (empty: SQLite in the home)."""
+only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
+def address(request: pytest.FixtureRequest) -> str:
+    """The DATABASE_URL for a fixture's parameter, one of DATABASES; none means SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    found: Server = request.getfixturevalue("postgresql")
+    return found.new()
+
+
+class Server:
+    """A PostgreSQL server of this test session, on a socket in its own folder."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._numbers = count(1)
+        self._template = False
+
+    def url(self, name: str) -> str:
+        return f"postgresql://postgres@/{name}?host={self._socket}"
+
+    def new(self, *, empty: bool = False) -> str:
+        """The address of a new database: with the newest schema, or empty."""
+        if not empty and not self._template:
+            self._create("template", "template0")
+            settings = {"VECAF_HOME": str(self._socket), "DATABASE_URL": self.url("template")}
+            Store.open(Settings.from_environment(settings)).close()
+            self._template = True
+        name = f"test{next(self._numbers)}"
+        self._create(name, "template0" if empty else "template")
+        return self.url(name)
+
+    def _create(self, name: str, template: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Make and start a server; it goes with the block, or with this process."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        pytest.fail("PostgreSQL is not installed; ./test installs it (apt-get install postgresql).")
+    folder = Path(tempfile.mkdtemp(prefix="vecaf-pg-"))
+    become = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:  # which PostgreSQL refuses to be
+        become += ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+        shutil.chown(folder, "postgres", "postgres")
+    data = str(folder / "data")
+    make = [str(programs[-1] / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"]
+    options = {
+        "listen_addresses": "", "unix_socket_directories": str(folder), "fsync": "off",
+        "max_connections": "60", "shared_buffers": "32MB",
+    }  # fmt: skip
+    serve = [str(programs[-1] / "postgres"), "-D", data]
+    for name, value in options.items():
+        serve += ["-c", f"{name}={value}"]
+    try:
+        made = subprocess.run([*become, *make], cwd=folder, capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+        with (folder / "log.txt").open("wb") as log:
+            process = subprocess.Popen([*become, *serve], cwd=folder, stdout=log, stderr=log)
+        try:
+            found = Server(folder)
+            _wait_until_ready(found, process, folder / "log.txt")
+            yield found
+        finally:
+            process.send_signal(signal.SIGINT)  # ends what is connected, too
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)
+                process.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            psycopg.connect(server.url("postgres")).close()
+            return
+        except psycopg.OperationalError:
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)

@@ -1,0 +1,276 @@
+"""Several workers on one queue: each job once, and what a lost worker had goes on with another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.databases import both_databases, only_postgresql
+from tests.jobs.harness import (
+    WorkerProcess,
+    is_alive,
+    log_lines,
+    run_row,
+    wait_for,
+    wait_until_ended,
+    worker,
+    write_images,
+)
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.jobs.attempt import AttemptStore
+from vecaf.jobs.queue import cancel_run, submit_import, submit_run
+from vecaf.store import (
+    CANCELED,
+    FAILED,
+    FINISHED,
+    RUNNING,
+    Dataset,
+    Import,
+    Metric,
+    Round,
+    Run,
+    Store,
+    Worker,
+)
+from vecaf.store.jobs import MAX_LOSSES, StaleAttemptError, begin, reclaim, take
+from vecaf.store.models import now
+from vecaf.store.sqlite import library
+from vecaf.store.workers import LostWorkerError, beat, bury, enroll
+
+JOBS = 100
+
+
+def a_worker(store: Store, name: str) -> str:
+    with store.write() as session:
+        enroll(session, f"{name}:0:1", f"{name}:0:")
+    return f"{name}:0:1"
+
+
+@both_databases
+def test_two_workers_do_each_of_a_hundred_jobs_once(store: Store, rows: str) -> None:
+    config = RunConfig(dataset=rows, budget="5")
+    ids = [submit_run(store, config, store.owner()) for _ in range(JOBS)]
+    with worker(store.settings, stand_in="instant"), worker(store.settings, stand_in="instant"):
+        wait_for(lambda: set(states(store)) == {FINISHED}, 60, f"not all ended: {states(store)}")
+    lines = [line.split() for line in (store.settings.home / "done.txt").read_text().splitlines()]
+    assert sorted(int(line[1]) for line in lines) == ids
+    assert {line[2] for line in lines} == {"1"}  # nothing was tried twice
+    shares = Counter(line[3] for line in lines)
+    assert len(shares) == 2 and min(shares.values()) > JOBS // 10, shares
+
+
+def states(store: Store) -> Counter[str]:
+    with store.read() as session:
+        return Counter(session.scalars(sa.select(Run.state)))
+
+
+@both_databases
+def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: int) -> None:
+    names = [a_worker(store, f"host{number}") for number in range(4)]
+    ready, taken = threading.Barrier(4), list[tuple[int, int] | None]()
+
+    def ask(name: str) -> None:
+        ready.wait()
+        with store.write(alone=False) as session:
+            found = take(session, "run", name)
+            time.sleep(0.05)
+        taken.append(found)
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken, key=str) == [(run_id, 1), None, None, None]
+
+
+@both_databases
+def test_a_job_that_always_crashes_fails_and_the_queue_goes_on(
+    store: Store, run_id: int, rows: str
+) -> None:
+    second = submit_run(store, RunConfig(dataset=rows, budget="5"), store.owner())
+    with worker(store.settings, stand_in="crash the first"):
+        run = wait_until_ended(store, run_id, 60)
+        assert (run.state, run.attempt, run.crashes) == (FAILED, 3, 3)
+        assert run.error is not None
+        assert "SIGSEGV" in run.error
+        assert "Tried 3 times" in run.error
+        assert str(store.settings.home) not in run.error
+        assert wait_until_ended(store, second, 60).state == FINISHED
+
+
+@only_postgresql  # on SQLite: test_kill_nine_loses_nothing, and the next test
+def test_a_killed_workers_run_is_taken_over_within_the_lease(store: Store, run_id: int) -> None:
+    first = WorkerProcess(store.settings, stand_in="work")
+    wait_for(lambda: rounds_recorded(store, run_id) == [1], 30, "no round was finished")
+    with worker(store.settings, stand_in="work"):
+        first.kill()
+        first.close()
+        run = wait_until_ended(store, run_id, 30)
+    assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert metric_count(store, run_id) == 40
+    assert any("Its worker is gone" in line for line in log_lines(store, run_id))
+
+
+def rounds_recorded(store: Store, run_id: int) -> list[int]:
+    with store.read() as session:
+        return list(session.scalars(sa.select(Round.number).where(Round.run_id == run_id)))
+
+
+def metric_count(store: Store, run_id: int) -> int:
+    with store.read() as session:
+        query = sa.select(sa.func.count()).where(Metric.run_id == run_id)
+        return session.execute(query).scalar_one()
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.glob("step-*")}
+
+
+@both_databases
+def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
+    store: Store, run_id: int, database: str
+) -> None:
+    """SIGSTOP past the lease, another takes over, SIGCONT.
+
+    On PostgreSQL the two are on different machines, so that the successor cannot kill the stale
+    child; on SQLite it does.
+    """
+    far = "far" if database else ""
+    stale = WorkerProcess(store.settings, stand_in="stubborn", host=far)
+    try:
+        wait_for(lambda: rounds_recorded(store, run_id) == [1], 30, "no round was finished")
+        (child,) = stale.children()
+        stopped = [stale.process.pid, child]
+        stop_between_writes(store, stopped)
+        with worker(store.settings, stand_in="work"):
+            run = wait_until_ended(store, run_id, 40)
+            assert (run.state, run.attempt) == (FINISHED, 2)
+            metrics, files = metric_count(store, run_id), files_of(folder(store, run_id))
+            assert (metrics, files) == (40, {"step-1": "20", "step-2": "20"})
+            assert is_alive(child) == bool(database)
+            # Were its checkpoint written, or its end, it would show here.
+            for name in files:
+                (folder(store, run_id) / name).write_text("the successor's")
+            for pid in reversed(stopped):
+                if is_alive(pid):
+                    os.kill(pid, signal.SIGCONT)
+            wait_for(lambda: not is_alive(child), 10, "the stale child works on")
+        after = run_row(store, run_id)
+        assert (after.state, after.attempt, after.finished_at) == (FINISHED, 2, run.finished_at)
+        assert metric_count(store, run_id) == metrics
+        assert set(files_of(folder(store, run_id)).values()) == {"the successor's"}
+        if database:
+            log = (folder(store, run_id) / "log.txt").read_text()
+            assert f"Attempt 1 of run {run_id} is over; what it still wrote was refused" in log
+        # It begins a new life, under another id, and is of use again.
+        second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
+        assert wait_until_ended(store, second, 20).state == FINISHED
+    finally:
+        stale.send(signal.SIGCONT)
+        stale.close()
+
+
+def stop_between_writes(store: Store, pids: list[int]) -> None:
+    """SIGSTOP, but not amid a write to an SQLite file: that would hold up every other writer.
+
+    PostgreSQL ends the session of a process that does so.
+    """
+    file = store.settings.home / "studio.db"
+    while True:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.05)
+        if not file.exists():
+            return
+        with closing(library.connect(file, timeout=0.1, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except library.OperationalError:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+                time.sleep(0.013)
+
+
+def folder(store: Store, run_id: int) -> Path:
+    return store.settings.runs / str(run_id)
+
+
+@both_databases
+def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
+    lost, other = a_worker(store, "one"), a_worker(store, "two")
+    with store.write() as session:
+        assert take(session, "run", lost) == (run_id, 1)
+        session.get_one(Worker, lost).heartbeat_at = now().replace(year=2000)
+    with store.write() as session:
+        bury(session)
+        assert reclaim(session) == []
+    for act in (lambda s: beat(s, lost), lambda s: take(s, "run", lost)):
+        with pytest.raises(LostWorkerError, match="taken for dead"), store.write() as session:
+            act(session)
+    with store.write() as session:
+        beat(session, other)
+        assert take(session, "run", other) == (run_id, 2)
+
+
+@both_databases
+def test_a_job_that_loses_every_worker_ends(store: Store, run_id: int) -> None:
+    with store.write() as session:
+        begin(session, "run", run_id, "nobody")
+        session.get_one(Run, run_id).losses = MAX_LOSSES - 1
+        (ended,) = reclaim(session)
+        assert (ended.id, ended.state) == (run_id, FAILED)
+
+
+@both_databases
+def test_a_cancel_while_its_worker_is_lost_ends_it_though_others_live(
+    store: Store, run_id: int
+) -> None:
+    a_worker(store, "alive")
+    with store.write() as session:
+        begin(session, "run", run_id, "dead:0:1")
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    with store.write() as session:
+        run = session.get_one(Run, run_id)
+        assert run.attempt == 2  # what seemed dead is shut out
+
+
+@both_databases
+def test_a_stale_import_registers_nothing(store: Store, tmp_path: Path) -> None:
+    pictures = write_images(tmp_path / "pictures", classes=1, each=3)
+    job = submit_import(store, pictures, "pictures", store.owner())
+    with store.write() as session:
+        assert begin(session, "import", job, "one") == 1
+    stale = AttemptStore(store.settings, "import", job, 1)
+    with store.write() as session:
+        assert begin(session, "import", job, "two") == 2
+        assert session.get_one(Import, job).state == RUNNING
+    with pytest.raises(StaleAttemptError):
+        import_dataset(stale, pictures, "pictures", user_id=store.owner())
+    with store.read() as session:
+        assert session.scalars(sa.select(Dataset.name)).all() == []
+    assert not [path for path in store.settings.images.rglob("*.png") if path.is_file()]
+    import_dataset(AttemptStore(store.settings, "import", job, 2), pictures, "pictures")
+
+
+@only_postgresql
+def test_the_lease_is_measured_by_the_databases_clock(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is an hour off neither loses its lease nor takes others'."""
+    name = a_worker(store, "one")
+    monkeypatch.setattr("vecaf.store.workers.now", lambda: now().replace(year=2000))
+    with store.write() as session:
+        bury(session)
+        beat(session, name)
