@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecaf
-from vecaf.selection import centroids
-from vecaf.selection.centroids import descend, nearest, nearest_unused
+from vecaf.selection import assignment
+from vecaf.selection.assignment import nearest, nearest_unused
+from vecaf.selection.descent import descend
 
 Array = npt.NDArray[Any]
 REFERENCE = (
@@ -153,7 +154,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     features, targets = unit(rng.normal(size=(500, 6))), unit(rng.normal(size=(40, 6)))
     free = np.ones(500, dtype=bool)
     whole = nearest(features, targets), nearest_unused(features, targets, free)
-    monkeypatch.setattr(centroids, "_BLOCK_SCORES", 40)
+    monkeypatch.setattr(assignment, "_BLOCK_SCORES", 40)
     parts = nearest(features, targets), nearest_unused(features, targets, free)
     np.testing.assert_array_equal(parts[0][1], whole[0][1])
     np.testing.assert_allclose(parts[0][0], whole[0][0], rtol=1e-5)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.errors import InputError
-from vecaf.selection.centroids import check_descent, descend, nearest, nearest_unused
+from vecaf.selection.assignment import nearest, nearest_unused
+from vecaf.selection.descent import check_descent, descend
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
@@ -28,7 +29,7 @@ def activeft(
     learning_rate: float = 1e-3,
     dimensions: int = WIDEST,
 ) -> Picks:
-    """Train `budget` centroids (see `centroids.descend`), then each takes its nearest free row.
+    """Train `budget` centroids (see `descent.descend`), then each takes its nearest free row.
 
     initial_ids    rows where the centroids start, (budget,); random available rows by default
     steps          Adam steps over the pool

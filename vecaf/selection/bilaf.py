@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.selection.assignment import nearest, nearest_unused
 from vecaf.selection.borders import border_rows, border_scores, denoised, proportional_shares
-from vecaf.selection.centroids import check_number, descend, nearest, nearest_unused
+from vecaf.selection.descent import descend
 from vecaf.selection.kmeans import lloyd, seed_centres
 from vecaf.selection.neighbours import members
-from vecaf.selection.options import check_share, check_whole
+from vecaf.selection.options import check_number, check_share, check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space

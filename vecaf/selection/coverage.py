@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.centroids import nearest
+from vecaf.selection.assignment import nearest
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids
 

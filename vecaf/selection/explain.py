@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.selection.centroids import nearest, nearest_unused
+from vecaf.selection.assignment import nearest, nearest_unused
 from vecaf.selection.pool import Floats, Ids, canonical_order
 from vecaf.selection.space import principal_space
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vecaf.errors import InputError
-from vecaf.selection.centroids import check_number
-from vecaf.selection.options import check_share
+from vecaf.selection.options import check_number, check_share
 from vecaf.selection.pool import Pool
 from vecaf.selection.registry import LABELS_KNOWN, Picks, strategy
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.activeft import by_coverage
-from vecaf.selection.centroids import nearest, nearest_unused, weighted_sums
+from vecaf.selection.assignment import nearest, nearest_unused, weighted_sums
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import narrowed
@@ -80,20 +80,17 @@ def lloyd(
 
     An empty cluster restarts at the row that is covered worst. Returns unit centres (k, d).
     """
-    import torch
-
     k = len(centres)
     centres = centres.copy()
-    rows = torch.from_numpy(features)
-    mass_of = torch.ones(len(features)) if weights is None else torch.from_numpy(weights)
+    mass_of = np.ones(len(features), dtype=np.float32) if weights is None else weights
     before: Ids | None = None
     for _ in range(iterations):
         similarity, winner = nearest(features, np.concatenate((centres, fixed)))
         if before is not None and np.array_equal(before, winner):
             break
         before = winner
-        sums, mass = weighted_sums(rows, torch.from_numpy(winner), mass_of, k + len(fixed))
-        means, filled = sums.numpy()[:k], mass.numpy()[:k] > 0
+        sums, mass = weighted_sums(features, winner, mass_of, k + len(fixed))
+        means, filled = sums[:k], mass[:k] > 0
         length = np.linalg.norm(means, axis=1, keepdims=True)
         moved = filled & (length[:, 0] > 1e-12)
         centres[moved] = means[moved] / length[moved]

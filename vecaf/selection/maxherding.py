@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.centroids import check_number
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
-from vecaf.selection.options import check_whole
+from vecaf.selection.options import check_number, check_whole
 from vecaf.selection.pool import Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space

@@ -51,3 +51,15 @@ def check_share(name: str, value: object, *, below_one: bool = False) -> float:
         bound = "from 0 to below 1" if below_one else "from 0 to 1"
         raise InputError(f"{name} is {value!r}; use a number {bound}.")
     return float(value)  # type: ignore[arg-type]
+
+
+def check_number(
+    name: str, value: object, *, above: float | None = None, usual: float | None = None
+) -> float:
+    """`value` as a finite float above `above`, or InputError."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or (above is not None and value <= above):  # type: ignore[call-overload, operator]
+        bound = "a number" if above is None else f"a number above {above:g}"
+        hint = "" if usual is None else f" ({usual:g} is usual)"
+        raise InputError(f"{name} is {value!r}; use {bound}{hint}.")
+    return float(value)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.selection.centroids import nearest_unused
+from vecaf.selection.assignment import nearest_unused
 from vecaf.selection.pool import Floats, Ids
 
 _CANDIDATES = 512  # members nearest to the centroid that are compared

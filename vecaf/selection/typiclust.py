@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vecaf.selection.centroids import nearest
+from vecaf.selection.assignment import nearest
 from vecaf.selection.kmeans import lloyd, seed_centres
 from vecaf.selection.neighbours import members, neighbour_distance
 from vecaf.selection.options import check_whole

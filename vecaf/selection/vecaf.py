@@ -7,9 +7,11 @@ from typing import get_args
 import numpy as np
 
 from vecaf.errors import InputError
-from vecaf.selection.centroids import Objective, check_descent, check_number, descend, nearest
+from vecaf.selection.assignment import nearest
+from vecaf.selection.descent import Objective, check_descent, descend
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
+from vecaf.selection.options import check_number
 from vecaf.selection.pool import Floats, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space
@@ -46,7 +48,7 @@ def vecaf(
        classes stand apart, scaled to unit length again (0 keeps the features as they are).
     2. Centroids start from weighted spherical k-means (`restarts` times, by default 4, or once
        where that would take minutes; the best by the objective is kept) and descend `steps` Adam
-       steps (`centroids.descend`).
+       steps (`descent.descend`).
     3. Of each centroid's rows the pick is the most typical one (`typical.typical_rows`): it has
        the greatest weighted similarity, exp((cosine − 1) / `width`), to the rows around it.
 
