@@ -61,6 +61,18 @@ def test_labels_that_were_not_bought_change_no_pick(
         assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
 
 
+def test_where_labels_are_known_losses_are_there_from_the_start(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    recorder = MemoryRecorder()
+    config = replace(config_for("importance"), head_init="zeros")
+    run_rounds(config, samples, recorder, tmp_path, settings)
+    assert "Round 1: importance picked 6 images." in recorder.messages
+    untrained, trained = (recorder.picked[number].scores["loss"] for number in (1, 2))
+    np.testing.assert_allclose(untrained, np.log(len(samples.classes)), rtol=1e-6)
+    assert np.ptp(trained) > 0
+
+
 def test_what_looks_at_labels_is_refused_in_the_label_free_track(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

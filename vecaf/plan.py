@@ -196,10 +196,14 @@ class Plan:
 
     def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
-        by the model's own prediction, where it is not."""
+        by the model's own prediction, where it is not. Before there is a model, all labels known,
+        they are those of a classifier that knows nothing: all the same."""
         labels = self.visible_labels(picked)
         if view.logits is None:
-            return {"labels": labels}
+            if self.config.track != LABELS_KNOWN:
+                return {"labels": labels}
+            nothing = np.zeros((len(labels), len(self.samples.classes)), dtype=np.float32)
+            return {"labels": labels, "losses": metrics.cross_entropy(nothing, labels)}
         losses = metrics.expected_cross_entropy(view.logits)
         known = (labels >= 0) & (labels < view.logits.shape[1])  # a class may be newer than it
         losses[known] = metrics.cross_entropy(view.logits[known], labels[known])

@@ -21,6 +21,7 @@ from vecaf.encoders.pvm import PVM
 from vecaf.finetuning.checkpoints import load_tensors
 from vecaf.finetuning.loop import Leg
 from vecaf.finetuning.model import Centred, Classifier, Head, build_classifier
+from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
 from vecaf.finetuning.start import start_from_means, start_from_text
@@ -63,8 +64,10 @@ class HeadLearner:
         device: str,
         folder: Path,
         watch: Watch,
+        ranks: Ranks = ALONE,
     ) -> None:
         """`features`: the PVM's, of all samples; never written to. `folder`: the run's own."""
+        self.ranks = ranks
         self.config, self.samples, self.pvm = config, samples, pvm
         self.device, self.folder, self.watch = device, folder, watch
         self.mean, self.centred = features.mean, features.rows
@@ -88,8 +91,8 @@ class HeadLearner:
 
     def look(self, rows: Rows) -> View:
         """Features and logits of `rows` under the current weights, or, with labels known, under the
-        class means that training starts from."""
-        if self.head is None and self.goes_on and self.config.head_init == "means":
+        class means or names that training starts from."""
+        if self.head is None and self.goes_on and self.config.head_init != "zeros":
             self.head = self.first_head(rows)
         logits = None if self.head is None else self.logits(rows)
         return View(self.pretrained(rows), logits)
@@ -120,6 +123,7 @@ class HeadLearner:
             report,
             self.leg(number) if self.config.mode == "head-only" else None,
             anchor,
+            self.ranks,
         )
         return state.step
 
@@ -210,6 +214,7 @@ class FullLearner(HeadLearner):
             self.round_folder(number),
             report.after(head_steps),
             self.leg(number),
+            self.ranks,
         )
         return head_steps + state.step
 

@@ -49,8 +49,12 @@ class StrategyInfo:
 
     @property
     def needs_model(self) -> bool:
-        """Whether it cannot select before a model is trained: round 1 is FIRST_ROUND's then."""
-        return bool({"losses", "probabilities"} & set(self.required))
+        """Whether it cannot select before a model is trained: round 1 is FIRST_ROUND's then.
+
+        Where labels are known, losses are there from the start: an untrained classifier's.
+        """
+        given = {"losses"} if self.tracks == (LABELS_KNOWN,) else set()
+        return bool(({"losses", "probabilities"} - given) & set(self.required))
 
 
 class Strategy(Protocol):

@@ -54,9 +54,9 @@ def vecaf(
 
     The weights are p ∝ clip(loss, 5%, 95%)^`gamma`, mixed with `mix` of the uniform ones; without
     `losses` they are uniform. See `auto_gamma` for gamma="auto"; it needs `classes`, or
-    `probabilities` to count them, and is 0 without. objective="released-code" keeps p uniform and
-    multiplies s_i by the loss inside the logarithm, as the authors' program does, for comparison:
-    there a costly image pulls less.
+    `probabilities` or all `labels` to count them, and is 0 without. objective="released-code" keeps
+    p uniform and multiplies s_i by the loss inside the logarithm, as the authors' program does, for
+    comparison: there a costly image pulls less.
 
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
@@ -70,9 +70,9 @@ def vecaf(
     if restarts is None:
         restarts = 4 if len(pool) * (budget + len(pool.chosen)) <= SMALL else 1
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
-    if pool.probabilities is not None and classes is None:
-        classes = pool.probabilities.shape[1]
-    if gamma == "auto" and classes and budget >= DRAWN * classes and _losses_are_true(pool):
+    classes = classes or _classes(pool)
+    known = pool.losses is not None and _all_known(pool)  # else losses are partly expected ones
+    if gamma == "auto" and known and classes and budget >= DRAWN * classes:
         return importance(pool, budget, rng)
     earlier = len(pool.chosen)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
@@ -130,10 +130,15 @@ def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
     return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
 
 
-def _losses_are_true(pool: Pool) -> bool:
-    """Whether there are losses and all labels are known; else losses are partly expected ones."""
-    known = pool.labels is not None and bool((pool.labels >= 0).all())
-    return known and pool.losses is not None
+def _all_known(pool: Pool) -> bool:
+    return pool.labels is not None and bool((pool.labels >= 0).all())
+
+
+def _classes(pool: Pool) -> int | None:
+    """How many classes there are, where predictions or a whole pool of labels tell."""
+    if pool.probabilities is not None:
+        return pool.probabilities.shape[1]
+    return int(pool.labels.max()) + 1 if pool.labels is not None and _all_known(pool) else None
 
 
 def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:
