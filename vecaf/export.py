@@ -7,10 +7,8 @@ import hashlib
 import io
 import json
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.errors import InputError, VecafError
-from vecaf.files import replacing, write_bytes
+from vecaf.files import appearing, building, replacing, write_bytes
 from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS
 from vecaf.receipt import Receipt, data_hash
 from vecaf.settings import Settings
@@ -62,20 +60,15 @@ def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
     """Write a run's model, labels, card, picks and receipt to the folder `to`; the files written.
 
     The folder appears when it is complete, or not at all. Raises InputError for a run that has
-    not finished, or a folder that holds other things.
+    not finished, or a folder that holds other things; UnavailableError when the disk is full.
     """
     to = to.absolute()
     source = model_folder(store, user_id, run_id)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} is there already and not empty; give a new folder.")
     story = _read(store, user_id, run_id)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with _building(to.parent, f".{to.name}.") as folder:
+    with appearing(to) as folder:
         _write(story, source, folder)
-        if to.exists():
-            to.rmdir()
-        folder.chmod(0o755)
-        folder.replace(to)
     return sorted(to.iterdir())
 
 
@@ -101,7 +94,7 @@ def build_archive(store: Store, user_id: int, run_id: int) -> Path:
         return archive
     story = _read(store, user_id, run_id)
     archive.parent.mkdir(exist_ok=True)
-    with _building(archive.parent, ".building-") as folder:
+    with building(archive.parent, ".building-") as folder:
         _write(story, model_folder(store, user_id, run_id), folder)
         with replacing(archive) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
             for path in sorted(folder.iterdir()):
@@ -119,16 +112,6 @@ def sweep(settings: Settings) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _building(parent: Path, prefix: str) -> Iterator[Path]:
-    """A folder to write in; what has not been moved away by the end is removed."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(story: _Story, source: Path, to: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -52,19 +54,54 @@ def write_bytes(
 
 
 @contextmanager
+def building(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `parent` to write in; what has not been moved away by the end is removed.
+
+    A full disk raises UnavailableError.
+    """
+    with saying_if_full(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Yield a folder to fill, which becomes `folder`, new or empty so far, when the block ends
+    well; otherwise nothing appears. A full disk raises UnavailableError."""
+    with building(folder.parent, f".{folder.name}.") as built:
+        yield built
+        if folder.exists():
+            folder.rmdir()
+        built.chmod(0o755)
+        built.replace(folder)
+
+
+@contextmanager
 def saying_if_full(folder: Path) -> Iterator[None]:
-    """Turn the system's complaint about a full disk in the block into UnavailableError."""
+    """Turn any complaint about a full disk in the block into UnavailableError."""
     try:
         yield
-    except OSError as error:
+    except Exception as error:
         if is_full(error):
             raise UnavailableError(disk_full_message(folder)) from error
         raise
 
 
-def is_full(error: OSError) -> bool:
-    """Whether the system says that a disk or somebody's share of it is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+def is_full(error: Exception) -> bool:
+    """Whether an error says that a disk or somebody's share of it is full, in whichever words:
+    safetensors wraps the system's, and numpy counts the items that it could not write."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    text = str(error)
+    systems = any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
+    return systems or (isinstance(error, OSError) and _NUMPYS.fullmatch(text) is not None)
+
+
+_NUMPYS = re.compile(r"\d+ requested and \d+ written")
 
 
 def disk_full_message(folder: Path) -> str:

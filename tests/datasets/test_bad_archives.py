@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import struct
-import subprocess
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +20,8 @@ from tests.datasets.pictures import jpeg, make_zip, photos
 from tests.datasets.test_images import bit_png
 from vecaf.datasets import ImportReport, import_dataset
 from vecaf.errors import CanceledError, InputError, UnavailableError, VecafError
-from vecaf.settings import Limits, Settings
-from vecaf.store import Dataset, Store
+from vecaf.settings import Limits
+from vecaf.store import Store
 
 Untouched = Callable[[], None]
 
@@ -301,33 +299,6 @@ def test_what_a_killed_import_left_is_swept_by_the_next(store: Store, tmp_path: 
     (dead / "lock").touch()
     import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "a")
     assert not dead.exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB; needs the right to mount."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk can't be mounted here; run as root to test a full one")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(small_disk / "home")}))
-    noise = {f"{c}/{i}.bmp": b"" for c in "ab" for i in range(40)}
-    rng = os.urandom
-    header = b"BM" + struct.pack("<LHHLLLLHHLLLLLL", 0, 0, 0, 54, 40, 200, 200, 1, 24, *[0] * 6)
-    members = {name: header + rng(200 * 200 * 3) for name in noise}
-    with pytest.raises(UnavailableError, match="is full"):
-        import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
-    assert leftovers(store) == []
-    with store.read() as session:
-        assert session.scalar(sa.select(Dataset.id)) is None
-    import_dataset(store, make_zip(tmp_path / "b.zip", photos("cat", "dog")), "b")
-    store.close()
 
 
 def test_every_error_is_ours(store: Store, tmp_path: Path) -> None:

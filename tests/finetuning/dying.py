@@ -31,7 +31,10 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 NO_PTRACE = 77  # exit status where this system forbids it
 
 
-def training(steps: int) -> tuple[TrainState, torch.nn.Module, torch.optim.Optimizer, AveragedWeights]:  # fmt: skip
+Training = tuple[TrainState, torch.nn.Module, torch.optim.Optimizer, AveragedWeights]
+
+
+def training(steps: int) -> Training:
     """A model after some steps, the same at every call."""
     torch.manual_seed(0)
     model = torch.nn.Linear(64, 48)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from PIL import Image
 
 from vecaf.settings import Settings
 from vecaf.store import ENDED, Event, Import, Run, Store
+from vecaf.store.sqlite import library
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -154,7 +154,7 @@ def log_lines(store: Store, run_id: int) -> list[str]:
 
 def check_integrity(settings: Settings) -> None:
     """The database file is sound."""
-    connection = sqlite3.connect(settings.home / "studio.db")
+    connection = library.connect(settings.home / "studio.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()

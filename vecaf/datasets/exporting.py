@@ -26,7 +26,7 @@ from vecaf.datasets.metadata import CSV, JSONL, guarded
 from vecaf.datasets.names import is_junk
 from vecaf.datasets.pool import image_path
 from vecaf.errors import InputError, NotFoundError
-from vecaf.files import replacing
+from vecaf.files import appearing, replacing
 from vecaf.store import Dataset, Sample, Store, visible
 
 Format = Literal["csv", "jsonl"]
@@ -118,10 +118,12 @@ def export_dataset(
 ) -> int:
     """Write the export to `to`, a new file that ends in .zip or a new folder; how many images.
 
-    Raises InputError for a format that is unknown or a place that is taken, NotFoundError.
+    It appears when it is complete, or not at all. Raises InputError for a format that is unknown or
+    a place that is taken, NotFoundError, UnavailableError when the disk is full.
     """
     if kind not in get_args(Format):
         raise InputError(f"The metadata's format can be csv or jsonl, not '{kind}'.")
+    to = to.absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} is there already and not empty; give another name.")
     images = exported(store, user_id, dataset_id)
@@ -132,15 +134,15 @@ def export_dataset(
                 file.write(piece)
                 report(min(done + 1, len(images)), len(images))
         return len(images)
-    to.mkdir(parents=True, exist_ok=True)
-    name, content = metadata(images, kind)
-    (to / name).write_bytes(content)
-    for done, one in enumerate(images, start=1):
-        path = to / one.file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _check(one)
-        shutil.copyfile(one.source, path)
-        report(done, len(images))
+    with appearing(to) as folder:
+        name, content = metadata(images, kind)
+        (folder / name).write_bytes(content)
+        for done, one in enumerate(images, start=1):
+            path = folder / one.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _check(one)
+            shutil.copyfile(one.source, path)
+            report(done, len(images))
     return len(images)
 
 

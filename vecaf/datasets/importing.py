@@ -20,8 +20,7 @@ from vecaf.datasets.names import dataset_name
 from vecaf.datasets.report import MAX_LISTED, ImportReport, Refusal, Refused
 from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
-from vecaf.errors import InputError, UnavailableError
-from vecaf.files import disk_full_message
+from vecaf.errors import InputError
 from vecaf.settings import Limits
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Store
 from vecaf.store.datasets import add_dataset, dataset_exists
@@ -139,10 +138,6 @@ def _commit(
             dataset.report = report.as_dict()
     except sa.exc.IntegrityError as error:  # another import was faster
         raise InputError(_taken(dataset.name)) from error
-    except sa.exc.OperationalError as error:
-        if "disk is full" in str(error) or "No space left" in str(error):
-            raise UnavailableError(disk_full_message(store.settings.home)) from error
-        raise
     return report
 
 

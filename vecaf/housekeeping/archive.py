@@ -34,7 +34,7 @@ class Writer:
     """Writes members one after the other and their sums at the end. Memory stays flat."""
 
     def __init__(self, file: IO[bytes], about: Mapping[str, Any]) -> None:
-        self._tar = tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._sums = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self.files = 0
         content = json.dumps(about, indent=2).encode() + b"\n"

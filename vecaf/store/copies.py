@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.files import disk_full_message, replacing
-from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
+from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_full, library
 
 KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
 
@@ -28,17 +28,19 @@ def copy_database(source: Path, to: Path) -> None:
     Writers are not held up with the write-ahead log. Raises VecafError for a file that is damaged,
     UnavailableError when the disk is full; then `to` is as it was.
     """
-    with replacing(to) as temporary:
+    with (
+        replacing(to) as temporary,
+        closing(library.connect(source, timeout=BUSY_TIMEOUT_MS / 1000)) as database,
+        closing(library.connect(temporary)) as copy,
+    ):
         try:
-            with (
-                closing(library.connect(source, timeout=BUSY_TIMEOUT_MS / 1000)) as database,
-                closing(library.connect(temporary)) as copy,
-            ):
-                database.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
-                check_sound(copy, source)
+            database.backup(copy)
+            copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no index of the log
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+            check_sound(copy, source)
+            copy.close()
         except library.DatabaseError as error:
-            if "full" in str(error):
+            if is_full(error, to.parent):
                 raise UnavailableError(disk_full_message(to.parent)) from error
             raise VecafError(f"{source} can't be copied: {error}.") from error
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.errors import InputError, VecafError
+from vecaf.errors import InputError, UnavailableError, VecafError
+from vecaf.files import disk_full_message
 from vecaf.settings import Settings
-from vecaf.store.copies import damaged
+from vecaf.store.copies import damaged, file_of
 from vecaf.store.models import User
-from vecaf.store.sqlite import settle_journal, sqlite_engine
+from vecaf.store.sqlite import JOURNAL, library, settle_journal, sqlite_engine
+from vecaf.store.sqlite import is_full as sqlite_is_full
 
 LOCAL_OWNER = "local owner"
 _ONE_WRITER = 0x5643_4157  # "VCAW": the name of a lock on PostgreSQL
@@ -32,6 +35,7 @@ class Store:
         self.settings = settings
         self.engine = _engine(settings.database_url)
         self._writer = self.engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
+        self._held: Any = None
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -47,14 +51,17 @@ class Store:
             upgrade(store.engine)
             if store.engine.dialect.name == "sqlite":
                 settle_journal(store.engine)
+                store._hold()
         except sa.exc.DatabaseError as error:
+            if sqlite_is_full(error, settings.home):
+                raise UnavailableError(disk_full_message(settings.home)) from error
             raise VecafError(_cannot_open(settings.database_url, error)) from error
         return store
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that only reads; it never blocks a writer for longer than the block."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._saying_if_full(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -63,9 +70,14 @@ class Store:
 
         What it reads therefore still holds when it writes. SQLite lets in one writer at a time
         anyway; PostgreSQL does so here, too, unless the caller locks the rows that it depends on
-        itself and says so by `alone=False`.
+        itself and says so by `alone=False`. Raises UnavailableError when the disk is full: then
+        nothing was written.
         """
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self._saying_if_full(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             if alone and self.engine.dialect.name == "postgresql":
                 session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_WRITER)))
             yield session
@@ -86,7 +98,27 @@ class Store:
             return self.owner()
 
     def close(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         self.engine.dispose()
+
+    def _hold(self) -> None:
+        """Keep a connection that does nothing: while one is open the write-ahead log and its index
+        stay, which saves every session from making them, and lets pages read on a full disk."""
+        path = file_of(self.settings.database_url)
+        if JOURNAL == "wal" and path is not None:
+            self._held = library.connect(path, check_same_thread=False)
+            self._held.execute("SELECT count(*) FROM sqlite_master").fetchall()
+
+    @contextmanager
+    def _saying_if_full(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            if sqlite_is_full(error, self.settings.home):
+                raise UnavailableError(disk_full_message(self.settings.home)) from error
+            raise
 
 
 def _engine(url: str) -> sa.Engine:

@@ -9,8 +9,10 @@ SQLite than Python does, or a Python that is new enough. Elsewhere the rollback 
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3 as builtin
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import sqlalchemy as sa
@@ -80,3 +82,15 @@ def _prepare(connection: builtin.Connection, _record: object) -> None:
 def _begin(connection: sa.Connection) -> None:
     begin = connection.get_execution_options().get("vecaf_begin", "BEGIN")
     connection.exec_driver_sql(begin)
+
+
+SPARE = 1 << 20  # bytes: with less the shared index of the log can't be made
+
+
+def is_full(error: Exception, folder: Path) -> bool:
+    """Whether SQLite failed for want of disk space; where it has no room for the index of its log
+    it only says that there was an I/O error."""
+    text = str(error)
+    return "disk is full" in text or (
+        "disk I/O error" in text and shutil.disk_usage(folder).free < SPARE
+    )
