@@ -17,6 +17,7 @@ from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.finetuning.learner import LEARNERS, Floats, HeadLearner, Rows, Watch
 from vecaf.finetuning.model import Centred
+from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.recording import Recorder
 from vecaf.settings import Settings
 
@@ -28,10 +29,12 @@ def prepare(
     folder: Path,
     settings: Settings,
     begun: Samples | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[HeadLearner, Words]:
     """Embed the dataset (from the cache where possible) and set up the run's learner and words.
 
     `begun`: the samples as a model that is taken up from `folder` knew them, where they differ.
+    `ranks`: the processes that train it.
     Raises InputError or UnavailableError for a model that can't be had, CanceledError on a stop.
     """
     settings = with_device(config, settings)
@@ -51,7 +54,7 @@ def prepare(
     recorder.embedded(*set_facts(pvm, settings))
     known = begun or samples
     centred = Centred.of(features, known.pool, device)
-    learner = LEARNERS[config.mode](config, known, centred, pvm, device, folder, watch)
+    learner = LEARNERS[config.mode](config, known, centred, pvm, device, folder, watch, ranks)
     return learner, words
 
 

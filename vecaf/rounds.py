@@ -14,6 +14,7 @@ from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.finetuning.export import export_model
 from vecaf.finetuning.learner import HeadLearner
+from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.plan import Announcer, Plan
 from vecaf.preparation import prepare
 from vecaf.recording import Recorder, RoundResult
@@ -21,16 +22,22 @@ from vecaf.settings import Settings
 
 
 def run_rounds(
-    config: RunConfig, samples: Samples, recorder: Recorder, folder: Path, settings: Settings
+    config: RunConfig,
+    samples: Samples,
+    recorder: Recorder,
+    folder: Path,
+    settings: Settings,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Do the rounds of a run that `recorder` does not hold yet, then export the model.
 
     A run that stopped goes on: finished rounds and recorded picks are read back, and a round under
-    way continues from its checkpoint in `folder`. Raises InputError when the dataset can't serve
+    way continues from its checkpoint in `folder`. With several `ranks`, this process is the first
+    and has the others train along. Raises InputError when the dataset can't serve
     the configuration, CanceledError when the recorder says stop.
     """
     plan = Plan.of(config, samples)
-    learner, words = prepare(config, samples, recorder, folder, settings)
+    learner, words = prepare(config, samples, recorder, folder, settings, ranks=ranks)
     do_rounds(plan, learner, words, recorder, folder)
     model = learner.classifier()
     export_model(model, learner.pvm, samples.classes, folder / "model", recorder.publishing)

@@ -42,6 +42,7 @@ class Settings:
     database_url: str
     device: str = "auto"  # auto, cpu, cuda, cuda:1 …
     precision: str = "float32"  # or "fast": bfloat16 where the device has it
+    processes: int = 1  # that train a run together, each on a GPU of its own where there are any
     folders: tuple[Path, ...] = ()  # below these, the page may import from this machine
     login_hours: int = 7 * 24  # after which a password is asked for again, whatever happens
     login_idle_hours: int = 24  # and after so many without a request
@@ -66,6 +67,7 @@ class Settings:
             database_url=env.get("DATABASE_URL") or f"sqlite:///{home / 'studio.db'}",
             device=env.get("VECAF_DEVICE") or "auto",
             precision=precision,
+            processes=_whole(env, "VECAF_PROCESSES", cls.processes),
             folders=_folders(env.get("VECAF_FOLDERS") or ""),
             login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
             login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
@@ -81,6 +83,7 @@ class Settings:
             "DATABASE_URL": self.database_url,
             "VECAF_DEVICE": self.device,
             "VECAF_PRECISION": self.precision,
+            "VECAF_PROCESSES": str(self.processes),
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from tests.jobs.harness import (
 )
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.jobs import gpus
 from vecaf.jobs import worker as worker_module
 from vecaf.jobs.queue import cancel_run, resume_run, submit_run
 from vecaf.settings import Settings
@@ -207,13 +209,27 @@ def test_canceled_after_its_worker_died(
 def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None:
     process = WorkerProcess(settings)
     wait_for(lambda: _alive(store), 10, "no heartbeat")
-    second, lock = worker_module.claim(store)
+    _, second, lock = worker_module.claim(store)
     lock.release()
     process.kill()
     process.close()
-    first, lock = worker_module.claim(store)
+    _, first, lock = worker_module.claim(store)
     lock.release()
-    assert (first[-2:], second[-2:]) == (":0", ":1")
+    assert (first, second) == (0, 1)
+
+
+def test_each_worker_has_gpus_of_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "visible_gpus", lambda: ["0", "1", "2", "5"])
+    assert [gpus.own_gpus(settings, place) for place in range(4)] == ["0", "1", "2", "5"]
+    pairs = replace(settings, processes=2)
+    assert [gpus.own_gpus(pairs, place) for place in range(2)] == ["0,1", "2,5"]
+    with pytest.raises(UnavailableError, match="4 GPUs and each worker takes 2"):
+        gpus.own_gpus(pairs, 2)
+    assert gpus.own_gpus(replace(settings, device="cpu"), 9) == ""
+    monkeypatch.setattr(gpus, "visible_gpus", list)
+    assert gpus.own_gpus(settings, 9) == ""
 
 
 def test_an_sqlite_file_serves_one_machine(store: Store) -> None:

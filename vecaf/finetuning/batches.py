@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
+from vecaf.finetuning.ranks import ALONE, Ranks
 
 KEPT_BYTES = 1024**3  # decoded images kept between epochs; the rest is decoded again
 
@@ -40,18 +41,28 @@ class Order:
             self._order = np.random.default_rng([self.seed, epoch]).permutation(self.n)
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
+    def size(self, step: int) -> int:
+        """How many rows the batch at `step` has."""
+        place = step % self.steps_per_epoch
+        return min(self.batch_size, self.n - place * self.batch_size)
+
 
 class FeatureBatches:
     """Batches of rows that are in memory already, such as centred features."""
 
-    def __init__(self, rows: Tensor, targets: Tensor, batch_size: int, seed: int) -> None:
-        """`rows` (n, d) and `targets` (n,) on the training device."""
-        self.rows, self.targets = rows, targets
+    def __init__(
+        self, rows: Tensor, targets: Tensor, batch_size: int, seed: int, ranks: Ranks = ALONE
+    ) -> None:
+        """`rows` (n, d) and `targets` (n,) on the training device; each rank gets its part."""
+        self.rows, self.targets, self.ranks = rows, targets, ranks
         self.order = Order(len(rows), batch_size, seed)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(self.order.rows(step)).to(self.rows.device)
+        rows = torch.from_numpy(self.ranks.part(self.order.rows(step))).to(self.rows.device)
         return self.rows[rows], self.targets[rows]
+
+    def share(self, step: int) -> float:
+        return self.ranks.share(self.order.size(step))
 
 
 class ImageBatches:
@@ -64,9 +75,11 @@ class ImageBatches:
         preprocessing: Preprocessing,
         batch_size: int,
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
-        """`targets` (n,) on the training device; one per path."""
+        """`targets` (n,) on the training device; one per path. Each rank gets its part."""
         self.paths, self.targets, self.preprocessing = paths, targets, preprocessing
+        self.ranks = ranks
         self.seed = seed
         self.order = Order(len(paths), batch_size, seed)
         self._threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
@@ -79,22 +92,29 @@ class ImageBatches:
         self._std = 255 * torch.tensor(preprocessing.std, device=targets.device).view(shape)
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        rows = torch.from_numpy(self.order.rows(step)).to(self.targets.device)
-        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout and stochastic depth draw from it
+        rows = torch.from_numpy(self.ranks.part(self.order.rows(step))).to(self.targets.device)
+        # Dropout and stochastic depth draw from it.
+        torch.manual_seed(self.seed * 1_000_003 + step + self.ranks.number * 10**12)
         pending = self._ahead.pop(step, None) or self._submit(step)
         self._ahead = {step + 1: self._submit(step + 1)}
         images = torch.stack([future.result() for future in pending])
         if self.targets.device.type == "cuda":
             images = images.pin_memory().to(self.targets.device, non_blocking=True)
         rng = np.random.default_rng([self.seed, step, 1])
-        images = (augment(images.float(), rng) - self._mean) / self._std
+        views = random_views(self.order.size(step), rng)  # as one process would draw them
+        mine = self.ranks.part(np.arange(len(views)))
+        images = (resample(images.float(), views[mine]) - self._mean) / self._std
         return images.contiguous(memory_format=torch.channels_last), self.targets[rows]
+
+    def share(self, step: int) -> float:
+        return self.ranks.share(self.order.size(step))
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
 
     def _submit(self, step: int) -> list[Future[Tensor]]:
-        return [self._threads.submit(self._image, int(row)) for row in self.order.rows(step)]
+        rows = self.ranks.part(self.order.rows(step))
+        return [self._threads.submit(self._image, int(row)) for row in rows]
 
     def _image(self, row: int) -> Tensor:
         image = self._kept.get(row)
@@ -113,22 +133,33 @@ def augment(
     smallest: float = 0.5,
     stretch: float = 4 / 3,
 ) -> Tensor:
-    """Random resized crops and left-right flips of a batch (n, 3, s, s), in one resampling.
+    """Random resized crops and left-right flips of a batch (n, 3, s, s), in one resampling."""
+    return resample(images, random_views(len(images), rng, smallest=smallest, stretch=stretch))
+
+
+def random_views(
+    n: int, rng: np.random.Generator, *, smallest: float = 0.5, stretch: float = 4 / 3
+) -> NDArray[np.float32]:
+    """Where each of n images is looked at: affine maps (n, 2, 3) for `resample`.
 
     A crop keeps between `smallest` and all of the area, with an aspect ratio between 1/`stretch`
     and `stretch` (Szegedy et al. 2015, milder: the picks are few and each matters).
     """
-    n = len(images)
     area = rng.uniform(smallest, 1.0, n)
     wide = np.exp(0.5 * rng.uniform(-math.log(stretch), math.log(stretch), n))
     half = np.stack([np.sqrt(area) * wide, np.sqrt(area) / wide], axis=1).clip(max=1.0)
     centre = rng.uniform(-1.0, 1.0, (n, 2)) * (1 - half)
     flip = np.where(rng.random(n) < 0.5, -1.0, 1.0)
-    theta = np.zeros((n, 2, 3), dtype=np.float32)
-    theta[:, 0, 0] = half[:, 0] * flip
-    theta[:, 1, 1] = half[:, 1]
-    theta[:, :, 2] = centre
+    views = np.zeros((n, 2, 3), dtype=np.float32)
+    views[:, 0, 0] = half[:, 0] * flip
+    views[:, 1, 1] = half[:, 1]
+    views[:, :, 2] = centre
+    return views
+
+
+def resample(images: Tensor, views: NDArray[np.float32]) -> Tensor:
+    """Images (n, 3, s, s) as seen through affine maps (n, 2, 3) of the square [−1, 1]²."""
     grid = F.affine_grid(
-        torch.from_numpy(theta).to(images.device), list(images.shape), align_corners=False
+        torch.from_numpy(views).to(images.device), list(images.shape), align_corners=False
     )
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

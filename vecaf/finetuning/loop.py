@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from vecaf.errors import CanceledError, VecafError
 from vecaf.files import Publishing
 from vecaf.finetuning.checkpoints import load_state, save_state
+from vecaf.finetuning.ranks import ALONE, Ranks
 
 CHECKPOINT_SECONDS = 10.0  # at most this much work is lost to a power cut
 REPORT_SECONDS = 0.5  # how often a loss leaves the device for the curves
@@ -75,6 +77,8 @@ def fit(
     label_smoothing: float = 0.0,
     patience: int = 0,
     leg: Leg | None = None,
+    ranks: Ranks = ALONE,
+    share: Callable[[int], float] = lambda step: 1.0,
 ) -> TrainState:
     """Minimise the cross-entropy of `model` over `batch(0)`, `batch(1)`, …
 
@@ -83,7 +87,8 @@ def fit(
     of the steps, then follows a cosine to zero; the steps are those of all legs where `leg` says
     that this training is one of several. It stops early when no epoch was better than the best for
     `patience` epochs (0: never). Batch normalisation keeps its pretrained running
-    statistics: with few images, batch statistics are noise.
+    statistics: with few images, batch statistics are noise. Of several `ranks` each gets its part
+    of a batch, whose mean loss counts `share(step)`; the first one alone calls hooks and saves.
 
     Raises CanceledError when `hooks.should_stop()`, after saving a checkpoint, or when a hook does,
     which loses what came after the last one; VecafError when the loss is no longer finite.
@@ -97,24 +102,32 @@ def fit(
         if leg.before is not None:
             load_state(leg.before, model, optimizer, averaged)
         state = TrainState()
-    hooks.on_start(state.step)
+    if ranks.first:
+        hooks.on_start(state.step)
     total = epochs * steps_per_epoch
     losses = torch.zeros((), device=device)
     saved = reported = time.monotonic()
     model.train()
     freeze_batch_norm(model)
+    forward = ranks.wrap(model)
 
     while state.step < total and not (patience and state.stale >= patience):
-        if hooks.should_stop():
-            state.loss_sum += float(losses)
-            save_state(checkpoint, state, model, optimizer, averaged, hooks.publishing)
+        stop = ranks.agree(hooks.should_stop)
+        if stop or ranks.agree(lambda: time.monotonic() - saved > CHECKPOINT_SECONDS):  # noqa: B023
+            state.loss_sum = ranks.mean(state.loss_sum + float(losses))
+            losses.zero_()
+            if ranks.first:
+                save_state(checkpoint, state, model, optimizer, averaged, hooks.publishing)
+            saved = time.monotonic()
+        if stop:
             raise CanceledError("The run was canceled; it can be resumed from here.")
 
         inputs, targets = batch(state.step)
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * schedule(leg.index * total + state.step, leg.legs * total)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss = F.cross_entropy(model(inputs), targets, label_smoothing=label_smoothing)
+            loss = F.cross_entropy(forward(inputs), targets, label_smoothing=label_smoothing)
+        loss = loss * share(state.step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -125,26 +138,23 @@ def fit(
 
         in_epoch = (state.step - 1) % steps_per_epoch + 1
         if in_epoch == steps_per_epoch:
-            mean = (state.loss_sum + float(losses)) / in_epoch
+            mean = ranks.mean(state.loss_sum + float(losses)) / in_epoch
             if not math.isfinite(mean):
                 raise VecafError("The training diverged. Choose a smaller learning rate.")
-            score = hooks.on_epoch(state.step, state.step // steps_per_epoch, mean)
+            epoch = state.step // steps_per_epoch
+            score = ranks.agree(partial(hooks.on_epoch, state.step, epoch, mean))
             if score > state.best:
                 state.best, state.stale = score, 0
-                hooks.on_best()
+                if ranks.first:
+                    hooks.on_best()
             else:
                 state.stale += 1
             state.loss_sum = 0.0
             losses.zero_()
-        elif time.monotonic() - reported > REPORT_SECONDS:
+        elif ranks.first and time.monotonic() - reported > REPORT_SECONDS:
             hooks.on_loss(state.step, (state.loss_sum + float(losses)) / in_epoch)
             reported = time.monotonic()
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            state.loss_sum += float(losses)
-            losses.zero_()
-            save_state(checkpoint, state, model, optimizer, averaged, hooks.publishing)
-            saved = time.monotonic()
-    if leg.after is not None:
+    if leg.after is not None and ranks.first:
         save_state(leg.after, state, model, optimizer, averaged, hooks.publishing)
     return state
 

@@ -22,6 +22,7 @@ from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.finetuning.loop import AveragedWeights, Hooks, Leg, TrainState, fit
 from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
+from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.report import Report
 from vecaf.finetuning.start import decay_toward
 
@@ -49,15 +50,21 @@ def train_head(
     report: Report,
     leg: Leg | None = None,
     anchor: Tensor | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainState:
     """Train `head` on centred unit features (n, d); it ends with its best epoch's weights.
 
     Weight decay pulls its weights toward `anchor` (classes, d), or to zero where there is none. The
     best epoch is the one with the highest validation accuracy, ties going to the lower
     validation loss. Without validation images the last epoch is kept, and so it is in a `leg` of a
-    longer training, where it is the one that the next leg goes on from.
+    longer training, where it is the one that the next leg goes on from. With several `ranks`, the
+    first one has the others train along.
     """
-    batches = FeatureBatches(features, labels, config.batch_size, seed)
+    ranks.tell(
+        train_head, head=head, features=features, labels=labels, val_features=val_features,
+        val_labels=val_labels, config=config, seed=seed, folder=folder, leg=leg, anchor=anchor,
+    )  # fmt: skip
+    batches = FeatureBatches(features, labels, config.batch_size, seed, ranks)
     optimizer = torch.optim.AdamW(
         head.parameters(), lr=config.head_lr, weight_decay=config.head_weight_decay, fused=True
     )
@@ -89,8 +96,11 @@ def train_head(
         label_smoothing=config.label_smoothing,
         patience=config.patience,
         leg=leg,
+        ranks=ranks,
+        share=batches.share,
     )
-    head.load_state_dict(load_tensors(best)[0])
+    if ranks.first:
+        head.load_state_dict(load_tensors(best)[0])
     return state
 
 
@@ -104,6 +114,7 @@ def train_full(
     folder: Path,
     report: Report,
     leg: Leg | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainState:
     """Finetune all of `classifier`, on its device; it ends with its best epoch's averaged weights.
 
@@ -112,9 +123,13 @@ def train_full(
     transfer as they are, move least; an exponential moving average of the weights is what is
     validated and kept. A `leg` of a longer training keeps its last epoch, as in `train_head`.
     """
+    ranks.tell(
+        train_full, classifier=classifier, train=train, val=val, preprocessing=preprocessing,
+        config=config, seed=seed, folder=folder, leg=leg,
+    )  # fmt: skip
     device = next(classifier.parameters()).device
     targets = torch.from_numpy(train.labels).to(device)
-    batches = ImageBatches(train.paths, targets, preprocessing, config.batch_size, seed)
+    batches = ImageBatches(train.paths, targets, preprocessing, config.batch_size, seed, ranks)
     learning, plain = classifier, _same
     if config.mode == "lora":
         from vecaf.finetuning.lora import merged, with_adapters
@@ -151,10 +166,13 @@ def train_full(
             label_smoothing=config.label_smoothing,
             patience=config.patience,
             leg=leg,
+            ranks=ranks,
+            share=batches.share,
         )
     finally:
         batches.close()
-    classifier.load_state_dict(load_tensors(best)[0])
+    if ranks.first:
+        classifier.load_state_dict(load_tensors(best)[0])
     return state
 
 

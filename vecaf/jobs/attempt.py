@@ -1,4 +1,4 @@
-"""The store as one attempt at a job may use it."""
+"""One attempt at a job: the store as it may use it, and how its process exits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
+from vecaf.errors import VecafError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import Kind, fenced
+
+ENDED_STATUS, STOPPED_STATUS, STALE_STATUS, LOST_STATUS = 0, 75, 76, 77
+
+
+class LostCompanionError(VecafError):
+    """One of the processes that train the run is gone; the run goes on from its checkpoint."""
 
 
 class AttemptStore(Store):

@@ -3,7 +3,7 @@
 A worker starts it in a process group of its own and holds its standard input open. It writes the
 job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
 paused, crashed). Exit status 0: the end is written; 75: told to stop; 76: another attempt owns the
-job; 1: nothing could be written.
+job; 77: a process that trained along is gone; 1: nothing could be written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,15 @@ import sqlalchemy as sa
 
 from vecaf.errors import CanceledError, VecafError
 from vecaf.files import disk_full_message
-from vecaf.jobs.attempt import AttemptStore
+from vecaf.jobs.attempt import (
+    ENDED_STATUS,
+    LOST_STATUS,
+    STALE_STATUS,
+    STOPPED_STATUS,
+    AttemptStore,
+    LostCompanionError,
+)
+from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.locks import FileLock
 from vecaf.jobs.places import folder_of, lock_of, log_of
 from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
@@ -32,7 +40,6 @@ from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task, dat
 from vecaf.store.imports import dataset_from
 from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
 
-ENDED_STATUS, STOPPED_STATUS, STALE_STATUS = 0, 75, 76
 ORPHAN_PATIENCE_SECONDS = 5.0
 NICENESS = 5  # pages stay quick while a run uses every core
 
@@ -65,6 +72,9 @@ def main(arguments: list[str]) -> int:
         except (CanceledError, StaleAttemptError) as error:
             logger.info("%s", error)
             return STOPPED_STATUS if isinstance(error, CanceledError) else STALE_STATUS
+        except LostCompanionError:
+            logger.exception("the %s stops here", kind)
+            return LOST_STATUS
         except Exception as error:
             logger.exception("the %s failed", kind)
             with store.write(alone=False) as session:
@@ -78,7 +88,9 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     from vecaf.config import RunConfig
     from vecaf.datasets.pool import load_samples
     from vecaf.datasets.snapshot import as_begun
+    from vecaf.jobs.companions import companions
     from vecaf.jobs.given import record_given
+    from vecaf.preparation import with_device
     from vecaf.rounds import run_rounds
     from vecaf.versions import record_versions
 
@@ -91,9 +103,13 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     folder = folder_of(settings, "run", run_id)
     samples = as_begun(samples, folder)
     record_versions(folder)
+    device = with_device(config, settings).device
+    keep_to_own_gpus(device)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
     record_given(config, samples, recorder, store, run)
-    run_rounds(config, samples, recorder, folder, settings)
+    meeting = folder / f"companions-{attempt}"
+    with companions(settings.processes, meeting, device) as ranks:
+        run_rounds(config, samples, recorder, folder, settings, ranks)
     recorder.flush()
     with store.write(alone=False) as session:
         end(session, fenced(session, "run", run_id, attempt), FINISHED)
@@ -129,6 +145,7 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
 
     with store.read() as session:
         task = session.get_one(Task, task_id)
+    keep_to_own_gpus(store.settings.device)
     progress = Progress(store, "task", task_id, attempt, stopping)
     work = Work(
         store=store,
@@ -204,6 +221,13 @@ def die_with_worker() -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
     threading.Thread(target=wait, daemon=True, name="worker-watch").start()
+
+
+def keep_to_own_gpus(device: str) -> None:
+    """Leave other workers' GPUs alone, unless one is asked for by its number."""
+    own = os.environ.get(OWN_GPUS)
+    if own and device in ("auto", "cuda"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = own
 
 
 def be_modest() -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 import vecaf
+from vecaf.errors import UnavailableError
+from vecaf.jobs.attempt import LOST_STATUS
+from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.places import discard_import, log_of
 from vecaf.store import CANCELED, FAILED, Import, Store
 from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, pause
@@ -34,8 +37,9 @@ logger = logging.getLogger(__name__)
 class Supervisor:
     """The children of one worker. `attempt` is called from a thread for each kind of job."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, gpus: str = "") -> None:
+        """`gpus`: the worker's own, see `vecaf.jobs.gpus`."""
+        self._store, self._gpus = store, gpus
         self._settings = store.settings
         self._children: dict[subprocess.Popen[bytes], tuple[Kind, int, int]] = {}
         self._lock = threading.Lock()
@@ -100,7 +104,8 @@ class Supervisor:
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         # Threads that wait by spinning starve each other where the cores are shared.
         calm = {"OMP_WAIT_POLICY": "passive"}
-        return calm | os.environ | self._settings.as_environment() | {"PYTHONPATH": path}
+        own = {"PYTHONPATH": path, OWN_GPUS: self._gpus}
+        return calm | os.environ | self._settings.as_environment() | own
 
     def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
         """Return when the child has exited, by itself or because it had to."""
@@ -118,7 +123,7 @@ class Supervisor:
         try:
             with self._store.read() as session:
                 return session.scalar(query) is not False
-        except sa.exc.OperationalError:  # a database out of reach for a while ends no run
+        except (sa.exc.OperationalError, UnavailableError):  # out of reach for a while: it may pass
             logger.warning("could not ask whether %s %d is canceled", kind, job_id, exc_info=True)
             return False
 
@@ -140,7 +145,7 @@ class Supervisor:
                         crashed(session, job, crash)
             except StaleAttemptError:
                 return  # the child has written the end itself, or another worker has taken over
-            except sa.exc.SQLAlchemyError:
+            except (sa.exc.SQLAlchemyError, UnavailableError):
                 logger.exception("could not write how %s %d ended", kind, job_id)
                 if self.stopping.wait(RETRY_SECONDS):
                     return  # the job goes on when it is seen that this worker is gone
@@ -164,6 +169,8 @@ def _crash(status: int, log: str) -> str:
             "The system killed the process, most likely because memory ran out. "
             "Try a smaller batch size, image size or model."
         )
+    if status == LOST_STATUS:
+        return f"A process that trained along is gone. Its last words are in {log}."
     if status < 0:
         name = signal.Signals(-status).name
         return f"The process was ended by {name}. Its last words are in {log}."

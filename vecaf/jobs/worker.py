@@ -13,6 +13,7 @@ from types import FrameType
 import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError
+from vecaf.jobs.gpus import own_gpus
 from vecaf.jobs.locks import FileLock
 from vecaf.jobs.supervisor import Supervisor
 from vecaf.settings import Settings
@@ -39,23 +40,24 @@ def main(settings: Settings) -> None:
     there is no place for another worker.
     """
     store = Store.open(settings)
-    place, _lock = claim(store)  # the lock is held until this process is gone
+    host, number, _lock = claim(store)  # the lock is held until this process is gone
+    gpus = own_gpus(settings, number)
     stop = _stop_on_signals()
     try:
         while not stop.is_set():
-            serve(store, place, stop)
+            serve(store, f"{host}:{number}", gpus, stop)
     except BaseException:
         logger.exception("the worker ends")
         os._exit(1)  # its children end with it
     os._exit(0)
 
 
-def serve(store: Store, place: str, stop: threading.Event) -> None:
+def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
     """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
     worker_id = f"{place}:{secrets.token_hex(4)}"
     with store.write(alone=False) as session:
         enroll(session, worker_id, f"{place}:")
-    supervisor = Supervisor(store)
+    supervisor = Supervisor(store, gpus)
     sweep(store, supervisor)
     lanes = [  # one of each at a time: an import does not wait for a run
         threading.Thread(target=_lane, args=(store, worker_id, kind, supervisor), daemon=True)
@@ -87,8 +89,8 @@ def sweep(store: Store, supervisor: Supervisor) -> None:
             supervisor.clean("import", job.id)
 
 
-def claim(store: Store) -> tuple[str, FileLock]:
-    """This worker's place on this machine, and the lock that keeps it from being taken twice.
+def claim(store: Store) -> tuple[str, int, FileLock]:
+    """This machine, this worker's place on it, and the lock that keeps it from being taken twice.
 
     Raises UnavailableError when none is free, or where the database is an SQLite file that
     another machine's worker uses: shared folders don't keep such a file sound.
@@ -105,7 +107,7 @@ def claim(store: Store) -> tuple[str, FileLock]:
     for number in range(MAX_WORKERS_A_HOST):
         lock = FileLock(home / f"worker-{host}-{number}.lock")
         if lock.acquire():
-            return f"{host}:{number}", lock
+            return host, number, lock
     raise UnavailableError(f"{MAX_WORKERS_A_HOST} workers run on {host} already.")
 
 
@@ -121,7 +123,7 @@ def _beat_until(
                 beat(session, worker_id)
             if beats % SWEEP_EVERY == 0:
                 sweep(store, supervisor)
-        except (sa.exc.SQLAlchemyError, OSError):  # a full disk …: it may pass
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError):  # a full disk …: it may pass
             logger.exception("no heartbeat or sweep this time")
 
 
@@ -141,7 +143,7 @@ def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> N
             taken = _next(store, worker_id, kind)
         except LostWorkerError:
             return  # the heartbeat finds out, too
-        except (sa.exc.SQLAlchemyError, OSError):
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError):
             logger.exception("could not look at the queue")
             supervisor.stopping.wait(PATIENCE_SECONDS)
             continue
@@ -150,7 +152,7 @@ def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> N
             continue
         try:
             supervisor.attempt(kind, *taken)
-        except (sa.exc.SQLAlchemyError, OSError):
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError):
             logger.exception("left something of %s %d behind", kind, taken[0])
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 
-def run_rounds(config: Any, samples: Any, recorder: Any, folder: Path, settings: Any) -> None:
+def run_rounds(
+    config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, ranks: Any
+) -> None:
     behaviour = os.environ["VECAF_STAND_IN"]
     recorder.stage(f"standing in: {behaviour}")
     if behaviour == "crash the first" and folder.name != "1":

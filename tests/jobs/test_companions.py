@@ -1,0 +1,102 @@
+"""Two processes train as one does, and a run goes on after one of them was lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.jobs.harness import is_alive, wait_for, wait_until_ended, worker, write_images
+from tests.shapes import make_samples
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.errors import CanceledError
+from vecaf.jobs.companions import companions
+from vecaf.jobs.queue import submit_run
+from vecaf.recording import MemoryRecorder
+from vecaf.rounds import run_rounds
+from vecaf.settings import Settings
+from vecaf.store import FINISHED, Metric, Round, Store
+
+# Seven images in batches of three: the last batch has one, so the second process gets none of it.
+CONFIG = RunConfig(budget="7", rounds=1, epochs=3, batch_size=3)
+
+
+class StopsOnce(MemoryRecorder):
+    """Asks for a stop the first time that it is asked amid training."""
+
+    stopped = False
+
+    def should_stop(self) -> bool:
+        if self.metrics and not self.stopped:
+            self.stopped = True
+            return True
+        return False
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "full",  # which trains a head first
+        pytest.param("head-only", marks=pytest.mark.soak),
+        pytest.param("lora", marks=pytest.mark.soak),
+    ],
+)
+def test_two_processes_and_one_give_the_same_weights(
+    settings: Settings, tmp_path: Path, mode: str
+) -> None:
+    samples = make_samples(tmp_path / "shapes", 60)
+    config = replace(CONFIG, mode=mode)
+    whole = MemoryRecorder()
+    run_rounds(config, samples, whole, tmp_path / "one", settings)
+    recorder = StopsOnce()
+    folder = tmp_path / "two"
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        with pytest.raises(CanceledError):
+            run_rounds(config, samples, recorder, folder, settings, ranks)
+        run_rounds(config, samples, recorder, folder, settings, ranks)  # from the checkpoint
+    assert recorder.stopped
+    one, two = (
+        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
+    )
+    start = load_file(folder / "round-1" / "head.safetensors")
+    assert np.abs(start["linear.weight"]).max() > 1e-3  # it did learn
+    assert one.keys() == two.keys()
+    apart = max(float(np.abs(one[name] - two[name]).max()) for name in one)
+    assert apart < 1e-5
+    assert recorder.results[0].test_accuracy == whole.results[0].test_accuracy
+    for (number, step, name), value in whole.metrics.items():
+        if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
+            assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-4)
+
+
+@pytest.mark.soak
+def test_a_run_goes_on_after_one_of_its_processes_was_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(settings, processes=2, device="cpu")
+    store = Store.open(settings)
+    import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
+    config = RunConfig(dataset="pictures", budget="9", rounds=2, epochs=40, batch_size=3)
+    run_id = submit_run(store, config, store.owner())
+    with worker(settings) as process:
+        wait_for(lambda: second_round_is_trained(store, run_id), 60, "no second round")
+        (child,) = process.children()
+        listing = Path(f"/proc/{child}/task/{child}/children")
+        (companion,) = [int(pid) for pid in listing.read_text().split() if is_alive(int(pid))]
+        os.kill(companion, signal.SIGKILL)
+        run = wait_until_ended(store, run_id, 60)
+        wait_for(lambda: not is_alive(child), 5, "the old child lives on")
+    assert (run.state, run.error, run.attempt, run.crashes) == (FINISHED, None, 2, 1)
+    with store.read() as session:
+        assert [row.number for row in session.query(Round).order_by(Round.number)] == [1, 2]
+
+
+def second_round_is_trained(store: Store, run_id: int) -> bool:
+    with store.read() as session:
+        return session.query(Metric).filter_by(run_id=run_id, round=2).first() is not None
