@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
@@ -94,15 +95,28 @@ def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file by name; InputError if it is not one."""
+    """The tensors of a safetensors file by name; InputError if it is not one, or can't be held."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    check_holdable(path)
     try:
         tensors: dict[str, torch.Tensor] = load_file(path)
     except SafetensorError as error:
         raise InputError(f"{path} is not a safetensors file, or it is cut short.") from error
     return tensors
+
+
+def check_holdable(path: Path) -> None:
+    """Raise InputError for a file that is larger than this machine's memory: tensors can't be
+    larger than their file, but a sparse file can say that it is of any size."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size = path.stat().st_size
+    if size > memory:
+        raise InputError(
+            f"{path} has {size / 1e9:,.0f} GB, more than this machine has memory "
+            f"({memory / 1e9:,.0f} GB); it can't be loaded."
+        )
 
 
 def renamed_by_order(

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vecaf.encoders.weights import check_holdable
 from vecaf.errors import VecafError
 from vecaf.files import Publishing, replacing
 
@@ -101,8 +102,12 @@ def save_tensors(
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: tensors and the header's metadata. Raises VecafError if damaged."""
+    """Read a safetensors file: tensors and the header's metadata.
+
+    Raises VecafError if it is damaged or larger than this machine's memory.
+    """
     try:
+        check_holdable(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
