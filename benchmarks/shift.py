@@ -32,6 +32,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset, import_demo
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.demo import COLOR, LINE
+from vecaf.embedding import embed_samples, pvm_for
 from vecaf.encoders import load_vlm
 from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.comparison import interval
@@ -39,7 +40,7 @@ from vecaf.finetuning.learner import HeadLearner
 from vecaf.finetuning.model import centred_rows
 from vecaf.finetuning.report import Report
 from vecaf.plan import Plan
-from vecaf.preparation import embed_samples, prepare, pvm_for
+from vecaf.preparation import prepare
 from vecaf.recording import MemoryRecorder
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store, dataset_named

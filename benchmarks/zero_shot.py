@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.shift import read
 from vecaf.augmentation.guide import text_classifier
 from vecaf.datasets import import_dataset
+from vecaf.embedding import embed_samples
 from vecaf.encoders import load_vlm
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.embedding import unit_rows
@@ -29,7 +30,6 @@ from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.vlm import VLM
 from vecaf.errors import VecafError
 from vecaf.finetuning.model import Centred
-from vecaf.preparation import embed_samples
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store
 

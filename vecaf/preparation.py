@@ -10,7 +10,8 @@ from pathlib import Path
 from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.encoders import embed_images, load_pvm, set_facts
+from vecaf.embedding import pvm_for
+from vecaf.encoders import embed_images, set_facts
 from vecaf.encoders.projection import Moves
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
@@ -130,26 +131,3 @@ def vlm_for(config: RunConfig, pvm: PVM, settings: Settings) -> VLM:
         device=choose_device(settings.device),
         cache=settings.embeddings,
     )
-
-
-def pvm_for(config: RunConfig, samples: Samples) -> PVM:
-    """The configured PVM at the configured image size, or at one that suits the images."""
-    pvm = load_pvm(config.model)
-    if config.image_size:
-        return pvm.at_size(config.image_size)
-    return pvm.at_size_of(samples.short_sides)
-
-
-def embed_samples(
-    pvm: PVM, samples: Samples, settings: Settings, progress: Callable[[int, int], None]
-) -> tuple[Floats, int]:
-    """Features (n, d) of all samples, and how many of them were not in the cache."""
-    computed = 0
-
-    def count(done: int, total: int) -> None:
-        nonlocal computed
-        computed = done
-        progress(done, total)
-
-    features = embed_images(pvm, samples.keys, samples.path_of, settings=settings, progress=count)
-    return features, computed

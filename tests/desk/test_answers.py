@@ -14,9 +14,9 @@ from tests.desk.conftest import STRANGERS
 from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import Samples, load_samples
+from vecaf.embedding import pvm_for
 from vecaf.encoders import load_vlm
 from vecaf.errors import InputError, NotFoundError
-from vecaf.preparation import pvm_for
 from vecaf.store import Dataset, Store, User, dataset_named
 
 

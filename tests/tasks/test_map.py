@@ -108,7 +108,7 @@ def test_captions_move_the_text_view_only(made: tuple[Work, dict[str, Any]]) -> 
 
 def test_what_is_kept_puts_later_rows_in_their_place(made: tuple[Work, dict[str, Any]]) -> None:
     from vecaf.config import RunConfig
-    from vecaf.preparation import embed_samples, pvm_for
+    from vecaf.embedding import embed_samples, pvm_for
 
     work, _ = made
     with np.load(work.folder / "basis.npz") as kept:

@@ -17,6 +17,7 @@ from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Point, Result, Round, picks_digest
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
+from vecaf.embedding import pvm_for
 from vecaf.encoders import embed_images, set_facts
 from vecaf.encoders.runtime import choose_device
 from vecaf.evaluation import metrics
@@ -24,7 +25,7 @@ from vecaf.files import replacing
 from vecaf.finetuning.learner import LEARNERS, HeadLearner, Rows, Watch
 from vecaf.finetuning.model import Centred
 from vecaf.plan import Plan
-from vecaf.preparation import pvm_for, with_device, words_for
+from vecaf.preparation import with_device, words_for
 from vecaf.recording import MemoryRecorder
 from vecaf.rounds import do_rounds
 from vecaf.settings import Settings

@@ -16,10 +16,11 @@ from vecaf.benchmarking.measuring import lay_ground
 from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding, vlm_digest
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
+from vecaf.embedding import pvm_for
 from vecaf.encoders import set_facts
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError
-from vecaf.preparation import has_words, pvm_for, vlm_for, with_device
+from vecaf.preparation import has_words, vlm_for, with_device
 from vecaf.settings import Settings
 
 Progress = Callable[[str, int, int], None]

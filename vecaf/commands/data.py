@@ -62,7 +62,7 @@ def embed(
     json: Json = False,
 ) -> None:
     """Compute a dataset's embeddings, those that are not in the cache yet."""
-    from vecaf.preparation import embed_samples, pvm_for
+    from vecaf.embedding import embed_samples, pvm_for
 
     store, user = opened()
     config = RunConfig(dataset=dataset, model=model, image_size=image_size).checked()

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import load_samples
+from vecaf.embedding import pvm_for
 from vecaf.encoders.embedding import count_missing, embed_files, embed_images, unit_rows
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.errors import NotFoundError, UnavailableError
-from vecaf.preparation import pvm_for
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 

@@ -17,6 +17,7 @@ from vecaf.datasets.pool import Samples, image_path, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.desk.registry import ANSWERS, Desk
+from vecaf.embedding import pvm_for
 from vecaf.encoders.embedding import embed_images
 from vecaf.errors import InputError
 from vecaf.evaluation.metrics import probabilities
@@ -26,7 +27,6 @@ from vecaf.evaluation.responsible import pulls, shares
 from vecaf.export import model_folder
 from vecaf.finetuning.export import Predictor
 from vecaf.finetuning.recipe import predict as run_model
-from vecaf.preparation import pvm_for
 from vecaf.store import Dataset, Run, Selection, Store, visible, visible_sample
 
 Floats = NDArray[np.float32]

@@ -36,11 +36,11 @@ def cost(
 
     import vecaf
     from vecaf.config import RunConfig
+    from vecaf.embedding import pvm_for
     from vecaf.encoders.runtime import choose_device, compile_encoder, encode_files
     from vecaf.errors import InputError
     from vecaf.finetuning.cost import Speed
     from vecaf.finetuning.model import Head, build_classifier
-    from vecaf.preparation import pvm_for
     from vecaf.selection import STRATEGIES
 
     samples = work.samples()

@@ -44,9 +44,9 @@ def findings(
     """Look again: a map's findings are of the labels at its time. `revision`: the dataset's, so
     that every state of the labels is looked at once. The result counts what was found."""
     from vecaf.config import RunConfig
+    from vecaf.embedding import embed_samples, pvm_for
     from vecaf.encoders import unit_rows
     from vecaf.evaluation.layout import fit_basis
-    from vecaf.preparation import embed_samples, pvm_for
 
     samples = work.samples()
     pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)

@@ -48,10 +48,10 @@ def map(
     Raises InputError or UnavailableError for a model that can't be had.
     """
     from vecaf.config import RunConfig
+    from vecaf.embedding import embed_samples, pvm_for
     from vecaf.encoders import load_vlm, unit_rows
     from vecaf.encoders.runtime import choose_device
     from vecaf.evaluation.layout import fit_basis, lay_out, plane
-    from vecaf.preparation import embed_samples, pvm_for
 
     settings = work.store.settings
     samples = work.samples()

@@ -52,9 +52,10 @@ def shift_preview(
     """
     from vecaf.augmentation.shift import Clean, moved
     from vecaf.config import RunConfig
+    from vecaf.embedding import embed_samples, pvm_for
     from vecaf.encoders import unit_rows
     from vecaf.evaluation.layout import fit_basis
-    from vecaf.preparation import embed_samples, prepare, pvm_for
+    from vecaf.preparation import prepare
     from vecaf.recording import MemoryRecorder
 
     def stage(text: str, done: int, total: int) -> None:
