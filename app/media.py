@@ -88,5 +88,5 @@ def _thumbnail(studio: Studio, sample: Sample) -> Path:
             small = ImageOps.exif_transpose(flat_rgb(image))
         small.thumbnail((THUMB_SIDE, THUMB_SIDE), reducing_gap=2.0)
         with replacing(path, durable=False) as temporary:
-            small.save(temporary, "JPEG", quality=85)
+            small.save(temporary, "JPEG", quality=85, comment=b"")
     return path

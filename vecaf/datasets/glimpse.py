@@ -33,7 +33,7 @@ def glimpse(content: bytes, limits: Limits) -> bytes | None:
         small = flat_rgb(image)
         small.thumbnail((THUMB_SIDE, THUMB_SIDE))
         buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=_QUALITY)
+        small.save(buffer, "JPEG", quality=_QUALITY, comment=b"")  # Pillow would keep its own
     except Refused:
         return None
     except Exception:  # a hostile file makes a decoder raise anything: there is no picture then

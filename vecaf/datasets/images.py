@@ -112,7 +112,7 @@ def _thumb(image: Image.Image, orientation: int) -> bytes:
     if orientation in _TURNS:
         small = small.transpose(_TURNS[orientation])
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85)
+    small.save(buffer, "JPEG", quality=85, comment=b"")  # Pillow would keep the one of a GIF
     return buffer.getvalue()
 
 
