@@ -7,7 +7,7 @@ import pytest
 from vecaf.config import RunConfig
 from vecaf.jobs.queue import submit_run
 from vecaf.settings import Settings
-from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store
+from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, dataset_named
 
 
 @pytest.fixture
@@ -56,3 +56,9 @@ def rows(store: Store) -> str:
 def run_id(store: Store, rows: str) -> int:
     """A queued run of two rounds on the dataset of rows."""
     return submit_run(store, RunConfig(dataset=rows, budget="5", rounds=2), store.owner())
+
+
+@pytest.fixture
+def dataset_id(store: Store, rows: str) -> int:
+    with store.read() as session:
+        return dataset_named(session, store.owner(), rows).id

@@ -10,7 +10,7 @@ import pytest
 from tests.jobs.harness import wait_for, worker
 from vecaf.errors import InputError, NotFoundError
 from vecaf.jobs.queue import cancel_task, submit_task
-from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, RUNNING, Store, Task, dataset_named
+from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, RUNNING, Store, Task
 from vecaf.store.tasks import latest_task, tasks_in_progress
 from vecaf.tasks import TASKS
 
@@ -24,12 +24,6 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The task is known to whoever submits it, too."""
     monkeypatch.setattr(TASKS, "_entries", {**TASKS._entries, "counting": counting})
     yield
-
-
-@pytest.fixture
-def dataset_id(store: Store, rows: str) -> int:
-    with store.read() as session:
-        return dataset_named(session, store.owner(), rows).id
 
 
 def row(store: Store, task_id: int) -> Task:

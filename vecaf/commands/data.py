@@ -59,16 +59,35 @@ def embed(
     dataset: DatasetArgument,
     model: Annotated[str, typer.Option(help="The vision model.")] = "efficientnet_lite0",
     image_size: Annotated[int, typer.Option(min=0, help="Pixels; 0 chooses.")] = 0,
+    parts: Annotated[
+        int, typer.Option(min=0, help="Queue so many parts for all workers, and wait for them.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Compute a dataset's embeddings, those that are not in the cache yet."""
     from vecaf.embedding import embed_samples, pvm_for
+    from vecaf.encoders.embedding import count_missing
+    from vecaf.jobs.follow import some_worker
+    from vecaf.jobs.sharing import embed_in_parts
+    from vecaf.store import dataset_named
 
     store, user = opened()
     config = RunConfig(dataset=dataset, model=model, image_size=image_size).checked()
     samples = samples_of(store, user, dataset)
     pvm = pvm_for(config, samples)
-    features, computed = embed_samples(pvm, samples, store.settings, Bar().of("embedding"))
+    bar, shared = Bar().of("embedding"), 0
+    if parts:
+        shared = count_missing(pvm, samples.keys, store.settings)
+        with store.read() as session:
+            dataset_id = dataset_named(session, user, dataset).id
+        with some_worker(store) as ensure:
+            ensure()
+            embed_in_parts(
+                store, user, dataset_id, len(samples), model=model, image_size=image_size,
+                parts=parts, progress=bar, should_stop=lambda: False,
+            )  # fmt: skip
+    features, computed = embed_samples(pvm, samples, store.settings, bar)
+    computed += shared
     result = {
         "dataset": dataset,
         "model": model,

@@ -17,11 +17,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 
-from vecaf.errors import CanceledError, VecafError
+from vecaf.errors import CanceledError, UnavailableError, VecafError
 from vecaf.files import disk_full_message
 from vecaf.jobs.attempt import (
     ENDED_STATUS,
@@ -42,6 +42,10 @@ from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
 
 ORPHAN_PATIENCE_SECONDS = 5.0
 NICENESS = 5  # pages stay quick while a run uses every core
+
+if TYPE_CHECKING:
+    from vecaf.config import RunConfig
+    from vecaf.datasets.pool import Samples
 
 Work = Callable[[Store, int, int, Callable[[], bool]], None]
 
@@ -107,12 +111,42 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     keep_to_own_gpus(device)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
     record_given(config, samples, recorder, store, run)
+    share_embedding(config, samples, recorder, store, run)
     meeting = folder / f"companions-{attempt}"
     with companions(settings.processes, meeting, device) as ranks:
         run_rounds(config, samples, recorder, folder, settings, ranks)
     recorder.flush()
     with store.write(alone=False) as session:
         end(session, fenced(session, "run", run_id, attempt), FINISHED)
+
+
+def share_embedding(
+    config: RunConfig, samples: Samples, recorder: DatabaseRecorder, store: Store, run: Run
+) -> None:
+    """Let all workers embed a big dataset, where there are several; the rest finds the cache."""
+    from vecaf.embedding import pvm_for
+    from vecaf.encoders.embedding import count_missing
+    from vecaf.jobs.sharing import WORTH_SHARING, embed_in_parts, worth_sharing
+    from vecaf.preparation import with_device
+
+    if len(samples) < WORTH_SHARING:
+        return
+    pvm = pvm_for(config, samples)
+    missing = count_missing(pvm, samples.keys, with_device(config, store.settings))
+    with store.read() as session:
+        shared = worth_sharing(session, missing)
+    if not shared:
+        return
+    recorder.log(f"{missing:,} images are to be looked at: all workers share them.")
+    try:
+        embed_in_parts(
+            Store(store.settings), run.owner_id, run.dataset_id, len(samples),
+            model=config.model, image_size=config.image_size,
+            progress=lambda done, total: recorder.stage("Looking at images", done, total),
+            should_stop=recorder.should_stop,
+        )  # fmt: skip
+    except UnavailableError as error:  # what is missing is embedded here
+        recorder.log(str(error), "warning")
 
 
 def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]) -> None:

@@ -88,20 +88,27 @@ def submit_import(store: Store, source: str | Path, name: str, user_id: int) -> 
 
 
 def submit_task(
-    store: Store, kind: str, dataset_id: int, params: Mapping[str, Any], user_id: int
+    store: Store,
+    kind: str,
+    dataset_id: int,
+    params: Mapping[str, Any],
+    user_id: int,
+    *,
+    again: bool = False,
 ) -> int:
     """Queue a task (a function of `vecaf.tasks`) on a dataset and return its id.
 
     Where the same task with the same `params` is queued, running or finished, its id is returned
     and nothing is queued: params therefore hold whatever the result depends on, such as the
-    dataset's revision. Raises InputError for a kind that does not exist or wrong parameters,
-    NotFoundError for the dataset, NotAllowedError where it is only shared with the user.
+    dataset's revision. `again` queues it all the same. Raises InputError for a kind that does not
+    exist or wrong parameters, NotFoundError for the dataset, NotAllowedError where it is only
+    shared with the user.
     """
     from vecaf.tasks import check_params
 
     check_params(kind, params)
     with store.write() as session:
-        found = find_task(session, user_id, dataset_id, kind, params)
+        found = None if again else find_task(session, user_id, dataset_id, kind, params)
         if found is not None:
             return found.id
         changeable(session, user_id, Dataset, dataset_id)

@@ -77,6 +77,13 @@ def elsewhere(session: Session) -> str | None:
     return session.scalar(others.limit(1))
 
 
+def alive_workers(session: Session) -> int:
+    """How many workers are alive."""
+    limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
+    query = sa.select(sa.func.count()).where(Worker.heartbeat_at > limit)
+    return session.execute(query).scalar_one()
+
+
 def heartbeat_age(session: Session, worker_id: str | None = None) -> float | None:
     """Seconds since a worker was last alive (the freshest, or the one named); None: no such one."""
     query = sa.select(sa.func.max(Worker.heartbeat_at))

@@ -4,7 +4,15 @@ One task a file, registered by its function's name; a page queues it by that nam
 (`vecaf.jobs.queue.submit_task`), reads its row, and then its files.
 """
 
-from vecaf.tasks import cost, findings, map, selecting, shift_preview, shift_result  # noqa: F401 (registers them)
+from vecaf.tasks import (  # noqa: F401 (registers them)
+    cost,
+    embedding,
+    findings,
+    map,
+    selecting,
+    shift_preview,
+    shift_result,
+)
 from vecaf.tasks.registry import TASKS, Stage, Work, check_params
 
 __all__ = ["TASKS", "Stage", "Work", "check_params"]
