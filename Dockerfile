@@ -1,8 +1,9 @@
 # VeCAF Studio: the server and its worker in one container, data in one volume.
 #   docker build -t vecaf-studio .
 #   docker run --network host -v vecaf:/data vecaf-studio
-# Host networking, because the studio has no accounts yet and listens on 127.0.0.1 alone: a
-# published port could not reach it, and an open one must not.
+# Host networking, because without accounts the studio listens on 127.0.0.1 alone: a published port
+# could not reach it, and an open one must not. With accounts, PostgreSQL and several workers:
+# docker-compose.yml.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 \

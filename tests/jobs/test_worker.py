@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -15,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.jobs.harness import (
+    ROOT,
     WorkerProcess,
     check_integrity,
     group_members,
@@ -34,7 +37,7 @@ from vecaf.settings import Settings
 from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING, Round, Store, Worker
 from vecaf.store import runs as queries
 from vecaf.store.models import now
-from vecaf.store.workers import heartbeat_age, worker_alive
+from vecaf.store.workers import alive_workers, heartbeat_age, worker_alive
 
 
 def wait_until_training(store: Store, run_id: int) -> None:
@@ -230,6 +233,23 @@ def test_each_worker_has_gpus_of_its_own(
     assert gpus.own_gpus(replace(settings, device="cpu"), 9) == ""
     monkeypatch.setattr(gpus, "visible_gpus", list)
     assert gpus.own_gpus(settings, 9) == ""
+
+
+def test_several_workers_are_one_command(store: Store) -> None:
+    environment = os.environ | store.settings.as_environment()
+    command = [sys.executable, "-m", "vecaf", "worker", "--count", "2"]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _workers(store) == 2, 30, "two workers are not there")
+    finally:
+        process.terminate()
+        status = process.wait(20)
+    assert (status, _workers(store)) == (0, 0)  # they have said good-bye
+
+
+def _workers(store: Store) -> int:
+    with store.read() as session:
+        return alive_workers(session)
 
 
 def test_an_sqlite_file_serves_one_machine(store: Store) -> None:

@@ -53,15 +53,25 @@ def models(json: Json = False) -> None:
 
 
 @app.command()
-def worker(json: Json = False) -> None:
-    """Run a worker alone, until Ctrl-C. The studio (python -m app) starts its own."""
+def worker(
+    count: Annotated[
+        int, typer.Option(min=0, help="How many; 0 is one for each GPU of this machine.")
+    ] = 1,
+    json: Json = False,
+) -> None:
+    """Run a worker alone, or several, until Ctrl-C. The studio (python -m app) starts its own."""
     import logging
 
+    from vecaf.jobs import several
     from vecaf.jobs.worker import main as work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    work(Settings.from_environment())
+    settings = Settings.from_environment()
+    if count == 1:
+        work(settings)
+    else:
+        raise typer.Exit(several.main(settings, count))
 
 
 @app.command()
