@@ -21,7 +21,9 @@ from app.door import PERSON
 API = "/gradio_api/"
 USED = ("app_id", "cancel", "heartbeat", "info", "queue", "reset", "startup-events", "theme.css")
 """First parts of the paths under `API` that are passed on."""
-CLOSED = ("/login", "/logout", "/monitoring", "/proxy=", "/file")
+CLOSED = (
+    "/login", "/logout", "/monitoring", "/proxy=", "/file", "/pwa_icon", "/openapi.json",
+)  # fmt: skip
 """Paths outside of it that are not; the pages, `/config` and the scripts are."""
 MAX_BYTES = 64 * 1024**2  # of an event: the largest is an image in base64 (app.predicting)
 KEPT = 10_000  # hashes: as many as Gradio keeps states of (its `state_session_capacity`)

@@ -16,14 +16,7 @@ from app.desk import DeskKeeper
 from app.security import LOCAL_NAMES
 from app.studio import Studio
 from app.worker import WorkerKeeper
-from vecaf.errors import (
-    InputError,
-    NotAllowedError,
-    NotFoundError,
-    NotLoggedInError,
-    UnavailableError,
-    VecafError,
-)
+from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
@@ -44,8 +37,7 @@ def build(studio: Studio) -> FastAPI:
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import gradio as gr
-    from fastapi import FastAPI, Request
-    from fastapi.exceptions import RequestValidationError
+    from fastapi import FastAPI
     from fastapi.responses import JSONResponse
     from starlette.routing import Mount
 
@@ -68,6 +60,7 @@ def build(studio: Studio) -> FastAPI:
     from app.narrow import Narrow
     from app.pages import pages
     from app.security import Guard
+    from app.sentences import answer_with_sentences
     from app.theme import theme
 
     @asynccontextmanager
@@ -78,18 +71,7 @@ def build(studio: Studio) -> FastAPI:
         title="VeCAF Studio", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
     )
 
-    @app.exception_handler(VecafError)
-    def say(_: Request, error: VecafError) -> JSONResponse:
-        statuses = {
-            NotFoundError: 404, InputError: 400, UnavailableError: 503, NotAllowedError: 403,
-            NotLoggedInError: 401,
-        }  # fmt: skip
-        status = next((code for kind, code in statuses.items() if isinstance(error, kind)), 500)
-        return JSONResponse({"error": str(error)}, status)
-
-    @app.exception_handler(RequestValidationError)
-    def say_not_found(_: Request, __: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"error": "There is no such thing here."}, 404)
+    answer_with_sentences(app, studio.settings)
 
     @app.get("/healthz")
     def healthz() -> JSONResponse:

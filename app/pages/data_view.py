@@ -122,12 +122,18 @@ def _card(card: DatasetCard) -> str:
         f'<article class="card dataset" data-key="dataset-{card.id}">'
         f'<div class="strip">{strip}</div>'
         f'<div class="card-head"><h2><a href="{address}" data-go>{m.text(card.name)}</a></h2>'
-        f'<span class="grow"></span><span class="muted num">{m.plural(card.size, "image")}</span>'
+        f'{_shared(card)}<span class="grow"></span>'
+        f'<span class="muted num">{m.plural(card.size, "image")}</span>'
         f"</div>{split_bar(card)}{_classes(card, BARS)}{_refused(card)}"
-        f'<div class="card-foot">{_finetune(card)}'
+        f'<div class="card-foot">{"" if card.owner else _finetune(card)}'
         f'<a class="button quiet" href="{address}" data-go>Details</a>{_rooms(card)}'
         f"{attribution(card)}</div></article>"
     )
+
+
+def _shared(card: DatasetCard) -> str:
+    """Whose it is, where another user shares it."""
+    return f'<span class="muted">shared by {m.text(card.owner)}</span>' if card.owner else ""
 
 
 def went(name: str) -> str:

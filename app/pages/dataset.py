@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from app.pages import dataset_parts, dataset_view
+from app.pages import dataset_parts, dataset_view, sharing_view
 from app.pages.address import whole
 from app.pages.dataset_acts import filter_of
 from app.pages.dataset_history import timeline
-from app.pages.dataset_view import PAGE, TABS, Detail
+from app.pages.dataset_view import PAGE, SHARING, TABS, Detail
 from app.studio import Studio
+from vecaf.accounts.sharing import shared_with
 from vecaf.errors import NotFoundError
-from vecaf.store import Dataset, visible
+from vecaf.store import Dataset, User, visible
 from vecaf.store.datasets import activities, dataset_versions
 from vecaf.store.gallery import (
     changes_of,
@@ -56,11 +57,13 @@ def detail(
 ) -> tuple[str, bool]:
     """(The page of a dataset, whether something on it is under way). Raises NotFoundError."""
     tab = values.get("view", "")
-    tab = tab if tab in TABS else "images"
+    tab = tab if tab in TABS or (tab == SHARING and studio.accounts) else "images"
     which = filter_of(values)
     shown = whole(values, "image")
     with studio.store.read() as session:
-        revision = visible(session, user, Dataset, dataset_id).revision
+        dataset = visible(session, user, Dataset, dataset_id)
+        revision, own = dataset.revision, dataset.owner_id == user
+        tab = tab if own or tab != SHARING else "images"
         busy = activities(session, user, dataset_id)
         newest = changes_of(session, user, dataset_id, limit=1)
         listed = tab == "images" and shown is None
@@ -83,6 +86,8 @@ def detail(
             changes=changes_of(session, user, dataset_id) if tab == "history" else [],
             image=image[0] if image else None,
             history=history_of_image(session, user, image[0].id) if image else [],
+            owner="" if own else session.get_one(User, dataset.owner_id).name,
+            shares=shared_with(session, user, dataset_id) if own and studio.accounts else None,
         )
     return page(one, shown is not None), bool(busy)
 
@@ -95,11 +100,14 @@ def page(one: Detail, single: bool) -> str:
         body = dataset_parts.classes(one)
     elif one.tab == "report":
         body = dataset_parts.report(one)
+    elif one.tab == SHARING:
+        body = sharing_view.sharing(one.shares or ())
     elif one.tab == "history":
         body = timeline(one.changes)
     else:
         body = dataset_view.images(one)
     return (
-        f'<div class="detail" data-key="detail-{one.card.id}">{dataset_view.head(one)}'
+        f'<div class="detail{" read-only" if one.owner else ""}" data-key="detail-{one.card.id}">'
+        f"{dataset_view.head(one)}"
         f'<div data-key="view-{one.tab}-{single}" class="detail-body">{body}</div></div>'
     )

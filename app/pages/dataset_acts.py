@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from app.pages.address import parameters, whole
 from app.studio import Studio
+from vecaf.accounts import sharing
 from vecaf.datasets import edits
 from vecaf.datasets.edits import EditKind, Value
 from vecaf.datasets.removing import delete_dataset
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Dataset, Sample, visible
+from vecaf.store import Dataset, Sample, changeable
 from vecaf.store.gallery import UNLABELED, Filter, ids_of_images, images_of
 
 PICK = "pick-"
@@ -50,7 +51,7 @@ def edit_dataset(studio: Studio, user: int, data: Mapping[str, str]) -> None:
         delete_dataset(studio.store, user, dataset_id)
         return
     with studio.store.write() as session:
-        dataset = visible(session, user, Dataset, dataset_id)
+        dataset = changeable(session, user, Dataset, dataset_id)
         if act in ("label", "caption", "excluded"):
             sample_id = whole(dict(data), "sample") or 0
             value = _value(dataset, act, data.get("value", ""))
@@ -64,6 +65,10 @@ def edit_dataset(studio: Studio, user: int, data: Mapping[str, str]) -> None:
             if name.strip() in dataset.classes:
                 raise InputError(f"There is a class '{name.strip()}' already.")
             edits.add_class(session, user, dataset_id, name)
+        elif act == "share":
+            sharing.share(session, user, dataset_id, data.get("name", ""))
+        elif act == "unshare":
+            sharing.unshare(session, user, dataset_id, data.get("name", ""))
         elif act == "rename-class":
             number = whole(dict(data), "number")
             given = data.get("value", "")

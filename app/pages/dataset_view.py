@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app import markup as m
+from app.pages import sharing_view
 from app.pages.address import link
 from app.pages.data_view import attribution, split_bar
 from app.pages.dataset_acts import PICK
@@ -19,6 +20,7 @@ from vecaf.store.pages import DatasetCard
 PAGE = 24  # images on one page: each has two fields
 SELECTABLE = 40  # classes up to which a label is chosen from a list; beyond, it is typed
 TABS = {"images": "Images", "classes": "Classes", "report": "Import report", "history": "History"}
+SHARING = "sharing"  # a tab where there are accounts
 EVERYTHING = Filter()
 ROOMS = (("Explore", "/explore"), ("Select", "/select"), ("Label", "/label"), ("Shift", "/shift"))
 
@@ -40,6 +42,8 @@ class Detail:
     changes: Sequence[Change] = ()
     image: Sample | None = None
     history: Sequence[ImageChange] = ()
+    owner: str = ""  # who shares it with whoever is looking; "" where it is their own
+    shares: Sequence[str] | None = None  # with whom it is shared; None where that is not asked
 
     def address(self, **values: object) -> str:
         """Another view of this dataset: the filter stays, what is given replaces it."""
@@ -58,7 +62,7 @@ def head(one: Detail) -> str:
     tabs = "".join(
         f'<a href="{m.text(link("/", dataset=card.id, view=key if key != "images" else None))}" '
         f"data-go{' aria-current=page' if key == one.tab else ''}>{name}</a>"
-        for key, name in TABS.items()
+        for key, name in tabs_of(one).items()
     )
     export = "".join(
         f'<a class="button quiet" href="/dataset/{card.id}/export.zip?format={kind}" download '
@@ -68,18 +72,28 @@ def head(one: Detail) -> str:
             ("jsonl", "metadata.jsonl", "Export (JSONL)"),
         )
     )
+    finetuning, deleting, whose = "", "", sharing_view.whose(one.owner) if one.owner else ""
+    if not one.owner:
+        finetuning = f'<a class="button primary" href="{finetune}">Finetune on this</a>'
+        deleting = (
+            '<button type="button" class="quiet danger" data-act="delete" data-yes="Delete it" '
+            f'data-sure-from="/dataset/{card.id}/deletion">Delete…</button>'
+        )
     return (
         f'<p><a href="/" data-go>← All data</a></p>'
         f'<div class="card-head"><h2>{m.text(card.name)}</h2>'
         f'<span class="muted num">{m.plural(card.size, "image")} · added {m.when(card.created_at)}'
-        f'</span></div><div class="data-rooms"><a class="button primary" href="{finetune}">'
-        f'Finetune on this</a>{rooms}<span class="grow"></span>{export}'
-        f'<button type="button" class="quiet danger" data-act="delete" data-yes="Delete it" '
-        f'data-sure-from="/dataset/{card.id}/deletion">Delete…</button></div>'
+        f'</span></div>{whose}<div class="data-rooms">{finetuning}{rooms}'
+        f'<span class="grow"></span>{export}{deleting}</div>'
         f"{split_bar(card)}{attribution(card)}"
         f"{''.join(map(_busy, one.busy))}{_last(one.last)}"
         f'<nav class="tabs" aria-label="Views of the dataset">{tabs}</nav>'
     )
+
+
+def tabs_of(one: Detail) -> dict[str, str]:
+    """Key → title of the dataset's views."""
+    return TABS if one.shares is None else {**TABS, SHARING: "Sharing"}
 
 
 def _busy(job: Activity) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -42,7 +43,7 @@ def count_try(session: Session, name: str, address: str) -> None:
         else:
             left = wait_after(row.count, free) - (moment - row.last_at).total_seconds()
             if left > 0:
-                seconds = int(left) + 1
+                seconds = math.ceil(left)
                 raise TooManyTriesError(
                     f"Too many wrong passwords. Try again in {_words(seconds)}.", seconds
                 )

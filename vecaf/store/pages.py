@@ -22,6 +22,7 @@ from vecaf.store.models import (
     Sample,
     Selection,
     Task,
+    User,
 )
 
 Curve = list[tuple[int, float]]  # (step, value)
@@ -43,6 +44,7 @@ class DatasetCard:
     attribution: str | None
     report: dict[str, Any]
     created_at: datetime
+    owner: str = ""  # who shares it with whoever is looking; "" where it is their own
 
     @property
     def size(self) -> int:
@@ -112,6 +114,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
         attribution=dataset.attribution,
         report=dataset.report,
         created_at=dataset.created_at,
+        owner="" if dataset.owner_id == user_id else session.get_one(User, dataset.owner_id).name,
     )
 
 

@@ -1,0 +1,39 @@
+"""What goes wrong on purpose, as an HTTP answer: a status and a sentence."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from vecaf.errors import (
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    NotLoggedInError,
+    UnavailableError,
+    VecafError,
+)
+from vecaf.settings import Settings
+
+STATUSES: dict[type[VecafError], int] = {
+    NotFoundError: 404,
+    InputError: 400,
+    UnavailableError: 503,
+    NotAllowedError: 403,
+    NotLoggedInError: 401,
+}
+
+
+def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
+    """Register the handlers. Where the studio's folder lies is for its own machine's log."""
+
+    @app.exception_handler(VecafError)
+    def say(_: Request, error: VecafError) -> JSONResponse:
+        status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
+        sentence = str(error).replace(str(settings.home), "the studio's folder")
+        return JSONResponse({"error": sentence}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def say_not_found(_: Request, __: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"error": "There is no such thing here."}, 404)

@@ -1,0 +1,278 @@
+"""Logging in: wrong passwords are slowed, cookies are as they should be, other sites' pages can do
+nothing, and no answer tells what is inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app import login, media
+from app.__main__ import main
+from app.door import COOKIE, Door
+from app.security import HEADERS, Guard
+from app.sentences import answer_with_sentences
+from app.studio import Studio
+from vecaf.accounts import passwords, throttle
+from vecaf.accounts.throttle import FREE_OF_ADDRESS, FREE_OF_NAME, LONGEST_WAIT
+from vecaf.accounts.users import add_user, remove_user, set_password
+from vecaf.settings import Settings
+from vecaf.store import Login, LoginFailure, Store
+from vecaf.store.models import now
+
+BASE = "http://studio.example:7860"
+PASSWORD = "a password of many words"
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+BROWSER = {**HTML, "Origin": BASE, "Sec-Fetch-Site": "same-origin"}
+
+
+class Clock:
+    """The time as the throttle sees it: it stands still unless it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = now()
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def wait(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(throttle, "now", clock)
+    return clock
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords that are checked in a millisecond; the real cost is measured in test_users."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    passwords._nobodys.cache_clear()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")}))
+    with store.write() as session:
+        add_user(session, "anna", PASSWORD)
+    yield store
+    store.close()
+
+
+def application(store: Store) -> FastAPI:
+    """The door, the guard and what lies between, without Gradio, which takes seconds to build."""
+    studio = Studio(store.settings, store, accounts=True)
+    app = FastAPI(openapi_url=None)
+    answer_with_sentences(app, store.settings)
+    app.include_router(login.routes(studio))
+    app.include_router(media.routes(studio))
+
+    @app.get("/broken")
+    def broken() -> None:
+        raise RuntimeError(f"a secret in {store.settings.home}")
+
+    @app.get("/me")
+    def me(request: Any = None) -> dict[str, bool]:
+        return {"in": True}
+
+    app.add_middleware(Door, store=store)
+    app.add_middleware(Guard, local_only=False)
+    return app
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[TestClient]:
+    with TestClient(application(store), base_url=BASE, follow_redirects=False) as client:
+        yield client
+
+
+def enter(client: TestClient, password: str = PASSWORD, name: str = "anna", **headers: str) -> Any:
+    given = {"username": name, "password": password}
+    return client.post("/login", data=given, headers=headers)
+
+
+def test_wrong_passwords_are_slowed_and_a_restart_does_not_help(
+    store: Store, client: TestClient, clock: Clock
+) -> None:
+    for _ in range(FREE_OF_NAME):
+        assert enter(client, "wrong wrong").status_code == 401
+    waits = []
+    for _ in range(12):
+        refused = enter(client, PASSWORD)  # even the right one has to wait
+        assert refused.status_code == 429
+        waits.append(int(refused.headers["retry-after"]))
+        clock.wait(waits[-1] - 0.5)
+        assert enter(client, PASSWORD).status_code == 429
+        clock.wait(0.5)
+        assert enter(client, "wrong wrong").status_code == 401  # in time
+    assert waits[:5] == [1, 2, 4, 8, 16]
+    assert waits[-1] == LONGEST_WAIT
+    assert "Try again in" in refused.json()["error"]
+    again = Store.open(store.settings)
+    with TestClient(application(again), base_url=BASE) as restarted:
+        assert enter(restarted, PASSWORD).status_code == 429
+        clock.wait(LONGEST_WAIT)
+        assert enter(restarted, PASSWORD).status_code == 200
+        assert enter(restarted, "wrong wrong").status_code == 401  # and counts from one again
+    again.close()
+
+
+def test_an_address_is_slowed_whatever_names_it_tries(
+    store: Store, client: TestClient, clock: Clock
+) -> None:
+    statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(FREE_OF_ADDRESS + 1)]
+    assert statuses == [401] * FREE_OF_ADDRESS + [429]
+    clock.wait(3)
+    assert enter(client).status_code == 200  # a right one doesn't clear the address
+    with store.read() as session:
+        counts = sorted(session.scalars(sa.select(LoginFailure.count)))
+    assert counts[-1] == FREE_OF_ADDRESS
+
+
+def test_a_name_that_does_not_exist_reads_the_same(client: TestClient) -> None:
+    one, other = enter(client, "wrong wrong"), enter(client, "wrong wrong", "nobody")
+    assert (one.status_code, one.json()) == (other.status_code, other.json())
+
+
+def test_the_cookie(store: Store, client: TestClient) -> None:
+    cookie = enter(client).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=lax" in cookie.lower()
+    assert "Secure" not in cookie  # there would be none over http
+    with TestClient(application(store), base_url=BASE.replace("http:", "https:")) as https:
+        assert "Secure" in enter(https).headers["set-cookie"]
+    token = client.cookies[COOKIE]
+    with store.read() as session:
+        kept = [str(tuple(row)) for row in session.execute(sa.select(Login))]
+    assert not any(token in row for row in kept), "the token itself is in the database"
+
+
+def test_a_login_ends(store: Store, client: TestClient) -> None:
+    def inside() -> bool:
+        return client.get("/me").status_code == 200
+
+    assert not inside()
+    for column, hours in ((Login.seen_at, store.settings.login_idle_hours),
+                          (Login.created_at, store.settings.login_hours)):  # fmt: skip
+        assert enter(client).status_code == 200
+        assert inside()
+        with store.write() as session:
+            session.execute(sa.update(Login).values({column: now() - timedelta(hours=hours)}))
+        assert not inside(), column
+    enter(client)
+    token = client.cookies[COOKIE]
+    out = client.post("/logout", headers=BROWSER)
+    assert (out.status_code, out.headers["location"]) == (303, "/login")
+    client.cookies.set(COOKIE, token, domain="studio.example")
+    assert not inside(), "the token outlived the logout"
+    client.cookies.clear()
+    for end in (
+        lambda s: set_password(s, "anna", "another password"),
+        lambda s: remove_user(s, "anna"),
+    ):
+        with store.write() as session:
+            set_password(session, "anna", PASSWORD)
+        enter(client)
+        assert inside()
+        with store.write() as session:
+            end(session)
+        assert not inside()
+    assert enter(client).status_code == 401  # removed
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://studio.example"},  # another port
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://other.studio.example:7860"},
+    ],
+)
+def test_other_sites_pages_can_send_nothing(
+    client: TestClient, path: str, headers: dict[str, str]
+) -> None:
+    enter(client)
+    answer = client.post(path, data={"username": "anna", "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 403
+    assert client.get("/me").status_code == 200  # still logged in
+
+
+def test_every_answer_forbids_framing_and_sniffing(client: TestClient) -> None:
+    enter(client)
+    for path in ("/login", "/me", "/nothing", "/broken", "/thumb/1", "/thumb/x"):
+        answer = client.get(path)
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS, path
+    assert HEADERS["X-Frame-Options"] == "DENY"
+    assert HEADERS["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in HEADERS["Content-Security-Policy"]
+
+
+def test_what_breaks_tells_nothing(store: Store, client: TestClient) -> None:
+    enter(client)
+    answer = client.get("/broken")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.json()["error"]
+    for inside in ("Traceback", "RuntimeError", "secret", str(store.settings.home)):
+        assert inside not in answer.text
+
+
+def test_a_person_is_led_to_the_login_and_back(client: TestClient) -> None:
+    led = client.get("/me?run=3", headers=HTML)
+    assert (led.status_code, led.headers["location"]) == (303, "/login?next=/me%3Frun%3D3")
+    page = client.get(led.headers["location"])
+    assert 'value="/me?run=3"' in page.text
+    given = {"username": "anna", "password": "wrong wrong", "next": "/me?run=3"}
+    wrong = client.post("/login", data=given, headers=BROWSER)
+    assert wrong.status_code == 401
+    assert "The name or the password is wrong." in wrong.text
+    assert 'value="/me?run=3"' in wrong.text
+    assert "wrong wrong" not in wrong.text
+    right = client.post("/login", data={**given, "password": PASSWORD}, headers=BROWSER)
+    assert (right.status_code, right.headers["location"]) == (303, "/me?run=3")
+
+
+@pytest.mark.parametrize(
+    "away",
+    ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"],
+)
+def test_a_login_leads_nowhere_else(client: TestClient, away: str) -> None:
+    given = {"username": "anna", "password": PASSWORD, "next": away}
+    assert client.post("/login", data=given, headers=BROWSER).headers["location"] == "/"
+
+
+def test_names_are_escaped_on_the_page(client: TestClient) -> None:
+    evil = '"><script>alert(1)</script>'
+    page = enter(client, "wrong wrong", evil, **BROWSER).text
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"[1]", b"{", b"x" * 20_000])
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
+def test_garbage_is_no_login(client: TestClient, body: bytes, kind: str) -> None:
+    answer = client.post("/login", content=body, headers={"Content-Type": kind})
+    assert answer.status_code in (400, 401)
+    assert COOKIE not in answer.headers.get("set-cookie", "")
+
+
+def test_another_address_needs_accounts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--host", "0.0.0.0"]) == 2
+    told = capsys.readouterr().err
+    assert "--auth" in told
+    assert "user add" in told
+    assert main(["--auth", "--key", "/nowhere/key.pem"]) == 2
+    assert "there is no such file" in capsys.readouterr().err
