@@ -15,6 +15,8 @@ from importlib import import_module
 from benchmarks.speed.figures import HEADER, Figure
 
 PROGRAMS = {
+    "selection": "ActiveFT against the plain form, and whether the ids are the same",
+    "imagenet": "ActiveFT on 1.3 million rows of a mapped file: time against products, and memory",
     "embedding": "images to features, against eager timm; a second time; a few more images",
     "importing": "a ZIP becomes a dataset, against reading, decoding and hashing alone",
     "maps": "PCA, UMAP and a million points for the browser",

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.errors import InputError
-from vecaf.selection.assignment import nearest, nearest_unused
+from vecaf.selection.assignment import assign
 from vecaf.selection.descent import check_descent, descend
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
@@ -52,8 +52,7 @@ def activeft(
         temperature=temperature,
         learning_rate=learning_rate,
     )
-    picked = nearest_unused(rows, found.centroids, pool.available())
-    return by_coverage(rows, pool.chosen, picked, found.centroids)
+    return by_coverage(rows, pool, found.centroids)
 
 
 def starting_rows(pool: Pool, budget: int, initial_ids: npt.ArrayLike | None) -> Ids:
@@ -66,17 +65,19 @@ def starting_rows(pool: Pool, budget: int, initial_ids: npt.ArrayLike | None) ->
     return start
 
 
-def by_coverage(rows: Floats, chosen: Ids, picked: Ids, centroids: Floats) -> Picks:
-    """`picked` (one of `rows` a centroid) ranked by coverage, with what explains each of them.
+def by_coverage(rows: Floats, pool: Pool, centroids: Floats) -> Picks:
+    """The free row nearest to each centroid (k, d), ranked by coverage, and what explains it.
 
+    rows        the pool's rows as they are compared
     coverage    share of the pool's rows whose nearest centroid (earlier picks included) it is
     similarity  cosine between the picked row and its centroid
     """
-    _, winner = nearest(rows, np.concatenate((centroids, rows[chosen])))
-    coverage = np.bincount(winner, minlength=len(centroids))[: len(centroids)] / len(rows)
-    similarity = np.einsum("ij,ij->i", rows[picked], centroids)
+    k = len(centroids)
+    found = assign(rows, centroids, rows[pool.chosen], pool.available())
+    coverage = np.bincount(found.winner, minlength=k)[:k] / len(rows)
+    similarity = np.einsum("ij,ij->i", rows[found.picked], centroids)
     rank = np.argsort(-coverage, kind="stable")
-    return picked[rank], {
+    return found.picked[rank], {
         "coverage": coverage[rank].astype(np.float32),
         "similarity": similarity[rank],
     }

@@ -1,32 +1,131 @@
 """Rows and centroids: who is nearest to whom, and sums over each centroid's rows.
 
-Nothing here holds a rows × centroids array: scores are made in blocks of rows. Features must be
-float32 and of unit length.
+Nothing here holds a rows × centroids array, nor all rows in float32: rows are read in blocks
+(`blocks.read`), each is multiplied with the centroids once, and what the scores say is taken in
+while they are in the cache.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.selection.blocks import Rows, read
 from vecaf.selection.pool import Floats, Ids
-from vecaf.selection.threads import spread
+from vecaf.selection.threads import slices, spread
 
-_BLOCK_SCORES = 2**21  # scores made at once: 8 MiB, about what two cores' caches hold
+_BLOCK_SCORES = 2**22  # scores made at once: 16 MiB, half of a shared cache
+_DEPTH = 32  # free rows that each centroid lists
 
 
-def nearest(features: Floats, centroids: Floats) -> tuple[Floats, Ids]:
-    """Similarity to, and index of, the most similar centroid: float32 (n,) and int64 (n,)."""
+@dataclass(frozen=True)
+class Assignment:
+    """What one pass over n rows says about k centroids, `fixed` ones after them included.
+
+    picked      int64 (k,), the row that each of the k takes: distinct
+    winner      int64 (n,), each row's nearest centroid
+    similarity  float32 (n,), the cosine to it
+    """
+
+    picked: Ids
+    winner: Ids
+    similarity: Floats
+
+
+def nearest(features: Rows, centroids: Floats) -> tuple[Floats, Ids]:
+    """Similarity to, and index of, the most similar centroid: float32 (n,) and int64 (n,).
+
+    features (n, d), unit rows, float32 or float16; of equal similarities the lower index counts.
+    """
+    found = _survey(features, centroids, 0, np.empty(0, dtype=bool))
+    return found.similarity, found.winner
+
+
+def nearest_unused(features: Rows, centroids: Floats, free: npt.NDArray[np.bool_]) -> Ids:
+    """Row for each centroid: in order, every centroid takes its nearest row still free.
+
+    features (n, d), centroids (k, d), free bool (n,) with at least k True. Returns int64 (k,),
+    distinct; of equally near rows the first.
+    """
+    return assign(features, centroids, centroids[:0], free).picked
+
+
+def assign(
+    features: Rows, centroids: Floats, fixed: Floats, free: npt.NDArray[np.bool_]
+) -> Assignment:
+    """`nearest_unused` of the centroids and `nearest` of centroids and `fixed` (c, d), in one pass.
+
+    Instead of sorting all rows, each centroid lists its 32 best free rows; where all of them are
+    gone, the lists of the next centroids are made afresh from what is still free.
+    """
+    k = len(centroids)
+    found = first = _survey(features, np.concatenate((centroids, fixed)), k, free)
+    unused = free.copy()
+    picked = np.empty(k, dtype=np.int64)
+    position, listed_from = 0, 0
+    while position < k:
+        for listed in found.listed[position - listed_from :]:
+            open_rows = listed[unused[listed]]
+            if not len(open_rows):
+                break
+            picked[position] = open_rows[0]
+            unused[open_rows[0]] = False
+            position += 1
+        if position < k:  # fresh lists serve at least as many centroids as they have places
+            following = centroids[position : position + _DEPTH]
+            found, listed_from = _survey(features, following, len(following), unused), position
+    return Assignment(picked, first.winner, first.similarity)
+
+
+@dataclass(frozen=True)
+class _Survey:
+    similarity: Floats
+    winner: Ids
+    listed: Ids  # (listing, ≤ depth), the best free rows of each of the first centroids, best first
+
+
+def _survey(
+    features: Rows, centroids: Floats, listing: int, free: npt.NDArray[np.bool_]
+) -> _Survey:
+    """Each row's best centroid, and the best free rows of the first `listing` centroids."""
     import torch
 
-    rows, targets = torch.from_numpy(features), torch.from_numpy(centroids)
-    similarity = torch.empty(len(rows))
-    winner = torch.empty(len(rows), dtype=torch.int64)
-    step = max(64, _BLOCK_SCORES // len(centroids))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        torch.max(rows[part] @ targets.T, dim=1, out=(similarity[part], winner[part]))
-    return similarity.numpy(), winner.numpy()
+    from vecaf.selection import kernels
+
+    n, k = len(features), len(centroids)
+    depth = min(_DEPTH, int(free.sum()))
+    near = np.full((listing, depth), -np.inf, dtype=np.float32)
+    where = np.full((listing, depth), n, dtype=np.int64)
+    winner = np.zeros(n, dtype=np.int64)
+    similarity = np.empty(n, dtype=np.float32)
+    targets = torch.from_numpy(centroids).T
+    parts = slices(k, at_least=256)  # threads share a block by its columns
+    step = max(64, _BLOCK_SCORES // max(k, 1))
+    buffer = torch.empty(min(step, n), k)
+    for start in range(0, n, step):
+        rows = torch.from_numpy(read(features, slice(start, start + step)))
+        scores = torch.mm(rows, targets, out=buffer[: len(rows)]).numpy()
+        top = np.empty((len(parts), len(rows)), dtype=np.int64)
+        high = np.empty((len(parts), len(rows)), dtype=np.float32)
+
+        def take_in(
+            part: slice, start: int = start, scores: Floats = scores, top: Ids = top,
+            high: Floats = high,
+        ) -> None:  # fmt: skip
+            own = parts.index(part)
+            kernels.survey(
+                scores, part.start, part.stop, start, free, top[own], high[own], near, where
+            )
+
+        spread(take_in, k, at_least=256)
+        own = high.argmax(axis=0)  # the first part that has the best: the lower index
+        here = np.arange(len(rows))
+        winner[start : start + len(rows)] = top[own, here]
+        similarity[start : start + len(rows)] = high[own, here]
+    order = np.lexsort((where, -near))
+    return _Survey(similarity, winner, np.take_along_axis(where, order, axis=1))
 
 
 def weighted_sums(rows: Floats, group: Ids, weights: Floats, groups: int) -> tuple[Floats, Floats]:
@@ -37,8 +136,9 @@ def weighted_sums(rows: Floats, group: Ids, weights: Floats, groups: int) -> tup
     """
     from vecaf.selection import kernels
 
-    order = np.argsort(group.astype(np.int32), kind="stable")
-    starts = np.concatenate(([0], np.cumsum(np.bincount(group, minlength=groups))))
+    order = np.empty(len(group), dtype=np.int64)
+    starts = np.zeros(groups + 1, dtype=np.int64)
+    kernels.grouped(group, starts, order)
     sums = np.empty((groups, rows.shape[1]), dtype=np.float32)
 
     def add(part: slice) -> None:
@@ -47,50 +147,3 @@ def weighted_sums(rows: Floats, group: Ids, weights: Floats, groups: int) -> tup
     spread(add, groups, at_least=16)
     mass = np.bincount(group, weights=weights, minlength=groups).astype(np.float32)
     return sums, mass
-
-
-def nearest_unused(features: Floats, centroids: Floats, free: npt.NDArray[np.bool_]) -> Ids:
-    """Row for each centroid: in order, every centroid takes its nearest row still free.
-
-    features (n, d), centroids (k, d), free bool (n,) with at least k True. Returns int64 (k,),
-    distinct. Instead of sorting all rows, each centroid lists its 32 best free rows; where all of
-    them are gone, the lists of the next centroids are made afresh from what is still free.
-    """
-    depth = 32
-    unused = free.copy()
-    picked = np.empty(len(centroids), dtype=np.int64)
-    position, ahead = 0, len(centroids)
-    while position < len(centroids):
-        candidates = _best_rows(features, centroids[position : position + ahead], unused, depth)
-        for listed in candidates:
-            open_rows = listed[unused[listed]]
-            if not len(open_rows):
-                break
-            picked[position] = open_rows[0]
-            unused[open_rows[0]] = False
-            position += 1
-        ahead = depth  # at least this many can be served from lists that have just been made
-    return picked
-
-
-def _best_rows(features: Floats, centroids: Floats, free: npt.NDArray[np.bool_], depth: int) -> Ids:
-    """The `depth` most similar free rows of each centroid, best first: int64 (k, ≤ depth)."""
-    import torch
-
-    rows = torch.from_numpy(features)
-    targets = torch.from_numpy(centroids)
-    blocked = torch.from_numpy(~free)
-    depth = min(depth, int(free.sum()))
-    best = torch.empty(len(targets), 0)
-    where = torch.empty(len(targets), 0, dtype=torch.int64)
-    step = max(64, 8 * _BLOCK_SCORES // len(targets))  # larger: every block costs a merge
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        scores = targets @ rows[part].T
-        scores[:, blocked[part]] = -torch.inf
-        top = scores.topk(min(depth, scores.shape[1]), dim=1)
-        best = torch.cat((best, top.values), dim=1)
-        where = torch.cat((where, top.indices + start), dim=1)
-        best, keep = best.topk(min(depth, best.shape[1]), dim=1)
-        where = where.gather(1, keep)
-    return where.numpy()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest, weighted_sums
+from vecaf.selection.blocks import Rows, read
 from vecaf.selection.options import check_number
 from vecaf.selection.pool import Floats, Ids
 from vecaf.selection.winners import Winners
@@ -34,7 +35,7 @@ class Descent:
 
 
 def descend(
-    features: Floats,
+    features: Rows,
     initial: Floats,
     *,
     fixed: Floats | None = None,
@@ -51,7 +52,7 @@ def descend(
     the centroid nearest to row i, and R_k = Σ_j exp(sg(c_j)·c_k/τ), j = k included (ActiveFT,
     arXiv 2303.14382, eq. 7; its weighted form is ODS, arXiv 2401.07853).
 
-    features       float32 (n, d), unit rows
+    features       float32 or float16 (n, d), unit rows; read in slices, so they may be mapped
     initial        float32 (k, d), where the centroids start
     fixed          float32 (c, d), centroids that win rows and repel but do not move
     weights        p, float32 (n,), positive; None is 1/n each. Scaled to sum 1 over a batch
@@ -68,20 +69,26 @@ def descend(
 
     theta = torch.from_numpy(np.array(initial, dtype=np.float32)).requires_grad_()
     still = torch.empty(0, theta.shape[1]) if fixed is None else torch.from_numpy(fixed)
-    p = None if weights is None else torch.from_numpy(weights)
-    log_gain = None if gains is None else torch.from_numpy(gains).log()
     adam = torch.optim.Adam([theta], lr=learning_rate)
     losses = np.empty(steps)
     batch = min(batch_rows, len(features))
-    kept = Winners(features[:batch], len(theta) + len(still)) if 2 * batch > len(features) else None
+    kept: Winners | None = None
+    if 2 * batch > len(features) and steps > 1:  # every step sees the first slice
+        # Rows of the same winner side by side: what a step reads for one is in the cache for all.
+        order = np.argsort(nearest(features[:batch], _unit(theta, still))[1], kind="stable")
+        features = read(features, order)
+        weights = None if weights is None else weights[order]
+        gains = None if gains is None else gains[order]
+        kept = Winners(features, len(theta) + len(still))
+    p = None if weights is None else torch.from_numpy(weights)
+    log_gain = None if gains is None else torch.from_numpy(gains).log()
     start = 0
     for step in range(steps):
         if start + batch > len(features):
             start = 0
         part = slice(start, start + batch)
-        rows = features[part]
-        length = theta.detach().norm(dim=1, keepdim=True).clamp_min(1e-12)
-        centroids = torch.cat((theta.detach() / length, still)).numpy()
+        rows = read(features, part)
+        centroids = _unit(theta, still)
         similarity, winner = kept.find(centroids) if kept else nearest(rows, centroids)
         losses[step], gradient = _loss_and_gradient(
             rows,
@@ -93,11 +100,23 @@ def descend(
             None if log_gain is None else log_gain[part],
             temperature,
         )
-        theta.grad = gradient / length
+        theta.grad = gradient / _length(theta)
         adam.step()
         start += batch
     found = functional.normalize(theta.detach(), dim=1)
     return Descent(found.numpy(), losses)
+
+
+def _length(theta: Tensor) -> Tensor:
+    return theta.detach().norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def _unit(theta: Tensor, still: Tensor) -> Floats:
+    """θ scaled to unit rows, and the centroids that stand still below them."""
+    import torch
+
+    found: Floats = torch.cat((theta.detach() / _length(theta), still)).numpy()
+    return found
 
 
 def check_descent(steps: object, temperature: object, learning_rate: object) -> None:
@@ -129,8 +148,8 @@ def _loss_and_gradient(
     from torch.nn import functional
 
     won = torch.from_numpy(winner)
-    counts = np.bincount(winner, minlength=len(centroids))
-    hit = np.flatnonzero(counts)
+    present = np.bincount(winner, minlength=len(centroids)) > 0
+    hit = np.flatnonzero(present)
     log_repulsion = torch.zeros(len(centroids))
     log_repulsion[hit], push = repulsion(centroids, hit, temperature)
     gap = log_repulsion[won] - torch.from_numpy(similarity) / temperature
@@ -144,14 +163,17 @@ def _loss_and_gradient(
     else:
         pull *= weights
         total = (loss * weights).sum(dtype=torch.float64)
-    attracted, mass = weighted_sums(rows, winner, pull.numpy(), len(centroids))
-    gradient = torch.from_numpy(attracted[:k]).neg_()
-    moving = torch.from_numpy(hit[hit < k])  # rows won by a fixed centroid pull nothing that moves
-    gradient[moving] += push[: len(moving)] * torch.from_numpy(mass)[moving, None]
-    gradient /= temperature
+    place = np.cumsum(present) - 1  # of each centroid among those that are hit
+    attracted, mass = weighted_sums(rows, place[winner], pull.numpy(), len(hit))
+    moving = hit[hit < k]  # rows won by a fixed centroid pull nothing that moves
+    h = len(moving)
+    pushed = push[:h].mul_(torch.from_numpy(mass)[:h, None])
+    pushed.sub_(torch.from_numpy(attracted[:h])).div_(temperature)
     # Through c = θ/‖θ‖ only the part that is tangent to the sphere moves θ.
-    unit = torch.from_numpy(centroids[:k])
-    gradient -= unit * (gradient * unit).sum(dim=1, keepdim=True)
+    unit = torch.from_numpy(centroids[moving])
+    pushed.sub_(unit * (pushed * unit).sum(dim=1, keepdim=True))
+    gradient = torch.zeros(k, centroids.shape[1])
+    gradient[torch.from_numpy(moving)] = pushed
     return float(total), gradient
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.activeft import by_coverage
-from vecaf.selection.assignment import nearest, nearest_unused, weighted_sums
+from vecaf.selection.assignment import nearest, weighted_sums
 from vecaf.selection.pool import Floats, Ids, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import narrowed
@@ -31,8 +31,7 @@ def kmeans(pool: Pool, budget: int, rng: np.random.Generator, *, iterations: int
     rows = narrowed(pool.features)
     start = seed_centres(rows, pool, budget, rng)
     centres = lloyd(rows, start, rows[pool.chosen], iterations)
-    picked = nearest_unused(rows, centres, pool.available())
-    return by_coverage(rows, pool.chosen, picked, centres)
+    return by_coverage(rows, pool, centres)
 
 
 def seed_centres(features: Floats, pool: Pool, k: int, rng: np.random.Generator) -> Floats:

@@ -8,17 +8,22 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 
-def spread(work: Callable[[slice], None], n: int, at_least: int) -> None:
-    """Call `work` on consecutive slices that make up 0 … n − 1, of `at_least` rows if so many."""
+def slices(n: int, at_least: int) -> list[slice]:
+    """Consecutive slices of 0 … n − 1, as many as PyTorch has threads, of `at_least` if so many."""
     import torch
 
     parts = max(1, min(torch.get_num_threads(), n // at_least))
-    if parts == 1:
-        work(slice(0, n))
-        return
     bounds = [n * part // parts for part in range(parts + 1)]
-    slices = [slice(a, b) for a, b in itertools.pairwise(bounds)]
-    for _ in _threads().map(work, slices):
+    return [slice(a, b) for a, b in itertools.pairwise(bounds)]
+
+
+def spread(work: Callable[[slice], None], n: int, at_least: int) -> None:
+    """Call `work` on each of these slices, each in a thread of its own."""
+    parts = slices(n, at_least)
+    if len(parts) == 1:
+        work(parts[0])
+        return
+    for _ in _threads().map(work, parts):
         pass
 
 
