@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+Clock = Callable[[], float]
 
 HEADER = "| figure | ours | beside it | ratio | goal | met |\n|---|---|---|---|---|---|"
 
@@ -72,12 +76,39 @@ def clock(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
 
 
-def alternating(*programs: Callable[[], object], repeats: int = 3) -> list[float]:
+def alternating(
+    *programs: Callable[[], object], repeats: int = 3, timer: Clock = time.perf_counter
+) -> list[float]:
     """The fewest seconds that each program took, taking turns: a busy machine slows all alike."""
     best = [float("inf")] * len(programs)
     for _ in range(repeats):
         for place, program in enumerate(programs):
-            started = time.perf_counter()
+            started = timer()
             program()
-            best[place] = min(best[place], time.perf_counter() - started)
+            best[place] = min(best[place], timer() - started)
     return best
+
+
+def processor_seconds() -> float:
+    """What this process and its ended children have used of the processors, all cores together."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def parser_of(program: str, doc: str | None, repeats: int = 3) -> argparse.ArgumentParser:
+    """A program's command line, with the options that all have."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.speed {program}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--repeats", type=int, default=repeats, help="turns; the best counts")
+    parser.add_argument(
+        "--processor",
+        dest="timer",
+        action="store_const",
+        const=processor_seconds,
+        default=time.perf_counter,
+        help="count processor seconds of all cores: for a machine that others use, too",
+    )
+    return parser

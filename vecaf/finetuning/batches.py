@@ -59,7 +59,7 @@ class FeatureBatches:
 
     def __call__(self, step: int) -> tuple[Tensor, Tensor]:
         rows = torch.from_numpy(self.ranks.part(self.order.rows(step))).to(self.rows.device)
-        return self.rows[rows], self.targets[rows]
+        return self.rows.index_select(0, rows), self.targets.index_select(0, rows)
 
     def share(self, step: int) -> float:
         return self.ranks.share(self.order.size(step))

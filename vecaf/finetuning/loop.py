@@ -22,6 +22,8 @@ CHECKPOINT_SECONDS = 10.0  # at most this much work is lost to a power cut
 REPORT_SECONDS = 0.5  # how often a loss leaves the device for the curves
 
 Batch = Callable[[int], tuple[Tensor, Tensor]]  # step → inputs and class indices
+# inputs, class indices, label smoothing → mean loss; its gradients are in the parameters by then
+Descend = Callable[[Tensor, Tensor, float], Tensor]
 
 
 @dataclass
@@ -79,6 +81,7 @@ def fit(
     leg: Leg | None = None,
     ranks: Ranks = ALONE,
     share: Callable[[int], float] = lambda step: 1.0,
+    descend: Descend | None = None,
 ) -> TrainState:
     """Minimise the cross-entropy of `model` over `batch(0)`, `batch(1)`, …
 
@@ -89,6 +92,7 @@ def fit(
     `patience` epochs (0: never). Batch normalisation keeps its pretrained running
     statistics: with few images, batch statistics are noise. Of several `ranks` each gets its part
     of a batch, whose mean loss counts `share(step)`; the first one alone calls hooks and saves.
+    One process alone may have its gradients from `descend` instead of autograd.
 
     Raises CanceledError when `hooks.should_stop()`, after saving a checkpoint, or when a hook does,
     which loses what came after the last one; VecafError when the loss is no longer finite.
@@ -125,11 +129,14 @@ def fit(
         inputs, targets = batch(state.step)
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * schedule(leg.index * total + state.step, leg.legs * total)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            loss = F.cross_entropy(forward(inputs), targets, label_smoothing=label_smoothing)
-        loss = loss * share(state.step)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if descend is not None:
+            loss = descend(inputs, targets, label_smoothing)
+        else:
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                loss = F.cross_entropy(forward(inputs), targets, label_smoothing=label_smoothing)
+            loss = loss * share(state.step)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
         optimizer.step()
         if averaged is not None:
             averaged.update(model)

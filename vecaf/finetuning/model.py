@@ -35,6 +35,24 @@ class Head(nn.Module):
         logits: Tensor = self.linear(centred)
         return logits
 
+    @torch.no_grad()
+    def descend(self, centred: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Mean cross-entropy of centred rows (n, d) and class indices (n,), a scalar; its gradients
+        are left in the parameters' `.grad`.
+
+        The closed form, softmax less target, to rounding what autograd gives: a step of 64 rows
+        takes half as long, for autograd's bookkeeping costs as much as the products there.
+        """
+        weight, bias = self.linear.weight, self.linear.bias
+        n, classes = len(centred), len(bias)
+        logs = torch.addmm(bias, centred, weight.T).log_softmax(dim=1)
+        wanted = torch.full_like(logs, label_smoothing / classes)
+        wanted.scatter_(1, targets[:, None], 1 - label_smoothing + label_smoothing / classes)
+        loss = -torch.dot(logs.view(-1), wanted.view(-1)) / n
+        slope = logs.exp_().sub_(wanted).div_(n)
+        weight.grad, bias.grad = slope.T @ centred, slope.sum(dim=0)
+        return loss
+
     def centre(self, features: Tensor) -> Tensor:
         """Raw features (n, d) → unit rows after the pool's mean was taken out."""
         return centred_rows(features, self.mean)

@@ -98,6 +98,7 @@ def train_head(
         leg=leg,
         ranks=ranks,
         share=batches.share,
+        descend=head.descend if ranks.count == 1 else None,
     )
     if ranks.first:
         head.load_state_dict(load_tensors(best)[0])

@@ -1,0 +1,66 @@
+"""A ZIP becomes a dataset, against reading, decoding and hashing its images alone.
+
+The import goes into a temporary home, which is removed afterwards. Both use one core where images
+are tiny (the studio's own choice) and all of them else; the floor does what cannot be left out and
+nothing else: no check, no thumbnail, no file, no row, no sync.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.speed.figures import Figure, alternating, parser_of
+from vecaf.datasets.importing import import_dataset
+from vecaf.settings import Settings
+from vecaf.store import Store
+
+
+def measure(arguments: list[str]) -> Iterator[Figure]:
+    parser = parser_of("importing", __doc__, repeats=2)
+    parser.add_argument("--zip", type=Path, default=Path("../shared/data/cifar10.zip"))
+    parser.add_argument("--images", type=int, default=60_000, help="the first ones of the archive")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
+        archive = _cut(options.zip, Path(folder) / options.zip.name, options.images)
+        turns = iter(range(options.repeats))
+
+        def ours() -> None:
+            settings = Settings.from_environment({"VECAF_HOME": f"{folder}/home-{next(turns)}"})
+            store = Store.open(settings)
+            import_dataset(store, archive, "measured")
+            store.close()
+
+        floor, seconds = alternating(
+            lambda: bare(archive), ours, repeats=options.repeats, timer=options.timer
+        )
+    name = f"import {options.images:,} images of {options.zip.name}"
+    yield Figure(name, seconds, ("read, decode, hash", floor), within=2)
+
+
+def bare(archive: Path) -> str:
+    """Read, decode and hash every image."""
+    hashes = []
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            if info.filename.endswith((".jpg", ".png")):
+                content = opened.read(info)
+                Image.open(io.BytesIO(content)).load()
+                hashes.append(hashlib.sha256(content).hexdigest())
+    return "".join(hashes)
+
+
+def _cut(source: Path, target: Path, images: int) -> Path:
+    """The archive with its first images alone."""
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as part:
+        infos = [one for one in whole.infolist() if not one.is_dir()]
+        step = max(1, len(infos) // images)  # spread over the classes
+        for info in infos[::step][:images]:
+            part.writestr(info, whole.read(info))
+    return target

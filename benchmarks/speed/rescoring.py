@@ -1,0 +1,75 @@
+"""The losses of the pool after a round: from cached features, or by one pass over the images.
+
+Head-only: features made up, as the time does not depend on what they show; beside it stands the
+product of features and weights alone. Full mode: the pass itself, beside embedding the same images
+(`cifar10` of VECAF_HOME).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.rows import samples_of
+from benchmarks.speed.figures import Figure, alternating, parser_of
+from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.runtime import compile_encoder, encode_files
+from vecaf.evaluation import metrics
+from vecaf.finetuning.learner import HeadLearner
+from vecaf.finetuning.model import Head, build_classifier
+from vecaf.finetuning.recipe import predict
+from vecaf.settings import Settings
+
+MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
+
+
+def measure(arguments: list[str]) -> Iterator[Figure]:
+    parser = parser_of("rescoring", __doc__)
+    parser.add_argument("--rows", type=int, default=50_000, help="of the pool, head-only")
+    parser.add_argument("--images", type=int, default=2000, help="of the pass in full mode")
+    options = parser.parse_args(arguments)
+    yield _after_head_only(options)
+    yield _after_full(options)
+
+
+def _after_head_only(options: argparse.Namespace) -> Figure:
+    rng = np.random.default_rng(0)
+    centred = F.normalize(torch.from_numpy(rng.standard_normal((options.rows, WIDTH), np.float32)))
+    labels = rng.integers(0, CLASSES, options.rows)
+    where = np.arange(options.rows)
+    head = Head(torch.zeros(WIDTH), CLASSES)
+    torch.nn.init.normal_(head.linear.weight)
+    learner = HeadLearner.__new__(HeadLearner)  # what `logits` needs, without a dataset
+    learner.head, learner.centred = head, centred
+
+    def losses() -> object:
+        logits = learner.logits(where)
+        return metrics.expected_cross_entropy(logits), metrics.cross_entropy(logits, labels)
+
+    def product() -> object:
+        with torch.inference_mode():
+            return centred @ head.linear.weight.T
+
+    ours, floor = alternating(losses, product, repeats=options.repeats, timer=options.timer)
+    name = f"losses of {options.rows:,} × {WIDTH} after a head-only round"
+    return Figure(name, ours, ("their product", floor), limit=1)
+
+
+def _after_full(options: argparse.Namespace) -> Figure:
+    samples = samples_of("cifar10", Settings.from_environment())
+    paths = list(samples.paths[: options.images])
+    pvm = load_pvm(MODEL, SIDE)
+    model = build_classifier(pvm, Head(torch.zeros(WIDTH), CLASSES))
+    runtime = compile_encoder(pvm.build(), pvm.preprocessing)
+    ours, floor = alternating(
+        lambda: predict(model, paths, pvm.preprocessing),
+        lambda: list(encode_files(runtime, paths, pvm.preprocessing)),
+        repeats=options.repeats,
+        timer=options.timer,
+    )
+    name = f"losses of {len(paths):,} images after a full-mode round, conversion included"
+    return Figure(name, ours, ("embedding them", floor))

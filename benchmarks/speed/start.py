@@ -1,0 +1,71 @@
+"""How soon the command line answers and the page is served, on a machine that has them in memory.
+
+The page counts from the start of `python -m app` (its worker beside it, a fresh home, no demo) to
+the answer of `/`. Processor seconds count the server's alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+from benchmarks.speed.figures import Figure, alternating, parser_of
+
+PATIENCE = 300.0  # seconds until the page counts as not served
+
+
+def measure(arguments: list[str]) -> Iterator[Figure]:
+    options = parser_of("start", __doc__).parse_args(arguments)
+    nothing, helped = alternating(
+        lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
+        lambda: subprocess.run(
+            [sys.executable, "-m", "vecaf", "--help"], check=True, stdout=subprocess.DEVNULL
+        ),
+        repeats=options.repeats,
+        timer=options.timer,
+    )
+    yield Figure("`python -m vecaf --help`", helped, ("Python alone", nothing), limit=1)
+    times = [served(options.timer is not time.perf_counter) for _ in range(options.repeats)]
+    yield Figure("`python -m app` until the page is served", min(times), limit=8)
+
+
+def served(by_processor: bool) -> float:
+    """Seconds until the page is there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as home:
+        command = [sys.executable, "-m", "app", "--port", str(port), "--home", home, "--no-demo"]
+        started = time.perf_counter()
+        server = subprocess.Popen(
+            command, env={**os.environ, "DATABASE_URL": ""}, stderr=subprocess.DEVNULL
+        )
+        try:
+            while True:
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as page:
+                        page.read()
+                    break
+                except (urllib.error.URLError, ConnectionError):
+                    if time.perf_counter() - started > PATIENCE or server.poll() is not None:
+                        raise
+                    time.sleep(0.05)
+            return _used(server.pid) if by_processor else time.perf_counter() - started
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(60)
+
+
+def _used(pid: int) -> float:
+    """Processor seconds of a process that runs."""
+    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
