@@ -85,6 +85,7 @@ def test_backups_while_a_run_and_imports_write(
 ) -> None:
     """The run is a stand-in that trains nothing, but writes what a run writes; a real one soaks."""
     if not real:
+        monkeypatch.setenv("VECAF_STAND_IN", "work")
         monkeypatch.setattr("vecaf.rounds.run_rounds", lambda *given: work(*given[:4]))
     store = new_studio(tmp_path / "home", count=30)
     write_shapes(tmp_path / "more", 9, seed=5)

@@ -1,6 +1,8 @@
-"""kill −9 of the worker at moments spread over a real run, again and again.
+"""kill −9 of the worker at moments of a real run, again and again.
 
-    python -m tests.jobs.kill_loop --kills 20 [--mode full]
+    python -m tests.jobs.kill_loop --kills 20 [--mode full] [--seed 1]
+
+The moments are spread over the run's parts, or, with a seed, drawn at random from its whole length.
 
 Each run must end finished, with the rounds that were finished before the kill untouched, the same
 picks and accuracies as a run that was left alone, and both databases sound.
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import sqlalchemy as sa
 
@@ -49,8 +52,9 @@ class Kill:
     seconds: float  # until the run was finished
 
 
-def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
+def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Iterator[Kill]:
     """Yield after each kill that the run survived; AssertionError for the first that it did not."""
+    random = None if seed is None else Random(seed)
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     store = Store.open(settings)
     import_dataset(store, write_images(home / "pictures"), "pictures")
@@ -63,6 +67,7 @@ def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
         wait_for_round(store, undisturbed, 0)
         loading = time.monotonic() - began
         assert wait_until_ended(store, undisturbed, PATIENCE_SECONDS).state == FINISHED
+        whole = time.monotonic() - began
         expected = outcome(store, undisturbed)
         with store.read() as session:
             lengths = [one.seconds for one in rounds_of(session, store.owner(), undisturbed)]
@@ -74,9 +79,12 @@ def kill_loop(home: Path, kills: int, mode: str) -> Iterator[Kill]:
             # In turn: while it loads and embeds, then in its first, second and third round; each
             # time a little later in that part.
             part, share = index % 4, (index + 0.5) / kills
-            if part > 0:
-                wait_for_round(store, run_id, part - 1)
-            time.sleep(share * (loading, *lengths)[part])
+            if random is not None:
+                time.sleep(random.uniform(0, whole))
+            else:
+                if part > 0:
+                    wait_for_round(store, run_id, part - 1)
+                time.sleep(share * (loading, *lengths)[part])
             moment = time.monotonic() - began
             worker.kill()
             worker.close()
@@ -137,9 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="kill -9 the worker at moments of a real run")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--mode", choices=("head-only", "full"), default="head-only")
+    parser.add_argument("--seed", type=int, help="draw the moments at random")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode):
+        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode, arguments.seed):
             print(
                 f"killed at {kill.after_seconds:5.1f} s ({kill.state}; "
                 f"{kill.stage or 'no stage yet'}; {kill.rounds_done} rounds done): "

@@ -67,6 +67,34 @@ def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
         recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, [[1]], 1.0))
 
 
+def run_slowly(*given: Any) -> None:
+    """A real run whose stages take their time: a second for every batch that is embedded, a minute
+    for a selection, which nothing interrupts, a tenth of a second for every step."""
+    del sys.modules["vecaf.rounds"]
+    import vecaf.rounds
+    from vecaf.encoders import embedding
+    from vecaf.finetuning import loop
+    from vecaf.plan import Plan
+
+    encode, select, schedule = embedding.encode_files, Plan.select, loop.schedule
+
+    def embed_slowly(*a: Any, **k: Any) -> Any:
+        for batch in encode(*a, **k):
+            time.sleep(1)
+            yield batch
+
+    def select_slowly(*a: Any, **k: Any) -> Any:
+        time.sleep(float(os.environ.get("VECAF_STAND_IN_SELECTS", "60")))
+        return select(*a, **k)
+
+    def step_slowly(*a: Any, **k: Any) -> Any:
+        time.sleep(0.1)
+        return schedule(*a, **k)
+
+    embedding.encode_files, Plan.select, loop.schedule = embed_slowly, select_slowly, step_slowly
+    vecaf.rounds.run_rounds(*given)
+
+
 def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
     """A task that counts, a file a step, and is killed once on its way where that is asked for."""
     for number in range(1, upto + 1):
@@ -80,7 +108,7 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
     return {"counted": upto}
 
 
-def instant(supervisor: Any, kind: str, job_id: int, number: int) -> None:
+def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
     """`Supervisor.attempt` without a child process: ends the job, and says so in a file."""
     from vecaf.store.jobs import end, fenced
 
@@ -107,17 +135,18 @@ def hurry() -> None:
         socket.gethostname = lambda: host
 
 
-if "VECAF_STAND_IN" in os.environ:
+if os.environ.get("VECAF_STAND_IN", "slow") != "slow":  # a real run takes a while to load
     hurry()
 if os.environ.get("VECAF_STAND_IN") == "instant":
     from vecaf.jobs.supervisor import Supervisor
 
-    Supervisor.attempt = instant
+    Supervisor.attempt = instant  # type: ignore[assignment, method-assign]
 elif os.environ.get("VECAF_STAND_IN") == "task":
     from vecaf.tasks import TASKS
 
     TASKS.register(counting)
 elif "VECAF_STAND_IN" in os.environ:
     module = types.ModuleType("vecaf.rounds")
-    module.__dict__["run_rounds"] = run_rounds
+    slow = os.environ["VECAF_STAND_IN"] == "slow"
+    module.__dict__["run_rounds"] = run_slowly if slow else run_rounds
     sys.modules["vecaf.rounds"] = module
