@@ -137,8 +137,8 @@ def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
     made = strays(store)
     for path in made.values():
         aged(path, 0)
-    for path in ("runs/99", "tasks/99", "runs/1/export/.building-z"):
-        aged(store.settings.home / path, 0)
+    for name in ("runs/99", "tasks/99", "runs/1/export/.building-z"):
+        aged(store.settings.home / name, 0)
     with store.write() as session:
         upload = aged(made["upload"], 9 * DAY)
         session.add(Import(owner_id=1, name="new", source=str(upload)))

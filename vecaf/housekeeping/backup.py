@@ -98,7 +98,7 @@ def back_up(
             if source is None:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             counts = {kind: _count(session, kind) for kind in (Dataset, Run)}
-            about = {
+            about: dict[str, Any] = {
                 "format": FORMAT,
                 "created": now().isoformat(),
                 "schema": schema_of(session.connection()),

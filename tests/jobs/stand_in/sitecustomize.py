@@ -76,22 +76,29 @@ def run_slowly(*given: Any) -> None:
     from vecaf.finetuning import loop
     from vecaf.plan import Plan
 
-    encode, select, schedule = embedding.encode_files, Plan.select, loop.schedule
+    def each_after(seconds: float, original: Any) -> Any:
+        def slow(*a: Any, **k: Any) -> Any:
+            for item in original(*a, **k):
+                time.sleep(seconds)
+                yield item
 
-    def embed_slowly(*a: Any, **k: Any) -> Any:
-        for batch in encode(*a, **k):
-            time.sleep(1)
-            yield batch
+        return slow
 
-    def select_slowly(*a: Any, **k: Any) -> Any:
-        time.sleep(float(os.environ.get("VECAF_STAND_IN_SELECTS", "60")))
-        return select(*a, **k)
+    def after(seconds: float, original: Any) -> Any:
+        def slow(*a: Any, **k: Any) -> Any:
+            time.sleep(seconds)
+            return original(*a, **k)
 
-    def step_slowly(*a: Any, **k: Any) -> Any:
-        time.sleep(0.1)
-        return schedule(*a, **k)
+        return slow
 
-    embedding.encode_files, Plan.select, loop.schedule = embed_slowly, select_slowly, step_slowly
+    selects = float(os.environ.get("VECAF_STAND_IN_SELECTS", "60"))
+    slowed: list[tuple[Any, str, Any, float]] = [
+        (embedding, "encode_files", each_after, 1.0),
+        (Plan, "select", after, selects),
+        (loop, "schedule", after, 0.1),
+    ]
+    for place, name, how, seconds in slowed:
+        setattr(place, name, how(seconds, getattr(place, name)))
     vecaf.rounds.run_rounds(*given)
 
 
