@@ -36,8 +36,10 @@ def address(request: pytest.FixtureRequest) -> str:
 class Server:
     """A PostgreSQL server of this test session, on a socket in its own folder."""
 
-    def __init__(self, socket: Path) -> None:
-        self._socket = socket
+    def __init__(self, socket: Path, command: list[str]) -> None:
+        """`command` serves; it is started at once."""
+        self._socket, self._command = socket, command
+        self._process = self._start()
         self._numbers = count(1)
         self._template = False
 
@@ -54,6 +56,34 @@ class Server:
         name = f"test{next(self._numbers)}"
         self._create(name, "template0" if empty else "template")
         return self.url(name)
+
+    def stop(self) -> None:
+        """Shut down, and end all connections."""
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+
+    def restart(self, after: float) -> None:
+        """Be out of reach for so many seconds."""
+        self.stop()
+        time.sleep(after)
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with (self._socket / "log.txt").open("ab") as log:
+            process = subprocess.Popen(self._command, cwd=self._socket, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+                return process
+            except psycopg.OperationalError:
+                words = (self._socket / "log.txt").read_text()
+                assert process.poll() is None and time.monotonic() < deadline, words
+                time.sleep(0.05)
 
     def _create(self, name: str, template: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -83,29 +113,10 @@ def server() -> Iterator[Server]:
     try:
         made = subprocess.run([*become, *make], cwd=folder, capture_output=True, text=True)
         assert made.returncode == 0, made.stderr
-        with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen([*become, *serve], cwd=folder, stdout=log, stderr=log)
+        found = Server(folder, [*become, *serve])
         try:
-            found = Server(folder)
-            _wait_until_ready(found, process, folder / "log.txt")
             yield found
         finally:
-            process.send_signal(signal.SIGINT)  # ends what is connected, too
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)
-                process.wait()
+            found.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            psycopg.connect(server.url("postgres")).close()
-            return
-        except psycopg.OperationalError:
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.databases import only_postgresql
+from tests.databases import Server, only_postgresql
 from tests.jobs.harness import (
     import_row,
     log_lines,
@@ -53,3 +53,17 @@ def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
 def task(store: Store, task_id: int) -> Task:
     with store.read() as session:
         return session.get_one(Task, task_id)
+
+
+@only_postgresql
+def test_a_database_that_is_started_anew_stops_no_run(
+    store: Store, run_id: int, postgresql: Server
+) -> None:
+    with worker(store.settings, stand_in="work"):
+        wait_for(lambda: "training" in run_row(store, run_id).stage, 30, "the run did not start")
+        postgresql.restart(after=1.0)
+        run = wait_until_ended(store, run_id, 40)
+    assert (run.state, run.error) == (FINISHED, None)
+    assert run.crashes <= 1
+    with store.read() as session:
+        assert len(metrics_since(session, store.owner(), run_id)) == 40

@@ -14,13 +14,13 @@ from tests.jobs.harness import WorkerProcess, wait_for, worker, write_images
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.pool import load_samples
+from vecaf.embedding import pvm_for
 from vecaf.encoders.embedding import count_missing, embed_images
 from vecaf.errors import UnavailableError
 from vecaf.jobs import sharing
 from vecaf.jobs.child import share_embedding
 from vecaf.jobs.queue import submit_run
 from vecaf.jobs.recorder import DatabaseRecorder
-from vecaf.preparation import pvm_for
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Run, Store, Task, Worker
 from vecaf.store.jobs import begin

@@ -12,7 +12,7 @@ from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import Kind, fenced
 
-ENDED_STATUS, STOPPED_STATUS, STALE_STATUS, LOST_STATUS = 0, 75, 76, 77
+ENDED_STATUS, STOPPED_STATUS, STALE_STATUS, LOST_STATUS, UNREACHED_STATUS = 0, 75, 76, 77, 78
 
 
 class LostCompanionError(VecafError):

@@ -3,7 +3,8 @@
 A worker starts it in a process group of its own and holds its standard input open. It writes the
 job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
 paused, crashed). Exit status 0: the end is written; 75: told to stop; 76: another attempt owns the
-job; 77: a process that trained along is gone; 1: nothing could be written.
+job; 77: a process that trained along is gone; 78: the database server was out of reach, so that
+the job should be tried again; 1: nothing could be written.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vecaf.jobs.attempt import (
     LOST_STATUS,
     STALE_STATUS,
     STOPPED_STATUS,
+    UNREACHED_STATUS,
     AttemptStore,
     LostCompanionError,
 )
@@ -81,6 +83,8 @@ def main(arguments: list[str]) -> int:
             return LOST_STATUS
         except Exception as error:
             logger.exception("the %s failed", kind)
+            if out_of_reach(error):
+                return UNREACHED_STATUS
             with store.write(alone=False) as session:
                 job = fenced(session, kind, job_id, attempt)
                 end(session, job, FAILED, sentence(error, settings, kind, job_id))
@@ -227,6 +231,12 @@ class Progress:
             with self._store.read() as session:
                 self._canceled = session.scalar(query) is not False
         return self._canceled or self._stopping()
+
+
+def out_of_reach(error: Exception) -> bool:
+    """Whether a database server has gone away, or has ended our session: that passes."""
+    passing = sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError
+    return isinstance(error, passing) and type(error.orig).__module__.startswith("psycopg")
 
 
 def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 import vecaf
 from vecaf.errors import UnavailableError
-from vecaf.jobs.attempt import LOST_STATUS
+from vecaf.jobs.attempt import LOST_STATUS, UNREACHED_STATUS
 from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.places import discard_import, log_of
 from vecaf.store import CANCELED, FAILED, Import, Store
@@ -123,8 +123,9 @@ class Supervisor:
         try:
             with self._store.read() as session:
                 return session.scalar(query) is not False
-        except (sa.exc.OperationalError, UnavailableError):  # out of reach for a while: it may pass
-            logger.warning("could not ask whether %s %d is canceled", kind, job_id, exc_info=True)
+        except (sa.exc.SQLAlchemyError, UnavailableError) as error:  # it may pass
+            logger.warning("could not ask about %s %d: %s", kind, job_id, first_line(error))
+            self.stopping.wait(RETRY_SECONDS)
             return False
 
     def _settle(self, kind: Kind, job_id: int, number: int, crash: str) -> None:
@@ -145,8 +146,8 @@ class Supervisor:
                         crashed(session, job, crash)
             except StaleAttemptError:
                 return  # the child has written the end itself, or another worker has taken over
-            except (sa.exc.SQLAlchemyError, UnavailableError):
-                logger.exception("could not write how %s %d ended", kind, job_id)
+            except (sa.exc.SQLAlchemyError, UnavailableError) as error:
+                logger.warning("could not end %s %d: %s", kind, job_id, first_line(error))
                 if self.stopping.wait(RETRY_SECONDS):
                     return  # the job goes on when it is seen that this worker is gone
             else:
@@ -162,6 +163,11 @@ class Supervisor:
                 discard_import(self._settings, job_id, job.source, keep_log=keep)
 
 
+def first_line(error: Exception) -> str:
+    """What a database's trouble is: it comes again and again, and its traceback tells nothing."""
+    return str(error).partition("\n")[0]
+
+
 def _crash(status: int, log: str) -> str:
     """A sentence on a child that ended without a word; `status` as from waitpid, decoded."""
     if status == -signal.SIGKILL:
@@ -171,6 +177,8 @@ def _crash(status: int, log: str) -> str:
         )
     if status == LOST_STATUS:
         return f"A process that trained along is gone. Its last words are in {log}."
+    if status == UNREACHED_STATUS:
+        return "The database could not be reached."
     if status < 0:
         name = signal.Signals(-status).name
         return f"The process was ended by {name}. Its last words are in {log}."

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from vecaf.errors import UnavailableError
 from vecaf.jobs.gpus import own_gpus
 from vecaf.jobs.locks import FileLock
-from vecaf.jobs.supervisor import Supervisor
+from vecaf.jobs.supervisor import Supervisor, first_line
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import KINDS, Kind, reclaim, take
@@ -123,8 +123,8 @@ def _beat_until(
                 beat(session, worker_id)
             if beats % SWEEP_EVERY == 0:
                 sweep(store, supervisor)
-        except (sa.exc.SQLAlchemyError, OSError, UnavailableError):  # a full disk …: it may pass
-            logger.exception("no heartbeat or sweep this time")
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:  # it may pass
+            logger.warning("no heartbeat or sweep this time: %s", first_line(error))
 
 
 def _lane(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
@@ -143,8 +143,8 @@ def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> N
             taken = _next(store, worker_id, kind)
         except LostWorkerError:
             return  # the heartbeat finds out, too
-        except (sa.exc.SQLAlchemyError, OSError, UnavailableError):
-            logger.exception("could not look at the queue")
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:
+            logger.warning("could not look at the queue: %s", first_line(error))
             supervisor.stopping.wait(PATIENCE_SECONDS)
             continue
         if taken is None:
