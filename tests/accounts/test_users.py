@@ -1,0 +1,195 @@
+"""Users come and go, what they own goes where it is told to, and sharing is reading."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.databases import both_databases
+from vecaf.accounts import passwords
+from vecaf.accounts.sharing import share, shared_with, unshare
+from vecaf.accounts.users import add_user, give_all, remove_user, set_password, user_named, users
+from vecaf.datasets.edits import edit
+from vecaf.errors import InputError, NotAllowedError, NotFoundError
+from vecaf.jobs.queue import submit_task
+from vecaf.settings import Settings
+from vecaf.store import (
+    QUEUED,
+    Dataset,
+    Import,
+    Run,
+    Sample,
+    Store,
+    Subset,
+    Task,
+    User,
+    changeable,
+    dataset_named,
+    visible,
+    visible_sample,
+)
+from vecaf.store.datasets import dataset_summaries
+from vecaf.store.runs import list_runs
+from vecaf.store.subsets import delete_subset
+
+pytestmark = both_databases
+PASSWORD = "a password of many words"
+
+
+@pytest.fixture
+def store(tmp_path: Path, database: str) -> Store:
+    """Ada (1) owns one thing of each kind; Bob (2) owns nothing."""
+    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
+    store = Store.open(Settings.from_environment(where))
+    with store.write() as session:
+        ada, _bob = add_user(session, "Ada", PASSWORD), add_user(session, "Bob", PASSWORD)
+        pets = Dataset(owner_id=ada.id, name="pets", classes=["cat"], content_hash="", source="",
+                       report={})  # fmt: skip
+        session.add(pets)
+        session.flush()
+        session.add_all([
+            Import(owner_id=ada.id, name="old", source="", state="finished"),
+            Run(owner_id=ada.id, dataset_id=pets.id, name="r", config={}, seed=0, state="finished"),
+            Subset(owner_id=ada.id, dataset_id=pets.id, name="s", kind="subset", facts={}),
+            Task(owner_id=ada.id, dataset_id=pets.id, kind="map", params={}, state="finished"),
+            Sample(dataset_id=pets.id, file_name="a", sha256="", extension=".png", width=1,
+                   height=1, split="train", label=0),
+        ])  # fmt: skip
+    return store
+
+
+def test_sharing_is_reading_and_ends(store: Store) -> None:
+    owned = (Dataset, Run, Subset, Task)
+    with store.write() as session:
+        assert share(session, 1, 1, "Bob").id == 2
+        share(session, 1, 1, "Bob")  # twice is once
+        assert shared_with(session, 1, 1) == ["Bob"]
+    with store.write() as session:
+        for kind in owned:
+            assert visible(session, 2, kind, 1).id == 1
+            with pytest.raises(NotAllowedError, match=r"shared with you by Ada.*only Ada can"):
+                changeable(session, 2, kind, 1)
+            assert changeable(session, 1, kind, 1).id == 1
+        with pytest.raises(NotFoundError):
+            visible(session, 2, Import, 1)  # an upload is nobody else's
+        assert visible_sample(session, 2, 1).file_name == "a"
+        assert dataset_named(session, 2, "pets").id == 1
+        assert [d.name for d in dataset_summaries(session, 2)] == ["pets"]
+        assert [r.name for r in list_runs(session, 2)] == ["r"]
+        with pytest.raises(NotAllowedError):
+            edit(session, 2, 1, "label", {1: None})
+        with pytest.raises(NotAllowedError):
+            delete_subset(session, 2, 1)
+        for act in (share, unshare):
+            with pytest.raises(NotAllowedError):  # nor can it be passed on
+                act(session, 2, 1, "Ada")
+    assert submit_task(store, "map", 1, {}, 2) == 1  # what is there already is read
+    with pytest.raises(NotAllowedError):
+        submit_task(store, "map", 1, {"vlm": "other"}, 2)
+    with store.write() as session:
+        unshare(session, 1, 1, "Bob")
+        with pytest.raises(InputError, match="not shared with Bob"):
+            unshare(session, 1, 1, "Bob")
+    with store.read() as session:
+        for kind in owned:
+            with pytest.raises(NotFoundError):
+                visible(session, 2, kind, 1)
+        assert not dataset_summaries(session, 2)
+        assert not list_runs(session, 2)
+
+
+def test_who_does_not_exist_can_be_shared_with_by_nobody(store: Store) -> None:
+    with store.write() as session:
+        for name in ("Zoe", "", "bob"):
+            with pytest.raises(NotFoundError, match=f"no user called '{name}'"):
+                share(session, 1, 1, name)
+        with pytest.raises(InputError, match="yours already"):
+            share(session, 1, 1, "Ada")
+
+
+def test_ones_own_dataset_comes_before_a_shared_one_of_the_same_name(store: Store) -> None:
+    with store.write() as session:
+        share(session, 1, 1, "Bob")
+        session.add(Dataset(owner_id=2, name="pets", classes=[], content_hash="", source="",
+                            report={}))  # fmt: skip
+        session.flush()
+        assert dataset_named(session, 2, "pets").owner_id == 2
+        assert dataset_named(session, 2, "1").owner_id == 1
+
+
+def test_a_user_is_removed_only_when_nothing_hangs_on_them(store: Store) -> None:
+    with store.write() as session:
+        edit(session, 1, 1, "caption", {1: "hers"})
+        with pytest.raises(InputError, match=r"Ada owns 'pets'.*--give-to USER, or --delete"):
+            remove_user(session, "Ada")
+        share(session, 1, 1, "Bob")
+        ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
+        assert give_all(session, ada, bob) == 1
+        for kind in (Dataset, Run, Subset, Task, Import):
+            assert changeable(session, bob.id, kind, 1).owner_id == bob.id
+        assert shared_with(session, bob.id, 1) == []
+        remove_user(session, "Ada")
+        assert [user.name for user in users(session)] == ["Bob"]
+        with pytest.raises(NotFoundError):
+            user_named(session, "Ada")
+        assert session.get_one(User, 1).name == "Ada"  # the caption's history still says who
+        assert add_user(session, "Ada", PASSWORD).id == 1
+        assert not dataset_summaries(session, 1)
+
+
+def test_nothing_is_given_away_under_a_workers_hands(store: Store) -> None:
+    with store.write() as session:
+        ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
+        session.get_one(Run, 1).state = QUEUED
+        session.flush()
+        with pytest.raises(InputError, match="run 1 of Ada is under way"):
+            give_all(session, ada, bob)
+        session.get_one(Run, 1).state = "finished"
+        session.add(Dataset(owner_id=2, name="pets", classes=[], content_hash="", source="",
+                            report={}))  # fmt: skip
+        session.flush()
+        with pytest.raises(InputError, match="both have a dataset called 'pets'"):
+            give_all(session, ada, bob)
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "words"),
+    [
+        ("ada", PASSWORD, "called 'Ada' already"),
+        ("", PASSWORD, "1 to 100 characters"),
+        ("\u202e\0", PASSWORD, "1 to 100 characters"),
+        ("x" * 101, PASSWORD, "1 to 100 characters"),
+        ("local owner", PASSWORD, "can't be called"),
+        ("12", PASSWORD, "can't be called"),
+        ("zoe", "short", "10 to 1000 characters"),
+        ("zoe", "x" * 1001, "10 to 1000 characters"),
+        ("a long name", "A Long Name", "The password is the name"),
+    ],
+)
+def test_who_can_not_be_added(store: Store, name: str, password: str, words: str) -> None:
+    with store.write() as session, pytest.raises(InputError, match=words):
+        add_user(session, name, password)
+
+
+def test_a_password_is_kept_as_argon2id_and_costs_something(store: Store) -> None:
+    with store.read() as session:
+        kept = user_named(session, "Ada").password_hash
+    assert kept is not None
+    assert kept.startswith("$argon2id$")
+    assert PASSWORD not in kept
+    begun = time.process_time()
+    assert passwords.verify(kept, PASSWORD)
+    cost = time.process_time() - begun
+    assert cost > 0.01  # seconds of a core: 100 guesses a second at most
+    assert not passwords.verify(kept, PASSWORD + "x")
+    assert not passwords.verify(None, "\0" * passwords.SHORTEST)
+    assert not passwords.verify(kept, "x" * 5000)
+
+
+def test_a_new_password_ends_the_old_one(store: Store) -> None:
+    with store.write() as session:
+        kept = set_password(session, "Ada", "another password").password_hash
+    assert passwords.verify(kept, "another password")
+    assert not passwords.verify(kept, PASSWORD)
