@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.databases import Server, only_postgresql
 from tests.finished import CONFIG, finish_run, new_studio
 from tests.jobs.stand_in.sitecustomize import work
 from tests.shapes import write_shapes
@@ -264,3 +265,33 @@ def test_a_newer_programs_backup_is_refused(
     with pytest.raises(VecafError, match="newer program"):
         restore(archive, tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+@only_postgresql
+def test_with_postgresql_its_own_tool_takes_the_rows_and_backup_the_files(
+    database: str, postgresql: Server, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    write_shapes(home / "drawn", 12)
+    settings = Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": database})
+    with closing(Store.open(settings)) as store:
+        import_dataset(store, home / "drawn", "shapes")
+        dump = tmp_path / "vecaf.dump"
+        subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", database], check=True)
+        done = back_up(store, tmp_path / "files.tar")
+    assert (done.database, done.datasets, done.missing) == ("postgresql", 1, 0)
+    assert "pg_dump --format=custom" in "\n".join(done.sentences())
+
+    restored = restore(tmp_path / "files.tar", tmp_path / "new")
+    assert restored["database"] == "postgresql"
+    assert not list((tmp_path / "new").glob("*.db"))
+    other = postgresql.new(empty=True)
+    subprocess.run(["pg_restore", f"--dbname={other}", dump], check=True)
+    elsewhere = {"VECAF_HOME": str(tmp_path / "new"), "DATABASE_URL": other}
+    with closing(Store.open(Settings.from_environment(elsewhere))) as again:
+        with again.read() as session:
+            rows = session.execute(sa.select(Sample.sha256, Sample.extension)).all()
+        assert len(rows) == 12
+        for sha256, extension in rows:
+            path = again.settings.images / sha256[:2] / f"{sha256}{extension}"
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
