@@ -14,6 +14,7 @@ from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.evaluation import metrics
+from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.report import Report
 from vecaf.recording import Picks, Recorder
 from vecaf.selection import FIRST_ROUND, STRATEGIES
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+WORTH_SPLITTING = 200  # rows of the pool a process: below, telling the others takes longer
 
 
 def check_pool(
@@ -155,22 +158,31 @@ class Plan:
         needs_model = STRATEGIES[self.config.strategy].info.needs_model
         return FIRST_ROUND if needs_model and view.logits is None else self.config.strategy
 
-    def select(self, view: View, seen: Floats, picked: Rows, number: int) -> Picks:
-        """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses."""
+    def select(
+        self, view: View, seen: Floats, picked: Rows, number: int, ranks: Ranks = ALONE
+    ) -> Picks:
+        """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses.
+
+        With several `ranks`, the first one has the others share what can be shared.
+        """
         offered = self.evidence(view, picked)
         strategy = self.picker(view)
         info = STRATEGIES[strategy].info
         wanted = {*info.required, *info.optional}
         own = strategy == self.config.strategy  # a stand-in has options of its own
-        selection = vecaf.select(
-            seen,
-            self.budget,
-            strategy,
-            chosen=self.places(picked),
-            seed=self.config.seed * 1000 + number,
+        asked = {
+            "features": seen,
+            "budget": self.budget,
+            "strategy": strategy,
+            "chosen": self.places(picked),
+            "seed": self.config.seed * 1000 + number,
             **(parse_options(self.config.strategy_options) if own else {}),
             **{name: value for name, value in offered.items() if name in wanted},
-        )
+        }
+        if not info.splits or len(seen) < WORTH_SPLITTING * ranks.count:
+            ranks = ALONE
+        ranks.tell(select_along, **asked)
+        selection = vecaf.select(**asked, split=ranks)
         return Picks(self.samples.ids[self.pool[selection.ids]], selection.scores)
 
     def predicted(self, number: int) -> Rows:
@@ -234,3 +246,8 @@ class Announcer:
             should_stop=self.recorder.should_stop,
             publishing=self.recorder.publishing,
         )
+
+
+def select_along(ranks: Ranks, report: Report, **asked: Any) -> None:
+    """Do another process's part of a selection, see `Plan.select`."""
+    vecaf.select(**asked, split=ranks)

@@ -68,7 +68,8 @@ def do_rounds(
             say("weighing captions")
             seen = words.pull(view.features, plan.pool, plan.visible_labels(picked))
             say("selecting images")
-            recorder.record_picks(number, plan.select(view, seen, picked, number))
+            picks = plan.select(view, seen, picked, number, learner.ranks)
+            recorder.record_picks(number, picks)
             picker = plan.picker(view)
             recorder.log(f"Round {number}: {picker} picked {plan.budget} images.")
             if picker != config.strategy:

@@ -6,20 +6,26 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+import vecaf
 from tests.jobs.harness import is_alive, wait_for, wait_until_ended, worker, write_images
 from tests.shapes import make_samples
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.errors import CanceledError
+from vecaf.finetuning.ranks import Ranks
 from vecaf.jobs.companions import companions
 from vecaf.jobs.queue import submit_run
+from vecaf.plan import select_along
 from vecaf.recording import MemoryRecorder
 from vecaf.rounds import run_rounds
+from vecaf.selection.descent import descend
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Metric, Round, Store
 
@@ -73,6 +79,43 @@ def test_two_processes_and_one_give_the_same_weights(
     for (number, step, name), value in whole.metrics.items():
         if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
             assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-4)
+
+
+def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3001, 24)) + 3 * rng.normal(size=(12, 24))[np.arange(3001) % 12]
+    asked = {"features": features.astype(np.float32), "budget": 40, "seed": 3, "chosen": [5, 900]}
+    losses = rng.exponential(size=3001).astype(np.float32)
+    requests = [
+        {"strategy": "activeft"},
+        {"strategy": "bilaf"},
+        {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
+    ]
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        for request in requests:
+            ranks.tell(select_along, **asked, **request)
+            shared = vecaf.select(**asked, **request, split=ranks)  # type: ignore[arg-type]
+            alone = vecaf.select(**asked, **request)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
+            for name, values in alone.scores.items():
+                np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
+        # More rows than a step takes: slices of the pool, each split.
+        rows = unit_rows(features)
+        slices = {"features": rows, "initial": rows[:30], "steps": 20, "batch_rows": 700}
+        ranks.tell(descend_along, **slices)
+        shared_descent, descent = descend(**slices, split=ranks), descend(**slices)
+    np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
+    np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
+    assert descent.losses[-1] < descent.losses[0]
+
+
+def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
+    rows = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(rows, dtype=np.float32)
+
+
+def descend_along(ranks: Ranks, report: object, **asked: Any) -> None:
+    descend(**asked, split=ranks)
 
 
 @pytest.mark.soak

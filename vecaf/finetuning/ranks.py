@@ -2,7 +2,7 @@
 
 This is torch's own data parallelism (gloo on CPUs, NCCL on GPUs). The first process does all else
 of a run, too. The others are told which stage to train, with which arguments; they take the same
-steps, and validate, report and save nothing.
+steps, and validate, report and save nothing. PyTorch is imported only where there are others.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, distributed, nn
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PATIENCE = timedelta(days=7)  # the others wait while the first one embeds, selects and validates
 
@@ -47,6 +48,8 @@ class Ranks:
         """The model as its gradient is to be computed: averaged over the processes."""
         if self.count == 1:
             return model
+        from torch import nn
+
         devices = None if self.device == "cpu" else [self.device]
         return nn.parallel.DistributedDataParallel(model, device_ids=devices)
 
@@ -54,6 +57,9 @@ class Ranks:
         """What `ask` returns in the first process, where alone it is called."""
         if self.count == 1:
             return ask()
+        import torch
+        from torch import distributed
+
         answer = torch.tensor([ask() if self.first else 0.0], dtype=torch.float64)
         distributed.broadcast(answer, 0)
         return float(answer)
@@ -62,14 +68,31 @@ class Ranks:
         """The average of `value` over the processes."""
         if self.count == 1:
             return value
+        import torch
+        from torch import distributed
+
         total = torch.tensor([value], dtype=torch.float64)
         distributed.all_reduce(total)
         return float(total) / self.count
+
+    def sum(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The sum of the processes' arrays, of one shape."""
+        if self.count == 1:
+            return array
+        import torch
+        from torch import distributed
+
+        total = torch.from_numpy(np.array(array))
+        distributed.all_reduce(total)
+        return np.asarray(total.numpy())
 
     def tell(self, stage: Callable[..., Any] | None, **arguments: Any) -> None:
         """Have the others call `stage` with `arguments` and their own `ranks`; None: go home."""
         if self.count == 1 or not self.first:
             return
+        import torch
+        from torch import distributed
+
         buffer = io.BytesIO()
         torch.save((stage, arguments), buffer)
         content = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
@@ -78,6 +101,9 @@ class Ranks:
 
     def told(self) -> tuple[Callable[..., Any], dict[str, Any]] | None:
         """Wait for what the first process tells; None when all is done."""
+        import torch
+        from torch import distributed
+
         length = torch.zeros(1, dtype=torch.int64)
         distributed.broadcast(length, 0)
         content = torch.empty(int(length), dtype=torch.uint8)
@@ -97,6 +123,9 @@ def join(number: int, count: int, meeting: Path, device: str) -> Ranks:
 
     The file must be new. Returns when all are there.
     """
+    import torch
+    from torch import distributed
+
     if device.startswith("cuda"):
         device = f"cuda:{number % torch.cuda.device_count()}"
         torch.cuda.set_device(device)
@@ -113,12 +142,7 @@ def join(number: int, count: int, meeting: Path, device: str) -> Ranks:
 
 def leave() -> None:
     """End the communication."""
+    from torch import distributed
+
     if distributed.is_initialized():
         distributed.destroy_process_group()
-
-
-def sum_over(ranks: Ranks, *tensors: Tensor) -> None:
-    """Replace each tensor by its sum over the processes."""
-    if ranks.count > 1:
-        for tensor in tensors:
-            distributed.all_reduce(tensor)

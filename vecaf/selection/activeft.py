@@ -17,6 +17,7 @@ from vecaf.selection.space import WIDEST, narrowed
 @strategy(
     description="Moves centroids to cover the pool while they repel each other; no labels needed.",
     paper="Xie et al. 2023, arXiv 2303.14382",
+    splits=True,
 )
 def activeft(
     pool: Pool,
@@ -51,6 +52,7 @@ def activeft(
         steps=steps,
         temperature=temperature,
         learning_rate=learning_rate,
+        split=pool.split,
     )
     return by_coverage(rows, pool, found.centroids)
 

@@ -18,6 +18,7 @@ from vecaf.selection.space import principal_space
 @strategy(
     description="Picks core images, then those at the borders between their clusters.",
     paper="Lu et al. 2024, BiLAF (NeurIPS), arXiv 2403.10069",
+    splits=True,
 )
 def bilaf(
     pool: Pool,
@@ -99,7 +100,7 @@ def core_rows(rows: Floats, pool: Pool, count: int, rng: np.random.Generator, st
     """`count` free rows by ActiveFT's objective from a k-means start; earlier picks repel them."""
     fixed = rows[pool.chosen]
     start = lloyd(rows, seed_centres(rows, pool, count, rng), fixed, 20)
-    found = descend(rows, start, fixed=fixed, steps=steps)
+    found = descend(rows, start, fixed=fixed, steps=steps, split=pool.split)
     return nearest_unused(rows, found.centroids, pool.available())
 
 

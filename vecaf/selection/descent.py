@@ -16,6 +16,7 @@ from vecaf.selection.assignment import nearest, weighted_sums
 from vecaf.selection.blocks import Rows, read
 from vecaf.selection.options import check_number
 from vecaf.selection.pool import Floats, Ids
+from vecaf.selection.split import WHOLE, Split
 from vecaf.selection.winners import Winners
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def descend(
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
     batch_rows: int = 100_000,
+    split: Split = WHOLE,
 ) -> Descent:
     """Minimise the parametric selection objective over k centroids with Adam.
 
@@ -59,6 +61,7 @@ def descend(
     gains          g, float32 (n,), positive; None is 1. Only the authors' released program has it
     temperature    τ
     batch_rows     rows a step; larger pools are walked through in consecutive slices
+    split          the processes that call this together, each for its part of every step's rows
 
     The gradient is exact and analytic. With a_i = f_i·c_k(i)/τ the loss of a row is
     softplus(log R − log g_i − a_i), so only winning pairs matter: one sum over each centroid's
@@ -75,7 +78,9 @@ def descend(
     kept: Winners | None = None
     if 2 * batch > len(features) and steps > 1:  # every step sees the first slice
         # Rows of the same winner side by side: what a step reads for one is in the cache for all.
-        order = np.argsort(nearest(features[:batch], _unit(theta, still))[1], kind="stable")
+        mine = np.arange(split.number, batch, split.count)
+        first = nearest(read(features, mine), _unit(theta, still))[1]
+        order = mine[np.argsort(first, kind="stable")]
         features = read(features, order)
         weights = None if weights is None else weights[order]
         gains = None if gains is None else gains[order]
@@ -86,7 +91,9 @@ def descend(
     for step in range(steps):
         if start + batch > len(features):
             start = 0
-        part = slice(start, start + batch)
+        part: slice | Ids = slice(start, start + batch)
+        if split.count > 1 and kept is None:
+            part = np.arange(start + split.number, start + batch, split.count)
         rows = read(features, part)
         centroids = _unit(theta, still)
         similarity, winner = kept.find(centroids) if kept else nearest(rows, centroids)
@@ -96,9 +103,10 @@ def descend(
             len(theta),
             similarity,
             winner,
-            None if p is None else p[part] / p[part].sum(),
+            None if p is None else p[part] / float(split.sum(p[part].sum().numpy())),
             None if log_gain is None else log_gain[part],
             temperature,
+            split,
         )
         theta.grad = gradient / _length(theta)
         adam.step()
@@ -139,6 +147,7 @@ def _loss_and_gradient(
     weights: Tensor | None,
     log_gain: Tensor | None,
     temperature: float,
+    split: Split,
 ) -> tuple[float, Tensor]:
     """Loss of one batch of rows, and its gradient in the first `k` unit centroids' θ/‖θ‖: (k, d).
 
@@ -148,7 +157,8 @@ def _loss_and_gradient(
     from torch.nn import functional
 
     won = torch.from_numpy(winner)
-    present = np.bincount(winner, minlength=len(centroids)) > 0
+    counts = split.sum(np.bincount(winner, minlength=len(centroids)))
+    present = counts > 0
     hit = np.flatnonzero(present)
     log_repulsion = torch.zeros(len(centroids))
     log_repulsion[hit], push = repulsion(centroids, hit, temperature)
@@ -158,13 +168,14 @@ def _loss_and_gradient(
     loss = functional.softplus(gap)
     pull = torch.sigmoid(gap)
     if weights is None:
-        pull /= len(rows)
-        total = loss.mean(dtype=torch.float64)
+        pull /= int(counts.sum())
+        total = loss.sum(dtype=torch.float64) / int(counts.sum())
     else:
         pull *= weights
         total = (loss * weights).sum(dtype=torch.float64)
     place = np.cumsum(present) - 1  # of each centroid among those that are hit
-    attracted, mass = weighted_sums(rows, place[winner], pull.numpy(), len(hit))
+    sums = weighted_sums(rows, place[winner], pull.numpy(), len(hit))
+    attracted, mass = split.sum(sums[0]), split.sum(sums[1])
     moving = hit[hit < k]  # rows won by a fixed centroid pull nothing that moves
     h = len(moving)
     pushed = push[:h].mul_(torch.from_numpy(mass)[:h, None])
@@ -174,7 +185,7 @@ def _loss_and_gradient(
     pushed.sub_(unit * (pushed * unit).sum(dim=1, keepdim=True))
     gradient = torch.zeros(k, centroids.shape[1])
     gradient[torch.from_numpy(moving)] = pushed
-    return float(total), gradient
+    return float(split.sum(total.numpy())), gradient
 
 
 def repulsion(centroids: Floats, hit: Ids, temperature: float) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from vecaf.errors import InputError
 from vecaf.selection.pool import Floats, Ids, make_pool
 from vecaf.selection.registry import STRATEGIES, check_request
+from vecaf.selection.split import WHOLE, Split
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def select(
     probabilities: npt.ArrayLike | None = None,
     chosen: npt.ArrayLike | None = None,
     seed: int = 0,
+    split: Split = WHOLE,
     **options: Any,
 ) -> Selection:
     """Pick `budget` rows of `features` that are worth finetuning on.
@@ -48,6 +50,7 @@ def select(
     probabilities  (n, classes), the model's predictions
     chosen         rows picked in earlier rounds: never picked again, counted as covered
     seed           the only source of randomness
+    split          the processes that call this together, see `vecaf.selection.split`
     options        the strategy's own, see `StrategyInfo.options`
 
     The same seed gives the same picks, in whatever order the rows come (rows with equal content
@@ -60,7 +63,7 @@ def select(
     count, start = _whole(budget, "budget"), _whole(seed, "seed")
     if start < 0:
         raise InputError(f"seed is {start}; use 0 or a positive whole number.")
-    pool = make_pool(features, start, chosen=chosen, **arguments)
+    pool = replace(make_pool(features, start, chosen=chosen, **arguments), split=split)
     _check_budget(count, len(pool), len(pool.chosen))
     positions, scores = function(pool, count, np.random.default_rng(start), **options)
     return Selection(

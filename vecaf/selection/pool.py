@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.errors import InputError
+from vecaf.selection.split import WHOLE, Split
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -29,6 +30,7 @@ class Pool:
     labels         int64 (n,) or None; -1 where unknown
     probabilities  float32 (n, classes) or None
     order          int64 (n,), the caller's row at each position
+    split          the processes that make this selection together
     """
 
     features: Floats
@@ -37,6 +39,7 @@ class Pool:
     labels: Ids | None
     probabilities: Floats | None
     order: Ids
+    split: Split = WHOLE
 
     def __len__(self) -> int:
         return len(self.order)

@@ -37,6 +37,7 @@ class StrategyInfo:
     required  arguments of `select` that it cannot do without (losses, labels, probabilities)
     optional  arguments that it uses when they are given
     options   its own keyword options and their defaults
+    splits    whether several processes make a selection sooner than one (`selection.split`)
     """
 
     name: str
@@ -46,6 +47,7 @@ class StrategyInfo:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    splits: bool = False
 
     @property
     def needs_model(self) -> bool:
@@ -80,6 +82,7 @@ def strategy(
     tracks: tuple[str, ...] = (LABEL_FREE, LABELS_KNOWN),
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
+    splits: bool = False,
 ) -> Callable[[F], F]:
     """Decorator: enter a function in STRATEGIES under its name, with its StrategyInfo.
 
@@ -95,7 +98,7 @@ def strategy(
         }
         entry = cast(Strategy, function)
         info = StrategyInfo(
-            function.__name__, description, paper, tracks, required, optional, options
+            function.__name__, description, paper, tracks, required, optional, options, splits
         )
         if info.needs_model:
             info = replace(info, description=f"{description} Round 1: {FIRST_ROUND}.")

@@ -25,6 +25,7 @@ DRAWN = 100  # picks a class in one round, all labels known, from which rows are
     description="Typical images of every region of the pool, weighted by what they still cost.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
+    splits=True,
 )
 def vecaf(
     pool: Pool,
@@ -93,6 +94,7 @@ def vecaf(
             steps=steps,
             temperature=temperature,
             learning_rate=learning_rate,
+            split=pool.split,
         )
         if best is None or found.losses[-1:].sum() < least:
             best, least = found.centroids, float(found.losses[-1:].sum())
