@@ -25,9 +25,10 @@ import torch
 
 import vecaf
 from benchmarks.speed.figures import Clock, Figure, parser_of
-from benchmarks.speed.selection import clustered
+from benchmarks.speed.made_up import clustered
 from vecaf.selection.assignment import nearest
-from vecaf.selection.blocks import read
+from vecaf.selection.blocks import Rows, read
+from vecaf.selection.pool import Floats
 
 WIDTH, BATCH = 384, 1000
 BLOCK = 400  # rows of the assignment whose product is timed
@@ -93,7 +94,7 @@ def select(path: Path, n: int, k: int, steps: int, timer: Clock = time.perf_coun
     return Measured(ours, (before + after) / 2, memory)
 
 
-def _products(rows: np.ndarray, centroids: np.ndarray, steps: int, timer: Clock) -> float:
+def _products(rows: Rows, centroids: Floats, steps: int, timer: Clock) -> float:
     batch = read(rows, slice(0, BATCH))
     hit = np.unique(nearest(batch, centroids)[1])
     targets = torch.from_numpy(centroids)

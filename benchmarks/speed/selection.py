@@ -18,13 +18,14 @@ import torch
 
 from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
+from benchmarks.speed.made_up import clustered
 from benchmarks.speed.plain_selection import Floats, plain_assignment, plain_descent
 from vecaf.embedding import embed_samples
 from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import VecafError
 from vecaf.selection.assignment import nearest_unused
 from vecaf.selection.descent import descend
-from vecaf.selection.pool import make_pool
+from vecaf.selection.pool import Ids, make_pool
 from vecaf.selection.space import narrowed
 from vecaf.settings import Settings
 
@@ -61,18 +62,8 @@ def features(dataset: str, n: int) -> tuple[Floats, str]:
     return narrowed(make_pool(found[:n], seed=0).features, WIDTH), source
 
 
-def clustered(n: int, d: int, seed: int) -> Floats:
-    """Unit rows around 400 directions, whose coordinates shrink as principal components do."""
-    rng = np.random.default_rng(seed)
-    scale = (1 + np.arange(d, dtype=np.float32)) ** np.float32(-0.4)
-    centres = rng.standard_normal((400, d), np.float32)
-    rows = centres[rng.integers(400, size=n)] + 1.5 * rng.standard_normal((n, d), np.float32)
-    rows *= scale
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows
-
-
-def ours(rows: Floats, initial: Floats, steps: int) -> np.ndarray:
+def ours(rows: Floats, initial: Floats, steps: int) -> Ids:
+    """The ids that the studio's selection gives: (k,)."""
     found = descend(rows, initial, steps=steps)
     return nearest_unused(rows, found.centroids, np.ones(len(rows), dtype=bool))
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from vecaf.errors import InputError
 from vecaf.selection.assignment import assign
+from vecaf.selection.blocks import Rows, read
 from vecaf.selection.descent import check_descent, descend
 from vecaf.selection.options import check_whole
 from vecaf.selection.pool import Floats, Ids, Pool
@@ -29,6 +30,7 @@ def activeft(
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
     dimensions: int = WIDEST,
+    batch_rows: int = 100_000,
 ) -> Picks:
     """Train `budget` centroids (see `descent.descend`), then each takes its nearest free row.
 
@@ -37,18 +39,24 @@ def activeft(
     temperature    τ of the similarities
     learning_rate  of Adam
     dimensions     features wider than this are compared in so many principal components (0: never)
+    batch_rows     rows that a step sees; of larger pools, steps see one slice after another
+
+    Features that are a float16 memory map (`numpy.load(…, mmap_mode="r")`) of no more dimensions
+    stay in their file: memory does not grow with the pool.
 
     Rows chosen earlier are centroids that stay where they are. The defaults are the paper's.
     Ranked by coverage: the share of the pool that is nearest to the pick's centroid.
     """
     check_descent(steps, temperature, learning_rate)
-    rows = narrowed(pool.features, check_whole("dimensions", dimensions, 0))
+    width = check_whole("dimensions", dimensions, 0)
+    wide = bool(width) and pool.rows.shape[1] > width
+    rows = narrowed(pool.features, width) if wide else pool.rows
     start = starting_rows(pool, budget, initial_ids)
-    fixed = rows[pool.chosen]
     found = descend(
         rows,
-        rows[start],
-        fixed=fixed,
+        read(rows, start),
+        fixed=read(rows, pool.chosen),
+        batch_rows=check_whole("batch_rows", batch_rows, 1),
         steps=steps,
         temperature=temperature,
         learning_rate=learning_rate,
@@ -67,7 +75,7 @@ def starting_rows(pool: Pool, budget: int, initial_ids: npt.ArrayLike | None) ->
     return start
 
 
-def by_coverage(rows: Floats, pool: Pool, centroids: Floats) -> Picks:
+def by_coverage(rows: Rows, pool: Pool, centroids: Floats) -> Picks:
     """The free row nearest to each centroid (k, d), ranked by coverage, and what explains it.
 
     rows        the pool's rows as they are compared
@@ -75,9 +83,9 @@ def by_coverage(rows: Floats, pool: Pool, centroids: Floats) -> Picks:
     similarity  cosine between the picked row and its centroid
     """
     k = len(centroids)
-    found = assign(rows, centroids, rows[pool.chosen], pool.available())
+    found = assign(rows, centroids, read(rows, pool.chosen), pool.available())
     coverage = np.bincount(found.winner, minlength=k)[:k] / len(rows)
-    similarity = np.einsum("ij,ij->i", rows[found.picked], centroids)
+    similarity = np.einsum("ij,ij->i", read(rows, found.picked), centroids)
     rank = np.argsort(-coverage, kind="stable")
     return found.picked[rank], {
         "coverage": coverage[rank].astype(np.float32),

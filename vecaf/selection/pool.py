@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vecaf.errors import InputError
+from vecaf.selection.blocks import Ordered, Rows, read, release, unit
 from vecaf.selection.split import WHOLE, Split
 
 Floats = npt.NDArray[np.float32]
@@ -24,7 +26,8 @@ class Pool:
     A strategy may therefore draw and break ties by position: permuting the caller's rows changes
     no pick, and any run of consecutive positions is a uniform random sample of the pool.
 
-    features       float32 (n, d), unit rows (a row of zeros stays zero)
+    rows           (n, d), to be read in blocks (`blocks.read`) as unit float32 rows; a row of zeros
+                   stays zero. float16 features that are mapped from a file stay there
     chosen         int64 (c,), positions picked in earlier rounds
     losses         float32 (n,) or None
     labels         int64 (n,) or None; -1 where unknown
@@ -33,7 +36,7 @@ class Pool:
     split          the processes that make this selection together
     """
 
-    features: Floats
+    rows: Rows
     chosen: Ids
     losses: Floats | None
     labels: Ids | None
@@ -43,6 +46,11 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.order)
+
+    @cached_property
+    def features(self) -> Floats:
+        """All rows in memory: float32 (n, d)."""
+        return read(self.rows, slice(None))
 
     def available(self) -> npt.NDArray[np.bool_]:
         """bool (n,): True where a row may still be picked."""
@@ -74,7 +82,7 @@ def make_pool(
     taken = distinct_rows(() if chosen is None else chosen, n, "chosen")
     classes = None if probabilities is None else _matrix(probabilities, "probabilities", n)
     return Pool(
-        features=_unit_rows(rows, order),
+        rows=Ordered(rows, order) if _mapped(rows) else _unit_rows(rows, order),
         chosen=_inverse(order)[taken],
         losses=None if losses is None else _vector(losses, "losses", n)[order],
         labels=None if labels is None else _labels(labels, n)[order],
@@ -101,6 +109,7 @@ def canonical_order(rows: npt.NDArray[Any], seed: int) -> Ids:
         words = np.zeros((len(block), width * 8), dtype=np.uint8)
         words[:, : block.shape[1] * block.itemsize] = block.view(np.uint8)
         keys[start : start + step] = np.einsum("ij,j->i", words.view(np.uint64), coefficients)
+        release(rows)
     keys = _mix(keys)
     by_key = np.argsort(keys, kind="stable")
     ranked = keys[by_key]
@@ -144,17 +153,17 @@ def _mix(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return mixed
 
 
+def _mapped(rows: npt.NDArray[Any]) -> bool:
+    return isinstance(rows, np.memmap) and rows.dtype == np.float16
+
+
 def _unit_rows(rows: npt.NDArray[Any], order: Ids) -> Floats:
     """rows[order] as float32 of unit length; a row of zeros stays zero."""
-    unit = np.empty(rows.shape, dtype=np.float32)
+    found = np.empty(rows.shape, dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (4 * rows.shape[1]))
     for start in range(0, len(order), step):
-        block = rows[order[start : start + step]].astype(np.float32)
-        # Scaling by the largest entry first keeps the squares of huge rows finite.
-        block /= np.maximum(np.abs(block).max(axis=1, keepdims=True), np.float32(1e-30))
-        length = np.linalg.norm(block, axis=1, keepdims=True)
-        unit[start : start + step] = block / np.maximum(length, np.float32(1e-30))
-    return unit
+        found[start : start + step] = unit(rows[order[start : start + step]])
+    return found
 
 
 def _matrix(values: npt.ArrayLike, name: str, n: int | None = None) -> npt.NDArray[Any]:
@@ -189,7 +198,7 @@ def _labels(values: npt.ArrayLike, n: int) -> Ids:
 def _numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     """`values` as a float array; float16 and float32 are kept, everything else is float64."""
     try:
-        array = np.asarray(values)
+        array = values if isinstance(values, np.memmap) else np.asarray(values)
     except ValueError:
         raise InputError(f"{name} has rows of different lengths; make them equal.") from None
     if array.dtype in (np.float16, np.float32):
@@ -211,6 +220,7 @@ def _check_finite(values: npt.NDArray[Any], name: str) -> None:
     step = max(1, _BLOCK_BYTES // max(1, values[:1].nbytes))
     for start in range(0, len(values), step):
         finite = np.isfinite(values[start : start + step])
+        release(values)
         if not finite.all():
             row = start + int(np.argwhere(~finite)[0, 0])
             raise InputError(

@@ -33,10 +33,13 @@ _FAST = 0.02  # share of centroids that may outrun the pacemaker
 class Winners:
     """The rows' lists of candidates, kept from step to step."""
 
-    def __init__(self, rows: Floats, k: int) -> None:
-        """rows float32 (n, d), unit rows; k centroids will be asked about."""
+    def __init__(self, rows: Floats, k: int, room: int | None = None) -> None:
+        """rows float32 (n, d), unit rows; k centroids will be asked about.
+
+        room  centroids that a row may list; a tenth of them by default, and at least 64
+        """
         n = len(rows)
-        room = min(k, max(64, k // 10), max(8, _LISTED // max(n, 1)))
+        room = min(k, room or max(64, k // 10), max(8, _LISTED // n))
         self._rows = rows
         self._listed = np.zeros((n, room), dtype=np.int32)
         self._bound = np.zeros((n, room), dtype=np.float32)
