@@ -21,6 +21,7 @@ from starlette.background import BackgroundTask
 from app.bundle import pack
 from app.explore.maps import file_name, map_file, read_rows
 from app.studio import Studio
+from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import image_path
 from vecaf.errors import NotFoundError
 from vecaf.store import Dataset, Sample, Subset, Task, visible
@@ -168,12 +169,14 @@ def _json(listed: Listed) -> tuple[str, bytes]:
 
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same columns; None is written as nothing."""
+    """Rows of the same columns; None is written as nothing, and no text is a formula."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        texts = {name: guarded(value) for name, value in row.items() if isinstance(value, str)}
+        writer.writerow(row | texts)
     return out.getvalue()
 
 
