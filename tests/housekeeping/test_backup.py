@@ -26,7 +26,6 @@ from vecaf.datasets.removing import delete_dataset
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.housekeeping.backup import UPLOAD_LOST, back_up, restore
 from vecaf.jobs.child import do_run
-from vecaf.keeping import keeping
 from vecaf.settings import Settings
 from vecaf.store import (
     FAILED,
@@ -252,8 +251,12 @@ def test_a_file_that_is_missing_is_said(studio: Store, tmp_path: Path) -> None:
 
 def test_nothing_is_deleted_while_a_backup_reads(tmp_path: Path) -> None:
     store = new_studio(tmp_path / "home", count=6)
-    with keeping(store.settings), pytest.raises(UnavailableError, match="backup is being made"):
-        delete_dataset(store, store.owner(), 1)
+
+    def delete(stage: str, done: int, total: int) -> None:
+        with pytest.raises(UnavailableError, match="backup is being made"):
+            delete_dataset(store, store.owner(), 1)
+
+    assert back_up(store, tmp_path / "b.tar", progress=delete).missing == 0
     check_whole(store)
     assert delete_dataset(store, store.owner(), 1).images == 6
 

@@ -17,11 +17,12 @@ import sqlalchemy as sa
 from tests.finished import NAME, new_studio
 from vecaf.datasets import import_dataset
 from vecaf.datasets.removing import delete_dataset
+from vecaf.datasets.staging import Staging
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.housekeeping import cleaning
 from vecaf.housekeeping.cleaning import by_kind, remove, waste
-from vecaf.housekeeping.leftovers import DAY, HOUR, delete, leftovers
+from vecaf.housekeeping.leftovers import DAY, HOUR, Leftover, delete, leftovers
 from vecaf.housekeeping.repair import files_sentence, repair
 from vecaf.keeping import keeping
 from vecaf.store import (
@@ -149,6 +150,16 @@ def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
     assert [one.path for one in leftovers(store)] == [store.settings.images / ".staging-x"]
     aged(store.settings.uploads / "import-2", 40 * DAY)
     assert store.settings.uploads / "import-2" in [one.path for one in leftovers(store)]
+
+
+def test_an_import_under_way_is_no_leftover(store: Store) -> None:
+    with Staging(store.settings) as staging:
+        staging.write("ab" * 32, ".png", b"x", None)
+        folder = next(store.settings.images.glob(".staging-*"))
+        aged(folder, 9 * DAY)
+        assert leftovers(store, 0) == []
+        assert delete(store, [Leftover("half-written file", folder, 1)]) == []
+        assert list(folder.rglob("*.png"))
 
 
 def test_an_image_that_came_to_be_used_meanwhile_stays(store: Store, tmp_path: Path) -> None:

@@ -130,10 +130,11 @@ def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
 
 
 def outcome(store: Store, run_id: int) -> list[object]:
-    """What the run came to: its picks, accuracies and curves, without times."""
+    """What the run came to: its picks, accuracies and curves, without times. Losses amid an epoch
+    are reported by the clock, so that their steps differ from run to run."""
     picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
     rounds = sa.select(Round.number, Round.labeled, Round.batches, Round.test_accuracy)
-    curves = sa.select(Metric.round, Metric.step, Metric.name)
+    curves = sa.select(Metric.round, Metric.step, Metric.name).where(Metric.name != "train_loss")
     with store.read() as session:
         return [
             sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))

@@ -20,7 +20,7 @@ from vecaf.datasets.pool import THUMB_EXTENSION
 from vecaf.files import saying_if_full, sync_file_system
 from vecaf.settings import Settings
 
-_PREFIX = ".staging-"
+STAGING = ".staging-"
 
 
 class Staging:
@@ -35,7 +35,7 @@ class Staging:
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
             with publishing(self._settings):  # so that no other import meets it half made
                 _sweep(self._settings.images)
-                self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._settings.images))
+                self._folder = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._settings.images))
                 self._lock = (self._folder / "lock").open("w")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
             # Flat: a file system makes files faster in one folder than in 256 new ones.
@@ -125,7 +125,7 @@ def publishing(settings: Settings) -> Iterator[None]:
 
 def abandoned(images: Path) -> Iterator[Path]:
     """The staging folders of imports whose process is gone, each locked while it is looked at."""
-    for folder in images.glob(f"{_PREFIX}*"):
+    for folder in images.glob(f"{STAGING}*"):
         try:
             with (folder / "lock").open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from vecaf.datasets.staging import abandoned, publishing
+from vecaf.datasets.staging import STAGING, abandoned, publishing
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.settings import Settings
@@ -71,15 +71,14 @@ def delete(store: Store, found: Sequence[Leftover]) -> list[Leftover]:
     with deleting(settings), publishing(settings):
         keys = [one.path.name[:64] for one in found if one.kind in (IMAGE, THUMB)]
         with store.read() as session:
-            used = used_contents(session, keys)
-            shown = refused_thumbs(session)
+            needed = {IMAGE: used_contents(session, keys), THUMB: set[str]()}
+            needed[THUMB] = needed[IMAGE] | refused_thumbs(session)
+        # An import that starts is seen half made only by who does not keep it from publishing.
+        dead = set(abandoned(settings.images))
         gone = []
         for one in found:
-            key = one.path.name[:64]
-            needed = (one.kind in (IMAGE, THUMB) and key in used) or (
-                one.kind == THUMB and key in shown
-            )
-            if not needed:
+            staging = one.path.name.startswith(STAGING) and one.path not in dead
+            if not staging and one.path.name[:64] not in needed.get(one.kind, ()):
                 _remove(one.path)
                 gone.append(one)
     return gone
