@@ -11,9 +11,10 @@ from tests.databases import both_databases
 from vecaf.accounts import passwords
 from vecaf.accounts.sharing import share, shared_with, unshare
 from vecaf.accounts.users import add_user, give_all, remove_user, set_password, user_named, users
+from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
 from vecaf.errors import InputError, NotAllowedError, NotFoundError
-from vecaf.jobs.queue import submit_task
+from vecaf.jobs.queue import submit_run, submit_task
 from vecaf.settings import Settings
 from vecaf.store import (
     QUEUED,
@@ -98,6 +99,16 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
                 visible(session, 2, kind, 1)
         assert not dataset_summaries(session, 2)
         assert not list_runs(session, 2)
+
+
+def test_a_models_file_is_the_local_owners_to_name(store: Store) -> None:
+    """Else it could be another user's model, or any file that the studio can read."""
+    file = "efficientnet_lite0@/home/studio/runs/1/model/model.safetensors"
+    for setting in ({"model": file}, {"vlm": file}):
+        with pytest.raises(NotAllowedError, match="for the local owner to use"):
+            submit_run(store, RunConfig(dataset="pets", budget="1", **setting), 1)
+        with pytest.raises(NotAllowedError, match="for the local owner to use"):
+            submit_task(store, "map", 1, setting, 1)
 
 
 def test_who_does_not_exist_can_be_shared_with_by_nobody(store: Store) -> None:

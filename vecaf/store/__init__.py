@@ -1,7 +1,14 @@
 """The database: typed tables, short sessions, the gate, and the named queries."""
 
 from vecaf.store.engine import Store
-from vecaf.store.gate import changeable, dataset_named, readable, visible, visible_sample
+from vecaf.store.gate import (
+    changeable,
+    check_names_no_file,
+    dataset_named,
+    readable,
+    visible,
+    visible_sample,
+)
 from vecaf.store.models import (
     CANCELED,
     ENDED,
@@ -43,5 +50,5 @@ __all__ = [
     "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "ClassChange", "Dataset",
     "Edit", "EmbeddingSet", "Event", "Import", "Login", "LoginFailure", "Metric", "Round", "Run",
     "Sample", "Selection", "Share", "Store", "Subset", "SubsetSample", "Task", "User", "Worker",
-    "changeable", "dataset_named", "readable", "visible", "visible_sample",
+    "changeable", "check_names_no_file", "dataset_named", "readable", "visible", "visible_sample",
 ]  # fmt: skip

@@ -7,12 +7,14 @@ everything on a dataset belongs to the dataset's owner.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import NotAllowedError, NotFoundError
+from vecaf.store.engine import LOCAL_OWNER
 from vecaf.store.models import Dataset, Import, Run, Sample, Share, Subset, Task, User
 
 Owned = TypeVar("Owned", Dataset, Import, Run, Subset, Task)
@@ -39,6 +41,18 @@ def changeable(session: Session, user_id: int, kind: type[Owned], thing_id: int)
             f"{owner} can change it or run something on it."
         )
     return thing
+
+
+def check_names_no_file(session: Session, user_id: int, settings: Mapping[str, object]) -> None:
+    """Raise NotAllowedError where a model's setting names a file (NAME@FILE) and the user is not
+    the local owner: it could be another user's model, or anything that the studio can read."""
+    if not any("@" in str(settings.get(name, "")) for name in ("model", "vlm")):
+        return
+    if session.get_one(User, user_id).name != LOCAL_OWNER:
+        raise NotAllowedError(
+            "A model that is a file of this machine is for the local owner to use, from the "
+            "command line. Name a model of the list, or of the hub."
+        )
 
 
 def readable(kind: type[Owned], user_id: int) -> sa.ColumnElement[bool]:
