@@ -24,6 +24,7 @@ from vecaf.store import (
     Store,
     Task,
     changeable,
+    check_names_no_file,
     dataset_named,
 )
 from vecaf.store.datasets import pool_by_class
@@ -44,6 +45,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
     with store.write() as session:
         named = dataset_named(session, user_id, config.checked().dataset)
         dataset = changeable(session, user_id, Dataset, named.id)
+        check_names_no_file(session, user_id, config.as_dict())
         given = None
         if config.subset:
             subset = subset_named(session, user_id, dataset.id, config.subset)
@@ -112,6 +114,7 @@ def submit_task(
         if found is not None:
             return found.id
         changeable(session, user_id, Dataset, dataset_id)
+        check_names_no_file(session, user_id, params)
         task = Task(owner_id=user_id, dataset_id=dataset_id, kind=kind, params=dict(params))
         session.add(task)
         session.flush()
