@@ -152,6 +152,7 @@ def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
 
 def test_blocks_are_unit_rows_however_they_are_stored() -> None:
     rows = np.array([[3, 4], [0, 0], [60000, 0]], dtype=np.float16)
-    np.testing.assert_allclose(read(rows, slice(None)), [[0.6, 0.8], [0, 0], [1, 0]], rtol=1e-6)
+    expected = np.array([[0.6, 0.8], [0, 0], [1, 0]], dtype=np.float32)
+    np.testing.assert_allclose(read(rows, slice(None)), expected, rtol=1e-6)
     held = np.eye(3, dtype=np.float32)
     assert np.shares_memory(read(held, slice(1, 3)), held)

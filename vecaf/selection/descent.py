@@ -116,7 +116,8 @@ def descend(
 
 
 def _length(theta: Tensor) -> Tensor:
-    return theta.detach().norm(dim=1, keepdim=True).clamp_min(1e-12)
+    length: Tensor = theta.detach().norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return length
 
 
 def _unit(theta: Tensor, still: Tensor) -> Floats:

@@ -84,7 +84,9 @@ def relist(  # type: ignore[no-untyped-def]
         mean = total / np.float32(k)
         floor = np.float32(-np.inf)
         if room < k:
-            floor = mean + spread * np.sqrt(max(square / np.float32(k) - mean * mean, 0))
+            floor = mean + spread * np.sqrt(
+                max(square / np.float32(k) - mean * mean, np.float32(0))
+            )
         high = np.float32(-np.inf)
         top = count = 0
         for j in range(k):

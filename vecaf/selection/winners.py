@@ -82,7 +82,7 @@ class Winners:
 
     def _advance(self, step: Floats) -> Ids:
         """Note how far each centroid has come, (k,). Returns those with a lead, largest first."""
-        pace = np.quantile(step, 1 - _FAST, method="higher")
+        pace = float(np.quantile(step, 1 - _FAST, method="higher"))
         self._path += step
         self._pace += pace
         self._lead = np.maximum(self._lead + step - pace, 0)
