@@ -40,7 +40,7 @@ class WorkerProcess:
 
     def __init__(self, settings: Settings, *, stand_in: str | None = None, host: str = "") -> None:
         """`stand_in`: see there; with it, `host` is the machine that it says to be on, and a lease
-        lasts 3 s."""
+        lasts 4 s."""
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
         path = [str(ROOT)]
         if stand_in is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.databases import Server, only_postgresql
 from tests.jobs.harness import (
     import_row,
@@ -34,7 +36,8 @@ def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
         assert dataset_id is not None, import_row(store, imported).error
         config = RunConfig(dataset="shapes", budget="6", rounds=2, epochs=3)
         run_id = submit_run(store, config, me)
-        task_id = submit_task(store, "map", dataset_id, {}, me)
+        params = {"model": config.model, "image_size": 0, "part": 0, "parts": 1}
+        task_id = submit_task(store, "embed_part", dataset_id, params, me)
         run = wait_until_ended(store, run_id, 120)
         assert (run.state, run.error, run.attempt) == (FINISHED, None, 1), log_lines(store, run_id)
         wait_for(lambda: task(store, task_id).state in ENDED, 60, "task not ended")
@@ -55,6 +58,7 @@ def task(store: Store, task_id: int) -> Task:
         return session.get_one(Task, task_id)
 
 
+@pytest.mark.soak
 @only_postgresql
 def test_a_database_that_is_started_anew_stops_no_run(
     store: Store, run_id: int, postgresql: Server

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ from vecaf.store import (
 )
 from vecaf.store.jobs import MAX_LOSSES, StaleAttemptError, begin, reclaim, take
 from vecaf.store.models import now
+from vecaf.store.runs import picks_of
 from vecaf.store.sqlite import library
 from vecaf.store.workers import LostWorkerError, beat, bury, enroll
 
@@ -137,7 +139,9 @@ def files_of(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.glob("step-*")}
 
 
-@both_databases
+@pytest.mark.parametrize(
+    "database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True
+)
 def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
     store: Store, run_id: int, database: str
 ) -> None:
@@ -181,6 +185,39 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
         stale.close()
 
 
+@pytest.mark.soak
+@only_postgresql
+@pytest.mark.parametrize("mode", ["head-only", "full"])
+def test_a_run_that_changes_its_worker_ends_as_one_that_does_not(
+    store: Store, tmp_path: Path, mode: str
+) -> None:
+    import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
+    me = store.owner()
+    config = RunConfig(dataset="pictures", budget="6", rounds=3, epochs=6, mode=mode, batch_size=4)
+    calm = submit_run(store, config, me)
+    with worker(store.settings, stand_in="real", host="first"):
+        assert wait_until_ended(store, calm, 120).state == FINISHED
+    moved = submit_run(store, config, me)
+    first = WorkerProcess(store.settings, stand_in="real", host="first")
+    try:
+        wait_for(lambda: 1 in rounds_recorded(store, moved), 60, "no round was finished")
+        with worker(store.settings, stand_in="real", host="second"):
+            first.kill()
+            run = wait_until_ended(store, moved, 120)
+    finally:
+        first.close()
+    assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
+    models = [folder(store, run) / "model" / "model.safetensors" for run in (calm, moved)]
+    assert models[0].read_bytes() == models[1].read_bytes()
+    with store.read() as session:
+        picks = [
+            [pick.sample_id for number in (1, 2, 3)
+             for pick, _ in picks_of(session, me, run, number)]
+            for run in (calm, moved)
+        ]  # fmt: skip
+    assert picks[0] == picks[1] and len(picks[0]) == 18
+
+
 def stop_between_writes(store: Store, pids: list[int]) -> None:
     """SIGSTOP, but not amid a write to an SQLite file: that would hold up every other writer.
 
@@ -221,7 +258,10 @@ def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
     with pytest.raises(LostWorkerError, match="taken for dead"), store.write() as session:
         take(session, "run", lost)
     with store.write() as session:
-        beat(session, other)
+        session.get_one(Worker, other).heartbeat_at -= timedelta(seconds=60)
+    with store.write() as session:
+        assert 60 <= beat(session, other) < 70  # its machine slept: it lets others wake up, too
+        assert beat(session, other) < 10
         assert take(session, "run", other) == (run_id, 2)
 
 

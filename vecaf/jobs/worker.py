@@ -20,7 +20,15 @@ from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import KINDS, Kind, reclaim, take
 from vecaf.store.models import QUEUED, Import
-from vecaf.store.workers import LostWorkerError, beat, bury, elsewhere, enroll, forget
+from vecaf.store.workers import (
+    LEASE_SECONDS,
+    LostWorkerError,
+    beat,
+    bury,
+    elsewhere,
+    enroll,
+    forget,
+)
 
 BEAT_SECONDS = 2.0
 SWEEP_EVERY = 3  # beats
@@ -120,8 +128,9 @@ def _beat_until(
         beats += 1
         try:
             with store.write(alone=False) as session:
-                beat(session, worker_id)
-            if beats % SWEEP_EVERY == 0:
+                silent = beat(session, worker_id)
+            # After a sleep, or a time without a database, the others need a moment, too.
+            if beats % SWEEP_EVERY == 0 and silent < LEASE_SECONDS / 2:
                 sweep(store, supervisor)
         except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:  # it may pass
             logger.warning("no heartbeat or sweep this time: %s", first_line(error))

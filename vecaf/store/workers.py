@@ -43,10 +43,15 @@ def enroll(session: Session, worker_id: str, place: str) -> None:
     )
 
 
-def beat(session: Session, worker_id: str) -> None:
-    """Renew the lease. Raises LostWorkerError once it has been taken away."""
-    worker = check_alive(session, worker_id)
-    worker.heartbeat_at = clock(session)
+def beat(session: Session, worker_id: str) -> float:
+    """Renew the lease; returns how many seconds ago it was renewed before.
+
+    Raises LostWorkerError once it has been taken away.
+    """
+    worker, moment = check_alive(session, worker_id), clock(session)
+    silent = (moment - worker.heartbeat_at).total_seconds()
+    worker.heartbeat_at = moment
+    return silent
 
 
 def check_alive(session: Session, worker_id: str) -> Worker:

@@ -128,13 +128,13 @@ def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
 
 
 def hurry() -> None:
-    """A lease of 3 seconds, on the machine that the test names."""
+    """A lease of 4 seconds, on the machine that the test names."""
     import socket
 
     import vecaf.jobs.worker
     import vecaf.store.workers
 
-    vecaf.store.workers.LEASE_SECONDS = 3.0
+    vecaf.store.workers.LEASE_SECONDS = vecaf.jobs.worker.LEASE_SECONDS = 4.0
     vecaf.jobs.worker.BEAT_SECONDS = 0.5
     vecaf.jobs.worker.SWEEP_EVERY = 1
     host = os.environ.get("VECAF_STAND_IN_HOST")
@@ -152,7 +152,7 @@ elif os.environ.get("VECAF_STAND_IN") == "task":
     from vecaf.tasks import TASKS
 
     TASKS.register(counting)
-elif "VECAF_STAND_IN" in os.environ:
+elif os.environ.get("VECAF_STAND_IN", "real") != "real":
     module = types.ModuleType("vecaf.rounds")
     slow = os.environ["VECAF_STAND_IN"] == "slow"
     module.__dict__["run_rounds"] = run_slowly if slow else run_rounds
