@@ -12,8 +12,6 @@ from numba import njit
 # Sums may be reordered, so that they vectorise; NaN and infinity keep their meaning.
 _compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
-_SLACK = np.float32(4e-6)  # above what float32 rounding adds to a bound (scores and paths are ~1)
-
 
 @_compiled
 def _dot(a, b):  # type: ignore[no-untyped-def]
@@ -25,7 +23,20 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
 
 @_compiled
 def verify(  # type: ignore[no-untyped-def]
-    rows, centroids, path, pace, lead, hot, listed, bound, length, outside, winner, best, stale
+    rows,
+    centroids,
+    path,
+    pace,
+    slack,
+    lead,
+    hot,
+    listed,
+    bound,
+    length,
+    outside,
+    winner,
+    best,
+    stale,
 ):
     """Winner and best score of each row at today's centroids, from its list of candidates.
 
@@ -34,6 +45,7 @@ def verify(  # type: ignore[no-untyped-def]
     listed     int32 (n, m), `length` (n,) of which are candidates of the row
     bound      float32 (n, m): a candidate's score is at most bound + path; made tighter here
     outside    float32 (n,): the score of any other centroid is at most outside + pace + lead
+    slack      above what float32 rounding takes from a bound
     lead       float32 (k,), above 0 for the centroids `hot` only, which are in order of it
     winner     int64 (n,), yesterday's on entry; best float32 (n,); stale bool (n,): filled
 
@@ -45,13 +57,13 @@ def verify(  # type: ignore[no-untyped-def]
         high = _dot(row, centroids[top])
         for place in range(length[i]):
             j = listed[i, place]
-            if bound[i, place] + path[j] + _SLACK < high or j == top:
+            if bound[i, place] + path[j] + slack < high or j == top:
                 continue
             score = _dot(row, centroids[j])
             bound[i, place] = score - path[j]
             if score > high or (score == high and j < top):
                 top, high = j, score
-        others = outside[i] + pace + _SLACK
+        others = outside[i] + pace + slack
         stale[i] = others >= high
         if stale[i]:
             continue

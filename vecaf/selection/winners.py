@@ -70,10 +70,11 @@ class Winners:
             )  # fmt: skip
             path, lead = self._path.astype(np.float32), self._lead.astype(np.float32)
             pace = np.float32(self._pace)
+            slack = np.float32(8 * np.finfo(np.float32).eps * (4 + path.max()))
 
             def verify(part: slice) -> None:
                 own = (array[part] for array in state)
-                kernels.verify(self._rows[part], centroids, path, pace, lead, hot, *own)
+                kernels.verify(self._rows[part], centroids, path, pace, slack, lead, hot, *own)
 
             spread(verify, len(self._rows), at_least=1024)
         self._before = centroids.copy()
