@@ -84,9 +84,14 @@ def test_two_processes_and_one_give_the_same_weights(
 def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3001, 24)) + 3 * rng.normal(size=(12, 24))[np.arange(3001) % 12]
-    asked = {"features": features.astype(np.float32), "budget": 40, "seed": 3, "chosen": [5, 900]}
+    asked: dict[str, Any] = {
+        "features": features.astype(np.float32),
+        "budget": 40,
+        "seed": 3,
+        "chosen": [5, 900],
+    }
     losses = rng.exponential(size=3001).astype(np.float32)
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"strategy": "activeft"},
         {"strategy": "bilaf"},
         {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
@@ -94,14 +99,19 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
     with companions(2, tmp_path / "meeting", "cpu") as ranks:
         for request in requests:
             ranks.tell(select_along, **asked, **request)
-            shared = vecaf.select(**asked, **request, split=ranks)  # type: ignore[arg-type]
-            alone = vecaf.select(**asked, **request)  # type: ignore[arg-type]
+            shared = vecaf.select(**asked, **request, split=ranks)
+            alone = vecaf.select(**asked, **request)
             np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
             for name, values in alone.scores.items():
                 np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
         # More rows than a step takes: slices of the pool, each split.
         rows = unit_rows(features)
-        slices = {"features": rows, "initial": rows[:30], "steps": 20, "batch_rows": 700}
+        slices: dict[str, Any] = {
+            "features": rows,
+            "initial": rows[:30],
+            "steps": 20,
+            "batch_rows": 700,
+        }
         ranks.tell(descend_along, **slices)
         shared_descent, descent = descend(**slices, split=ranks), descend(**slices)
     np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)

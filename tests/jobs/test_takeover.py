@@ -75,6 +75,19 @@ def states(store: Store) -> Counter[str]:
         return Counter(session.scalars(sa.select(Run.state)))
 
 
+@pytest.mark.soak
+@both_databases
+def test_two_workers_do_a_hundred_runs_once_in_real_processes(store: Store, rows: str) -> None:
+    config = RunConfig(dataset=rows, budget="5")
+    ids = [submit_run(store, config, store.owner()) for _ in range(JOBS)]
+    with worker(store.settings, stand_in="quick"), worker(store.settings, stand_in="quick"):
+        wait_for(lambda: set(states(store)) == {FINISHED}, 900, f"not all ended: {states(store)}")
+    for run_id in ids:
+        log = (folder(store, run_id) / "log.txt").read_text()
+        assert log.count(f"run {run_id}, attempt 1, process") == log.count("process") == 1
+        assert log_lines(store, run_id) == ["Queued.", "Started.", "Finished."]
+
+
 @both_databases
 def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: int) -> None:
     names = [a_worker(store, f"host{number}") for number in range(4)]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import vecaf
 
 
-def counts(losses: list[float], draws: int = 400, **options: float) -> list[int]:
+def counts(losses: list[float], draws: int = 400, **options: Any) -> list[int]:
     """How often each row is among the first half of the rows, over many seeds."""
     n = len(losses)
     features = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)

@@ -131,7 +131,8 @@ def train_full(
     device = next(classifier.parameters()).device
     targets = torch.from_numpy(train.labels).to(device)
     batches = ImageBatches(train.paths, targets, preprocessing, config.batch_size, seed, ranks)
-    learning, plain = classifier, _same
+    learning: Classifier = classifier
+    plain: Callable[[Classifier], Classifier] = _same
     if config.mode == "lora":
         from vecaf.finetuning.lora import merged, with_adapters
 

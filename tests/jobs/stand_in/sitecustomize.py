@@ -18,7 +18,7 @@ def run_rounds(
 ) -> None:
     behaviour = os.environ["VECAF_STAND_IN"]
     recorder.stage(f"standing in: {behaviour}")
-    if behaviour == "crash the first" and folder.name != "1":
+    if behaviour == "quick" or (behaviour == "crash the first" and folder.name != "1"):
         return
     if behaviour.startswith("crash") and behaviour != "crash once":
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -134,7 +134,8 @@ def hurry() -> None:
     import vecaf.jobs.worker
     import vecaf.store.workers
 
-    vecaf.store.workers.LEASE_SECONDS = vecaf.jobs.worker.LEASE_SECONDS = 4.0
+    vecaf.store.workers.LEASE_SECONDS = 4.0
+    vecaf.jobs.worker.LEASE_SECONDS = 4.0  # type: ignore[attr-defined]
     vecaf.jobs.worker.BEAT_SECONDS = 0.5
     vecaf.jobs.worker.SWEEP_EVERY = 1
     host = os.environ.get("VECAF_STAND_IN_HOST")
