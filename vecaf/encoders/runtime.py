@@ -70,8 +70,8 @@ def choose_device(device: str) -> str:
 def effective_precision(precision: str, device: str) -> str:
     """'bfloat16' if precision is 'fast' and the device is faster in it, else 'float32'.
 
-    A CPU is where it has AMX; with AVX-512's bfloat16 alone, OpenVINO computes EfficientNet-Lite0
-    at 0.7 times its speed in float32 (measured), and less exactly.
+    A CPU is where it has AMX or AVX-512's bfloat16: on the latter, OpenVINO computes
+    EfficientNet-Lite0 in half the processor time of float32, at 96 and at 224 pixels (measured).
     """
     if precision != "fast":
         return "float32"
@@ -80,8 +80,8 @@ def effective_precision(precision: str, device: str) -> str:
     if device.startswith("cuda"):
         has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        capabilities = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # newer than 2.6
-        has_bfloat16 = capabilities().get("amx_bf16", False)
+        known = getattr(torch.cpu, "get_capabilities", dict[str, bool])()  # newer than 2.6
+        has_bfloat16 = known.get("amx_bf16", False) or known.get("avx512_bf16", False)
     return "bfloat16" if has_bfloat16 else "float32"
 
 

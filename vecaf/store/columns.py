@@ -68,6 +68,13 @@ def read_columns(session: Session, user_id: int, dataset_id: int) -> Columns:
     )
 
 
+def count_samples(session: Session, user_id: int, dataset_id: int) -> int:
+    """How many samples a dataset has, by its index alone. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    count = sa.select(sa.func.count()).where(Sample.dataset_id == dataset_id)
+    return session.scalar(count) or 0
+
+
 def read_keys(session: Session, user_id: int, dataset_id: int) -> NDArray[np.uint8]:
     """The first bytes of every image's sha256, (n, KEY_BYTES), in id order. NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
