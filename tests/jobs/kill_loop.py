@@ -37,7 +37,7 @@ from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Metric, Round, Selection, Store
 from vecaf.store.runs import rounds_of
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 
 
 @dataclass(frozen=True)
