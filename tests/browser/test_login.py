@@ -1,0 +1,139 @@
+"""Accounts in a browser: logging in with the keyboard alone, sharing a dataset, looking at one that
+is shared, logging out for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+
+from tests.browser.conftest import Server, free_port, shapes
+from vecaf.accounts.users import add_user
+from vecaf.datasets import import_dataset
+from vecaf.settings import Settings
+from vecaf.store import Login, Store
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+PASSWORD = "a password of many words"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A studio with accounts: Anna has a dataset, Bob has none."""
+    home = tmp_path_factory.mktemp("studio")
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": ""}))
+    with store.write() as session:
+        anna, _ = (add_user(session, name, PASSWORD).id for name in ("anna", "bob"))
+    import_dataset(store, shapes(home / "shapes.zip", 4), "annas shapes", user_id=anna)
+    store.close()
+    server = Server(home, free_port(), ["--auth", "--no-worker"])
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def visitor(browser: Any, guarded: Server) -> Iterator[Callable[..., Any]]:
+    """Opens a page in a browser of its own; an error in its scripts fails the test."""
+    contexts, errors = [], []
+
+    def open_page(path: str = "/", width: int = 1440, height: int = 900, **options: Any) -> Any:
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(guarded.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+def log_in(page: Any, name: str, password: str = PASSWORD) -> None:
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", password)
+    page.keyboard.press("Enter")
+
+
+def violations(page: Any) -> list[str]:
+    page.add_script_tag(content=AXE)
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_logging_in_by_keyboard(visitor: Callable[..., Any], scheme: str, width: int) -> None:
+    page = visitor("/runs?run=7", width=width, color_scheme=scheme)
+    assert page.url.endswith("/login?next=/runs%3Frun%3D7")
+    assert violations(page) == []
+    page.keyboard.type("anna")  # the field has the focus
+    page.keyboard.press("Tab")
+    page.keyboard.type("not the password")
+    page.keyboard.press("Enter")
+    alert = page.get_by_role("alert")
+    alert.wait_for()
+    assert alert.inner_text() == "The name or the password is wrong."
+    assert violations(page) == []
+    assert page.input_value("[name=username]") == "anna"
+    page.keyboard.type(PASSWORD)  # the password has the focus now
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs?run=7")
+    assert page.locator(".bar .who").inner_text().split() == [
+        "Logged",
+        "in",
+        "as",
+        "anna",
+        "Log",
+        "out",
+    ]
+    assert page.evaluate("document.cookie") == ""  # no script can read it
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
+    anna, bob = visitor("/?dataset=1&view=sharing"), visitor("/?dataset=1")
+    log_in(bob, "bob")
+    bob.get_by_text("There is no dataset 1").wait_for()
+    log_in(anna, "anna")
+    anna.get_by_text("Nobody else sees it").wait_for()
+    anna.get_by_label("Name of the user to share with").fill("bob")
+    anna.keyboard.press("Enter")
+    anna.get_by_role("button", name="No longer share with bob").wait_for()
+    assert violations(anna) == []
+
+    bob.goto(bob.url.partition("?")[0])
+    bob.get_by_text("shared by anna").wait_for()
+    bob.get_by_role("link", name="annas shapes").click()
+    bob.get_by_text("Only anna can change it").wait_for()
+    bob.wait_for_function("document.querySelector('.image-list img')?.naturalWidth > 0")
+    assert bob.get_by_role("button", name="Delete…").count() == 0
+    assert bob.get_by_role("button", name="Set label").count() == 0  # hidden
+    assert bob.get_by_role("link", name="Sharing").count() == 0
+
+    anna.get_by_role("button", name="No longer share with bob").click()
+    anna.get_by_text("Nobody else sees it").wait_for()
+    bob.reload()
+    bob.get_by_text("There is no dataset 1").wait_for()
+
+
+def test_logging_out_is_for_good(visitor: Callable[..., Any], guarded: Server) -> None:
+    page = visitor("/")
+    log_in(page, "anna")
+    page.get_by_role("link", name="annas shapes").wait_for()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login")
+    page.go_back()
+    page.wait_for_url("**/login*")  # asked again, not shown from what was kept
+    log_in(page, "anna")
+    page.get_by_role("link", name="annas shapes").wait_for()
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(guarded.home)}))
+    with store.write() as session:
+        session.query(Login).delete()  # as when it has expired
+    store.close()
+    page.wait_for_url("**/login*")  # the open page notices at its next look
