@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def store(tmp_path: Path, database: str) -> Store:
 
 
 def test_sharing_is_reading_and_ends(store: Store) -> None:
-    owned = (Dataset, Run, Subset, Task)
+    owned: tuple[Any, ...] = (Dataset, Run, Subset, Task)
     with store.write() as session:
         assert share(session, 1, 1, "Bob").id == 2
         share(session, 1, 1, "Bob")  # twice is once
@@ -104,7 +105,8 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
 def test_a_models_file_is_the_local_owners_to_name(store: Store) -> None:
     """Else it could be another user's model, or any file that the studio can read."""
     file = "efficientnet_lite0@/home/studio/runs/1/model/model.safetensors"
-    for setting in ({"model": file}, {"vlm": file}):
+    settings: list[dict[str, Any]] = [{"model": file}, {"vlm": file}]
+    for setting in settings:
         with pytest.raises(NotAllowedError, match="for the local owner to use"):
             submit_run(store, RunConfig(dataset="pets", budget="1", **setting), 1)
         with pytest.raises(NotAllowedError, match="for the local owner to use"):
@@ -138,7 +140,8 @@ def test_a_user_is_removed_only_when_nothing_hangs_on_them(store: Store) -> None
         share(session, 1, 1, "Bob")
         ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
         assert give_all(session, ada, bob) == 1
-        for kind in (Dataset, Run, Subset, Task, Import):
+        everything: tuple[Any, ...] = (Dataset, Run, Subset, Task, Import)
+        for kind in everything:
             assert changeable(session, bob.id, kind, 1).owner_id == bob.id
         assert shared_with(session, bob.id, 1) == []
         remove_user(session, "Ada")

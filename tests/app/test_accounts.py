@@ -3,7 +3,7 @@ nothing, and no answer tells what is inside."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from app import login, media
 from app.__main__ import main
@@ -177,10 +178,11 @@ def test_a_login_ends(store: Store, client: TestClient) -> None:
     client.cookies.set(COOKIE, token, domain="studio.example")
     assert not inside(), "the token outlived the logout"
     client.cookies.clear()
-    for end in (
-        lambda s: set_password(s, "anna", "another password"),
-        lambda s: remove_user(s, "anna"),
-    ):
+    ends: list[Callable[[Session], object]] = [
+        lambda session: set_password(session, "anna", "another password"),
+        lambda session: remove_user(session, "anna"),
+    ]
+    for end in ends:
         with store.write() as session:
             set_password(session, "anna", PASSWORD)
         enter(client)

@@ -69,7 +69,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             answer = person.post("/login", data={"username": name, "password": PASSWORD})
             assert answer.status_code == 200
             people.append(person)
-        yield Two(Studio(store.settings, store, accounts=True), *people, nobody, hers, app)
+        studio = Studio(store.settings, store, accounts=True)
+        yield Two(studio, people[0], people[1], nobody, hers, app)
     assert not [path for path in cache.rglob("*") if path.is_file()], "Gradio's cache holds files"
     store.close()
     patch.undo()
@@ -109,8 +110,8 @@ def crawl(two: Two, client: TestClient, found: Found) -> tuple[bool, set[int]]:
               "session_hash": ["crawled"], "method": ["pca"]}  # fmt: skip
     saw, statuses = False, set()
     for address in found.addresses(values):
-        body = {} if found.method in ("GET", "HEAD") else {"json": body_for(two)}
-        answer = client.request(found.method, address, **body)
+        body = None if found.method in ("GET", "HEAD") else body_for(two)
+        answer = client.request(found.method, address, json=body)
         statuses.add(answer.status_code)
         saw = saw or shown(answer.content, two.hers)
         assert str(two.studio.settings.home) not in answer.text, address
