@@ -82,10 +82,10 @@ def _against_timm(
 def plain_loop(pvm: PVM, paths: Sequence[Path], workers: int) -> Callable[[], object]:
     """A DataLoader with timm's own transform, and the eager model."""
     import torch
-    from timm.data import create_transform
+    from timm.data.transforms_factory import create_transform
     from torch.utils.data import DataLoader
 
-    images = Files(paths, pvm.preprocessing, create_transform)
+    images: Any = Files(paths, pvm.preprocessing, create_transform)
     model = pvm.build()
 
     def loop() -> object:

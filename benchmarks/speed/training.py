@@ -111,19 +111,21 @@ def _full(options: argparse.Namespace) -> Figure:
 def _plain(
     pvm: Any, images: Images, config: RunConfig, options: argparse.Namespace
 ) -> Callable[[], None]:
-    from timm.data import create_transform
+    from timm.data.transforms_factory import create_transform
     from torch.utils.data import DataLoader
 
     def create(size: Any, **wants: Any) -> Any:
         del wants["crop_pct"]
         return create_transform(size, is_training=True, auto_augment=None, **wants)
 
-    files = Files(images.paths, pvm.preprocessing, create, images.labels)
+    files: Any = Files(images.paths, pvm.preprocessing, create, images.labels)
 
     def loop() -> None:
         model = pvm.build(CLASSES).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr)
-        loader = DataLoader(files, config.batch_size, shuffle=True, num_workers=options.workers)
+        loader: Any = DataLoader(
+            files, config.batch_size, shuffle=True, num_workers=options.workers
+        )
         for _ in range(config.epochs):
             for batch, targets in loader:
                 loss = F.cross_entropy(model(batch), targets)
