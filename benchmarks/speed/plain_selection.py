@@ -6,8 +6,6 @@ of rows × centroids at once, gradients by autograd, and a full sort of all rows
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -40,7 +38,6 @@ def plain_assignment(features: Floats, centroids: Floats) -> npt.NDArray[np.int6
     """In order, every centroid takes the first row of its sorted list that nobody has: (k,)."""
     order = torch.from_numpy(centroids) @ torch.from_numpy(features).T
     taken: dict[int, None] = {}
-    for ranked in order.argsort(dim=1, descending=True, stable=True):
-        rows: Any = map(int, ranked)
-        taken[next(row for row in rows if row not in taken)] = None
+    for ranked in order.argsort(dim=1, descending=True, stable=True).numpy():
+        taken[next(row for row in ranked.tolist() if row not in taken)] = None
     return np.array(list(taken), dtype=np.int64)
