@@ -111,12 +111,13 @@ def test_ten_pages_read_what_a_run_writes(store: Store) -> None:
 
 
 @contextmanager
-def studio(home: Path) -> Iterator[str]:
+def studio(home: Path, *options: str) -> Iterator[str]:
     """The studio with its worker, as people start it; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "app", "--port", str(port), "--home", str(home), "--no-demo"]
+    command += options
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": ""})
     address = f"http://127.0.0.1:{port}"
 
