@@ -139,7 +139,7 @@ def _all_known(pool: Pool) -> bool:
 def _classes(pool: Pool) -> int | None:
     """How many classes there are, where predictions or a whole pool of labels tell."""
     if pool.probabilities is not None:
-        return pool.probabilities.shape[1]
+        return int(pool.probabilities.shape[1])
     return int(pool.labels.max()) + 1 if pool.labels is not None and _all_known(pool) else None
 
 
