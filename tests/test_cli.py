@@ -159,5 +159,5 @@ def test_every_command_is_in_the_readme() -> None:
     commands = {
         command.name or command.callback.__name__  # type: ignore[union-attr]
         for command in app.registered_commands
-    }
+    } | {group.name for group in app.registered_groups}
     assert commands == documented

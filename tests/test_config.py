@@ -56,7 +56,7 @@ def test_forms_send_floats_for_whole_numbers() -> None:
         ({"rounds": 1.5}, "rounds is '1.5', which is not a whole number"),
         ({"rounds": None}, "not a whole number"),
         ({"lr": "fast"}, "lr is 'fast', which is not a number"),
-        ({"mode": "half"}, "choose from head-only, full"),
+        ({"mode": "half"}, "choose from head-only, lora, full"),
         ({"colour": "red"}, "Unknown setting 'colour'"),
         ({"budget": "0"}, "pick at least 1 image"),
         ({"picks": "replace"}, "picks 'replace' is for the labels-known track"),

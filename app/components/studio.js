@@ -224,7 +224,12 @@
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
+    // What it stands in may have been drawn anew meanwhile.
+    const label = (text) => {
+      for (const one of document.querySelectorAll("[data-copy]"))
+        if (one.dataset.copy === button.dataset.copy) one.textContent = text;
+    };
+    label("Copied");
+    setTimeout(() => label("Copy"), 1500);
   });
 })();

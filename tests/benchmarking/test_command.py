@@ -60,15 +60,15 @@ def stop(
     return printed
 
 
-def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
+def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
     tmp_path: Path, demo_home: Path
 ) -> None:
     words = (
         "benchmark", "openmoji", "--strategies", "random,typiclust", "--budgets", "12,2%",
-        "--seeds", "4", "--epochs", "4",
+        "--seeds", "2", "--epochs", "4",
     )  # fmt: skip
     folder = tmp_path / "broken"
-    for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM), (5, signal.SIGINT)):
+    for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM)):
         process = start(demo_home, *words, "--to", folder, "--workers", "1", TMPDIR=tmp_path)
         out, err = stop(process, folder, by, after)
         assert not list(tmp_path.glob("vecaf-benchmark-*")), "the shared features are left behind"
@@ -77,7 +77,7 @@ def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
             assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
 
     kept = {path: path.read_bytes() for path in folder.glob("cells/[!.]*.json")}
-    assert 5 <= len(kept) < 16
+    assert 3 <= len(kept) < 8
     resumed = finish(demo_home, *words, "--to", folder)
     assert {path: path.read_bytes() for path in kept} == kept  # none was done twice
     whole = finish(demo_home, *words, "--to", tmp_path / "whole")
@@ -85,7 +85,7 @@ def test_stopped_three_times_amid_the_demo_it_goes_on_and_ends_the_same(
         [{k: v for k, v in cell.items() if k != "seconds"} for cell in answer["cells"]]  # type: ignore[attr-defined]
         for answer in (resumed, whole)
     ]
-    assert len(same[0]) == 16 and same[0] == same[1]
+    assert len(same[0]) == 8 and same[0] == same[1]
     assert resumed["table"] == whole["table"]
     for name in whole["files"]:  # type: ignore[attr-defined]
         if name != "cells.csv":  # holds seconds

@@ -32,6 +32,8 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
     )
     page.locator("#f-mode input[value=full]").focus()
     page.keyboard.press("ArrowUp")
+    expect(page.locator("#f-mode input[value=lora]")).to_be_checked()
+    page.keyboard.press("ArrowUp")
     expect(page.locator("#f-mode input[value=head-only]")).to_be_checked()
     expect(page.locator("#f-mode input[value=head-only]")).to_be_focused()
     expect(page.locator(".summary .command code")).not_to_contain_text("--mode")

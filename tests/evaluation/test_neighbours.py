@@ -71,6 +71,7 @@ def test_neighbours_of_every_row(own: bool, k: int, monkeypatch: pytest.MonkeyPa
     assert not k or seen[-1] == (len(rows), len(rows))
 
 
+@pytest.mark.soak  # pynndescent compiles for a minute
 def test_many_rows_find_nearly_all_of_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     space = unit(600, 6)
     exact, _ = graph(space, 10)
