@@ -26,6 +26,7 @@ LABELS = {
     "mode": "What to train",
     "text_pull": "Text pull (CEA)",
     "head_init": "Where the classifier starts",
+    "lora_rank": "LoRA rank",
     "picks": "Earlier picks",
     "subset": "Saved selection",
 }
