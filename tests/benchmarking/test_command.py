@@ -60,6 +60,7 @@ def stop(
     return printed
 
 
+@pytest.mark.soak  # five processes that import PyTorch: two minutes
 def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
     tmp_path: Path, demo_home: Path
 ) -> None:

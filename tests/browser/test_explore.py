@@ -58,7 +58,7 @@ def page(open_page: Callable[..., Page], explored: int) -> Page:
 
 
 def drawn(page: Page) -> None:
-    page.wait_for_function("document.documentElement.dataset.mapDrawn", timeout=30_000)
+    page.wait_for_function("document.documentElement?.dataset.mapDrawn", timeout=30_000)
     no_tour = page.get_by_role("button", name="No, thanks")
     if no_tour.count():
         no_tour.click()
@@ -138,7 +138,7 @@ def test_filters_and_the_legend_are_one(page: Page) -> None:
     box.check()
     assert shown(page) == 3 * COUNT
     page.get_by_role("searchbox", name="Words in caption or file name").fill("square-00")
-    page.wait_for_function("document.documentElement.dataset.gridCount === '10'")
+    page.wait_for_function("document.documentElement?.dataset.gridCount === '10'")
     page.get_by_role("button", name="Clear all").click()
     assert shown(page) == 3 * COUNT
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, shapes
+from tests.browser.conftest import Server, shapes, wait_for
 from tests.browser.test_whole_path import fill
 
 NARROW = {"width": 390, "height": 844}
@@ -98,7 +98,8 @@ def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
     failed = page.locator(".import", has_text="empty")
     expect(failed.locator(".chip")).to_contain_text("failed", timeout=60_000)
     expect(failed.locator(".notice")).not_to_contain_text("Traceback")
-    assert not list((server.home / "uploads").glob("*.zip"))
+    uploads = server.home / "uploads"  # emptied right after the import has failed
+    wait_for(lambda: not list(uploads.glob("*.zip")), 10, "the upload to be deleted")
 
 
 def test_an_upload_can_be_canceled(
