@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from vecaf.card import CURVE, SHEET, SHOWN, Reached, card, contact_sheet, curve
 from vecaf.config import RunConfig
+from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
@@ -232,15 +233,10 @@ def _csv(picks: Sequence[dict[str, Any]]) -> bytes:
     writer.writerow([*plain, *names])
     for pick in picks:
         scores = [pick["scores"].get(name) for name in names]
-        writer.writerow([*(_cell(pick[name]) for name in plain), *scores])
+        cells = [pick[name] for name in plain]
+        cells = [guarded(cell) if isinstance(cell, str) else cell for cell in cells]
+        writer.writerow([*cells, *scores])
     return text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    """A spreadsheet runs text that begins like a formula; an apostrophe keeps it text."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
 
 
 def _json(value: object) -> bytes:

@@ -24,7 +24,7 @@ QUEUED, RUNNING, FINISHED, FAILED, CANCELED = "queued", "running", "finished", "
 ENDED = (FINISHED, FAILED, CANCELED)
 SUBSET, SELECTION, EVALUATION = "subset", "selection", "evaluation"
 SUBSET_KINDS = (SUBSET, SELECTION, EVALUATION)
-# SQLite hands a deleted last row's id out again unless told not to: ids name workflows and folders.
+# SQLite hands a deleted last row's id out again unless told not to: ids name folders and jobs.
 NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
