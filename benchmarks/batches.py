@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--pool", type=int, default=0, help="images of the pool, 0 for all")
     parser.add_argument("--image-size", type=int, default=96)
-    parser.add_argument("--rows", default="", help="only those whose names hold one of these words")
+    parser.add_argument(
+        "--rows", default="", help="only these: a whole name, or a word that their names hold"
+    )
     parser.add_argument("--budgets", default="", help="T, parted by commas")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
@@ -95,7 +98,7 @@ def main() -> None:
     seeds = range(options.seeds)
     fixed = {"dataset": options.dataset, "image_size": options.image_size}
     words = [word for word in options.rows.split(",") if word]
-    rows = [row for row in ROWS if not words or any(word in row.name for word in words)]
+    rows = _chosen(words) if words else ROWS
 
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
@@ -121,6 +124,15 @@ def main() -> None:
               f"{_gap(best, found) if row.name != VECAF else '–'} |")  # fmt: skip
     print(f"\n{options.seeds} seeds, a pool of {len(samples.pool)}, {options.image_size} pixels, "
           f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
+
+
+def _chosen(words: Sequence[str]) -> Sequence[Row]:
+    """The rows that are meant: a word that is one's whole name means that one alone."""
+    names = {row.name for row in ROWS}
+    return [
+        row for row in ROWS
+        if any(word == row.name if word in names else word in row.name for word in words)
+    ]  # fmt: skip
 
 
 def _spent(row: Row, pool: int, batches: int) -> dict[str, Any]:

@@ -142,7 +142,7 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
     assert digests("vecaf/selection/random.py", "\nX = 1\n") == nothing | {"random": True}
     first_round = digests("vecaf/selection/typiclust.py", "\nX = 1\n")
     assert first_round["badge"] and not first_round["random"]
-    assert digests("vecaf/store/models.py", "\nX = 1\n") == nothing
+    assert digests("vecaf/store/models/runs.py", "\nX = 1\n") == nothing
 
 
 def test_a_smaller_pool_is_drawn_once(samples: Samples) -> None:
