@@ -70,7 +70,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         )
     if not 1 <= options.port <= 65535:
         raise InputError(f"--port {options.port}: a port lies between 1 and 65535.")
-    environment = dict(os.environ)
+    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ  # see vecaf/__main__.py
     if options.home is not None:
         environment["VECAF_HOME"] = str(options.home)
     if options.device:

@@ -1,6 +1,13 @@
 """`python -m vecaf …`."""
 
-from vecaf.cli import main
+import os
+
+# Threads that wait by spinning starve each other wherever cores are shared: four times slower
+# selection on two cores that had other work. Read once, when PyTorch's threads are loaded; children
+# inherit it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if __name__ == "__main__":
+    from vecaf.cli import main
+
     main()

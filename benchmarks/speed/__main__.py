@@ -9,6 +9,7 @@ table for each. Some need `cifar10` and `pacs_photo` imported in VECAF_HOME.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -30,6 +31,8 @@ PROGRAMS = {
 
 
 def main() -> None:
+    # As the studio's own processes have it; read when PyTorch's threads are loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     names, own = _chosen(sys.argv[1:])
     print(HEADER, flush=True)
     failed = False

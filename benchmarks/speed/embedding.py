@@ -32,7 +32,6 @@ BATCH = 64  # of the baseline
 
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the studio's own processes have it
     parser = parser_of("embedding", __doc__, repeats=2)
     parser.add_argument("--images", type=int, default=2000, help="of each dataset, at most")
     parser.add_argument("--added", type=int, default=1000, help="to a dataset that is embedded")

@@ -34,7 +34,6 @@ MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the studio's own processes have it
     parser = parser_of("training", __doc__, repeats=2)
     parser.add_argument("--rows", type=int, default=5_000, help="that the head trains on")
     parser.add_argument("--batches", type=int, nargs="*", default=[64, 1024], help="sizes, head")

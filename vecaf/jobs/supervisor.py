@@ -102,10 +102,8 @@ class Supervisor:
         """The child's settings, and the place that this program was imported from."""
         root = str(Path(vecaf.__file__).parents[1])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-        # Threads that wait by spinning starve each other where the cores are shared.
-        calm = {"OMP_WAIT_POLICY": "passive"}
         own = {"PYTHONPATH": path, OWN_GPUS: self._gpus}
-        return calm | os.environ | self._settings.as_environment() | own
+        return os.environ | self._settings.as_environment() | own
 
     def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
         """Return when the child has exited, by itself or because it had to."""
