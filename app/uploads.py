@@ -18,7 +18,7 @@ from app.studio import Studio
 from vecaf.datasets.names import dataset_name
 from vecaf.datasets.removing import finish_removals
 from vecaf.errors import InputError, UnavailableError
-from vecaf.files import disk_full_message
+from vecaf.files import DISK_FULL
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free
 
@@ -44,7 +44,7 @@ def routes(studio: Studio) -> APIRouter:
         folder = studio.settings.uploads
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < int(size) + SPARE_BYTES:
-            raise UnavailableError(disk_full_message(folder))
+            raise UnavailableError(DISK_FULL)
         return user, name
 
     @router.get("/upload")
@@ -106,7 +106,7 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UnavailableError(disk_full_message(part.parent)) from error
+            raise UnavailableError(DISK_FULL) from error
         raise
     except BaseException:
         part.unlink(missing_ok=True)

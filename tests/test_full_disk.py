@@ -21,18 +21,27 @@ from PIL import Image
 from tests.datasets.conftest import leftovers
 from tests.disks import PAGE, only, small_disk
 from tests.finetuning.dying import training, what_loads
-from tests.finished import new_studio
+from tests.finished import CONFIG, new_studio
+from tests.jobs.harness import (
+    WorkerProcess,
+    check_integrity,
+    wait_until_ended,
+    worker,
+)
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.encoders.cache import EmbeddingSet, digests_of
 from vecaf.errors import UnavailableError
 from vecaf.evaluation.predictions import Predictions, load_predictions, save_predictions
+from vecaf.files import DISK_FULL
 from vecaf.finetuning.checkpoints import save_state
 from vecaf.housekeeping.backup import back_up, restore
+from vecaf.jobs.queue import resume_run, submit_run
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Event, Run, Sample, Store
+from vecaf.store import FAILED, FINISHED, Dataset, Event, Run, Sample, Store
 from vecaf.store.copies import copy_database
+from vecaf.tasks import TASKS, Work
 from vecaf.tasks.arrays import save
 
 MEBIBYTES = 24
@@ -57,7 +66,7 @@ def walk(disk: Path, work: Callable[[], object], unhurt: Callable[[], object], s
             try:
                 work()
             except UnavailableError as error:
-                assert "is full. Free some space and try again" in str(error)
+                assert str(error) == DISK_FULL
             else:
                 return refused
         unhurt()
@@ -205,6 +214,57 @@ def test_the_database_keeps_what_was_committed_and_can_be_read(disk: Path, small
 
     source = small.settings.home / "studio.db"
     assert walk(disk, lambda: copy_database(source, disk / "copy.db"), no_copy, 8 * PAGE) >= 3
+
+
+def test_a_map(disk: Path, small: Store) -> None:
+    """Every file that its task writes, and embeddings; what was ready before stays of use."""
+    write_shapes(small.settings.home / "drawn", 12)
+    dataset = import_dataset(small, small.settings.home / "drawn", "few").dataset_id
+    folder = small.settings.home / "tasks" / "1"
+    folder.mkdir(parents=True)
+
+    def work() -> None:
+        TASKS["map"](Work(small, 1, dataset, folder, lambda *_: None, lambda: False))
+
+    def unhurt() -> None:
+        for path in folder.glob("*.npy"):
+            assert len(np.load(path)) == 12
+
+    assert walk(disk, work, unhurt, 6 * PAGE) >= 3
+    assert (folder / "findings.json").exists()
+
+
+@pytest.fixture
+def home_of_a_run(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
+    """A disk with room for a run's model, and a studio whose home is on it."""
+    with small_disk(tmp_path / "disk", 64) as disk:
+        store = new_studio(disk / "home", count=60)
+        yield disk, store
+        store.close()
+
+
+def test_a_run_from_end_to_end(home_of_a_run: tuple[Path, Store]) -> None:
+    disk, store = home_of_a_run
+    run_id = submit_run(store, CONFIG, store.owner())
+    with only(0, disk):  # not even for the lock of a worker
+        refused = WorkerProcess(store.settings)
+        assert refused.wait(60) == 1
+        assert refused.process.stderr is not None
+        assert refused.process.stderr.read() == f"vecaf: {DISK_FULL}\n"
+        refused.close()
+
+    with only(300 * PAGE, disk), worker(store.settings):  # for all but the model
+        run = wait_until_ended(store, run_id, 120)
+        assert (run.state, run.error) == (FAILED, DISK_FULL)
+
+    resume_run(store, run_id, store.owner())
+    with worker(store.settings):
+        run = wait_until_ended(store, run_id, 120)
+        assert (run.state, run.error) == (FINISHED, None)
+    check_integrity(store.settings)
+    assert not list(disk.rglob("*.tmp"))
+    exported = [path.name for path in (store.settings.runs / str(run_id)).rglob("*.safetensors")]
+    assert "model.safetensors" in exported
 
 
 def _one_image(folder: Path) -> Path:

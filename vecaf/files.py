@@ -14,6 +14,9 @@ from pathlib import Path
 
 from vecaf.errors import UnavailableError
 
+DISK_FULL = "The disk is full. Free some space and try again; nothing was lost."
+"""One wording everywhere, without a path: pages show it, too."""
+
 Publishing = Callable[[], AbstractContextManager[object]]
 """Makes a context in which the caller may let a file appear: the fence of a job's attempt."""
 
@@ -28,7 +31,7 @@ def replacing(
     callers that sync many files at one commit point. The file appears within `publishing()`, which
     may refuse it by raising. A full disk raises UnavailableError.
     """
-    with saying_if_full(path.parent):
+    with saying_if_full():
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
@@ -59,7 +62,7 @@ def building(parent: Path, prefix: str) -> Iterator[Path]:
 
     A full disk raises UnavailableError.
     """
-    with saying_if_full(parent):
+    with saying_if_full():
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
@@ -81,13 +84,13 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def saying_if_full(folder: Path) -> Iterator[None]:
+def saying_if_full() -> Iterator[None]:
     """Turn any complaint about a full disk in the block into UnavailableError."""
     try:
         yield
     except Exception as error:
         if is_full(error):
-            raise UnavailableError(disk_full_message(folder)) from error
+            raise UnavailableError(DISK_FULL) from error
         raise
 
 
@@ -102,11 +105,6 @@ def is_full(error: Exception) -> bool:
 
 
 _NUMPYS = re.compile(r"\d+ requested and \d+ written")
-
-
-def disk_full_message(folder: Path) -> str:
-    """The sentence for a full disk, one wording everywhere."""
-    return f"The disk that holds {folder} is full. Free some space and try again; nothing was lost."
 
 
 def _fsync(path: Path) -> None:

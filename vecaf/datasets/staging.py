@@ -30,7 +30,7 @@ class Staging:
         self._settings = settings
 
     def __enter__(self) -> Staging:
-        with saying_if_full(self._settings.images):
+        with saying_if_full():
             self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
             with publishing(self._settings):  # so that no other import meets it half made
@@ -55,12 +55,12 @@ class Staging:
 
     def write_thumb(self, sha256: str, thumb: bytes) -> None:
         """Keep a small picture alone: of a file that is refused, named by its own content."""
-        with saying_if_full(self._settings.images):
+        with saying_if_full():
             _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
         """Keep an image and its thumbnail; content that is here already is left alone."""
-        with saying_if_full(self._settings.images):
+        with saying_if_full():
             _create(f"{self._images}/{sha256}{extension}", content)
             if thumb is not None:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
@@ -72,7 +72,7 @@ class Staging:
         If the block raises, the files that were new are taken away again. Imports publish one
         after the other, so none takes away what another has just counted on.
         """
-        with saying_if_full(self._settings.images), publishing(self._settings):
+        with saying_if_full(), publishing(self._settings):
             sync_file_system(self._folder)
             new: list[str] = []
             try:

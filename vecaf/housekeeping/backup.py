@@ -161,7 +161,7 @@ def restore(archive: Path, home: Path) -> dict[str, Any]:
     home = home.absolute()
     if home.exists() and (not home.is_dir() or any(_content(home))):
         raise InputError(f"{home} is not empty; give a new folder. Nothing was restored.")
-    with closing(Reader(archive)) as reader, saying_if_full(home):
+    with closing(Reader(archive)) as reader, saying_if_full():
         about = reader.about
         if about.get("schema") not in known_schemas():
             raise VecafError(

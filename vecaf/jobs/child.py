@@ -9,7 +9,6 @@ the job should be tried again; 1: nothing could be written.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 import sqlalchemy as sa
 
 from vecaf.errors import CanceledError, UnavailableError, VecafError
-from vecaf.files import disk_full_message
+from vecaf.files import DISK_FULL, is_full
 from vecaf.jobs.attempt import (
     ENDED_STATUS,
     LOST_STATUS,
@@ -246,9 +245,8 @@ def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> s
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text:
         return "Memory ran out. Try a smaller batch size, image size or model."
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or "database or disk is full" in text:
-        return disk_full_message(settings.home)
+    if is_full(error) or "database or disk is full" in text:
+        return DISK_FULL
     log = log_of(settings, kind, job_id).relative_to(settings.home)
     return (
         f"Something went wrong that should not have ({type(error).__name__}). "

@@ -32,7 +32,11 @@ class FileLock:
             os.close(descriptor)
             return self.acquire()
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+        try:
+            os.write(descriptor, f"{os.getpid()} {socket.gethostname()}".encode())
+        except OSError:  # a full disk
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
         return True
 

@@ -13,6 +13,7 @@ from types import FrameType
 import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError
+from vecaf.files import saying_if_full
 from vecaf.jobs.gpus import own_gpus
 from vecaf.jobs.locks import FileLock
 from vecaf.jobs.supervisor import Supervisor, first_line
@@ -114,7 +115,9 @@ def claim(store: Store) -> tuple[str, int, FileLock]:
             )
     for number in range(MAX_WORKERS_A_HOST):
         lock = FileLock(home / f"worker-{host}-{number}.lock")
-        if lock.acquire():
+        with saying_if_full():
+            acquired = lock.acquire()
+        if acquired:
             return host, number, lock
     raise UnavailableError(f"{MAX_WORKERS_A_HOST} workers run on {host} already.")
 

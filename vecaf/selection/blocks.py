@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from vecaf.selection.pool import Floats, Ids
 
 
+_SCATTERED = 32  # rows read before pages are given back: Linux maps up to a MiB around each
+
+
 class Ordered:
     """Rows of a mapped file in an order of its own, of which no copy is made."""
 
@@ -61,6 +64,14 @@ def release(rows: npt.NDArray[Any]) -> None:
 
 
 def _taken(rows: npt.NDArray[Any], part: slice | Ids) -> npt.NDArray[Any]:
-    block = np.array(rows[part])
-    release(rows)
+    """A copy of the rows at these positions, whose pages are given back."""
+    if isinstance(part, slice) or not isinstance(rows, np.memmap):
+        block = np.array(rows[part])
+        release(rows)
+        return block
+    block = np.empty((len(part), rows.shape[1]), rows.dtype)
+    for start in range(0, len(part), _SCATTERED):
+        some = slice(start, start + _SCATTERED)
+        block[some] = rows[part[some]]
+        release(rows)
     return block

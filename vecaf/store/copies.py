@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError, VecafError
-from vecaf.files import disk_full_message, replacing
+from vecaf.files import DISK_FULL, replacing
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_full, library
 
 KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
@@ -41,7 +41,7 @@ def copy_database(source: Path, to: Path) -> None:
             copy.close()
         except library.DatabaseError as error:
             if is_full(error, to.parent):
-                raise UnavailableError(disk_full_message(to.parent)) from error
+                raise UnavailableError(DISK_FULL) from error
             raise VecafError(f"{source} can't be copied: {error}.") from error
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError, UnavailableError, VecafError
-from vecaf.files import disk_full_message
+from vecaf.files import DISK_FULL
 from vecaf.settings import Settings
 from vecaf.store.copies import damaged, file_of
 from vecaf.store.models import User
@@ -54,7 +54,7 @@ class Store:
                 store._hold()
         except sa.exc.DatabaseError as error:
             if sqlite_is_full(error, settings.home):
-                raise UnavailableError(disk_full_message(settings.home)) from error
+                raise UnavailableError(DISK_FULL) from error
             raise VecafError(_cannot_open(settings.database_url, error)) from error
         return store
 
@@ -117,7 +117,7 @@ class Store:
             yield
         except sa.exc.OperationalError as error:
             if sqlite_is_full(error, self.settings.home):
-                raise UnavailableError(disk_full_message(self.settings.home)) from error
+                raise UnavailableError(DISK_FULL) from error
             raise
 
 
