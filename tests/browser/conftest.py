@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
+
+from vecaf.store.sqlite import library
 
 playwright = pytest.importorskip("playwright.sync_api")
 
@@ -166,7 +167,7 @@ def ended(server: Server, table: str, which: object) -> bool:
     """Whether an import (by name) or a run (by id) has finished; a failure fails the test."""
     column = "name" if table == "import" else "id"
     query = f"SELECT state, error FROM {table} WHERE {column} = ?"
-    with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as database:
+    with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
         state, error = database.execute(query, (which,)).fetchone()
     assert state != "failed", error
     return bool(state == "finished")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Server, shapes, wait_for
+from vecaf.store.sqlite import library
 
 Page = Any
 COUNT = 40  # images of each of three classes
@@ -30,7 +30,7 @@ def explored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> int:
     import_id = submit_import(store, archive, "to explore", store.owner())
 
     def value(query: str, *which: object) -> Any:
-        with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as base:
+        with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as base:
             row = base.execute(query, which).fetchone()
             return row[0] if row else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +11,11 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Server
 from tests.browser.test_whole_path import fill
+from vecaf.store.sqlite import library
 
 
 def runs(server: Server) -> list[str]:
-    with contextlib.closing(sqlite3.connect(server.home / "studio.db", timeout=30)) as database:
+    with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
         rows = database.execute("SELECT json_extract(config, '$.strategy') FROM run ORDER BY id")
         return [row[0] for row in rows]
 
