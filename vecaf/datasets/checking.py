@@ -1,7 +1,8 @@
 """The bulk of an import: read, check, hash and stage every image, on all processors, in order.
 
 Memory stays flat: a bounded number of small batches is under way at any time, and an image's
-bytes are let go as soon as they are staged.
+bytes are let go as soon as they are staged; but tiny ones wait for a thread of their own to write
+them while the next batch is checked: making their files takes as long as decoding them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from threading import Event, Lock
 
 from vecaf.datasets.archive import Member, Source
 from vecaf.datasets.glimpse import glimpse
-from vecaf.datasets.images import check
+from vecaf.datasets.images import CheckedImage, check
 from vecaf.datasets.layout import Place
 from vecaf.datasets.report import Refusal, Refused
 from vecaf.datasets.sanitize import sniff
@@ -98,26 +99,36 @@ def stage_images(
     members = [member for member in source.members if member.name in places]
     stop = Event()
 
-    def work(batch: list[Member]) -> Batch:
+    def work(batch: list[Member]) -> tuple[Batch, Future[None]]:
         accepted: list[Accepted] = []
         refused: list[Refusal] = []
+        small: list[tuple[str, CheckedImage]] = []
         for member in batch:
             if stop.is_set():
                 break
             try:
-                accepted.append(
-                    _stage(source, member, places[member.name], staging, limits, pictures)
-                )
+                digest, image = _checked(source, member, limits, pictures)
             except Refused as error:
                 refused.append(Refusal(member.name, str(error), error.thumb))
-        return accepted, refused
+                continue
+            if len(image.content) > _TINY:
+                write([(digest, image)])
+            else:
+                small.append((digest, image))
+            place = places[member.name]
+            accepted.append(Accepted(place, digest, image.extension, image.width, image.height))
+        return (accepted, refused), writer.submit(write, small)
+
+    def write(images: list[tuple[str, CheckedImage]]) -> None:
+        for digest, image in images:
+            staging.write(digest, image.extension, image.content, image.thumb)
 
     accepted: list[Accepted] = []
     refused: list[Refusal] = []
     workers = _workers(members)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(workers) as pool:
         batches = _batches(members)
-        running: deque[Future[Batch]] = deque()
+        running: deque[Future[tuple[Batch, Future[None]]]] = deque()
         try:
             while True:
                 for batch in islice(batches, 2 * workers + 2 - len(running)):
@@ -126,7 +137,8 @@ def stage_images(
                     return accepted, refused
                 while not wait([running[0]], timeout=_INTERVAL).done:
                     watch.check()
-                good, bad = running.popleft().result()
+                (good, bad), written = running.popleft().result()
+                written.result()
                 accepted += good
                 refused += bad
                 watch.check()
@@ -186,23 +198,16 @@ def with_pictures(
     return found
 
 
-def _stage(
-    source: Source,
-    member: Member,
-    place: Place,
-    staging: Staging,
-    limits: Limits,
-    pictures: Pictures,
-) -> Accepted:
+def _checked(
+    source: Source, member: Member, limits: Limits, pictures: Pictures
+) -> tuple[str, CheckedImage]:
     content = source.read(member, _is_image, limits.max_member_bytes)
     try:
         image = check(content, limits)
     except Refused as error:
         error.thumb = pictures.keep(content)
         raise
-    digest = sha256(image.content).hexdigest()
-    staging.write(digest, image.extension, image.content, image.thumb)
-    return Accepted(place, digest, image.extension, image.width, image.height)
+    return sha256(image.content).hexdigest(), image
 
 
 def _is_image(head: bytes) -> None:
