@@ -138,7 +138,9 @@ def studio(home: Path, *options: str) -> Iterator[str]:
 @pytest.mark.soak
 def test_pages_stay_quick_beside_a_run_for_a_minute(store: Store) -> None:
     """The real studio over HTTP beside a real run. The claim of 300 ms is for a quiet machine."""
-    config = RunConfig(dataset="pictures", budget="12", rounds=5, epochs=400, batch_size=2)
+    config = RunConfig(
+        dataset="pictures", budget="12", rounds=7, epochs=1000, batch_size=1, patience=0
+    )
     with studio(store.settings.home) as address:
         run_id = submit_run(store, config, store.owner())
         wait_for(lambda: "training" in run_row(store, run_id).stage, 240, "no training")
