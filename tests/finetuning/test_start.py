@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vecaf.finetuning import start
 from vecaf.finetuning.model import Head
 from vecaf.finetuning.start import (
     SCALES,
-    SHRINKAGE,
+    SHRINKAGES,
     decay_toward,
     start_from_means,
     start_from_text,
@@ -38,7 +42,8 @@ def test_discriminants_are_those_of_the_definition() -> None:
     x, y = (part[:600].numpy().astype(np.float64) for part in clusters(2000))
     means = np.stack([x[y == c].mean(axis=0) for c in range(4)])
     s = np.cov((x - means[y.astype(int)]).T, bias=True)
-    shrunk = (1 - SHRINKAGE) * s + SHRINKAGE * np.trace(s) / 12 * np.eye(12)
+    share = 12 / (600 + 12)
+    shrunk = (1 - share) * s + share * np.trace(s) / 12 * np.eye(12)
     weight = np.linalg.solve(shrunk, means.T).T
     ratio = head.linear.weight.detach().numpy() / weight
     np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
@@ -55,19 +60,25 @@ def test_it_knows_which_directions_tell_classes_apart() -> None:
     assert found > nearest + 0.05
 
 
-def test_validation_decides_how_sure_it_is() -> None:
-    head, features, labels = started(60, val=400)
-    with torch.no_grad():
-        logits = head(features[:400])
-        own = float(F.cross_entropy(logits, labels[:400]))
-        scale = next(s for s in SCALES if _same_scale(head, s))
-        others = [float(F.cross_entropy(logits * s / scale, labels[:400])) for s in SCALES]
-    assert own <= min(others) + 1e-6
+def test_validation_decides_how_sure_it_is_and_how_far_it_trusts_the_covariance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def loss() -> tuple[float, float]:
+        """On the rows that decide, and on others."""
+        head, features, labels = started(60, val=400)
+        with torch.no_grad():
+            losses = F.cross_entropy(head(features), labels, reduction="none")
+        return float(losses[:400].mean()), float(losses[400:].mean())
 
-
-def _same_scale(head: Head, scale: float) -> bool:
-    usual, _, _ = started(60)  # without validation rows: 0.3
-    return torch.allclose(head.linear.weight, usual.linear.weight * scale / 0.3, rtol=1e-4)
+    own, unseen = loss()
+    one_each = []
+    for scale, shrinkage in itertools.product(SCALES, SHRINKAGES):
+        monkeypatch.setattr(start, "SCALES", (scale,))
+        monkeypatch.setattr(start, "SHRINKAGES", (shrinkage,))
+        one_each.append(loss())
+    assert own == min(decided for decided, _ in one_each)
+    assert unseen <= min(other for _, other in one_each) * 1.05
+    assert max(other for _, other in one_each) > 1.5 * unseen
 
 
 def test_a_class_without_rows_is_never_the_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from vecaf.finetuning.model import Head
 
-SHRINKAGE = 0.05
+SHRINKAGES = (0.05, 0.2, 0.5, 0.9)
 SCALES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 USUAL_SCALE = 0.3  # the validation images' choice on CIFAR-10, at 64 and at 96 pixels
 TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -22,11 +23,12 @@ def start_from_means(
     """Set `head` to the linear discriminants of `features` (n, d) under `labels` (n,).
 
     w_c = s·S⁻¹m_c and b_c = −½·w_c·m_c with the class means m_c (Fisher's discriminant for classes
-    of equal shares). S, the covariance about the means, is shrunk by SHRINKAGE toward a multiple of
-    the identity (Ledoit & Wolf 2004, with a fixed share), so that it can be inverted for few rows.
-    In many dimensions the discriminants are too sure of themselves: the factor s is the one of
-    SCALES with the lowest cross-entropy on the validation rows, USUAL_SCALE where there is none.
-    A class without rows starts below all others.
+    of equal shares). S, the covariance about the means, is shrunk toward a multiple of the identity
+    (Ledoit & Wolf 2004), so that it can be inverted for few rows. In many dimensions the
+    discriminants are too sure of themselves: hence the factor s. Of SHRINKAGES and SCALES those
+    count whose cross-entropy on the validation rows is lowest: thousands of rows a class want 0.05,
+    hundreds ten times that. Without such rows the identity weighs as much as d rows, and s is
+    USUAL_SCALE. A class without rows starts below all others.
     """
     classes, n, d = head.linear.out_features, *features.shape
     counts = torch.bincount(labels, minlength=classes)
@@ -34,15 +36,25 @@ def start_from_means(
     means /= counts.clamp(min=1)[:, None]
     apart = features - means[labels]
     covariance = apart.T @ apart / n
-    shrunk = (1 - SHRINKAGE) * covariance
-    shrunk.diagonal().add_(SHRINKAGE * covariance.diagonal().mean().clamp(min=1e-6))
-    weight = torch.linalg.solve(shrunk, means.T).T
-    bias = -0.5 * (weight * means).sum(dim=1)
-    bias[counts == 0] = bias[counts > 0].min() - 1
-    scale = USUAL_SCALE
+
+    def discriminants(shrinkage: float) -> tuple[Tensor, Tensor]:
+        shrunk = (1 - shrinkage) * covariance
+        shrunk.diagonal().add_(shrinkage * covariance.diagonal().mean().clamp(min=1e-6))
+        weight = torch.linalg.solve(shrunk, means.T).T
+        bias = -0.5 * (weight * means).sum(dim=1)
+        bias[counts == 0] = bias[counts > 0].min() - 1
+        return weight, bias
+
+    def loss(scale: float, weight: Tensor, bias: Tensor) -> float:
+        return float(F.cross_entropy(scale * (val_features @ weight.T + bias), val_labels))
+
     if len(val_labels):
-        logits = val_features @ weight.T + bias
-        scale = min(SCALES, key=lambda s: float(F.cross_entropy(s * logits, val_labels)))
+        found = [discriminants(shrinkage) for shrinkage in SHRINKAGES]
+        scale, (weight, bias) = min(
+            itertools.product(SCALES, found), key=lambda tried: loss(tried[0], *tried[1])
+        )
+    else:
+        scale, (weight, bias) = USUAL_SCALE, discriminants(d / (n + d))
     with torch.no_grad():
         head.linear.weight.copy_(scale * weight)
         head.linear.bias.copy_(scale * bias)
