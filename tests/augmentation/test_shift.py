@@ -119,6 +119,19 @@ def test_words_out_of_reach_move_nothing_and_say_so(world: tuple[Floats, Floats,
     np.testing.assert_allclose(shift.move(world[1]), world[1], atol=1e-6)
 
 
+def test_the_judge_of_harm_asks_how_far_copies_moved_and_not_how_many_they_are() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=140)
+    rows = 0.3 * rng.normal(size=(3, 64))[labels] + rng.normal(size=(140, 64))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    features = rows.astype(np.float32)
+    clean = Clean(features[:60], labels[:60], features[60:], labels[60:])
+    alone = clean.right_with(features[:0])
+    assert 0.4 < alone.mean() < 0.95
+    for copies in (1, 4):
+        np.testing.assert_array_equal(clean.right_with(np.tile(features[:60], (copies, 1))), alone)
+
+
 def test_a_direction_that_costs_accuracy_is_not_gone(world: tuple[Floats, Floats, Floats]) -> None:
     """Words that turn one class into the other, as far as features can tell."""
     evidence, _, labels = world

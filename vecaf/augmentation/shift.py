@@ -131,16 +131,22 @@ class Clean:
         return self.right_with(extra)
 
     def right_with(self, extra: Floats) -> NDArray[np.bool_]:
-        """The same for a classifier that saw `extra` (m·n, d) too, m blocks of moved rows."""
+        """The same for a classifier that saw `extra` (m·n, d) too, m blocks of moved rows.
+
+        All blocks together weigh as much as the rows alone: copies that lie where their rows do
+        change nothing, so that what is judged is how far they moved, not how many they are.
+        """
         rows = np.concatenate([self.features, extra])
-        labels = np.tile(self.labels, len(rows) // max(len(self.labels), 1))
+        blocks = len(rows) // max(len(self.labels), 1)
+        penalty = np.float32(PENALTY * blocks)
+        labels = np.tile(self.labels, blocks)
         k = int(max(labels.max(), self.val_labels.max())) + 1
         targets = (np.eye(k)[labels] - 1 / k).astype(np.float32)
         if len(rows) <= rows.shape[1]:
-            kernel = rows @ rows.T + PENALTY * np.eye(len(rows), dtype=np.float32)
+            kernel = rows @ rows.T + penalty * np.eye(len(rows), dtype=np.float32)
             weights = rows.T @ np.linalg.solve(kernel, targets)
         else:
-            gram = rows.T @ rows + PENALTY * np.eye(rows.shape[1], dtype=np.float32)
+            gram = rows.T @ rows + penalty * np.eye(rows.shape[1], dtype=np.float32)
             weights = np.linalg.solve(gram, rows.T @ targets)
         guesses = (self.val_features @ weights).argmax(axis=1)
         return np.asarray(guesses == self.val_labels)
