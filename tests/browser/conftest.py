@@ -148,6 +148,14 @@ def dataset(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
+def dataset_id(server: Server, dataset: str) -> int:
+    """Its number: other tests of this server may have imported theirs before."""
+    with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
+        query = "SELECT id FROM dataset WHERE name = ?"
+        return int(database.execute(query, (dataset,)).fetchone()[0])
+
+
+@pytest.fixture(scope="session")
 def run(server: Server, dataset: str) -> str:
     """The path of a finished small run of two rounds."""
     from vecaf.config import RunConfig

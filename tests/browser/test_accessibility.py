@@ -27,12 +27,14 @@ PAGES = (
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(open_page: Callable[..., Any], run: str, scheme: str) -> None:
-    """`run` is the path of a finished run on the first dataset."""
+def test_axe_finds_nothing_serious(
+    open_page: Callable[..., Any], dataset_id: int, run: str, scheme: str
+) -> None:
+    """`run` is the path of a finished run on the dataset."""
     width = {"light": 1440, "dark": 390}[scheme]
     found = []
     for path in PAGES:
-        address = path.format(dataset=1, run=run.rpartition("=")[2])
+        address = path.format(dataset=dataset_id, run=run.rpartition("=")[2])
         page = open_page(address, width=width, height=900, color_scheme=scheme)
         page.wait_for_timeout(800)  # what arrives after the first answer is looked at, too
         page.add_script_tag(content=AXE.read_text())

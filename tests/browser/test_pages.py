@@ -173,9 +173,9 @@ def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any]) -> 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_scrolls_sideways_on_a_telephone(
-    open_page: Callable[..., Any], server: Server, run: str, scheme: str
+    open_page: Callable[..., Any], server: Server, dataset_id: int, run: str, scheme: str
 ) -> None:
-    for path in ("/", "/?dataset=1", "/finetune", "/runs", run):
+    for path in ("/", f"/?dataset={dataset_id}", "/finetune", "/runs", run):
         page = open_page(path, **NARROW, color_scheme=scheme)
         page.wait_for_timeout(800)
         cut = page.evaluate(

@@ -13,9 +13,9 @@ SLOW = 180_000  # a task imports frameworks and may embed the dataset first
 
 
 def test_from_a_budget_to_a_signed_off_selection(
-    open_page: Callable[..., Any], dataset: str
+    open_page: Callable[..., Any], dataset_id: int
 ) -> None:
-    page = open_page("/select?dataset=1")
+    page = open_page(f"/select?dataset={dataset_id}")
     budget = page.locator(".select-form [name=budget]")
     budget.fill("9999")
     page.get_by_role("button", name="Select", exact=True).click()
@@ -76,8 +76,8 @@ def test_from_a_budget_to_a_signed_off_selection(
 
     page.locator(".sign-off [name=name]").fill("the six <b>")
     page.get_by_role("button", name="Sign off and finetune").click()
-    page.wait_for_url("**/finetune?dataset=1&subset=the+six+*")
-    page = open_page("/select?dataset=1", width=390, height=844)
+    page.wait_for_url(f"**/finetune?dataset={dataset_id}&subset=the+six+*")
+    page = open_page(f"/select?dataset={dataset_id}", width=390, height=844)
     expect(page.locator(".saved")).to_contain_text("the six <b>")
     expect(page.locator(".saved")).to_contain_text("6 of 6 labelled")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

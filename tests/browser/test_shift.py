@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 SLOW = 180_000  # tasks and runs import frameworks, and may embed the dataset first
 
 
-def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], dataset: str) -> None:
-    page = open_page("/shift?dataset=1")
+def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], dataset_id: int) -> None:
+    page = open_page(f"/shift?dataset={dataset_id}")
     expect(page.locator(".empty")).to_contain_text("Which domain should the model cope with?")
     page.get_by_label("Words for what your images lack").focus()
     page.keyboard.type("in thick fog")
