@@ -11,13 +11,6 @@ from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
 
-LONG = ("test_story", "test_whole_path", "test_accessibility", "test_kill_loop", "test_cli")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of few long tests come first: begun last, one of them would run on alone."""
-    items.sort(key=lambda item: item.path.stem not in LONG)
-
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
