@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,11 @@ def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
     part = tmp_path / "x.part"
     begun = {"type": "http.request", "body": b"PK", "more_body": True}
     with pytest.raises(ClientDisconnect):
-        asyncio.run(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
+        _apart(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
     assert not part.exists()
     ended = {"type": "http.request", "body": b"PK", "more_body": False}
     with pytest.raises(InputError, match="2 of 9 bytes"):
-        asyncio.run(_receive(request_of([ended], 9), part, 100))
+        _apart(_receive(request_of([ended], 9), part, 100))
     assert not part.exists()
 
 
@@ -160,3 +161,9 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
         session.execute(sa.delete(Import).where(Import.name == "waiting"))
     sweep(studio)
     assert not kept.exists()
+
+
+def _apart(work: Coroutine[Any, Any, object]) -> None:
+    """Run it in a thread of its own: a browser's tests leave their loop running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
