@@ -67,4 +67,4 @@ __all__ = [
     "User",
     "Worker",
     "now",
-]  # fmt: skip
+]
