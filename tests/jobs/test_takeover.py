@@ -179,10 +179,11 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
             # Were its checkpoint written, or its end, it would show here.
             for name in files:
                 (folder(store, run_id) / name).write_text("the successor's")
-            for pid in reversed(stopped):
-                if is_alive(pid):
-                    os.kill(pid, signal.SIGCONT)
-            wait_for(lambda: not is_alive(child), 10, "the stale child works on")
+            # The child first: its own worker, awake, might end it before it has tried to write.
+            if is_alive(child):
+                os.kill(child, signal.SIGCONT)
+            wait_for(lambda: not is_alive(child), 20, "the stale child works on")
+            stale.send(signal.SIGCONT)
         after = run_row(store, run_id)
         assert (after.state, after.attempt, after.finished_at) == (FINISHED, 2, run.finished_at)
         assert metric_count(store, run_id) == metrics
@@ -232,25 +233,38 @@ def test_a_run_that_changes_its_worker_ends_as_one_that_does_not(
 
 
 def stop_between_writes(store: Store, pids: list[int]) -> None:
-    """SIGSTOP, but not amid a write to an SQLite file: that would hold up every other writer.
+    """SIGSTOP, but not amid a write.
 
-    PostgreSQL ends the session of a process that does so.
+    In an SQLite file that would hold up every other writer; PostgreSQL ends the session of a
+    process that does so, which then never hears that its attempt is over.
     """
-    file = store.settings.home / "studio.db"
     while True:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
-        if not file.exists():
+        if not amid_a_write(store):
             return
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.013)
+
+
+def amid_a_write(store: Store) -> bool:
+    """Whether another process has begun a transaction and not ended it."""
+    file = store.settings.home / "studio.db"
+    if file.exists():
         with closing(library.connect(file, timeout=0.1, isolation_level=None)) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-                return
             except library.OperationalError:
-                for pid in pids:
-                    os.kill(pid, signal.SIGCONT)
-                time.sleep(0.013)
+                return True
+            return False
+    begun = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND state LIKE 'idle in transaction%'"
+    )
+    with store.read() as session:
+        return session.execute(begun).scalar_one() > 0
 
 
 def folder(store: Store, run_id: int) -> Path:
