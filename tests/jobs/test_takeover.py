@@ -264,7 +264,7 @@ def amid_a_write(store: Store) -> bool:
         "AND state LIKE 'idle in transaction%'"
     )
     with store.read() as session:
-        return session.execute(begun).scalar_one() > 0
+        return bool(session.execute(begun).scalar_one())
 
 
 def folder(store: Store, run_id: int) -> Path:
