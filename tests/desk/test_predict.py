@@ -18,7 +18,7 @@ from vecaf.desk.predict import predict
 from vecaf.desk.registry import Desk
 from vecaf.errors import InputError, NotFoundError
 from vecaf.finetuning.export import Predictor
-from vecaf.store import Sample, Selection, Store
+from vecaf.store import Dataset, Sample, Selection, Store
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +70,25 @@ def test_evidence_is_of_the_picks_and_in_order(store: Store, run_id: int) -> Non
     assert not {e["id"] for e in answer["toward"]} & {e["id"] for e in answer["against"]}
 
 
-def test_a_pick_is_not_its_own_neighbour(store: Store, run_id: int) -> None:
-    own = picked(store, run_id)[0]
-    answer = ask(store, run_id, sample_id=own)
-    assert answer["trained_on_it"]
-    assert own not in {entry["id"] for entry in answer["nearest"]}
-    assert own in {entry["id"] for entry in answer["toward"]}
+def test_a_pick_is_not_its_own_neighbour_and_argues_for_what_it_taught(
+    store: Store, run_id: int
+) -> None:
+    """It pulls toward a class as long as the class's share is below what training aimed at."""
+    smoothing, found = CONFIG.label_smoothing, 0
+    for own in picked(store, run_id):
+        answer = ask(store, run_id, sample_id=own)
+        assert answer["trained_on_it"]
+        assert own not in {entry["id"] for entry in answer["nearest"]}
+        with store.read() as session:
+            sample = session.get_one(Sample, own)
+            classes = session.get_one(Dataset, sample.dataset_id).classes
+        first = answer["classes"][0]
+        right = classes[int(sample.label or 0)] == first["name"]
+        aim = smoothing / len(classes) + (1 - smoothing if right else 0)
+        sides = [{entry["id"] for entry in answer[side]} for side in ("toward", "against")]
+        assert own not in sides[first["share"] < aim]
+        found += own in sides[first["share"] >= aim]
+    assert found
 
 
 def test_labels_edited_since_do_not_change_what_was_learned(store: Store, run_id: int) -> None:
