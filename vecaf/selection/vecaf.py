@@ -8,6 +8,7 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
+from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.descent import Objective, check_descent, descend
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
@@ -16,6 +17,7 @@ from vecaf.selection.pool import Floats, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space
 from vecaf.selection.typical import typical_rows
+from vecaf.selection.uncertainty import checked_probabilities, closeness
 
 SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds
 DRAWN = 100  # picks a class in one round, all labels known, from which rows are drawn by loss
@@ -59,13 +61,20 @@ def vecaf(
     p uniform and multiplies s_i by the loss inside the logarithm, as the authors' program does, for
     comparison: there a costly image pulls less.
 
+    In later rounds of the label-free track the model that gave `probabilities` knows what earlier
+    picks taught it, and rows are taken one by one instead, each the one that adds most to
+    Σ_i p_i·max exp((f_i·f_j − 1)/`width`) over the picks j, earlier ones among them: the density of
+    step 3 over the whole pool, with p as above but of how close the model's two best guesses are
+    (γ = 1). That is Uncertainty Herding (Bae et al. 2025, arXiv 2412.20644) at a fixed width.
+
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` keeps to the centroids.
+    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both cases.
 
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
-    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
+    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid);
+    of rows taken one by one, ranked as taken: loss_weight, coverage, gain (what it added, 0 to 1).
     """
     check_descent(steps, temperature, learning_rate)
     if restarts is None:
@@ -76,6 +85,8 @@ def vecaf(
     if gamma == "auto" and known and classes and budget >= DRAWN * classes:
         return importance(pool, budget, rng)
     earlier = len(pool.chosen)
+    if gamma == "auto" and not known and earlier and pool.probabilities is not None:
+        return _cover(pool, budget, principal_space(pool.features, dimensions), mix, width)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
@@ -109,6 +120,22 @@ def vecaf(
         "density": density[rank],
         "coverage": coverage[rank].astype(np.float32),
         "similarity": np.einsum("ij,ij->i", rows[picked], best)[rank],
+    }
+
+
+def _cover(pool: Pool, budget: int, rows: Floats, mix: float, width: float) -> Picks:
+    """A later round's picks, see `vecaf`: what the model is unsure of is covered, row by row."""
+    weights = loss_weights(closeness(checked_probabilities(pool)), 1.0, mix, len(pool))
+    free = np.flatnonzero(pool.available())
+    seen, offered = sample_sizes(len(pool), budget, None, None)
+    sigma = float(np.sqrt(2 * width))  # ‖x − x'‖² is 2 − 2 cos
+    picked, gain = greedy_coverage(rows, weights[:seen], pool.chosen, free[:offered], budget, sigma)
+    _, winner = nearest(rows, rows[np.concatenate((picked, pool.chosen))])
+    coverage = np.bincount(winner, minlength=budget)[:budget] / len(pool)
+    return picked, {
+        "loss_weight": (weights * len(pool))[picked],
+        "coverage": coverage.astype(np.float32),
+        "gain": gain,
     }
 
 
