@@ -83,6 +83,9 @@ def _loss(task: Task, picks: Explained, at: int) -> str:
     if picks.losses is None:
         return "no model yet, so every image weighs the same"
     cost = f"it costs run {task.params.get('run')}'s model {picks.losses[at]:.2f} nats"
+    doubt = (picks.scores.get("uncertainty_weight") or [None] * len(picks.ids))[at]
+    if doubt is not None:
+        return f"{doubt:.2f} (1 is average) by how unsure the model is; {cost}"
     if weight is None:
         return f"{cost}; this strategy does not weigh that"
     return f"{weight:.2f} (1 is average): {cost}"
@@ -100,7 +103,7 @@ def _scores(picks: Explained, at: int) -> str:
     parts = [
         f"{m.text(name.replace('_', ' '))} {values[at]:.3g}"
         for name, values in picks.scores.items()
-        if name not in ("density", "loss_weight") and values[at] is not None
+        if name not in ("density", "loss_weight", "uncertainty_weight") and values[at] is not None
     ]
     return ", ".join(parts) or "this strategy gives none"
 

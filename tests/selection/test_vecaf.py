@@ -169,3 +169,24 @@ def test_with_all_labels_known_and_many_picks_a_class_rows_are_drawn_by_loss() -
         vecaf.select(rows, 200, labels=group, gamma=1.0, **known),
     ):
         assert "density" in few.scores
+
+
+def test_later_rounds_cover_what_the_model_is_unsure_of() -> None:
+    rows, group = blobs((100,) * 5, spread=0.3)
+    sure = np.where(group == 2, 0.52, 0.99).astype(np.float32)
+    after: dict[str, Any] = {
+        "chosen": [3, 103, 203, 303, 403],  # one in each
+        "probabilities": np.stack([sure, 1 - sure], axis=1),
+        "losses": -sure * np.log(sure),
+    }
+    picked = vecaf.select(rows, 6, **after)
+    assert (group[picked.ids] == 2).sum() >= 5
+    assert set(picked.scores) == {"uncertainty_weight", "coverage", "gain"}
+    assert (np.diff(picked.scores["gain"]) <= 1e-6).all()  # each adds less than the one before
+    assert (picked.scores["uncertainty_weight"][group[picked.ids] == 2] > 1).all()
+    centroids = [
+        vecaf.select(rows, 6, **{**after, "gamma": 0.5}),
+        vecaf.select(rows, 6, **{**after, "chosen": None}),
+        vecaf.select(rows, 6, labels=group, **after),
+    ]
+    assert all("density" in one.scores for one in centroids)

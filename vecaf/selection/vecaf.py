@@ -74,7 +74,8 @@ def vecaf(
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
     coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid);
-    of rows taken one by one, ranked as taken: loss_weight, coverage, gain (what it added, 0 to 1).
+    of rows taken one by one, ranked as taken: uncertainty_weight (p_i·n), coverage, gain (what the
+    row added, 0 to 1).
     """
     check_descent(steps, temperature, learning_rate)
     if restarts is None:
@@ -133,7 +134,7 @@ def _cover(pool: Pool, budget: int, rows: Floats, mix: float, width: float) -> P
     _, winner = nearest(rows, rows[np.concatenate((picked, pool.chosen))])
     coverage = np.bincount(winner, minlength=budget)[:budget] / len(pool)
     return picked, {
-        "loss_weight": (weights * len(pool))[picked],
+        "uncertainty_weight": (weights * len(pool))[picked],
         "coverage": coverage.astype(np.float32),
         "gain": gain,
     }
