@@ -24,7 +24,7 @@ DRAWN = 100  # picks a class in one round, all labels known, from which rows are
 
 
 @strategy(
-    description="Typical images of every region of the pool, weighted by what they still cost.",
+    description="Typical images of every region; then of what the model is still unsure of.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     splits=True,
