@@ -76,8 +76,8 @@ def test_two_processes_and_one_give_the_same_weights(
     assert np.abs(start["linear.weight"]).max() > 1e-3  # it did learn
     assert one.keys() == two.keys()
     apart = np.concatenate([np.abs(one[name] - two[name]).ravel() for name in one])
-    # Of millions of weights a few may have a gradient that is rounding alone: AdamW's step, of which
-    # only the sign was rounding's, is all that they may differ by.
+    # Of millions of weights a few may have a gradient that is rounding alone; AdamW makes a step of
+    # it, and that is all that they may differ by.
     assert (apart > 1e-5).mean() < 1e-5
     assert apart.max() < config.lr
     assert recorder.results[0].test_accuracy == whole.results[0].test_accuracy
