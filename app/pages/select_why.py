@@ -38,7 +38,7 @@ def panel(shown: Shown, task: Task, picks: Explained) -> str:
         for name, value in (
             ("Stands for", _stands_for(shown, task, picks, at)),
             ("Surroundings", _surroundings(picks, at)),
-            ("Loss weight", _loss(task, picks, at)),
+            ("Weight", _loss(task, picks, at)),
             ("Text", _text(picks, at)),
             ("Instead of", _instead(shown, task, picks, at)),
             ("Scores", _scores(picks, at)),

@@ -33,7 +33,7 @@ def test_from_a_budget_to_a_signed_off_selection(
     why = page.locator(".why")
     expect(why).to_contain_text("Why pick 2?")
     expect(why.locator("dt")).to_have_text(
-        ["Stands for", "Surroundings", "Loss weight", "Text", "Instead of", "Scores"]
+        ["Stands for", "Surroundings", "Weight", "Text", "Instead of", "Scores"]
     )
     expect(why).to_contain_text("what it looks like to the caption model")
     page.keyboard.press("ArrowRight")
