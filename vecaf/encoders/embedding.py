@@ -18,6 +18,7 @@ from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import (
     Progress,
     Runtime,
+    backend_for,
     choose_device,
     compile_encoder,
     effective_precision,
@@ -105,7 +106,11 @@ def embed_images(
     if len(first):
         store.describe(about)
         store.remove_leftovers()
-        runtime = _runtime(encoder, choose_device(settings.device), str(about["precision"]))
+        device, precision = choose_device(settings.device), str(about["precision"])
+        backend = None
+        if precision == "float32":  # by all that are asked for: what is left of them after a stop
+            backend = backend_for(len(wanted), encoder.preprocessing, device)  # comes out the same
+        runtime = _runtime(encoder, device, precision, backend)
         paths = [path_of(keys[i]) for i in first]
         batches = encode_files(
             runtime, paths, encoder.preprocessing, progress=progress, should_stop=should_stop
@@ -144,8 +149,15 @@ def unit_rows(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 @lru_cache(maxsize=2)
-def _runtime(encoder: ImageEncoder, device: str, precision: str) -> Runtime:
+def _runtime(
+    encoder: ImageEncoder, device: str, precision: str, backend: str | None = None
+) -> Runtime:
     # Compiling takes seconds; a round embeds several splits with the same encoder.
     return compile_encoder(
-        encoder.build(), encoder.preprocessing, device=device, precision=precision
+        encoder.build(),
+        encoder.preprocessing,
+        device=device,
+        precision=precision,
+        backend=backend,
+        batch_size=8 if backend == "eager" else None,
     )

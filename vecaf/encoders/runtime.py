@@ -32,6 +32,8 @@ Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
+FEW_PIXELS = 6_000_000  # converting a model takes as long as so many in PyTorch (64 to 224 px)
+
 log = logging.getLogger(__name__)
 
 
@@ -85,6 +87,13 @@ def effective_precision(precision: str, device: str) -> str:
     return "bfloat16" if has_bfloat16 else "float32"
 
 
+def backend_for(images: int, preprocessing: Preprocessing, device: str) -> str | None:
+    """'eager' where a CPU is to look at so few images that converting the model would take longer;
+    None leaves the choice to `compile_encoder`."""
+    few = images * preprocessing.image_size**2 < FEW_PIXELS
+    return "eager" if few and device == "cpu" else None
+
+
 def compile_encoder(
     module: nn.Module,
     preprocessing: Preprocessing,
@@ -97,9 +106,10 @@ def compile_encoder(
     """Make `module` (normalised float images → (b, d)) fast at inference from uint8 pixels.
 
     device: from `choose_device`. precision: float32 or bfloat16. backend None: CUDA on a GPU,
-    else OpenVINO, else eager. A module that OpenVINO cannot convert, or converts to something
-    else, runs eagerly and says so in the log. The module is switched to evaluation mode and,
-    on a GPU, moved there.
+    else OpenVINO, else eager. batch_size None: what suits the backend; on a CPU, where it is given,
+    smaller batches are filled up, so that a row's last bits do not depend on its company. A module
+    that OpenVINO cannot convert, or converts to something else, runs eagerly and says so in the
+    log. The module is switched to evaluation mode and, on a GPU, moved there.
     """
     wrapped = _from_pixels(module, preprocessing)
     if backend is None:
@@ -115,7 +125,7 @@ def compile_encoder(
             backend = "eager"
     if backend == "cuda":
         return Runtime(backend, batch_size or 256, _cuda(wrapped, device, precision))
-    return Runtime(backend, batch_size or 32, _eager(wrapped, precision))
+    return Runtime(backend, batch_size or 32, _eager(wrapped, precision, batch_size or 0))
 
 
 def encode_files(
@@ -252,19 +262,21 @@ def _one_thread() -> Iterator[None]:
 
 def _padded(batch: Pixels, batch_size: int) -> Pixels:
     missing = batch_size - len(batch)
-    if not missing:
+    if missing <= 0:
         return batch
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.uint8)])
 
 
-def _eager(module: nn.Module, precision: str) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
+def _eager(
+    module: nn.Module, precision: str, batch_size: int
+) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
     import torch
 
     def run(batches: Iterable[Pixels]) -> Iterator[Features]:
         for batch in batches:
             with torch.inference_mode(), _autocast("cpu", precision):
-                features = module(torch.from_numpy(batch)).float().numpy()
-            yield features
+                features = module(torch.from_numpy(_padded(batch, batch_size))).float().numpy()
+            yield features[: len(batch)]
 
     return run
 

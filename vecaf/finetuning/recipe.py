@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from vecaf.config import RunConfig
 from vecaf.encoders.preprocessing import Preprocessing
-from vecaf.encoders.runtime import compile_encoder, encode_files
+from vecaf.encoders.runtime import backend_for, compile_encoder, encode_files
 from vecaf.finetuning.batches import FeatureBatches, ImageBatches
 from vecaf.finetuning.checkpoints import load_tensors, save_tensors
 from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
@@ -27,7 +27,6 @@ from vecaf.finetuning.report import Report
 from vecaf.finetuning.start import decay_toward
 
 FULL_CHECKPOINT = "full-checkpoint.safetensors"
-FEW_PIXELS = 8_000_000  # on a CPU, converting a model takes as long as this many pixels eagerly
 
 
 @dataclass(frozen=True)
@@ -191,12 +190,11 @@ def predict(
     out = np.empty((len(paths), width), dtype=np.float32)
     if paths:
         device = str(next(classifier.parameters()).device)
-        few = len(paths) * preprocessing.image_size**2 < FEW_PIXELS
         runtime = compile_encoder(
             FeaturesAndLogits(classifier).eval(),
             preprocessing,
             device=device,
-            backend="eager" if few and device == "cpu" else None,
+            backend=backend_for(len(paths), preprocessing, device),
         )
         files = encode_files(
             runtime, paths, preprocessing, progress=progress, should_stop=should_stop
