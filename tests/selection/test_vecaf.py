@@ -186,6 +186,7 @@ def test_later_rounds_cover_what_the_model_is_unsure_of() -> None:
     assert (picked.scores["uncertainty_weight"][group[picked.ids] == 2] > 1).all()
     centroids = [
         vecaf.select(rows, 6, **{**after, "gamma": 0.5}),
+        vecaf.select(rows, 6, **{**after, "objective": "released-code"}),
         vecaf.select(rows, 6, **{**after, "chosen": None}),
         vecaf.select(rows, 6, labels=group, **after),
     ]

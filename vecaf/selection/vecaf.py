@@ -69,7 +69,8 @@ def vecaf(
 
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both cases.
+    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both
+    cases, and so does the released code's objective in the first.
 
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
@@ -86,7 +87,8 @@ def vecaf(
     if gamma == "auto" and known and classes and budget >= DRAWN * classes:
         return importance(pool, budget, rng)
     earlier = len(pool.chosen)
-    if gamma == "auto" and not known and earlier and pool.probabilities is not None:
+    direct = gamma == "auto" and objective == "paper" and not known
+    if direct and earlier and pool.probabilities is not None:
         return _cover(pool, budget, principal_space(pool.features, dimensions), mix, width)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
