@@ -202,7 +202,13 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
         if not request.url.startswith((server.url, "data:", "blob:")):
             strays.append(request.url)
 
-    def open_page(path: str = "/", *, width: int = 1440, height: int = 900, **options: Any) -> Any:
+    def note(error: str, forgive: str) -> None:
+        if not (forgive and forgive in error):
+            errors.append(error)
+
+    def open_page(
+        path: str = "/", *, width: int = 1440, height: int = 900, forgive: str = "", **options: Any
+    ) -> Any:
         if not contexts or options:
             contexts.append(browser.new_context(accept_downloads=True, **options))
             contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
@@ -210,7 +216,7 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
         page.set_default_timeout(60_000)  # a busy machine is slow to answer
         page.set_viewport_size({"width": width, "height": height})
         page.on("request", watch)
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: note(str(error), forgive))
         page.goto(server.url + path)
         page.wait_for_selector(".live:not([aria-busy])", state="attached")
         return page

@@ -66,8 +66,11 @@ def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str
 
 def test_picks_light_up_on_the_map_round_by_round(open_page: Callable[..., Any], run: str) -> None:
     page = open_page(run)
-    page.get_by_role("button", name="Make the map").click()
     place = page.locator(".roundmap")
+    make = page.get_by_role("button", name="Make the map")
+    expect(make.or_(place).first).to_be_visible()
+    if make.count():  # unless another file has had this dataset's map made
+        make.click()
     expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2", timeout=LONG)
     slider = place.get_by_role("slider")
     slider.press("Home")
