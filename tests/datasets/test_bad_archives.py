@@ -312,3 +312,16 @@ def test_every_error_is_ours(store: Store, tmp_path: Path) -> None:
                 import_dataset(store, path, f"at {at} {byte}")
             except VecafError as error:
                 assert str(error)
+
+
+def test_a_header_whose_name_is_no_text_costs_its_member_alone(
+    store: Store, tmp_path: Path
+) -> None:
+    """Found by fuzzing: the directory's name is sound, the one in front of the bytes is not."""
+    path = make_zip(tmp_path / "a.zip", {**photos("a", "b"), "a/été.jpg": jpeg(9)})
+    content, name = path.read_bytes(), "été.jpg".encode()
+    assert content.count(name) == 2
+    path.write_bytes(content.replace(name, b"\xc2" * len(name), 1))
+    report = import_dataset(store, path, "a")
+    assert report.images == 6
+    assert "damaged" in reasons(report)["a/été.jpg"]

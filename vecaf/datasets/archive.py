@@ -82,6 +82,11 @@ def open_source(path: Path, limits: Limits) -> Source:
     return ZipSource(path, limits)
 
 
+DAMAGED = (  # what zipfile raises for a member whose bytes or header are not what they should be
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, UnicodeDecodeError,
+)  # fmt: skip
+
+
 class ZipSource:
     """The members of a ZIP archive."""
 
@@ -131,7 +136,7 @@ class ZipSource:
         try:
             with self._zip.open(info) as stream:
                 return _read(stream, wanted, most, self._allowance, self._most_unpacked(info))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        except DAMAGED as error:
             raise Refused(f"it can't be unpacked: the archive is damaged ({error})") from error
 
     def _most_unpacked(self, info: zipfile.ZipInfo) -> int:
