@@ -38,7 +38,7 @@ def panel(shown: Shown, task: Task, picks: Explained) -> str:
         for name, value in (
             ("Stands for", _stands_for(shown, task, picks, at)),
             ("Surroundings", _surroundings(picks, at)),
-            ("Weight", _loss(task, picks, at)),
+            ("Weight", _weight(task, picks, at)),
             ("Text", _text(picks, at)),
             ("Instead of", _instead(shown, task, picks, at)),
             ("Scores", _scores(picks, at)),
@@ -73,17 +73,22 @@ def _stands_for(shown: Shown, task: Task, picks: Explained, at: int) -> str:
 
 
 def _surroundings(picks: Explained, at: int) -> str:
-    density = (picks.scores.get("density") or [None] * len(picks.ids))[at]
+    density = _score(picks, "density", at)
     said = f"; density {density:.2f}" if density is not None else ""
     return f"denser than around {m.percent(picks.typical[at])} of the images{said}"
 
 
-def _loss(task: Task, picks: Explained, at: int) -> str:
-    weight = (picks.scores.get("loss_weight") or [None] * len(picks.ids))[at]
+def _score(picks: Explained, name: str, at: int) -> float | None:
+    """A pick's score; None where its strategy gives no such one."""
+    values = picks.scores.get(name)
+    return values[at] if values else None
+
+
+def _weight(task: Task, picks: Explained, at: int) -> str:
     if picks.losses is None:
         return "no model yet, so every image weighs the same"
     cost = f"it costs run {task.params.get('run')}'s model {picks.losses[at]:.2f} nats"
-    doubt = (picks.scores.get("uncertainty_weight") or [None] * len(picks.ids))[at]
+    weight, doubt = (_score(picks, name, at) for name in ("loss_weight", "uncertainty_weight"))
     if doubt is not None:
         return f"{doubt:.2f} (1 is average) by how unsure the model is; {cost}"
     if weight is None:

@@ -107,9 +107,9 @@ def embed_images(
         store.describe(about)
         store.remove_leftovers()
         device, precision = choose_device(settings.device), str(about["precision"])
-        backend = None
-        if precision == "float32":  # by all that are asked for: what is left of them after a stop
-            backend = backend_for(len(wanted), encoder.preprocessing, device)  # comes out the same
+        # By how many are asked for, not are missing: the rest after a stop comes out the same.
+        exact = precision == "float32"
+        backend = backend_for(len(wanted), encoder.preprocessing, device) if exact else None
         runtime = _runtime(encoder, device, precision, backend)
         paths = [path_of(keys[i]) for i in first]
         batches = encode_files(

@@ -69,8 +69,8 @@ def vecaf(
 
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both
-    cases, and so does the released code's objective in the first.
+    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both cases, and
+    so does the released code's objective in the first.
 
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
