@@ -17,7 +17,6 @@ from vecaf.store.runs import RunSummary
 MORE = 60
 REASONS = {
     "loss_weight": "loss weight (1 is average)",
-    "uncertainty_weight": "weight by how unsure the model was (1 is average)",
     "gain": "what it added to what is covered",
     "density": "typical of its surroundings",
     "coverage": "share of the pool it stands for",

@@ -88,9 +88,7 @@ def _weight(task: Task, picks: Explained, at: int) -> str:
     if picks.losses is None:
         return "no model yet, so every image weighs the same"
     cost = f"it costs run {task.params.get('run')}'s model {picks.losses[at]:.2f} nats"
-    weight, doubt = (_score(picks, name, at) for name in ("loss_weight", "uncertainty_weight"))
-    if doubt is not None:
-        return f"{doubt:.2f} (1 is average) by how unsure the model is; {cost}"
+    weight = _score(picks, "loss_weight", at)
     if weight is None:
         return f"{cost}; this strategy does not weigh that"
     return f"{weight:.2f} (1 is average): {cost}"
@@ -108,7 +106,7 @@ def _scores(picks: Explained, at: int) -> str:
     parts = [
         f"{m.text(name.replace('_', ' '))} {values[at]:.3g}"
         for name, values in picks.scores.items()
-        if name not in ("density", "loss_weight", "uncertainty_weight") and values[at] is not None
+        if name not in ("density", "loss_weight") and values[at] is not None
     ]
     return ", ".join(parts) or "this strategy gives none"
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
-from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.descent import Objective, check_descent, descend
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
@@ -17,7 +16,6 @@ from vecaf.selection.pool import Floats, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space
 from vecaf.selection.typical import typical_rows
-from vecaf.selection.uncertainty import checked_probabilities, closeness
 
 SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds
 DRAWN = 100  # picks a class in one round, all labels known, from which rows are drawn by loss
@@ -61,22 +59,13 @@ def vecaf(
     p uniform and multiplies s_i by the loss inside the logarithm, as the authors' program does, for
     comparison: there a costly image pulls less.
 
-    In later rounds of the label-free track the model that gave `probabilities` knows what earlier
-    picks taught it, and rows are taken one by one instead, each the one that adds most to
-    Σ_i p_i·max exp((f_i·f_j − 1)/`width`) over the picks j, earlier ones among them: the density of
-    step 3 over the whole pool, with p as above but of how close the model's two best guesses are
-    (γ = 1). That is Uncertainty Herding (Bae et al. 2025, arXiv 2412.20644) at a fixed width.
-
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` keeps to the centroids in both cases, and
-    so does the released code's objective in the first.
+    (`importance`), with its scores. An explicit `gamma` keeps to the centroids.
 
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
-    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid);
-    of rows taken one by one, ranked as taken: uncertainty_weight (p_i·n), coverage, gain (what the
-    row added, 0 to 1).
+    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
     """
     check_descent(steps, temperature, learning_rate)
     if restarts is None:
@@ -87,9 +76,6 @@ def vecaf(
     if gamma == "auto" and known and classes and budget >= DRAWN * classes:
         return importance(pool, budget, rng)
     earlier = len(pool.chosen)
-    direct = gamma == "auto" and objective == "paper" and not known
-    if direct and earlier and pool.probabilities is not None:
-        return _cover(pool, budget, principal_space(pool.features, dimensions), mix, width)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
@@ -126,22 +112,6 @@ def vecaf(
     }
 
 
-def _cover(pool: Pool, budget: int, rows: Floats, mix: float, width: float) -> Picks:
-    """A later round's picks, see `vecaf`: what the model is unsure of is covered, row by row."""
-    weights = loss_weights(closeness(checked_probabilities(pool)), 1.0, mix, len(pool))
-    free = np.flatnonzero(pool.available())
-    seen, offered = sample_sizes(len(pool), budget, None, None)
-    sigma = float(np.sqrt(2 * width))  # ‖x − x'‖² is 2 − 2 cos
-    picked, gain = greedy_coverage(rows, weights[:seen], pool.chosen, free[:offered], budget, sigma)
-    _, winner = nearest(rows, rows[np.concatenate((picked, pool.chosen))])
-    coverage = np.bincount(winner, minlength=budget)[:budget] / len(pool)
-    return picked, {
-        "uncertainty_weight": (weights * len(pool))[picked],
-        "coverage": coverage.astype(np.float32),
-        "gain": gain,
-    }
-
-
 def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
     """γ = ½·log10(r / 100) for r picks a class, held within limits; 0 if r is unknown.
 
@@ -151,14 +121,13 @@ def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
     Few picks a class must first show the model what is typical, so easy images weigh more (γ < 0);
     with hundreds a class what is still hard is what is left to learn (γ > 0). The limits are ∓½ in
     a first round. Later the model that gave the losses has been fitted to earlier picks: what it
-    finds easy is what they cover already, and γ is ½. Measured on CIFAR-10 features (rounds to 100,
-    250, 500 and 1,000 picks, 8 seeds): γ = ½ is worth 0.8 points over picks without losses. The
-    rule itself reads no label, only counts.
+    finds easy is what they cover already, and γ is 1, the paper's own weights (benchmarks/README.md
+    says what other powers are worth). The rule itself reads no label, only counts.
     """
     if classes is None:
         return 0.0
     if earlier:
-        return 0.5
+        return 1.0
     return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
 
 
