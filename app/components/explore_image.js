@@ -110,8 +110,7 @@
           el("button", { type: "button", onclick: () => explore.change(state, "excluded", [row], !state.excluded[row]) },
             state.excluded[row] ? "Put back" : "Exclude"),
           el("button", { type: "button", class: "quiet", onclick: async (event) => {
-            await navigator.clipboard.writeText(location.href);
-            event.target.textContent = "Copied";
+            event.target.textContent = (await studio.copy(location.href)) ? "Copied" : "Copy it from the address bar";
           } }, "Copy link")),
         el("h3", {}, "Nearest images"), nearby,
         facts.history.length ? el("details", {}, el("summary", {}, el("h3", {}, `Changes (${facts.history.length})`)),

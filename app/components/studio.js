@@ -219,17 +219,40 @@
   };
   addEventListener("popstate", () => dispatchEvent(new Event("studio:go")));
 
-  /* Copy buttons. */
+  /* Copy buttons. The page may draw what a button stands in anew: the word goes to whichever is there. */
+  const COPIED = 3000; // ms; long enough to be read after a glance at the terminal
+  const copied = new Map(); // text → the word on its button
+  const label = (button) => {
+    const word = copied.get(button.dataset.copy) ?? "Copy";
+    if (button.textContent !== word) button.textContent = word;
+  };
+  const labels = () => document.querySelectorAll("[data-copy]").forEach(label);
+  const redrawn = new MutationObserver(labels);
+  /* Without HTTPS a browser lends its clipboard to this machine's own pages only. */
+  studio.copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      const field = Object.assign(document.createElement("textarea"), { value: text, readOnly: true });
+      document.body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      return done;
+    }
+  };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
-    await navigator.clipboard.writeText(button.dataset.copy);
-    // What it stands in may have been drawn anew meanwhile.
-    const label = (text) => {
-      for (const one of document.querySelectorAll("[data-copy]"))
-        if (one.dataset.copy === button.dataset.copy) one.textContent = text;
-    };
-    label("Copied");
-    setTimeout(() => label("Copy"), 1500);
+    const text = button.dataset.copy;
+    copied.set(text, (await studio.copy(text)) ? "Copied" : "Select it and press Ctrl+C");
+    labels();
+    redrawn.observe(document.body, { childList: true, subtree: true });
+    setTimeout(() => {
+      copied.delete(text);
+      labels();
+      if (!copied.size) redrawn.disconnect();
+    }, COPIED);
   });
 })();
