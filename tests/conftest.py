@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,18 @@ from tests.databases import Server, address, server
 from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
+
+TESTS = Path(__file__).parent
+# What takes longest begins first, so that no worker is left alone with it at the end.
+FIRST = ("browser/test_story.py", "browser/", "test_", "jobs/", "benchmarking/", "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(TESTS).as_posix()
+        return next(i for i, start in enumerate(FIRST) if path.startswith(start))
+
+    items.sort(key=place)  # a stable sort: within each, the order stays
 
 
 @pytest.fixture(scope="session")
