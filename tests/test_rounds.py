@@ -16,6 +16,7 @@ from vecaf.choosing import choose
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.finetuning import checkpoints, loop
@@ -24,7 +25,7 @@ from vecaf.finetuning.export import Predictor
 from vecaf.recording import MemoryRecorder
 from vecaf.rounds import run_rounds
 from vecaf.settings import Settings
-from vecaf.store import TEST, TRAIN
+from vecaf.store import TEST, TRAIN, VAL
 
 CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
@@ -125,6 +126,18 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert {key: broken.metrics.get(key) for key in epochs} == {
         key: whole.metrics[key] for key in epochs
     }
+
+
+@pytest.mark.parametrize("config", [FULL, LORA], ids=["full", "lora"])
+def test_without_validation_labels_what_was_trained_is_kept(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    unlabelled = replace(samples, labels=np.where(samples.splits == VAL, -1, samples.labels))
+    config = replace(config, rounds=1, epochs=1)
+    _, weights = finish(config, unlabelled, settings, tmp_path)
+    pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
+    moved = [np.abs(weights[f"backbone.{name}"] - pretrained[name].numpy()) for name in pretrained]
+    assert max(float(one.max()) for one in moved) > config.lr / 10
 
 
 @pytest.mark.parametrize("stage", ["head", "full"])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from torch import Tensor
 
 import vecaf
 from tests.jobs.harness import is_alive, wait_for, wait_until_ended, worker, write_images
@@ -19,7 +22,11 @@ from tests.shapes import make_samples
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.errors import CanceledError
-from vecaf.finetuning.ranks import Ranks
+from vecaf.encoders.pvm import load_pvm
+from vecaf.finetuning.model import Classifier, Head
+from vecaf.finetuning.ranks import ALONE, Ranks
+from vecaf.finetuning.recipe import Images, train_full
+from vecaf.finetuning.report import Report
 from vecaf.jobs.companions import companions
 from vecaf.jobs.queue import submit_run
 from vecaf.plan import select_along
@@ -86,6 +93,49 @@ def test_two_processes_and_one_give_the_same_weights(
     for (number, step, name), value in whole.metrics.items():
         if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
             assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-4)
+
+
+class InDoubles(Classifier):
+    """A classifier that computes in doubles, in which rounding has nothing to grow from."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = super().forward(images.double())
+        return logits
+
+
+def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path / "shapes", 14)
+    images = Images(samples.paths, samples.labels)
+    nobody = Images([], np.empty(0, dtype=np.int64))
+    config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
+    pvm = load_pvm("efficientnet_lite0", 64)
+    deaf = Report(
+        start=lambda step: None,
+        values=lambda step, values: None,
+        epoch=lambda done, total: None,
+        should_stop=lambda: False,
+        publishing=nullcontext,
+    )
+
+    def trained(name: str, ranks: Ranks) -> dict[str, Tensor]:
+        head = Head(torch.zeros(1280), 3)
+        torch.nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(7))
+        model = InDoubles(pvm.build(0), head).double()
+        (tmp_path / name).mkdir()
+        train_full(
+            model, images, nobody, pvm.preprocessing, config, 3, tmp_path / name, deaf,
+            ranks=ranks,
+        )  # fmt: skip
+        return model.state_dict()
+
+    before = InDoubles(pvm.build(0), Head(torch.zeros(1280), 3)).state_dict()
+    one = trained("one", ALONE)
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        two = trained("two", ranks)
+    moved = [float((one[name] - before[name]).abs().max()) for name in one if "backbone" in name]
+    assert max(moved) > 1e-4
+    for name, values in one.items():
+        torch.testing.assert_close(two[name], values, rtol=0, atol=1e-7, msg=name)
 
 
 def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) -> None:

@@ -142,9 +142,12 @@ def train_full(
     best = folder / "model.safetensors"
     val_labels = torch.from_numpy(val.labels)
 
-    def validate() -> Tensor:
+    def average() -> Classifier:
         shadow.load_state_dict(averaged.weights, strict=False)
-        logits = predict(plain(shadow), val.paths, preprocessing, report.should_stop)[1]
+        return plain(shadow)
+
+    def validate() -> Tensor:
+        logits = predict(average(), val.paths, preprocessing, report.should_stop)[1]
         return torch.from_numpy(logits)
 
     try:
@@ -159,7 +162,7 @@ def train_full(
                 config.epochs,
                 validate,
                 val_labels,
-                lambda: save_tensors(best, _state(plain(shadow)), {}, report.publishing),
+                lambda: save_tensors(best, _state(average()), {}, report.publishing),
                 leg,
             ),
             checkpoint=folder / FULL_CHECKPOINT,
