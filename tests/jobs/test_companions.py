@@ -21,8 +21,8 @@ from tests.jobs.harness import is_alive, wait_for, wait_until_ended, worker, wri
 from tests.shapes import make_samples
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
-from vecaf.errors import CanceledError
 from vecaf.encoders.pvm import load_pvm
+from vecaf.errors import CanceledError
 from vecaf.finetuning.model import Classifier, Head
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.recipe import Images, train_full
@@ -105,7 +105,7 @@ class InDoubles(Classifier):
 
 def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "shapes", 14)
-    images = Images(samples.paths, samples.labels)
+    images = Images(list(samples.paths), samples.labels)
     nobody = Images([], np.empty(0, dtype=np.int64))
     config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
     pvm = load_pvm("efficientnet_lite0", 64)
