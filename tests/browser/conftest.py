@@ -197,6 +197,7 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
     strays: list[str] = []
     errors: list[str] = []
     contexts: list[Any] = []
+    asked: list[dict[str, Any]] = []  # the options that each of them was made with
 
     def watch(request: Any) -> None:
         if not request.url.startswith((server.url, "data:", "blob:")):
@@ -209,7 +210,8 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
     def open_page(
         path: str = "/", *, width: int = 1440, height: int = 900, forgive: str = "", **options: Any
     ) -> Any:
-        if not contexts or options:
+        if not contexts or (options and options != asked[-1]):
+            asked.append(options)
             contexts.append(browser.new_context(accept_downloads=True, **options))
             contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
         page = contexts[-1].new_page()
