@@ -19,6 +19,7 @@ from app.pages.address import whole
 from app.pages.mistakes_view import Guess
 from app.studio import Studio
 from vecaf.config import RunConfig
+from vecaf.datasets.snapshot import classes_as_begun
 from vecaf.errors import VecafError
 from vecaf.evaluation.groups import (
     Group,
@@ -59,6 +60,7 @@ class RunPage:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self._tested = lru_cache(maxsize=8)(self._read_tested)
+        self._begun = lru_cache(maxsize=64)(self._read_begun)
         self._judged = lru_cache(maxsize=64)(self._judge)
         self._kept: dict[tuple[object, ...], tuple[Pieces, object, float]] = {}
         self._lock = threading.Lock()
@@ -109,7 +111,8 @@ class RunPage:
             log = log_tail(session, user, run_id)
             idle = self.studio.idle(session)
             atlas = map_state(session, self.studio.settings, user, dataset.id)
-            cell = mistakes_view.read_cell(values.get("cell", ""), len(classes))
+            names = (self._begun(run_id, rounds[-1].number) if rounds else None) or classes
+            cell = mistakes_view.read_cell(values.get("cell", ""), len(names))
             found = self._tested(user, run_id, rounds[-1].number) if rounds else None
             images = None if found is None or cell is None else found.cell(*cell)[:CELL]
             in_cell = None if images is None else _guesses(session, user, dataset.id, found, images)
@@ -127,8 +130,8 @@ class RunPage:
             compared,
             versus_view.round_map(dataset.id, run_id, max(picked, default=0), atlas.ready, making),
             run_view.picks(run_id, chosen, picked, shown, classes),
-            mistakes_view.confusion(rounds, classes, cell, in_cell),
-            mistakes_view.mistakes(worst, surest, classes),
+            mistakes_view.confusion(rounds, names, cell, in_cell),
+            mistakes_view.mistakes(worst, surest, names),
             run_view.settings(run.config),
             run_view.log(log),
         )
@@ -146,6 +149,10 @@ class RunPage:
         except VecafError as error:
             return str(error)
         return None
+
+    def _read_begun(self, run_id: int, _number: int) -> tuple[str, ...] | None:
+        """The classes that rounds count by: the dataset's may have changed since."""
+        return classes_as_begun(self.studio.settings.runs / str(run_id))
 
     def _read_tested(self, user: int, run_id: int, number: int) -> Tested | None:
         with self.studio.store.read() as session:

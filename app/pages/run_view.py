@@ -159,6 +159,7 @@ def _pick(selection: Selection, sample: Sample, classes: Sequence[str]) -> str:
     words += [
         f"{REASONS.get(part, part.replace('_', ' '))}: {value:.3g}"
         for part, value in selection.scores.items()
+        if value is not None  # a selection's earlier picks have no scores
     ]
     shown = f"<span>{m.text(name)}</span>" if name else ""
     return m.thumb(sample.id, sample.sha256, words, shown)

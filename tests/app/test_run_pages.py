@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -168,3 +169,33 @@ def test_a_preview_goes_by_a_measurement_then_by_a_run(studio: Studio, user: int
     found, html = see()
     assert "measured on this device" in html
     assert "1.0 GB" in html
+
+
+def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -> None:
+    """The dataset has lost a class since and renamed one; picks without scores are shown."""
+    folder = studio.settings.runs / "7"
+    with studio.store.write() as session:
+        config = RunConfig(dataset="pets", budget="2", rounds=1).as_dict()
+        rows = session.query(Sample).filter_by(dataset_id=1).order_by(Sample.id).all()
+        session.add(Run(id=7, owner_id=user, dataset_id=1, name="r", seed=0, config=config,
+                        state="finished"))  # fmt: skip
+        session.flush()
+        matrix = [[3, 0, 0], [0, 2, 1], [0, 0, 0]]
+        session.add(Round(run_id=7, number=1, labeled=2, batches=4, val_accuracy=None,
+                          test_accuracy=5 / 6, confusion={"test": matrix},
+                          seconds=2.0))  # fmt: skip
+        scores: Any = {"distance": None, "gain": 0.25}
+        session.add(Selection(run_id=7, round=1, rank=0, sample_id=rows[0].id, scores=scores))
+        ids, labels = [row.id for row in rows], [row.label for row in rows]
+    begun = {"classes": ["cat", "hound", "bird"], "labels": labels, "captions": [], "excluded": []}
+    folder.mkdir(parents=True)
+    (folder / "data.json").write_text(json.dumps(begun))
+    predicted = np.array(labels, dtype=np.int16)
+    predicted[np.flatnonzero(predicted == 1)[1]] = 2
+    ones = np.ones(len(ids), dtype=np.float32)
+    save_predictions(folder, 1, Predictions(np.array(ids), predicted, ones, ones))
+    rest = RunPage(studio).pieces(user, 7, {"cell": "1-2"}).rest
+    assert rest.count("hound taken for bird") >= 3  # the matrix, the worst in words, the images
+    assert "taken for dog" not in rest
+    assert "what it added to what is covered: 0.25" in rest
+    assert "distance to the nearest pick" not in rest

@@ -41,6 +41,14 @@ def as_begun(samples: Samples, folder: Path) -> Samples:
     return samples
 
 
+def classes_as_begun(folder: Path) -> tuple[str, ...] | None:
+    """The names of the classes that a run began with; None where it kept nothing."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    return tuple(json.loads(path.read_text())["classes"])
+
+
 def labels_as_begun(folder: Path) -> NDArray[np.int64] | None:
     """The labels (n,) that a run went by, in id order, −1 for none; None where it kept nothing."""
     path = folder / NAME
