@@ -35,6 +35,7 @@ KNOWN = replace(
     head_init="means", epochs=6,
 )  # fmt: skip
 TOLD = replace(CONFIG, head_init="text")
+WHOLE = ("full", "lora")  # modes in which the backbone learns
 SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
@@ -99,8 +100,15 @@ class StoppingRecorder(MemoryRecorder):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, FULL, LORA, KNOWN, replace(KNOWN, mode="full", epochs=1), TOLD],
-    ids=["head-only", "full", "lora", "one-training", "one-training-full", "from-words"],
+    [CONFIG, FULL, LORA, KNOWN, *(replace(KNOWN, mode=mode, epochs=1) for mode in WHOLE), TOLD],
+    ids=[
+        "head-only",
+        "full",
+        "lora",
+        "one-training",
+        *(f"one-training-{m}" for m in WHOLE),
+        "words",
+    ],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
@@ -138,6 +146,24 @@ def test_without_validation_labels_what_was_trained_is_kept(
     pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
     moved = [np.abs(weights[f"backbone.{name}"] - pretrained[name].numpy()) for name in pretrained]
     assert max(float(one.max()) for one in moved) > config.lr / 10
+
+
+def test_adapters_of_one_training_go_on_where_they_stood(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    """Laid on weights that hold them already, they would take every weight twice as far."""
+    config = replace(KNOWN, mode="lora", lr=0.003, lora_rank=4, epochs=4)
+    finish(config, samples, settings, tmp_path)
+    pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
+    name = next(name for name, value in pretrained.items() if value.ndim == 4 and len(value) > 96)
+    first, last = (
+        np.linalg.norm(
+            load_file(tmp_path / f"round-{number}" / "model.safetensors")[f"backbone.{name}"]
+            - pretrained[name].numpy()
+        )
+        for number in (1, 2)
+    )
+    assert 0 < first < last < 1.5 * first
 
 
 @pytest.mark.parametrize("stage", ["head", "full"])
@@ -249,12 +275,20 @@ def test_labels_known_selection_never_sees_test_labels(
     assert same(weights, other)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, replace(CONFIG, track=LABELS_KNOWN, strategy="entropy"), KNOWN],
+    ids=["label-free", "from-words", "from-means"],
+)
 def test_the_first_picks_are_those_of_a_run(
-    samples: Samples, settings: Settings, tmp_path: Path
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    recorder, _ = finish(replace(CONFIG, rounds=1), samples, settings, tmp_path)
-    picks = choose(replace(CONFIG, rounds=1), samples, MemoryRecorder(), settings).picks
-    assert_array_equal(picks.sample_ids, recorder.picked[1].sample_ids)
+    config = replace(config, rounds=1, epochs=1)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+    choice = choose(config, samples, MemoryRecorder(), settings)
+    assert_array_equal(choice.picks.sample_ids, recorder.picked[1].sample_ids)
+    if config.strategy == "entropy":
+        assert choice.losses is not None and choice.losses.std() > 0.01
 
 
 def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def choose(
     learner, words = prepare(config, samples, recorder, folder, settings, begun)
     if basis is not None:
         learner.restore(basis.rounds)
+    elif learner.goes_on and config.head_init == "text":
+        learner.guide = words.classifier(learner.pretrained(plan.pool), plan.pool)
     recorder.stage("Looking at the pool")
     view = learner.look(plan.pool)
     recorder.stage("Weighing captions")

@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vecaf.config import RunConfig
+from vecaf.errors import VecafError
 from vecaf.finetuning.batches import FeatureBatches
 from vecaf.finetuning.loop import Hooks, fit
 from vecaf.finetuning.model import Head
+from vecaf.finetuning.recipe import train_head
+from vecaf.finetuning.report import Report
 
 
 def some_head() -> Head:
@@ -68,3 +72,45 @@ def test_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     plain = trained("plain", closed=False)
     torch.testing.assert_close(trained("closed", closed=True), plain, atol=2e-5, rtol=1e-4)
     assert float((plain - some_head().linear.weight.detach()).abs().max()) > 0.1
+
+
+def test_of_equal_accuracies_the_lowest_loss_is_kept_however_high(tmp_path: Path) -> None:
+    head = Head(torch.zeros(24), 50)
+    labels = torch.arange(50)
+    rows = F.normalize(torch.randn(50, 24, generator=torch.Generator().manual_seed(4)))
+    losses = []
+    report = Report(
+        start=lambda step: None,
+        values=lambda step, values: losses.append(values.get("val_loss", torch.inf)),
+        epoch=lambda done, total: None,
+        should_stop=lambda: False,
+        publishing=nullcontext,
+    )
+    config = RunConfig(epochs=6, batch_size=25, head_lr=0.002)
+    train_head(head, rows, labels, rows[:1], labels[:1], config, 0, tmp_path, report)
+    with torch.no_grad():
+        kept = float(F.cross_entropy(head(rows[:1]), labels[:1]))
+    assert kept == pytest.approx(min(losses)) and 1 < kept < losses[0] - 0.01
+
+
+def test_weights_that_the_last_step_made_infinite_are_not_kept(tmp_path: Path) -> None:
+    head, (rows, targets) = some_head(), some_rows()
+    kept: list[int] = []
+    with pytest.raises(VecafError, match="diverged"):
+        fit(
+            head,
+            torch.optim.SGD(head.parameters(), lr=3e38, momentum=0.0),
+            lambda step: (1e3 * rows, targets),
+            epochs=1,
+            steps_per_epoch=1,
+            hooks=Hooks(
+                on_start=lambda step: None,
+                on_loss=lambda step, loss: None,
+                on_epoch=lambda step, epoch, loss: 1.0,
+                on_best=lambda: kept.append(1),
+                should_stop=lambda: False,
+                publishing=nullcontext,
+            ),
+            checkpoint=tmp_path / "checkpoint",
+        )
+    assert not kept

@@ -13,11 +13,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 
 from tests.shapes import write_shapes
 from vecaf.encoders import load_pvm
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.finetuning import onnx as onnx_export
+from vecaf.finetuning import standalone
 from vecaf.finetuning.export import Predictor, export_model
 from vecaf.finetuning.model import Head, build_classifier
 from vecaf.finetuning.model_files import ONNX, STANDALONE
@@ -79,6 +81,19 @@ def test_a_fresh_process_predicts_from_the_files_alone(
     expected = Predictor.load(folder, "cpu").predict(image)
     assert list(found) == list(expected)
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_sixteen_bits_of_grey_are_read_as_the_studio_reads_them(
+    exported: tuple[Path, float], tmp_path: Path
+) -> None:
+    ramp = np.linspace(0, 65535, 96 * 96).reshape(96, 96).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    how = json.loads((exported[0] / "config.json").read_text())["preprocessing"]
+    found = standalone.prepare(tmp_path / "ramp.png", how)
+    assert found.min() < -0.8 and found.max() > 0.8
+    said = standalone.predict(tmp_path / "ramp.png", exported[0])
+    own = Predictor.load(exported[0], "cpu").predict(tmp_path / "ramp.png")
+    assert said == pytest.approx(own, abs=1e-4)
 
 
 def test_a_file_that_differs_from_the_model_is_refused(exported: tuple[Path, float]) -> None:

@@ -37,12 +37,12 @@ def started(n: int, classes: int = 4, val: int = 0) -> tuple[Head, Tensor, Tenso
     return head, features[1000:], labels[1000:]
 
 
-def test_discriminants_are_those_of_the_definition() -> None:
+def test_discriminants_are_those_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "SHRINKAGES", (share := 0.2,))
     head, _, _ = started(600)
     x, y = (part[:600].numpy().astype(np.float64) for part in clusters(2000))
     means = np.stack([x[y == c].mean(axis=0) for c in range(4)])
     s = np.cov((x - means[y.astype(int)]).T, bias=True)
-    share = 12 / (600 + 12)
     shrunk = (1 - share) * s + share * np.trace(s) / 12 * np.eye(12)
     weight = np.linalg.solve(shrunk, means.T).T
     ratio = head.linear.weight.detach().numpy() / weight
@@ -88,9 +88,29 @@ def test_a_class_without_rows_is_never_the_answer() -> None:
     assert int(head(near_means).argmax(dim=1).max()) <= 3
 
 
-def test_a_single_row_a_class_is_enough_to_begin() -> None:
-    head, features, _ = started(12)
-    assert torch.isfinite(head(features)).all()
+@pytest.mark.parametrize("val", [0, 60])
+@pytest.mark.parametrize("n", [1, 4, 9, 24])
+def test_few_rows_in_many_dimensions_make_it_modest(n: int, val: int) -> None:
+    """Surer than the rows bear out, it would start far above the loss of knowing nothing."""
+    rng = np.random.default_rng(n)
+    labels = torch.from_numpy(np.arange(800) % 4)
+    losses = []
+    for _ in range(6):
+        centres = rng.normal(size=(4, 600))
+        rows = torch.from_numpy(centres[labels] + 3 * rng.normal(size=(800, 600))).float()
+        rows = F.normalize(rows, dim=1)
+        told = torch.where(torch.from_numpy(rng.random(n) < 0.25), (labels[:n] + 1) % 4, labels[:n])
+        head = Head(torch.zeros(600), 4)
+        start_from_means(head, rows[:n], told, rows[100 : 100 + val], labels[100 : 100 + val])
+        with torch.no_grad():
+            losses.append(float(F.cross_entropy(head(rows[200:]), labels[200:])))
+    assert np.mean(losses) < np.log(4) + 0.1
+
+
+def test_many_rows_without_validation_make_it_useful() -> None:
+    head, features, labels = started(800)
+    with torch.no_grad():
+        assert float(F.cross_entropy(head(features), labels)) < 0.7 * np.log(4)
 
 
 def test_words_are_trusted_as_far_as_bought_labels_bear_them_out() -> None:

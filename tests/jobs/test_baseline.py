@@ -27,12 +27,15 @@ def test_all_is_equal_but_the_strategy(store: Store, run_id: int) -> None:
 
 
 def test_a_saved_selections_twin_is_as_large(store: Store, rows: str) -> None:
-    config = RunConfig(dataset=rows, subset="chosen", rounds=1)
+    config = RunConfig(dataset=rows, subset="chosen", rounds=1, strategy_options="gamma=0")
     with store.write() as session:
         add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6, 9])
     with store.read() as session:
         twin = baseline_config(session, store.owner(), config)
-        assert twin == replace(config, strategy="random", subset="", budget="5")
+        plain = replace(config, strategy="random", strategy_options="")
+        assert twin == replace(plain, subset="", budget="5")
+        open_one = replace(config, subset="")
+        assert baseline_config(session, store.owner(), open_one) == replace(plain, subset="")
         with pytest.raises(InputError, match="of another size"):
             baseline_config(session, store.owner(), replace(config, rounds=2))
 

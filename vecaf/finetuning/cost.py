@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vecaf.augmentation.learned import COPIES
 from vecaf.config import RunConfig
 
 HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not minutes
@@ -67,13 +68,15 @@ class Cost:
 
 def batches_of(config: RunConfig, sizes: Sizes) -> list[int]:
     """Optimizer steps of each round: it trains on all that was picked so far, or on its own picks
-    where they are replaced, and on as many caption-moved features where text pulls. Full mode
-    trains the head first, where it starts anew. With patience a round may take fewer.
+    where they are replaced, and a head on as many caption-moved features where text pulls, and on
+    COPIES as many where there are target words (fewer with a VLM that learned none, or where the
+    words move nothing). Full mode trains the head first, where it starts anew. With patience a
+    round may take fewer.
     """
     steps = []
     for number in range(1, config.rounds + 1):
         images = _studied(config, sizes, number)
-        rows = images * (2 if config.text_pull else 1)
+        rows = images * _versions(config)
         if config.mode == "head-only":
             steps.append(config.epochs * _ceil(rows, config.batch_size))
             continue
@@ -98,9 +101,7 @@ def by_speed(config: RunConfig, sizes: Sizes, speed: Speed) -> Cost:
     passes, heads = 0, plain.batches
     if config.mode != "head-only":
         heads = sum(
-            _head_steps(
-                config, _studied(config, sizes, number) * (2 if config.text_pull else 1), number
-            )
+            _head_steps(config, _studied(config, sizes, number) * _versions(config), number)
             for number in range(1, config.rounds + 1)
         )
         checks = config.epochs * config.rounds * sizes.val
@@ -142,6 +143,11 @@ def _studied(config: RunConfig, sizes: Sizes, number: int) -> int:
     """Images that round `number` trains on."""
     labeled = sizes.labeled(number)
     return labeled if config.picks == "keep" or number == 1 else sizes.budget
+
+
+def _versions(config: RunConfig) -> int:
+    """Rows that a head learns for each image."""
+    return 1 + (1 if config.text_pull else 0) + (COPIES if config.target_words else 0)
 
 
 def _head_steps(config: RunConfig, rows: int, number: int) -> int:

@@ -204,6 +204,10 @@ class FullLearner(HeadLearner):
             head_steps = super().learn(number, rows, augmented, val, first)
             assert self.head is not None
             self.model = self._new_model(self.head)
+        leg = self.leg(number)
+        if self.config.mode == "lora" and leg is not None and leg.before is not None:
+            # The adapters that go on stand beside the weights that they began beside.
+            self.model = self._new_model(self.new_head())
         state = train_full(
             self.model,
             self._images(rows),
@@ -213,7 +217,7 @@ class FullLearner(HeadLearner):
             self.round_seed(number),
             self.round_folder(number),
             report.after(head_steps),
-            self.leg(number),
+            leg,
             self.ranks,
         )
         return head_steps + state.step

@@ -146,7 +146,7 @@ def fit(
         in_epoch = (state.step - 1) % steps_per_epoch + 1
         if in_epoch == steps_per_epoch:
             mean = ranks.mean(state.loss_sum + float(losses)) / in_epoch
-            if not math.isfinite(mean):
+            if not (math.isfinite(mean) and _finite(model)):
                 raise VecafError("The training diverged. Choose a smaller learning rate.")
             epoch = state.step // steps_per_epoch
             score = ranks.agree(partial(hooks.on_epoch, state.step, epoch, mean))
@@ -189,6 +189,10 @@ class AveragedWeights:
             [current[name].detach() for name in names],
             1 - decay,
         )
+
+
+def _finite(model: nn.Module) -> bool:
+    return all(bool(value.isfinite().all()) for value in _weights(model).values())
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

@@ -228,7 +228,7 @@ def _hooks(
         report.values(step, {"train_loss": loss, "val_loss": val_loss, "val_accuracy": accuracy})
         if leg is not None:
             return float(epoch)
-        return accuracy - 1e-4 * min(val_loss, 1.0)  # the loss only breaks ties
+        return accuracy - 0.5 * val_loss / (1 + val_loss) / len(labels)  # breaks ties alone
 
     return Hooks(
         on_start=report.start,

@@ -32,6 +32,9 @@ def prepare(path: Path, how: dict[str, Any]) -> Any:
     """An image file as (1, 3, s, s), float32: upright, cropped, resized, normalised."""
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I"):  # 16-bit grey, which Pillow's own conversion clips to white
+            grey = np.asarray(image).astype(np.float32) / 257
+            image = Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
         if image.has_transparency_data:  # laid on white
             layered = image.convert("RGBA")
             image = Image.new("RGB", layered.size, "white")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from vecaf.finetuning.model import Head
 
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)
-SCALES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-USUAL_SCALE = 0.3  # the validation images' choice on CIFAR-10, at 64 and at 96 pixels
+SCALES = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+FOLDS = 5
 TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -25,39 +25,70 @@ def start_from_means(
     w_c = s·S⁻¹m_c and b_c = −½·w_c·m_c with the class means m_c (Fisher's discriminant for classes
     of equal shares). S, the covariance about the means, is shrunk toward a multiple of the identity
     (Ledoit & Wolf 2004), so that it can be inverted for few rows. In many dimensions the
-    discriminants are too sure of themselves: hence the factor s. Of SHRINKAGES and SCALES those
-    count whose cross-entropy on the validation rows is lowest: thousands of rows a class want 0.05,
-    hundreds ten times that. Without such rows the identity weighs as much as d rows, and s is
-    USUAL_SCALE. A class without rows starts below all others.
+    discriminants are too sure of themselves, the more so the fewer rows: hence the factor s. Of
+    SHRINKAGES and SCALES those count whose cross-entropy on the validation rows is lowest:
+    thousands of rows a class want 0.05, hundreds ten times that. Without such rows the rows
+    themselves decide, each fifth by what the others make of it; where that tells nothing, as with
+    one row a class, s is 0. A class without rows starts below all others.
     """
-    classes, n, d = head.linear.out_features, *features.shape
-    counts = torch.bincount(labels, minlength=classes)
-    means = features.new_zeros(classes, d).index_add_(0, labels, features)
-    means /= counts.clamp(min=1)[:, None]
-    apart = features - means[labels]
-    covariance = apart.T @ apart / n
-
-    def discriminants(shrinkage: float) -> tuple[Tensor, Tensor]:
-        shrunk = (1 - shrinkage) * covariance
-        shrunk.diagonal().add_(shrinkage * covariance.diagonal().mean().clamp(min=1e-6))
-        weight = torch.linalg.solve(shrunk, means.T).T
-        bias = -0.5 * (weight * means).sum(dim=1)
-        bias[counts == 0] = bias[counts > 0].min() - 1
-        return weight, bias
-
-    def loss(scale: float, weight: Tensor, bias: Tensor) -> float:
-        return float(F.cross_entropy(scale * (val_features @ weight.T + bias), val_labels))
-
+    classes, n = head.linear.out_features, len(labels)
     if len(val_labels):
-        found = [discriminants(shrinkage) for shrinkage in SHRINKAGES]
-        scale, (weight, bias) = min(
-            itertools.product(SCALES, found), key=lambda tried: loss(tried[0], *tried[1])
-        )
+        judged = [(features, labels, val_features, val_labels)]
     else:
-        scale, (weight, bias) = USUAL_SCALE, discriminants(d / (n + d))
+        fold = torch.empty_like(labels)
+        fold[labels.argsort(stable=True)] = torch.arange(n, device=fold.device) % FOLDS
+        judged = [
+            (features[fold != i], labels[fold != i], features[fold == i], labels[fold == i])
+            for i in range(min(n, FOLDS))
+            if n > 1
+        ]
+    losses = torch.zeros(len(SHRINKAGES), len(SCALES), dtype=torch.float64)
+    for known, known_labels, rows, targets in judged:
+        found = Discriminants.of(known, known_labels, classes)
+        for i, shrinkage in enumerate(SHRINKAGES):
+            weight, bias = found.shrunk(shrinkage)
+            logits = rows @ weight.T + bias
+            for j, scale in enumerate(SCALES):
+                losses[i, j] += float(F.cross_entropy(scale * logits, targets, reduction="sum"))
+    at, by = divmod(int(losses.argmin()), len(SCALES))
+    weight, bias = Discriminants.of(features, labels, classes).shrunk(SHRINKAGES[at])
     with torch.no_grad():
-        head.linear.weight.copy_(scale * weight)
-        head.linear.bias.copy_(scale * bias)
+        head.linear.weight.copy_(SCALES[by] * weight)
+        head.linear.bias.copy_(SCALES[by] * bias)
+
+
+@dataclass(frozen=True)
+class Discriminants:
+    """What rows say of their classes: means (classes, d), the covariance about them (d, d), the
+    least variance that is believed, and how many rows each class has."""
+
+    means: Tensor
+    covariance: Tensor
+    least: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, labels: Tensor, classes: int) -> Discriminants:
+        n, d = features.shape
+        counts = torch.bincount(labels, minlength=classes)
+        means = features.new_zeros(classes, d).index_add_(0, labels, features)
+        means /= counts.clamp(min=1)[:, None]
+        apart = features - means[labels]
+        # One row a class has no variance about its mean: a tenth of all rows' is the least.
+        least = features.var(dim=0, unbiased=False).mean().clamp(min=1e-5) / 10
+        return cls(means, apart.T @ apart / max(n, 1), least, counts)
+
+    def shrunk(self, shrinkage: float) -> tuple[Tensor, Tensor]:
+        """Weights (classes, d) and biases (classes,)."""
+        shrunk = (1 - shrinkage) * self.covariance
+        variance = self.covariance.diagonal().mean()
+        shrunk.diagonal().add_(shrinkage * torch.maximum(variance, self.least))
+        weight = torch.linalg.solve(shrunk, self.means.T).T
+        bias = -0.5 * (weight * self.means).sum(dim=1)
+        seen = self.counts > 0
+        if seen.any():
+            bias[~seen] = bias[seen].min() - 1
+        return weight, bias
 
 
 def start_from_text(head: Head, guide: Tensor, features: Tensor, labels: Tensor) -> None:

@@ -18,7 +18,8 @@ RANDOM = "random"
 
 
 def baseline_config(session: Session, user_id: int, config: RunConfig) -> RunConfig:
-    """The configuration of the run's random baseline: all is equal but how images are picked.
+    """The configuration of the run's random baseline: all is equal but how images are picked;
+    the strategy's own options go with it.
 
     A run on a saved selection is measured by as many images drawn from the whole pool, which
     needs their labels. Raises InputError where there can be no baseline, NotFoundError.
@@ -26,7 +27,7 @@ def baseline_config(session: Session, user_id: int, config: RunConfig) -> RunCon
     if config.strategy == RANDOM and not config.subset:
         raise InputError("This run picks at random already: it is the baseline.")
     if not config.subset:
-        return replace(config, strategy=RANDOM)
+        return replace(config, strategy=RANDOM, strategy_options="")
     dataset = dataset_named(session, user_id, config.dataset)
     subset = subset_named(session, user_id, dataset.id, config.subset)
     given = labeled_of(session, subset)
@@ -41,7 +42,7 @@ def baseline_config(session: Session, user_id: int, config: RunConfig) -> RunCon
             "A run that goes on from a saved selection has no random twin, since its first round "
             "is of another size than the others. Launch one of strategy 'random' by hand."
         )
-    return replace(config, strategy=RANDOM, subset="", budget=str(given))
+    return replace(config, strategy=RANDOM, strategy_options="", subset="", budget=str(given))
 
 
 def submit_baseline(store: Store, run_id: int, user_id: int) -> int:
