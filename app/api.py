@@ -18,7 +18,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from gradio.events import api
 
-from app.downloads import Id, file_response, files_of, zip_response
+from app.downloads import AskedId, Id, file_response, files_of, zip_response
 from app.predicting import MAX_BYTES, image_in, predict_bytes, predict_sample
 from app.studio import Studio
 from vecaf.config import RunConfig
@@ -30,7 +30,8 @@ BASE = "/api/v1"
 MAX_JSON = 64 * 1024
 ENDPOINTS = {
     "GET /api/v1/datasets": "the datasets",
-    "GET /api/v1/runs": "the runs, newest first",
+    "GET /api/v1/runs": "the newest 100 runs, newest first",
+    "GET /api/v1/runs?before=RUN": "the newest 100 of those before this one",
     "POST /api/v1/runs": 'launch a run; the body is its settings, {"dataset": …} at least',
     "GET /api/v1/runs/RUN": "one run: its state, progress and rounds",
     "POST /api/v1/runs/RUN/cancel": "cancel a run",
@@ -57,9 +58,10 @@ def list_datasets(studio: Studio, user: int) -> Answer:
     }  # fmt: skip
 
 
-def list_of_runs(studio: Studio, user: int) -> Answer:
+def list_of_runs(studio: Studio, user: int, before: int | None = None) -> Answer:
+    """The newest hundred, or the newest of those before a run."""
     with studio.store.read() as session:
-        return {"runs": [_run(run) for run in list_runs(session, user)]}
+        return {"runs": [_run(run) for run in list_runs(session, user, before_id=before)]}
 
 
 def one_run(studio: Studio, user: int, run_id: int) -> Answer:
@@ -109,8 +111,8 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse(list_datasets(studio, studio.user(request)))
 
     @router.get("/runs")
-    def runs(request: Request) -> JSONResponse:
-        return JSONResponse(list_of_runs(studio, studio.user(request)))
+    def runs(request: Request, before: AskedId | None = None) -> JSONResponse:
+        return JSONResponse(list_of_runs(studio, studio.user(request), before))
 
     @router.post("/runs")
     async def start(request: Request) -> JSONResponse:
@@ -126,7 +128,7 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse(cancel(studio, studio.user(request), run_id))
 
     @router.get("/runs/{run_id}/predict")
-    def predict_one(run_id: Id, image: int, request: Request) -> JSONResponse:
+    def predict_one(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
         return JSONResponse(predict_sample(studio, studio.user(request), run_id, image))
 
     @router.post("/runs/{run_id}/predict")
@@ -183,9 +185,10 @@ def endpoints(studio: Studio) -> None:
         """The datasets."""
         return said(lambda: list_datasets(studio, studio.user(request)))
 
-    def runs(request: gr.Request) -> dict[str, Any]:
-        """The runs, newest first."""
-        return said(lambda: list_of_runs(studio, studio.user(request)))
+    def runs(request: gr.Request, before: int | None = None) -> dict[str, Any]:
+        """The newest 100 runs, newest first, or of those before a run."""
+        last = None if before is None else _id(before)
+        return said(lambda: list_of_runs(studio, studio.user(request), last))
 
     def run(run: int, request: gr.Request) -> dict[str, Any]:
         """One run: its state, progress and rounds."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
@@ -17,7 +17,9 @@ from vecaf.errors import NotFoundError
 from vecaf.export import build_archive, kept_archive
 from vecaf.store import Run, visible
 
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+LARGEST = 2**63 - 1  # what a database takes for an id
+Id = Annotated[int, InPath(ge=1, le=LARGEST)]
+AskedId = Annotated[int, Query(ge=1, le=LARGEST)]
 PIECE = 1024**2
 MEDIA = {
     ".json": "application/json",

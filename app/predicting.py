@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from app.downloads import Id
+from app.downloads import AskedId, Id
 from app.pages import predict_view
 from app.studio import Studio
 from app.uploads import PART
@@ -76,7 +76,7 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse({"html": predict_view.result(answer, samples, classes)})
 
     @router.get("/predict/{run_id}")
-    def sample(run_id: Id, image: int, request: Request) -> JSONResponse:
+    def sample(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
         user = studio.user(request)
         return shown(user, run_id, predict_sample(studio, user, run_id, image))
 

@@ -10,15 +10,15 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request
-from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 
 from app.bundle import pack
+from app.downloads import AskedId, Id
 from app.explore.maps import file_name, map_file, read_rows
 from app.studio import Studio
 from vecaf.datasets.metadata import guarded
@@ -29,7 +29,6 @@ from vecaf.store.samples import ids_of, samples_by_id
 from vecaf.store.subsets import subset_samples
 from vecaf.tasks.selecting import COVERS, Explained, read_picks
 
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 FIRST, SECOND, BOTH, TAKEN = 1, 2, 3, 4  # an image's mark on the map
 NO_STORE = {"Cache-Control": "private, no-store"}
 
@@ -93,7 +92,7 @@ def routes(studio: Studio) -> APIRouter:
         return _answer(studio, listed, form)
 
     @router.get("/select/{task_id}/map")
-    def where(task_id: Id, request: Request, against: int | None = None) -> Response:
+    def where(task_id: Id, request: Request, against: AskedId | None = None) -> Response:
         user = studio.user(request)
         explained, task = _finished(studio, user, task_id)
         second = None if against is None else _finished(studio, user, against)

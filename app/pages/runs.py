@@ -21,6 +21,7 @@ from vecaf.store.pages import accuracies, run_mark
 from vecaf.store.runs import list_runs
 
 BUSY, IDLE = 2.0, 5.0  # seconds between looks
+LISTED = 100  # runs at once; older ones have an address of their own
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -42,7 +43,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         if run_id is not None and last.get("mark") == digest((address, state)):
             return [gr.skip()] * 5  # nothing has changed: nothing is read or sent
         if run_id is None:
-            shown = _list(studio, user)
+            shown = _list(studio, user, whole(values, "before"))
         else:
             shown, state = _run(run_page, user, run_id, values, state, fresh=not last)
         pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
@@ -108,13 +109,14 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
         submit_task(studio.store, "map", run.dataset_id, params, user)
 
 
-def _list(studio: Studio, user: int) -> Pieces:
+def _list(studio: Studio, user: int, before: int | None) -> Pieces:
     with studio.store.read() as session:
-        lines = list_runs(session, user)
+        found = list_runs(session, user, limit=LISTED + 1, before_id=before)
+        lines, more = found[:LISTED], len(found) > LISTED
         curves_of = accuracies(session, user, [line.id for line in lines])
         idle = studio.idle(session)
     busy = any(line.state not in ENDED for line in lines)
-    listing = runs_view.listing(lines, curves_of, idle=idle)
+    listing = runs_view.listing(lines, curves_of, idle=idle, before=before, more=more)
     return Pieces(listing, NOTHING, NOTHING, not busy)
 
 

@@ -17,9 +17,19 @@ TITLE = (
 
 
 def listing(
-    runs: Sequence[RunSummary], curves: Mapping[int, Sequence[float]], *, idle: str | None
+    runs: Sequence[RunSummary],
+    curves: Mapping[int, Sequence[float]],
+    *,
+    idle: str | None,
+    before: int | None = None,
+    more: bool = False,
 ) -> str:
-    """Every run, newest first; what to do first where there is none."""
+    """Runs, newest first, from the newest or from `before` a run on; `more`: there are older ones.
+
+    What to do first where there is none.
+    """
+    if not runs and before is not None:
+        return TITLE + m.empty("No older runs", '<a href="/runs" data-go>See the newest runs</a>.')
     if not runs:
         hint = 'Choose a dataset on the <a href="/">Data page</a>, then finetune on it.'
         return TITLE + m.empty("No runs yet", hint)
@@ -32,8 +42,16 @@ def listing(
     return (
         f"{TITLE}{m.notice(idle, 'warn') if waiting and idle else ''}"
         f'<section class="card runs"><div class="runs-head" aria-hidden="true">{head}</div>'
-        f'<ul>{rows}</ul></section><div class="compare-bar" data-key="compare" data-own></div>'
+        f"<ul>{rows}</ul></section>{_turn(runs[-1].id, before, more)}"
+        '<div class="compare-bar" data-key="compare" data-own></div>'
     )
+
+
+def _turn(last: int, before: int | None, more: bool) -> str:
+    newest = '<a class="button quiet" href="/runs" data-go>Newest runs</a>'
+    older = f'<a class="button quiet" href="{link("/runs", before=last)}" data-go>Older runs</a>'
+    inside = (newest if before is not None else "") + (older if more else "")
+    return f'<nav class="pages" aria-label="More runs">{inside}</nav>' if inside else ""
 
 
 def missing(sentence: str) -> str:

@@ -137,7 +137,7 @@ def _dataset(
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
         size, labeled = pool_counts(session, dataset_id)
-        runs = [run for run in list_runs(session, user) if run.dataset_id == dataset_id]
+        runs = list_runs(session, user, limit=None, dataset_id=dataset_id)
         saved = subsets_of(session, user, dataset_id)
         lay = map_state(session, studio.settings, user, dataset_id)
         idle = studio.idle(session)

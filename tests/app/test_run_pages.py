@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from fastapi.testclient import TestClient
 
 from app.components.sent import only_new
-from app.pages import compare, finetune_summary
+from app.pages import compare, finetune_summary, select
+from app.pages.address import parameters, whole
 from app.pages.run_page import RunPage
-from app.pages.runs import _act
+from app.pages.runs import LISTED, _act, _list
 from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
@@ -199,3 +203,48 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     assert "taken for dog" not in rest
     assert "what it added to what is covered: 0.25" in rest
     assert "distance to the nearest pick" not in rest
+
+
+def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestClient) -> None:
+    """Of another dataset, whose runs the list on Select leaves out."""
+    user = studio.store.owner()
+    config = RunConfig(dataset="many").as_dict()
+    with studio.store.write() as session:
+        many = Dataset(owner_id=user, name="many", classes=["a"], content_hash="", source="",
+                       report={})  # fmt: skip
+        session.add(many)
+        session.flush()
+        runs = [Run(owner_id=user, dataset_id=many.id, name="r", seed=0, config=config,
+                    state="finished") for _ in range(2 * LISTED)]  # fmt: skip
+        session.add_all(runs)
+        session.flush()
+        every = sorted(session.scalars(sa.select(Run.id).where(Run.owner_id == user)))[::-1]
+        session.add(Round(run_id=runs[0].id, number=1, labeled=2, batches=4, val_accuracy=None,
+                          test_accuracy=None, confusion={}, seconds=1.0))  # fmt: skip
+        old, dataset_id = runs[0].id, many.id
+    shown: list[int] = []
+    address: dict[str, str] = {}
+    while True:
+        page = _list(studio, user, whole(address, "before")).top
+        shown += [int(id_) for id_ in re.findall(r'data-key="run-(\d+)"', page)]
+        assert ("Newest runs" in page) == bool(address)
+        older = re.search(r'href="/runs(\?before=\d+)"', page)
+        if older is None:
+            break
+        address = parameters(older[1])
+    assert shown == every
+    assert "No older runs" in _list(studio, user, 1).top
+
+    listed: list[int] = []
+    while True:
+        query = {"before": listed[-1]} if listed else {}
+        found = client.get("/api/v1/runs", params=query).json()["runs"]
+        if not found:
+            break
+        listed += [run["run"] for run in found]
+    assert listed == every
+
+    html, _ = select._render(studio, user, {"dataset": str(dataset_id)})
+    assert f'<option value="{old}">Run {old}: r</option>' in html
+    html, _ = select._render(studio, user, {"dataset": "1"})
+    assert '<option value="1">Run 1: r</option>' in html and f">Run {old}: r<" not in html

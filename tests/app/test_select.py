@@ -119,6 +119,7 @@ def test_the_map_marks_picks_of_one_or_both(
     np.save(studio.settings.tasks / str(lay) / "pca.npy", np.zeros((len(ids), 2), np.float32))
     other = finished(studio, "pets", [samples[3].id, samples[4].id])
     content = client.get(f"/select/{task_id}/map?against={other}").content
+    assert client.get(f"/select/{task_id}/map?against={'9' * 30}").status_code == 404
     length = int.from_bytes(content[4:8], "little")
     header = json.loads(content[8 : 8 + length])
     at = {entry["name"]: entry for entry in header["arrays"]}

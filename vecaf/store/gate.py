@@ -17,6 +17,8 @@ from vecaf.errors import NotAllowedError, NotFoundError
 from vecaf.store.engine import LOCAL_OWNER
 from vecaf.store.models import Dataset, Import, Run, Sample, Share, Subset, Task, User
 
+MOST_DIGITS = 18  # of an id: more than that a database can't take for one
+
 Owned = TypeVar("Owned", Dataset, Import, Run, Subset, Task)
 
 
@@ -85,7 +87,7 @@ def dataset_named(session: Session, user_id: int, name: str) -> Dataset:
     query = sa.select(Dataset).where(readable(Dataset, user_id))
     query = query.order_by((Dataset.owner_id == user_id).desc(), Dataset.id.desc()).limit(1)
     found = session.scalar(query.where(Dataset.name == name))
-    if found is None and name.isdecimal():
+    if found is None and name.isdecimal() and len(name) <= MOST_DIGITS:
         found = session.scalar(query.where(Dataset.id == int(name)))
     if found is None:
         names = session.scalars(

@@ -47,12 +47,22 @@ class RunSummary:
 
 
 def list_runs(
-    session: Session, user_id: int, *, limit: int = 100, before_id: int | None = None
+    session: Session,
+    user_id: int,
+    *,
+    limit: int | None = 100,
+    before_id: int | None = None,
+    dataset_id: int | None = None,
 ) -> list[RunSummary]:
-    """The runs that the user can see, newest first; page on with `before_id` = the last id."""
+    """The runs that the user can see, of one dataset or of all, newest first.
+
+    Page on with `before_id` = the last id.
+    """
     query = _summaries().where(readable(Run, user_id)).order_by(Run.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Run.id < before_id)
+    if dataset_id is not None:
+        query = query.where(Run.dataset_id == dataset_id)
     return [_summary(row) for row in session.execute(query)]
 
 
