@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from vecaf.store.gate import visible
 from vecaf.store.models import TEST, TRAIN, VAL, Dataset, Run, Sample, Selection, Subset
 from vecaf.store.models import SubsetSample as Member
+from vecaf.store.samples import holds_words
 
 SPLITS = (TRAIN, VAL, TEST)
 """`Columns.splits` holds indices into it."""
@@ -87,10 +88,7 @@ def find_words(session: Session, user_id: int, dataset_id: int, words: str) -> N
     """Ids of the samples whose caption or file name holds all the words, in any case."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
-    for word in words.lower().split()[:20]:
-        in_caption = sa.func.lower(Sample.caption).contains(word, autoescape=True)
-        in_name = sa.func.lower(Sample.file_name).contains(word, autoescape=True)
-        query = query.where(sa.or_(in_caption, in_name))
+    query = query.where(*holds_words(words))
     return np.array(session.scalars(query).all(), dtype=np.int64)
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from vecaf.store.gate import visible, visible_sample
 from vecaf.store.models import Annotation, ClassChange, Dataset, Edit, Sample, User
+from vecaf.store.samples import holds_words
 
 UNLABELED = -1
-_MOST_WORDS = 20
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,7 @@ class Filter:
             found.append(Sample.label.is_(None) if unlabeled else Sample.label == self.label)
         if self.excluded is not None:
             found.append(Sample.excluded.is_(self.excluded))
-        for word in self.words.lower().split()[:_MOST_WORDS]:
-            columns = (sa.func.lower(Sample.caption), sa.func.lower(Sample.file_name))
-            found.append(sa.or_(*(one.contains(word, autoescape=True) for one in columns)))
-        return found
+        return found + holds_words(self.words)
 
 
 def count_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> int:

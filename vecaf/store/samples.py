@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,6 +15,7 @@ from vecaf.store.gate import visible
 from vecaf.store.models import Dataset, Sample
 
 _AT_ONCE = 500  # ids in one statement
+_MOST_WORDS = 20
 
 
 def samples_by_id(
@@ -50,3 +52,15 @@ def split_counts(session: Session, dataset_id: int, split: str) -> tuple[int, in
     query = query.where(Sample.dataset_id == dataset_id, Sample.split == split)
     row = session.execute(query).one()
     return int(row[0]), int(row[1])
+
+
+def holds_words(words: str) -> list[sa.ColumnElement[bool]]:
+    """The conditions that a sample's caption or file name holds each of the words, in any case."""
+    # PostgreSQL takes no NUL and no lone surrogate; texts are kept in NFC (vecaf/datasets/names.py)
+    clean = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)
+    return [
+        sa.or_(
+            *(one.icontains(word, autoescape=True) for one in (Sample.caption, Sample.file_name))
+        )
+        for word in unicodedata.normalize("NFC", clean).split()[:_MOST_WORDS]
+    ]

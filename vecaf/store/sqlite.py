@@ -77,6 +77,12 @@ def _prepare(connection: builtin.Connection, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
+    # SQLite's own knows A to Z alone; searches compare with Python's.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _begin(connection: sa.Connection) -> None:
