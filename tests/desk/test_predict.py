@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import image_path
+from vecaf.desk import predict as predicting
 from vecaf.desk.predict import predict
 from vecaf.desk.registry import Desk
 from vecaf.errors import InputError, NotFoundError
 from vecaf.finetuning.export import Predictor
-from vecaf.store import Dataset, Sample, Selection, Store
+from vecaf.store import Dataset, Run, Sample, Selection, Store
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,20 @@ def test_evidence_is_of_the_picks_and_in_order(store: Store, run_id: int) -> Non
         assert {entry["id"] for entry in answer[name]} <= set(picks)
     assert 0.5 < sum(entry["share"] for entry in answer["toward"]) <= 1.001
     assert not {e["id"] for e in answer["toward"]} & {e["id"] for e in answer["against"]}
+
+
+def test_images_beyond_the_compared_ones_were_trained_on_too(
+    store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predicting, "MOST_TRAINING", 6)
+    predicting._opened.cache_clear()
+    picks = picked(store, run_id)
+    answers = [ask(store, run_id, sample_id=own) for own in picks]
+    assert all(answer["trained_on_it"] for answer in answers)
+    with store.read() as session:
+        mode = session.get_one(Run, run_id).config["mode"]
+    assert {answer["training"] for answer in answers} == {len(picks) if mode == "head-only" else 6}
+    predicting._opened.cache_clear()
 
 
 def test_a_pick_is_not_its_own_neighbour_and_argues_for_what_it_taught(

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from vecaf.evaluation.comparison import Difference
-from vecaf.evaluation.shifted import level, over_severities, verdict
+from vecaf.evaluation.comparison import Difference, paired_over_images
+from vecaf.evaluation.shifted import level, verdict
+
+Right = NDArray[np.bool_]
 
 
 def rights(n: int, share: float, seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(seed).random(n) < share)
+
+
+def difference(plain: Right, shifted: Right) -> Difference:
+    found = paired_over_images(shifted, plain)
+    assert found is not None
+    return found
 
 
 def test_a_level_holds_both_accuracies_and_their_paired_difference() -> None:
@@ -19,16 +28,16 @@ def test_a_level_holds_both_accuracies_and_their_paired_difference() -> None:
     assert (found.severity, found.images, found.plain, found.shifted) == (3, 4, 0.5, 0.75)
     assert found.difference == 0.25 and found.low <= 0.25 <= found.high
     same = level(0, plain, plain)
-    assert (same.difference, same.low, same.high) == (0, 0, 0)
+    assert same.difference == 0 and same.low == -same.high < 0
 
 
 def test_an_image_under_five_severities_counts_once() -> None:
     plain, shifted = rights(300, 0.5, 0)[None], rights(300, 0.6, 1)[None]
-    once = over_severities(plain, shifted)
-    five = over_severities(plain.repeat(5, 0), shifted.repeat(5, 0))
+    once = difference(plain, shifted)
+    five = difference(plain.repeat(5, 0), shifted.repeat(5, 0))
     assert (five.mean, five.low, five.high) == pytest.approx((once.mean, once.low, once.high))
     assert five.n == 300
-    free = over_severities(
+    free = difference(
         np.stack([rights(300, 0.5, s) for s in range(5)]),
         np.stack([rights(300, 0.6, 9 + s) for s in range(5)]),
     )
@@ -38,7 +47,7 @@ def test_an_image_under_five_severities_counts_once() -> None:
 def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     missed = 0
     for seed in range(60):
-        found = over_severities(rights(200, 0.5, seed)[None], rights(200, 0.5, 999 + seed)[None])
+        found = difference(rights(200, 0.5, seed)[None], rights(200, 0.5, 999 + seed)[None])
         missed += not found.low <= 0 <= found.high
     assert missed <= 9  # 3 are expected
 
@@ -62,5 +71,7 @@ def test_a_cost_on_clean_images_and_words_that_move_nothing_are_said() -> None:
     worse = level(0, np.ones(80, bool), np.arange(80) % 4 > 0)
     none = Difference(0.0, 0.0, 0.0, 80, "images")
     assert "they cost 25.0 points" in verdict("in fog", worse, none, "there", False)
+    better = level(0, np.arange(80) % 4 > 0, np.ones(80, bool))
+    assert "they gain 25.0 points" in verdict("in fog", better, none, "there", False)
     same = level(0, np.ones(80, bool), np.ones(80, bool))
     assert "both models are the same" in verdict("in fog", same, none, "there", True)

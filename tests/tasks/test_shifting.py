@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from tests.shapes import CLASSES, write_shapes
 from vecaf.config import RunConfig
@@ -19,7 +20,7 @@ from vecaf.evaluation.runs import evaluate_run
 from vecaf.jobs.child import do_run
 from vecaf.jobs.queue import submit_run
 from vecaf.settings import Settings
-from vecaf.store import TEST, Run, Store, User, dataset_named
+from vecaf.store import TEST, Dataset, Run, Sample, Store, User, dataset_named
 from vecaf.store.jobs import begin
 from vecaf.store.pairs import kin_of, pairs_of
 from vecaf.tasks import TASKS, Work
@@ -190,6 +191,42 @@ def test_what_can_not_be_compared_is_said_in_words(
         session.get_one(Run, queued).owner_id = stranger.id
     with pytest.raises(NotFoundError):
         compare(here, plain=queued, shifted=pair[1], corruption="fog")
+
+
+def test_without_classes_there_is_nothing_to_move(store: Store, tmp_path: Path) -> None:
+    for path, _ in write_shapes(tmp_path / "made", 6):
+        (tmp_path / "flat").mkdir(exist_ok=True)
+        path.rename(tmp_path / "flat" / path.name)
+    import_dataset(store, tmp_path / "flat", "flat")
+    with pytest.raises(InputError, match="no classes yet"):
+        TASKS["shift_preview"](work(store, tmp_path, "flat"), words=WORDS, revision=0)
+
+
+def test_classes_that_were_renamed_or_added_are_still_the_runs(
+    store: Store, pair: tuple[int, int], tmp_path: Path
+) -> None:
+    before = evaluate_run(store, store.owner(), pair[0])[2]
+    here = work(store, tmp_path)
+    of_tests = sa.select(Sample).where(Sample.dataset_id == here.dataset_id, Sample.split == TEST)
+
+    def change(classes: list[str], label: int | None = None) -> int | None:
+        """Name the classes anew and label a test image anew; its label before."""
+        with store.write() as session:
+            session.get_one(Dataset, here.dataset_id).classes = classes
+            sample = session.scalars(of_tests.order_by(Sample.id).limit(1)).one()
+            was, sample.label = sample.label, sample.label if label is None else label
+            return was
+
+    names = list(CLASSES)
+    was = change(["renamed", *names[1:], "new"])
+    assert evaluate_run(store, store.owner(), pair[0])[2] == before
+    found = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1])
+    assert found["levels"][0]["plain"] == pytest.approx(before.accuracy)
+    change([*names, "new"], label=3)
+    with pytest.raises(InputError, match="does not know the class 'new'"):
+        evaluate_run(store, store.owner(), pair[0])
+    change(names, label=was)
+    assert evaluate_run(store, store.owner(), pair[0])[2] == before
 
 
 def test_a_canceled_task_ends(store: Store, pair: tuple[int, int], tmp_path: Path) -> None:

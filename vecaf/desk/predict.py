@@ -50,6 +50,7 @@ class Explained:
     labels: NDArray[np.int64]
     features: Floats
     logits: Floats
+    picked: frozenset[int]  # all of them, those beyond MOST_TRAINING too
 
 
 @ANSWERS.register
@@ -99,7 +100,7 @@ def predict(
         "toward": _listed(known.ids[toward], pulled[toward] / whole, "share", above=0.001),
         "against": _listed(known.ids[against], -pulled[against] / whole, "share", above=0.001),
         "training": len(known.ids),
-        "trained_on_it": bool(len(own)),
+        "trained_on_it": sample_id in known.picked,
     }
 
 
@@ -125,7 +126,8 @@ def _opened(store: Store, user: int, run_id: int, folder: Path) -> Explained:
         samples = as_begun(samples, folder.parent)
     config = RunConfig.from_dict(run.config)
     predictor = Predictor.load(folder, store.settings.device)
-    rows = np.searchsorted(samples.ids, np.array(picked[:MOST_TRAINING], np.int64))
+    compared = picked if config.mode == "head-only" else picked[:MOST_TRAINING]
+    rows = np.searchsorted(samples.ids, np.array(compared, np.int64))
     features, logits = _as_seen(config, predictor, samples, rows, store)
     return Explained(
         predictor=predictor,
@@ -134,6 +136,7 @@ def _opened(store: Store, user: int, run_id: int, folder: Path) -> Explained:
         labels=samples.labels[rows],
         features=features,
         logits=logits,
+        picked=frozenset(picked),
     )
 
 

@@ -62,7 +62,8 @@ def evaluate_run(
         raise InputError(f"split is '{split}'; choose from {TRAIN}, {VAL}, {TEST} or {ALL}.")
     rows = np.arange(len(samples)) if split == ALL else samples.rows(split)
     device = store.settings.device
-    result = evaluate_files(folder, samples, rows, device=device, progress=progress)
+    same = dataset.id == own.id
+    result = evaluate_files(folder, samples, rows, own=same, device=device, progress=progress)
     return dataset.name, split, result
 
 
@@ -71,21 +72,21 @@ def evaluate_files(
     samples: Samples,
     rows: NDArray[np.int64],
     *,
+    own: bool = False,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate the exported model in `folder` on the labelled ones of `rows` of `samples`.
 
-    The dataset's classes are matched to the model's by name. Raises InputError when it has a
-    class that the model does not know, or no labelled image.
+    `own`: they are of the dataset that it was trained on, see `labels_as_known`. Raises InputError
+    for an image of a class that the model does not know, or for no labelled image.
     """
     predictor = Predictor.load(folder, device)
-    index = class_indices(samples.classes, predictor.classes)
     rows = rows[samples.labels[rows] >= 0]
     if not len(rows):
         raise InputError("There are no labelled images to evaluate on. Choose another split.")
+    labels = labels_as_known(samples, rows, predictor.classes, own)
     logits = predictor.logits([samples.paths[row] for row in rows], progress)
-    labels = index[samples.labels[rows]]
     matrix = metrics.confusion(logits, labels)
     totals = matrix.sum(axis=1)
     return Evaluation(
@@ -102,13 +103,23 @@ def evaluate_files(
     )
 
 
-def class_indices(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int64]:
-    """For each of a dataset's classes (k,) its index among a model's. Raises InputError."""
+def labels_as_known(
+    samples: Samples, rows: NDArray[np.int64], known: Sequence[str], own: bool
+) -> NDArray[np.int64]:
+    """What the labels of `rows` (n,), all with one, are among a model's classes.
+
+    Classes are matched by name; of the run's `own` dataset by their place, which a class keeps
+    when it is renamed and another one is added. Raises InputError for an image of a class that the
+    model does not know.
+    """
+    names = samples.classes
     place = {name: index for index, name in enumerate(known)}
-    unknown = [name for name in names if name not in place]
-    if unknown:
+    means = [i if own and i < len(known) else place.get(name, -1) for i, name in enumerate(names)]
+    labels = np.array(means, dtype=np.int64)[samples.labels[rows]]
+    if (labels < 0).any():
+        unknown = names[int(samples.labels[rows][labels < 0][0])]
         raise InputError(
-            f"The model does not know the class '{unknown[0]}'. It knows: {', '.join(known)}. "
-            "Rename the dataset's classes to match."
+            f"The model does not know the class '{unknown}'. It knows: {', '.join(known)}. "
+            + ("Finetune once more." if own else "Rename the dataset's classes to match.")
         )
-    return np.array([place[name] for name in names], dtype=np.int64)
+    return labels

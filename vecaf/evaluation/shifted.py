@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Right = NDArray[np.bool_]
-DRAWS = 2000
 THREADS = 8
 
 
@@ -56,18 +55,6 @@ def level(severity: int, plain: Right, shifted: Right) -> Level:
     )
 
 
-def over_severities(plain: Right, shifted: Right, seed: int = 0) -> Difference:
-    """The mean difference over severities (s, n), with an interval over the n images.
-
-    A percentile bootstrap that draws images, each with all its severities: they are one image.
-    """
-    each = (shifted.astype(np.float64) - plain).mean(axis=0)
-    rng = np.random.default_rng(seed)
-    means = [each[rng.integers(0, len(each), len(each))].mean() for _ in range(DRAWS)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Difference(float(each.mean()), float(low), float(high), len(each), "images")
-
-
 def verdict(words: str, clean: Level, corrupted: Difference, where: str, same: bool) -> str:
     """What a pair's result means, as a sentence or two; `where` names the shifted images."""
     if same:
@@ -84,6 +71,8 @@ def verdict(words: str, clean: Level, corrupted: Difference, where: str, same: b
         first = f"The words did not help: the difference {where} is within chance ({points})."
     if clean.high < 0:
         return f"{first} On clean images they cost {-100 * clean.difference:.1f} points."
+    if clean.low > 0:
+        return f"{first} On clean images they gain {100 * clean.difference:.1f} points."
     return f"{first} Clean images stay as they were, within chance ({100 * clean.difference:+.1f})."
 
 

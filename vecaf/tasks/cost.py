@@ -99,8 +99,11 @@ def _step(model: Any, inputs: Any, targets: Any) -> float:
     import torch
     from torch.nn import functional as F
 
+    from vecaf.finetuning.loop import freeze_batch_norm
+
     optimizer = torch.optim.AdamW(model.parameters())
     model.train()
+    freeze_batch_norm(model)  # as training does
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)

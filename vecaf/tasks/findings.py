@@ -26,7 +26,6 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from vecaf.datasets.pool import Samples
-from vecaf.datasets.snapshot import as_begun
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.files import write_bytes
 from vecaf.store import FINISHED, Dataset, Selection, visible
@@ -97,13 +96,11 @@ def witness(work: Work, samples: Samples) -> tuple[int | None, NDArray[np.int64]
             last = load_predictions(folder, max(rounds)) if rounds else None
             if run.state != FINISHED or last is None:
                 continue
-            places = {name: place for place, name in enumerate(samples.classes)}
-            classes = as_begun(samples, folder).classes
-            meaning = np.array([places.get(name, -1) for name in classes], dtype=np.int64)
             seen = session.scalars(sa.select(Selection.sample_id).where(Selection.run_id == run.id))
             asked = np.isin(last.ids, samples.ids) & ~np.isin(last.ids, list(seen))
             rows = np.searchsorted(samples.ids, last.ids[asked])
-            said[rows] = meaning[last.predicted[asked]]
+            found = last.predicted[asked]  # a class keeps its place, whatever it is called later
+            said[rows] = np.where(found < len(samples.classes), found, -1)
             return run.id, said
     return None, said
 

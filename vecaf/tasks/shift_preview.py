@@ -66,6 +66,11 @@ def shift_preview(
     pool = samples.pool
     if not len(pool):
         raise InputError("This dataset has no image in its pool, so words have nothing to move.")
+    if not samples.classes:
+        raise InputError(
+            "This dataset has no classes yet, so there is nothing for words to move. Add its "
+            "classes first, on the Label page."
+        )
     config = RunConfig(model=model, vlm=vlm, image_size=image_size, target_words=words).checked()
     recorder = MemoryRecorder(on_stage=stage)
     learner, spoken = prepare(config, samples, recorder, work.folder, settings)

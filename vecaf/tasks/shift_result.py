@@ -23,23 +23,25 @@ Rows = NDArray[np.int64]
 
 @TASKS.register
 def shift_result(
-    work: Work, plain: int, shifted: int, corruption: str = "", on: int = 0
+    work: Work,
+    plain: int,
+    shifted: int,
+    corruption: str = "",
+    on: int = 0,
+    revision: int = 0,
+    on_revision: int = 0,
 ) -> dict[str, Any]:
     """Compare two finished runs on the dataset's test images, clean and at five severities.
 
     `corruption`: a name of `CORRUPTIONS`, "" for none. `on`: the id of another dataset of the same
-    classes to compare on, 0 for none. Accuracies are 0 to 1; differences are shifted − plain, with
-    paired bootstrap intervals over the images (one run each: other picks are not covered).
+    classes to compare on, 0 for none. The two revisions are those datasets', for the answer depends
+    on their labels. Accuracies are 0 to 1; differences are shifted − plain, with
+    paired intervals over the images (one run each: other picks are not covered).
     """
     from vecaf.encoders.runtime import choose_device
-    from vecaf.evaluation.runs import class_indices
-    from vecaf.evaluation.shifted import (
-        corrupted_batches,
-        level,
-        over_severities,
-        pair_logits,
-        verdict,
-    )
+    from vecaf.evaluation.comparison import paired_over_images
+    from vecaf.evaluation.runs import labels_as_known
+    from vecaf.evaluation.shifted import corrupted_batches, level, pair_logits, verdict
     from vecaf.export import model_folder
     from vecaf.finetuning.export import Predictor
 
@@ -51,11 +53,13 @@ def shift_result(
     ]
     logits = pair_logits(models, _one_backbone(models), device)
 
+    own = work.samples()
+
     def right(
         samples: Samples, rows: Rows, severity: int, stage: str
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which images each of the two gets right."""
-        labels = class_indices(samples.classes, models[0].classes)[samples.labels[rows]]
+        labels = labels_as_known(samples, rows, models[0].classes, samples is own)
         paths = [samples.paths[row] for row in rows]
         batches = corrupted_batches(
             paths, models[0].preprocessing, corruption, severity, work.progress(stage)
@@ -63,7 +67,6 @@ def shift_result(
         first, second = (scores.argmax(axis=1) == labels for scores in logits(batches))
         return first, second
 
-    own = work.samples()
     rows = _some(own, own.rows(TEST))
     if not len(rows):
         raise InputError(
@@ -76,7 +79,9 @@ def shift_result(
     if corruption:
         found = [right(own, rows, s, f"Severity {s} of 5") for s in range(1, 6)]
         levels += [level(s, *pair) for s, pair in enumerate(found, start=1)]
-        over = over_severities(np.stack([a for a, _ in found]), np.stack([b for _, b in found]))
+        before, after = (np.stack(versions) for versions in zip(*found, strict=True))
+        over = paired_over_images(after, before)
+        assert over is not None  # there are rows
         overall = [over.mean, over.low, over.high]
         where = f"on the test images under {corruption.replace('_', ' ')}"
         sentences.append(verdict(words, clean, over, where, same))
@@ -88,7 +93,8 @@ def shift_result(
         pair = right(samples, there, 0, f"Images of {name}")
         other = {"name": name, **level(0, *pair).as_dict()}
         if not same or not corruption:
-            over = over_severities(pair[0][None], pair[1][None])
+            over = paired_over_images(pair[1], pair[0])
+            assert over is not None
             sentences.append(verdict(words, clean, over, f"on {name}", same))
     return {
         "levels": [one.as_dict() for one in levels],
