@@ -3,10 +3,15 @@
 (() => {
   "use strict";
   const PATIENCE = [1, 2, 4, 8, 15]; // seconds between tries
+  const MOST = 5000; // images of one request: the server refuses more
+  const PASSING = [408, 421, 429]; // nothing is wrong with the labels: they are sent again
+  const refused = (status) => status >= 400 && status < 500 && !PASSING.includes(status);
 
   /* `told(waiting, problem)` hears how many wait and the sentence of a refusal, if any. */
   studio.labelQueue = (subset, told) => {
-    const key = `vecaf-labels-${subset}`;
+    // Who logs in next in this browser must not send, or lose, what another one has labelled.
+    const user = document.querySelector('meta[name="studio-user"]')?.content;
+    const key = ["vecaf-labels", user, subset].filter(Boolean).join("-");
     const read = () => {
       try { return JSON.parse(localStorage.getItem(key)) ?? []; } catch { return []; }
     };
@@ -29,7 +34,11 @@
           write();
           told(waiting.length, "");
         } catch (error) {
-          if (error.status >= 400 && error.status < 500) { // refused: trying again changes nothing
+          if (error.status === 401) { // the login has ended: kept until there is another
+            told(waiting.length, error.message);
+            break;
+          }
+          if (refused(error.status)) { // trying again changes nothing
             waiting.shift();
             write();
             told(waiting.length, error.message, true);
@@ -47,7 +56,9 @@
       waiting,
       flush,
       put(values) {
-        waiting.push(values);
+        const all = Object.entries(values);
+        for (let start = 0; start < all.length; start += MOST)
+          waiting.push(Object.fromEntries(all.slice(start, start + MOST)));
         write();
         flush();
       },

@@ -1,5 +1,5 @@
 """Accounts in a browser: logging in with the keyboard alone, sharing a dataset, looking at one that
-is shared, logging out for good."""
+is shared, labelling while a login ends, logging out for good."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+import sqlalchemy as sa
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, free_port, shapes
+from tests.browser.conftest import Server, free_port, shapes, wait_for
 from vecaf.accounts.users import add_user
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
-from vecaf.store import Login, Store
+from vecaf.store import TRAIN, Dataset, Login, Sample, Store
+from vecaf.store.subsets import add_subset
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PASSWORD = "a password of many words"
@@ -120,6 +123,40 @@ def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
     anna.get_by_text("Nobody else sees it").wait_for()
     bob.reload()
     bob.get_by_text("There is no dataset 1").wait_for()
+
+
+def test_labels_outlive_the_login_that_they_were_given_in(
+    visitor: Callable[..., Any], guarded: Server
+) -> None:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(guarded.home)}))
+    with store.write() as session:
+        train = sa.select(Sample).where(Sample.dataset_id == 1, Sample.split == TRAIN)
+        images = session.scalars(train.order_by(Sample.id).limit(4)).all()
+        for image in images:
+            image.label = None
+        ids = [image.id for image in images]
+        anna = session.scalars(sa.select(Dataset.owner_id).where(Dataset.id == 1)).one()
+        subset = add_subset(session, anna, 1, "four", "selection", ids, facts={"seed": 1}).id
+    page = visitor(f"/label?dataset=1&subset={subset}")
+    log_in(page, "anna")
+    done = page.locator(".label-head .progress-words")
+    expect(done).to_contain_text("0 of 4 labelled")
+    with store.write() as session:
+        session.execute(sa.delete(Login))  # as when it has expired
+    page.evaluate("""
+      for (const key of ["3", "2", "1"])
+        document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    """)
+    page.wait_for_url("**/login**")
+    log_in(page, "anna")
+    expect(done).to_contain_text("3 of 4 labelled")
+
+    def labels() -> list[int | None]:
+        with store.read() as session:
+            return [session.get_one(Sample, image_id).label for image_id in ids]
+
+    wait_for(lambda: labels() == [2, 1, 0, None], 20, f"the labels, which are {labels()}")
+    store.close()
 
 
 def test_logging_out_is_for_good(visitor: Callable[..., Any], guarded: Server) -> None:
