@@ -18,7 +18,7 @@ from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, VecafError
 from vecaf.presets import PRESETS, preset
-from vecaf.store import CANCELED, ENDED, FAILED, Run, dataset_named, visible
+from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Run, dataset_named, visible
 from vecaf.store.pages import dataset_choices, dataset_names
 from vecaf.store.runs import runs_on
 from vecaf.store.subsets import subsets_of
@@ -153,25 +153,49 @@ def _names(studio: Studio, user: int, dataset: str | None) -> tuple[list[str], l
 
 def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) -> list[Any]:
     """The fields' first values: a cloned run's, or what was kept, with what the address names."""
-    clone = whole(values, "clone")
     with studio.store.read() as session:
         names = dataset_names(session, user)
         by_id = {str(id_): name for id_, name in dataset_choices(session, user)}
-        wanted = values.get("dataset")
-        wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
-        if clone is not None:
-            try:
-                run = visible(session, user, Run, clone)
-                stored, wanted = run.config, by_id.get(str(run.dataset_id))
-            except VecafError as error:
-                gr.Warning(f"{error} The form shows what was there before.", title="")
+    wanted = values.get("dataset")
+    wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
+    clone = whole(values, "clone")
+    if clone is not None:
+        try:
+            stored, wanted = _cloned(studio, user, clone)
+        except VecafError as error:
+            gr.Warning(f"{error} The form shows what was there before.", title="")
+            clone = None
     found = form.restored(stored, names, wanted)
     at = {item.name: place for place, item in enumerate(form.FIELDS)}
-    if values.get("subset"):
-        found[at["subset"]], found[at["rounds"]] = values["subset"], 1
-    elif found[at["subset"]] not in _names(studio, user, found[0])[1]:
-        found[at["subset"]] = ""  # another dataset's, or deleted since
+    asked = values.get("subset", "")
+    subset = asked or found[at["subset"]]
+    if subset in _names(studio, user, found[0])[1]:
+        found[at["subset"]] = subset
+        found[at["rounds"]] = 1 if asked else found[at["rounds"]]
+    else:  # another dataset's, or forgotten since
+        found[at["subset"]] = ""
+        if subset and (asked or clone is not None):
+            words = f"There is no saved selection called '{subset}' here: the strategy selects."
+            gr.Warning(words, title="")
     return found
+
+
+def _cloned(studio: Studio, user: int, run_id: int) -> tuple[dict[str, Any], str | None]:
+    """A run's settings and its dataset's name, None where that is somebody else's.
+
+    Raises NotFoundError.
+    """
+    with studio.store.read() as session:
+        run = visible(session, user, Run, run_id)
+        dataset = visible(session, user, Dataset, run.dataset_id)
+    if dataset.owner_id == user:
+        return run.config, dataset.name
+    gr.Warning(
+        f"Run {run_id} is on '{dataset.name}', which is shared with you: you can't finetune on it. "
+        "These are its settings; check that they suit the dataset in the form, which is your own.",
+        title="",
+    )
+    return {**run.config, "dataset": ""}, None
 
 
 def _launch(studio: Studio, user: int, config: RunConfig, beside: bool) -> int:

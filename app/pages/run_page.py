@@ -90,7 +90,7 @@ class RunPage:
             run = visible(session, user, Run, run_id)
             summary = run_summary(session, user, run_id)
             dataset = visible(session, user, Dataset, run.dataset_id)
-            classes = dataset.classes
+            classes, own_dataset = dataset.classes, dataset.owner_id == user
             rounds = rounds_of(session, user, run_id)
             picked = rounds_picked(session, user, run_id)
             number = whole(values, "round")
@@ -136,7 +136,7 @@ class RunPage:
             run_view.log(log),
         )
         return Pieces(
-            run_view.top(summary, rounds, idle=idle, dataset_id=dataset.id),
+            run_view.top(summary, rounds, idle=idle, dataset_id=dataset.id, own=own_dataset),
             series(run_id, points, rounds, [entry.line for entry in measure], twin),
             "".join(rest),
             summary.state in ENDED and making is None and all(e.state in ENDED for e in measure),

@@ -26,26 +26,35 @@ REASONS = {
 
 
 def top(
-    run: RunSummary, rounds: Sequence[Round], *, idle: str | None, dataset_id: int | None = None
+    run: RunSummary,
+    rounds: Sequence[Round],
+    *,
+    idle: str | None,
+    dataset_id: int | None = None,
+    own: bool = True,
 ) -> str:
-    """Name, state, what is going on, the numbers so far, and what can be done."""
+    """Name, state, what is going on, the numbers so far, and what can be done.
+
+    `own`: the run is on a dataset of whoever looks, so that they can launch another like it.
+    """
     return (
         '<p><a href="/runs" data-go>← All runs</a></p>'
         f'<div class="card-head run-head"><h1>{m.text(run.name)}</h1>'
         f'{m.chip(run.state)}<span class="muted num">Run {run.id}</span>'
         f'<span class="grow"></span>{_buttons(run)}</div>'
-        f"{_links(run, dataset_id)}{_going_on(run, idle)}{_tiles(run, rounds)}"
+        f"{_links(run, dataset_id, own)}{_going_on(run, idle)}{_tiles(run, rounds)}"
     )
 
 
-def _links(run: RunSummary, dataset_id: int | None) -> str:
+def _links(run: RunSummary, dataset_id: int | None, own: bool) -> str:
     """Where to go on from here with this run."""
     explore = link("/explore", dataset=dataset_id, run=run.id, colour="round")
     places = [("Its picks in Explore", explore)] if dataset_id is not None else []
     if run.state == FINISHED:
         places += [("Predict with it", link("/predict", run=run.id))]
         places += [("Make it cope with a shift", link("/shift", dataset=dataset_id, run=run.id))]
-    places += [("Clone its settings", link("/finetune", clone=run.id))]
+    if own:
+        places += [("Clone its settings", link("/finetune", clone=run.id))]
     inside = "".join(f'<a href="{m.text(address)}">{name}</a>' for name, address in places)
     return f'<nav class="run-links" aria-label="Go on with this run">{inside}</nav>'
 
