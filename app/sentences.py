@@ -32,6 +32,7 @@ def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
     def say(_: Request, error: VecafError) -> JSONResponse:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
         sentence = str(error).replace(str(settings.home), "the studio's folder")
+        sentence = sentence.encode(errors="replace").decode()  # it may quote half a character
         return JSONResponse({"error": sentence}, status)
 
     @app.exception_handler(RequestValidationError)

@@ -58,6 +58,8 @@ def test_forms_send_floats_for_whole_numbers() -> None:
         ({"lr": "fast"}, "lr is 'fast', which is not a number"),
         ({"mode": "half"}, "choose from head-only, lora, full"),
         ({"colour": "red"}, "Unknown setting 'colour'"),
+        ({"dataset": "a\0b"}, "dataset holds a character that no database keeps"),
+        ({"subset": "\ud800"}, "subset holds a character that no database keeps"),
         ({"budget": "0"}, "pick at least 1 image"),
         ({"picks": "replace"}, "picks 'replace' is for the labels-known track"),
         ({"schedule": "run"}, "schedule 'run' is for the labels-known track"),

@@ -121,6 +121,8 @@ def test_the_readmes_examples_run(live: Live) -> None:
         ("POST", "/runs", b" " * (MAX_JSON + 1), 400, "too long"),
         ("POST", "/runs", b'{"dataset": "secret"}', 404, "no dataset called 'secret'"),
         ("POST", "/runs", b'{"dataset": "9%s"}' % (b"9" * 22), 404, "no dataset called"),
+        ("POST", "/runs", b'{"dataset": "pets", "\\ud800": 1}', 400, "Unknown setting '?'"),
+        ("POST", "/runs", b'{"dataset": "pets\\u0000"}', 400, "no database keeps"),
         ("GET", "/runs?before=9999999999999999999999", None, 404, "no such thing"),
         ("GET", "/runs/1/predict?image=9999999999999999999999", None, 404, "no such thing"),
         ("POST", "/runs", b'{"dataset": "pets", "evil": 1}', 400, "Unknown setting 'evil'"),
