@@ -64,6 +64,9 @@
   explore.progress = (state, place) => {
     const { map, points, idle } = state;
     place.classList.toggle("is-small", Boolean(points));
+    if (map.outdated && points) return place.replaceChildren(el("div", { class: "x-making" },
+      el("p", {}, "Captions have changed since this map was drawn."),
+      el("button", { type: "button", class: "quiet", onclick: () => make(state) }, "Draw it again")));
     if (map.ended && points) return place.replaceChildren(
       ...(map.state === "failed" ? [el("p", { class: "notice notice-error", role: "alert" }, map.error ?? "The map could not be finished.")] : []));
     if (map.state === "failed" || map.state === "canceled") return place.replaceChildren(el("div", { class: "empty" },
@@ -99,7 +102,12 @@
   const look = async (state) => {
     const now = await studio.fetchJson(`/explore/${state.dataset.id}/state.json`);
     const before = state.map;
-    const grown = now.map.ready.length > before.ready.length || now.map.task !== before.task;
+    const redrawn = now.map.ended && !before.ended && before.ready.length > 0;
+    const grown = redrawn || now.map.ready.length > before.ready.length || now.map.task !== before.task;
+    if (redrawn) { // what was fetched meanwhile is the older map's
+      fetched.clear();
+      delete state.values.match;
+    }
     Object.assign(state, { map: now.map, runs: now.runs, idle: now.idle });
     if (JSON.stringify(now.subsets) !== JSON.stringify(state.subsets)) {
       state.subsets = now.subsets;
@@ -107,14 +115,14 @@
     }
     state.emit("state");
     if (now.revision !== state.revision) await explore.reload(state);
-    if (grown) await better(state, before);
+    if (grown) await better(state, before, redrawn);
   };
-  const better = async (state, before) => {
+  const better = async (state, before, redrawn) => {
     const best = RANK.find((name) => state.map.ready.includes(name));
     const chosen = explore.address.get("method"); // a projection chosen by hand stays
-    if (best && (!state.points || (!chosen && best !== state.points.method))) {
-      const points = await explore.coordinates(state, best, "image");
-      state.place({ ...points, method: best, view: "image" });
+    if (best && (!state.points || redrawn || (!chosen && best !== state.points.method))) {
+      const wish = redrawn && state.points ? { method: state.points.method, view: state.points.view } : { method: best, view: "image" };
+      state.place({ ...(await explore.coordinates(state, wish.method, wish.view)), ...wish });
     }
     if (state.map.ready.includes("caption-match") && !state.values.match) await match(state);
     if (state.pinned >= 0 && !before.ready.includes("space")) {

@@ -64,9 +64,13 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/{dataset_id}/map")
     def make_map(dataset_id: Id, request: Request) -> JSONResponse:
-        """Queue the dataset's map; nothing happens where it is there or under way."""
+        """Queue the dataset's map; nothing happens where it is under way, or there and shows the
+        captions as they are now."""
         user = studio.user(request)
-        return _fresh({"task": submit_task(studio.store, maps.MAP, dataset_id, {}, user)})
+        with studio.store.read() as session:
+            again = maps.map_state(session, studio.settings, user, dataset_id).outdated
+        task = submit_task(studio.store, maps.MAP, dataset_id, {}, user, again=again)
+        return _fresh({"task": task})
 
     @router.post("/{dataset_id}/findings")
     def look_again(dataset_id: Id, request: Request) -> JSONResponse:
@@ -165,6 +169,7 @@ def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> 
             "error": state.error,
             "ready": state.ready,
             "findings": state.findings,
+            "outdated": state.outdated,
         },
         "runs": [{"id": run.id, "name": run.name, "state": run.state} for run in runs],
         "subsets": [

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Task, visible
+from vecaf.store import FINISHED, Annotation, Dataset, Sample, Task, visible
 
 MAP, LOOK_AGAIN = "map", "findings"  # kinds of tasks: the second looks for findings anew
 METHODS = ("pca", "umap")
@@ -34,6 +34,7 @@ class MapState:
     error: str | None
     ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "caption-match"
     findings: int | None  # the task that has the newest ones
+    outdated: bool = False  # captions were changed since it read them
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
@@ -60,6 +61,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
         error=newest.error,
         ready=ready,
         findings=findings,
+        outdated=newest.state == FINISHED and _captions_changed(session, newest),
     )
 
 
@@ -90,6 +92,18 @@ def read_rows(path: Path, size: int) -> NDArray[Any]:
 def read_findings(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_bytes())
     return found
+
+
+def _captions_changed(session: Session, task: Task) -> bool:
+    """Whether a caption was written, or taken back, after the map began."""
+    query = (
+        sa.select(Annotation.id)
+        .join(Sample, Sample.id == Annotation.sample_id)
+        .where(Sample.dataset_id == task.dataset_id, Annotation.kind == "caption")
+        .where(Annotation.created_at > (task.started_at or task.created_at))
+        .limit(1)
+    )
+    return session.scalar(query) is not None
 
 
 def _tasks(session: Session, user_id: int, dataset_id: int, *kinds: str) -> list[Task]:

@@ -28,6 +28,7 @@ from vecaf.store import (
     visible,
 )
 from vecaf.store.columns import read_columns, read_keys
+from vecaf.store.models.base import now
 
 
 def unpack(body: bytes) -> dict[str, Any]:
@@ -291,3 +292,30 @@ def test_a_page_holds_our_scripts_in_order(client: TestClient) -> None:
     head = page[: page.index("</head>")]
     assert head.index("/static/studio.js") < head.index("/static/bundle.js")
     assert head.index("/static/bundle.js") < head.index("/static/explore.js")
+
+
+def test_a_map_of_older_captions_says_so_and_is_drawn_again(
+    studio: Studio, client: TestClient, pets: int
+) -> None:
+    def state() -> dict[str, Any]:
+        found: dict[str, Any] = client.get(f"/explore/{pets}/state.json").json()["map"]
+        return found
+
+    def finish(task: int) -> None:
+        with studio.store.write() as session:
+            made = session.get_one(Task, task)
+            made.state, made.started_at = FINISHED, now()
+
+    first = client.post(f"/explore/{pets}/map").json()["task"]
+    finish(first)
+    rows = samples(studio, pets)
+    client.post(f"/explore/{pets}/label", json={"ids": [rows[1].id], "label": None})
+    assert not state()["outdated"]
+    assert client.post(f"/explore/{pets}/map").json()["task"] == first
+    client.post(f"/explore/{pets}/caption", json={"ids": [rows[0].id], "caption": "A new one"})
+    assert state()["outdated"]
+    second = client.post(f"/explore/{pets}/map").json()["task"]
+    assert second != first and not state()["outdated"]  # it is under way
+    assert client.post(f"/explore/{pets}/map").json()["task"] == second
+    finish(second)
+    assert not state()["outdated"]
