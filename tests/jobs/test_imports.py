@@ -16,6 +16,7 @@ from tests.jobs.harness import (
     worker,
     write_images,
 )
+from vecaf.datasets import import_dataset, import_source
 from vecaf.errors import InputError, NotFoundError
 from vecaf.jobs.queue import cancel_import, submit_import
 from vecaf.settings import Settings
@@ -127,13 +128,47 @@ def test_a_killed_import_is_done_again(store: Store, tmp_path: Path) -> None:
 
 def test_a_dataset_registered_by_a_killed_attempt_is_adopted(store: Store, archive: Path) -> None:
     """The attempt died between the dataset's commit and its own."""
-    from vecaf.datasets import import_dataset
-
     import_id = submit_import(store, archive, "shapes", store.owner())
-    import_dataset(store, archive, "shapes", user_id=store.owner())
+    made = import_dataset(
+        store, archive, "shapes", user_id=store.owner(), import_id=import_id
+    ).dataset_id
     with worker(store.settings):
         assert wait_until_ended(store, import_id) == FINISHED
-    assert import_row(store, import_id).dataset_id is not None
+    assert import_row(store, import_id).dataset_id == made
+    with store.read() as session:
+        assert session.scalars(sa.select(Dataset.id)).all() == [made]
+
+
+def test_a_name_that_an_upload_waits_for_is_nobody_elses(store: Store, archive: Path) -> None:
+    """Neither before the command line reads its images nor while it does."""
+    upload, read = stage(store.settings, archive), []
+
+    def overtake(stage: str, done: int, total: int) -> None:
+        if stage == "Saving":
+            read.append(submit_import(store, upload, "shapes", store.owner()))
+
+    for progress in (overtake, None):
+        with pytest.raises(InputError, match="being imported already"):
+            import_source(store, str(archive), "shapes", progress=progress)
+    (import_id,) = read
+    assert what_is_left(store.settings) == [upload]
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FINISHED
+
+
+def test_a_dataset_of_the_same_name_is_not_taken_for_the_imports_own(
+    store: Store, archive: Path
+) -> None:
+    import_id = submit_import(store, archive, "shapes", store.owner())
+    with store.write() as session:
+        stranger = Dataset(owner_id=store.owner(), name="shapes", classes=[], content_hash="",
+                           source="", report={})  # fmt: skip
+        session.add(stranger)
+    with worker(store.settings):
+        assert wait_until_ended(store, import_id) == FAILED
+    job = import_row(store, import_id)
+    assert job.dataset_id is None
+    assert job.error is not None and "a dataset called 'shapes' already" in job.error
 
 
 def test_a_name_is_given_once(store: Store, archive: Path) -> None:

@@ -325,11 +325,14 @@ def test_a_stale_import_registers_nothing(store: Store, tmp_path: Path) -> None:
         assert begin(session, "import", job, "two") == 2
         assert session.get_one(Import, job).state == RUNNING
     with pytest.raises(StaleAttemptError):
-        import_dataset(stale, pictures, "pictures", user_id=store.owner())
+        import_dataset(stale, pictures, "pictures", user_id=store.owner(), import_id=job)
     with store.read() as session:
         assert session.scalars(sa.select(Dataset.name)).all() == []
     assert not [path for path in store.settings.images.rglob("*.png") if path.is_file()]
-    import_dataset(AttemptStore(store.settings, "import", job, 2), pictures, "pictures")
+    current = AttemptStore(store.settings, "import", job, 2)
+    made = import_dataset(current, pictures, "pictures", import_id=job)
+    with store.read() as session:
+        assert session.get_one(Import, job).dataset_id == made.dataset_id
 
 
 @only_postgresql

@@ -46,6 +46,7 @@ def import_demo(
     name: str | None = None,
     *,
     user_id: int | None = None,
+    import_id: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
@@ -59,11 +60,11 @@ def import_demo(
     if kind not in NAMES:
         raise InputError(f"There is no demo of kind '{kind}'; it can be 'color' or 'line'.")
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name or NAMES[kind])
+    name = free_name(store, owner, name or NAMES[kind], import_id)
     watch = Watch(progress, should_stop)
     return register(
         store, _Renderings(kind), _plan(seed), name, owner, f"OpenMoji ({kind})",
-        watch=watch, attribution=ATTRIBUTION,
+        import_id=import_id, watch=watch, attribution=ATTRIBUTION,
     )  # fmt: skip
 
 

@@ -9,8 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from vecaf.datasets.archive import Source, open_source
 from vecaf.datasets.cautions import warnings_about
 from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
@@ -22,8 +20,9 @@ from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
 from vecaf.settings import Limits
-from vecaf.store import TEST, TRAIN, VAL, Dataset, Store
-from vecaf.store.datasets import add_dataset, dataset_exists
+from vecaf.store import TEST, TRAIN, VAL, Dataset, Import, Store
+from vecaf.store.datasets import add_dataset
+from vecaf.store.imports import check_name_free
 
 
 def import_dataset(
@@ -32,6 +31,7 @@ def import_dataset(
     name: str,
     *,
     user_id: int | None = None,
+    import_id: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
@@ -39,8 +39,9 @@ def import_dataset(
     """Import the ZIP file or folder `source` as a dataset called `name`.
 
     `vecaf.datasets.layout` says what folders mean; missing splits are drawn by `seed`, see
-    `complete_splits`. `user_id` is the owner (default: the local owner). `progress(stage, done,
-    total)` and `should_stop()` are called a few times a second.
+    `complete_splits`. `user_id` is the owner (default: the local owner), `import_id` the queued
+    import that this is an attempt at. `progress(stage, done, total)` and `should_stop()` are
+    called a few times a second.
 
     One bad file never fails the import; it is in the report. InputError: the name is bad or
     taken, the source is no ZIP, empty, beyond a limit, or has no usable image. CanceledError:
@@ -48,20 +49,22 @@ def import_dataset(
     """
     watch = Watch(progress, should_stop)
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name)
+    name = free_name(store, owner, name, import_id)
     source = Path(source)
     watch.show("Reading the list of files", 0, 0)
     with closing(open_source(source, store.settings.limits)) as opened:
         placed = _plan(opened, store.settings.limits)
-        return register(store, opened, placed, name, owner, source.name, watch=watch, seed=seed)
+        return register(
+            store, opened, placed, name, owner, source.name,
+            import_id=import_id, watch=watch, seed=seed,
+        )  # fmt: skip
 
 
-def free_name(store: Store, owner: int, name: str) -> str:
+def free_name(store: Store, owner: int, name: str, import_id: int | None) -> str:
     """The cleaned name; InputError if it can't be a dataset's name or is taken."""
     name = dataset_name(name)
     with store.read() as session:
-        if dataset_exists(session, owner, name):
-            raise InputError(_taken(name))
+        check_name_free(session, owner, name, import_id)
     return name
 
 
@@ -73,6 +76,7 @@ def register(
     owner: int,
     origin: str,
     *,
+    import_id: int | None,
     watch: Watch,
     seed: int = 0,
     attribution: str | None = None,
@@ -125,20 +129,14 @@ def register(
         watch.show("Saving", len(rows), len(rows))
         watch.check()
         with staging.published():
-            return _commit(store, dataset, rows, report, watch)
-
-
-def _commit(
-    store: Store, dataset: Dataset, rows: list[dict[str, Any]], report: ImportReport, watch: Watch
-) -> ImportReport:
-    try:
-        with store.write() as session:
-            add_dataset(session, dataset, rows)
-            report = replace(report, dataset_id=dataset.id, seconds=round(watch.seconds, 3))
-            dataset.report = report.as_dict()
-    except sa.exc.IntegrityError as error:  # another import was faster
-        raise InputError(_taken(dataset.name)) from error
-    return report
+            with store.write() as session:
+                check_name_free(session, owner, name, import_id)  # another may have been faster
+                add_dataset(session, dataset, rows)
+                report = replace(report, dataset_id=dataset.id, seconds=round(watch.seconds, 3))
+                dataset.report = report.as_dict()
+                if import_id is not None:  # known at once: the next attempt finds its own
+                    session.get_one(Import, import_id).dataset_id = dataset.id
+            return report
 
 
 def _plan(source: Source, limits: Limits) -> Plan:
@@ -187,10 +185,6 @@ def _class_counts(
         if label >= 0:
             counts[classes[label]][split] += 1
     return counts
-
-
-def _taken(name: str) -> str:
-    return f"There is a dataset called '{name}' already. Choose another name, or remove that one."
 
 
 def _nothing_usable(origin: str, refused: list[Refusal]) -> str:

@@ -114,6 +114,7 @@ def import_public(
     name: str,
     *,
     user_id: int | None = None,
+    import_id: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
@@ -125,7 +126,7 @@ def import_public(
     """
     public = public_named(key)
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name)
+    name = free_name(store, owner, name, import_id)
     watch = Watch(progress, should_stop)
     watch.show("Looking for its website", 0, 0)
     check_reachable(public.site, key)
@@ -135,7 +136,7 @@ def import_public(
         source = _Downloaded(_download(key, public, folder, watch))
         return register(
             store, source, source.plan, name, owner, f"torchvision's {key}",
-            watch=watch, seed=seed, attribution=public.attribution,
+            import_id=import_id, watch=watch, seed=seed, attribution=public.attribution,
         )  # fmt: skip
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -43,6 +43,7 @@ def import_source(
     name: str,
     *,
     user_id: int | None = None,
+    import_id: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
@@ -50,17 +51,18 @@ def import_source(
     if source.startswith(DEMO):
         return demo.import_demo(
             store, source.removeprefix(DEMO), name,
-            user_id=user_id, progress=progress, should_stop=should_stop,
+            user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
         )  # fmt: skip
     if source.startswith(public.PREFIX):
         return public.import_public(
             store, source.removeprefix(public.PREFIX), name,
-            user_id=user_id, progress=progress, should_stop=should_stop,
+            user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
         )  # fmt: skip
     if source.startswith(folders.PREFIX):  # asked again: links may have moved since
         path = folders.allowed(store.settings, source.removeprefix(folders.PREFIX))
     else:
         path = Path(source)
     return import_dataset(
-        store, path, name, user_id=user_id, progress=progress, should_stop=should_stop
-    )
+        store, path, name,
+        user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
+    )  # fmt: skip

@@ -37,8 +37,7 @@ from vecaf.jobs.locks import FileLock
 from vecaf.jobs.places import folder_of, lock_of, log_of
 from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
 from vecaf.settings import Settings
-from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task, dataset_named
-from vecaf.store.imports import dataset_from
+from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
 from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
 
 ORPHAN_PATIENCE_SECONDS = 5.0
@@ -158,22 +157,19 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
 
     with store.read() as session:
         job = session.get_one(Import, import_id)
-        registered = dataset_from(session, job) is not None
     progress = Progress(store, "import", import_id, attempt, stopping)
-    if not registered:  # else an attempt before this one was killed right after its commit
+    if job.dataset_id is None:  # else an attempt before was killed right after its commit
         import_source(
             store,
             job.source,
             job.name,
             user_id=job.owner_id,
+            import_id=import_id,
             progress=progress.show,
             should_stop=progress.should_stop,
         )
     with store.write(alone=False) as session:
-        done = fenced(session, "import", import_id, attempt)
-        assert isinstance(done, Import)
-        done.dataset_id = dataset_named(session, job.owner_id, job.name).id
-        end(session, done, FINISHED)
+        end(session, fenced(session, "import", import_id, attempt), FINISHED)
 
 
 def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:

@@ -27,35 +27,23 @@ def recent_imports(
     return session.scalars(query.order_by(Import.id.desc()).limit(limit)).all()
 
 
-def check_name_free(session: Session, user_id: int, name: str) -> None:
-    """Raise InputError if a dataset has this name or an import is about to give it to one."""
+def check_name_free(
+    session: Session, user_id: int, name: str, import_id: int | None = None
+) -> None:
+    """Raise InputError if a dataset has this name or an import is about to give it to one.
+
+    `import_id` is an import that asks for itself.
+    """
     taken = session.scalar(
         sa.select(Dataset.id).where(Dataset.owner_id == user_id, Dataset.name == name)
     )
     if taken is not None:
         raise InputError(f"There is a dataset called '{name}' already. Choose another name.")
-    coming = session.scalar(
-        sa.select(Import.id).where(
-            Import.owner_id == user_id, Import.name == name, Import.state.not_in(ENDED)
-        )
+    coming = sa.select(Import.id).where(
+        Import.owner_id == user_id, Import.name == name, Import.state.not_in(ENDED)
     )
-    if coming is not None:
+    if set(session.scalars(coming)) - {import_id}:
         raise InputError(
             f"A dataset called '{name}' is being imported already. "
             "Wait for it, cancel it, or choose another name."
         )
-
-
-def dataset_from(session: Session, job: Import) -> Dataset | None:
-    """The dataset that this import has registered, if it got so far.
-
-    An attempt that was killed between registering the dataset and saying so leaves one of its
-    name, younger than the import; names are unique and checked when an import is submitted.
-    """
-    return session.scalar(
-        sa.select(Dataset).where(
-            Dataset.owner_id == job.owner_id,
-            Dataset.name == job.name,
-            Dataset.created_at >= job.created_at,
-        )
-    )
