@@ -8,7 +8,7 @@ from typing import Any
 from app import markup as m
 from app.pages.address import link
 from vecaf.evaluation.matching import NAMES
-from vecaf.store import ENDED, FAILED, FINISHED, Run, Task
+from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, Run, Task
 from vecaf.store.pairs import Pair
 
 WIDE, HIGH = 420, 210  # of the chart, in its own units
@@ -81,9 +81,14 @@ def _run(name: str, run: Run) -> str:
 def _worth(
     pair: Pair, task: Task | None, corruption: str, kin: Sequence[tuple[int, str]], on: int
 ) -> str:
-    if task is None or task.state == FAILED:
-        error = m.notice(task.error or "The comparison failed; try again.") if task else ""
+    if task is None:
+        return _ask(pair, corruption, kin, on)
+    if task.state == FAILED:
+        error = m.notice(task.error or "The comparison failed; try again.")
         return error + _ask(pair, corruption, kin, on)
+    if task.state == CANCELED:
+        words = "The comparison was canceled. Ask for it again where you need it."
+        return m.notice(words, "quiet") + _ask(pair, corruption, kin, on)
     if task.state not in ENDED or not task.result:
         stage = task.stage[:1].upper() + task.stage[1:] if task.stage else "Waiting for its turn"
         return m.progress(f"task-{task.id}-{task.stage}", stage, task.done, task.total)

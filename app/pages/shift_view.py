@@ -9,7 +9,7 @@ from app import markup as m
 from app.pages.address import link
 from app.shifting import preview_url
 from vecaf.evaluation.matching import NAMES, SEVERITIES
-from vecaf.store import ENDED, FAILED, Sample, Task
+from vecaf.store import CANCELED, ENDED, FAILED, Sample, Task
 
 EXAMPLES = ("in thick fog", "in the snow", "at night", "a black and white line drawing of")
 TITLE = (
@@ -65,6 +65,9 @@ def preview(
         return m.notice("Press “Show where they point” to see what these words do here.", "quiet")
     if task.state == FAILED:
         return m.notice(task.error or "The words could not be followed; try again.")
+    if task.state == CANCELED:
+        again = "Following these words was canceled. Press “Show where they point” to go on."
+        return m.notice(again, "quiet")
     if task.state not in ENDED or not task.result:
         stage = task.stage[:1].upper() + task.stage[1:] if task.stage else "Waiting for its turn"
         bar = m.progress(f"task-{task.id}-{task.stage}", stage, task.done, task.total)

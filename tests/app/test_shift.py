@@ -15,7 +15,7 @@ from tests.app.test_routes import samples
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.matching import NAMES
-from vecaf.store import FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
+from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
 from vecaf.store.pairs import Pair
 from vecaf.tasks.shift_preview import PREVIEW
 
@@ -76,6 +76,12 @@ def test_every_state_says_what_to_do_next() -> None:
     assert "too bad" in shift_view.preview("in fog", a_task(state=FAILED, error="too bad"), {})
     assert "can be compared here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
     assert "resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
+    canceled = a_task(state=CANCELED, result=None)
+    told = shift_view.preview("in fog", canceled, {})
+    assert "was canceled" in told and "Waiting" not in told
+    told = shift_pairs.result(a_pair(), canceled, "fog", [], 0)
+    assert "was canceled" in told and "Waiting" not in told
+    assert 'data-act="compare"' in told
     assert shift_pairs.launch(1, "") == shift_pairs.earlier([], 1, 0) == ""
 
 
