@@ -112,7 +112,7 @@ def _tiles(run: RunSummary, rounds: Sequence[Round]) -> str:
         ("Rounds", f"{run.rounds_done} of {run.rounds}", ""),
         ("Labelled images", labeled, ""),
         ("Batches", batches, ""),
-        ("Time", spent(run), ""),
+        ("Time", *spent(run)),
     )
     return (
         '<div class="tiles">'

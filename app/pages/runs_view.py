@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from app import markup as m
 from app.pages.address import link
-from vecaf.store import ENDED
+from vecaf.store import ENDED, QUEUED
 from vecaf.store.models import now
 from vecaf.store.runs import RunSummary
 
@@ -62,6 +62,7 @@ def _row(run: RunSummary, curve: Sequence[float]) -> str:
     accuracy = "–" if run.test_accuracy is None else m.percent(run.test_accuracy)
     stage = f'<small class="muted">{m.text(run.stage)}</small>' if run.stage else ""
     address = m.text(link("/runs", run=run.id))
+    time, of = spent(run)
     return (
         f'<li data-key="run-{run.id}"><label class="run-pick"><span class="sr-only">Compare run '
         f'{run.id}</span><input type="checkbox" data-pick="{run.id}"></label>'
@@ -72,16 +73,18 @@ def _row(run: RunSummary, curve: Sequence[float]) -> str:
         f'<span class="run-accuracy num"><b>{accuracy}</b>{spark(curve)}</span>'
         f'<span class="num">{run.rounds_done} of {run.rounds}</span>'
         f'<span class="muted">{m.when(run.started_at)}</span>'
-        f'<span class="muted num">{spent(run)}</span></a></li>'
+        f'<span class="muted num">{time}{f" <small>{of}</small>" if of else ""}</span></a></li>'
     )
 
 
-def spent(run: RunSummary) -> str:
-    """How long the run took, or has taken so far."""
+def spent(run: RunSummary) -> tuple[str, str]:
+    """How long the run took, or has taken so far, and what that counts where it isn't all."""
     if run.started_at is None:
-        return "–"
+        return "–", ""
+    if run.attempt > 1 or run.state == QUEUED:  # its clock went on while it was interrupted
+        return m.duration(run.seconds), "in finished rounds"
     end = run.finished_at if run.state in ENDED and run.finished_at else now()
-    return m.duration((end - run.started_at).total_seconds())
+    return m.duration((end - run.started_at).total_seconds()), ""
 
 
 def spark(values: Sequence[float]) -> str:

@@ -90,7 +90,8 @@ def summary(**values: Any) -> RunSummary:
         "state": "running",
         "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
         "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,
-        "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5, **values,
+        "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5, "attempt": 1,
+        "seconds": 5.0, **values,
     }  # fmt: skip
     return RunSummary(**given)
 
@@ -154,6 +155,19 @@ def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> No
     assert ("It broke." in page) == (state == "failed")
     asked = run_view.top(replace(run, cancel_requested=True), [], idle=None)
     assert ("Canceling" in asked) == (state not in ENDED)
+
+
+def test_a_resumed_run_took_what_its_rounds_took() -> None:
+    """Three days lay between its start and its end; nothing was done in most of them."""
+    start = now() - timedelta(days=3)
+    run = summary(state="finished", started_at=start, finished_at=now())
+    assert runs_view.spent(run) == ("72 h 00 min", "")
+    again = replace(run, attempt=2, seconds=61.0)
+    assert runs_view.spent(again) == ("1 min 01 s", "in finished rounds")
+    assert runs_view.spent(replace(again, attempt=1, state="queued"))[0] == "1 min 01 s"
+    assert runs_view.spent(summary(started_at=None)) == ("–", "")
+    for page in (run_view.top(again, [], idle=None), runs_view.listing([again], {}, idle=None)):
+        assert "1 min 01 s" in page and "in finished rounds" in page
 
 
 def test_without_a_worker_the_pages_say_so() -> None:

@@ -44,6 +44,8 @@ class RunSummary:
     rounds_done: int
     val_accuracy: float | None
     test_accuracy: float | None
+    attempt: int  # above 1 where it was interrupted and went on
+    seconds: float  # that its finished rounds took
 
 
 def list_runs(
@@ -166,9 +168,13 @@ def picks_of(
     return [(row.Selection, row.Sample) for row in rows]
 
 
-def _summaries() -> sa.Select[Run, str, int, float | None, float | None]:
+def _summaries() -> sa.Select[Run, str, int, float | None, float | None, float]:
     last = (
-        sa.select(Round.run_id, sa.func.max(Round.number).label("number"))
+        sa.select(
+            Round.run_id,
+            sa.func.max(Round.number).label("number"),
+            sa.func.sum(Round.seconds).label("seconds"),
+        )
         .group_by(Round.run_id)
         .subquery()
     )
@@ -179,6 +185,7 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None]:
             Round.number,
             Round.val_accuracy,
             Round.test_accuracy,
+            last.c.seconds,
         )
         .join(Dataset, Dataset.id == Run.dataset_id)
         .outerjoin(last, last.c.run_id == Run.id)
@@ -186,8 +193,8 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None]:
     )
 
 
-def _summary(row: sa.Row[Run, str, int, float | None, float | None]) -> RunSummary:
-    run, dataset, number, val_accuracy, test_accuracy = row  # the last three may be NULL
+def _summary(row: sa.Row[Run, str, int, float | None, float | None, float]) -> RunSummary:
+    run, dataset, number, val_accuracy, test_accuracy, seconds = row  # the last four may be NULL
     return RunSummary(
         id=run.id,
         name=run.name,
@@ -208,4 +215,6 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None]) -> RunSumma
         rounds_done=number or 0,
         val_accuracy=val_accuracy,
         test_accuracy=test_accuracy,
+        attempt=run.attempt,
+        seconds=seconds or 0.0,
     )
