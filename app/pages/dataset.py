@@ -13,7 +13,7 @@ from app.studio import Studio
 from vecaf.accounts.sharing import shared_with
 from vecaf.errors import NotFoundError
 from vecaf.store import Dataset, User, visible
-from vecaf.store.datasets import activities, dataset_versions
+from vecaf.store.datasets import Version, activities, dataset_versions, version_of
 from vecaf.store.gallery import (
     changes_of,
     count_images,
@@ -25,13 +25,13 @@ from vecaf.store.pages import DatasetCard, dataset_card
 
 
 class Cards:
-    """Dataset cards, kept while the dataset has not changed: counting costs a scan."""
+    """Dataset cards, kept while nothing on them has changed: counting costs a scan."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self._card = lru_cache(maxsize=256)(self._read)
 
-    def _read(self, user: int, dataset_id: int, _revision: int) -> DatasetCard:
+    def _read(self, user: int, dataset_id: int, _version: Version) -> DatasetCard:
         with self.studio.store.read() as session:
             return dataset_card(session, user, dataset_id)
 
@@ -40,16 +40,16 @@ class Cards:
         with self.studio.store.read() as session:
             versions = dataset_versions(session, user)
         found = []
-        for dataset_id, revision in versions:
+        for dataset_id, version in versions:
             try:
-                found.append(self._card(user, dataset_id, revision))
+                found.append(self._card(user, dataset_id, version))
             except NotFoundError:
                 continue  # deleted a moment ago
         return found
 
-    def one(self, user: int, dataset_id: int, revision: int) -> DatasetCard:
+    def one(self, user: int, dataset: Dataset) -> DatasetCard:
         """One card. Raises NotFoundError."""
-        return self._card(user, dataset_id, revision)
+        return self._card(user, dataset.id, version_of(dataset))
 
 
 def detail(
@@ -62,7 +62,7 @@ def detail(
     shown = whole(values, "image")
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
-        revision, own = dataset.revision, dataset.owner_id == user
+        own = dataset.owner_id == user
         tab = tab if own or tab != SHARING else "images"
         busy = activities(session, user, dataset_id)
         newest = changes_of(session, user, dataset_id, limit=1)
@@ -73,8 +73,8 @@ def detail(
         images = page_of_images(session, user, dataset_id, which, offset, PAGE) if matching else []
         image = images_of(session, user, dataset_id, [shown]) if shown is not None else []
         one = Detail(
-            card=cards.one(user, dataset_id, revision),
-            revision=revision,
+            card=cards.one(user, dataset),
+            revision=dataset.revision,
             busy=busy,
             last=newest[0] if newest else None,
             tab=tab,

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.pages.dataset import Cards, detail
 from app.pages.dataset_acts import edit_dataset, filled, filter_of
 from app.studio import Studio
+from tests.app.conftest import archive
+from vecaf.accounts.sharing import share
+from vecaf.accounts.users import add_user, give_all
+from vecaf.datasets import import_dataset
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Dataset, Sample
+from vecaf.housekeeping.losses import DATASET, MARK, Loss, mark, unmark
+from vecaf.store import Dataset, Sample, User
 from vecaf.store.gallery import UNLABELED, Filter, changes_of, count_images, page_of_images
 
+PASSWORD = "a password of many words"
 OWN, SECRET = 1, 2  # conftest's datasets
 
 
@@ -120,3 +128,31 @@ def test_what_can_not_be_is_a_sentence(studio: Studio, data: dict[str, str], wor
 def test_placeholders_are_filled_once() -> None:
     sample = Sample(file_name="a/{class}.png", label=0, caption="{file}")
     assert filled("{file} {caption} {other}", sample, ["cat"]) == "{class} {file} {other}"
+
+
+def test_a_card_follows_what_is_changed_beside_the_page(studio: Studio, tmp_path: Path) -> None:
+    """By the command line, while the studio runs: whose the dataset is, and files that are gone."""
+    with studio.store.write() as session:
+        anna = add_user(session, "anna", PASSWORD)
+        ben = add_user(session, "ben", PASSWORD)
+    theirs = import_dataset(studio.store, archive(tmp_path / "a.zip"), "theirs", user_id=anna.id)
+    with studio.store.write() as session:
+        share(session, anna.id, theirs.dataset_id, "ben")
+    cards = Cards(studio)
+
+    def shown(view: str) -> str:
+        return detail(studio, cards, ben.id, theirs.dataset_id, {"view": view})[0]
+
+    assert [card.owner for card in cards.all(ben.id)] == ["anna"]
+    assert "Finetune on this" not in shown("images")
+    with studio.store.write() as session:
+        give_all(session, session.get_one(User, anna.id), session.get_one(User, ben.id))
+    assert [card.owner for card in cards.all(ben.id)] == [""]
+    assert "Finetune on this" in shown("images")
+
+    lost = Loss(DATASET, theirs.dataset_id, f"{MARK}1 image of 'theirs'.", 1, False)
+    assert MARK not in shown("report")
+    mark(studio.store, lost)
+    assert MARK in shown("report")
+    unmark(studio.store, set())
+    assert MARK not in shown("report")

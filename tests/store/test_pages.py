@@ -11,11 +11,11 @@ from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Metric, Run, Sample, Store, User
+from vecaf.store.datasets import dataset_versions
 from vecaf.store.pages import (
     accuracies,
     curves,
     dataset_card,
-    dataset_keys,
     dataset_names,
     log_tail,
     pool_pictures,
@@ -78,7 +78,7 @@ def test_long_curves_are_thinned_and_keep_their_end(store: Store) -> None:
 def test_others_see_nothing(store: Store) -> None:
     with store.read() as session:
         stranger = 2
-        assert dataset_keys(session, stranger) == []
+        assert dataset_versions(session, stranger) == []
         assert dataset_names(session, stranger) == []
         assert accuracies(session, stranger, [1]) == {}
         for query in (dataset_card, pool_size, curves, log_tail):

@@ -75,10 +75,18 @@ def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
     ]
 
 
-def dataset_versions(session: Session, user_id: int) -> list[tuple[int, int]]:
-    """(id, revision) of the datasets that the user can see, newest first; views are kept by it."""
-    query = sa.select(Dataset.id, Dataset.revision).where(readable(Dataset, user_id))
-    return [(row.id, row.revision) for row in session.execute(query.order_by(Dataset.id.desc()))]
+Version = tuple[object, ...]
+
+
+def version_of(dataset: Dataset) -> Version:
+    """What changes whenever a dataset's card would: its images, its owner, what it is warned of."""
+    return dataset.revision, dataset.owner_id, *dataset.report.get("warnings", ())
+
+
+def dataset_versions(session: Session, user_id: int) -> list[tuple[int, Version]]:
+    """(id, version) of the datasets that the user can see, newest first; cards are kept by it."""
+    query = sa.select(Dataset).where(readable(Dataset, user_id)).order_by(Dataset.id.desc())
+    return [(dataset.id, version_of(dataset)) for dataset in session.scalars(query)]
 
 
 def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -51,16 +51,6 @@ class DatasetCard:
         return sum(self.splits.values())
 
 
-def dataset_keys(session: Session, user_id: int) -> list[tuple[int, str, datetime]]:
-    """(id, content hash, creation) of the user's datasets, newest first: what a card depends on."""
-    rows = session.execute(
-        sa.select(Dataset.id, Dataset.content_hash, Dataset.created_at)
-        .where(readable(Dataset, user_id))
-        .order_by(Dataset.id.desc())
-    )
-    return [(row.id, row.content_hash, row.created_at) for row in rows]
-
-
 def dataset_choices(session: Session, user_id: int) -> list[tuple[int, str]]:
     """(id, name) of the user's datasets, newest first."""
     query = sa.select(Dataset.id, Dataset.name).where(readable(Dataset, user_id))
