@@ -18,12 +18,12 @@ from app.studio import Studio
 from vecaf.datasets.names import dataset_name
 from vecaf.datasets.removing import finish_removals
 from vecaf.errors import InputError, UnavailableError
-from vecaf.files import DISK_FULL
+from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free
 
 OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
-PART = ".part"  # an upload on its way; what is left of one is swept at the next start
+PART = ".part"  # an upload on its way; what is left of one is swept at a later start
 SPARE_BYTES = 256 * 1024**2  # kept free for the database and what the studio writes meanwhile
 
 
@@ -114,14 +114,15 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
 
 
 def sweep(studio: Studio) -> None:
-    """Remove what interrupted uploads and deletions left: parts, archives that no import waits
-    for, files of datasets that are gone."""
+    """Remove what interrupted uploads and deletions left: old parts and archives that no import
+    waits for, files of datasets that are gone."""
     finish_removals(studio.store)
     folder = studio.settings.uploads
     if not folder.is_dir():
         return
-    with studio.store.read() as session:
+    old = [path for path in folder.iterdir() if age(path) > ABANDONED_SECONDS]
+    with studio.store.read() as session:  # after that: an archive comes before its row
         wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
-    for path in folder.iterdir():
+    for path in old:
         if OURS.fullmatch(path.name) and str(path) not in wanted:
             path.unlink(missing_ok=True)

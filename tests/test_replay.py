@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -123,11 +124,17 @@ def test_the_archive_is_made_once_and_leftovers_are_swept(done: Done, without_on
     killed = archive.parent / ".building-killed"
     killed.mkdir()
     (killed / "model.onnx").write_bytes(b"half")
-    (archive.parent / f".{archive.name}.x.tmp").write_bytes(b"half")
-    (settings.home / "download-old").mkdir()
+    half = archive.parent / f".{archive.name}.x.tmp"
+    half.write_bytes(b"half")
+    download = settings.home / "download-old"
+    download.mkdir()
+    sweep(settings)
+    for path in (killed, half, download):
+        assert path.exists()  # as yet another studio may be at it
+        os.utime(path, (0, 0))
     sweep(settings)
     assert list(archive.parent.iterdir()) == [archive]
-    assert not (settings.home / "download-old").exists()
+    assert not download.exists()
     assert build_archive(done.store, owner, done.run_id).stat().st_mtime_ns == before
     with zipfile.ZipFile(archive) as content:
         assert content.testzip() is None

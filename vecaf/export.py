@@ -22,7 +22,7 @@ from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.errors import InputError, VecafError
-from vecaf.files import appearing, building, replacing, write_bytes
+from vecaf.files import ABANDONED_SECONDS, age, appearing, building, replacing, write_bytes
 from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS
 from vecaf.receipt import Receipt, data_hash
 from vecaf.settings import Settings
@@ -107,8 +107,10 @@ def build_archive(store: Store, user_id: int, run_id: int) -> Path:
 
 
 def sweep(settings: Settings) -> None:
-    """Remove what exports that were killed have left in the studio's home."""
+    """Remove what exports that were killed have left in the studio's home, once it is old."""
     for path in (*settings.runs.glob("*/export/.*"), *settings.home.glob("download-*")):
+        if age(path) < ABANDONED_SECONDS:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

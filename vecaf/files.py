@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -16,6 +17,10 @@ from vecaf.errors import UnavailableError
 
 DISK_FULL = "The disk is full. Free some space and try again; nothing was lost."
 """One wording everywhere, without a path: pages show it, too."""
+
+ABANDONED_SECONDS = 6 * 3600.0
+"""What is half written and untouched for so long is nobody's: another process may write it still,
+such as a second studio on this home, and a slow upload may rest."""
 
 Publishing = Callable[[], AbstractContextManager[object]]
 """Makes a context in which the caller may let a file appear: the fence of a job's attempt."""
@@ -81,6 +86,14 @@ def appearing(folder: Path) -> Iterator[Path]:
             folder.rmdir()
         built.chmod(0o755)
         built.replace(folder)
+
+
+def age(path: Path) -> float:
+    """Seconds since a file or folder was last changed; 0 for one that has gone meanwhile."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @contextmanager

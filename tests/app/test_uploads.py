@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -147,9 +148,12 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     orphan, part = folder / f"{'a' * 32}.zip", folder / f"{'b' * 32}.part"
     other, kept = folder / "import-7", folder / f"{'c' * 32}.zip"
-    for path in (orphan, part, kept):
+    fresh = [folder / f"{'d' * 32}.zip", folder / f"{'e' * 32}.part"]  # another studio's
+    for path in (orphan, part, kept, *fresh):
         path.write_bytes(b"x")
     other.mkdir()
+    for path in (orphan, part, kept, other):
+        os.utime(path, (0, 0))
     with studio.store.write() as session:
         session.add(Import(owner_id=studio.store.owner(), name="waiting", source=str(kept)))
     sweep(studio)
@@ -157,10 +161,13 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
     assert not part.exists()
     assert kept.exists()
     assert other.exists()
+    assert all(path.exists() for path in fresh)
     with studio.store.write() as session:
         session.execute(sa.delete(Import).where(Import.name == "waiting"))
     sweep(studio)
     assert not kept.exists()
+    for path in fresh:
+        path.unlink()
 
 
 def _apart(work: Coroutine[Any, Any, object]) -> None:

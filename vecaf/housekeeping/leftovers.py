@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.datasets.staging import STAGING, abandoned, publishing
+from vecaf.files import age
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.settings import Settings
@@ -148,7 +148,7 @@ def _half_written(settings: Settings, grace: float) -> Iterator[Leftover]:
         yield Leftover(HALF, path, size_of(path))
     for path in home.glob("embeddings/*/*.npy"):  # rows whose keys were never written
         alone = not path.name.endswith(".keys.npy") and not path.with_suffix(".keys.npy").exists()
-        if alone and _age(path) > grace:
+        if alone and age(path) > grace:
             yield Leftover(HALF, path, size_of(path))
 
 
@@ -156,14 +156,7 @@ def _old(folder: Path, grace: float) -> list[Path]:
     """What lies in a folder and was last changed more than `grace` seconds ago, in order."""
     if not folder.is_dir():
         return []
-    return [path for path in sorted(folder.iterdir()) if _age(path) > grace]
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+    return [path for path in sorted(folder.iterdir()) if age(path) > grace]
 
 
 def _remove(path: Path) -> None:
