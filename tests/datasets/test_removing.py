@@ -104,6 +104,20 @@ def test_everything_goes_that_no_other_dataset_has(store: Store, two: tuple[int,
                 assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
 
 
+def test_while_files_are_counted_others_write(
+    store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = []
+
+    def size(path: Path) -> int:
+        free.append(store.try_write(sa.update(Dataset).values(revision=Dataset.revision)))
+        return 1
+
+    monkeypatch.setattr(removing, "_size", size)
+    assert delete_dataset(store, store.owner(), two[0]).bytes == len(free) > 0
+    assert all(free)
+
+
 def test_what_is_under_way_is_not_pulled_from_under_its_feet(
     store: Store, two: tuple[int, int]
 ) -> None:

@@ -62,10 +62,9 @@ def person_of(store: Store, token: str) -> Person | None:
         ).one_or_none()
     if row is None:
         return None
-    if moment - row.seen_at > SEEN_EVERY:
-        with store.write() as session:
-            login = sa.update(Login).where(Login.token_hash == _digest(token))
-            session.execute(login.values(seen_at=moment))
+    if moment - row.seen_at > SEEN_EVERY:  # no page waits for that: the next request tries again
+        login = sa.update(Login).where(Login.token_hash == _digest(token))
+        store.try_write(login.values(seen_at=moment))
     return Person(row.id, row.name)
 
 

@@ -80,9 +80,9 @@ def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
     with deleting(settings), publishing(settings):
         with store.write() as session:
             found = belongings(session, user_id, dataset_id)
-            removal = _removal(found, settings)
             delete_rows(session, user_id, dataset_id)
             write_bytes(_note(settings, dataset_id), _written(found))
+        removal = _removal(found, settings)  # looks at every file: nobody has to wait for that
         _remove(store, dataset_id)
     return removal
 

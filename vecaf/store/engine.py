@@ -82,6 +82,19 @@ class Store:
                 session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_WRITER)))
             yield session
 
+    def try_write(self, statement: sa.Executable) -> bool:
+        """Execute a statement unless another writer would have to be waited for, or the disk is
+        full; whether it was executed. For what is only nice to have."""
+        sqlite = self.engine.dialect.name == "sqlite"
+        at_once = "PRAGMA busy_timeout = 0" if sqlite else "SET LOCAL lock_timeout = '10ms'"
+        try:
+            with self.engine.begin() as connection:
+                connection.exec_driver_sql(at_once)
+                connection.execute(statement)
+        except sa.exc.OperationalError:
+            return False
+        return True
+
     def owner(self) -> int:
         """The id of the local owner, who is everybody where accounts are off."""
         with self.read() as session:

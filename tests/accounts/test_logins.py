@@ -1,0 +1,50 @@
+"""A login's use is noted, and no page waits for that."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.databases import both_databases
+from vecaf.accounts.logins import log_in, person_of
+from vecaf.accounts.users import add_user
+from vecaf.settings import Settings
+from vecaf.store import Login, Store
+from vecaf.store.models import now
+
+pytestmark = both_databases
+PASSWORD = "a password of many words"
+
+
+@pytest.fixture
+def store(tmp_path: Path, database: str) -> Store:
+    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
+    store = Store.open(Settings.from_environment(where))
+    with store.write() as session:
+        add_user(session, "Ada", PASSWORD)
+    return store
+
+
+def test_whoever_writes_holds_up_no_page(store: Store) -> None:
+    token = log_in(store, "Ada", PASSWORD, "192.0.2.1")
+    before = now() - timedelta(minutes=2)
+
+    def seen() -> object:
+        with store.read() as session:
+            return session.scalars(sa.select(Login.seen_at)).one()
+
+    with store.write() as session:
+        session.execute(sa.update(Login).values(seen_at=before))
+    with store.write() as session:
+        session.execute(sa.update(Login).values(seen_at=before))
+        begun = time.monotonic()
+        person = person_of(store, token)
+        assert time.monotonic() - begun < 5
+    assert person is not None and person.name == "Ada"
+    assert seen() == before
+    assert person_of(store, token) == person  # and when nobody does, it is noted
+    assert seen() != before
