@@ -33,6 +33,7 @@ from vecaf.store import (
     visible_sample,
 )
 from vecaf.store.datasets import dataset_summaries
+from vecaf.store.models import now
 from vecaf.store.runs import list_runs
 from vecaf.store.subsets import delete_subset
 
@@ -185,6 +186,27 @@ def test_nothing_is_given_away_under_a_workers_hands(store: Store) -> None:
 def test_who_can_not_be_added(store: Store, name: str, password: str, words: str) -> None:
     with store.write() as session, pytest.raises(InputError, match=words):
         add_user(session, name, password)
+
+
+def test_capitals_beyond_ascii_are_capitals(store: Store) -> None:
+    with store.write() as session:
+        made = add_user(session, "Ärger", PASSWORD).id
+        for name in ("Ärger", "ärger", "ÄRGER"):
+            with pytest.raises(InputError, match="called 'Ärger' already"):
+                add_user(session, name, PASSWORD)
+        remove_user(session, "Ärger")
+        assert add_user(session, "ärger", PASSWORD).id == made
+        assert [user.name for user in users(session)] == ["Ada", "Bob", "Ärger"]
+
+
+def test_who_was_added_twice_by_older_versions_comes_back_as_who_they_were(store: Store) -> None:
+    with store.write() as session:
+        gone = now()
+        session.add_all([User(name="Öz", removed_at=gone), User(name="öz", removed_at=gone)])
+        session.flush()
+        assert add_user(session, "öz", PASSWORD).name == "öz"
+        with pytest.raises(InputError, match="called 'öz' already"):
+            add_user(session, "Öz", PASSWORD)
 
 
 def test_a_password_is_kept_as_argon2id_and_costs_something(store: Store) -> None:

@@ -45,8 +45,9 @@ def add_user(session: Session, name: str, password: str) -> User:
         raise InputError(f"A user's name has 1 to {MAX_NAME} characters.")
     if name == LOCAL_OWNER or name.isdecimal():
         raise InputError(f"A user can't be called '{name}'. Choose another name.")
-    same = sa.select(User).where(sa.func.lower(User.name) == name.lower())
-    user = session.scalar(same)
+    # Compared here, as databases differ on capitals beyond ASCII. Older versions let in both.
+    same = [one for one in session.scalars(sa.select(User)) if one.name.lower() == name.lower()]
+    user = min(same, key=lambda one: (one.removed_at is not None, one.name != name), default=None)
     if user is not None and user.removed_at is None:
         raise InputError(f"There is a user called '{user.name}' already.")
     if user is None:
