@@ -16,6 +16,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from tests.databases import both_databases
 from tests.jobs.harness import (
     ROOT,
     WorkerProcess,
@@ -34,9 +35,21 @@ from vecaf.jobs import gpus
 from vecaf.jobs import worker as worker_module
 from vecaf.jobs.queue import cancel_run, resume_run, submit_run
 from vecaf.settings import Settings
-from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING, Round, Store, Worker
+from vecaf.store import (
+    CANCELED,
+    FAILED,
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    SELECTION,
+    Round,
+    Store,
+    Worker,
+    dataset_named,
+)
 from vecaf.store import runs as queries
 from vecaf.store.models import now
+from vecaf.store.subsets import add_subset
 from vecaf.store.workers import alive_workers, heartbeat_age, worker_alive
 
 
@@ -274,6 +287,18 @@ def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str)
             submit_run(store, config, user)
     with store.read() as session:
         assert queries.list_runs(session, user) == []
+
+
+@both_databases
+def test_a_run_on_a_selection_of_the_longest_name_has_a_name_that_fits(
+    store: Store, rows: str
+) -> None:
+    user = store.owner()
+    with store.write() as session:
+        dataset = dataset_named(session, user, rows)
+        add_subset(session, user, dataset.id, "x" * 200, SELECTION, [1, 2, 5, 6])
+    run_id = submit_run(store, RunConfig(dataset=rows, subset="x" * 200, rounds=1), user)
+    assert run_row(store, run_id).name == "x" * 200
 
 
 def test_a_stranger_can_neither_cancel_nor_resume(store: Store, run_id: int) -> None:

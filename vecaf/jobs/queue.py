@@ -33,6 +33,8 @@ from vecaf.store.jobs import note, queue_anew, request_cancel
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task
 
+MAX_NAME = 200  # characters of a run's name, as its column has them
+
 
 def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
     """Queue a run and return its id; it waits for a worker where none is alive.
@@ -166,7 +168,7 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
 
 def _run_name(config: RunConfig, dataset: str) -> str:
     if config.subset and config.rounds == 1:
-        return f"{config.subset} of {dataset}"
+        return f"{config.subset} of {dataset}"[:MAX_NAME]
     words = " ".join(config.target_words.split())
     told = f", “{words[:40]}”" if words else ""
-    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}{told}"[:200]
+    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}{told}"[:MAX_NAME]
