@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.databases import DATABASES, address
@@ -13,7 +13,7 @@ from vecaf.datasets.edits import Value, add_class, edit, history, last_edits, un
 from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
-from vecaf.store import TRAIN, Dataset, Sample, Store, User
+from vecaf.store import TRAIN, Dataset, Edit, Sample, Store, User
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -102,6 +102,24 @@ def test_excluded_images_leave_the_pool(store: Store, dataset_id: int) -> None:
     assert samples.ids[samples.pool].tolist() == [*everyone[:2], everyone[3]]
 
 
+def test_a_label_whose_class_is_gone_is_not_brought_back(store: Store, dataset_id: int) -> None:
+    first, second, *_ = ids(store, dataset_id)
+    with store.write() as session:
+        emu = add_class(session, 7, dataset_id, "emu")
+        added = session.query(Edit).where(Edit.dataset_id == dataset_id).one().id
+        edit(session, 7, dataset_id, "label", {second: emu})
+        made = edit(session, 7, dataset_id, "label", {first: 1, second: 1})
+        undo(session, 7, added)
+    assert made is not None
+    with store.write() as session, pytest.raises(InputError, match="'emu' is gone: add it again"):
+        undo(session, 7, made.id)
+    assert values(store, dataset_id, "label") == [1, 1, 0, 0]  # although that was committed
+    with store.write() as session:
+        add_class(session, 7, dataset_id, "emu")
+        undo(session, 7, made.id)
+    assert values(store, dataset_id, "label") == [None, 2, 0, 0]
+
+
 def test_nothing_to_change_is_no_edit(store: Store, dataset_id: int) -> None:
     first, second, *_ = ids(store, dataset_id)
     with store.write() as session:
@@ -161,6 +179,7 @@ def test_another_users_images_do_not_exist(store: Store, dataset_id: int) -> Non
         session.delete(other)
 
 
+@settings(deadline=None)  # other tests use the cores, too
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([None, 0, 1])), max_size=8))
 def test_undoing_everything_backwards_restores_everything(
     store: Store, changes: list[tuple[int, int | None]]

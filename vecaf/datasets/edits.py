@@ -74,7 +74,7 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
     """Give the samples of an edit the values they had before it; it is marked as undone.
 
     Values changed again since by a later edit stay as they are. Raises NotFoundError, and
-    InputError for an edit that has been undone already.
+    InputError for an edit that has been undone already or a label whose class is gone.
     """
     made = session.get(Edit, edit_id)
     if made is None:
@@ -89,19 +89,24 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
         return made
     rows = session.scalars(sa.select(Annotation).where(Annotation.edit_id == edit_id)).all()
     by_sample = {row.sample_id: row for row in rows}
-    for sample in _samples(session, dataset.id, list(by_sample)):
+    unchanged = [
+        sample
+        for sample in _samples(session, dataset.id, list(by_sample))
+        if _written(dataset, made.kind, getattr(sample, made.kind)) == by_sample[sample.id].value
+    ]
+    before = [_read(dataset, made.kind, by_sample[sample.id].previous) for sample in unchanged]
+    for sample, value in zip(unchanged, before, strict=True):
         row = by_sample[sample.id]
-        if _written(dataset, made.kind, getattr(sample, made.kind)) == row.value:
-            setattr(sample, made.kind, _read(dataset, made.kind, row.previous))
-            session.add(
-                Annotation(
-                    sample_id=sample.id,
-                    user_id=user_id,
-                    kind=made.kind,
-                    value=row.previous,
-                    previous=row.value,
-                )
+        setattr(sample, made.kind, value)
+        session.add(
+            Annotation(
+                sample_id=sample.id,
+                user_id=user_id,
+                kind=made.kind,
+                value=row.previous,
+                previous=row.value,
             )
+        )
     made.undone = True
     dataset.revision += 1
     return made
@@ -157,5 +162,7 @@ def _read(dataset: Dataset, kind: str, text: str | None) -> Value:
     if kind == "excluded":
         return text == "yes"
     if kind == "label" and text is not None:
+        if text not in dataset.classes:
+            raise InputError(f"The class '{text}' is gone: add it again first.")
         return dataset.classes.index(text)
     return text
