@@ -10,7 +10,20 @@ import pytest
 from tests.databases import both_databases
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
-from vecaf.store import SELECTION, SUBSET, TEST, TRAIN, Dataset, Sample, Store, User
+from vecaf.store import (
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    SELECTION,
+    SUBSET,
+    TEST,
+    TRAIN,
+    Dataset,
+    Run,
+    Sample,
+    Store,
+    User,
+)
 from vecaf.store.subsets import (
     add_subset,
     delete_subset,
@@ -92,6 +105,23 @@ def test_what_cannot_be_saved_is_refused(
         add_subset(session, 1, 1, name, kind, images)
     with store.read() as session:
         assert [one.name for one in subsets_of(session, 1, 1)] == ["taken"]
+
+
+def test_what_a_run_under_way_trains_on_is_not_forgotten(store: Store) -> None:
+    with store.write() as session:
+        needed = add_subset(session, 1, 1, "needed", SUBSET, [1]).id
+        other = add_subset(session, 1, 1, "other", SUBSET, [1]).id
+        run = Run(owner_id=1, dataset_id=1, name="r", config={"subset": "needed"}, seed=0)
+        session.add(run)
+        session.flush()
+        for state in (QUEUED, RUNNING):
+            run.state = state
+            with pytest.raises(InputError, match=f"Run {run.id} trains on 'needed' and is {state}"):
+                delete_subset(session, 1, needed)
+        delete_subset(session, 1, other)
+        run.state = FINISHED
+        delete_subset(session, 1, needed)
+        assert subsets_of(session, 1, 1) == []
 
 
 def test_another_users_subsets_do_not_exist(store: Store) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store.datasets import in_pool
 from vecaf.store.gate import changeable, visible
-from vecaf.store.models import SUBSET_KINDS, Dataset, Sample, Subset, SubsetSample
+from vecaf.store.models import ENDED, SUBSET_KINDS, Dataset, Run, Sample, Subset, SubsetSample
 
 
 @dataclass(frozen=True)
@@ -163,5 +163,18 @@ def subset_samples(
 
 
 def delete_subset(session: Session, user_id: int, subset_id: int) -> None:
-    """Forget a subset; its images and their labels stay. Raises NotFoundError."""
-    session.delete(changeable(session, user_id, Subset, subset_id))
+    """Forget a subset; its images and their labels stay.
+
+    Raises InputError while a run that names it is under way, NotFoundError.
+    """
+    found = changeable(session, user_id, Subset, subset_id)
+    under_way = sa.select(Run.id, Run.config, Run.state).where(
+        Run.dataset_id == found.dataset_id, Run.state.not_in(ENDED)
+    )
+    for run_id, config, state in session.execute(under_way.order_by(Run.id)):
+        if config.get("subset") == found.name:
+            raise InputError(
+                f"Run {run_id} trains on '{found.name}' and is {state}. Wait for its end, or "
+                "cancel it first."
+            )
+    session.delete(found)
