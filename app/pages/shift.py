@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components.navbar import Navbar
+from sqlalchemy.orm import Session
 
 from app.components.live import NOTHING, QUIET, live
 from app.pages import shift_pairs, shift_view
@@ -80,18 +81,19 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
         copied = pool_pictures(session, user, dataset_id, COPIED)
         pairs = pairs_of(session, user, dataset_id)
         pair = _chosen(pairs, whole(values, "pair"), words)
+        kin = kin_of(session, user, dataset_id)
         on = whole(values, "on") or 0
+        on = on if on in dict(kin) else 0
         matched = matching_corruption(words)
         corruption = values.get("corruption", "")
         corruption = corruption if corruption in NAMES else matched or "fog"
         compared = None
         if pair is not None:
-            asked = _comparison(pair, corruption, on)
+            asked = _comparison(session, user, dataset_id, pair, corruption, on)
             compared = find_task(session, user, dataset_id, "shift_result", asked)
             last = latest_task(session, user, dataset_id, "shift_result")
             if compared is None and last is not None and last.params == asked:
                 compared = last
-        kin = kin_of(session, user, dataset_id)
         idle = studio.idle(session)
     address = {
         "dataset": dataset_id,
@@ -137,7 +139,8 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
             pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "")
         if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
             raise NotFoundError("There is no such pair of runs; reload the page.")
-        params = _comparison(pair, corruption, on)
+        with studio.store.read() as session:
+            params = _comparison(session, user, dataset_id, pair, corruption, on)
         submit_task(studio.store, "shift_result", dataset_id, params, user)
         return link(
             "/shift", dataset=dataset_id, words=pair.words, pair=pair_id, corruption=corruption,
@@ -185,12 +188,17 @@ def _chosen(pairs: list[Pair], pair_id: int | None, words: str) -> Pair | None:
     return next(iter(named or same), None)
 
 
-def _comparison(pair: Pair, corruption: str, on: int) -> dict[str, Any]:
+def _comparison(
+    session: Session, user: int, dataset_id: int, pair: Pair, corruption: str, on: int
+) -> dict[str, Any]:
+    """What the comparison depends on: once labels have changed, it is another one."""
     return {
         "plain": pair.plain.id,
         "shifted": pair.shifted.id,
         "corruption": corruption,
         "on": on,
+        "revision": visible(session, user, Dataset, dataset_id).revision,
+        "on_revision": visible(session, user, Dataset, on).revision if on else 0,
     }
 
 
