@@ -14,6 +14,8 @@ import pytest
 
 from tests.shapes import write_shapes
 from vecaf.cli import app
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Run, Store
 
 ROOT = Path(__file__).parents[1]
 
@@ -128,6 +130,20 @@ def test_bad_usage_is_a_sentence_and_status_2(
     words: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     assert sentence in vecaf(tmp_path, *words, status=2)["error"]
+
+
+def test_every_run_is_listed_however_many_there_are(tmp_path: Path) -> None:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
+    with store.write() as session:
+        session.add(Dataset(id=1, owner_id=store.owner(), name="d", classes=[], content_hash="",
+                            source="", report={}))  # fmt: skip
+        session.flush()
+        session.add_all(
+            Run(owner_id=store.owner(), dataset_id=1, name="r", seed=0, config={})
+            for _ in range(101)
+        )
+    store.close()
+    assert [run["run"] for run in vecaf(tmp_path, "runs")["runs"]] == list(range(101, 0, -1))
 
 
 def test_strategies_and_models_are_listed(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def runs(json: Json = False) -> None:
 
     store, user = opened()
     with store.read() as session:
-        found = list_runs(session, user)
+        found = list_runs(session, user, limit=None)
     rows = [
         [r.id, r.state, r.dataset, r.strategy, f"{r.rounds_done}/{r.rounds}", _share(r)]
         for r in found
