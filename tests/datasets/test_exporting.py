@@ -67,6 +67,17 @@ def test_an_export_comes_back_as_the_same_dataset(
         export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
 
 
+@pytest.mark.parametrize("place", ["out.zip", "folder"])
+def test_a_class_may_be_called_like_an_image_beside_it(
+    store: Store, tmp_path: Path, place: str
+) -> None:
+    members = photos("train/Photo.JPG", "train/dog", "test/dog") | {"train/photo.jpg": jpeg(90)}
+    report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "first")
+    export_dataset(store, store.owner(), report.dataset_id, tmp_path / place)
+    assert import_dataset(store, tmp_path / place, "second").refused_count == 0
+    assert facts(store, "second") == facts(store, "first")
+
+
 def test_spreadsheets_find_no_formula_and_unpackers_no_way_out(
     store: Store, tmp_path: Path
 ) -> None:

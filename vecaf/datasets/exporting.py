@@ -27,7 +27,7 @@ from vecaf.datasets.names import is_junk
 from vecaf.datasets.pool import image_path
 from vecaf.errors import InputError, NotFoundError
 from vecaf.files import appearing, replacing
-from vecaf.store import Dataset, Sample, Store, visible
+from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, visible
 
 Format = Literal["csv", "jsonl"]
 _MOST = 80  # characters of one part of a path: 255 bytes are what file systems take
@@ -60,7 +60,10 @@ def exported(store: Store, user_id: int, dataset_id: int) -> list[Exported]:
         query = sa.select(*columns).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
         rows = session.execute(query).all()
     folders = _folders(classes)
-    taken: dict[str, int] = {}
+    # A file beside the classes' folders can't have the name of one.
+    taken = {
+        f"{split}/{folder}".casefold(): 0 for split in (TRAIN, VAL, TEST) for folder in folders
+    }
     found = []
     for row in rows:
         folder = row.split if row.label is None else f"{row.split}/{folders[row.label]}"
