@@ -19,7 +19,7 @@ from threading import Lock
 from typing import IO, Protocol
 
 from vecaf.datasets.directory import check_directory, too_many
-from vecaf.datasets.names import clean_path, is_junk
+from vecaf.datasets.names import clean, clean_path, is_junk
 from vecaf.datasets.report import Refusal, Refused
 from vecaf.errors import InputError
 from vecaf.settings import Limits
@@ -116,8 +116,9 @@ class ZipSource:
         for info in infos:
             if info.is_dir():
                 continue
+            raw = _decoded_name(info)
             try:
-                name = clean_path(_decoded_name(info))
+                name = clean_path(raw)
                 if is_junk(name):
                     self.passed_over += 1
                     continue
@@ -126,7 +127,7 @@ class ZipSource:
                 seen.add(name)
                 _check_kind(info)
             except InputError as error:
-                self.refused.append(Refusal(info.filename, str(error)))
+                self.refused.append(_refusal(raw, str(error)))
                 continue
             yield Member(name, info, info.file_size)
 
@@ -158,8 +159,27 @@ class FolderSource:
         self.members = list(self._list())
 
     def _list(self) -> Iterator[Member]:
+        seen: set[str] = set()
+        for path in self._walk():
+            raw = _readable_name(path.relative_to(self._root).as_posix())
+            if is_junk(raw):
+                self.passed_over += 1
+                continue
+            try:
+                name = clean_path(raw)
+                if name in seen:
+                    raise InputError("its name, cleaned, is another file's too; that was taken")
+                member = Member(name, *self._checked(path))
+            except InputError as error:
+                self.refused.append(_refusal(raw, str(error)))
+                continue
+            seen.add(name)
+            yield member
+
+    def _walk(self) -> Iterator[Path]:
+        """Every file, and every link whatever it leads to, in order."""
         count = 0
-        for folder, below, files in os.walk(self._root, followlinks=False):
+        for folder, below, files in os.walk(self._root, onerror=self._unreadable):
             here = Path(folder)
             links = [name for name in below if (here / name).is_symlink()]
             below.sort()
@@ -167,15 +187,19 @@ class FolderSource:
                 count += 1
                 if count > self._limits.max_members:
                     raise InputError(too_many(self._root.name, self._limits))
-                path = here / name
-                relative = path.relative_to(self._root).as_posix()
-                if is_junk(relative):
-                    self.passed_over += 1
-                    continue
-                try:
-                    yield Member(clean_path(relative), *self._checked(path))
-                except InputError as error:
-                    self.refused.append(Refusal(relative, str(error)))
+                yield here / name
+
+    def _unreadable(self, error: OSError) -> None:
+        """Called with what went wrong when a folder was to be listed."""
+        path = Path(error.filename)
+        if path == self._root:
+            raise InputError(f"{path} can't be read ({error.strerror}).") from error
+        raw = _readable_name(path.relative_to(self._root).as_posix())
+        if is_junk(raw):
+            self.passed_over += 1
+        else:
+            reason = f"it is a folder that can't be read ({error.strerror})"
+            self.refused.append(_refusal(raw, reason))
 
     def _checked(self, path: Path) -> tuple[Path, int]:
         """The file that `path` stands for, and its size."""
@@ -243,6 +267,21 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
         return info.orig_filename.encode("cp437").decode("utf-8")
     except UnicodeError:
         return info.orig_filename
+
+
+def _readable_name(name: str) -> str:
+    """A name of the file system; one that is not UTF-8 is read as `_decoded_name` reads it, as
+    dropping its bytes would make different names the same."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
+        return os.fsencode(name).decode("cp437")
+    return name
+
+
+def _refusal(raw: str, reason: str) -> Refusal:
+    """Of a file whose name may be anything: what is told and stored of it must be plain text."""
+    return Refusal(clean(raw) or ascii(raw), reason)
 
 
 def _check_kind(info: zipfile.ZipInfo) -> None:

@@ -1,0 +1,104 @@
+"""Names as file systems have them: any bytes, and alike ones. None is lost without a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.datasets.conftest import samples
+from tests.datasets.pictures import jpeg, photos
+from vecaf.datasets import ImportReport, import_dataset
+from vecaf.errors import InputError
+from vecaf.store import Store
+
+
+def written(root: Path, members: dict[str, bytes]) -> Path:
+    """A folder with these files; names may hold what `os.fsdecode` makes of any bytes."""
+    for name, content in members.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return root
+
+
+def reasons(report: ImportReport) -> dict[str, str]:
+    return {one.file: one.reason for one in report.refused}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("cat/e\u0301.jpg", "cat/\u00e9.jpg"),
+        ("cat/x.jpg", "cat/x.jpg "),
+        ("cat/x.jpg", "cat\\x.jpg"),
+    ],
+)
+def test_of_names_that_are_alike_once_cleaned_one_is_taken(
+    store: Store, tmp_path: Path, first: str, second: str
+) -> None:
+    members = photos("dog") | {first: jpeg(50), second: jpeg(51)}
+    report = import_dataset(store, written(tmp_path / "pets", members), "a")
+    assert report.images == 4
+    assert [one.reason for one in report.refused] == [
+        "its name, cleaned, is another file's too; that was taken"
+    ]
+
+
+def test_a_file_that_is_refused_takes_no_name(store: Store, tmp_path: Path) -> None:
+    root = written(tmp_path / "pets", photos("dog") | {"cat/x.jpg ": jpeg(50)})
+    (root / "cat" / "x.jpg").symlink_to("/nowhere/x.jpg")
+    report = import_dataset(store, root, "a")
+    assert report.images == 4
+    assert "leads out" in reasons(report)["cat/x.jpg"]
+
+
+def test_names_that_are_not_utf8_stay_apart(store: Store, tmp_path: Path) -> None:
+    names = [b"\xb9\xb7", b"\xc4\xf1"]  # 'dog' and 'bird' as Chinese Windows writes them
+    members = {f"{os.fsdecode(name)}/{i}.jpg": jpeg(i) for name in names for i in range(3)}
+    report = import_dataset(store, written(tmp_path / "pets", members), "a")
+    assert (report.images, report.refused) == (6, ())
+    assert set(report.classes) == {name.decode("cp437") for name in names}
+
+
+def test_what_is_refused_can_be_told_and_stored(store: Store, tmp_path: Path) -> None:
+    root = written(tmp_path / "pets", photos("cat", "dog"))
+    for link in (b"caf\xe9.jpg", b"bell\x07.jpg", b"\x07"):
+        (root / os.fsdecode(link)).symlink_to("/nowhere/x.jpg")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in photos("cat", "dog").items():
+            archive.writestr(name, content)
+        archive.writestr("../bell\x07.jpg", jpeg(9))
+    folder = import_dataset(store, root, "folder")
+    zipped = import_dataset(store, tmp_path / "a.zip", "zipped")
+    assert set(reasons(folder)) == {"caf\u0398.jpg", "bell.jpg", "'\\x07'"}
+    assert set(reasons(zipped)) == {"../bell.jpg"}
+    for report in (folder, zipped):
+        json.dumps(report.as_dict(), ensure_ascii=False).encode()
+        assert report.as_text().replace("\n", "").isprintable()
+
+
+def test_a_folder_that_cannot_be_read_is_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = written(tmp_path / "pets", photos("cat", "dog", "cow", ".git"))
+    closed = {str(root / "dog"), str(root / ".git")}  # who runs as root may read any
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path) in closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("vecaf.datasets.archive.os.scandir", scandir)
+    report = import_dataset(store, root, "a")
+    assert set(report.classes) == {"cat", "cow"}
+    assert reasons(report) == {"dog": "it is a folder that can't be read (Permission denied)"}
+    assert report.passed_over == 1
+    closed.add(str(root))
+    with pytest.raises(InputError, match=r"pets can't be read \(Permission denied\)"):
+        import_dataset(store, root, "b")
+    assert len(samples(store, "a")) == 6
