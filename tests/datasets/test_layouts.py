@@ -111,6 +111,43 @@ def test_captions_beside_one_folder_of_images(store: Store, tmp_path: Path) -> N
     assert imported(store, tmp_path, members) == [("images/0.jpg", "-", "a cat")]
 
 
+@pytest.mark.parametrize("note", ["README.md", "LICENSE", "labels.json"])
+def test_a_note_beside_them_makes_no_class_of_the_folder(
+    store: Store, tmp_path: Path, note: str
+) -> None:
+    members = {"metadata.csv": b"file_name,text\nimages/0.jpg,a cat", "images/0.jpg": jpeg(0)}
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members | {note: b"hello"}), "a")
+    assert (report.classes, report.unlabeled, report.captions) == ({}, 1, 1)
+
+
+def test_images_without_an_ending_tell_the_layout_too(store: Store, tmp_path: Path) -> None:
+    folders = ("pets/train/cat", "pets/train/dog", "pets/test/cat", "pets/test/dog")
+    members = {name.removesuffix(".jpg"): image for name, image in photos(*folders).items()}
+    members |= {"README": b"hello", "pets/notes.txt": b"hello"}
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    assert list(report.classes) == ["cat", "dog"]
+    tested = [one.file_name for one in samples(store, "a") if one.split == "test"]
+    assert len(tested) == 6
+    assert all(name.startswith("test/") for name in tested)
+    assert {one.file for one in report.refused} == {"README", "pets/notes.txt"}
+
+
+def test_beside_images_files_without_an_ending_tell_nothing(store: Store, tmp_path: Path) -> None:
+    members = photos("pets/cat", "pets/dog") | {"Makefile": b"all:"}
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
+    assert list(report.classes) == ["cat", "dog"]
+
+
+def test_splits_inside_the_classes_are_told(store: Store, tmp_path: Path) -> None:
+    folders = ("cat/train/good", "cat/test/bad", "cat/masks/bad", "dog/train/good", "dog/test/bad")
+    report = import_dataset(store, make_zip(tmp_path / "a.zip", photos(*folders)), "inside")
+    told = "The folders test and train lie inside the classes' folders"
+    assert [text for text in report.warnings if text.startswith(told)]
+    others = photos("cat/train", "cat/young", "dog/train", each=5)
+    report = import_dataset(store, make_zip(tmp_path / "b.zip", others), "others")
+    assert not [text for text in report.warnings if "inside" in text]
+
+
 def test_metadata_rows_that_fit_nothing_are_reported(store: Store, tmp_path: Path) -> None:
     table = "file_name,label\n0.jpg,a\n0.jpg,b\ngone.jpg,a\n../up.jpg,a\nshort\n2.jpg," + "x" * 501
     members = {"metadata.csv": table.encode(), **{f"{i}.jpg": jpeg(i) for i in range(3)}}

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -21,6 +21,13 @@ from vecaf.datasets.report import Refusal
 from vecaf.store import TRAIN
 
 _IMAGES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"}
+_NOTES = {
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "notice",
+}  # no images, though without an ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +56,21 @@ def is_metadata(path: str) -> bool:
 def plan(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plan:
     """Place `paths` (all files but the metadata files, which are the keys of `metadata`)."""
     result = Plan()
-    wrapping = _wrapping(paths, metadata)
+    images = _images(paths)
+    wrapping = _wrapping(images, metadata)
     names = {path: path.removeprefix(wrapping) for path in paths}
-    in_splits = _has_splits(name for name in names.values() if looks_like_image(name))
+    in_splits = _has_splits(names[path] for path in images)
     parts = {path: _parts(name, in_splits) for path, name in names.items()}
-    rows = _rows(names, metadata, result)
-    no_class = _without_classes(parts, metadata)
+    rows = _rows(names, images, metadata, result)
+    no_class = _without_classes(parts, images, metadata)
+    if not in_splits and not any(row.split for row in rows.values()):
+        result.warnings += _ignored_splits(names[path] for path in images)
     taken: set[str] = set()
     for path, name in names.items():
         split, folder = parts[path]
         row = rows.get(path, Row())
         label = row.label or (None if path in no_class else folder)
-        if in_splits and not (split or row.split) and looks_like_image(name):
+        if in_splits and not (split or row.split) and path in images:
             reason = "it lies outside the train, val and test folders"
         elif name in taken:
             reason = "another file has the same name inside the folders that were looked through"
@@ -79,10 +89,20 @@ def looks_like_image(path: str) -> bool:
     return path[path.rfind(".") :].lower() in _IMAGES
 
 
-def _wrapping(paths: Iterable[str], metadata: Iterable[str]) -> str:
+def _images(paths: Iterable[str]) -> set[str]:
+    """The paths that tell the layout: those that look like images or, where none does, those
+    without an ending, as some public datasets name their images."""
+    found = {path for path in paths if looks_like_image(path)}
+    return found or {path for path in paths if _is_bare(path[path.rfind("/") + 1 :])}
+
+
+def _is_bare(name: str) -> bool:
+    return "." not in name and name.lower() not in _NOTES
+
+
+def _wrapping(images: Iterable[str], metadata: Iterable[str]) -> str:
     """The folders that all images and metadata files share, as 'a/b/', short of split or class."""
     metadata = list(metadata)
-    images = [path for path in paths if looks_like_image(path)]
     folders = {tuple(path.split("/")[:-1]) for path in (*images, *metadata)}
     if not folders:
         return ""
@@ -105,6 +125,17 @@ def _has_splits(names: Iterable[str]) -> bool:
     return bool(tops) and (tops <= SPLITS.keys() or (TRAIN in found and len(found) > 1))
 
 
+def _ignored_splits(names: Iterable[str]) -> Iterator[str]:
+    """A sentence where the folders inside the classes are splits, as in `<class>/train/…`."""
+    inner = {folders[1].casefold() for name in names if len(folders := name.split("/")[:-1]) > 1}
+    found = sorted(inner & SPLITS.keys())
+    if TRAIN in map(SPLITS.get, found) and len(found) > 1:
+        yield (
+            f"The folders {' and '.join(found)} lie inside the classes' folders, so they are no "
+            "splits; put them above the classes to make them splits."
+        )
+
+
 def _parts(name: str, in_splits: bool) -> tuple[str | None, str | None]:
     """(Split, first folder below it) of a name; None where there is none."""
     folders = name.split("/")[:-1]
@@ -114,7 +145,9 @@ def _parts(name: str, in_splits: bool) -> tuple[str | None, str | None]:
     return split, folders[0] if folders else None
 
 
-def _rows(names: Iterable[str], metadata: Mapping[str, Metadata], result: Plan) -> dict[str, Row]:
+def _rows(
+    names: Iterable[str], images: Set[str], metadata: Mapping[str, Metadata], result: Plan
+) -> dict[str, Row]:
     """The metadata's rows by full path; rows that fit no file are refused."""
     known = set(names)
     rows: dict[str, Row] = {}
@@ -129,7 +162,7 @@ def _rows(names: Iterable[str], metadata: Mapping[str, Metadata], result: Plan) 
                 result.refused.append(Refusal(path, f"{file} names it again; the first row counts"))
             else:
                 rows[path] = row
-    missing = sum(path not in rows for path in known if looks_like_image(path))
+    missing = sum(path not in rows for path in images)
     if metadata and missing:
         names_it = "is" if missing == 1 else "are"
         result.warnings.append(f"{missing:,} of the images {names_it} not named in the metadata.")
@@ -137,7 +170,9 @@ def _rows(names: Iterable[str], metadata: Mapping[str, Metadata], result: Plan) 
 
 
 def _without_classes(
-    parts: Mapping[str, tuple[str | None, str | None]], metadata: Mapping[str, Metadata]
+    parts: Mapping[str, tuple[str | None, str | None]],
+    images: Set[str],
+    metadata: Mapping[str, Metadata],
 ) -> set[str]:
     """Paths whose folder is no class: the metadata has labels, or there is one folder to hold all.
 
@@ -147,6 +182,6 @@ def _without_classes(
     for file, content in metadata.items():
         folder = file[: file.rfind("/") + 1]
         below = [path for path in parts if path.startswith(folder)]
-        if content.labeled or len({parts[path][1] for path in below}) < 2:
+        if content.labeled or len({parts[path][1] for path in below if path in images}) < 2:
             found.update(below)
     return found

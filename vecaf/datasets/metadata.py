@@ -9,9 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vecaf.datasets.names import MAX_NAME, clean, clean_path
 from vecaf.datasets.report import Refusal
@@ -54,7 +55,7 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{name} is not UTF-8 text. Save it as UTF-8.") from error
-    read = _json_lines if name.endswith(".jsonl") else _csv_rows
+    read = _json_lines if name.lower().endswith(".jsonl") else _csv_rows
     metadata = Metadata()
     labeled = False
     for line, values in read(text, name, metadata.refused):
@@ -66,7 +67,22 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
             metadata.rows[path] = _row(values)
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
-    return Metadata(metadata.rows, metadata.refused, labeled)
+    rows = metadata.rows if read is _json_lines else _with_whole_labels(metadata.rows)
+    return Metadata(rows, metadata.refused, labeled)
+
+
+def _with_whole_labels(rows: dict[str, Row]) -> dict[str, Row]:
+    """The rows with labels '3' for '3.0' where all are like that: pandas writes whole numbers so
+    where one of their column is missing."""
+    if not all(_WHOLE.fullmatch(row.label) for row in rows.values() if row.label):
+        return rows
+    return {
+        name: replace(row, label=row.label.removesuffix(".0")) if row.label else row
+        for name, row in rows.items()
+    }
+
+
+_WHOLE = re.compile(r"[0-9]+\.0")
 
 
 def _csv_rows(
@@ -141,8 +157,9 @@ def _row(values: Mapping[str, object]) -> Row:
 
 
 def _text(value: object) -> str | None:
-    """A cell as cleaned text; whole numbers lose a trailing '.0' that spreadsheets add."""
-    if value is None:
+    """A cell as cleaned text; whole numbers lose a trailing '.0' that spreadsheets add. None for
+    NaN: pandas writes it into JSON for what is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
