@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from numpy.testing import assert_array_equal
 from typer.testing import CliRunner
 
+from tests.finished import CONFIG as ONE
+from tests.finished import finish_run, new_studio
 from tests.shapes import CLASSES, write_shapes
 from vecaf.choosing import bought
 from vecaf.cli import app
@@ -32,7 +34,7 @@ from vecaf.store.jobs import begin
 from vecaf.store.runs import picks_of, rounds_of
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
 from vecaf.tasks import TASKS, Work
-from vecaf.tasks.selecting import COVERS, Explained, read_picks, sign_off
+from vecaf.tasks.selecting import COVERS, Explained, basis_of, read_picks, sign_off
 
 PARAMS: dict[str, Any] = {
     "strategy": "vecaf",
@@ -265,6 +267,18 @@ def label(store: Store, subset_id: int) -> None:
 
 def kind(sample: Sample) -> int:
     return ["di", "sq", "st"].index(sample.file_name.rsplit("/", 1)[-1][:2])
+
+
+def test_all_picks_of_the_run_that_is_gone_on_from_are_taken(tmp_path: Path) -> None:
+    store = new_studio(tmp_path / "home", count=190)
+    run_id = finish_run(store, replace(ONE, budget="105", rounds=1, epochs=1))
+    with store.read() as session:
+        dataset = dataset_named(session, store.owner(), ONE.dataset)
+        samples = load_samples(session, dataset, store.settings.images)
+        picked = [sample.id for _, sample in picks_of(session, store.owner(), run_id, 1)]
+    basis = basis_of(store, store.owner(), dataset.id, samples, run_id)
+    assert list(basis.picked) == picked and len(set(picked)) == 105
+    store.close()
 
 
 def test_a_strategy_that_needs_a_model_leaves_the_picks_to_another(store: Store) -> None:

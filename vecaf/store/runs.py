@@ -153,9 +153,15 @@ def rounds_picked(session: Session, user_id: int, run_id: int) -> dict[int, int]
 
 
 def picks_of(
-    session: Session, user_id: int, run_id: int, round: int, *, offset: int = 0, limit: int = 100
+    session: Session,
+    user_id: int,
+    run_id: int,
+    round: int,
+    *,
+    offset: int = 0,
+    limit: int | None = None,
 ) -> list[tuple[Selection, Sample]]:
-    """A page of one round's picks in rank order, each with its sample."""
+    """One round's picks in rank order, each with its sample, or a page of them."""
     visible(session, user_id, Run, run_id)
     rows = session.execute(
         sa.select(Selection, Sample)

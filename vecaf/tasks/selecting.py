@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
@@ -20,9 +21,9 @@ from vecaf.errors import InputError
 from vecaf.files import replacing, write_bytes
 from vecaf.recording import MemoryRecorder
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, Run, Store, Subset, Task, visible
+from vecaf.store import FINISHED, Run, Selection, Store, Subset, Task, visible
 from vecaf.store.models import SELECTION
-from vecaf.store.runs import picks_of, rounds_of
+from vecaf.store.runs import rounds_of
 from vecaf.store.subsets import add_subset
 from vecaf.tasks.registry import TASKS, Work
 
@@ -149,11 +150,11 @@ def basis_of(store: Store, user_id: int, dataset_id: int, samples: Samples, run_
         if not rounds:
             raise InputError(f"Run {run_id} has no finished round yet; wait, or choose another.")
         last = rounds[-1].number
-        picked = [
-            sample.id
-            for number in range(1, last + 1)
-            for _, sample in picks_of(session, user_id, run_id, number)
-        ]
+        picked = session.scalars(
+            sa.select(Selection.sample_id)
+            .where(Selection.run_id == run_id, Selection.round <= last)
+            .order_by(Selection.round, Selection.rank)
+        ).all()
     folder = store.settings.runs / str(run_id)
     config = RunConfig.from_dict(run.config)
     return Basis(config, folder, last, picked, as_begun(samples, folder))
