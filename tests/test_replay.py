@@ -19,12 +19,13 @@ from PIL import Image
 
 import vecaf.export
 from tests.finished import CONFIG, finish_run, new_studio
+from tests.shapes import make_samples
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
 from vecaf.errors import InputError, NotFoundError
 from vecaf.export import build_archive, export_run, sweep
 from vecaf.receipt import Receipt, read_receipt
-from vecaf.replay import replay
+from vecaf.replay import _ids, replay
 from vecaf.store import Dataset, Sample, Store
 from vecaf.store.subsets import add_subset
 
@@ -207,6 +208,17 @@ def test_a_given_first_round_is_not_claimed(done: Done, without_onnx: None, tmp_
     found = done.replay(read_receipt(tmp_path / "given" / "receipt.json"))
     assert [r.matches for r in found.rounds] == [None, True]
     assert "were given, not selected" in found.sentences()[0]
+
+
+def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: Path) -> None:
+    drawn = make_samples(tmp_path, 30)
+    labels, keys = drawn.labels.copy(), list(drawn.keys)
+    labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
+    samples = replace(drawn, labels=labels, keys=tuple(keys))
+    (found,) = _ids(replace(done.receipt, picks=((keys[15],),)), samples)
+    assert found.tolist() == [samples.ids[15]]
+    with pytest.raises(InputError, match="1 of the receipt's 1 picked images"):
+        _ids(replace(done.receipt, picks=((keys[1],),)), samples)
 
 
 @pytest.mark.parametrize(

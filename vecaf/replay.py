@@ -182,9 +182,11 @@ def _begun(folder: Path, samples: Samples) -> Samples | None:
 
 def _ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64], ...]:
     """The receipt's picks as sample ids. The same image may be there several times: the first
-    sample of it that is left is taken, as its rows are alike to every strategy."""
+    labelled sample of it that is left is taken, as a run's pool holds no other (see `Plan.of`) and
+    its rows are alike to every strategy."""
     rows: dict[str, list[int]] = {}
-    for row in samples.pool[::-1].tolist():
+    labeled = samples.labels >= 0
+    for row in samples.pool[labeled[samples.pool]][::-1].tolist():
         rows.setdefault(samples.keys[row], []).append(row)
     found, missing = [], 0
     for keys in receipt.picks:
