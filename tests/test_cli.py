@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.datasets.pictures import make_zip, photos
 from tests.shapes import write_shapes
-from vecaf.cli import app
+from vecaf.cli import app, main
+from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, Store
 
@@ -144,6 +147,29 @@ def test_every_run_is_listed_however_many_there_are(tmp_path: Path) -> None:
         )
     store.close()
     assert [run["run"] for run in vecaf(tmp_path, "runs")["runs"]] == list(range(101, 0, -1))
+
+
+@pytest.mark.parametrize("words", [["backup"], ["export-dataset", "pets", "--to"]])
+@pytest.mark.parametrize("name", ["file/x.zip", os.fsdecode(b"file/\xe9/x.zip")])
+def test_a_path_that_cannot_be_is_a_sentence_and_status_1(
+    words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")}))
+    import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "pets")
+    store.close()
+    monkeypatch.setenv("VECAF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VECAF_USER", "")
+    monkeypatch.setattr(sys, "argv", ["vecaf", *words, str(tmp_path / name), "--json"])
+    printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    monkeypatch.setattr(sys, "stdout", printed)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 1
+    printed.seek(0)
+    error = json.loads(printed.read())["error"]
+    assert error.startswith(f"{tmp_path}/file")
+    assert "can't be used (" in error
 
 
 def test_strategies_and_models_are_listed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ or with --json one JSON object. Exit status: 0 done, 2 bad usage or input, 1 fai
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -24,6 +25,8 @@ ClickException: Any = typer.BadParameter.__mro__[2]  # Typer carries a Click of 
 def main() -> None:
     """Run the command line; errors of ours become a sentence and an exit status."""
     as_json = "--json" in sys.argv
+    if isinstance(sys.stdout, TextIOWrapper):  # a path may hold what no encoding can write
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
         if status == INTERRUPTED:
@@ -37,4 +40,9 @@ def main() -> None:
     except VecafError as error:
         complain(str(error), as_json)
         sys.exit(2 if isinstance(error, InputError) else 1)
+    except OSError as error:
+        if error.filename is None:  # of no path that somebody gave
+            raise
+        complain(f"{error.filename} can't be used ({error.strerror}).", as_json)
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
