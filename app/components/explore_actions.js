@@ -23,27 +23,30 @@
     excluded: (count, value) => (value ? `${explore.count(count, "image")} excluded from the pool.` : `${explore.count(count, "image")} put back into the pool.`),
   };
 
-  /* Change labels, captions or exclusions of rows; the page follows at once, undo is offered. */
+  /* Change labels, captions or exclusions of rows; the page follows at once, undo is offered.
+     Whether it went well. */
   explore.change = async (state, kind, rows, value, name = null) => {
     try {
       const body = { ids: state.idsOf(rows) };
       if (name) body.name = name;
       else body[kind] = value;
       const answer = await post(state, kind, body);
-      state.classes = state.dataset.classes = answer.classes;
       await explore.reload(state, true);
       if (!answer.images) explore.say("Nothing to change: it is so already.");
       else explore.say(done[kind](answer.images, answer.value, state), "Undo", () => undo(state, answer.edit));
+      return true;
     } catch (error) {
       explore.say(error.message);
       state.emit("columns"); // fields show again what is stored
+      return false;
     }
   };
   const undo = async (state, edit) => {
     try {
-      const { images } = await post(state, "undo", { edit });
+      const { images, since } = await post(state, "undo", { edit });
       await explore.reload(state, true);
-      explore.say(`Undone: ${explore.count(images, "image")} as before.`);
+      explore.say(`Undone: ${explore.count(images, "image")} as before.` +
+        (since ? ` ${explore.count(since, "image")} had been changed since and ${since === 1 ? "stays as it is" : "stay as they are"}.` : ""));
     } catch (error) {
       explore.say(error.message);
     }

@@ -44,7 +44,7 @@
     hiddenClasses: new Uint8Array(classes + 1), // by label + 1: the first is "no label"
     hiddenSplits: new Uint8Array(SPLITS.length),
     labelled: "any", pool: "any", verdict: "any", round: "any",
-    loss: null, confidence: null, // [least, most]
+    loss: null, confidence: null, // [least, most]; a null in it: open on that side
     subset: null, words: null, // {name, rows: Uint8Array}
   });
 
@@ -79,6 +79,7 @@
 
     take(columns) {
       this.revision = columns.meta.revision;
+      this.classes = columns.meta.classes ?? this.classes; // kept by a browser since before they were in it
       this.n = columns.ids.length;
       this.ids = columns.ids;
       this.labels = columns.labels;
@@ -124,8 +125,11 @@
         drop((i) => labels[i] < 0 || v.predicted[i] < 0 || (labels[i] === v.predicted[i]) !== (f.verdict === "right"));
       if (f.round !== "any" && v.round)
         drop((i) => (f.round === "picked" ? !v.round[i] : v.round[i] !== Number(f.round)));
-      for (const name of ["loss", "confidence"])
-        if (f[name] && v[name]) drop((i) => !(v[name][i] >= f[name][0] && v[name][i] <= f[name][1]));
+      for (const name of ["loss", "confidence"]) {
+        if (!f[name] || !v[name]) continue;
+        const [least, most] = [f[name][0] ?? -Infinity, f[name][1] ?? Infinity];
+        drop((i) => !(v[name][i] >= least && v[name][i] <= most));
+      }
       for (const group of [f.subset, f.words]) if (group) drop((i) => !group.rows[i]);
       this.emit("mask");
       this.reorder();

@@ -69,7 +69,8 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/columns.bin")
     def columns(dataset_id: Id, request: Request) -> Response:
-        """ids, labels, splits, excluded and captioned of every sample, in id order."""
+        """ids, labels, splits, excluded and captioned of every sample, in id order; and the
+        names of the classes that the labels are indices into."""
         with studio.store.read() as session:
             dataset = visible(session, studio.user(request), Dataset, dataset_id)
 
@@ -82,7 +83,7 @@ def routes(studio: Studio) -> APIRouter:
                 "excluded": columns.excluded,
                 "captioned": columns.captioned,
             }
-            return pack(arrays, {"revision": found.revision})
+            return pack(arrays, {"revision": found.revision, "classes": found.classes})
 
         return _answer(request, (dataset.content_hash, dataset_id, dataset.revision), make)
 

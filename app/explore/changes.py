@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from app.explore.arrays import Id
 from app.studio import Studio
 from vecaf.datasets import edits
-from vecaf.store import SUBSET, Dataset, visible
+from vecaf.store import SUBSET, Dataset, Edit, visible
 from vecaf.store.subsets import add_subset
 
 SampleIds = Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(max_length=5_000_000)]
@@ -95,7 +95,8 @@ def routes(studio: Studio) -> APIRouter:
         user = studio.user(request)
         with studio.store.write() as session:
             dataset = visible(session, user, Dataset, dataset_id)
-            made = edits.undo(session, user, given.edit)
-            return JSONResponse({"images": made.images, "revision": dataset.revision})
+            restored = edits.undo(session, user, given.edit)
+            since = session.get_one(Edit, given.edit).images - restored
+            return JSONResponse({"images": restored, "since": since, "revision": dataset.revision})
 
     return router

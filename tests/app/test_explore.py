@@ -254,15 +254,28 @@ def test_a_label_is_changed_and_taken_back(studio: Studio, client: TestClient, p
     before = [row.label for row in rows]
     answer = client.post(f"/explore/{pets}/label", json={"ids": ids, "name": "bird"}).json()
     assert (answer["images"], answer["classes"], answer["value"]) == (2, ["cat", "dog", "bird"], 2)
+    columns = unpack(client.get(f"/explore/{pets}/columns.bin").content)
+    assert columns["meta"]["classes"] == ["cat", "dog", "bird"]  # an open page learns of it
     facts = client.get(f"/explore/{pets}/image/{ids[0]}").json()
     assert facts["history"][0]["value"] == "bird"
     undone = client.post(f"/explore/{pets}/undo", json={"edit": answer["edit"]}).json()
-    assert undone["images"] == 2
+    assert (undone["images"], undone["since"]) == (2, 0)
     assert [row.label for row in samples(studio, pets)] == before
     twice = client.post(f"/explore/{pets}/undo", json={"edit": answer["edit"]})
     assert twice.status_code == 400
     assert "already" in twice.json()["error"]
     assert client.post(f"/explore/{pets}/label", json={"ids": ids, "label": 77}).status_code == 400
+
+
+def test_an_undo_tells_what_was_changed_since(
+    studio: Studio, client: TestClient, pets: int
+) -> None:
+    ids = [row.id for row in samples(studio, pets)[:3]]
+    body = {"ids": ids, "excluded": True}
+    edit = client.post(f"/explore/{pets}/excluded", json=body).json()["edit"]
+    client.post(f"/explore/{pets}/excluded", json={"ids": ids[:1], "excluded": False})
+    undone = client.post(f"/explore/{pets}/undo", json={"edit": edit}).json()
+    assert (undone["images"], undone["since"]) == (2, 1)
 
 
 def test_a_subset_is_saved_in_its_order_and_can_be_shown(

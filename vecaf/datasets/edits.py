@@ -70,10 +70,11 @@ def edit(
     return made
 
 
-def undo(session: Session, user_id: int, edit_id: int) -> Edit:
+def undo(session: Session, user_id: int, edit_id: int) -> int:
     """Give the samples of an edit the values they had before it; it is marked as undone.
 
-    Values changed again since by a later edit stay as they are. Raises NotFoundError, and
+    Returns how many samples got them back: values changed again since by a later edit stay as
+    they are. Raises NotFoundError, and
     InputError for an edit that has been undone already or a label whose class is gone.
     """
     made = session.get(Edit, edit_id)
@@ -86,7 +87,7 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
         undo_class(session, dataset, made)
         made.undone = True
         dataset.revision += 1
-        return made
+        return 0
     rows = session.scalars(sa.select(Annotation).where(Annotation.edit_id == edit_id)).all()
     by_sample = {row.sample_id: row for row in rows}
     unchanged = [
@@ -109,7 +110,7 @@ def undo(session: Session, user_id: int, edit_id: int) -> Edit:
         )
     made.undone = True
     dataset.revision += 1
-    return made
+    return len(unchanged)
 
 
 def last_edits(session: Session, user_id: int, dataset_id: int, limit: int = 20) -> list[Edit]:
