@@ -7,11 +7,16 @@
   const SHOWN = 60; // legend entries; more are in the filters
 
   const choice = (state, name, title, options) => {
-    const select = el("select", { onchange: () => state.filter({ [name]: select.value }) },
-      options.map(([value, words]) => el("option", { value }, words)));
-    select.value = state.filters[name];
-    state.on("mask", () => (select.value = state.filters[name]));
-    return el("label", { class: "x-field" }, el("span", {}, title), select);
+    const select = el("select", { onchange: () => state.filter({ [name]: select.value }) });
+    const field = el("label", { class: "x-field" }, el("span", {}, title), select);
+    const sync = () => (select.value = state.filters[name]);
+    field.fill = (options) => {
+      select.replaceChildren(...options.map(([value, words]) => el("option", { value }, words)));
+      sync();
+    };
+    field.fill(options);
+    state.on("mask", sync);
+    return field;
   };
   const checks = (state, name, entries) => entries.map(({ at, words, count, css }) => {
     const box = el("input", { type: "checkbox", onchange: () => {
@@ -76,13 +81,17 @@
 
   const subsetField = (state) => {
     const select = el("select", { onchange: () => choose(Number(select.value)) });
+    let asked = 0;
     const choose = async (id) => {
+      const mine = ++asked;
       if (!id) return state.filter({ subset: null });
       try {
         const { rows, meta } = await studio.fetchBundle(`/explore/${state.dataset.id}/subset.bin?subset=${id}`);
-        state.filter({ subset: { id, name: meta.name, rows: state.flags(rows) } });
+        if (mine === asked) state.filter({ subset: { id, name: meta.name, rows: state.flags(rows) } });
       } catch (error) {
+        if (mine !== asked) return;
         explore.say(error.message);
+        fill(); // the one before is still shown
       }
     };
     const field = el("label", { class: "x-field" }, el("span", {}, "Subset"), select);
@@ -114,42 +123,53 @@
         explore.say(error.message);
       }
     };
-    state.on("mask", () => { if (!state.filters.words && document.activeElement !== input) input.value = ""; });
+    let known = null;
+    state.on("mask", () => {
+      if (known === state.filters.words) return;
+      known = state.filters.words;
+      if (document.activeElement !== input) input.value = known?.words ?? "";
+    });
     return input;
   };
 
   /* From – to, in the run's numbers. */
-  const range = (state, name, title, most) => {
+  const range = (state, name, title) => {
     const number = (words) => el("input", { type: "number", step: "any", min: 0, class: "x-input", placeholder: words,
       "aria-label": `${title} ${words}`, onchange: () => apply() });
-    const [low, high] = [number("from"), number("to")];
+    const ends = [number("from"), number("to")];
     const apply = () => {
-      const [least, top] = [low.value === "" ? 0 : Number(low.value), high.value === "" ? most : Number(high.value)];
-      state.filter({ [name]: low.value === "" && high.value === "" ? null : [least, top] });
+      const given = ends.map(({ value }) => (value === "" ? null : Number(value)));
+      state.filter({ [name]: given.every((value) => value === null) ? null : given });
     };
-    state.on("mask", () => { if (!state.filters[name]) low.value = high.value = ""; });
-    return el("div", { class: "x-field" }, el("span", {}, title), el("div", { class: "x-pair" }, low, high));
+    state.on("mask", () => ends.forEach((end, k) => {
+      if (document.activeElement !== end) end.value = state.filters[name]?.[k] ?? "";
+    }));
+    return el("div", { class: "x-field" }, el("span", {}, title), el("div", { class: "x-pair" }, ends));
   };
 
   const runSection = (state) => {
-    const inner = el("div", { class: "x-stack" });
+    const picked = choice(state, "round", "Picked", []);
+    const judged = [
+      choice(state, "verdict", "Prediction", [["any", "any"], ["right", "right"], ["wrong", "wrong"]]),
+      range(state, "loss", "Loss"), range(state, "confidence", "Confidence")];
+    const hint = el("p", { class: "muted" });
     const fill = () => {
       const { round, predicted } = state.values;
-      const parts = [];
-      const last = round ? round.reduce((most, value) => Math.max(most, value), 0) : 0;
-      if (last) parts.push(choice(state, "round", "Picked", [["any", "any"], ["picked", "in any round"],
-        ...Array.from({ length: last }, (_, k) => [String(k + 1), `in round ${k + 1}`])]));
-      if (predicted) parts.push(
-        choice(state, "verdict", "Prediction", [["any", "any"], ["right", "right"], ["wrong", "wrong"]]),
-        range(state, "loss", "Loss", Infinity), range(state, "confidence", "Confidence", 1));
-      if (!parts.length) parts.push(el("p", { class: "muted" }, state.runs.length
+      // a round that another run had is listed while it is filtered by
+      const last = round ? round.reduce((most, value) => Math.max(most, value), Number(state.filters.round) || 0) : 0;
+      if (last !== picked.last) picked.fill([["any", "any"], ["picked", "in any round"],
+        ...Array.from({ length: last }, (_, k) => [String(k + 1), `in round ${k + 1}`])]);
+      picked.last = last;
+      picked.hidden = !last;
+      for (const field of judged) field.hidden = !predicted;
+      hint.hidden = Boolean(last || predicted);
+      hint.textContent = state.runs.length
         ? "Choose a run above the map to filter by what it picked and predicted."
-        : "Once a run has finished on this dataset, filter here by what it picked and predicted."));
-      inner.replaceChildren(...parts);
+        : "Once a run has finished on this dataset, filter here by what it picked and predicted.";
     };
     fill();
-    state.on("values runs", fill);
-    return section("Run", true, inner);
+    state.on("values state", fill);
+    return section("Run", true, el("div", { class: "x-stack" }, picked, judged, hint));
   };
 
   explore.filters = (state) => {

@@ -10,6 +10,7 @@
   const button = (words, act, kind = null) => el("button", { type: "button", class: kind, onclick: act }, words);
   const strip = (state, rows, words = () => null) =>
     el("div", { class: "x-strip" }, rows.map((row) => explore.small(state, row, words(row))));
+  const left = (state, item) => item.all.filter((row) => !state.excluded[row]); // of duplicates
 
   /* The kinds: title, what it means, whether an item is still open, and how it is drawn. */
   const KINDS = [
@@ -31,15 +32,16 @@
     {
       name: "duplicates", title: "Near-duplicates",
       hint: "They cost labels twice, and in two splits they flatter the accuracy.",
-      open: (state, item) => item.all.filter((row) => !state.excluded[row]).length > 1,
+      open: (state, item) => left(state, item).length > 1,
       draw: (state, item) => {
-        const splits = new Set(item.all.map((row) => state.split(row)));
+        const rows = left(state, item);
+        const splits = new Set(rows.map((row) => state.split(row)));
         return [
           el("p", {}, item.exact ? "Identical files" : `Cosine ${item.cosine.toFixed(3)}`, el("span", { class: "muted" },
             splits.size > 1 ? `, in ${[...splits].join(" and ")}` : "")),
-          strip(state, item.all, (row) => state.label(row)),
-          el("div", { class: "x-row" }, button(item.all.length > 2 ? `Keep the first, exclude ${item.all.length - 1}` : "Exclude the second",
-            () => explore.change(state, "excluded", item.all.slice(1), true))),
+          strip(state, rows, (row) => state.label(row)),
+          el("div", { class: "x-row" }, button(rows.length > 2 ? `Keep the first, exclude ${rows.length - 1}` : "Exclude the second",
+            () => explore.change(state, "excluded", rows.slice(1), true))),
         ];
       },
     },

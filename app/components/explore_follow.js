@@ -4,15 +4,31 @@
   const { el } = studio.explore;
   const explore = studio.explore;
 
-  /* Show other coordinates; the map glides there. */
-  explore.show = async (state, wish) => {
-    const { method, view } = { method: state.points?.method, view: state.points?.view ?? "image", ...wish };
+  let wished = null; // the coordinates that are being fetched: only the newest wish is shown
+  /* Show other coordinates; the map glides there. A wish made while another is under way adds to
+     it. Whether it was shown. */
+  const place = async (state, wish) => {
+    const mine = (wished = { method: state.points?.method, view: state.points?.view ?? "image", ...wished, ...wish });
     try {
-      const points = await explore.coordinates(state, method, view);
-      state.place({ ...points, method, view });
+      const points = await explore.coordinates(state, mine.method, mine.view);
+      if (mine !== wished) return false;
+      state.place({ ...points, ...mine });
+      return true;
+    } catch (error) {
+      if (mine !== wished) return false;
+      throw error;
+    } finally {
+      if (mine === wished) wished = null;
+    }
+  };
+  explore.show = async (state, wish) => {
+    try {
+      if (!(await place(state, wish))) return;
+      const { method, view } = state.points;
       explore.address.set({ method, view: view === "image" ? null : view });
     } catch (error) {
       explore.say(error.message);
+      state.emit("state"); // the choosers say again what is shown
     }
   };
   const fetched = new Map();
@@ -43,21 +59,22 @@
 
   explore.chooseRun = async (state, id) => {
     explore.address.set({ run: id });
-    const { score, match } = state.values;
     state.run = id;
+    let values = {};
     try {
-      const { meta, ...values } = id ? await studio.fetchBundle(`/explore/${state.dataset.id}/values.bin?run=${id}`) : { meta: {} };
+      if (id) values = await studio.fetchBundle(`/explore/${state.dataset.id}/values.bin?run=${id}`);
       if (state.run !== id) return;
-      state.values = { ...values };
-      if (score) state.values.score = score;
-      if (match) state.values.match = match;
-      state.emit("values");
-      state.refilter();
     } catch (error) {
+      if (state.run !== id) return;
       state.run = null;
-      state.emit("values");
       explore.say(error.message);
     }
+    const { predicted, confidence, loss, round } = values;
+    const { score, match } = state.values; // no run's; they may have come meanwhile
+    const known = Object.entries({ predicted, confidence, loss, round, score, match }).filter(([, value]) => value);
+    state.values = Object.fromEntries(known);
+    state.emit("values");
+    state.refilter();
   };
 
   /* In the map's place while there is none; beside its edge while it gets better. */
@@ -120,10 +137,8 @@
   const better = async (state, before, redrawn) => {
     const best = RANK.find((name) => state.map.ready.includes(name));
     const chosen = explore.address.get("method"); // a projection chosen by hand stays
-    if (best && (!state.points || redrawn || (!chosen && best !== state.points.method))) {
-      const wish = redrawn && state.points ? { method: state.points.method, view: state.points.view } : { method: best, view: "image" };
-      state.place({ ...(await explore.coordinates(state, wish.method, wish.view)), ...wish });
-    }
+    if (best && (!state.points || redrawn || (!chosen && !wished && best !== state.points.method)))
+      await place(state, redrawn && state.points ? {} : { method: best, view: "image" });
     if (state.map.ready.includes("caption-match") && !state.values.match) await match(state);
     if (state.pinned >= 0 && !before.ready.includes("space")) {
       const row = state.pinned;
@@ -136,6 +151,7 @@
     if (v.every((value) => value !== value)) return; // no image has a caption
     state.values.match = v;
     state.emit("values");
+    if (state.sort === "match") state.reorder(); // kept from before a reload
   };
 
   const fromAddress = (state) => {

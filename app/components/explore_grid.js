@@ -13,7 +13,8 @@
       this.state = state;
       this.side = Number(localStorageGet("studio-thumb-side")) || 104;
       this.cursor = -1; // place in the order
-      this.anchor = 0; // where a shift-selection began
+      this.anchor = -1; // where a shift-selection began, −1: nowhere
+      this.listed = state.order;
       this.tiles = [];
       this.sheet = el("div", { class: "x-sheet", role: "presentation" });
       this.scroller = el("div", { class: "x-scroller", role: "listbox", tabindex: "0", "aria-multiselectable": "true",
@@ -40,15 +41,22 @@
       return tile ? Number(tile.dataset.row) : -1;
     }
 
-    /* Another order starts at its top; after an edit that leaves the order as it was, so does this. */
+    /* Another order starts at its top; one that only lacks some rows (they were labelled, say, and
+       the filter is "not labelled") stays where it is. */
     reordered() {
       const { order } = this.state;
-      const same = this.listed?.length === order.length && order.every((row, place) => row === this.listed[place]);
+      const { listed, first } = this;
+      const moved = explore.moved(listed, order);
+      const top = moved?.[first] ?? first;
       this.listed = order;
-      if (same) return this.render(true);
-      this.cursor = -1;
-      this.scroller.scrollTop = 0;
+      if (moved && order.length === listed.length) return this.render(true);
+      const anchor = listed[this.anchor];
+      this.anchor = anchor === undefined ? -1 : order.indexOf(anchor);
+      if (moved && this.cursor >= 0) this.cursor = Math.min(moved[this.cursor], order.length - 1);
+      else this.cursor = -1;
+      if (!moved) this.scroller.scrollTop = 0;
       this.layout();
+      if (moved && top !== first) this.reveal(top, true);
     }
     zoom(side) {
       const place = this.first;
@@ -137,7 +145,7 @@
       const { predicted, loss, score } = state.values;
       const wrong = predicted && state.labels[row] >= 0 && predicted[row] >= 0 && predicted[row] !== state.labels[row];
       tile.children[2].textContent =
-        state.sort === "score" && score ? score[row].toFixed(2).replace("-0.00", "0.00")
+        state.sort === "score" && score && score[row] === score[row] ? score[row].toFixed(2).replace("-0.00", "0.00")
           : state.sort === "loss" && loss && loss[row] === loss[row] ? loss[row].toFixed(2)
             : wrong ? `✕ ${state.className(predicted[row])}` : "";
     }
@@ -180,6 +188,7 @@
       if (event.shiftKey) this.range(place);
       else if (event.ctrlKey || event.metaKey || ticked || this.state.selectedCount) this.toggle(place);
       else explore.pin(this.state, row);
+      if (!event.shiftKey) this.anchor = place;
       this.mark();
     }
     open(event) {
@@ -192,6 +201,7 @@
       this.state.select([row], !this.state.selected[row]);
     }
     range(place) {
+      if (this.anchor < 0) this.anchor = place;
       const [from, to] = [Math.min(this.anchor, place), Math.max(this.anchor, place)];
       this.state.select(this.state.order.subarray(from, to + 1));
     }
@@ -221,6 +231,18 @@
       state.hover(state.order[to]);
       this.render();
     }
+  };
+
+  /* Where each place of `before` is in `after` (of a row that is gone: where the next one is), null
+     unless `after` is `before` without some rows. */
+  explore.moved = (before, after) => {
+    const places = new Uint32Array(before.length);
+    let now = 0;
+    for (let place = 0; place < before.length; place++) {
+      places[place] = now;
+      if (before[place] === after[now]) now++;
+    }
+    return now === after.length ? places : null;
   };
 
   function localStorageGet(name) {

@@ -42,9 +42,10 @@
       this.pointers.set(event.pointerId, at);
       this.start = at;
       this.far = false;
-      if (this.pointers.size === 2) { // a second finger: pinch, whatever was begun
-        this.map.overlay.outline = null;
+      if (this.pointers.size >= 2) { // a second finger: pinch, whatever was begun
+        this.drawing = this.map.overlay.outline = null;
         this.far = true;
+        this.map.overlay.draw();
         return;
       }
       const tool = event.shiftKey ? "box" : this.tool;
@@ -60,7 +61,7 @@
         if (event.pointerType === "mouse") this.state.hover(map.at(...at));
         return;
       }
-      if (this.pointers.size === 2) {
+      if (this.pointers.size >= 2) {
         const other = [...this.pointers].find(([id]) => id !== event.pointerId)[1];
         const apart = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]);
         map.pan((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);

@@ -23,12 +23,16 @@
     if (row === state.pinned) return;
     state.pin(row);
     if (push) explore.address.set({ image: row < 0 ? null : state.ids[row] }, true);
+    lookNear(state);
+  };
+  const lookNear = async (state) => {
+    const row = state.pinned;
     if (row < 0 || !state.map.ready.includes("space")) return;
-    studio.fetchJson(`/explore/${state.dataset.id}/neighbours/${state.ids[row]}`).then((near) => {
-      if (state.pinned !== row) return;
-      state.near = near;
-      state.emit("near");
-    }, (error) => explore.say(error.message));
+    const near = await studio.fetchJson(`/explore/${state.dataset.id}/neighbours/${state.ids[row]}`)
+      .catch((error) => ({ rows: [], error: error.message }));
+    if (state.pinned !== row) return;
+    state.near = near;
+    state.emit("near");
   };
 
   const small = (state, row, words) =>
@@ -46,20 +50,43 @@
   const fact = (term, ...value) => el("div", {}, el("dt", {}, term), el("dd", {}, ...value));
 
   const labelSelect = (state, row) => {
-    const select = el("select", { "aria-label": "Label of this image", onchange: () =>
+    const select = el("select", { "aria-label": "Label of this image", "data-key": "label", onchange: () =>
       explore.change(state, "label", [row], select.value === "" ? null : Number(select.value)) },
       el("option", { value: "" }, "no label"), state.classes.map((name, label) => el("option", { value: label }, name)));
     select.value = state.labels[row] < 0 ? "" : state.labels[row];
     return select;
   };
-  const captionForm = (state, row, caption) => {
-    const field = el("textarea", { rows: 2, "aria-label": "Caption", placeholder: "No caption yet; write one sentence", class: "x-input", value: caption ?? "" });
-    const save = el("button", { type: "submit", class: "quiet", hidden: true }, "Save caption");
-    field.addEventListener("input", () => (save.hidden = field.value === (caption ?? "")));
-    return el("form", { class: "x-stack", onsubmit: (event) => {
+  const drafts = new Map(); // captions typed and not saved, by image: they outlive the panel's rebuilding
+  const captionForm = (state, row, caption, show) => {
+    const [id, stored] = [state.ids[row], caption ?? ""];
+    const field = el("textarea", { rows: 2, "aria-label": "Caption", placeholder: "No caption yet; write one sentence", class: "x-input",
+      "data-key": "caption", value: drafts.get(id) ?? stored });
+    const save = el("button", { type: "submit", class: "quiet", "data-key": "caption", hidden: field.value === stored }, "Save caption");
+    field.addEventListener("input", () => {
+      save.hidden = field.value === stored;
+      if (save.hidden) drafts.delete(id);
+      else drafts.set(id, field.value);
+    });
+    return el("form", { class: "x-stack", onsubmit: async (event) => {
       event.preventDefault();
-      explore.change(state, "caption", [row], field.value.trim() || null);
+      const typed = field.value;
+      drafts.delete(id);
+      if (await explore.change(state, "caption", [row], typed.trim() || null)) return;
+      if (!drafts.has(id)) drafts.set(id, typed); // nothing was typed since
+      show();
     } }, field, save);
+  };
+
+  /* Put other content into the panel; what had the focus has it again. Saving a caption hides its
+     button: the focus goes to the field, which has the same key. */
+  const replace = (panel, ...content) => {
+    const old = panel.contains(document.activeElement) ? document.activeElement : null;
+    const [key, from, to] = [old?.dataset.key, old?.selectionStart, old?.selectionEnd];
+    panel.replaceChildren(...content);
+    const fresh = key && panel.querySelector(`[data-key="${key}"]`);
+    if (!fresh) return;
+    fresh.focus({ preventScroll: true });
+    if (old.tagName === "TEXTAREA") fresh.setSelectionRange(from, to);
   };
 
   explore.imagePanel = (state) => {
@@ -67,7 +94,8 @@
     const nearby = el("div", { class: "x-strip" });
     const showNear = () => {
       if (state.pinned < 0) return;
-      if (!state.near) nearby.replaceChildren(el("p", { class: "muted" },
+      if (state.near?.error) nearby.replaceChildren(el("p", { class: "notice notice-error", role: "alert" }, state.near.error));
+      else if (!state.near) nearby.replaceChildren(el("p", { class: "muted" },
         state.map.ready.includes("space") ? "Looking…" : "They are known once the map has been computed."));
       else nearby.replaceChildren(...state.near.rows.map((row, k) => small(state, row, state.near.similarities[k].toFixed(2))));
     };
@@ -82,6 +110,7 @@
       try {
         facts = await explore.facts(state, row);
       } catch (error) {
+        if (state.pinned !== row) return;
         panel.replaceChildren(el("p", { class: "notice notice-error", role: "alert" }, error.message));
         return;
       }
@@ -89,7 +118,7 @@
       const { predicted, confidence, loss, round, match } = state.values;
       const number = (values, digits = 2) => (values && values[row] === values[row] ? values[row].toFixed(digits) : null);
       const wrong = predicted && predicted[row] >= 0 && state.labels[row] >= 0 && predicted[row] !== state.labels[row];
-      panel.replaceChildren(
+      replace(panel,
         el("div", { class: "x-image-head" }, el("b", { title: facts.file_name }, facts.file_name.split("/").pop()),
           el("button", { type: "button", class: "quiet x-close", "aria-label": "Unpin the image", onclick: () => explore.pin(state, -1) }, "✕")),
         el("a", { href: facts.image, class: "x-large", target: "_blank", rel: "noopener", title: "Open the original" },
@@ -104,10 +133,10 @@
           fact("Split", state.split(row), state.excluded[row] ? ", excluded from the pool" : ""),
           fact("Size", `${facts.width} × ${facts.height} px`),
           fact("File", facts.file_name)),
-        captionForm(state, row, facts.caption),
+        captionForm(state, row, facts.caption, show),
         el("div", { class: "x-row" },
           el("button", { type: "button", onclick: () => explore.searchLike(state, row) }, "Find similar"),
-          el("button", { type: "button", onclick: () => explore.change(state, "excluded", [row], !state.excluded[row]) },
+          el("button", { type: "button", "data-key": "excluded", onclick: () => explore.change(state, "excluded", [row], !state.excluded[row]) },
             state.excluded[row] ? "Put back" : "Exclude"),
           el("button", { type: "button", class: "quiet", onclick: async (event) => {
             event.target.textContent = (await studio.copy(location.href)) ? "Copied" : "Copy it from the address bar";
@@ -120,6 +149,10 @@
     };
     state.on("pin columns values", show);
     state.on("near", showNear);
+    addEventListener("studio:back", () => { // ask again for what the studio's absence cost
+      show();
+      if (!state.near?.rows.length) lookNear(state);
+    });
     show();
     return panel;
   };
