@@ -13,7 +13,7 @@ from tests.datasets.conftest import samples
 from tests.datasets.pictures import jpeg, photos
 from vecaf.datasets import ImportReport, import_dataset
 from vecaf.errors import InputError
-from vecaf.store import Store
+from vecaf.store import Dataset, Store
 
 
 def written(root: Path, members: dict[str, bytes]) -> Path:
@@ -46,6 +46,13 @@ def test_of_names_that_are_alike_once_cleaned_one_is_taken(
     assert [one.reason for one in report.refused] == [
         "its name, cleaned, is another file's too; that was taken"
     ]
+
+
+def test_the_imported_folders_own_name_may_be_any_bytes(store: Store, tmp_path: Path) -> None:
+    root = written(tmp_path / os.fsdecode(b"lat\xe9"), photos("dog") | photos("cat"))
+    assert import_dataset(store, root, "a").images == 6
+    with store.read() as session:
+        assert session.query(Dataset).one().source.startswith("lat")
 
 
 def test_a_file_that_is_refused_takes_no_name(store: Store, tmp_path: Path) -> None:

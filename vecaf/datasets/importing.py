@@ -14,7 +14,7 @@ from vecaf.datasets.cautions import warnings_about
 from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
 from vecaf.datasets.layout import Plan, is_metadata, plan
 from vecaf.datasets.metadata import Metadata, parse_metadata
-from vecaf.datasets.names import dataset_name
+from vecaf.datasets.names import clean, dataset_name
 from vecaf.datasets.report import MAX_LISTED, ImportReport, Refusal, Refused
 from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
@@ -55,7 +55,7 @@ def import_dataset(
     with closing(open_source(source, store.settings.limits)) as opened:
         placed = _plan(opened, store.settings.limits)
         return register(
-            store, opened, placed, name, owner, source.name,
+            store, opened, placed, name, owner, clean(source.name),
             import_id=import_id, watch=watch, seed=seed,
         )  # fmt: skip
 
