@@ -24,6 +24,7 @@
       `it again: this page then goes on by itself, and nothing that was saved is lost.</span>`;
     document.body.append(said);
     document.documentElement.classList.add("is-away"); // Gradio's own notes only repeat it
+    dispatchEvent(new Event("studio:away"));
     return said;
   };
   const wait = async () => {
@@ -41,6 +42,7 @@
     document.documentElement.classList.remove("is-away");
     for (const image of document.images)
       if (image.complete && !image.naturalWidth && image.currentSrc) image.src = image.currentSrc;
+    dispatchEvent(new Event("studio:back")); // parts of the page ask again for what they lack
   };
 
   /* Whether the server answers; where it does not, the page has begun to wait for it. With
@@ -54,6 +56,11 @@
     return false;
   };
 
+  /* Where the server answers after all, it was this request alone that failed. */
+  const again = async (answers) => {
+    if (await answers) setTimeout(() => dispatchEvent(new Event("studio:back")), AGAIN);
+  };
+
   /* Every request passes here, Gradio's too. Gradio gives up on a page that it can't ask for. */
   window.fetch = async (...request) => {
     try {
@@ -64,7 +71,7 @@
       return answer;
     } catch (error) {
       if (error.name === "TypeError") // no answer at all
-        studio.answers(String(request[0]?.url ?? request[0]).includes("/gradio_api/"));
+        again(studio.answers(String(request[0]?.url ?? request[0]).includes("/gradio_api/")));
       throw error;
     }
   };
@@ -83,8 +90,10 @@
   });
 
   /* What was typed and not sent outlives the page's being loaded anew, by us or by Gradio. */
-  const fields = () => [...document.querySelectorAll("main .live form :is(input, textarea, select)[name]")]
-    .filter((field) => !["file", "hidden", "password"].includes(field.type) && !field.matches("[data-change], [data-jump]"));
+  const fields = () => [...document.querySelectorAll("main .live :is(form [name], [data-change])")]
+    .filter((field) => field.matches("input, textarea, select") && !field.matches("[data-jump]")
+      && !["file", "hidden", "password"].includes(field.type));
+  const which = ({ name, dataset: { change, sample, number } }) => [name, change, sample, number].join(" ");
   const changed = (field) => {
     if (field.matches("[type=checkbox], [type=radio]"))
       return field.checked !== field.defaultChecked && { checked: field.checked };
@@ -94,7 +103,7 @@
   const keep = () => {
     const typed = fields().flatMap((field, place) => {
       const now = changed(field);
-      return now ? [{ place, name: field.name, now }] : [];
+      return now ? [{ place, name: which(field), now }] : [];
     });
     try {
       if (typed.length) sessionStorage.setItem(KEY, JSON.stringify({ at: location.href, typed }));
@@ -113,9 +122,10 @@
     kept = null;
     if (at !== location.href) return;
     for (const { place, name, now } of typed) {
-      if (found[place]?.name !== name) continue;
-      Object.assign(found[place], now);
-      for (const type of ["input", "change"]) found[place].dispatchEvent(new Event(type, { bubbles: true }));
+      const field = [found[place], ...found].find((one) => one && which(one) === name);
+      if (!field) continue;
+      Object.assign(field, now);
+      for (const type of ["input", "change"]) field.dispatchEvent(new Event(type, { bubbles: true }));
     }
   });
 })();

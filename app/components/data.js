@@ -13,6 +13,7 @@
     if (words) words.textContent = chosen ? `${chosen.toLocaleString("en")} chosen` : "None chosen";
   };
   const seen = new WeakMap(); // form → the revision that its boxes were ticked at
+  let bulk = null; // the form whose chosen images are being changed
   let last = null; // the box that was clicked before: Shift chooses up to it
   document.addEventListener("click", (event) => {
     const box = event.target.closest?.("form.images input[type=checkbox]");
@@ -38,6 +39,7 @@
   document.addEventListener("change", (event) => {
     const form = event.target.closest?.("form.images");
     if (form) count(form);
+    if (event.target.matches?.("[data-change]")) bulk = null; // whatever came of the one before
     const filter = event.target.closest?.("form.filter"); // a choice filters at once
     if (filter && event.target.matches("select")) filter.requestSubmit();
   });
@@ -49,13 +51,49 @@
     const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
     studio.go(`/?${query}`);
   });
+  /* A field shows what is stored, but for what was typed and is still on its way. */
+  const settle = (root) => {
+    for (const field of root.querySelectorAll("[data-stored]"))
+      if (field !== document.activeElement && !studio.unsaved.has(field))
+        if (field.value !== field.dataset.stored)
+          field.value = field.dataset.stored; // an undo, another tab, or a value that was refused
+    for (const field of missed) {
+      if (studio.unsaved.has(field)) mark(field);
+      else if (missed.delete(field)) unmark(field);
+    }
+  };
+  const missed = new Set(); // fields whose change did not reach the server
+  const unmark = (field) => {
+    field.removeAttribute("aria-invalid");
+    if (field.nextElementSibling?.matches("[data-missed]")) field.nextElementSibling.remove();
+  };
+  const mark = (field) => {
+    unmark(field);
+    const words = document.createElement("small");
+    words.dataset.missed = "";
+    words.textContent = "Not saved yet: it is sent again when the studio answers.";
+    field.setAttribute("aria-invalid", "true");
+    field.after(words);
+  };
+  const miss = (fields) => {
+    for (const field of fields) missed.add(field);
+    settle(document);
+  };
+  addEventListener("studio:away", () => miss(studio.unsaved.keys()));
+  addEventListener("studio:answered", ({ detail: { field, well } }) => {
+    if (field) miss(well ? [] : [field]);
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches?.("form.images")) bulk = event.target;
+  });
   document.addEventListener("studio:shown", (event) => {
-    for (const field of event.target.querySelectorAll("[data-stored]"))
-      if (field !== document.activeElement && field.value !== field.dataset.stored)
-        field.value = field.dataset.stored; // an undo, another tab, or a value that was refused
+    settle(event.target);
     for (const form of event.target.querySelectorAll("form.images")) {
-      if (form.dataset.revision !== seen.get(form)) // what was chosen has been dealt with
+      const changed = form.dataset.revision !== seen.get(form);
+      if (changed && bulk === form) { // what was chosen has been dealt with
         for (const box of picks(form)) box.checked = false;
+        bulk = null;
+      }
       seen.set(form, form.dataset.revision);
       count(form);
     }

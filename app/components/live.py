@@ -19,6 +19,9 @@ QUIET: dict[str, Any] = {
 }
 """How a page's own handlers are registered: no spinner, no public name, no waiting in line."""
 
+MOVING: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
+"""How `go` is registered: who goes on while a view is on its way gets the last one asked for."""
+
 _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
 
@@ -31,3 +34,10 @@ def live(name: str) -> gr.HTML:
         apply_default_css=False,
         elem_id=name,
     )
+
+
+def in_line(acting: Any) -> Any:
+    """Tell the browser when an `act` is answered: it sends the next one only then (studio.js)."""
+    acting.then(None, None, None, js="() => studio.answered(true)")
+    acting.failure(None, None, None, js="() => studio.answered(false)")
+    return acting

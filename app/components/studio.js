@@ -160,14 +160,45 @@
     seconds < 60 ? `${Math.max(1, Math.round(seconds))} s`
       : seconds < 3600 ? `${Math.round(seconds / 60)} min`
         : `${(seconds / 3600).toFixed(1)} h`;
+  const age = (time) => {
+    const moment = new Date(time.dateTime);
+    time.title = moment.toLocaleString();
+    time.textContent = ago(moment);
+  };
+  setInterval(() => document.querySelectorAll(".live time").forEach(age), 60_000);
   const decorate = (element) => {
-    for (const time of element.querySelectorAll("time")) {
-      const moment = new Date(time.dateTime);
-      time.title = moment.toLocaleString();
-      time.textContent = ago(moment);
-    }
+    element.querySelectorAll("time").forEach(age);
     element.querySelectorAll("[data-eta]").forEach(left);
   };
+
+  /* Acts go out one after the other: Gradio passes over one that comes before the last one's answer,
+     of which the page's handlers tell (live.py). What a field holds stays in `studio.unsaved` until
+     then; a change that did not arrive is sent again when the server is back. */
+  const line = []; // of {send, button} or {send, field, value}
+  const lost = [];
+  let sent = null;
+  const next = () => {
+    if (!sent) (sent = line.shift())?.send();
+  };
+  studio.unsaved = new Map(); // field → its value that the server is not known to have
+  studio.act = (send, about = {}) => {
+    if (about.field) studio.unsaved.set(about.field, about.value);
+    line.push({ send, ...about });
+    next();
+  };
+  studio.answered = (well) => {
+    const { field, value, button } = sent ?? {};
+    button?.removeAttribute("aria-busy");
+    if (field && !well) lost.push(sent);
+    else if (studio.unsaved.get(field) === value) studio.unsaved.delete(field);
+    sent = null;
+    dispatchEvent(new CustomEvent("studio:answered", { detail: { field, well } }));
+    next();
+  };
+  addEventListener("studio:back", () => {
+    line.push(...lost.splice(0).filter(({ field, value }) => studio.unsaved.get(field) === value));
+    next();
+  });
 
   /* A live piece: `props.value` is HTML. Clicks on [data-act], submits of form[data-act] (with its
      fields) and changes of [data-change] go to the server as the event "act" with the element's
@@ -180,9 +211,10 @@
       studio.patch(root, props.value);
       element.dispatchEvent(new CustomEvent("studio:shown", { bubbles: true }));
     };
-    watch("value", show);
-    show();
-    const act = (data) => trigger("act", { ...data, query: location.search });
+    const act = (data, about) => {
+      const query = location.search; // of this moment, also where others go first
+      studio.act(() => trigger("act", { ...data, query }), about);
+    };
     root.addEventListener("submit", async (event) => {
       const form = event.target.closest("form[data-act]");
       if (!form) return;
@@ -192,16 +224,18 @@
     });
     root.addEventListener("change", (event) => {
       const field = event.target.closest("[data-change]"); // its value goes out as it changes
-      if (field) act({ ...field.dataset, act: field.dataset.change, value: field.value });
+      const value = field?.value;
+      if (field) act({ ...field.dataset, act: field.dataset.change, value }, { field, value });
       const jump = event.target.closest("select[data-jump]"); // its value is an address
       if (jump) studio.go(jump.value);
     });
     root.addEventListener("click", async (event) => {
       const button = event.target.closest("[data-act]:not(form)");
       if (button) {
+        const data = { ...button.dataset }; // a redraw meanwhile may make another button of it
         if (!(await studio.sure(button))) return;
         button.setAttribute("aria-busy", "true");
-        act(button.dataset);
+        act(data, { button });
         return;
       }
       const link = event.target.closest("a[data-go]");
@@ -210,7 +244,11 @@
         studio.go(link.getAttribute("href"), false, "stay" in link.dataset);
       }
     });
-    addEventListener("studio:go", () => trigger("go", { query: location.search }));
+    // Gradio sends the first of those that had to wait, and reads where it leads only then.
+    const here = { get query() { return location.search; } };
+    addEventListener("studio:go", () => trigger("go", here));
+    watch("value", show);
+    show(); // last: what it brings back into fields is already heard
   };
   studio.go = (href, replace = false, stay = replace) => {
     history[replace ? "replaceState" : "pushState"]({}, "", href);

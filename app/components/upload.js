@@ -12,6 +12,7 @@ studio.upload = (element, trigger) => {
   const words = zone.querySelector(".drop-words");
   const doing = zone.querySelector(".drop-doing");
   let file = null;
+  let checking = false; // whether the server is being asked if it would take the file
   let request = null;
   let arrived = null; // the import that the upload has become, until its own card shows
 
@@ -22,6 +23,7 @@ studio.upload = (element, trigger) => {
     }
     return `${count.toFixed(1)} GB`;
   };
+  const act = (data) => studio.act(() => trigger("act", { ...data, query: location.search }));
   const state = (value) => (zone.dataset.state = value);
   const say = (sentence) => {
     problem.textContent = sentence;
@@ -79,22 +81,28 @@ studio.upload = (element, trigger) => {
     } catch { /* private window: not kept */ }
   };
   const send = async () => {
+    if (checking || request || arrived || !file) return;
     say("");
+    const mine = file;
     const query = new URLSearchParams({ name: name.value, bytes: file.size });
+    checking = true;
     try {
       const check = await fetch(`/upload?${query}`);
       if (!check.ok) return say((await check.json()).error);
     } catch {
       return say("The studio does not answer. Is it still running?");
+    } finally {
+      checking = false;
     }
+    if (file !== mine) return; // another one was chosen meanwhile
     state("sending");
     phase(false);
-    zone.querySelector(".drop-title").textContent = name.value;
-    remember(name.value);
+    zone.querySelector(".drop-title").textContent = query.get("name");
+    remember(query.get("name"));
     const begun = performance.now();
-    request = new XMLHttpRequest();
-    request.open("POST", `/upload?${query}`);
-    request.setRequestHeader("Content-Type", "application/zip");
+    const going = (request = new XMLHttpRequest());
+    going.open("POST", `/upload?${query}`);
+    going.setRequestHeader("Content-Type", "application/zip");
     const moved = (loaded) => {
       bar.max = file.size;
       bar.value = loaded;
@@ -103,16 +111,16 @@ studio.upload = (element, trigger) => {
       words.textContent = `${bytes(loaded)} of ${bytes(file.size)}${loaded < file.size ? left : ""}`;
     };
     moved(0);
-    request.upload.onprogress = (event) => moved(event.loaded);
-    request.onload = () => {
+    going.upload.onprogress = (event) => moved(event.loaded);
+    going.onload = () => {
       let answer = {};
-      try { answer = JSON.parse(request.responseText); } catch { /* said below */ }
-      if (request.status === 200) {
+      try { answer = JSON.parse(going.responseText); } catch { /* said below */ }
+      if (going.status === 200) {
         request = null;
         arrived = String(answer.import);
         remember(null);
         phase(true);
-        trigger("act", { act: "uploaded", query: location.search });
+        act({ act: "uploaded" });
         setTimeout(handOver, HAND_OVER); // in case the import ended before its card was shown
       } else {
         remember(null);
@@ -121,18 +129,18 @@ studio.upload = (element, trigger) => {
         say(answer.error ?? "The upload failed. Try again.");
       }
     };
-    request.onerror = () => {
+    going.onerror = () => {
       request = null; // still remembered: without a server this page is loaded anew
       state("chosen");
       say("The connection broke off, so the upload was discarded. Try again.");
     };
-    request.onabort = () => {
+    going.onabort = () => {
       request = null;
       remember(null);
       state("chosen");
       say("The upload was canceled; nothing was kept.");
     };
-    request.send(file);
+    going.send(mine);
   };
 
   input.addEventListener("change", () => choose(input.files[0]));
@@ -143,7 +151,7 @@ studio.upload = (element, trigger) => {
   zone.querySelector(".drop-cancel").addEventListener("click", () => {
     if (request) request.abort();
     else if (arrived) {
-      trigger("act", { act: "cancel", import: arrived, query: location.search });
+      act({ act: "cancel", import: arrived });
       reset();
     }
   });

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app.components.chart import charts
-from app.components.live import NOTHING, QUIET, live
+from app.components.live import MOVING, NOTHING, QUIET, live
 from app.components.sent import Sent, only_new
 from app.pages import compare_view
 from app.pages.address import parameters, query_input
@@ -46,7 +46,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     js = "(_, last) => [studio.query(), last]"
     demo.load(show, [query, sent], outputs, js=js, **QUIET)
     timer.tick(show, [query, sent], outputs, js=js, **QUIET)
-    top.go(go, sent, outputs, **QUIET)
+    top.go(go, sent, outputs, **MOVING)
 
 
 def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str, str], bool]:

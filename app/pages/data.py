@@ -8,7 +8,7 @@ from datetime import timedelta
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import NOTHING, QUIET, live
+from app.components.live import MOVING, NOTHING, QUIET, in_line, live
 from app.components.upload import upload
 from app.pages import data_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
@@ -77,8 +77,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (zone, imports, datasets):
-        piece.act(act, None, outputs, **QUIET)
-    datasets.go(go, None, outputs, **QUIET)
+        in_line(piece.act(act, None, outputs, **QUIET))
+    datasets.go(go, None, outputs, **MOVING)
 
 
 def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Shown:

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app import markup as m
-from app.components.live import live
+from app.components.live import in_line, live
 from app.pages import finetune_form as form
 from app.pages import finetune_summary as summarized
 from app.pages.address import parameters, query_input, whole
@@ -134,8 +134,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
     )
     timer.tick(look, fields, [summary, timer], **quiet)
-    summary.act(measure, fields, [summary, timer], **quiet)
-    presets.act(choose, inputs, inputs, **quiet)
+    in_line(summary.act(measure, fields, [summary, timer], **quiet))
+    in_line(presets.act(choose, inputs, inputs, **quiet))
     launch.click(start, fields, [summary, timer, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
     )

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app import markup as m
-from app.components.live import QUIET, live
+from app.components.live import MOVING, QUIET, in_line, live
 from app.pages import label_view as view
 from app.pages.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
 from app.studio import Studio
@@ -52,8 +52,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     outputs = [piece, here, away]
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
-    piece.act(act, None, outputs, **QUIET).then(None, [here, away], None, js=MOVE_JS)
-    piece.go(go, None, outputs, **QUIET)
+    in_line(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **MOVING)
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:

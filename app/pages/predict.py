@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.components.live import QUIET, live
+from app.components.live import MOVING, QUIET, live
 from app.pages import predict_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
 from app.studio import Studio
@@ -31,7 +31,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return show(event._data.get("query", ""), request)
 
     demo.load(show, query, piece, js=QUERY_JS, **QUIET)
-    piece.go(go, None, piece, **QUIET)
+    piece.go(go, None, piece, **MOVING)
 
 
 def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:

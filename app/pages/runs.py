@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app.components.chart import charts
-from app.components.live import NOTHING, QUIET, live
+from app.components.live import MOVING, NOTHING, QUIET, in_line, live
 from app.components.sent import Sent, digest, only_new
 from app.pages import runs_view
 from app.pages.address import parameters, query_input, whole
@@ -70,8 +70,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, [query, sent], outputs, js=js, **QUIET)
     timer.tick(show, [query, sent], outputs, js=js, **QUIET)
     for piece in (top, rest):
-        piece.act(act, sent, outputs, **QUIET)
-    top.go(go, sent, outputs, **QUIET)
+        in_line(piece.act(act, sent, outputs, **QUIET))
+    top.go(go, sent, outputs, **MOVING)
 
 
 def _mark(studio: Studio, user: int, run_id: int | None) -> object:

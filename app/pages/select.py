@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app import markup as m
-from app.components.live import QUIET, live
+from app.components.live import MOVING, QUIET, in_line, live
 from app.explore.maps import map_state
 from app.pages import select_form, select_saved
 from app.pages import select_view as view
@@ -59,8 +59,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     outputs = [piece, timer, here, away]
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
-    piece.act(act, None, outputs, **QUIET).then(None, [here, away], None, js=MOVE_JS)
-    piece.go(go, None, outputs, **QUIET)
+    in_line(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **MOVING)
 
 
 def _act(

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 from sqlalchemy.orm import Session
 
-from app.components.live import NOTHING, QUIET, live
+from app.components.live import MOVING, NOTHING, QUIET, in_line, live
 from app.pages import shift_pairs, shift_view
 from app.pages.address import QUERY_JS, link, parameters, query_input, whole
 from app.studio import Studio
@@ -57,10 +57,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (top, body, pairs):
-        piece.act(act, None, [*outputs, target], **QUIET).then(
+        in_line(piece.act(act, None, [*outputs, target], **QUIET)).then(
             None, target, None, js="(address) => { if (address) studio.go(address); }"
         )
-    top.go(go, None, outputs, **QUIET)
+    top.go(go, None, outputs, **MOVING)
 
 
 def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
