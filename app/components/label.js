@@ -15,16 +15,19 @@
     const subset = +host.dataset.labeller;
     if (host.labeller?.subset === subset) return;
     const work = (host.labeller = { subset, host, at: 0, filter: "", suggested: new Map(), said: "", problem: "", times: [], skipped: new Set(), asks: 0 });
-    work.queue = studio.labelQueue(subset, (waiting, problem, refused) => {
+    work.queue = studio.labelQueue(subset, (waiting, problem, { refused, undone, shown } = {}) => {
       work.problem = problem;
-      if (refused) refresh(work);
-      show(work);
+      if (refused) refresh(work).then(() => show(work), () => {}); // away: said, and asked again later
+      if (undone) takenBack(work, undone, !shown);
+      else show(work);
       if (!waiting && left(work) === 0) dispatchEvent(new Event("studio:go")); // what follows now
     });
     try {
       await refresh(work);
     } catch (error) {
-      host.replaceChildren(make("p", { className: "notice notice-error", role: "alert", textContent: error.message }));
+      host.labeller = null; // tried again: at the next redraw, or when the server is back
+      const sentence = error.status ? error.message : "The images could not be read; they are asked for again.";
+      host.replaceChildren(make("p", { className: "notice notice-error", role: "alert", textContent: sentence }));
       return;
     }
     work.queue.flush();
@@ -37,7 +40,10 @@
   };
   const refresh = async (work) => {
     Object.assign(work, await studio.fetchJson(`/label/${work.subset}/state`));
-    for (const values of work.queue.waiting) apply(work, values); // what is still on its way
+    applyWaiting(work);
+  };
+  const applyWaiting = (work) => { // what is still on its way
+    for (const values of work.queue.waiting) apply(work, values);
   };
   const apply = (work, values) => {
     for (const image of work.images) if (image.id in values) image.label = values[image.id];
@@ -78,32 +84,32 @@
 
   /* Give images (a list) one label, or each its own ({id: index}); moves on from a single one. */
   const label = (work, values) => {
+    const were = Object.fromEntries(work.images.map((image) => [image.id, image.label]));
     apply(work, values);
     const ids = Object.keys(values);
     const now = Date.now();
     work.times.push(...ids.map(() => now));
-    if (!work.grid) {
+    if (!work.grid && !Object.values(values).includes(null)) { // what was taken away stays in view
       const to = next(work, work.at);
       if (to >= 0) work.at = to;
     }
     work.filter = "";
     show(work);
-    work.queue.put(values);
+    work.queue.put(values, were);
   };
-  const undo = async (work) => {
-    await work.queue.flush();
-    try {
-      const { values } = await studio.fetchJson(`/label/${work.subset}/undo`, {});
-      apply(work, values);
-      const at = work.images.findIndex((image) => image.id in values);
-      if (at >= 0) work.at = at;
-      work.problem = "";
-      if (left(work) > 0) dispatchEvent(new Event("studio:go"));
-      suggest(work);
-    } catch (error) {
-      work.problem = error.message;
-    }
+  const undo = (work) => {
+    const were = work.queue.takeBack();
+    if (were) takenBack(work, were, true);
+    else show(work);
+  };
+  const takenBack = (work, values, goThere) => {
+    apply(work, values);
+    applyWaiting(work);
+    const at = work.images.findIndex((image) => image.id in values);
+    if (goThere && at >= 0) work.at = at;
+    if (left(work) > 0 && !work.queue.waiting.length) dispatchEvent(new Event("studio:go"));
     show(work);
+    suggest(work);
   };
   const skip = (work) => {
     work.skipped.add(work.images[work.at].id);
@@ -166,16 +172,21 @@
       ? make("p", { className: "notice notice-error", role: "alert", textContent: work.problem }) : null;
     const body = !work.classes.length ? studio.labelClasses(work)
       : work.grid ? studio.labelGrid(work) : studio.labelOne(work);
-    const typing = work.host.contains(document.activeElement) && document.activeElement.name === "filter";
+    const held = document.activeElement;
+    const within = work.host.contains(held);
     work.host.replaceChildren(head, ...[notice].filter(Boolean), body);
-    const field = work.host.querySelector("[name=filter]");
-    if (typing && field) { field.focus(); field.setSelectionRange(field.value.length, field.value.length); }
-    else if (!work.grid && work.classes.length) work.host.querySelector(".label-one")?.focus({ preventScroll: true });
+    if (within || held === document.body) refocus(work, within ? held.name : ""); // none is stolen
     if (!work.grid) for (const step of [1, 2]) // what comes next is fetched ahead
       new Image().src = work.images[(work.at + step) % total].image;
   };
+  const refocus = (work, name) => {
+    const same = name && (name === "filter" || work.grid)
+      ? work.host.querySelector(`[name="${CSS.escape(name)}"]`) : null;
+    (same ?? work.host.querySelector(".label-one, .label-grid"))?.focus({ preventScroll: true });
+    if (same && name === "filter") same.setSelectionRange(same.value.length, same.value.length);
+  };
   const tab = (work, name, grid) => make("button", {
-    type: "button", className: "quiet", textContent: name, ariaPressed: String(!!work.grid === grid),
+    type: "button", name: `tab-${grid}`, className: "quiet", textContent: name, ariaPressed: String(!!work.grid === grid),
     onclick: () => { work.grid = grid; show(work); },
   });
 
@@ -191,7 +202,7 @@
     if (!filtering && event.target.closest?.("input, select, textarea, a, summary")) return;
     const onButton = event.target.tagName === "BUTTON";
     const shown = found(work);
-    if (/^[0-9]$/.test(key)) {
+    if (/^[0-9]$/.test(key) && !filtering) { // a class may be called “Boeing 737”
       const hit = shown[(+key + 9) % 10];
       if (!hit) return;
       event.preventDefault();
@@ -223,6 +234,7 @@
     }
   };
   document.addEventListener("keydown", keys);
-  document.addEventListener("studio:shown", () =>
-    document.querySelectorAll("[data-labeller]").forEach(mount));
+  const all = () => document.querySelectorAll("[data-labeller]").forEach(mount);
+  document.addEventListener("studio:shown", all);
+  addEventListener("studio:back", all);
 })();

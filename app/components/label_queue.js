@@ -7,7 +7,8 @@
   const PASSING = [408, 421, 429]; // nothing is wrong with the labels: they are sent again
   const refused = (status) => status >= 400 && status < 500 && !PASSING.includes(status);
 
-  /* `told(waiting, problem)` hears how many wait and the sentence of a refusal, if any. */
+  /* `told(waiting, problem, {refused, undone, shown})` hears how many wait, the sentence of what went
+     wrong, whether that is now given up, and the values that an undo has brought back. */
   studio.labelQueue = (subset, told) => {
     // Who logs in next in this browser must not send, or lose, what another one has labelled.
     const user = document.querySelector('meta[name="studio-user"]')?.content;
@@ -17,31 +18,47 @@
     };
     const write = () => {
       try {
-        if (waiting.length) localStorage.setItem(key, JSON.stringify(waiting));
+        const kept = waiting.filter((one) => one !== undoing);
+        if (kept.length) localStorage.setItem(key, JSON.stringify(kept));
         else localStorage.removeItem(key);
       } catch { /* a private window: kept in memory alone */ }
     };
-    const waiting = read(); // of {image id: class index or null}
+    const waiting = read(); // of {image id: class index or null}, or {undo: true} for what came before
+    const before = new WeakMap(); // one of them → what its images had before
     let sending = null;
+    let undoing = null; // sent once alone: twice, it would take back two labels
+    const send = async (one) => {
+      if (!one.undo) return void (await studio.fetchJson(`/label/${subset}/labels`, { values: one }));
+      undoing = one;
+      write();
+      return (await studio.fetchJson(`/label/${subset}/undo`, {})).values;
+    };
 
     const pump = async () => {
       let tries = 0;
       while (waiting.length) {
         try {
-          await studio.fetchJson(`/label/${subset}/labels`, { values: waiting[0] });
-          waiting.shift();
+          const undone = await send(waiting[0]);
+          const { shown } = waiting.shift();
           tries = 0;
           write();
-          told(waiting.length, "");
+          told(waiting.length, "", { undone, shown });
         } catch (error) {
+          if (waiting[0].undo) {
+            waiting.shift();
+            const problem = error.status ? error.message : "The studio does not answer, so nothing was taken back.";
+            told(waiting.length, problem, { refused: true });
+            continue;
+          }
           if (error.status === 401) { // the login has ended: kept until there is another
             told(waiting.length, error.message);
             break;
           }
           if (refused(error.status)) { // trying again changes nothing
             waiting.shift();
+            if (waiting[0]?.undo) waiting.shift(); // there is nothing to take back
             write();
-            told(waiting.length, error.message, true);
+            told(waiting.length, error.message, { refused: true });
             continue;
           }
           const pause = PATIENCE[Math.min(tries++, PATIENCE.length - 1)];
@@ -55,12 +72,26 @@
     return {
       waiting,
       flush,
-      put(values) {
+      put(values, were = {}) {
         const all = Object.entries(values);
-        for (let start = 0; start < all.length; start += MOST)
-          waiting.push(Object.fromEntries(all.slice(start, start + MOST)));
+        for (let start = 0; start < all.length; start += MOST) {
+          const part = Object.fromEntries(all.slice(start, start + MOST));
+          before.set(part, Object.fromEntries(Object.keys(part).map((id) => [id, were[id] ?? null])));
+          waiting.push(part);
+        }
         write();
         flush();
+      },
+      /* Take back what was given last: here alone where it was not sent yet, else behind it in line.
+         Returns the values that its images had before, where that is known already. */
+      takeBack() {
+        const last = waiting.at(-1);
+        const were = before.get(last);
+        if (were && !(sending && last === waiting[0])) waiting.pop();
+        else waiting.push({ undo: true, shown: !!were });
+        write();
+        flush();
+        return were;
       },
     };
   };

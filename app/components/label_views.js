@@ -63,7 +63,7 @@
     const shown = found(work);
     const list = make("div", { className: "label-classes" }, ...shown.slice(0, 60).map(({ name, index }, place) => {
       const button = make("button", { type: "button", onclick: () => label(work, { [image.id]: index }) },
-        place < 10 ? key(String((place + 1) % 10)) : null, make("span", { textContent: name }));
+        place < 10 && !work.filter ? key(String((place + 1) % 10)) : null, make("span", { textContent: name }));
       button.setAttribute("aria-pressed", String(image.label === index));
       if (index === said && image.label === null) button.classList.add("suggested");
       return button;
@@ -111,9 +111,9 @@
     const bar = make("div", { className: "card-head" },
       make("p", { className: "muted", textContent: work.said || "Correct what is wrong, then accept the rest." }),
       make("span", { className: "grow" }),
-      make("button", { type: "button", className: "quiet", textContent: "Undo", onclick: () => undo(work) }),
+      make("button", { type: "button", name: "undo", className: "quiet", textContent: "Undo", onclick: () => undo(work) }),
       all.length ? accept(work, all, `Accept all ${all.length}`, "primary") : null);
-    return make("div", { className: "label-grid" }, bar, ...order.map((name) => section(work, name, groups.get(name))));
+    return make("div", { className: "label-grid", tabIndex: -1 }, bar, ...order.map((name) => section(work, name, groups.get(name))));
   };
   const place = (name) => (name === "done" ? 1e9 : name === "none" ? -1 : name);
   const accept = (work, images, words, kind) => make("button", {
@@ -134,14 +134,14 @@
   };
   const tile = (work, image) => {
     const said = work.suggested.get(image.id);
-    const field = make("select", {}, make("option", { value: "", textContent: image.label === null && said ? "?" : "no label" }),
+    const field = make("select", { name: `class-${image.id}` }, make("option", { value: "", textContent: image.label === null && said ? "?" : "no label" }),
       ...work.classes.map((name, index) => make("option", { value: index, textContent: name })));
     field.value = image.label ?? (image.label === null && said ? said.label : "");
     field.setAttribute("aria-label", `Class of ${image.name}`);
     field.addEventListener("change", () =>
       studio.labelling.label(work, { [image.id]: field.value === "" ? null : +field.value }));
     return make("div", { className: "label-tile" },
-      make("button", { type: "button", className: "label-open", title: image.name,
+      make("button", { type: "button", name: `open-${image.id}`, className: "label-open", title: image.name,
         onclick: () => { work.grid = false; work.at = work.images.indexOf(image); studio.labelling.show(work); } },
       make("img", { src: image.thumb, alt: image.name, loading: "lazy" })),
       field,
