@@ -75,9 +75,12 @@
           studio.fetchBundle(`${base}/values.bin?run=${run}`),
           studio.fetchBundle(`${base}/columns.bin`),
         ]);
+        if (key !== state.loaded) return; // a newer one was asked for meanwhile
         Object.assign(state, { xy: points.xy, round: values.round, ids: columns.ids });
       } catch (error) {
-        below.textContent = error.message;
+        if (key !== state.loaded) return;
+        state.loaded = ""; // tried again: at the next redraw, or when the server is back
+        below.textContent = error.status ? error.message : "The map could not be read; it is asked for again.";
         return;
       }
       const box = [Infinity, Infinity, -Infinity, -Infinity];
@@ -142,4 +145,6 @@
       mounted.get(place).load();
     }
   });
+  addEventListener("studio:back", () =>
+    document.querySelectorAll(".roundmap").forEach((place) => mounted.get(place)?.load()));
 })();

@@ -87,17 +87,29 @@
     const stamp = `${source} ${host.dataset.method}`;
     if (maps.get(host)?.stamp === stamp) return draw(host);
     maps.set(host, { stamp });
+    let bundle = null, problem = "";
     try {
-      const bundle = await studio.fetchBundle(source);
-      maps.set(host, { stamp, bundle });
-      draw(host);
+      bundle = await studio.fetchBundle(source);
     } catch (error) {
-      host.textContent = error.message;
+      problem = error.status ? error.message : "The map could not be read; it is asked for again.";
     }
+    if (maps.get(host)?.stamp !== stamp) return; // another one was asked for meanwhile
+    tell(host, problem);
+    if (problem) return maps.delete(host); // tried again: at the next redraw, or when the server is back
+    maps.set(host, { stamp, bundle });
+    draw(host);
   };
+  const tell = (host, sentence) => {
+    host.querySelector("[role=alert]")?.remove();
+    if (!sentence) return;
+    const words = Object.assign(document.createElement("p"), { className: "notice notice-error", textContent: sentence });
+    words.setAttribute("role", "alert");
+    host.prepend(words);
+  };
+  const loadAll = () => document.querySelectorAll("[data-select-map]").forEach(load);
   const redraw = () => document.querySelectorAll("[data-select-map]").forEach(draw);
-  document.addEventListener("studio:shown", () =>
-    document.querySelectorAll("[data-select-map]").forEach(load));
+  document.addEventListener("studio:shown", loadAll);
+  addEventListener("studio:back", loadAll);
   document.addEventListener("studio:theme", redraw);
   addEventListener("resize", redraw);
 

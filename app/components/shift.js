@@ -87,14 +87,18 @@
     root.dataset.drawn = name;
   };
 
+  const started = new WeakSet(); // a mark on the element would go with each redraw of the page
   const start = async (root) => {
-    root.dataset.started = "1";
-    const answer = await fetch(`/shift/map/${root.dataset.shiftMap}`);
-    if (!answer.ok) {
-      root.textContent = "The map could not be read; reload the page.";
+    if (started.has(root)) return;
+    started.add(root);
+    let map;
+    try {
+      map = await studio.fetchJson(`/shift/map/${root.dataset.shiftMap}`);
+    } catch {
+      started.delete(root);
+      root.textContent = "The map could not be read. It is asked for again when the studio answers.";
       return;
     }
-    const map = await answer.json();
     const names = Object.keys(map.views);
     let shown = names[0];
     const tabs = document.createElement("div");
@@ -117,12 +121,12 @@
     canvas.setAttribute("role", "img");
     const stretch = document.createElement("p");
     stretch.className = "shift-stretch muted";
-    root.append(tabs, canvas, stretch);
+    root.replaceChildren(tabs, canvas, stretch);
     new ResizeObserver(() => draw(root, map, shown)).observe(root);
     document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
   };
 
-  document.addEventListener("studio:shown", () => {
-    for (const root of document.querySelectorAll("[data-shift-map]:not([data-started])")) start(root);
-  });
+  const all = () => document.querySelectorAll("[data-shift-map]").forEach(start);
+  document.addEventListener("studio:shown", all);
+  addEventListener("studio:back", all);
 })();
