@@ -414,20 +414,22 @@ def test_the_grid_keeps_its_place_and_selects_from_where_was_clicked(page: Page)
 
 
 def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
-    page.evaluate("""() => {
+    one, two = page.evaluate("""() => {
         const { state } = studio.explore;
-        state.subsets = [1, 2].map((id) => ({ id, name: `subset ${id}`, images: id }));
-        state.emit("subsets");
+        return Promise.all([1, 2].map(async (count) => (await studio.fetchJson(
+          `/explore/${state.dataset.id}/subset`,
+          { name: `the first ${count}`, ids: state.idsOf([0, 1].slice(0, count)) })).subset));
     }""")
-    slow = held(page, "**/subset.bin?subset=1")
-    page.route("**/subset.bin?subset=2", bundle({"rows": np.arange(2)}, {"name": "subset 2"}))
+    page.reload()
+    drawn(page)
+    slow = held(page, f"**/subset.bin?subset={one}")
     subsets = page.locator(".x-field", has_text="Subset").locator("select")
-    subsets.select_option("1")
+    subsets.select_option(str(one))
     late = until(page, slow)
-    subsets.select_option("2")
+    subsets.select_option(str(two))
     page.wait_for_function("document.documentElement.dataset.gridCount === '2'")
-    with page.expect_response("**/subset.bin?subset=1"):
-        bundle({"rows": np.arange(1)}, {"name": "subset 1"})(late)
+    with page.expect_response(f"**/subset.bin?subset={one}"):
+        late.continue_()
     page.wait_for_timeout(200)
     assert shown(page) == 2
 
