@@ -43,7 +43,7 @@
     applyWaiting(work);
   };
   const applyWaiting = (work) => { // what is still on its way
-    for (const values of work.queue.waiting) apply(work, values);
+    for (const one of work.queue.waiting) apply(work, one.undo ? one.values ?? {} : one);
   };
   const apply = (work, values) => {
     for (const image of work.images) if (image.id in values) image.label = values[image.id];
@@ -94,8 +94,8 @@
       if (to >= 0) work.at = to;
     }
     work.filter = "";
+    work.queue.put(values, were); // before it is shown, so that it counts as being saved
     show(work);
-    work.queue.put(values, were);
   };
   const undo = (work) => {
     const were = work.queue.takeBack();

@@ -23,7 +23,7 @@
         else localStorage.removeItem(key);
       } catch { /* a private window: kept in memory alone */ }
     };
-    const waiting = read(); // of {image id: class index or null}, or {undo: true} for what came before
+    const waiting = read(); // of {image id: class index or null}, or {undo: true, values} for what came before
     const before = new WeakMap(); // one of them → what its images had before
     let sending = null;
     let undoing = null; // sent once alone: twice, it would take back two labels
@@ -39,7 +39,7 @@
       while (waiting.length) {
         try {
           const undone = await send(waiting[0]);
-          const { shown } = waiting.shift();
+          const shown = !!waiting.shift().values;
           tries = 0;
           write();
           told(waiting.length, "", { undone, shown });
@@ -88,7 +88,7 @@
         const last = waiting.at(-1);
         const were = before.get(last);
         if (were && !(sending && last === waiting[0])) waiting.pop();
-        else waiting.push({ undo: true, shown: !!were });
+        else waiting.push({ undo: true, values: were });
         write();
         flush();
         return were;
