@@ -26,6 +26,21 @@ def uploaded(page: Any, archive: Path, name: str) -> Any:
     return page.locator(".image-list > li")
 
 
+def slow_down(page: Any, milliseconds: int) -> None:
+    """Let the page's events arrive late, without keeping the test from going on."""
+    page.evaluate(
+        """(pause) => {
+            const ask = window.fetch;
+            window.fetch = async (...request) => {
+                if (String(request[0]?.url ?? request[0]).includes("/queue/join"))
+                    await new Promise((done) => setTimeout(done, pause));
+                return ask(...request);
+            };
+        }""",
+        milliseconds,
+    )
+
+
 def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -141,3 +156,44 @@ def test_an_upload_that_the_page_was_left_during_is_not_passed_over(
     expect(page.locator(".drop-problem")).to_contain_text("“my photos” broke off")
     page.reload()
     expect(page.locator(".drop-problem")).to_be_hidden()
+
+
+def test_edits_survive_a_slow_server_and_one_that_is_away(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = open_page("/")
+    sent: list[str] = []
+    page.on("request", lambda one: sent.append(one.url) if one.method == "POST" else None)
+    page.set_input_files(".drop input[type=file]", shapes(tmp_path / "s.zip", 4, seed=8))
+    page.locator(".drop [name=name]").fill("edited at once")
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('.drop form').requestSubmit()")
+    card = page.locator(".dataset").filter(has_text="edited at once")
+    expect(card).to_be_visible(timeout=SLOW)
+    assert len([url for url in sent if "/upload" in url and "gradio_api" not in url]) == 1
+    card.get_by_role("link", name="Details").click()
+    images = page.locator(".image-list > li")
+    expect(images).to_have_count(12)
+
+    slow_down(page, 700)
+    for i in (6, 7):
+        images.nth(i).get_by_role("checkbox").check()
+    for i in range(4):
+        images.nth(i).get_by_role("textbox").fill(f"thing {i}")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(200)
+    expect(page.locator(".data-last")).to_contain_text("set to “thing 3”")
+    expect(page.locator("[data-chosen]")).to_have_text("2 chosen")
+    page.reload()
+    for i in range(4):
+        expect(images.nth(i).get_by_role("textbox")).to_have_value(f"thing {i}")
+
+    page.context.set_offline(True)
+    images.nth(4).get_by_role("textbox").fill("typed alone")
+    page.keyboard.press("Enter")
+    expect(images.nth(4)).to_contain_text("Not saved yet")
+    expect(images.nth(4).get_by_role("textbox")).to_have_value("typed alone")
+    page.context.set_offline(False)
+    expect(page.locator(".data-last")).to_contain_text("“typed alone”", timeout=30_000)
+    expect(images.nth(4)).not_to_contain_text("Not saved yet")
+    page.reload()
+    expect(images.nth(4).get_by_role("textbox")).to_have_value("typed alone")

@@ -6,7 +6,7 @@ import json
 import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Server, ended, shapes, wait_for
+from tests.browser.test_data import slow_down
+from vecaf.datasets.edits import add_class
 from vecaf.settings import Settings
 from vecaf.store import Store, dataset_named
 from vecaf.store.columns import read_columns
@@ -38,16 +40,24 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     with urllib.request.urlopen(request, timeout=60) as answer:
         assert json.load(answer)["import"]
     wait_for(lambda: ended(server, "import", NAME), 120, "the import to finish")
+    return new_task(server, "eight", 8)
+
+
+def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ()) -> str:
+    """The path of a labelling task of images of that upload; later ones begin further on."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
     with store.write() as session:
         me = store.owner()
-        dataset_id = dataset_named(session, me, NAME).id
-        columns = read_columns(session, me, dataset_id)
-        pool = columns.ids[columns.splits == 0]
-        step = max(1, len(pool) // 8)
-        ids = pool[::step][:8].tolist()
-        subset = add_subset(session, me, dataset_id, "eight", "selection", ids, facts={"seed": 1})
-        path = f"/label?dataset={dataset_id}&subset={subset.id}"
+        dataset = dataset_named(session, me, NAME)
+        for kind in classes:
+            if kind not in dataset.classes:
+                add_class(session, me, dataset.id, kind)
+        columns = read_columns(session, me, dataset.id)
+        pool = columns.ids[(columns.splits == 0) & (columns.labels < 0)]
+        ids = pool[:: max(1, len(pool) // count)][:count].tolist()
+        facts = {"seed": 1}
+        subset = add_subset(session, me, dataset.id, name, "selection", ids, facts=facts)
+        path = f"/label?dataset={dataset.id}&subset={subset.id}"
     store.close()
     return path
 
@@ -138,3 +148,96 @@ def test_nothing_scrolls_sideways_on_a_telephone(
         page.get_by_role("button", name="Label a random test sample").click()
         expect(page.locator("h1")).to_have_text("test sample of 3")
         expect(page.locator(".label-head .progress-words")).to_contain_text("0 of 3")
+
+
+def test_keys_undo_and_focus_while_labels_are_on_their_way(
+    open_page: Callable[..., Any], server: Server, task: str
+) -> None:
+    path = new_task(server, "six", 6, KINDS)
+    page = open_page(path)
+    done, saved = page.locator(".label-head .progress-words"), page.locator(".label-head .num")
+    image, find = page.locator(".label-one img"), page.locator("[name=filter]")
+    given = page.locator(".label-classes [aria-pressed=true]")
+    held: list[Any] = []
+    holding = False
+
+    def hold_back() -> None:
+        nonlocal holding
+        holding = True
+
+    def release() -> None:
+        nonlocal holding
+        holding = False
+        while held:
+            held.pop().continue_()
+        expect(saved).to_have_text("saved", timeout=30_000)
+
+    page.route(
+        "**/label/*/labels",
+        lambda route: held.append(route) if holding else route.continue_(),
+    )
+
+    expect(done).to_contain_text("0 of 6")
+    find.focus()
+    page.keyboard.press("1")  # may be a part of a name
+    expect(find).to_have_value("1")
+    expect(done).to_contain_text("0 of 6")
+    page.keyboard.press("Escape")
+    page.locator(".label-one").press("1")
+    expect(done).to_contain_text("1 of 6")
+    page.keyboard.press("ArrowLeft")
+    first = str(image.get_attribute("alt"))
+    page.get_by_role("button", name="Take it away").click()
+    expect(done).to_contain_text("0 of 6")
+    expect(image).to_have_attribute("alt", first)
+
+    hold_back()
+    for key in ("1", "2", "u", "3", "3", "u"):  # the last two are one image's
+        page.keyboard.press(key)
+    expect(done).to_contain_text("2 of 6")
+    back = page.get_by_role("link", name="All labelling tasks")
+    back.focus()
+    release()
+    expect(back).to_be_focused()
+    page.goto(server.url + path)
+    expect(done).to_contain_text("2 of 6")
+    for kind in ("triangle", "circle"):
+        page.locator(".label-one").press("ArrowLeft")
+        expect(given).to_contain_text(kind)
+
+    hold_back()
+    page.locator(".label-one").press("2")  # a circle until now
+    expect(saved).to_have_text("1 being saved")
+    page.keyboard.press("u")
+    expect(given).to_contain_text("circle")
+    expect(image).to_have_attribute("alt", first)
+    release()
+    page.reload()
+    expect(given).to_contain_text("circle")
+
+    page.get_by_role("button", name="Grid").click()
+    field = page.get_by_label(f"Class of {first}")
+    field.focus()
+    page.keyboard.press("t")  # the class that begins with it
+    expect(field).to_have_value("2")
+    expect(field).to_be_focused()
+    expect(saved).to_have_text("saved")
+
+    page.route("**/label/*/state", lambda route: route.abort())
+    page.reload()
+    expect(page.locator(".labeller [role=alert]")).to_contain_text("could not be read")
+    page.unroute("**/label/*/state")
+    expect(done).to_contain_text("2 of 6", timeout=8_000)
+
+
+def test_who_goes_back_before_the_answer_sees_where_the_address_leads(
+    open_page: Callable[..., Any], task: str
+) -> None:
+    page = open_page(task.partition("&")[0])
+    slow_down(page, 1200)
+    page.locator(".saved a").first.click()
+    page.wait_for_timeout(300)
+    page.go_back()
+    page.locator(".labeller").wait_for(timeout=8_000)  # the answer to the first
+    expect(page.locator(".saved").first).to_be_visible(timeout=5_000)
+    expect(page.locator(".labeller")).to_have_count(0)

@@ -88,3 +88,17 @@ def test_many_labels_at_once_are_sent_in_parts(page_of: Open) -> None:
     assert [len(part) for part in sent] == [5000, 5000, 2001]
     together = {image: label for part in sent for image, label in part.items()}
     assert together == {str(i + 1): i % 3 for i in range(12001)}
+
+
+def test_an_undo_takes_back_the_label_that_was_given_before_it(page_of: Open) -> None:
+    page = page_of("")
+    page.evaluate("answers.push(500); queue.put({1: 0}, {1: 5}); queue.put({2: 1}, {2: null})")
+    assert page.evaluate("queue.takeBack()") == {"2": None}  # not sent yet: here alone
+    assert page.evaluate("queue.takeBack()") == {"1": 5}  # on its way: behind it
+    page.evaluate("queue.put({3: 2})")
+    page.wait_for_function("!queue.waiting.length")
+    assert page.evaluate("sent") == [{"1": 0}, {"1": 0}, None, {"3": 2}]
+
+    page.evaluate("sent.length = 0; answers.push(400); queue.put({1: 0}); queue.takeBack()")
+    page.wait_for_function("!queue.waiting.length")
+    assert page.evaluate("sent") == [{"1": 0}]  # refused: the label before it stays

@@ -165,6 +165,19 @@ def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str)
     expect(page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
 
 
+def test_moments_age_on_an_open_page(
+    open_page: Callable[..., Any], server: Server, run: str
+) -> None:
+    page = open_page("/runs")
+    page.clock.install()
+    page.reload()
+    moment = page.locator(".live time").first
+    expect(moment).to_be_visible()
+    page.evaluate("document.querySelector('.live time').dateTime = new Date().toISOString()")
+    page.clock.fast_forward(4 * 60_000)
+    expect(moment).to_have_text("4 minutes ago", timeout=5_000)
+
+
 def test_copying_needs_no_https(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/finetune")
     page.evaluate("delete Navigator.prototype.clipboard")  # so it is at another machine's address

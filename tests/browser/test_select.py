@@ -51,14 +51,20 @@ def test_from_a_budget_to_a_signed_off_selection(
     if draw.is_visible():  # another test may have had the map drawn
         draw.click()
     expect(canvas).to_be_visible(timeout=SLOW)
-    page.wait_for_function(
-        """() => {
-            const canvas = document.querySelector("[data-select-map] canvas");
-            const pen = canvas.getContext("2d");
-            const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
-            return data.some(Boolean);
-        }"""
-    )
+    drawn = """() => {
+        const canvas = document.querySelector("[data-select-map] canvas");
+        const pen = canvas.getContext("2d");
+        const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+        return data.some(Boolean);
+    }"""
+    page.wait_for_function(drawn)
+    page.route("**/map*", lambda route: route.abort())  # the network fails for a moment
+    page.reload()
+    said = page.locator("[data-select-map] [role=alert]")
+    expect(said).to_contain_text("could not be read")
+    page.unroute("**/map*")
+    expect(said).to_have_count(0, timeout=8_000)
+    page.wait_for_function(drawn)
 
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV", exact=True).click()
