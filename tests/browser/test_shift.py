@@ -41,7 +41,6 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     )
     page.locator("[data-key=strips] select").select_option(label="snow")
     expect(copies.first).to_have_attribute("alt", "snow, severity 1")
-    expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # drawn anew, not once more
 
     page.get_by_label("Budget").fill("9")
     page.get_by_role("button", name="Launch the pair").click()
@@ -50,6 +49,7 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator(".shift-table tbody tr")).to_have_count(6, timeout=SLOW)
     expect(page.locator(".shift-chart circle")).to_have_count(12)
+    expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # drawn anew, not once more
     page.reload()
     expect(page.locator(".shift-table tbody tr")).to_have_count(6)
     expect(page.locator(".shift-earlier a[aria-current]")).to_have_text("“in thick fog”")
