@@ -100,14 +100,13 @@ class StoppingRecorder(MemoryRecorder):
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, FULL, LORA, KNOWN, *(replace(KNOWN, mode=mode, epochs=1) for mode in WHOLE), TOLD],
-    ids=[
-        "head-only",
-        "full",
-        "lora",
-        "one-training",
-        *(f"one-training-{m}" for m in WHOLE),
-        "words",
+    [
+        pytest.param(CONFIG, id="head-only"),
+        pytest.param(FULL, id="full"),
+        pytest.param(LORA, id="lora", marks=pytest.mark.soak),
+        pytest.param(KNOWN, id="one-training"),
+        *(pytest.param(replace(KNOWN, mode=m, epochs=1), id=f"one-training-{m}") for m in WHOLE),
+        pytest.param(TOLD, id="words"),
     ],
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(

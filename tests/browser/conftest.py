@@ -37,6 +37,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--disable-features=PreloadTopChromeWebUI,MediaRouter,Translate,OptimizationHints",
 ]
 START_SECONDS = 60
 

@@ -108,7 +108,9 @@ def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: in
     assert sorted(taken, key=str) == [(run_id, 1), None, None, None]
 
 
-@both_databases
+@pytest.mark.parametrize(
+    "database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True
+)
 def test_a_job_that_always_crashes_fails_and_the_queue_goes_on(
     store: Store, run_id: int, rows: str
 ) -> None:
