@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.comparison import interval
 from vecaf.finetuning.learner import HeadLearner
 from vecaf.finetuning.model import centred_rows
-from vecaf.finetuning.report import Report
+from vecaf.finetuning.report import SILENT
 from vecaf.plan import Plan
 from vecaf.preparation import prepare
 from vecaf.recording import MemoryRecorder
@@ -130,11 +129,7 @@ class Start:
         learner, plan = self.learner, self.plan
         with tempfile.TemporaryDirectory(dir=self.folder) as apart:
             learner.folder = Path(apart)  # label-free: every training starts from a new head
-            quiet = Report(
-                start=lambda step: None, values=lambda step, values: None,
-                epoch=lambda done, total: None, should_stop=lambda: False, publishing=nullcontext,
-            )  # fmt: skip
-            learner.learn(1, self.picked, extra, plan.val, quiet)
+            learner.learn(1, self.picked, extra, plan.val, SILENT)
         assert learner.head is not None
         own = learner.logits(plan.test).argmax(axis=1) == plan.samples.labels[plan.test]
         right = {SOURCE: float(own.mean())}

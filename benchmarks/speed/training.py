@@ -12,7 +12,6 @@ import argparse
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from vecaf.config import RunConfig
 from vecaf.encoders.pvm import load_pvm
 from vecaf.finetuning.model import Head, build_classifier
 from vecaf.finetuning.recipe import Images, train_full, train_head
-from vecaf.finetuning.report import Report
+from vecaf.finetuning.report import SILENT
 from vecaf.settings import Settings
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
@@ -45,16 +44,6 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
     yield _full(options)
 
 
-def _report() -> Report:
-    return Report(
-        start=lambda step: None,
-        values=lambda step, values: None,
-        epoch=lambda done, total: None,
-        should_stop=lambda: False,
-        publishing=nullcontext,
-    )
-
-
 def _head(size: int, options: argparse.Namespace) -> Figure:
     rng = np.random.default_rng(0)
     rows = F.normalize(torch.from_numpy(rng.standard_normal((options.rows, WIDTH), np.float32)))
@@ -66,7 +55,7 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
         with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
             head = Head(torch.zeros(WIDTH), CLASSES)
             train_head(
-                head, rows, labels, rows[:0], labels[:0], config, 0, Path(folder), _report()
+                head, rows, labels, rows[:0], labels[:0], config, 0, Path(folder), SILENT
             )  # fmt: skip
 
     def products() -> None:
@@ -96,7 +85,7 @@ def _full(options: argparse.Namespace) -> Figure:
             model = build_classifier(pvm, Head(torch.zeros(WIDTH), CLASSES))
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             train_full(
-                model, images, none, pvm.preprocessing, config, 0, Path(folder), _report()
+                model, images, none, pvm.preprocessing, config, 0, Path(folder), SILENT
             )  # fmt: skip
 
     seconds, plain = alternating(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ import sqlalchemy as sa
 from tests.databases import both_databases
 from vecaf.accounts.logins import log_in, person_of
 from vecaf.accounts.users import add_user
-from vecaf.settings import Settings
 from vecaf.store import Login, Store
 from vecaf.store.models import now
 
@@ -21,12 +19,10 @@ PASSWORD = "a password of many words"
 
 
 @pytest.fixture
-def store(tmp_path: Path, database: str) -> Store:
-    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
-    store = Store.open(Settings.from_environment(where))
-    with store.write() as session:
+def store(empty: Store) -> Store:
+    with empty.write() as session:
         add_user(session, "Ada", PASSWORD)
-    return store
+    return empty
 
 
 def test_whoever_writes_holds_up_no_page(store: Store) -> None:

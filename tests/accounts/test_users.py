@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
 from vecaf.errors import InputError, NotAllowedError, NotFoundError
 from vecaf.jobs.queue import submit_run, submit_task
-from vecaf.settings import Settings
 from vecaf.store import (
     QUEUED,
     Dataset,
@@ -42,11 +40,9 @@ PASSWORD = "a password of many words"
 
 
 @pytest.fixture
-def store(tmp_path: Path, database: str) -> Store:
+def store(empty: Store) -> Store:
     """Ada (1) owns one thing of each kind; Bob (2) owns nothing."""
-    where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
-    store = Store.open(Settings.from_environment(where))
-    with store.write() as session:
+    with empty.write() as session:
         ada, _bob = add_user(session, "Ada", PASSWORD), add_user(session, "Bob", PASSWORD)
         pets = Dataset(owner_id=ada.id, name="pets", classes=["cat"], content_hash="", source="",
                        report={})  # fmt: skip
@@ -60,7 +56,7 @@ def store(tmp_path: Path, database: str) -> Store:
             Sample(dataset_id=pets.id, file_name="a", sha256="", extension=".png", width=1,
                    height=1, split="train", label=0),
         ])  # fmt: skip
-    return store
+    return empty
 
 
 def test_sharing_is_reading_and_ends(store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from vecaf.finetuning.batches import FeatureBatches
 from vecaf.finetuning.loop import Hooks, fit
 from vecaf.finetuning.model import Head
 from vecaf.finetuning.recipe import train_head
-from vecaf.finetuning.report import Report
+from vecaf.finetuning.report import SILENT
 
 
 def some_head() -> Head:
@@ -79,12 +80,8 @@ def test_of_equal_accuracies_the_lowest_loss_is_kept_however_high(tmp_path: Path
     labels = torch.arange(50)
     rows = F.normalize(torch.randn(50, 24, generator=torch.Generator().manual_seed(4)))
     losses = []
-    report = Report(
-        start=lambda step: None,
-        values=lambda step, values: losses.append(values.get("val_loss", torch.inf)),
-        epoch=lambda done, total: None,
-        should_stop=lambda: False,
-        publishing=nullcontext,
+    report = replace(
+        SILENT, values=lambda step, values: losses.append(values.get("val_loss", torch.inf))
     )
     config = RunConfig(epochs=6, batch_size=25, head_lr=0.002)
     train_head(head, rows, labels, rows[:1], labels[:1], config, 0, tmp_path, report)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from vecaf.errors import CanceledError
 from vecaf.finetuning.model import Classifier, Head
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.recipe import Images, train_full
-from vecaf.finetuning.report import Report
+from vecaf.finetuning.report import SILENT
 from vecaf.jobs.companions import companions
 from vecaf.jobs.queue import submit_run
 from vecaf.plan import select_along
@@ -109,13 +108,6 @@ def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> No
     nobody = Images([], np.empty(0, dtype=np.int64))
     config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
     pvm = load_pvm("efficientnet_lite0", 64)
-    deaf = Report(
-        start=lambda step: None,
-        values=lambda step, values: None,
-        epoch=lambda done, total: None,
-        should_stop=lambda: False,
-        publishing=nullcontext,
-    )
 
     def trained(name: str, ranks: Ranks) -> dict[str, Tensor]:
         head = Head(torch.zeros(1280), 3)
@@ -123,7 +115,7 @@ def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> No
         model = InDoubles(pvm.build(0), head).double()
         (tmp_path / name).mkdir()
         train_full(
-            model, images, nobody, pvm.preprocessing, config, 3, tmp_path / name, deaf,
+            model, images, nobody, pvm.preprocessing, config, 3, tmp_path / name, SILENT,
             ranks=ranks,
         )  # fmt: skip
         return model.state_dict()

@@ -74,8 +74,8 @@ def undo(session: Session, user_id: int, edit_id: int) -> int:
     """Give the samples of an edit the values they had before it; it is marked as undone.
 
     Returns how many samples got them back: values changed again since by a later edit stay as
-    they are. Raises NotFoundError, and
-    InputError for an edit that has been undone already or a label whose class is gone.
+    they are. Raises NotFoundError, and InputError for an edit that has been undone already or a
+    label whose class is gone.
     """
     made = session.get(Edit, edit_id)
     if made is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 from vecaf.files import Publishing
@@ -35,3 +36,13 @@ class Report:
             start=lambda step: self.start(step + steps),
             values=lambda step, values: self.values(step + steps, values),
         )
+
+
+SILENT = Report(
+    start=lambda step: None,
+    values=lambda step, values: None,
+    epoch=lambda done, total: None,
+    should_stop=lambda: False,
+    publishing=nullcontext,
+)
+"""Tells nobody, and is never asked to stop."""

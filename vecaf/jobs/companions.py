@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vecaf.errors import VecafError
 from vecaf.finetuning.ranks import ALONE, Ranks, join, leave
-from vecaf.finetuning.report import Report
+from vecaf.finetuning.report import SILENT
 from vecaf.jobs.attempt import LOST_STATUS, LostCompanionError
 
 LOOK_SECONDS = 0.2
@@ -80,17 +80,10 @@ def main(arguments: list[str]) -> int:
     """Do what the first process tells, until it tells no more."""
     number, count, meeting, device = arguments
     ranks = join(int(number), int(count), Path(meeting), device)
-    quiet = Report(
-        start=lambda step: None,
-        values=lambda step, values: None,
-        epoch=lambda done, total: None,
-        should_stop=lambda: False,
-        publishing=nullcontext,
-    )
     while (told := ranks.told()) is not None:
         stage, arguments_told = told
         with suppress(VecafError):  # canceled, or diverged: the first process says so
-            stage(**arguments_told, report=quiet, ranks=ranks)
+            stage(**arguments_told, report=SILENT, ranks=ranks)
     leave()
     return 0
 

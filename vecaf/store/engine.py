@@ -85,6 +85,7 @@ class Store:
     def try_write(self, statement: sa.Executable) -> bool:
         """Execute a statement unless another writer would have to be waited for, or the disk is
         full; whether it was executed. For what is only nice to have."""
+        # Both settings end with the connection or transaction: SQLite's is closed, not pooled.
         sqlite = self.engine.dialect.name == "sqlite"
         at_once = "PRAGMA busy_timeout = 0" if sqlite else "SET LOCAL lock_timeout = '10ms'"
         try:

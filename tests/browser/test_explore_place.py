@@ -1,0 +1,272 @@
+"""Explore keeps its place: reloads, what is half typed, late answers, changes made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import expect
+
+from app.bundle import pack
+from tests.browser import exploring
+from tests.browser.exploring import COUNT, Page, drawn, shown
+
+explored, page = exploring.explored, exploring.page  # fixtures
+
+
+def bundle(arrays: dict[str, Any], meta: dict[str, Any] | None = None) -> Callable[[Any], None]:
+    """A route's handler that answers with a bundle."""
+    body = pack(arrays, meta)
+    return lambda route: route.fulfill(body=body, content_type="application/octet-stream")
+
+
+def held(page: Page, address: str) -> list[Any]:
+    """The requests of an address, to be answered by the test when it is their turn."""
+    waiting: list[Any] = []
+    page.route(address, lambda route: waiting.append(route))
+    return waiting
+
+
+def until(page: Page, waiting: list[Any], count: int = 1) -> Any:
+    """The newest of the requests held, once there are so many."""
+    for _ in range(300):
+        if len(waiting) >= count:
+            return waiting[-1]
+        page.wait_for_timeout(50)
+    raise AssertionError(f"Waited in vain for request {count}.")
+
+
+def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> None:
+    n = 3 * COUNT
+    loss = np.linspace(0, 2, n, dtype=np.float32)
+    values = {
+        "predicted": np.zeros(n, np.int16), "confidence": loss / 2, "loss": loss,
+        "round": np.arange(n, dtype=np.uint8) % 3,
+    }  # fmt: skip
+    answer = bundle(values, {"run": 1})
+    match = bundle({"v": loss[::-1].copy()})
+
+    def ready(route: Any) -> None:
+        start = (fetched := route.fetch()).json()
+        start["map"]["ready"] = [*start["map"]["ready"], "caption-match"]
+        route.fulfill(response=fetched, json=start)
+
+    page.route("**/start.json*", ready)
+    page.route("**/state.json", ready)
+    page.route("**/caption-match.bin", match)
+    runs = held(page, "**/values.bin?run=1")
+    page.goto(f"{page.url}&run=1")
+    drawn(page)
+    page.wait_for_function("studio.explore.state.values.match")
+    answer(until(page, runs))
+    panel = page.locator("#x-panel-filters")
+    panel.get_by_label("Loss from").fill("1")
+    panel.get_by_label("Loss from").press("Enter")
+    panel.get_by_label("Words in caption or file name").fill("triangle")
+    page.wait_for_function(f"document.documentElement.dataset.gridCount === '{COUNT}'")
+    page.get_by_label("Sort by").select_option("match")  # whose values outlived the run's
+    page.wait_for_timeout(500)
+
+    page.unroute("**/values.bin?run=1")
+    page.route("**/values.bin?run=1", answer)
+    page.unroute("**/caption-match.bin")
+    matches = held(page, "**/caption-match.bin")
+    page.reload()
+    drawn(page)
+    page.wait_for_function("studio.explore.state.values.loss")
+    page.wait_for_function(f"document.documentElement.dataset.gridCount === '{COUNT}'")
+    match(until(page, matches))
+    page.wait_for_function("studio.explore.state.values.match")
+    assert page.evaluate("studio.explore.state.order[0]") == n - 1
+    expect(panel.get_by_label("Loss from")).to_have_value("1")
+    expect(panel.get_by_label("Loss to")).to_have_value("")
+    expect(panel.get_by_label("Words in caption or file name")).to_have_value("triangle")
+    heard = "studio.explore.state.listeners.get('mask').length"
+    before = page.evaluate(heard)
+    page.evaluate("studio.explore.chooseRun(studio.explore.state, 1)")
+    assert page.evaluate(heard) == before
+
+    refused = held(page, "**/values.bin?run=2")
+    page.evaluate("void studio.explore.chooseRun(studio.explore.state, 2)")
+    late = until(page, refused)
+    page.evaluate("studio.explore.chooseRun(studio.explore.state, 1)")
+    with page.expect_response("**/values.bin?run=2"):
+        late.fulfill(status=404, json={"error": "There is no run 2."})
+    page.wait_for_timeout(200)
+    assert page.evaluate("studio.explore.state.run") == 1
+    page.evaluate("void studio.explore.chooseRun(studio.explore.state, 2)")
+    until(page, refused, 2).fulfill(status=404, json={"error": "There is no run 2."})
+    expect(page.locator(".x-toast")).to_contain_text("There is no run 2.")
+    assert page.evaluate("Object.keys(studio.explore.state.values)") == ["match"]
+
+
+def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:
+    page.locator(".x-tile").nth(4).click()
+    panel = page.locator("#x-panel-image")
+    caption, save = panel.get_by_label("Caption"), panel.get_by_role("button", name="Save caption")
+
+    def rebuilt(act: Callable[[], None]) -> None:
+        """Do something after which the panel is another one."""
+        panel.locator(".x-image-head").evaluate("(head) => (head.dataset.old = 1)")
+        act()
+        expect(panel.locator("[data-old]")).to_have_count(0)
+        page.wait_for_timeout(100)
+
+    caption.fill("A round thing")
+    rebuilt(lambda: page.evaluate("studio.explore.state.emit('columns')"))
+    expect(caption).to_have_value("A round thing")
+    expect(caption).to_be_focused()
+    page.route("**/caption", lambda route: route.fulfill(status=503, json={"error": "Not now."}))
+    rebuilt(save.click)
+    expect(page.locator(".x-toast")).to_contain_text("Not now.")
+    expect(caption).to_have_value("A round thing")
+    page.unroute("**/caption")
+    rebuilt(save.click)
+    expect(save).to_be_hidden()
+    expect(caption).to_have_value("A round thing")
+    page.locator(".x-toast").get_by_role("button", name="Undo").click()
+    expect(caption).to_have_value("")
+
+    label = panel.get_by_label("Label of this image")
+    label.focus()
+    rebuilt(lambda: label.select_option(label="square") and None)
+    expect(label).to_be_focused()
+    page.locator(".x-toast").get_by_role("button", name="Undo").click()
+
+    page.route("**/neighbours/*", lambda route: route.abort())
+    page.locator(".x-tile").nth(5).click()
+    expect(panel.locator(".notice-error")).to_contain_text("fetch")  # where "Looking…" stood
+    page.route("**/explore/*/image/*", lambda route: route.abort())
+    page.locator(".x-tile").nth(6).click()
+    expect(panel.locator(".x-large")).to_have_count(0)
+    page.unroute("**/neighbours/*")
+    page.unroute("**/explore/*/image/*")
+    page.evaluate("dispatchEvent(new Event('studio:back'))")
+    expect(panel.locator(".x-large")).to_be_visible()
+    expect(panel.locator(".x-small")).to_have_count(12)
+
+
+def test_the_grid_keeps_its_place_and_selects_from_where_was_clicked(page: Page) -> None:
+    chosen = page.locator(".x-actions b")
+    page.locator("#x-tile-3").click()
+    page.locator("#x-tile-5").click(modifiers=["Shift"])
+    expect(chosen).to_have_text("3 selected")
+    page.keyboard.press("Escape")
+    page.locator("#x-tile-3").click()
+    page.get_by_label("Sort by").select_option("random")
+    place = page.evaluate("studio.explore.state.order.indexOf(3)")
+    page.locator("#x-tile-0").click(modifiers=["Shift"])
+    expect(chosen).to_have_text(f"{place + 1} selected")
+    page.keyboard.press("Escape")
+
+    near = {"rows": [7, 8], "similarities": [0.9, 0.8]}
+    page.route("**/neighbours/*count=500", lambda route: route.fulfill(json=near))
+    page.get_by_role("button", name="Find similar").click()
+    expect(page.locator("#x-tile-1 .x-why")).to_have_text("0.90")
+    expect(page.locator("#x-tile-4 .x-why")).to_have_text("")  # it was not compared
+    page.get_by_label("Sort by").select_option("file")
+
+    page.evaluate("studio.explore.state.labels = new Int16Array(studio.explore.state.n).fill(-1)")
+    page.get_by_role("tab", name="Filters").first.click()
+    page.locator(".x-field", has_text="Label").locator("select").first.select_option("no")
+    top, place = page.evaluate("""() => {
+        const { grid } = document.querySelector(".x-grid");
+        grid.scroller.scrollTop = 700;
+        grid.render();
+        const { state } = grid;
+        grid.cursor = grid.first + 1;
+        state.labels[state.order[grid.cursor]] = 0; // labelled: no longer listed
+        state.refilter();
+        return [grid.scroller.scrollTop, grid.cursor - grid.first];
+    }""")
+    assert (top, place) == (700, 1)
+
+
+def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
+    one, two = page.evaluate("""() => {
+        const { state } = studio.explore;
+        return Promise.all([1, 2].map(async (count) => (await studio.fetchJson(
+          `/explore/${state.dataset.id}/subset`,
+          { name: `the first ${count}`, ids: state.idsOf([0, 1].slice(0, count)) })).subset));
+    }""")
+    page.reload()
+    drawn(page)
+    slow = held(page, f"**/subset.bin?subset={one}")
+    subsets = page.locator(".x-field", has_text="Subset").locator("select")
+    subsets.select_option(str(one))
+    late = until(page, slow)
+    subsets.select_option(str(two))
+    page.wait_for_function("document.documentElement.dataset.gridCount === '2'")
+    with page.expect_response(f"**/subset.bin?subset={one}"):
+        late.continue_()
+    page.wait_for_timeout(200)
+    assert shown(page) == 2
+
+    views = held(page, "**/points.bin?method=pca*")
+    page.get_by_label("Projection").select_option("pca")
+    late = until(page, views)
+    page.evaluate("studio.explore.show(studio.explore.state, { method: 'umap' })")
+    late.continue_()
+    page.evaluate("studio.explore.coordinates(studio.explore.state, 'pca', 'image').then(() => 0)")
+    assert page.evaluate("studio.explore.state.points.method") == "umap"
+
+    for tool in ("box", "lasso"):
+        page.locator(f".x-tool[data-tool={tool}]").click()
+        page.evaluate("""() => {
+            const over = document.querySelector(".x-over");
+            over.setPointerCapture = () => {}; // these fingers are made up
+            const { left, top } = over.getBoundingClientRect();
+            const finger = (type, pointerId, x, y) => over.dispatchEvent(new PointerEvent(type,
+              { pointerId, pointerType: "touch", clientX: left + x, clientY: top + y }));
+            finger("pointerdown", 1, 20, 20);
+            finger("pointermove", 1, 60, 60);
+            finger("pointerdown", 2, 300, 300);
+            finger("pointermove", 2, 320, 320);
+            finger("pointerup", 2, 320, 320);
+            for (const at of [200, 400, 600]) finger("pointermove", 1, at, at - 10);
+            finger("pointerup", 1, 600, 590);
+        }""")
+        assert page.evaluate("studio.explore.state.region") is None
+        expect(page.locator(".x-toast")).to_be_empty()
+
+
+def test_changes_made_elsewhere_are_respected(page: Page) -> None:
+    first, second, third = ids = page.evaluate("[...studio.explore.state.ids.slice(10, 13)]")
+    base = page.evaluate("`/explore/${studio.explore.state.dataset.id}`")
+    toast = page.locator(".x-toast")
+
+    def elsewhere(name: str, body: dict[str, Any]) -> None:
+        page.evaluate("([path, body]) => studio.fetchJson(path, body)", [f"{base}/{name}", body])
+
+    none = {"labels": [], "outliers": [], "typical_distance": 1, "revision": 0, "run": None}
+    groups = {"duplicates": [{"ids": ids, "exact": True}]}
+    counts = {"found": {"labels": 0, "duplicates": 1, "outliers": 0}}
+    page.route("**/findings.json", lambda route: route.fulfill(json=none | groups | counts))
+    elsewhere("excluded", {"ids": [first], "excluded": True})
+    page.reload()
+    drawn(page)
+    page.get_by_role("tab", name="Findings").click()
+    panel = page.locator("#x-panel-findings")
+    panel.get_by_role("heading", name="Near-duplicates").click()
+    expect(panel.locator(".x-finding .x-small")).to_have_count(2)
+    panel.get_by_role("button", name="Exclude the second").click()
+    expect(toast).to_contain_text("1 image excluded")
+    row = page.evaluate(f"studio.explore.state.rowOf({second})")
+    assert page.evaluate(f"studio.explore.state.excluded[{row}]") == 0
+    elsewhere("excluded", {"ids": ids, "excluded": False})
+
+    page.locator("#x-tile-0").click(modifiers=["Control"])
+    page.locator("#x-tile-1").click()
+    page.locator(".x-actions").get_by_role("button", name="Exclude").click()
+    expect(toast).to_contain_text("2 images excluded")
+    at = page.evaluate("studio.explore.state.ids[0]")
+    elsewhere("excluded", {"ids": [at], "excluded": False})
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text("Undone: 1 image as before. 1 image had been changed since")
+
+    elsewhere("label", {"ids": [third], "name": "hexagon"})
+    page.evaluate("studio.explore.reload(studio.explore.state)")
+    page.get_by_role("tab", name="Filters").first.click()
+    expect(page.locator(".x-check", has_text="hexagon")).to_be_visible()
+    elsewhere("label", {"ids": [third], "label": 0})
