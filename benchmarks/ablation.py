@@ -1,7 +1,8 @@
-"""What is each part of VeCAF worth with few labels? `python -m benchmarks.ablation [--seeds 5]`
+"""What is each part worth with few labels? `python -m benchmarks.ablation [recipes] [--seeds 5]`
 
-Label-free, head-only, on a dataset that `python -m vecaf import` has put into VECAF_HOME: the whole
-of VeCAF, and the whole with one part taken out or replaced. Differences are paired by seed.
+Label-free, on a dataset that `python -m vecaf import` has put into VECAF_HOME. `parts`: the whole
+of VeCAF, and the whole with one part taken out or replaced, head-only. `recipes`: the same picks,
+and other ways to train on them. Differences are paired by seed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import paired_over_seeds
 from vecaf.settings import Settings
 
-ROUNDS = 4
-ROWS = (
+PARTS = (
     Row("whole"),
     Row("γ = ½", {"strategy_options": "gamma=0.5"}),
     Row("γ = −½, easy images first", {"strategy_options": "gamma=-0.5"}),
@@ -31,34 +31,51 @@ ROWS = (
     Row("random picks instead", {"strategy": "random"}),
     Row("without captions and names", {"text_pull": 0.0, "head_init": "zeros"}),
 )
+PATIENCE = {"patience": 3}
+LORA = {"mode": "lora", "lr": 3e-3}  # the page's advice: some ten times full mode's
+FULL = {"mode": "full"}
+RECIPES = (
+    Row("head-only, from the classes' names"),
+    Row("head-only, early stop", PATIENCE),
+    Row("head-only, from zeros", {"head_init": "zeros"}),
+    Row("LoRA after the head", LORA),
+    Row("LoRA after the head, early stop", {**LORA, **PATIENCE}),
+    Row("full after the head", FULL),
+    Row("full after the head, early stop", {**FULL, **PATIENCE}),
+)
+TABLES = {"parts": (PARTS, 4), "recipes": (RECIPES, 1)}
+"""Rows, the first of which the others are compared with, and how many rounds all of them take."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("table", nargs="?", choices=TABLES, default="parts")
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--labels", default="100,250,500,1000", help="after the last round")
     parser.add_argument("--pool", type=int, default=12_000, help="images of the pool, 0 for all")
+    parser.add_argument("--image-size", type=int, default=0, help="pixels, 0 for the model's own")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     started = time.monotonic()
     settings = Settings.from_environment()
     samples = samples_of(options.dataset, settings, options.pool)
-    base = RunConfig(dataset=options.dataset, rounds=ROUNDS)
+    rows, rounds = TABLES[options.table]
+    base = RunConfig(dataset=options.dataset, rounds=rounds, image_size=options.image_size)
     labels = [int(one) for one in options.labels.split(",")]
     configs = [
-        row.config(base, seed=seed, budget=str(round(count / row.changes.get("rounds", ROUNDS))))
-        for row in ROWS for seed in range(options.seeds) for count in labels
+        row.config(base, seed=seed, budget=str(round(count / row.changes.get("rounds", rounds))))
+        for row in rows for seed in range(options.seeds) for count in labels
     ]  # fmt: skip
     results = measured(configs, samples, settings, options.workers)
-    found = np.array([one.accuracy for one in results]).reshape(len(ROWS), options.seeds, -1)
+    found = np.array([one.accuracy for one in results]).reshape(len(rows), options.seeds, -1)
 
-    print(f"| | {' | '.join(f'{count:,}' for count in labels)} | mean | it − whole |")
+    print(f"| | {' | '.join(f'{count:,}' for count in labels)} | mean | it − first |")
     print(f"|---|{'---|' * (len(labels) + 2)}")
     by_seed = [dict(enumerate(one.mean(axis=1).tolist())) for one in found]
-    for row, values, mine in zip(ROWS, found, by_seed, strict=True):
+    for row, values, mine in zip(rows, found, by_seed, strict=True):
         means = " | ".join(f"{100 * value:.1f}" for value in values.mean(axis=0))
-        gap = "–" if row is ROWS[0] else points(paired_over_seeds(mine, by_seed[0]))
+        gap = "–" if row is rows[0] else points(paired_over_seeds(mine, by_seed[0]))
         print(f"| {row.name} | {means} | {100 * values.mean():.1f} | {gap} |")
     print(f"\n{options.seeds} seeds, a pool of {len(samples.pool):,}, "
           f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip

@@ -113,8 +113,10 @@ def test_a_baseline_differs_by_strategy_and_seed_alone(store: Store, dataset: in
         add_run(store, dataset, (0.5,), strategy="random"),
         add_run(store, dataset, (), strategy="random", seed=5),
     ]
+    tuned = add_run(store, dataset, (0.5,), strategy_options="gamma=0.5")
     with store.read() as session:
         assert [run.id for run in baselines(session, store.owner(), own)] == wanted
+        assert [run.id for run in baselines(session, store.owner(), tuned)] == wanted
         assert baselines(session, store.owner(), wanted[0]) == []  # the measure itself has none
 
 

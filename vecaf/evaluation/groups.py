@@ -25,7 +25,7 @@ from vecaf.store.subsets import subset_named
 
 RANDOM = "random"
 ASIDE = ("dataset", "seed", "device")  # what does not tell groups apart
-FREE = (*ASIDE, "strategy", "subset")  # what may differ between a run and its baseline
+FREE = (*ASIDE, "strategy", "strategy_options", "subset")  # … between a run and its baseline
 
 
 @dataclass(frozen=True)

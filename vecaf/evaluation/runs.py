@@ -62,8 +62,9 @@ def evaluate_run(
         raise InputError(f"split is '{split}'; choose from {TRAIN}, {VAL}, {TEST} or {ALL}.")
     rows = np.arange(len(samples)) if split == ALL else samples.rows(split)
     device = store.settings.device
-    same = dataset.id == own.id
-    result = evaluate_files(folder, samples, rows, own=same, device=device, progress=progress)
+    result = evaluate_files(
+        folder, samples, rows, today=own.classes, device=device, progress=progress
+    )
     return dataset.name, split, result
 
 
@@ -72,20 +73,20 @@ def evaluate_files(
     samples: Samples,
     rows: NDArray[np.int64],
     *,
-    own: bool = False,
+    today: Sequence[str],
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Evaluate the exported model in `folder` on the labelled ones of `rows` of `samples`.
 
-    `own`: they are of the dataset that it was trained on, see `labels_as_known`. Raises InputError
-    for an image of a class that the model does not know, or for no labelled image.
+    `today`: the classes of the dataset that it was trained on, see `labels_as_known`. Raises
+    InputError for an image of a class that the model does not know, or for no labelled image.
     """
     predictor = Predictor.load(folder, device)
     rows = rows[samples.labels[rows] >= 0]
     if not len(rows):
         raise InputError("There are no labelled images to evaluate on. Choose another split.")
-    labels = labels_as_known(samples, rows, predictor.classes, own)
+    labels = labels_as_known(samples, rows, predictor.classes, today)
     logits = predictor.logits([samples.paths[row] for row in rows], progress)
     matrix = metrics.confusion(logits, labels)
     totals = matrix.sum(axis=1)
@@ -104,22 +105,22 @@ def evaluate_files(
 
 
 def labels_as_known(
-    samples: Samples, rows: NDArray[np.int64], known: Sequence[str], own: bool
+    samples: Samples, rows: NDArray[np.int64], known: Sequence[str], today: Sequence[str]
 ) -> NDArray[np.int64]:
-    """What the labels of `rows` (n,), all with one, are among a model's classes.
+    """What the labels of `rows` (n,), all with one, are among a model's classes `known`.
 
-    Classes are matched by name; of the run's `own` dataset by their place, which a class keeps
-    when it is renamed and another one is added. Raises InputError for an image of a class that the
-    model does not know.
+    Classes are matched by name. `today` is what the dataset that the model was trained on calls its
+    classes now: one that was renamed since has kept its place, and one that was added is unknown.
+    Raises InputError for an image of a class that the model does not know.
     """
-    names = samples.classes
     place = {name: index for index, name in enumerate(known)}
-    means = [i if own and i < len(known) else place.get(name, -1) for i, name in enumerate(names)]
-    labels = np.array(means, dtype=np.int64)[samples.labels[rows]]
+    place |= {name: i if i < len(known) else -1 for i, name in enumerate(today)}
+    labels = np.array([place.get(name, -1) for name in samples.classes])[samples.labels[rows]]
     if (labels < 0).any():
-        unknown = names[int(samples.labels[rows][labels < 0][0])]
+        unknown = samples.classes[int(samples.labels[rows][labels < 0][0])]
+        called = ", ".join([*today[: len(known)], *known[len(today) :]])
         raise InputError(
-            f"The model does not know the class '{unknown}'. It knows: {', '.join(known)}. "
-            + ("Finetune once more." if own else "Rename the dataset's classes to match.")
+            f"The model does not know the class '{unknown}'. It knows: {called}. "
+            + ("Finetune once more." if unknown in today else "Rename its classes to match.")
         )
     return labels

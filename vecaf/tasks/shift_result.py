@@ -59,7 +59,7 @@ def shift_result(
         samples: Samples, rows: Rows, severity: int, stage: str
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which images each of the two gets right."""
-        labels = labels_as_known(samples, rows, models[0].classes, samples is own)
+        labels = labels_as_known(samples, rows, models[0].classes, own.classes)
         paths = [samples.paths[row] for row in rows]
         batches = corrupted_batches(
             paths, models[0].preprocessing, corruption, severity, work.progress(stage)
