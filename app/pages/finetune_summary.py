@@ -79,7 +79,7 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
 
 def probe_params(config: RunConfig) -> dict[str, Any]:
     """What a measurement depends on: the arguments of the task `cost`."""
-    names = ("model", "image_size", "mode", "batch_size", "strategy", "device")
+    names = ("model", "image_size", "mode", "batch_size", "strategy", "device", "lora_rank")
     return {name: getattr(config, name) for name in names}
 
 

@@ -87,7 +87,9 @@ def _score(picks: Explained, name: str, at: int) -> float | None:
 def _weight(task: Task, picks: Explained, at: int) -> str:
     if picks.losses is None:
         return "no model yet, so every image weighs the same"
-    cost = f"it costs run {task.params.get('run')}'s model {picks.losses[at]:.2f} nats"
+    run = task.params.get("run")
+    whose = f"run {run}'s model" if run else "a classifier that knows the classes' names"
+    cost = f"it costs {whose} {picks.losses[at]:.2f} nats"
     weight = _score(picks, "loss_weight", at)
     if weight is None:
         return f"{cost}; this strategy does not weigh that"

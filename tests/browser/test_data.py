@@ -26,18 +26,19 @@ def uploaded(page: Any, archive: Path, name: str) -> Any:
     return page.locator(".image-list > li")
 
 
-def slow_down(page: Any, milliseconds: int) -> None:
-    """Let the page's events arrive late, without keeping the test from going on."""
+def slow_down(page: Any, milliseconds: int, which: str = "") -> None:
+    """Let the page's events arrive late (those that hold `which`), while the test goes on."""
     page.evaluate(
-        """(pause) => {
+        """([pause, which]) => {
             const ask = window.fetch;
             window.fetch = async (...request) => {
-                if (String(request[0]?.url ?? request[0]).includes("/queue/join"))
+                if (String(request[0]?.url ?? request[0]).includes("/queue/join")
+                    && String(request[1]?.body).includes(which))
                     await new Promise((done) => setTimeout(done, pause));
                 return ask(...request);
             };
         }""",
-        milliseconds,
+        [milliseconds, which],
     )
 
 
@@ -183,6 +184,13 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
         page.wait_for_timeout(200)
     expect(page.locator(".data-last")).to_contain_text("set to “thing 3”")
     expect(page.locator("[data-chosen]")).to_have_text("2 chosen")
+    page.get_by_placeholder("a photo of a {class}").fill("{caption}{class} in fog")
+    for _ in (1, 2):  # the second Enter, before the first is answered, does nothing
+        page.keyboard.press("Enter")
+    images.nth(4).get_by_role("textbox").fill("behind them")
+    page.keyboard.press("Enter")
+    expect(page.locator(".data-last")).to_contain_text("set to “behind them”")
+    expect(images.nth(6).get_by_role("textbox")).to_have_value("square in fog")
     page.reload()
     for i in range(4):
         expect(images.nth(i).get_by_role("textbox")).to_have_value(f"thing {i}")

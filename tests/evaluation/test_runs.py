@@ -26,12 +26,12 @@ def test_a_class_keeps_its_place_under_another_name() -> None:
 
 
 def test_a_new_class_of_an_old_name_is_unknown() -> None:
-    with pytest.raises(InputError, match="the class 'cat'. It knows: tiger, dog. Finetune once"):
+    with pytest.raises(InputError, match=r"the class 'cat'. It knows: tiger, dog. Finetune once"):
         meant(TODAY, [0, 2], TODAY)
 
 
 def test_another_dataset_may_say_todays_names_or_those_of_then() -> None:
     assert meant(("dog", "tiger"), [0, 1], ("tiger", "dog")) == [1, 0]
     assert meant(("dog", "cat"), [0, 1], ("tiger", "dog")) == [1, 0]
-    with pytest.raises(InputError, match="'lion'. It knows: tiger, dog. Rename its classes"):
+    with pytest.raises(InputError, match=r"'lion'. It knows: tiger, dog. Rename its classes"):
         meant(("lion",), [0], ("tiger", "dog"))

@@ -88,7 +88,7 @@ def test_a_class_without_rows_is_never_the_answer() -> None:
     assert int(head(near_means).argmax(dim=1).max()) <= 3
 
 
-@pytest.mark.parametrize("val", [0, 60])
+@pytest.mark.parametrize("val", [0, 2, 5, 60])
 @pytest.mark.parametrize("n", [1, 4, 9, 24])
 def test_few_rows_in_many_dimensions_make_it_modest(n: int, val: int) -> None:
     """Surer than the rows bear out, it would start far above the loss of knowing nothing."""

@@ -167,6 +167,7 @@ def test_with_all_labels_known_and_many_picks_a_class_rows_are_drawn_by_loss() -
         vecaf.select(rows, 199, labels=group, **known),
         vecaf.select(rows, 200, labels=hidden, **known),
         vecaf.select(rows, 200, labels=group, gamma=1.0, **known),
+        vecaf.select(rows, 200, labels=group, objective="released-code", **known),
     ):
         assert "density" in few.scores
 

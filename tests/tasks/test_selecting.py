@@ -133,6 +133,13 @@ def command_line(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, *more
     return ids
 
 
+def test_the_command_says_who_picked(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
+    words = ["select", "labelled", "--budget", "8", "--strategy", "margin"]
+    said = CliRunner().invoke(app, words)
+    assert "margin needs a trained model (--after), so typiclust picked." in said.stdout
+
+
 def test_each_pick_has_its_reasons(store: Store) -> None:
     task_id, explained, result = select(store, "labelled")
     k = len(explained.ids)

@@ -132,15 +132,22 @@ def select(
             dataset_id = dataset_named(session, user, dataset).id
         basis = basis_of(store, user, dataset_id, samples, after)
     recorder = MemoryRecorder(on_stage=Bar())
-    picks = choose(config, samples, recorder, store.settings, basis).picks
+    choice = choose(config, samples, recorder, store.settings, basis)
+    picks = choice.picks
     ids = picks.sample_ids.tolist()
     scores = {name: values.tolist() for name, values in picks.scores.items()}
     rows = [
         [rank, sample_id, *(f"{scores[name][rank]:.4g}" for name in scores)]
         for rank, sample_id in enumerate(ids)
     ]
-    result = {"dataset": dataset, "strategy": strategy, "seed": seed, "ids": ids, "scores": scores}
-    show(result, table(["rank", "id", *scores], rows), json)
+    result = {
+        "dataset": dataset, "strategy": choice.strategy, "asked": strategy, "seed": seed,
+        "ids": ids, "scores": scores,
+    }  # fmt: skip
+    text = table(["rank", "id", *scores], rows)
+    if choice.strategy != strategy:
+        text = f"{strategy} needs a trained model (--after), so {choice.strategy} picked.\n{text}"
+    show(result, text, json)
 
 
 @app.command("export-dataset")

@@ -14,6 +14,7 @@ from vecaf.finetuning.model import Head
 SHRINKAGES = (0.05, 0.2, 0.5, 0.9)
 SCALES = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 FOLDS = 5
+ENOUGH = 50  # validation rows that decide alone; of a handful all may be right by luck
 TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -27,20 +28,20 @@ def start_from_means(
     (Ledoit & Wolf 2004), so that it can be inverted for few rows. In many dimensions the
     discriminants are too sure of themselves, the more so the fewer rows: hence the factor s. Of
     SHRINKAGES and SCALES those count whose cross-entropy on the validation rows is lowest:
-    thousands of rows a class want 0.05, hundreds ten times that. Without such rows the rows
-    themselves decide, each fifth by what the others make of it; where that tells nothing, as with
-    one row a class, s is 0. A class without rows starts below all others.
+    thousands of rows a class want 0.05, hundreds ten times that. Where those are few or none, the
+    rows themselves decide, too, each fifth by what the others make of it; where that tells nothing,
+    as with one row a class or in all, s is 0. A class without rows starts below all others.
     """
     classes, n = head.linear.out_features, len(labels)
-    if len(val_labels):
-        judged = [(features, labels, val_features, val_labels)]
-    else:
+    judged = [(features, labels, val_features, val_labels)]
+    if len(val_labels) < ENOUGH and n < 2:
+        judged = []
+    elif len(val_labels) < ENOUGH:
         fold = torch.empty_like(labels)
         fold[labels.argsort(stable=True)] = torch.arange(n, device=fold.device) % FOLDS
-        judged = [
+        judged += [
             (features[fold != i], labels[fold != i], features[fold == i], labels[fold == i])
             for i in range(min(n, FOLDS))
-            if n > 1
         ]
     losses = torch.zeros(len(SHRINKAGES), len(SCALES), dtype=torch.float64)
     for known, known_labels, rows, targets in judged:

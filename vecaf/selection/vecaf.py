@@ -55,13 +55,15 @@ def vecaf(
 
     The weights are p ∝ clip(loss, 5%, 95%)^`gamma`, mixed with `mix` of the uniform ones; without
     `losses` they are uniform. See `auto_gamma` for gamma="auto"; it needs `classes`, or
-    `probabilities` or all `labels` to count them, and is 0 without. objective="released-code" keeps
-    p uniform and multiplies s_i by the loss inside the logarithm, as the authors' program does, for
-    comparison: there a costly image pulls less.
+    `probabilities` or all `labels` to count them, and is 0 without. objective="released-code" has
+    the loss multiply s_i inside the logarithm in the descent, instead of p outside it, as the
+    authors' program does, for comparison: there a costly image pulls less. The start and the choice
+    of typical rows stay weighted.
 
     Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
     long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` keeps to the centroids.
+    (`importance`), with its scores. An explicit `gamma` or the other objective keeps to the
+    centroids, which alone the other options are about.
 
     Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
     loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
@@ -73,7 +75,8 @@ def vecaf(
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     classes = classes or _classes(pool)
     known = pool.losses is not None and _all_known(pool)  # else losses are partly expected ones
-    if gamma == "auto" and known and classes and budget >= DRAWN * classes:
+    drawn = gamma == "auto" and objective == "paper" and known
+    if drawn and classes and budget >= DRAWN * classes:
         return importance(pool, budget, rng)
     earlier = len(pool.chosen)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)

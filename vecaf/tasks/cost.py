@@ -26,6 +26,7 @@ def cost(
     batch_size: int,
     strategy: str,
     device: str = "auto",
+    lora_rank: int = 8,
 ) -> dict[str, Any]:
     """Time one step, one pass of images and one selection; the result is a `Speed` as a mapping.
 
@@ -68,7 +69,12 @@ def cost(
     if mode != "head-only":
         side = pvm.preprocessing.image_size
         classifier = build_classifier(pvm, head).to(where)
-        full_step = _step(classifier, torch.randn(batch_size, 3, side, side).to(where), targets)
+        if mode == "lora":
+            from vecaf.finetuning.lora import with_adapters
+
+            classifier = with_adapters(classifier, lora_rank, seed=0)
+        images = torch.randn(batch_size, 3, side, side).to(where)
+        full_step = _step(classifier, images, targets)
 
     work.check()
     work.stage("Timing a selection")
@@ -95,19 +101,26 @@ def cost(
 
 
 def _step(model: Any, inputs: Any, targets: Any) -> float:
-    """Seconds of one optimizer step: the best of a few, after one that warms up."""
+    """Seconds of one optimizer step, done as training does it (`vecaf.finetuning.loop`): the best
+    of a few, after one that warms up."""
     import torch
     from torch.nn import functional as F
 
     from vecaf.finetuning.loop import freeze_batch_norm
 
-    optimizer = torch.optim.AdamW(model.parameters())
+    if inputs.dim() == 4:
+        model = model.to(memory_format=torch.channels_last)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+    learning = [value for value in model.parameters() if value.requires_grad]
+    optimizer = torch.optim.AdamW(learning, fused=True)
     model.train()
-    freeze_batch_norm(model)  # as training does
+    freeze_batch_norm(model)
 
     def step() -> None:
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+            loss = F.cross_entropy(model(inputs), targets)
         optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(model(inputs), targets).backward()
+        loss.backward()
         optimizer.step()
         if inputs.is_cuda:
             torch.cuda.synchronize()

@@ -46,7 +46,8 @@ class Explained:
     typical    share of the pool in less dense surroundings, 0 to 1
     turned     degrees by which text turned its features; None where text had no say
     captions   the sentence that turned it, and where that came from: caption, label or look
-    losses     nats that it still costs the run's model; None without a run
+    losses     nats that it still costs the run's model, or without a run, where labels are known,
+               the classifier that the classes' names give; None where there is neither
     displaced  id of the image that would stand here instead, or None
     because    "plain": the displaced image is one that the same selection without text and losses
                picks instead; "runner-up": it is the second choice among those the pick stands for
