@@ -174,16 +174,20 @@
   /* Acts go out one after the other: Gradio passes over one that comes before the last one's answer,
      of which the page's handlers tell (live.py). What a field holds stays in `studio.unsaved` until
      then; a change that did not arrive is sent again when the server is back. */
-  const line = []; // of {send, button} or {send, field, value}
+  const line = []; // of {send, key, button} or {send, key, field, value}
   const lost = [];
   let sent = null;
   const next = () => {
     if (!sent) (sent = line.shift())?.send();
   };
   studio.unsaved = new Map(); // field → its value that the server is not known to have
-  studio.act = (send, about = {}) => {
+  studio.act = (trigger, data, about = {}) => {
+    const whole = { ...data, query: location.search }; // of this moment, also where others go first
+    const key = JSON.stringify(whole);
     if (about.field) studio.unsaved.set(about.field, about.value);
-    line.push({ send, ...about });
+    else if ([sent, ...line].some((one) => one?.key === key)) return; // a double click
+    about.button?.setAttribute("aria-busy", "true");
+    line.push({ send: () => trigger("act", whole), key, ...about });
     next();
   };
   studio.answered = (well) => {
@@ -211,16 +215,14 @@
       studio.patch(root, props.value);
       element.dispatchEvent(new CustomEvent("studio:shown", { bubbles: true }));
     };
-    const act = (data, about) => {
-      const query = location.search; // of this moment, also where others go first
-      studio.act(() => trigger("act", { ...data, query }), about);
-    };
+    const act = (data, about) => studio.act(trigger, data, about);
     root.addEventListener("submit", async (event) => {
       const form = event.target.closest("form[data-act]");
       if (!form) return;
       event.preventDefault();
-      const data = { ...form.dataset, ...Object.fromEntries(new FormData(form, event.submitter)) };
-      if (await studio.sure(form)) act(data);
+      const button = event.submitter;
+      const data = { ...form.dataset, ...Object.fromEntries(new FormData(form, button)) };
+      if (await studio.sure(form)) act(data, { button });
     });
     root.addEventListener("change", (event) => {
       const field = event.target.closest("[data-change]"); // its value goes out as it changes
@@ -233,9 +235,7 @@
       const button = event.target.closest("[data-act]:not(form)");
       if (button) {
         const data = { ...button.dataset }; // a redraw meanwhile may make another button of it
-        if (!(await studio.sure(button))) return;
-        button.setAttribute("aria-busy", "true");
-        act(data, { button });
+        if (await studio.sure(button)) act(data, { button });
         return;
       }
       const link = event.target.closest("a[data-go]");

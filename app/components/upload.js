@@ -23,7 +23,7 @@ studio.upload = (element, trigger) => {
     }
     return `${count.toFixed(1)} GB`;
   };
-  const act = (data) => studio.act(() => trigger("act", { ...data, query: location.search }));
+  const act = (data) => studio.act(trigger, data);
   const state = (value) => (zone.dataset.state = value);
   const say = (sentence) => {
     problem.textContent = sentence;
