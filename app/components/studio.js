@@ -174,7 +174,7 @@
   /* Acts go out one after the other: Gradio passes over one that comes before the last one's answer,
      of which the page's handlers tell (live.py). What a field holds stays in `studio.unsaved` until
      then; a change that did not arrive is sent again when the server is back. */
-  const line = []; // of {send, key, button} or {send, key, field, value}
+  const line = []; // of {send, key, query, button} or {send, key, query, field, value}
   const lost = [];
   let sent = null;
   const next = () => {
@@ -182,21 +182,23 @@
   };
   studio.unsaved = new Map(); // field → its value that the server is not known to have
   studio.act = (trigger, data, about = {}) => {
-    const whole = { ...data, query: location.search }; // of this moment, also where others go first
+    const query = location.search; // of this moment, also where others go first
+    const whole = { ...data, query };
     const key = JSON.stringify(whole);
     if (about.field) studio.unsaved.set(about.field, about.value);
     else if ([sent, ...line].some((one) => one?.key === key)) return; // a double click
     about.button?.setAttribute("aria-busy", "true");
-    line.push({ send: () => trigger("act", whole), key, ...about });
+    line.push({ send: () => trigger("act", whole), key, query, ...about });
     next();
   };
   studio.answered = (well) => {
-    const { field, value, button } = sent ?? {};
+    const { field, value, button, query = location.search } = sent ?? {};
     button?.removeAttribute("aria-busy");
     if (field && !well) lost.push(sent);
     else if (studio.unsaved.get(field) === value) studio.unsaved.delete(field);
     sent = null;
     dispatchEvent(new CustomEvent("studio:answered", { detail: { field, well } }));
+    if (query !== location.search) dispatchEvent(new Event("studio:go")); // it drew where one was
     next();
   };
   addEventListener("studio:back", () => {
