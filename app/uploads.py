@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import re
 import secrets
 import shutil
@@ -23,7 +24,8 @@ from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free
 
 OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
-PART = ".part"  # an upload on its way; what is left of one is swept at a later start
+PART = ".part"  # an upload on its way, locked; what is left of one is swept at the next start
+LOCKED_SECONDS = 10.0  # by then a new part has its lock
 SPARE_BYTES = 256 * 1024**2  # kept free for the database and what the studio writes meanwhile
 
 
@@ -94,6 +96,7 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
     received = 0
     try:
         with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # as long as somebody receives it, no sweep takes it
             async for piece in request.stream():
                 received += len(piece)
                 check_size(received, limit)
@@ -114,15 +117,28 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
 
 
 def sweep(studio: Studio) -> None:
-    """Remove what interrupted uploads and deletions left: old parts and archives that no import
-    waits for, files of datasets that are gone."""
+    """Remove what interrupted uploads and deletions left: parts that nobody receives, old archives
+    that no import waits for, files of datasets that are gone."""
     finish_removals(studio.store)
     folder = studio.settings.uploads
     if not folder.is_dir():
         return
-    old = [path for path in folder.iterdir() if age(path) > ABANDONED_SECONDS]
+    found = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and _abandoned(path)]
     with studio.store.read() as session:  # after that: an archive comes before its row
         wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
-    for path in old:
-        if OURS.fullmatch(path.name) and str(path) not in wanted:
+    for path in found:
+        if str(path) not in wanted:
             path.unlink(missing_ok=True)
+
+
+def _abandoned(path: Path) -> bool:
+    if path.suffix != PART:
+        return age(path) > ABANDONED_SECONDS
+    if age(path) < LOCKED_SECONDS:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return False  # just finished, or another studio on this home receives it
+    return True

@@ -252,12 +252,13 @@ def parse_budget(text: str) -> Budget:
     return Budget(amount, share)
 
 
-_UNKEPT = re.compile("[\0\ud800-\udfff]")
+UNKEPT = re.compile("[\0\ud800-\udfff]")
+"""Characters that a database refuses or drops."""
 
 
 def _check(item: Field[Any], value: Any) -> None:
     name, meta = item.name.replace("_", "-"), item.metadata
-    if isinstance(value, str) and _UNKEPT.search(value):
+    if isinstance(value, str) and UNKEPT.search(value):
         raise InputError(f"{name} holds a character that no database keeps; leave it out.")
     if meta["choices"] and value not in meta["choices"]:
         raise InputError(f"{name} is '{value}'; choose from {', '.join(meta['choices'])}.")

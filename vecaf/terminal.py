@@ -13,15 +13,20 @@ PAINT_SECONDS = 0.2
 
 def show(payload: dict[str, Any], text: str, as_json: bool) -> None:
     """Print `payload` as one JSON object, or `text` for people."""
-    print(json.dumps(payload, ensure_ascii=False) if as_json else text)
+    print(_json(payload) if as_json else text)
 
 
 def complain(message: str, as_json: bool) -> None:
     """Say what went wrong: on standard error, or as the JSON object that was asked for."""
     if as_json:
-        print(json.dumps({"error": message}, ensure_ascii=False))
+        print(_json({"error": message}))
     else:
         print(f"vecaf: {message}", file=sys.stderr)
+
+
+def _json(payload: dict[str, Any]) -> str:
+    """Readable where the output can hold it; JSON's own escapes anywhere."""
+    return json.dumps(payload, ensure_ascii=(sys.stdout.encoding or "").lower() != "utf-8")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from tests.databases import both_databases
 from vecaf.accounts.logins import log_in, person_of
 from vecaf.accounts.users import add_user
+from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, Store
 from vecaf.store.models import now
 
@@ -44,3 +45,9 @@ def test_whoever_writes_holds_up_no_page(store: Store) -> None:
     assert seen() == before
     assert person_of(store, token) == person  # and when nobody does, it is noted
     assert seen() != before
+
+
+def test_a_name_that_no_database_keeps_is_a_wrong_one(store: Store) -> None:
+    for name in ("Ada\0x", "Ada\ud800x"):
+        with pytest.raises(NotLoggedInError):
+            log_in(store, name, PASSWORD, "192.0.2.1")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,12 +150,17 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     orphan, part = folder / f"{'a' * 32}.zip", folder / f"{'b' * 32}.part"
     other, kept = folder / "import-7", folder / f"{'c' * 32}.zip"
-    fresh = [folder / f"{'d' * 32}.zip", folder / f"{'e' * 32}.part"]  # another studio's
+    late = folder / f"{'f' * 32}.part"
+    fresh = [folder / f"{'d' * 32}.zip", folder / f"{'e' * 32}.part", late]  # another studio's
     for path in (orphan, part, kept, *fresh):
         path.write_bytes(b"x")
     other.mkdir()
-    for path in (orphan, part, kept, other):
+    for path in (orphan, kept, other, late):
         os.utime(path, (0, 0))
+    minute = time.time() - 60  # broken off by the restart itself
+    os.utime(part, (minute, minute))
+    receiving = late.open("rb")
+    fcntl.flock(receiving, fcntl.LOCK_EX)
     with studio.store.write() as session:
         session.add(Import(owner_id=studio.store.owner(), name="waiting", source=str(kept)))
     sweep(studio)
@@ -166,8 +173,12 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
         session.execute(sa.delete(Import).where(Import.name == "waiting"))
     sweep(studio)
     assert not kept.exists()
+    assert all(path.exists() for path in fresh)
+    receiving.close()
+    sweep(studio)
+    assert not late.exists()
     for path in fresh:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _apart(work: Coroutine[Any, Any, object]) -> None:

@@ -25,6 +25,13 @@ def written(root: Path, members: dict[str, bytes]) -> Path:
     return root
 
 
+class Flagless(zipfile.ZipInfo):
+    """A member whose name is written without the flag that says UTF-8, as many programs do."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode("cp437"), self.flag_bits
+
+
 def reasons(report: ImportReport) -> dict[str, str]:
     return {one.file: one.reason for one in report.refused}
 
@@ -109,3 +116,25 @@ def test_a_folder_that_cannot_be_read_is_told(
     with pytest.raises(InputError, match=r"pets can't be read \(Permission denied\)"):
         import_dataset(store, root, "b")
     assert len(samples(store, "a")) == 6
+
+
+def test_a_name_that_is_not_utf8_leaves_its_folders_as_they_are(
+    store: Store, tmp_path: Path
+) -> None:
+    members = photos(*(f"Übung/{split}/größe" for split in ("train", "val", "test")))
+    members |= {os.fsdecode(b"\xc3\x9cbung/train/gr\xc3\xb6\xc3\x9fe/caf\xe9.jpg"): jpeg(90)}
+    folder = import_dataset(store, written(tmp_path / "made", members), "folder")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(Flagless(os.fsencode(name).decode("cp437")), content)
+    zipped = import_dataset(store, tmp_path / "a.zip", "zipped")
+    for report in (folder, zipped):
+        assert report.classes == {"größe": {"train": 4, "val": 3, "test": 3}}, report.name
+
+
+def test_a_link_to_itself_is_refused(store: Store, tmp_path: Path) -> None:
+    root = written(tmp_path / "pets", photos("cat", "dog"))
+    (root / "cat" / "loop.jpg").symlink_to("loop.jpg")
+    report = import_dataset(store, root, "a")
+    assert report.images == 6
+    assert set(reasons(report)) == {"cat/loop.jpg"}

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vecaf.datasets.metadata import MAX_CAPTION, Row, guarded, parse_metadata
+from vecaf.datasets.metadata import (
+    MAX_CAPTION,
+    Metadata,
+    Row,
+    guarded,
+    parse_metadata,
+    with_whole_labels,
+)
 from vecaf.datasets.names import clean, clean_path
 from vecaf.errors import InputError, VecafError
 
@@ -127,12 +134,29 @@ def test_nan_is_what_is_missing() -> None:
     ("labels", "wanted"),
     [
         (["0.0", "10.0", "", "9.0"], ["0", "10", None, "9"]),
-        (["1.0", "1.5"], ["1.0", "1.5"]),
-        (["1.0", "v2.0"], ["1.0", "v2.0"]),
+        (["1.0", "1.5", ""], ["1.0", "1.5", None]),
+        (["1.0", "2.0"], ["1.0", "2.0"]),  # nothing is missing: somebody calls them so
+        (["1.0", "v2.0", ""], ["1.0", "v2.0", None]),
         (["", ""], [None, None]),
     ],
 )
 def test_whole_numbers_in_a_column_of_floats(labels: list[str], wanted: list[str | None]) -> None:
     table = "file_name,label\n" + "".join(f"{i}.jpg,{label}\n" for i, label in enumerate(labels))
-    rows = parse_metadata(table.encode(), "metadata.csv").rows
-    assert [row.label for row in rows.values()] == wanted
+    files = with_whole_labels({"metadata.csv": parse_metadata(table.encode(), "metadata.csv")})
+    assert [row.label for row in files["metadata.csv"].rows.values()] == wanted
+
+
+def test_all_files_of_a_dataset_call_a_class_alike() -> None:
+    def parsed(**labels: str) -> Metadata:
+        lines = "".join(f"{name}.jpg,{label}\n" for name, label in labels.items())
+        return parse_metadata(f"file_name,label\n{lines}".encode(), "metadata.csv")
+
+    def labels(**files: Metadata) -> dict[str, list[str | None]]:
+        found = with_whole_labels(files)
+        return {name: [row.label for row in one.rows.values()] for name, one in found.items()}
+
+    train = parsed(a="1.0", b="", c="2.0")
+    assert labels(train=train, test=parsed(a="1")) == {"train": ["1", None, "2"], "test": ["1"]}
+    assert labels(train=train, test=parsed(a="1.5")) == {
+        "train": ["1.0", None, "2.0"], "test": ["1.5"],
+    }  # fmt: skip

@@ -205,3 +205,15 @@ def test_an_image_that_came_back_meanwhile_stays(
     import_dataset(store, tmp_path / "a.zip", "again")
     finish_removals(store)
     assert len(samples(store, "again")) == 4
+
+
+def test_counting_that_breaks_off_leaves_no_file(
+    store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(removing, "_removal", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        delete_dataset(store, store.owner(), two[0])
+    assert files(store) == {f"{one.sha256}{one.extension}" for one in samples(store, "second")}

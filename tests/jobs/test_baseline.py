@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.jobs.baseline import baseline_config, submit_baseline
-from vecaf.store import Run, Sample, Store
+from vecaf.jobs.queue import submit_run
+from vecaf.store import Run, Sample, Selection, Store
 from vecaf.store.subsets import add_subset
 
 
@@ -47,3 +48,18 @@ def test_an_unlabelled_pool_has_no_twin_and_says_what_to_do(store: Store, rows: 
     config = RunConfig(dataset=rows, subset="chosen", rounds=1)
     with store.read() as session, pytest.raises(InputError, match="Label page, choose 2 random"):
         baseline_config(session, store.owner(), config)
+
+
+def test_a_twin_is_as_large_as_what_was_trained_on(store: Store, rows: str) -> None:
+    with store.write() as session:
+        add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6])
+    config = RunConfig(dataset=rows, subset="chosen", rounds=1)
+    run_id = submit_run(store, config, store.owner())
+    with store.write() as session:  # the fourth image had no label when the run began
+        session.add_all(
+            Selection(run_id=run_id, round=1, rank=rank, sample_id=sample, scores={})
+            for rank, sample in enumerate((1, 2, 5))
+        )
+    twin = submit_baseline(store, run_id, store.owner())
+    with store.read() as session:
+        assert session.get_one(Run, twin).config["budget"] == "3"

@@ -20,8 +20,9 @@ from vecaf.datasets import import_dataset, import_source
 from vecaf.errors import InputError, NotFoundError
 from vecaf.jobs.queue import cancel_import, submit_import
 from vecaf.settings import Settings
-from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Dataset, Sample, Store
+from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Dataset, Import, Sample, Store
 from vecaf.store.imports import imports_in_progress, recent_imports
+from vecaf.store.jobs import end
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +187,13 @@ def test_a_stranger_cannot_cancel(store: Store, archive: Path) -> None:
     with pytest.raises(NotFoundError):
         cancel_import(store, import_id, store.owner() + 1)
     assert import_row(store, import_id).state == QUEUED
+
+
+def test_an_import_that_was_committed_has_finished_whatever_comes(store: Store, rows: str) -> None:
+    """Its process ended, or its cancel came, between the commit and the word of it."""
+    with store.write() as session:
+        job = Import(owner_id=store.owner(), name="rows", source="x", state="running", dataset_id=1)
+        session.add(job)
+        session.flush()
+        end(session, job, CANCELED)
+        assert (job.state, job.error) == (FINISHED, None)

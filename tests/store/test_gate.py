@@ -88,3 +88,9 @@ def test_lists(store: Store) -> None:
         assert dataset_summaries(session, 2) == []
         assert dataset_exists(session, 1, "pets")
         assert not dataset_exists(session, 2, "pets")
+
+
+def test_a_name_that_no_database_keeps_names_nothing(store: Store) -> None:
+    for name in ("caf\udce9", "pe\0ts"):
+        with store.read() as session, pytest.raises(NotFoundError, match="There are: pets"):
+            dataset_named(session, 1, name)

@@ -212,3 +212,12 @@ def test_a_database_out_of_reach_is_said_to_be_so(tmp_path: Path) -> None:
     )
     with pytest.raises(VecafError, match="can't be opened"):
         Store.open(elsewhere)
+
+
+def test_reports_lose_half_characters(settings: Settings) -> None:
+    """PostgreSQL finds nothing in JSON that holds one, and whoever asks gets an error."""
+    report = '{"refused": [{"file": "caf\\udce9.jpg"}], "warnings": ["w\\ud83d\\ude00"]}'
+    make_old(settings, "0002", ROWS.replace("'{}', 3", f"'{report}', 3"))
+    with Store.open(settings).read() as session:
+        told = session.get_one(Dataset, 1).report
+    assert told == {"refused": [{"file": "caf?.jpg"}], "warnings": ["w\U0001f600"]}

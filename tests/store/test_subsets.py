@@ -107,6 +107,11 @@ def test_what_cannot_be_saved_is_refused(
         assert [one.name for one in subsets_of(session, 1, 1)] == ["taken"]
 
 
+def test_a_name_keeps_what_a_database_keeps(store: Store) -> None:
+    with store.write() as session:
+        assert add_subset(session, 1, 1, "a\0b \ud800c", SUBSET, [1]).name == "a b c"
+
+
 def test_what_a_run_under_way_trains_on_is_not_forgotten(store: Store) -> None:
     with store.write() as session:
         needed = add_subset(session, 1, 1, "needed", SUBSET, [1]).id

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from vecaf.accounts.passwords import hash_password, outdated, verify
 from vecaf.accounts.throttle import FORGOTTEN, count_try, take_back
+from vecaf.datasets.names import clean
 from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, LoginFailure, Store, User
 from vecaf.store.models import now
@@ -29,7 +30,7 @@ class Person:
 def log_in(store: Store, name: str, password: str, address: str) -> str:
     """The token of a new login. Raises NotLoggedInError for a wrong name or password (which of the
     two is not said), TooManyTriesError where there were too many of them."""
-    name = name.strip()
+    name = clean(name)
     with store.write() as session:
         count_try(session, name, address)
         user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))

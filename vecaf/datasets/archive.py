@@ -181,7 +181,7 @@ class FolderSource:
         count = 0
         for folder, below, files in os.walk(self._root, onerror=self._unreadable):
             here = Path(folder)
-            links = [name for name in below if (here / name).is_symlink()]
+            links = [name for name in below if os.path.islink(here / name)]  # noqa: PTH114 (never raises)
             below.sort()
             for name in sorted(files) + links:
                 count += 1
@@ -203,15 +203,17 @@ class FolderSource:
 
     def _checked(self, path: Path) -> tuple[Path, int]:
         """The file that `path` stands for, and its size."""
-        if path.is_symlink():
-            target = path.resolve()
-            if not target.is_relative_to(self._root):
-                raise InputError("it is a link that leads out of the folder")
-            path = target
         try:
+            if path.is_symlink():
+                target = path.resolve()
+                if not target.is_relative_to(self._root):
+                    raise InputError("it is a link that leads out of the folder")
+                path = target
             facts = path.stat()
         except OSError as error:
             raise InputError(f"it can't be read ({error.strerror})") from error
+        except RuntimeError as error:  # what Python before 3.13 says of such links
+            raise InputError("it is a link that leads back to itself") from error
         if not stat.S_ISREG(facts.st_mode):
             raise InputError("it is not a regular file")
         return path, facts.st_size
@@ -263,20 +265,34 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
     """The name; UTF-8 that was written without its flag, as many tools do, is seen as such."""
     if info.flag_bits & 0x800:
         return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.orig_filename
+    return _by_part(info.orig_filename, lambda part: part.encode("cp437").decode())
 
 
 def _readable_name(name: str) -> str:
-    """A name of the file system; one that is not UTF-8 is read as `_decoded_name` reads it, as
+    """A name of the file system; what is not UTF-8 in it is read as `_decoded_name` reads it, as
     dropping its bytes would make different names the same."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
-        return os.fsencode(name).decode("cp437")
-    return name
+
+    def read(part: str) -> str:
+        try:
+            part.encode()
+        except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
+            return os.fsencode(part).decode("cp437")
+        return part
+
+    return _by_part(name, read)
+
+
+def _by_part(path: str, read: Callable[[str], str]) -> str:
+    """`path` with each part read by itself, so that a bad one leaves its folders as they are; a
+    part that can't be read so stays."""
+
+    def one(part: str) -> str:
+        try:
+            return read(part)
+        except UnicodeError:
+            return part
+
+    return "/".join(map(one, path.split("/")))
 
 
 def _refusal(raw: str, reason: str) -> Refusal:

@@ -13,7 +13,7 @@ from vecaf.datasets.archive import Source, open_source
 from vecaf.datasets.cautions import warnings_about
 from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
 from vecaf.datasets.layout import Plan, is_metadata, plan
-from vecaf.datasets.metadata import Metadata, parse_metadata
+from vecaf.datasets.metadata import Metadata, parse_metadata, with_whole_labels
 from vecaf.datasets.names import clean, dataset_name
 from vecaf.datasets.report import MAX_LISTED, ImportReport, Refusal, Refused
 from vecaf.datasets.splits import complete_splits
@@ -152,7 +152,7 @@ def _plan(source: Source, limits: Limits) -> Plan:
         except Refused as error:
             raise InputError(f"{member.name} can't be used: {error}.") from error
         metadata[member.name] = parse_metadata(content, member.name)
-    return plan(paths, metadata)
+    return plan(paths, with_whole_labels(metadata))
 
 
 def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:

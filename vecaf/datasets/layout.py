@@ -64,7 +64,7 @@ def plan(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plan:
     rows = _rows(names, images, metadata, result)
     no_class = _without_classes(parts, images, metadata)
     if not in_splits and not any(row.split for row in rows.values()):
-        result.warnings += _ignored_splits(names[path] for path in images)
+        result.warnings += _ignored_splits(names[path] for path in images - no_class)
     taken: set[str] = set()
     for path, name in names.items():
         split, folder = parts[path]

@@ -67,22 +67,27 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
             metadata.rows[path] = _row(values)
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
-    rows = metadata.rows if read is _json_lines else _with_whole_labels(metadata.rows)
-    return Metadata(rows, metadata.refused, labeled)
+    return Metadata(metadata.rows, metadata.refused, labeled)
 
 
-def _with_whole_labels(rows: dict[str, Row]) -> dict[str, Row]:
-    """The rows with labels '3' for '3.0' where all are like that: pandas writes whole numbers so
-    where one of their column is missing."""
-    if not all(_WHOLE.fullmatch(row.label) for row in rows.values() if row.label):
-        return rows
+def with_whole_labels(files: Mapping[str, Metadata]) -> dict[str, Metadata]:
+    """The files of one dataset with labels '3' for '3.0' where they are all whole numbers and one
+    is missing: there pandas writes a CSV's numbers so, in this file though not in another."""
+    labels = {row.label for one in files.values() for row in one.rows.values() if one.labeled}
+    whole = all(_WHOLE.fullmatch(label) for label in labels if label)
+    if None not in labels or not whole:
+        return dict(files)
+    return {name: replace(one, rows=_shortened(one.rows)) for name, one in files.items()}
+
+
+def _shortened(rows: Mapping[str, Row]) -> dict[str, Row]:
     return {
         name: replace(row, label=row.label.removesuffix(".0")) if row.label else row
         for name, row in rows.items()
     }
 
 
-_WHOLE = re.compile(r"[0-9]+\.0")
+_WHOLE = re.compile(r"[0-9]+(\.0)?")
 
 
 def _csv_rows(

@@ -82,9 +82,10 @@ def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
             found = belongings(session, user_id, dataset_id)
             delete_rows(session, user_id, dataset_id)
             write_bytes(_note(settings, dataset_id), _written(found))
-        removal = _removal(found, settings)  # looks at every file: nobody has to wait for that
-        _remove(store, dataset_id)
-    return removal
+        try:
+            return _removal(found, settings)  # looks at every file: nobody has to wait for that
+        finally:
+            _remove(store, dataset_id)
 
 
 def finish_removals(store: Store) -> None:

@@ -10,19 +10,22 @@ from sqlalchemy.orm import Session
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.jobs.queue import submit_run
-from vecaf.store import Dataset, Run, Sample, Store, dataset_named, visible
+from vecaf.store import Dataset, Run, Sample, Selection, Store, dataset_named, visible
 from vecaf.store.datasets import in_pool
 from vecaf.store.subsets import labeled_of, subset_named
 
 RANDOM = "random"
 
 
-def baseline_config(session: Session, user_id: int, config: RunConfig) -> RunConfig:
+def baseline_config(
+    session: Session, user_id: int, config: RunConfig, trained: int = 0
+) -> RunConfig:
     """The configuration of the run's random baseline: all is equal but how images are picked;
     the strategy's own options go with it.
 
     A run on a saved selection is measured by as many images drawn from the whole pool, which
-    needs their labels. Raises InputError where there can be no baseline, NotFoundError.
+    needs their labels: as many as it `trained` on where it has begun. Raises InputError where there
+    can be no baseline, NotFoundError.
     """
     if config.strategy == RANDOM and not config.subset:
         raise InputError("This run picks at random already: it is the baseline.")
@@ -30,7 +33,7 @@ def baseline_config(session: Session, user_id: int, config: RunConfig) -> RunCon
         return replace(config, strategy=RANDOM, strategy_options="")
     dataset = dataset_named(session, user_id, config.dataset)
     subset = subset_named(session, user_id, dataset.id, config.subset)
-    given = labeled_of(session, subset)
+    given = trained or labeled_of(session, subset)
     if _unlabeled(session, dataset):
         raise InputError(
             "A random baseline needs labels that the pool does not have. Have as many random "
@@ -51,7 +54,8 @@ def submit_baseline(store: Store, run_id: int, user_id: int) -> int:
         run = visible(session, user_id, Run, run_id)
         dataset = visible(session, user_id, Dataset, run.dataset_id)
         config = replace(RunConfig.from_dict(run.config), dataset=dataset.name)
-        config = baseline_config(session, user_id, config)
+        first = sa.select(sa.func.count()).where(Selection.run_id == run_id, Selection.round == 1)
+        config = baseline_config(session, user_id, config, session.scalar(first) or 0)
     return submit_run(store, config, user_id)
 
 

@@ -92,7 +92,12 @@ def fenced(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
 
 
 def end(session: Session, job: Job, state: str, error: str | None = None) -> None:
-    """Bring the job to a terminal `state`, with the sentence that says why where it failed."""
+    """Bring the job to a terminal `state`, with the sentence that says why where it failed.
+
+    An import whose dataset is there has finished, though its process ended before it said so.
+    """
+    if isinstance(job, Import) and job.dataset_id is not None:
+        state, error = FINISHED, None
     job.state, job.stage, job.error, job.finished_at = state, "", error, now()
     job.worker, job.done, job.total = None, 0, 0
     if state == FAILED:

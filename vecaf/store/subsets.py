@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from vecaf.config import UNKEPT
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store.datasets import in_pool
 from vecaf.store.gate import changeable, visible
@@ -51,7 +52,7 @@ def add_subset(
     images that are not the dataset's.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
-    name = " ".join(name.split())[:200]
+    name = " ".join(UNKEPT.sub(" ", name).split())[:200]
     if kind not in SUBSET_KINDS:
         raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
     if not name:
