@@ -9,7 +9,13 @@
   let waiting = null; // resolves when the server is back
   let back = 0; // when it last came back
   let anew = false; // whether the page lacks something that only loading it anew brings
+  let leaving = false; // whether it is about to be loaded anew, without the user's doing
 
+  const user = () => document.querySelector('meta[name="studio-user"]')?.content;
+  const renew = () => {
+    leaving = true;
+    location.reload();
+  };
   const healthy = async () => {
     try {
       return (await ask("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) })).ok;
@@ -34,10 +40,7 @@
     while (!(await healthy()));
     heard = back = Date.now();
     waiting = null;
-    if (anew || !document.querySelector(".live:not([aria-busy])")) {
-      location.reload();
-      return;
-    }
+    if (anew || !document.querySelector(".live:not([aria-busy])")) return renew();
     said.remove();
     document.documentElement.classList.remove("is-away");
     for (const image of document.images)
@@ -66,12 +69,15 @@
     try {
       const answer = await ask(...request);
       heard = Date.now();
-      if (answer.status === 401 && document.querySelector('meta[name="studio-user"]'))
-        location.reload(); // the login has ended: it leads to a new one, and back here
+      if (answer.status === 401 && user())
+        renew(); // the login has ended: it leads to a new one, and back here
       return answer;
     } catch (error) {
-      if (error.name === "TypeError") // no answer at all
-        again(studio.answers(String(request[0]?.url ?? request[0]).includes("/gradio_api/")));
+      if (error.name === "TypeError") { // no answer at all
+        const gradios = String(request[0]?.url ?? request[0]).includes("/gradio_api/");
+        leaving ||= gradios; // at once, or else Gradio itself loads the page anew
+        again(studio.answers(gradios));
+      }
       throw error;
     }
   };
@@ -106,10 +112,16 @@
       return now ? [{ place, name: which(field), now }] : [];
     });
     try {
-      if (typed.length) sessionStorage.setItem(KEY, JSON.stringify({ at: location.href, typed }));
+      const kept = { at: location.href, whose: user(), typed }; // another's login must not send it
+      if (typed.length) sessionStorage.setItem(KEY, JSON.stringify(kept));
     } catch { /* a private window: not kept */ }
   };
-  addEventListener("pagehide", () => { if (waiting || Date.now() - back < STILL) keep(); });
+  addEventListener("pagehide", () => {
+    if (waiting || leaving || studio.unsaved.size || Date.now() - back < STILL) keep();
+  });
+  addEventListener("beforeunload", (event) => { // what is on its way, or in line behind it, is lost
+    if (studio.pending() && !leaving) event.preventDefault();
+  });
   let kept = null;
   try {
     kept = JSON.parse(sessionStorage.getItem(KEY));
@@ -118,9 +130,9 @@
   document.addEventListener("studio:shown", () => {
     const found = fields();
     if (!kept || !found.length) return;
-    const { at, typed } = kept;
+    const { at, whose, typed } = kept;
     kept = null;
-    if (at !== location.href) return;
+    if (at !== location.href || whose !== user()) return;
     for (const { place, name, now } of typed) {
       const field = [found[place], ...found].find((one) => one && which(one) === name);
       if (!field) continue;

@@ -181,6 +181,7 @@
     if (!sent) (sent = line.shift())?.send();
   };
   studio.unsaved = new Map(); // field → its value that the server is not known to have
+  studio.pending = () => Boolean(sent || studio.unsaved.size);
   studio.act = (trigger, data, about = {}) => {
     const query = location.search; // of this moment, also where others go first
     const whole = { ...data, query };

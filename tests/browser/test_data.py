@@ -42,6 +42,20 @@ def slow_down(page: Any, milliseconds: int, which: str = "") -> None:
     )
 
 
+def fail_once(page: Any, fail: Callable[[Any], None]) -> None:
+    """Let the page's next act fail on its way."""
+    failed: list[Any] = []
+
+    def pass_on(route: Any) -> None:
+        if failed or '"act"' not in (route.request.post_data or ""):
+            route.continue_()
+        else:
+            failed.append(route)
+            fail(route)
+
+    page.route("**/queue/join*", pass_on)
+
+
 def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -200,11 +214,27 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     page.evaluate("addEventListener('studio:go', () => { window.gone = (window.gone ?? 0) + 1; })")
     images.nth(0).get_by_role("textbox").fill("left behind")
     page.keyboard.press("Enter")
+    questions: list[str] = []
+
+    def stay(dialog: Any) -> None:
+        questions.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.locator(".bar").get_by_role("link", name="Runs").click()  # before it is saved
+    page.wait_for_timeout(100)
+    assert questions == ["beforeunload"]
     page.get_by_role("link", name="Classes").click()
     page.wait_for_function("!studio.unsaved.size && window.gone === 2")
     expect(page.locator(".class-list")).to_be_visible()
     page.go_back()
     expect(images.nth(0).get_by_role("textbox")).to_have_value("left behind")
+
+    fail_once(page, lambda route: route.abort())  # Gradio then loads the page anew
+    images.nth(5).get_by_role("textbox").fill("sent in vain")
+    page.keyboard.press("Enter")
+    expect(page.locator(".data-last")).to_contain_text("set to “sent in vain”", timeout=30_000)
+    expect(images.nth(5).get_by_role("textbox")).to_have_value("sent in vain")
 
     page.context.set_offline(True)
     images.nth(4).get_by_role("textbox").fill("typed alone")

@@ -64,6 +64,14 @@ def log_in(page: Any, name: str, password: str = PASSWORD) -> None:
     page.keyboard.press("Enter")
 
 
+def expire(server: Server) -> None:
+    """End every login, as when it has expired."""
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
+    with store.write() as session:
+        session.execute(sa.delete(Login))
+    store.close()
+
+
 def violations(page: Any) -> list[str]:
     page.add_script_tag(content=AXE)
     found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
@@ -141,8 +149,7 @@ def test_labels_outlive_the_login_that_they_were_given_in(
     log_in(page, "anna")
     done = page.locator(".label-head .progress-words")
     expect(done).to_contain_text("0 of 4 labelled")
-    with store.write() as session:
-        session.execute(sa.delete(Login))  # as when it has expired
+    expire(guarded)
     page.evaluate("""
       for (const key of ["3", "2", "1"])
         document.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
@@ -159,6 +166,28 @@ def test_labels_outlive_the_login_that_they_were_given_in(
     store.close()
 
 
+def test_an_edit_outlives_the_login_that_it_was_made_in(
+    visitor: Callable[..., Any], guarded: Server
+) -> None:
+    page = visitor("/?dataset=1")
+    log_in(page, "anna")
+    caption = page.locator(".image-list li").first.get_by_role("textbox")
+    caption.fill("typed before")
+    expire(guarded)
+    caption.press("Enter")
+    page.wait_for_url("**/login**")
+    kept = page.evaluate("sessionStorage.getItem('studio-unsent')")
+    log_in(page, "anna")
+    expect(page.locator(".data-last")).to_contain_text("set to “typed before”")
+    expect(caption).to_have_value("typed before")
+    others = kept.replace("typed before", "bobs").replace('"anna"', '"bob"')
+    page.evaluate("(others) => sessionStorage.setItem('studio-unsent', others)", others)
+    page.reload()
+    expect(caption).to_have_value("typed before")
+    page.wait_for_timeout(500)
+    expect(caption).to_have_value("typed before")
+
+
 def test_logging_out_is_for_good(visitor: Callable[..., Any], guarded: Server) -> None:
     page = visitor("/")
     log_in(page, "anna")
@@ -169,8 +198,5 @@ def test_logging_out_is_for_good(visitor: Callable[..., Any], guarded: Server) -
     page.wait_for_url("**/login*")  # asked again, not shown from what was kept
     log_in(page, "anna")
     page.get_by_role("link", name="annas shapes").wait_for()
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(guarded.home)}))
-    with store.write() as session:
-        session.query(Login).delete()  # as when it has expired
-    store.close()
+    expire(guarded)
     page.wait_for_url("**/login*")  # the open page notices at its next look
