@@ -109,8 +109,13 @@
     if (!old.hasAttribute("data-own")) children(old, fresh);
   };
   const children = (old, fresh) => {
+    const wanted = new Set([...fresh.children].map((child) => child.dataset.key));
     const keyed = new Map();
-    for (const child of old.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
+    for (const child of [...old.children]) {
+      const { key } = child.dataset;
+      if (key && wanted.has(key)) keyed.set(key, child);
+      else if (key) child.remove(); // now: what would be moved past it loses its focus
+    }
     let at = old.firstChild;
     for (const want of [...fresh.childNodes]) {
       const key = want.nodeType === 1 ? want.dataset.key : undefined;
