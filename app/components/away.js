@@ -68,7 +68,7 @@
   window.fetch = async (...request) => {
     try {
       const answer = await ask(...request);
-      heard = Date.now();
+      if (answer.status < 502) heard = Date.now(); // else it was a proxy's answer
       if (answer.status === 401 && user())
         renew(); // the login has ended: it leads to a new one, and back here
       return answer;

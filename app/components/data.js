@@ -57,26 +57,24 @@
       if (field !== document.activeElement && !studio.unsaved.has(field))
         if (field.value !== field.dataset.stored)
           field.value = field.dataset.stored; // an undo, another tab, or a value that was refused
-    for (const field of missed) {
-      if (studio.unsaved.has(field)) mark(field);
-      else if (missed.delete(field)) unmark(field);
+    for (const [field, words] of missed) {
+      if (studio.unsaved.has(field)) {
+        field.setAttribute("aria-invalid", "true");
+        field.parentElement?.append(words); // last, where it is in no redraw's way
+      } else if (missed.delete(field)) {
+        field.removeAttribute("aria-invalid");
+        words.remove();
+      }
     }
   };
-  const missed = new Set(); // fields whose change did not reach the server
-  const unmark = (field) => {
-    field.removeAttribute("aria-invalid");
-    if (field.nextElementSibling?.matches("[data-missed]")) field.nextElementSibling.remove();
-  };
-  const mark = (field) => {
-    unmark(field);
-    const words = document.createElement("small");
-    words.dataset.missed = "";
-    words.textContent = "Not saved yet: it is sent again when the studio answers.";
-    field.setAttribute("aria-invalid", "true");
-    field.after(words);
-  };
+  const missed = new Map(); // field whose change did not reach the server → the words that say so
   const miss = (fields) => {
-    for (const field of fields) missed.add(field);
+    for (const field of fields) {
+      if (missed.has(field)) continue;
+      const words = document.createElement("small");
+      words.textContent = "Not saved yet: it is sent again when the studio answers.";
+      missed.set(field, words);
+    }
     settle(document);
   };
   addEventListener("studio:away", () => miss(studio.unsaved.keys()));

@@ -178,10 +178,18 @@
 
   /* Acts go out one after the other: Gradio passes over one that comes before the last one's answer,
      of which the page's handlers tell (live.py). What a field holds stays in `studio.unsaved` until
-     then; a change that did not arrive is sent again when the server is back. */
+     then; a change that did not arrive is sent again, ever more seldom where the server answers. */
+  const [SOON, SELDOM] = [2000, 60_000]; // ms until a change is sent again, at first and at most
   const line = []; // of {send, key, query, button} or {send, key, query, field, value}
   const lost = [];
   let sent = null;
+  let pause = SOON;
+  const later = () => {
+    setTimeout(async () => {
+      if (lost.length && await studio.answers()) dispatchEvent(new Event("studio:back"));
+    }, pause);
+    pause = Math.min(2 * pause, SELDOM);
+  };
   const next = () => {
     if (!sent) (sent = line.shift())?.send();
   };
@@ -200,8 +208,11 @@
   studio.answered = (well) => {
     const { field, value, button, query = location.search } = sent ?? {};
     button?.removeAttribute("aria-busy");
-    if (field && !well) lost.push(sent);
-    else if (studio.unsaved.get(field) === value) studio.unsaved.delete(field);
+    if (well) pause = SOON;
+    if (field && !well) {
+      lost.push(sent);
+      later();
+    } else if (studio.unsaved.get(field) === value) studio.unsaved.delete(field);
     sent = null;
     dispatchEvent(new CustomEvent("studio:answered", { detail: { field, well } }));
     if (query !== location.search) dispatchEvent(new Event("studio:go")); // it drew where one was

@@ -53,6 +53,7 @@ def fail_once(page: Any, fail: Callable[[Any], None]) -> None:
             failed.append(route)
             fail(route)
 
+    page.unroute("**/queue/join*")
     page.route("**/queue/join*", pass_on)
 
 
@@ -229,6 +230,20 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     expect(page.locator(".class-list")).to_be_visible()
     page.go_back()
     expect(images.nth(0).get_by_role("textbox")).to_have_value("left behind")
+
+    # A change that failed is tried again, and what is typed meanwhile stays.
+    fail_once(page, lambda route: route.fulfill(status=502, body="Bad gateway"))
+    images.nth(8).locator("select").select_option("circle")
+    expect(images.nth(8)).to_contain_text("Not saved yet")
+    caption = images.nth(8).get_by_role("textbox")
+    caption.evaluate("(field) => { field.same = true; }")
+    caption.press_sequentially("half ty")
+    page.evaluate("dispatchEvent(new Event('studio:go'))")
+    expect(page.locator(".data-last")).to_contain_text("1 image labelled “circle”")
+    expect(images.nth(8)).not_to_contain_text("Not saved yet")
+    assert caption.evaluate("(field) => field.same && field === document.activeElement")
+    expect(caption).to_have_value("half ty")
+    page.reload()
 
     fail_once(page, lambda route: route.abort())  # Gradio then loads the page anew
     images.nth(5).get_by_role("textbox").fill("sent in vain")
