@@ -136,9 +136,9 @@
   };
   const better = async (state, before, redrawn) => {
     const best = RANK.find((name) => state.map.ready.includes(name));
-    const chosen = explore.address.get("method"); // a projection chosen by hand stays
-    if (best && (!state.points || redrawn || (!chosen && !wished && best !== state.points.method)))
-      await place(state, redrawn && state.points ? {} : { method: best, view: "image" });
+    const chosen = explore.address.get("method") || wished; // a projection chosen by hand stays
+    const stays = state.points && (chosen || best === state.points.method);
+    if (best && (redrawn || !stays)) await place(state, stays ? {} : { method: best, view: "image" });
     if (state.map.ready.includes("caption-match") && !state.values.match) await match(state);
     if (state.pinned >= 0 && !before.ready.includes("space")) {
       const row = state.pinned;
