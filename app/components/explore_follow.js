@@ -115,12 +115,14 @@
   };
 
   const RANK = ["umap", "pca"];
+  let behind = null; // the map as it was, until all of a newer one has been fetched
   /* Take what the server says now: a better map, new runs, an edit made elsewhere. */
   const look = async (state) => {
     const now = await studio.fetchJson(`/explore/${state.dataset.id}/state.json`);
-    const before = state.map;
+    const before = (behind ??= state.map);
     const redrawn = now.map.ended && !before.ended && before.ready.length > 0;
-    const grown = redrawn || now.map.ready.length > before.ready.length || now.map.task !== before.task;
+    const missing = !state.points && now.map.ready.length > 0;
+    const grown = redrawn || missing || now.map.ready.length > before.ready.length || now.map.task !== before.task;
     if (redrawn) { // what was fetched meanwhile is the older map's
       fetched.clear();
       delete state.values.match;
@@ -133,11 +135,12 @@
     state.emit("state");
     if (now.revision !== state.revision) await explore.reload(state);
     if (grown) await better(state, before, redrawn);
+    behind = null;
   };
   const better = async (state, before, redrawn) => {
-    const best = RANK.find((name) => state.map.ready.includes(name));
-    const chosen = explore.address.get("method") || wished; // a projection chosen by hand stays
-    const stays = state.points && (chosen || best === state.points.method);
+    const chosen = explore.address.get("method"); // a projection chosen by hand stays
+    const best = [chosen, ...RANK].find((name) => RANK.includes(name) && state.map.ready.includes(name));
+    const stays = state.points && (chosen || wished || best === state.points.method);
     if (best && (redrawn || !stays)) await place(state, stays ? {} : { method: best, view: "image" });
     if (state.map.ready.includes("caption-match") && !state.values.match) await match(state);
     if (state.pinned >= 0 && !before.ready.includes("space")) {
@@ -174,12 +177,12 @@
         const colour = explore.address.get("colour");
         if (colour && explore.MODES.some(({ name }) => name === colour)) state.colourBy(colour);
       });
+      setTimeout(tick, explore.BUSY); // only now is it known whether points are missing
     });
     addEventListener("popstate", () => fromAddress(state));
     const tick = async () => {
       if (!document.hidden) await look(state).catch(() => {}); // out of reach for a moment: the next look tells
       setTimeout(tick, state.map.ended && state.points ? explore.IDLE : explore.BUSY);
     };
-    setTimeout(tick, explore.BUSY);
   };
 })();

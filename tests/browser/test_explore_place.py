@@ -101,6 +101,32 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     assert page.evaluate("Object.keys(studio.explore.state.values)") == ["match"]
 
 
+def test_the_best_map_is_shown_at_last(page: Page) -> None:
+    def state(route: Any) -> None:
+        told = (fetched := route.fetch()).json()
+        if under_way:
+            told["map"] |= {"state": "running", "ended": False, "ready": ["pca"]}
+        route.fulfill(response=fetched, json=told)
+
+    under_way, refusals = True, 2
+
+    def points(route: Any) -> None:
+        nonlocal refusals
+        refusals -= 1
+        if refusals < 0:
+            return route.continue_()
+        route.fulfill(status=503, json={"error": "Not now."})
+
+    page.route("**/start.json*", state)
+    page.route("**/state.json", state)
+    page.route("**/points.bin?*", points)
+    page.reload()
+    drawn(page)  # it was asked for again
+    assert page.evaluate("studio.explore.state.points.method") == "pca"
+    under_way, refusals = False, 1
+    page.wait_for_function("studio.explore.state.points.method === 'umap'")
+
+
 def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:
     page.locator(".x-tile").nth(4).click()
     panel = page.locator("#x-panel-image")
