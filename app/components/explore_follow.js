@@ -81,11 +81,11 @@
   explore.progress = (state, place) => {
     const { map, points, idle } = state;
     place.classList.toggle("is-small", Boolean(points));
-    if (map.outdated && points) return place.replaceChildren(el("div", { class: "x-making" },
+    const problem = map.state === "failed" ? el("p", { class: "notice notice-error", role: "alert" }, map.error ?? "The map could not be finished.") : null;
+    if (map.outdated && points) return place.replaceChildren(el("div", { class: "x-making" }, problem,
       el("p", {}, "Captions have changed since this map was drawn."),
       el("button", { type: "button", class: "quiet", onclick: () => make(state) }, "Draw it again")));
-    if (map.ended && points) return place.replaceChildren(
-      ...(map.state === "failed" ? [el("p", { class: "notice notice-error", role: "alert" }, map.error ?? "The map could not be finished.")] : []));
+    if (map.ended && points) return place.replaceChildren(...[problem].filter(Boolean));
     if (map.state === "failed" || map.state === "canceled") return place.replaceChildren(el("div", { class: "empty" },
       el("h3", {}, "The map could not be computed"), el("p", {}, map.error ?? "It was canceled."),
       el("button", { type: "button", onclick: () => make(state) }, "Try again")));

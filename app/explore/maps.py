@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, Annotation, Dataset, Sample, Task, visible
+from vecaf.store import ENDED, FINISHED, Annotation, Dataset, Sample, Task, visible
 
 MAP, LOOK_AGAIN = "map", "findings"  # kinds of tasks: the second looks for findings anew
 METHODS = ("pca", "umap")
@@ -34,7 +34,7 @@ class MapState:
     error: str | None
     ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "caption-match"
     findings: int | None  # the task that has the newest ones
-    outdated: bool = False  # captions were changed since it read them
+    outdated: bool = False  # captions were changed since the last finished one read them
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
@@ -52,6 +52,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
     if not tasks:
         return MapState(None, "none", "", 0, 0, None, [], findings)
     newest = tasks[0]
+    last = next((task for task in tasks if task.state == FINISHED), None)
     return MapState(
         task=newest.id,
         state=newest.state,
@@ -61,7 +62,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
         error=newest.error,
         ready=ready,
         findings=findings,
-        outdated=newest.state == FINISHED and _captions_changed(session, newest),
+        outdated=newest.state in ENDED and last is not None and _captions_changed(session, last),
     )
 
 

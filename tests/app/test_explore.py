@@ -16,6 +16,7 @@ from app.bundle import pack
 from app.studio import Studio
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.store import (
+    FAILED,
     FINISHED,
     Annotation,
     Dataset,
@@ -314,10 +315,10 @@ def test_a_map_of_older_captions_says_so_and_is_drawn_again(
         found: dict[str, Any] = client.get(f"/explore/{pets}/state.json").json()["map"]
         return found
 
-    def finish(task: int) -> None:
+    def finish(task: int, how: str = FINISHED) -> None:
         with studio.store.write() as session:
             made = session.get_one(Task, task)
-            made.state, made.started_at = FINISHED, now()
+            made.state, made.started_at = how, now()
 
     first = client.post(f"/explore/{pets}/map").json()["task"]
     finish(first)
@@ -330,5 +331,9 @@ def test_a_map_of_older_captions_says_so_and_is_drawn_again(
     second = client.post(f"/explore/{pets}/map").json()["task"]
     assert second != first and not state()["outdated"]  # it is under way
     assert client.post(f"/explore/{pets}/map").json()["task"] == second
-    finish(second)
+    finish(second, FAILED)
+    assert state()["outdated"] and state()["state"] == FAILED
+    third = client.post(f"/explore/{pets}/map").json()["task"]
+    assert third > second
+    finish(third)
     assert not state()["outdated"]
