@@ -24,6 +24,7 @@ from vecaf.store.tasks import find_task, latest_task
 
 BUSY, IDLE = 1.5, 6.0  # seconds between looks
 COPIED = 3  # images shown under a corruption
+NO_PAIR = "There is no such pair of runs; reload the page."
 
 Shown = tuple[str, str, str, gr.Timer]
 
@@ -135,10 +136,13 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
     if asked == "compare":
         pair_id, corruption, on = _id(data, "pair"), data.get("corruption", ""), _id(data, "on")
         with studio.store.read() as session:
-            dataset_id = whole(values, "dataset") or dataset_choices(session, user)[0][0]
+            choices = dataset_choices(session, user)
+            if not choices:  # the last one was deleted meanwhile
+                raise NotFoundError(NO_PAIR)
+            dataset_id = whole(values, "dataset") or choices[0][0]
             pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "")
         if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
-            raise NotFoundError("There is no such pair of runs; reload the page.")
+            raise NotFoundError(NO_PAIR)
         with studio.store.read() as session:
             params = _comparison(session, user, dataset_id, pair, corruption, on)
         submit_task(studio.store, "shift_result", dataset_id, params, user)

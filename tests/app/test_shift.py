@@ -147,6 +147,17 @@ def test_what_can_not_be_is_said(studio: Studio, change: dict[str, str], words: 
         shift._act(studio, studio.store.owner(), data)
 
 
+def test_a_pair_whose_dataset_is_gone_is_not_compared(studio: Studio) -> None:
+    with studio.store.write() as session:
+        user = User(name="nobody has less")
+        session.add(user)
+        session.flush()
+        user_id = user.id
+    data = {"act": "compare", "pair": "1", "corruption": "fog", "on": "0", "query": ""}
+    with pytest.raises(NotFoundError, match="reload the page"):
+        shift._act(studio, user_id, data)
+
+
 def test_strangers_datasets_do_not_exist(studio: Studio, client: TestClient) -> None:
     user = studio.store.owner()
     with studio.store.read() as session:
