@@ -25,6 +25,8 @@
     };
     const waiting = read(); // of {image id: class index or null}, or {undo: true, values} for what came before
     const before = new WeakMap(); // one of them → what its images had before
+    const group = new WeakMap(); // one of them → what it was put with
+    const given = []; // the group of each that was put, the last one last
     let sending = null;
     let undoing = null; // sent once alone: twice, it would take back two labels
     const send = async (one) => {
@@ -55,7 +57,8 @@
             break;
           }
           if (refused(error.status)) { // trying again changes nothing
-            waiting.shift();
+            const at = given.lastIndexOf(group.get(waiting.shift()));
+            if (at >= 0) given.splice(at, 1);
             if (waiting[0]?.undo) waiting.shift(); // there is nothing to take back
             write();
             told(waiting.length, error.message, { refused: true });
@@ -68,6 +71,13 @@
       }
       sending = null;
     };
+    const takePart = () => {
+      const last = waiting.at(-1);
+      const were = before.get(last);
+      if (were && !(sending && last === waiting[0])) waiting.pop();
+      else waiting.push({ undo: true, values: were });
+      return were;
+    };
     const flush = () => (sending ??= waiting.length ? pump() : null) ?? Promise.resolve();
     return {
       waiting,
@@ -77,21 +87,24 @@
         for (let start = 0; start < all.length; start += MOST) {
           const part = Object.fromEntries(all.slice(start, start + MOST));
           before.set(part, Object.fromEntries(Object.keys(part).map((id) => [id, were[id] ?? null])));
+          group.set(part, all);
+          given.push(all);
           waiting.push(part);
         }
         write();
         flush();
       },
-      /* Take back what was given last: here alone where it was not sent yet, else behind it in line.
-         Returns the values that its images had before, where that is known already. */
+      /* Take back what was given last, in all its parts: here alone where one was not sent yet, else
+         behind it in line. Returns the values that its images had before, as far as they are known. */
       takeBack() {
-        const last = waiting.at(-1);
-        const were = before.get(last);
-        if (were && !(sending && last === waiting[0])) waiting.pop();
-        else waiting.push({ undo: true, values: were });
+        const last = given.at(-1); // none: given before a reload
+        const were = [];
+        do were.push(takePart());
+        while (last && given.pop() && given.at(-1) === last);
         write();
         flush();
-        return were;
+        const known = were.filter(Boolean);
+        return known.length ? Object.assign({}, ...known) : undefined;
       },
     };
   };

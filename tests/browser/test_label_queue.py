@@ -80,7 +80,7 @@ def test_labels_wait_for_the_next_login_of_who_gave_them(page_of: Open) -> None:
 def test_many_labels_at_once_are_sent_in_parts(page_of: Open) -> None:
     page = page_of("")
     page.evaluate("""
-      const values = Object.fromEntries(Array.from({ length: 12001 }, (_, i) => [i + 1, i % 3]));
+      window.values = Object.fromEntries(Array.from({ length: 12001 }, (_, i) => [i + 1, i % 3]));
       queue.put(values);
     """)
     page.wait_for_function("!queue.waiting.length")
@@ -88,6 +88,16 @@ def test_many_labels_at_once_are_sent_in_parts(page_of: Open) -> None:
     assert [len(part) for part in sent] == [5000, 5000, 2001]
     together = {image: label for part in sent for image, label in part.items()}
     assert together == {str(i + 1): i % 3 for i in range(12001)}
+
+    # They are taken back together too, but for a part that was refused.
+    page.evaluate("answers.push(0, 0, 400); queue.put({0: 1}); queue.put(values)")
+    page.wait_for_function("!queue.waiting.length")
+    page.evaluate("sent.length = 0; queue.takeBack()")
+    page.wait_for_function("!queue.waiting.length")
+    assert page.evaluate("sent") == [None, None]
+    assert len(page.evaluate("queue.put(values); queue.takeBack()")) == 12001
+    page.wait_for_function("!queue.waiting.length")
+    assert [one and len(one) for one in page.evaluate("sent.slice(2)")] == [5000, None]
 
 
 def test_an_undo_takes_back_the_label_that_was_given_before_it(page_of: Open) -> None:
