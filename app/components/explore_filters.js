@@ -103,26 +103,37 @@
     };
     fill();
     state.on("subsets mask", fill);
+    state.on("cleared", () => asked++); // what is on its way comes too late
     return field;
   };
 
   const wordsField = (state) => {
     let wait;
+    let asked = 0;
+    const stop = () => { // what waits, or is on its way, comes too late
+      clearTimeout(wait);
+      asked++;
+    };
     const input = el("input", { type: "search", class: "x-input", placeholder: "In caption or file name", "aria-label": "Words in caption or file name",
       oninput: () => {
-        clearTimeout(wait);
+        stop();
         wait = setTimeout(find, 250);
       } });
     const find = async () => {
+      const mine = asked;
       const words = input.value.trim();
       if (!words) return state.filter({ words: null });
       try {
         const { rows } = await studio.fetchBundle(`/explore/${state.dataset.id}/words.bin?words=${encodeURIComponent(words)}`);
-        if (words === input.value.trim()) state.filter({ words: { words, rows: state.flags(rows) } });
+        if (mine === asked) state.filter({ words: { words, rows: state.flags(rows) } });
       } catch (error) {
-        explore.say(error.message);
+        if (mine === asked) explore.say(error.message);
       }
     };
+    state.on("cleared", () => {
+      stop();
+      input.value = "";
+    });
     let known = null;
     state.on("mask", () => {
       if (known === state.filters.words) return;

@@ -104,6 +104,7 @@
     clearFilters() {
       this.filters = fresh(this.classes.length);
       this.region = null;
+      this.emit("cleared");
       this.refilter();
     }
     get filtered() {

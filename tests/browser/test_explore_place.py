@@ -114,8 +114,9 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
         nonlocal refusals
         refusals -= 1
         if refusals < 0:
-            return route.continue_()
-        route.fulfill(status=503, json={"error": "Not now."})
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"error": "Not now."})
 
     page.route("**/start.json*", state)
     page.route("**/state.json", state)
@@ -228,6 +229,17 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
         late.continue_()
     page.wait_for_timeout(200)
     assert shown(page) == 2
+
+    slow = held(page, "**/words.bin?words=*")
+    words = page.get_by_label("Words in caption or file name")
+    words.fill("triangle")
+    late = until(page, slow)
+    page.get_by_role("button", name="Clear all", exact=True).click()
+    expect(words).to_have_value("")
+    with page.expect_response("**/words.bin?words=*"):
+        late.continue_()
+    page.wait_for_timeout(200)
+    assert shown(page) == 3 * COUNT
 
     views = held(page, "**/points.bin?method=pca*")
     page.get_by_label("Projection").select_option("pca")
