@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import ssl
 import sys
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _certificate(options: argparse.Namespace) -> tuple[Path, Path | None] | None:
-    """The files of --certificate and --key; raises InputError for what is not a file."""
+    """The files of --certificate and --key; raises InputError for what is not one."""
     for path in (options.certificate, options.key):
         if path is not None and not path.is_file():
             raise InputError(f"{path}: there is no such file.")
@@ -87,6 +88,12 @@ def _certificate(options: argparse.Namespace) -> tuple[Path, Path | None] | None
         if options.key is not None:
             raise InputError("--key needs --certificate beside it.")
         return None
+    try:
+        ssl.create_default_context().load_cert_chain(options.certificate, options.key)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"{options.certificate} is no certificate with its key, in PEM form ({error})."
+        ) from error
     return options.certificate, options.key
 
 

@@ -30,7 +30,9 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Nothing to other sites; but a page that tells this one nothing either sends its forms from
+    # "null" where http is plain, and nobody on another machine could log in.
+    "Referrer-Policy": "same-origin",
 }
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")

@@ -213,6 +213,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # before that a second studio could have it, too
     except OSError as error:
         listener.close()
         raise InputError(

@@ -137,7 +137,7 @@ def _abandoned(path: Path) -> bool:
     if age(path) < LOCKED_SECONDS:
         return False
     try:
-        with path.open("rb") as file:
+        with path.open("r+b") as file:  # NFS locks only what can be written
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (FileNotFoundError, BlockingIOError):
         return False  # just finished, or another studio on this home receives it

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from vecaf.commands import app
-from vecaf.errors import CanceledError, InputError, VecafError
+from vecaf.errors import CanceledError, InputError, VecafError, first_line
 from vecaf.terminal import complain
 
 __all__ = ["app", "main"]
@@ -44,5 +44,12 @@ def main() -> None:
         if error.filename is None:  # of no path that somebody gave
             raise
         complain(f"{error.filename} can't be used ({error.strerror}).", as_json)
+        sys.exit(1)
+    except Exception as error:
+        database = sys.modules.get("sqlalchemy")  # whoever raises its errors has imported it
+        if database is None or not isinstance(error, database.exc.OperationalError):
+            raise
+        said = first_line(getattr(error, "orig", None) or error)
+        complain(f"The database could not be used ({said}). Try again in a moment.", as_json)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

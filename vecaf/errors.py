@@ -38,3 +38,8 @@ class UnavailableError(VecafError):
 
 class CanceledError(VecafError):
     """Work stopped because a person asked for it; what is finished is kept."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a database's trouble is: it comes again and again, and its traceback tells nothing."""
+    return str(error).partition("\n")[0]

@@ -96,6 +96,25 @@ def age(path: Path) -> float:
         return 0.0
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """What is no folder below a folder, in order. What vanishes meanwhile is passed over."""
+    for here, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(here, name) for name in sorted(names))
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; 0 for what has gone meanwhile."""
+    return sum(map(size_of, files_below(path))) if path.is_dir() else _bytes(path)
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # its owner cleans up at this moment, or it is a link to nothing
+        return 0
+
+
 @contextmanager
 def saying_if_full() -> Iterator[None]:
     """Turn any complaint about a full disk in the block into UnavailableError."""

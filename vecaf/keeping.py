@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
@@ -15,7 +16,7 @@ _NAME = ".keeping"
 @contextmanager
 def keeping(settings: Settings) -> Iterator[None]:
     """While the block runs nothing that a row names is deleted; several may hold it at once."""
-    with (settings.home / _NAME).open("w") as file:
+    with _opened(settings) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
 
@@ -23,7 +24,7 @@ def keeping(settings: Settings) -> Iterator[None]:
 @contextmanager
 def deleting(settings: Settings) -> Iterator[None]:
     """Delete files in the block. Raises UnavailableError while a backup reads them."""
-    with (settings.home / _NAME).open("w") as file:
+    with _opened(settings) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -32,3 +33,8 @@ def deleting(settings: Settings) -> Iterator[None]:
                 "Try again in a few minutes."
             ) from None
         yield
+
+
+def _opened(settings: Settings) -> IO[str]:
+    """For reading and writing: NFS grants a shared lock for the former, another for the latter."""
+    return (settings.home / _NAME).open("a+")

@@ -277,4 +277,10 @@ def test_another_address_needs_accounts(capsys: pytest.CaptureFixture[str]) -> N
     assert "--auth" in told
     assert "user add" in told
     assert main(["--auth", "--key", "/nowhere/key.pem"]) == 2
+    assert main(["--auth", "--certificate", __file__]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_an_ipv4_address_is_one_however_it_is_written() -> None:
+    written = ("198.51.100.7", "::ffff:198.51.100.7", "::ffff:203.0.113.9")
+    assert len({throttle._network(one) for one in written}) == 2

@@ -17,8 +17,10 @@ import sqlalchemy as sa
 
 from app.__main__ import main
 from app.demo import advance
+from app.server import _listen
 from app.worker import WorkerKeeper
 from vecaf.demo import COLOR
+from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Import, Run, Sample, Store
 from vecaf.store.workers import worker_alive
@@ -182,3 +184,11 @@ def test_a_home_in_use_gets_no_demo(tmp_path: Path) -> None:
         session.add(Import(owner_id=store.owner(), name="mine", source="/x.zip", state="failed"))
     assert not advance(store)
     store.close()
+
+
+def test_one_of_two_that_start_at_once_has_the_port() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with _listen("127.0.0.1", port), pytest.raises(InputError, match=f"Port {port}"):
+        _listen("127.0.0.1", port)

@@ -30,6 +30,8 @@ playwright = pytest.importorskip("playwright.sync_api")
 playwright.expect.set_options(timeout=15_000)  # several test workers share the cores
 
 ROOT = Path(__file__).resolve().parents[2]
+ELSEWHERE = "studio.test"
+"""A name of this machine that browsers trust no more than another machine's, as on plain http."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,6 +39,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
     "--disable-features=PreloadTopChromeWebUI,MediaRouter,Translate,OptimizationHints",
 ]
 START_SECONDS = 60

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, free_port, shapes, wait_for
+from tests.browser.conftest import ELSEWHERE, Server, free_port, shapes, wait_for
 from vecaf.accounts.users import add_user
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
@@ -43,13 +43,19 @@ def visitor(browser: Any, guarded: Server) -> Iterator[Callable[..., Any]]:
     """Opens a page in a browser of its own; an error in its scripts fails the test."""
     contexts, errors = [], []
 
-    def open_page(path: str = "/", width: int = 1440, height: int = 900, **options: Any) -> Any:
+    def open_page(
+        path: str = "/",
+        width: int = 1440,
+        height: int = 900,
+        host: str = "127.0.0.1",
+        **options: Any,
+    ) -> Any:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(guarded.url + path)
+        page.goto(guarded.url.replace("127.0.0.1", host) + path)
         return page
 
     yield open_page
@@ -78,9 +84,13 @@ def violations(page: Any) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
-def test_logging_in_by_keyboard(visitor: Callable[..., Any], scheme: str, width: int) -> None:
-    page = visitor("/runs?run=7", width=width, color_scheme=scheme)
+@pytest.mark.parametrize(
+    ("scheme", "width", "host"), [("light", 1440, "127.0.0.1"), ("dark", 390, ELSEWHERE)]
+)
+def test_logging_in_by_keyboard(
+    visitor: Callable[..., Any], scheme: str, width: int, host: str
+) -> None:
+    page = visitor("/runs?run=7", width=width, host=host, color_scheme=scheme)
     assert page.url.endswith("/login?next=/runs%3Frun%3D7")
     assert violations(page) == []
     page.keyboard.type("anna")  # the field has the focus

@@ -113,7 +113,7 @@ def test_while_files_are_counted_others_write(
         free.append(store.try_write(sa.update(Dataset).values(revision=Dataset.revision)))
         return 1
 
-    monkeypatch.setattr(removing, "_size", size)
+    monkeypatch.setattr(removing, "size_of", size)
     assert delete_dataset(store, store.owner(), two[0]).bytes == len(free) > 0
     assert all(free)
 

@@ -298,3 +298,14 @@ def test_with_postgresql_its_own_tool_takes_the_rows_and_backup_the_files(
         for sha256, extension in rows:
             path = again.settings.images / sha256[:2] / f"{sha256}{extension}"
             assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+def test_all_embeddings_come_along(tmp_path: Path) -> None:
+    """Those of maps and commands have no row of a run."""
+    with closing(opened(tmp_path / "home")) as store:
+        kept = store.settings.embeddings / ("0" * 16) / "rows"
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(b"x")
+        back_up(store, tmp_path / "backup.tar", with_embeddings=True)
+    restore(tmp_path / "backup.tar", tmp_path / "restored")
+    assert (tmp_path / "restored" / kept.relative_to(tmp_path / "home")).read_bytes() == b"x"

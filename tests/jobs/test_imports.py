@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from tests.jobs.harness import (
     WorkerProcess,
@@ -197,3 +200,28 @@ def test_an_import_that_was_committed_has_finished_whatever_comes(store: Store, 
         session.flush()
         end(session, job, CANCELED)
         assert (job.state, job.error) == (FINISHED, None)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_commit_whose_word_is_lost_keeps_its_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    """The connection breaks, or Ctrl-C comes, as the commit is made."""
+    store.owner()  # is made by the first who asks
+    write = store.write
+
+    @contextmanager
+    def breaking(**options: bool) -> Iterator[Session]:
+        with write(**options) as session:
+            yield session
+            if not committed:
+                raise KeyboardInterrupt
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        import_dataset(store, write_images(tmp_path / "shapes", classes=1, each=3), "shapes")
+    with store.read() as session:
+        rows = session.scalars(sa.select(Sample.sha256)).all()
+    files = [path.stem for path in store.settings.images.rglob("*.png")]
+    assert sorted(files) == sorted(rows) and len(rows) == (3 if committed else 0)

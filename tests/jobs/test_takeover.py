@@ -29,11 +29,15 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.jobs.attempt import AttemptStore
 from vecaf.jobs.queue import cancel_run, submit_import, submit_run
+from vecaf.jobs.supervisor import Supervisor
+from vecaf.jobs.worker import renew
 from vecaf.store import (
     CANCELED,
     FAILED,
     FINISHED,
+    QUEUED,
     RUNNING,
+    Artifact,
     Dataset,
     Import,
     Metric,
@@ -42,7 +46,7 @@ from vecaf.store import (
     Store,
     Worker,
 )
-from vecaf.store.jobs import MAX_LOSSES, StaleAttemptError, begin, reclaim, take
+from vecaf.store.jobs import MAX_LOSSES, StaleAttemptError, begin, lost, reclaim, take
 from vecaf.store.models import now
 from vecaf.store.runs import picks_of
 from vecaf.store.sqlite import library
@@ -347,3 +351,41 @@ def test_the_lease_is_measured_by_the_databases_clock(
     with store.write() as session:
         bury(session)
         beat(session, name)
+
+
+@both_databases
+def test_who_has_waited_long_itself_buries_nobody(store: Store, run_id: int) -> None:
+    """A write may hold all of them up for longer than a lease."""
+    live, slow = a_worker(store, "one"), a_worker(store, "two")
+
+    def silent(name: str, seconds: int) -> None:
+        session.get_one(Worker, name).heartbeat_at -= timedelta(seconds=seconds)
+
+    with store.write() as session:
+        assert take(session, "run", live) == (run_id, 1)
+        silent(live, 20)
+        silent(slow, 20)
+    assert renew(store, slow, sweeping=True) == []
+    with store.write() as session:
+        beat(session, live)
+        silent(live, 20)
+    assert renew(store, slow, sweeping=True) == []
+    with pytest.raises(LostWorkerError), store.write() as session:
+        beat(session, live)
+
+
+@both_databases
+def test_a_database_that_goes_away_again_and_again_fails_no_run(store: Store, run_id: int) -> None:
+    a_worker(store, "one")
+    for attempt in range(1, 7):
+        with store.write() as session:
+            assert take(session, "run", "one:0:1") == (run_id, attempt)
+        Supervisor(store)._settle("run", run_id, attempt, "The database was away.", lost)
+    run = run_row(store, run_id)
+    assert (run.state, run.crashes, run.losses) == (QUEUED, 0, 6)
+
+
+@both_databases
+def test_a_model_may_be_larger_than_an_integer_of_32_bits(store: Store, run_id: int) -> None:
+    with store.write() as session:
+        session.add(Artifact(run_id=run_id, kind="model", path="m", sha256="", bytes=4_540_000_000))

@@ -77,11 +77,14 @@ def _keys(name: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
 
 
 def _network(address: str) -> str:
-    """An IPv6 address's /64: whoever has one address there has all of them."""
+    """An IPv6 address's /64: whoever has one address there has all of them. But an IPv4 address is
+    one, also as IPv6 writes it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)

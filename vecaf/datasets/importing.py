@@ -21,7 +21,7 @@ from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
 from vecaf.settings import Limits
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Import, Store
-from vecaf.store.datasets import add_dataset
+from vecaf.store.datasets import add_dataset, refused_thumbs, used_contents
 from vecaf.store.imports import check_name_free
 
 
@@ -128,7 +128,7 @@ def register(
         ]
         watch.show("Saving", len(rows), len(rows))
         watch.check()
-        with staging.published():
+        with staging.published(lambda keys: _named(store, keys)):
             with store.write() as session:
                 check_name_free(session, owner, name, import_id)  # another may have been faster
                 add_dataset(session, dataset, rows)
@@ -137,6 +137,11 @@ def register(
                 if import_id is not None:  # known at once: the next attempt finds its own
                     session.get_one(Import, import_id).dataset_id = dataset.id
             return report
+
+
+def _named(store: Store, keys: list[str]) -> set[str]:
+    with store.read() as session:
+        return used_contents(session, keys) | refused_thumbs(session)
 
 
 def _plan(source: Source, limits: Limits) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import shutil
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from vecaf.datasets.layout import Place, Plan
 from vecaf.datasets.names import clean_path
 from vecaf.datasets.report import ImportReport, Refusal, Refused
 from vecaf.errors import InputError, UnavailableError
+from vecaf.files import size_of
 from vecaf.store import TEST, TRAIN, VAL, Store
 
 PREFIX = "torchvision:"
@@ -130,8 +132,11 @@ def import_public(
     watch = Watch(progress, should_stop)
     watch.show("Looking for its website", 0, 0)
     check_reachable(public.site, key)
-    folder = store.settings.uploads / f"public-{key}-{owner}"
-    folder.mkdir(parents=True, exist_ok=True)
+    uploads, ours = store.settings.uploads, f"public-{key}-{import_id or 'here'}-"
+    uploads.mkdir(parents=True, exist_ok=True)
+    for left in uploads.glob(f"{ours}*") if import_id else ():  # an attempt before was killed
+        shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=ours, dir=uploads))
     try:
         source = _Downloaded(_download(key, public, folder, watch))
         return register(
@@ -179,7 +184,7 @@ def _download(key: str, public: Public, folder: Path, watch: Watch) -> dict[str 
     total = public.megabytes
     while thread.is_alive():
         thread.join(_LOOK_SECONDS)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = size_of(folder)
         done = size // 1_000_000
         if done < total:
             watch.show("Downloading (MB)", done, total)

@@ -17,7 +17,7 @@ from typing import Any
 from vecaf.datasets.pool import image_path, thumb_path
 from vecaf.datasets.staging import publishing
 from vecaf.errors import UnavailableError
-from vecaf.files import write_bytes
+from vecaf.files import size_of, write_bytes
 from vecaf.keeping import deleting
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
@@ -134,7 +134,7 @@ def _removal(found: Belongings, settings: Settings) -> Removal:
         shared=found.shared,
         runs=len(found.runs),
         subsets=found.subsets,
-        bytes=sum(_size(path) for path in _paths(found, settings)),
+        bytes=sum(map(size_of, _paths(found, settings))),
     )
 
 
@@ -146,14 +146,7 @@ def _paths(found: Belongings, settings: Settings) -> Iterator[Path]:
         yield thumb_path(settings.thumbs, key)
     for root, ids in ((settings.runs, found.runs), (settings.tasks, found.tasks)):
         for job_id in ids:
-            yield from (root / str(job_id)).rglob("*")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:  # a worker cleans up at this moment
-        return 0
+            yield root / str(job_id)
 
 
 def _note(settings: Settings, dataset_id: int) -> Path:

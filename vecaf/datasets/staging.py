@@ -7,10 +7,11 @@ A lock file in it tells a live import from one that was killed, whose folder is 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,8 @@ from vecaf.files import saying_if_full, sync_file_system
 from vecaf.settings import Settings
 
 STAGING = ".staging-"
+
+logger = logging.getLogger(__name__)
 
 
 class Staging:
@@ -66,11 +69,13 @@ class Staging:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     @contextmanager
-    def published(self) -> Iterator[None]:
+    def published(self, named: Callable[[list[str]], set[str]]) -> Iterator[None]:
         """Move everything into place, durably, then run the block: it must commit the rows.
 
-        If the block raises, the files that were new are taken away again. Imports publish one
-        after the other, so none takes away what another has just counted on.
+        If the block raises, the files that were new are taken away again, but for those of the
+        contents (sha256) that `named` says rows name: a commit may have been made although its
+        word never came. Imports publish one after the other, so none takes away what another has
+        just counted on.
         """
         with saying_if_full(), publishing(self._settings):
             sync_file_system(self._folder)
@@ -81,9 +86,19 @@ class Staging:
                 sync_file_system(self._folder)
                 yield
             except BaseException:
-                for path in new:
-                    Path(path).unlink(missing_ok=True)
+                _take_back(new, named)
                 raise
+
+
+def _take_back(new: list[str], named: Callable[[list[str]], set[str]]) -> None:
+    try:
+        kept = named([Path(path).stem for path in new])
+    except Exception:  # the database is out of reach: what nobody needs is found by `gc`
+        logger.exception("%d new files are left for gc to look at", len(new))
+        return
+    for path in new:
+        if Path(path).stem not in kept:
+            Path(path).unlink(missing_ok=True)
 
 
 def _create(path: str, content: bytes) -> None:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from vecaf.encoders.cache import KEYS, EmbeddingSet
+from vecaf.files import size_of
 from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
-from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers, size_of
+from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.store import ENDED, FINISHED, Round, Run, Sample, Store, Subset, Task

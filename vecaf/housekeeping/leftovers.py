@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.datasets.staging import STAGING, abandoned, publishing
-from vecaf.files import age
+from vecaf.files import age, size_of
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.settings import Settings
@@ -82,16 +82,6 @@ def delete(store: Store, found: Sequence[Leftover]) -> list[Leftover]:
                 _remove(one.path)
                 gone.append(one)
     return gone
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder."""
-    try:
-        if path.is_dir():
-            return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-        return path.stat().st_size
-    except FileNotFoundError:  # its owner cleans up at this moment
-        return 0
 
 
 def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[Leftover]:

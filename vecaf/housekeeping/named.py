@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from vecaf.datasets.images import is_small
 from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.files import files_below
 from vecaf.jobs.places import folder_of, lock_of
 from vecaf.settings import Settings
-from vecaf.store import ENDED, FINISHED, Artifact, EmbeddingSet, Run, Sample, Task
+from vecaf.store import ENDED, FINISHED, Artifact, Run, Sample, Task
 from vecaf.store.datasets import refused_thumbs
 
 _AT_ONCE = 10_000
@@ -64,14 +65,13 @@ def of_jobs(session: Session, settings: Settings) -> Iterator[Path]:
 
 
 def embeddings(session: Session, settings: Settings) -> Iterator[Path]:
-    """The caches of the encoders that runs used."""
-    for fingerprint in session.scalars(sa.select(EmbeddingSet.fingerprint)):
-        yield from below(settings.embeddings / fingerprint[:16])
+    """All that encoders have computed: for runs, maps and commands alike."""
+    yield from below(settings.embeddings)
 
 
 def below(folder: Path) -> Iterator[Path]:
     """The regular files below a folder, in order, without hidden ones: those are being written."""
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not path.is_symlink() and not hidden:
             yield path

@@ -229,9 +229,17 @@ class Progress:
 
 
 def out_of_reach(error: Exception) -> bool:
-    """Whether a database server has gone away, or has ended our session: that passes."""
+    """Whether a database server has gone away or has ended our session, or somebody has kept
+    SQLite's lock for longer than we wait: that passes. A full disk is said to be one."""
     passing = sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError
-    return isinstance(error, passing) and type(error.orig).__module__.startswith("psycopg")
+    if not isinstance(error, passing) or _server_full(error):
+        return False
+    server = type(error.orig).__module__.startswith("psycopg")
+    return server or "database is locked" in str(error.orig)
+
+
+def _server_full(error: Exception) -> bool:
+    return type(getattr(error, "orig", None)).__name__ == "DiskFull"  # psycopg's
 
 
 def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> str:
@@ -241,7 +249,7 @@ def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> s
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text:
         return "Memory ran out. Try a smaller batch size, image size or model."
-    if is_full(error) or "database or disk is full" in text:
+    if is_full(error) or _server_full(error) or "database or disk is full" in text:
         return DISK_FULL
     log = log_of(settings, kind, job_id).relative_to(settings.home)
     return (

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vecaf.errors import UnavailableError
+import sqlalchemy as sa
+
+from vecaf.errors import UnavailableError, first_line
 from vecaf.store import ENDED, Store
 from vecaf.store.runs import RunSummary, run_summary
 from vecaf.store.workers import worker_alive
 
 LOOK_SECONDS = 0.5
+PATIENCE_SECONDS = 2.0  # before a database out of reach is asked again
 STOP_SECONDS = 15.0
 
 
@@ -67,12 +70,16 @@ def follow(
     shown = None
     with some_worker(store) as ensure:
         while True:
-            with store.read() as session:
-                run = run_summary(session, user_id, run_id)
-            if run != shown:
-                show(run)
-                shown = run
-            if run.state in ENDED:
-                return run
-            ensure()
+            try:
+                with store.read() as session:
+                    run = run_summary(session, user_id, run_id)
+                if run != shown:
+                    show(run)
+                    shown = run
+                if run.state in ENDED:
+                    return run
+                ensure()
+            except sa.exc.OperationalError as error:  # it may pass, as it does for workers
+                print(f"waiting for the database: {first_line(error)}", file=sys.stderr)
+                time.sleep(PATIENCE_SECONDS)
             time.sleep(LOOK_SECONDS)

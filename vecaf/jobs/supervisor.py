@@ -10,17 +10,18 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
 
 import vecaf
-from vecaf.errors import UnavailableError
+from vecaf.errors import UnavailableError, first_line
 from vecaf.jobs.attempt import LOST_STATUS, UNREACHED_STATUS
 from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.places import discard_import, log_of
 from vecaf.store import CANCELED, FAILED, Import, Store
-from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, pause
+from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, lost, pause
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 2.0
@@ -47,7 +48,7 @@ class Supervisor:
 
     def attempt(self, kind: Kind, job_id: int, number: int) -> None:
         """Carry the job through attempt `number`, and write how it ended."""
-        child, crash = None, ""
+        child, crash, back = None, "", crashed
         with self._lock:
             if not self.stopping.is_set():
                 try:
@@ -62,8 +63,10 @@ class Supervisor:
                 status = _reap(child)
             log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
             crash = _crash(status, f"{log}, in the studio's home")
+            if status == UNREACHED_STATUS:  # no fault of the job's
+                back = lost
         try:
-            self._settle(kind, job_id, number, crash)
+            self._settle(kind, job_id, number, crash, back)
         finally:
             if child is not None:
                 self._children.pop(child)  # `stop` waits for this
@@ -126,8 +129,10 @@ class Supervisor:
             self.stopping.wait(RETRY_SECONDS)
             return False
 
-    def _settle(self, kind: Kind, job_id: int, number: int, crash: str) -> None:
-        """Write what the child could not: canceled, paused, or that it crashed (the sentence).
+    def _settle(
+        self, kind: Kind, job_id: int, number: int, crash: str, back: Callable[..., None]
+    ) -> None:
+        """Write what the child could not: canceled, paused, or (the sentence) how it goes `back`.
 
         A database out of reach is asked again, for as long as this worker works: nobody else
         would do it.
@@ -141,7 +146,7 @@ class Supervisor:
                     elif self.stopping.is_set():
                         pause(session, job)
                     else:
-                        crashed(session, job, crash)
+                        back(session, job, crash)
             except StaleAttemptError:
                 return  # the child has written the end itself, or another worker has taken over
             except (sa.exc.SQLAlchemyError, UnavailableError) as error:
@@ -159,11 +164,6 @@ class Supervisor:
             if job is not None and job.finished_at is not None:
                 keep = job.state == FAILED
                 discard_import(self._settings, job_id, job.source, keep_log=keep)
-
-
-def first_line(error: Exception) -> str:
-    """What a database's trouble is: it comes again and again, and its traceback tells nothing."""
-    return str(error).partition("\n")[0]
 
 
 def _crash(status: int, log: str) -> str:

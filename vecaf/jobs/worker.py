@@ -12,14 +12,14 @@ from types import FrameType
 
 import sqlalchemy as sa
 
-from vecaf.errors import UnavailableError
+from vecaf.errors import UnavailableError, first_line
 from vecaf.files import saying_if_full
 from vecaf.jobs.gpus import own_gpus
 from vecaf.jobs.locks import FileLock
-from vecaf.jobs.supervisor import Supervisor, first_line
+from vecaf.jobs.supervisor import Supervisor
 from vecaf.settings import Settings
 from vecaf.store import Store
-from vecaf.store.jobs import KINDS, Kind, reclaim, take
+from vecaf.store.jobs import KINDS, Job, Kind, reclaim, take
 from vecaf.store.models import QUEUED, Import
 from vecaf.store.workers import (
     LEASE_SECONDS,
@@ -58,6 +58,7 @@ def main(settings: Settings) -> None:
     except BaseException:
         logger.exception("the worker ends")
         os._exit(1)  # its children end with it
+    store.close()  # SQLite puts its log into the file when the last one closes
     os._exit(0)
 
 
@@ -66,8 +67,9 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
     worker_id = f"{place}:{secrets.token_hex(4)}"
     with store.write(alone=False) as session:
         enroll(session, worker_id, f"{place}:")
+        left = reclaim(session)  # of the place's last holder; the others may just be slow
     supervisor = Supervisor(store, gpus)
-    sweep(store, supervisor)
+    _clean(left, supervisor)
     lanes = [  # one of each at a time: an import does not wait for a run
         threading.Thread(target=_lane, args=(store, worker_id, kind, supervisor), daemon=True)
         for kind in KINDS
@@ -88,11 +90,21 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
         forget(session, worker_id)
 
 
-def sweep(store: Store, supervisor: Supervisor) -> None:
-    """Take over the jobs of workers that are gone."""
+def renew(store: Store, worker_id: str, *, sweeping: bool) -> list[Job]:
+    """Renew the lease and, `sweeping`, take over the jobs of workers that are gone; those that end.
+
+    One transaction: whoever waited long for it was no more alive than the others, who need a moment
+    too, as after a sleep or a time without a database. Raises LostWorkerError.
+    """
     with store.write(alone=False) as session:
+        silent = beat(session, worker_id)
+        if not sweeping or silent > LEASE_SECONDS / 2:
+            return []
         bury(session)
-        ended = reclaim(session)
+        return reclaim(session)
+
+
+def _clean(ended: list[Job], supervisor: Supervisor) -> None:
     for job in ended:
         if isinstance(job, Import):
             supervisor.clean("import", job.id)
@@ -130,11 +142,8 @@ def _beat_until(
     while not stop.wait(BEAT_SECONDS):
         beats += 1
         try:
-            with store.write(alone=False) as session:
-                silent = beat(session, worker_id)
-            # After a sleep, or a time without a database, the others need a moment, too.
-            if beats % SWEEP_EVERY == 0 and silent < LEASE_SECONDS / 2:
-                sweep(store, supervisor)
+            ended = renew(store, worker_id, sweeping=beats % SWEEP_EVERY == 0)
+            _clean(ended, supervisor)
         except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:  # it may pass
             logger.warning("no heartbeat or sweep this time: %s", first_line(error))
 

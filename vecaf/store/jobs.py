@@ -122,6 +122,16 @@ def crashed(session: Session, job: Job, why: str) -> None:
         _queue_again(job)
 
 
+def lost(session: Session, job: Job, why: str) -> None:
+    """Back to the queue after what may be no fault of the job's, or to its end after too much."""
+    job.losses += 1
+    if job.losses >= MAX_LOSSES:
+        end(session, job, FAILED, "It was started many times and never came to an end.")
+    else:
+        note(session, job, why)
+        _queue_again(job)
+
+
 def reclaim(session: Session) -> list[Job]:
     """Queue again what workers that are gone were doing; returns those jobs that end instead.
 
@@ -134,14 +144,10 @@ def reclaim(session: Session) -> list[Job]:
         # A row that somebody holds is looked at again by the next sweep.
         for job in session.scalars(query.with_for_update(skip_locked=True)):
             assert isinstance(job, Run | Import | Task)
-            job.losses += 1
             if job.cancel_requested:
                 end(session, job, CANCELED)
-            elif job.losses >= MAX_LOSSES:
-                end(session, job, FAILED, "It was started many times and never came to an end.")
             else:
-                note(session, job, "Its worker is gone. It goes on with the next free one.")
-                _queue_again(job)
+                lost(session, job, "Its worker is gone. It goes on with the next free one.")
             if job.state in ENDED:
                 ended.append(job)
     return ended
