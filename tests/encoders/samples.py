@@ -58,7 +58,7 @@ def weights_of_timm(folder: Path, architecture: str, num_classes: int = 1000) ->
     return path
 
 
-def weights_of_open_clip(folder: Path) -> tuple[str, Path]:
+def weights_of_open_clip(folder: Path, seed: int = 0) -> tuple[str, Path]:
     """A small CLIP under a name that open_clip then knows, and its safetensors file."""
     import open_clip
     import torch
@@ -78,7 +78,7 @@ def weights_of_open_clip(folder: Path) -> tuple[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ViT-tiny-test.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder / "ViT-tiny-test.json")
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     path = folder / "clip.safetensors"
     save_file(open_clip.create_model("ViT-tiny-test").state_dict(), path)
     return "ViT-tiny-test", path

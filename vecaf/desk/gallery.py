@@ -47,7 +47,8 @@ class Gallery:
 
     def texts(self, sentences: Sequence[str]) -> Floats:
         """Unit rows (m, e) of sentences."""
-        return _reader(self.vlm.name, self.settings.device).embed_texts(sentences)
+        reader = _reader(self.vlm.name, self.vlm.text_tower.fingerprint, self.settings.device)
+        return reader.embed_texts(sentences)
 
     def look(self, path: Path) -> Floats:
         """An image file in the space of `looks`, (m,). Raises InputError for a broken one."""
@@ -101,7 +102,7 @@ def open_gallery(store: Store, dataset: Dataset, vlm: str) -> Gallery:
 
 
 @lru_cache(maxsize=2)
-def _reader(vlm: str, device: str) -> VLM:
+def _reader(vlm: str, fingerprint: str, device: str) -> VLM:
     """The text side for what people type: kept in memory, not in the cache of embeddings, which
-    would gain a file for every search."""
+    would gain a file for every search. fingerprint: other weights may come under the same name."""
     return load_vlm(vlm, device=choose_device(device))

@@ -36,7 +36,7 @@ class ImageTower:
         """Normalised images (n, 3, s, s) → (n, feature_dim). InputError if weights don't fit."""
         from torch import nn
 
-        clip: Any = _clip(self.architecture, self.weights)
+        clip: Any = _clip(self.architecture, self.weights, self.weights_sha256)
 
         class Images(nn.Module):
             def __init__(self) -> None:
@@ -55,7 +55,7 @@ class ImageTower:
             import open_clip
             from torch import nn
 
-            clip: Any = _clip(self.architecture, self.weights)
+            clip: Any = _clip(self.architecture, self.weights, self.weights_sha256)
 
             class Texts(nn.Module):
                 def __init__(self) -> None:
@@ -138,8 +138,8 @@ def _published_file(name: str, architecture: str, published: dict[str, Any]) -> 
 
 
 @lru_cache(maxsize=1)
-def _clip(architecture: str, weights: Path) -> nn.Module:
-    """The model, read once for both of its towers."""
+def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
+    """The model, read once for both of its towers; anew for a file that took another's place."""
     import open_clip
 
     read_safetensors(weights)
