@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from tests.finished import CONFIG, finish_run, new_studio
 from tests.shapes import make_samples
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
+from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
 from vecaf.export import build_archive, export_run, sweep
 from vecaf.receipt import Receipt, read_receipt
@@ -215,10 +217,35 @@ def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: P
     labels, keys = drawn.labels.copy(), list(drawn.keys)
     labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
     samples = replace(drawn, labels=labels, keys=tuple(keys))
-    (found,) = _ids(replace(done.receipt, picks=((keys[15],),)), samples)
+    receipt = replace(done.receipt, picks=((keys[15],),), copies=((0,),))
+    (found,) = _ids(receipt, samples)
     assert found.tolist() == [samples.ids[15]]
     with pytest.raises(InputError, match="1 of the receipt's 1 picked images"):
-        _ids(replace(done.receipt, picks=((keys[1],),)), samples)
+        _ids(replace(receipt, picks=((keys[1],),)), samples)
+
+
+def test_a_pick_is_the_copy_of_an_image_that_was_bought(tmp_path: Path, without_onnx: None) -> None:
+    """Every image is in the pool twice; the run is given the second ones."""
+    store = new_studio(tmp_path / "home", count=12, name="once")
+    drawn = tmp_path / "home" / "drawn"
+    for path in sorted(drawn.rglob("*.png")):
+        shutil.copyfile(path, path.with_stem(f"{path.stem}_again"))
+    dataset = import_dataset(store, drawn, "twice", user_id=store.owner()).dataset_id
+    with store.write() as session:
+        rows = session.scalars(sa.select(Sample).where(Sample.dataset_id == dataset)).all()
+        for sample in rows:
+            sample.split = "train"
+        given = [sample.id for sample in rows if "_again" in sample.file_name]
+        add_subset(session, store.owner(), dataset, "second", "selection", given)
+    config = replace(CONFIG, dataset="twice", subset="second", rounds=1, epochs=1)
+    export_run(store, store.owner(), finish_run(store, config), tmp_path / "out")
+    receipt = read_receipt(tmp_path / "out" / "receipt.json")
+    with store.read() as session:
+        samples = load_samples(session, session.get_one(Dataset, dataset), tmp_path)
+    assert _ids(receipt, samples)[0].tolist() == given
+    first = _ids(replace(receipt, copies=()), samples)[0].tolist()  # an old receipt
+    assert not set(first) & set(given)
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -232,6 +259,14 @@ def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: P
         ({"picks": [{"round": 1, "sha256": ["../../etc/passwd"]}]}, "'picks' are not"),
         ({"picks": [{"round": 2, "sha256": ["0" * 64]}] * 2}, "'picks' are not"),
         ({"picks": "all"}, "'picks' are not"),
+        (
+            {"picks": [{"round": n, "sha256": ["0" * 64], "copies": []} for n in (1, 2)]},
+            "'copies' are not",
+        ),
+        (
+            {"picks": [{"round": n, "sha256": ["0" * 64], "copies": [-1]} for n in (1, 2)]},
+            "'copies' is not a whole number",
+        ),
         ({"run": -1}, "'run' is not a whole number"),
         ({"run": True}, "'run' is not a whole number"),
         ({"versions": [1]}, "'versions' are not"),

@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import zipfile
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,14 @@ from vecaf.datasets.snapshot import as_begun
 from vecaf.errors import InputError, VecafError
 from vecaf.files import ABANDONED_SECONDS, age, appearing, building, replacing, write_bytes
 from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS
-from vecaf.receipt import Receipt, data_hash
+from vecaf.receipt import Receipt, copies_in, data_hash
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Round, Run, Sample, Selection, Store, visible
 from vecaf.versions import versions_of
 
 CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-LAYOUT = 2  # of the kept archives; raise it when exports change, and the old ones are made anew
+LAYOUT = 3  # of the kept archives; raise it when exports change, and the old ones are made anew
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,16 @@ def _read(store: Store, user_id: int, run_id: int) -> _Story:
 
 
 def _receipt(story: _Story) -> Receipt:
-    rounds: dict[int, list[str]] = {}
+    copy_of = {
+        story.samples.ids[row]: copy
+        for rows in copies_in(story.samples).values()
+        for copy, row in enumerate(rows)
+    }
+    picks, copies = defaultdict[int, list[str]](list), defaultdict[int, list[int]](list)
     for pick in story.picks:
-        rounds.setdefault(pick["round"], []).append(pick["sha256"])
+        picks[pick["round"]].append(pick["sha256"])
+        # An old run kept no snapshot: what it picked may have lost its label since.
+        copies[pick["round"]].append(copy_of.get(pick["sample_id"], 0))
     return Receipt(
         run=story.run.id,
         name=story.run.name,
@@ -223,7 +231,8 @@ def _receipt(story: _Story) -> Receipt:
         content_hash=story.dataset.content_hash,
         data_hash=data_hash(story.samples),
         versions=tuple(story.versions),
-        picks=tuple(tuple(rounds[number]) for number in sorted(rounds)),
+        picks=tuple(tuple(picks[number]) for number in sorted(picks)),
+        copies=tuple(tuple(copies[number]) for number in sorted(copies)),
     )
 
 

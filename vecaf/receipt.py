@@ -27,7 +27,9 @@ class Receipt:
 
     `content_hash` is over the images, `data_hash` over what they were labelled, captioned and
     split as when the run began ("" where a receipt does not say). `picks`: sha256 of the images,
-    by round from 1, in rank order. `versions`: what the attempts at the run ran on, in order.
+    by round from 1, in rank order. `copies`: which of the images of that content each pick was, as
+    `copies_in` counts them; no rounds where a receipt does not say. `versions`: what the attempts
+    at the run ran on, in order.
     """
 
     run: int
@@ -38,6 +40,7 @@ class Receipt:
     data_hash: str
     versions: tuple[dict[str, str], ...]
     picks: tuple[tuple[str, ...], ...]
+    copies: tuple[tuple[int, ...], ...] = ()
 
     def as_dict(self, files: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """As it is written; `files`: name, bytes and sha256 of what lies beside it."""
@@ -55,6 +58,7 @@ class Receipt:
             "versions": list(self.versions),
             "picks": [
                 {"round": number, "sha256": list(keys)}
+                | ({"copies": list(self.copies[number - 1])} if self.copies else {})
                 for number, keys in enumerate(self.picks, start=1)
             ],
             "files": list(files),
@@ -77,6 +81,16 @@ def data_hash(samples: Samples) -> str:
         )
         digest.update(json.dumps(line).encode() + b"\n")
     return digest.hexdigest()
+
+
+def copies_in(samples: Samples) -> dict[str, list[int]]:
+    """The rows that a run may pick, by content, in id order: the labelled ones of the pool (see
+    `Plan.of`). Ids follow sorted file names, so a dataset that is imported again has the same."""
+    rows: dict[str, list[int]] = {}
+    labeled = samples.labels >= 0
+    for row in samples.pool[labeled[samples.pool]].tolist():
+        rows.setdefault(samples.keys[row], []).append(row)
+    return rows
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -107,6 +121,7 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
     listed = [versions] if isinstance(versions, dict) else versions
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise InputError("The receipt's 'versions' are not what an export writes.")
+    picks = _picks(value.get("picks"), config.rounds)
     return Receipt(
         run=_whole(value, "run"),
         name=_text(value, "name", ""),
@@ -117,7 +132,8 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
         versions=tuple(
             {str(k)[:MAX_TEXT]: str(v)[:MAX_TEXT] for k, v in entry.items()} for entry in listed
         ),
-        picks=_picks(value.get("picks"), config.rounds),
+        picks=picks,
+        copies=_copies(value["picks"], picks),
     )
 
 
@@ -133,6 +149,20 @@ def _picks(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
         if not all(isinstance(key, str) and _HASH.fullmatch(key) for key in keys):
             raise wrong
         found.append(tuple(keys))
+    return tuple(found)
+
+
+def _copies(
+    value: Sequence[Mapping[str, Any]], picks: tuple[tuple[str, ...], ...]
+) -> tuple[tuple[int, ...], ...]:
+    if all("copies" not in entry for entry in value):
+        return ()  # of before this was noted
+    found = []
+    for entry, keys in zip(value, picks, strict=True):
+        copies = entry.get("copies")
+        if not isinstance(copies, list) or len(copies) != len(keys):
+            raise InputError("The receipt's 'copies' are not what an export writes.")
+        found.append(tuple(_whole({"copies": copy}, "copies") for copy in copies))
     return tuple(found)
 
 

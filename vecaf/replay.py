@@ -18,7 +18,7 @@ from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.errors import InputError, VecafError
-from vecaf.receipt import Receipt, data_hash, differences
+from vecaf.receipt import Receipt, copies_in, data_hash, differences
 from vecaf.recording import MemoryRecorder, Picks
 from vecaf.rounds import run_rounds
 from vecaf.store import Dataset, Run, Store, readable
@@ -181,16 +181,21 @@ def _begun(folder: Path, samples: Samples) -> Samples | None:
 
 
 def _ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64], ...]:
-    """The receipt's picks as sample ids. The same image may be there several times: the first
-    labelled sample of it that is left is taken, as a run's pool holds no other (see `Plan.of`) and
-    its rows are alike to every strategy."""
-    rows: dict[str, list[int]] = {}
-    labeled = samples.labels >= 0
-    for row in samples.pool[labeled[samples.pool]][::-1].tolist():
-        rows.setdefault(samples.keys[row], []).append(row)
+    """The receipt's picks as sample ids. The same image may be there several times, with a label
+    and a caption each: the copy that the receipt names is taken, else the first that is left."""
+    rows, taken = copies_in(samples), set[int]()
+
+    def take(key: str, copy: int) -> int:
+        """The row, −1 where none is left."""
+        there = rows.get(key, [])
+        left = [row for row in [*there[copy : copy + 1], *there] if row not in taken]
+        taken.update(left[:1])
+        return left[0] if left else -1
+
     found, missing = [], 0
-    for keys in receipt.picks:
-        places = [rows[key].pop() if rows.get(key) else -1 for key in keys]
+    for number, keys in enumerate(receipt.picks):
+        copies = receipt.copies[number] if receipt.copies else (0,) * len(keys)
+        places = [take(key, copy) for key, copy in zip(keys, copies, strict=True)]
         missing += places.count(-1)
         found.append(samples.ids[[place for place in places if place >= 0]])
     if missing:
