@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from tests.encoders.samples import settings_in, weights_of_open_clip
 from vecaf.desk.gallery import Gallery
 from vecaf.encoders import load_vlm
+from vecaf.encoders.openclip import load
+from vecaf.errors import InputError, UnavailableError
 from vecaf.evaluation.layout import fit_basis
 
 
@@ -32,3 +35,41 @@ def test_a_file_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
     for before, after in zip(*rows, strict=True):
         assert np.abs(before - after).max() > 0.01
     assert np.array_equal(rows[1][1], rows[1][2])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file where weights would be: none is read before a tower is built."""
+    path = tmp_path / "a@b.safetensors"
+    path.touch()
+    return path
+
+
+def test_a_file_of_published_weights_runs_as_they_do(path: Path) -> None:
+    assert load(f"ViT-B-32/openai@{path}").architecture == "ViT-B-32-quickgelu"
+    assert load(f"ViT-B-32/laion2b_s34b_b79k@{path}").architecture == "ViT-B-32"
+    tower = load(f"ViT-L-14/laion2b_s32b_b82k@{path}")
+    assert (tower.weights, tower.preprocessing.mean) == (path, (0.5, 0.5, 0.5))
+    with pytest.raises(InputError, match="no weights called 'opnai'; choose ViT-B-32/openai"):
+        load(f"ViT-B-32/opnai@{path}")
+
+
+def test_a_file_alone_is_prepared_for_as_all_published_weights_are(path: Path) -> None:
+    agreed = load(f"PE-Core-S-16-384@{path}").preprocessing
+    assert (agreed.mean, agreed.interpolation, agreed.squash) == ((0.5,) * 3, "bilinear", True)
+    disputed = load(f"ViT-L-14@{path}").preprocessing  # one of its weights wants 0.5
+    assert disputed.mean[0] == pytest.approx(0.48145466)
+    assert not disputed.squash
+
+
+def test_the_advice_to_give_a_file_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("vecaf.encoders.weights.in_hub_cache", lambda *_: None)
+    advice = r"give the weights as a file, ViT-B-32/openai@/path/to/open_clip_model\.safetensors,"
+    with pytest.raises(UnavailableError, match=advice):
+        load("ViT-B-32/openai")
+    unpublished = {"hf_hub": "", "quick_gelu": True}
+    monkeypatch.setattr("open_clip.get_pretrained_cfg", lambda *_: unpublished)
+    with pytest.raises(UnavailableError, match="as a file, ViT-B-32/openai@/path/to/file"):
+        load("ViT-B-32/openai")
+    assert load(f"ViT-B-32/openai@{path}").architecture == "ViT-B-32-quickgelu"

@@ -79,35 +79,22 @@ def is_architecture(name: str) -> bool:
 
 
 def load(name: str) -> ImageTower:
-    """Locate an open_clip model; names and errors as in `vlm.load_vlm`."""
+    """Locate an open_clip model; names and errors as in `vlm.load_vlm`.
+
+    `ARCHITECTURE/PRETRAINED@FILE` has the activation and the preprocessing of those published
+    weights, with the tensors of FILE; `ARCHITECTURE@FILE` the preprocessing that all agree on.
+    """
     import open_clip
 
-    architecture, _, path = name.partition("@")
-    tag = ""
-    if not path:
-        architecture, _, tag = name.partition("/")
-    config = open_clip.get_model_config(architecture)
-    if config is None:
-        near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
-        raise InputError(f"There is no vision-language model called '{architecture}'; {hint}")
-    published = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
-    if path:
-        weights = local_file(path)
-    elif not published:
-        tags = open_clip.list_pretrained_tags_by_model(architecture)
-        near = get_close_matches(tag, tags, n=3, cutoff=0.3) or tags[:5]
-        raise InputError(
-            f"{architecture} has no weights called '{tag}'; choose "
-            + (" or ".join(f"{architecture}/{t}" for t in near) or f"{architecture}@FILE")
-            + "."
-        )
-    else:
-        weights = _published_file(name, architecture, published)
-    if published.get("quick_gelu") and not config.get("quick_gelu"):
+    given, _, path = name.partition("@")
+    architecture, _, tag = given.partition("/")
+    config = _config(architecture)
+    known = _published(architecture, tag) if tag or not path else _agreed(architecture)
+    weights = local_file(path) if path else _published_file(name, known)
+    if known.get("quick_gelu") and not config.get("quick_gelu"):
         architecture += "-quickgelu"  # the same network with the activation it was trained with
     defaults = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
-    facts = defaults | {key: value for key, value in published.items() if value is not None}
+    facts = defaults | {key: value for key, value in known.items() if value is not None}
     size = config["vision_cfg"].get("image_size", 224)
     return ImageTower(
         name=name,
@@ -125,16 +112,55 @@ def load(name: str) -> ImageTower:
     )
 
 
-def _published_file(name: str, architecture: str, published: dict[str, Any]) -> Path:
+def _config(architecture: str) -> dict[str, Any]:
+    import open_clip
+
+    config: dict[str, Any] | None = open_clip.get_model_config(architecture)
+    if config is None:
+        near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
+        raise InputError(f"There is no vision-language model called '{architecture}'; {hint}")
+    return config
+
+
+def _published(architecture: str, tag: str) -> dict[str, Any]:
+    """What open_clip knows of published weights. Raises InputError where there are none."""
+    import open_clip
+
+    published: dict[str, Any] = open_clip.get_pretrained_cfg(architecture, tag)
+    if not published:
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        near = get_close_matches(tag, tags, n=3, cutoff=0.3) or tags[:5]
+        raise InputError(
+            f"{architecture} has no weights called '{tag}'; choose "
+            + (" or ".join(f"{architecture}/{t}" for t in near) or f"{architecture}@FILE")
+            + "."
+        )
+    return published
+
+
+def _agreed(architecture: str) -> dict[str, Any]:
+    """The facts of preprocessing in which all published weights of an architecture agree."""
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    first, *others = [open_clip.get_pretrained_cfg(architecture, tag) for tag in tags] or [{}]
+    return {
+        key: first.get(key)
+        for key in ("mean", "std", "interpolation", "resize_mode")
+        if all(other.get(key) == first.get(key) for other in others)
+    }
+
+
+def _published_file(name: str, published: dict[str, Any]) -> Path:
     repository, _, filename = str(published.get("hf_hub", "")).rpartition("/")
     if not repository:
         raise UnavailableError(
             f"{name} is not published as safetensors; give its weights as a file, "
-            f"{architecture}@/path/to/file.safetensors."
+            f"{name}@/path/to/file.safetensors."
         )
-    return hub_file(
-        repository, str(Path(filename).with_suffix(".safetensors")) if filename else WEIGHTS
-    )
+    safe = str(Path(filename).with_suffix(".safetensors")) if filename else WEIGHTS
+    return hub_file(repository, safe, name)
 
 
 @lru_cache(maxsize=1)

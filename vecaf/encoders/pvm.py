@@ -176,7 +176,7 @@ def _timm(name: str, architecture: str, path: str) -> PVM:
     if path:
         weights = local_file(path)
     elif config.hf_hub_id:
-        weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
+        weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors", name)
     else:
         raise UnavailableError(
             f"timm has no hub weights for {architecture}; give them as a file, "

@@ -42,8 +42,10 @@ def local_file(text: str) -> Path:
     return path
 
 
-def hub_file(repository: str, filename: str) -> Path:
+def hub_file(repository: str, filename: str, name: str) -> Path:
     """A safetensors file of a hub repository: from the local hub cache, else downloaded.
+
+    name: the model's, as a person gives it; errors say how to give it with a file.
 
     Raises UnavailableError within seconds when no hub can be reached, and when the repository
     has no such file.
@@ -55,7 +57,7 @@ def hub_file(repository: str, filename: str) -> Path:
     cached = in_hub_cache(repository, filename)
     if cached is not None:
         return cached
-    advice = f"give the weights as a file, NAME@/path/to/{filename}, or use an embedded model."
+    advice = f"give the weights as a file, {name}@/path/to/{filename}, or use an embedded model."
     offline = UnavailableError(
         f"The weights of {repository} are not on this machine and the hub cannot be reached; "
         f"{advice}"
