@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,46 @@ def test_the_advice_to_give_a_file_works(path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UnavailableError, match="as a file, ViT-B-32/openai@/path/to/file"):
         load("ViT-B-32/openai")
     assert load(f"ViT-B-32/openai@{path}").architecture == "ViT-B-32-quickgelu"
+
+
+@pytest.fixture
+def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.mark.parametrize("architecture", ["ViT-B-16-SigLIP", "roberta-ViT-B-32"])
+def test_a_text_side_from_the_hub_is_missed_soon(
+    architecture: str, path: Path, no_hub: None
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(UnavailableError, match="hub cannot be reached; connect to the hub once"):
+        load(f"{architecture}@{path}")
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("name", ["hf-hub:org/model", "local-dir:/tmp/x", "local-dir:/tmp/x@file"])
+def test_names_that_open_clip_would_look_up_itself(name: str, no_hub: None) -> None:
+    with pytest.raises(InputError, match=r"not loaded from '.*:.*give ARCHITECTURE/PRETRAINED"):
+        load_vlm(name)
+
+
+@pytest.mark.parametrize("part", ["get_tokenizer", "create_model"])
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_a_part_that_cannot_be_fetched_is_said_plainly(
+    part: str, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture, path = weights_of_open_clip(tmp_path, seed=2)
+
+    def fail(*_: object, **__: object) -> None:
+        raise error("no")
+
+    monkeypatch.setattr(f"open_clip.{part}", fail)
+    with pytest.raises(UnavailableError, match=f"{architecture} cannot be read"):
+        load_vlm(f"{architecture}@{path}").embed_texts(["fog"])
+
+
+def test_nobodys_home() -> None:
+    with pytest.raises(InputError, match="no home folder for ~nobody0/a"):
+        load("ViT-B-32@~nobody0/a.safetensors")

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.text import TextTower
-from vecaf.encoders.weights import hub_file, local_file, read_safetensors, sha256_of
+from vecaf.encoders.weights import (
+    check_hub,
+    hub_file,
+    in_hub_cache,
+    local_file,
+    read_safetensors,
+    sha256_of,
+)
 from vecaf.errors import InputError, UnavailableError
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "open_clip_model.safetensors"
+ELSEWHERE = "connect to the hub once, or use an embedded model."
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,6 @@ class ImageTower:
         """The text side of the same model."""
 
         def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:
-            import open_clip
             from torch import nn
 
             clip: Any = _clip(self.architecture, self.weights, self.weights_sha256)
@@ -65,7 +72,7 @@ class ImageTower:
                 def forward(self, tokens: torch.Tensor) -> Any:
                     return self.clip.encode_text(tokens)
 
-            return open_clip.get_tokenizer(self.architecture), Texts()
+            return _tokenizer(self.architecture), Texts()
 
         name = f"{self.architecture} {self.weights_sha256}"
         return TextTower(load, self.feature_dim, name, device=device, cache=cache)
@@ -91,6 +98,7 @@ def load(name: str) -> ImageTower:
     config = _config(architecture)
     known = _published(architecture, tag) if tag or not path else _agreed(architecture)
     weights = local_file(path) if path else _published_file(name, known)
+    _check_text_side(architecture, config["text_cfg"])
     if known.get("quick_gelu") and not config.get("quick_gelu"):
         architecture += "-quickgelu"  # the same network with the activation it was trained with
     defaults = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
@@ -115,6 +123,11 @@ def load(name: str) -> ImageTower:
 def _config(architecture: str) -> dict[str, Any]:
     import open_clip
 
+    if ":" in architecture:  # hf-hub: and local-dir:, whose weights may be pickles
+        raise InputError(
+            f"Models are not loaded from '{architecture}'; give ARCHITECTURE/PRETRAINED, or "
+            "ARCHITECTURE@/path/to/file.safetensors."
+        )
     config: dict[str, Any] | None = open_clip.get_model_config(architecture)
     if config is None:
         near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
@@ -163,6 +176,35 @@ def _published_file(name: str, published: dict[str, Any]) -> Path:
     return hub_file(repository, safe, name)
 
 
+def _check_text_side(architecture: str, text: dict[str, Any]) -> None:
+    """Raise UnavailableError if open_clip would ask a hub that can't be reached for parts of it.
+
+    It asks by itself, and for half a minute.
+    """
+    needs = {"hf_tokenizer_name": "tokenizer_config.json", "hf_model_name": "config.json"}
+    for key, filename in needs.items():
+        repository = text.get(key)
+        if repository and in_hub_cache(repository, filename) is None:
+            parts = f"The tokenizer and text configuration of {architecture} ({repository})"
+            check_hub(parts, ELSEWHERE)
+
+
+def _tokenizer(architecture: str) -> Any:
+    import open_clip
+
+    try:
+        return open_clip.get_tokenizer(architecture)
+    except (OSError, ValueError) as error:
+        raise _no_part(architecture, error) from error
+
+
+def _no_part(architecture: str, error: Exception) -> UnavailableError:
+    return UnavailableError(
+        f"The tokenizer or text configuration of {architecture} cannot be read "
+        f"({type(error).__name__}); {ELSEWHERE}"
+    )
+
+
 @lru_cache(maxsize=1)
 def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
     """The model, read once for both of its towers; anew for a file that took another's place."""
@@ -176,4 +218,6 @@ def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
     except (RuntimeError, KeyError) as error:
         detail = str(error).strip().splitlines()[0]
         raise InputError(f"{weights} does not hold weights of {architecture}: {detail}") from error
+    except (OSError, ValueError) as error:
+        raise _no_part(architecture, error) from error
     return model.eval()

@@ -34,7 +34,10 @@ def package_file(package: str, relative: str) -> Path:
 
 def local_file(text: str) -> Path:
     """Check the path of a safetensors file that a person gave; InputError says what is wrong."""
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # ~name, and nobody of that name is known here
+        raise InputError(f"There is no home folder for {text}; give the full path.") from error
     if path.suffix != ".safetensors":
         raise InputError(f"{path} is not a .safetensors file; other formats are not loaded.")
     if not path.is_file():
@@ -52,15 +55,30 @@ def hub_file(repository: str, filename: str, name: str) -> Path:
     """
     import httpx
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 
     cached = in_hub_cache(repository, filename)
     if cached is not None:
         return cached
     advice = f"give the weights as a file, {name}@/path/to/{filename}, or use an embedded model."
+    check_hub(f"The weights of {repository}", advice)
+    try:
+        return Path(hf_hub_download(repository, filename, etag_timeout=HUB_TIMEOUT))
+    except (OSError, ValueError, httpx.HTTPError) as error:  # the hub's own errors are OSErrors
+        raise UnavailableError(
+            f"{filename} of {repository} cannot be downloaded ({type(error).__name__}); {advice}"
+        ) from error
+
+
+def check_hub(wanted: str, advice: str) -> None:
+    """Raise UnavailableError, within seconds, when no hub can be reached for what is wanted.
+
+    wanted: things in the plural, which begin the sentence; advice ends it.
+    """
+    import httpx
+    from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
+
     offline = UnavailableError(
-        f"The weights of {repository} are not on this machine and the hub cannot be reached; "
-        f"{advice}"
+        f"{wanted} are not on this machine and the hub cannot be reached; {advice}"
     )
     if HF_HUB_OFFLINE:
         raise offline
@@ -68,12 +86,6 @@ def hub_file(repository: str, filename: str, name: str) -> Path:
         httpx.head(ENDPOINT, timeout=HUB_TIMEOUT)
     except httpx.HTTPError as error:
         raise offline from error
-    try:
-        return Path(hf_hub_download(repository, filename, etag_timeout=HUB_TIMEOUT))
-    except (OSError, ValueError, httpx.HTTPError) as error:  # the hub's own errors are OSErrors
-        raise UnavailableError(
-            f"{filename} of {repository} cannot be downloaded ({type(error).__name__}); {advice}"
-        ) from error
 
 
 def in_hub_cache(repository: str, filename: str) -> Path | None:
