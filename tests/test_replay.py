@@ -163,6 +163,12 @@ def test_a_round_that_differs_is_named_and_does_not_hide_the_next(done: Done) ->
     assert not other.matches
 
 
+def test_a_run_on_a_gpu_is_replayed_on_a_machine_without(done: Done) -> None:
+    found = done.replay(replace(done.receipt, config=replace(CONFIG, device="cuda:99")))
+    assert found.matches
+    assert "on cuda:99, which this machine does not have" in found.notes[0]
+
+
 def test_edits_since_the_run_are_seen_through(done: Done) -> None:
     """The labels of every picked image are changed; the run's own are kept beside it."""
     owner = done.store.owner()

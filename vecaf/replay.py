@@ -6,7 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
-from vecaf.errors import InputError, VecafError
+from vecaf.encoders.runtime import choose_device
+from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.receipt import Receipt, copies_in, data_hash, differences
 from vecaf.recording import MemoryRecorder, Picks
 from vecaf.rounds import run_rounds
@@ -85,13 +87,13 @@ def replay(
     """
     dataset, samples, notes = _data(store, user_id, receipt)
     ids = _ids(receipt, samples)
-    config = receipt.config
+    config, elsewhere = _here(receipt.config)
     recorder = _Comparing(ids, samples, bool(config.subset), show)
     if len(recorder.compared) == config.rounds:
         return Replayed(dataset.name, tuple(recorder.compared), notes)
     with tempfile.TemporaryDirectory(prefix="vecaf-replay-") as folder, suppress(_DoneError):
         run_rounds(config, samples, recorder, Path(folder), store.settings)
-    notes = (*notes, *_versions(receipt))
+    notes = (*notes, *elsewhere, *_versions(receipt))
     return Replayed(dataset.name, tuple(recorder.compared), notes)
 
 
@@ -205,6 +207,17 @@ def _ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64], ...]:
             "the selection can't be repeated. Import the dataset that the run was made on."
         )
     return tuple(found)
+
+
+def _here(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """The configuration with a device that this machine has, and a sentence where that is another
+    than the run's."""
+    try:
+        choose_device(config.device)
+    except UnavailableError:
+        note = f"The run was on {config.device}, which this machine does not have."
+        return replace(config, device="auto"), [note]
+    return config, []
 
 
 def _versions(receipt: Receipt) -> list[str]:
