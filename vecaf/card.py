@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from vecaf.config import RunConfig
+from vecaf.errors import InputError
 from vecaf.recording import percent
 
 CURVE, SHEET = "accuracy.svg", "picks.jpg"
@@ -171,24 +172,29 @@ def _spread(rounds: Sequence[Reached]) -> list[Reached]:
 
 
 def contact_sheet(paths: Sequence[Path]) -> bytes | None:
-    """Thumbnails of image files in rows, as a JPEG; None for no files.
-
-    Raises InputError for a file that can't be read.
-    """
-    from vecaf.encoders.preprocessing import decode
-
-    shown = paths[: min(SHOWN, len(paths))]
-    if not shown:
+    """Thumbnails of image files in rows, as a JPEG; None for none that can be read."""
+    thumbs = [thumb for path in paths[:SHOWN] if (thumb := _thumb(path)) is not None]
+    if not thumbs:
         return None
-    rows = -(-len(shown) // COLUMNS)
-    width = min(COLUMNS, len(shown))
+    rows = -(-len(thumbs) // COLUMNS)
+    width = min(COLUMNS, len(thumbs))
     sheet = Image.new("RGB", (width * (SIDE + 4) + 4, rows * (SIDE + 4) + 4), "white")
-    for place, path in enumerate(shown):
-        image = decode(path)
-        image.thumbnail((SIDE, SIDE))
+    for place, image in enumerate(thumbs):
         left = 4 + (place % COLUMNS) * (SIDE + 4) + (SIDE - image.width) // 2
         top = 4 + (place // COLUMNS) * (SIDE + 4) + (SIDE - image.height) // 2
         sheet.paste(image, (left, top))
     buffer = io.BytesIO()
     sheet.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def _thumb(path: Path) -> Image.Image | None:
+    """None for an image that the store has lost: the model can be exported without its picture."""
+    from vecaf.encoders.preprocessing import decode
+
+    try:
+        image = decode(path)
+    except InputError:
+        return None
+    image.thumbnail((SIDE, SIDE))
+    return image
