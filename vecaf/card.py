@@ -10,9 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from vecaf.config import RunConfig
+from vecaf.config import LABEL_FREE, RunConfig
 from vecaf.errors import InputError
 from vecaf.recording import percent
+from vecaf.selection import FIRST_ROUND, STRATEGIES
 
 CURVE, SHEET = "accuracy.svg", "picks.jpg"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
@@ -55,9 +56,6 @@ def card(
     terms = html.escape(attribution or "") or (
         "The images belong to whoever owns the dataset; the studio was not told their licence."
     )
-    start = (
-        f"Its first round trained on the selection `{config.subset}`.\n" if config.subset else ""
-    )
     words = (
         f"Target words, for a domain it has no images of: `{config.target_words}`.\n"
         if config.target_words
@@ -65,9 +63,9 @@ def card(
     )
     return f"""# {name}
 
-`{config.model}` finetuned on {rounds[-1].labeled} images of **{dataset}**,
-picked by `{config.strategy}` in {config.rounds} rounds ({config.track} track, {config.mode}).
-{start}{words}
+`{config.model}` finetuned on {rounds[-1].labeled} images of **{dataset}** ({config.track} track,
+{config.mode}). {_origin(config)}
+{words}
 ![Accuracy by labelled images]({CURVE})
 
 | round | labelled images | batches | validation accuracy | test accuracy |
@@ -113,6 +111,22 @@ print(predictor.predict(Path("image.jpg")))
 {terms}
 The picture of the picks, where there is one, is made of those images and under their terms.
 """
+
+
+def _origin(config: RunConfig) -> str:
+    """What picked the images, as a sentence."""
+    given = f"It was trained on the selection `{config.subset}`"
+    number = config.rounds - bool(config.subset)
+    if not number:
+        return f"{given}."
+    rounds = f"{number} {'more ' if config.subset else ''}round{'' if number == 1 else 's'}"
+    if config.subset:
+        return f"{given}, then on images picked by `{config.strategy}` in {rounds}."
+    # With labels known, there is a model from the start, unless it starts from zeros.
+    blank = config.track == LABEL_FREE or config.head_init == "zeros"
+    stands_in = blank and STRATEGIES[config.strategy].info.needs_model
+    first = f" (round 1: {FIRST_ROUND})" if stands_in else ""
+    return f"Its images were picked by `{config.strategy}`{first} in {rounds}."
 
 
 def curve(rounds: Sequence[Reached]) -> bytes:
