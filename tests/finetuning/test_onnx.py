@@ -61,26 +61,42 @@ def test_it_names_its_classes_and_nobodys_folders(exported: tuple[Path, float]) 
     assert b"site-packages" not in path.read_bytes()
 
 
-def test_a_fresh_process_predicts_from_the_files_alone(
-    exported: tuple[Path, float], tmp_path: Path
-) -> None:
-    """As a person would who has the folder, and neither the studio nor torch."""
-    folder = exported[0]
+def run_alone(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, str, str]:
+    """Run the export's program as a person would who has the folder, and neither the studio nor
+    torch: exit status, stdout and stderr."""
     (folder / "predict.py").write_bytes(STANDALONE.read_bytes())
-    (image, _), *_ = write_shapes(tmp_path, 1)
+    # -I keeps our packages out, and PYTHONIOENCODING too.
+    prelude = f"import sys; sys.stdout.reconfigure(encoding={encoding!r})"
+    program = f"{prelude}; import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     done = subprocess.run(
-        [sys.executable, "-I", str(folder / "predict.py"), str(image)],
-        cwd=tmp_path,
+        [sys.executable, "-I", "-c", program, str(folder / "predict.py"), *arguments],
+        cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
-        text=True,
+        encoding=encoding,
         timeout=120,
-        check=True,
     )
-    found = json.loads(done.stdout)["classes"]
-    expected = Predictor.load(folder, "cpu").predict(image)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_fresh_process_predicts_from_the_files_alone(
+    encoding: str, exported: tuple[Path, float], tmp_path: Path
+) -> None:
+    (image, _), *_ = write_shapes(tmp_path, 1)
+    status, said, complaint = run_alone(exported[0], str(image), encoding=encoding)
+    assert status == 0, complaint
+    assert (CLASSES[2] in said) == (encoding == "utf-8")
+    found = json.loads(said)["classes"]
+    expected = Predictor.load(exported[0], "cpu").predict(image)
     assert list(found) == list(expected)
     assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_without_an_image_it_says_how_it_is_used(exported: tuple[Path, float]) -> None:
+    status, said, complaint = run_alone(exported[0])
+    assert (status, said) == (1, "")
+    assert "python predict.py IMAGE" in complaint
 
 
 def test_sixteen_bits_of_grey_are_read_as_the_studio_reads_them(

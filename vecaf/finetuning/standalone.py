@@ -63,6 +63,18 @@ def predict(path: Path, folder: Path = HERE, top: int = 5) -> dict[str, float]:
     return {labels[index]: float(shares[index]) for index in order}
 
 
+def as_text(found: dict[str, Any]) -> str:
+    """As JSON, with escapes where the console can't show a name."""
+    text = json.dumps(found, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(found)
+    return text
+
+
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     for name in sys.argv[1:]:
-        print(json.dumps({"image": name, "classes": predict(Path(name))}, ensure_ascii=False))
+        print(as_text({"image": name, "classes": predict(Path(name))}))
