@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from timm.data.imagenet_info import ImageNetInfo
 
 from tests.encoders.samples import draw, settings_in, weights_of_open_clip, weights_of_timm
@@ -127,6 +128,26 @@ def test_a_transformer_keeps_to_its_patches(tmp_path: Path) -> None:
     assert pvm.at_size_of([32]).preprocessing.image_size == pvm.preprocessing.image_size == 160
     with pytest.raises(InputError, match="multiples of 16"):
         pvm.at_size(100)
+
+
+def test_the_native_size_goes_whatever_the_patches(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"unread": torch.zeros(1)}, path)
+    name = f"crossvit_9_240@{path}"  # patches of 12 and 16
+    assert load_pvm(name, 240) == load_pvm(name)
+    with pytest.raises(InputError, match="multiples of 32, not 250"):
+        load_pvm(name, 250)
+
+
+def test_a_size_that_a_model_cannot_take_is_named(tmp_path: Path) -> None:
+    levit = weights_of_timm(tmp_path, "levit_128s")
+    convnext = weights_of_timm(tmp_path, "test_convnext")
+    with pytest.raises(InputError, match=r"levit_128s@.* takes only images of 224 pixels, not 96"):
+        load_pvm(f"levit_128s@{levit}", 96).build()
+    with pytest.raises(InputError, match="can't take images of 16 pixels; it was trained on 160"):
+        load_pvm(f"test_convnext@{convnext}", 16).build()
+    with pytest.raises(InputError, match="does not hold weights of levit_128s"):
+        load_pvm(f"levit_128s@{convnext}", 96).build()
 
 
 def test_devices() -> None:

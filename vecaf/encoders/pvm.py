@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,12 +52,22 @@ class PVM:
     patch_size: int = 0  # of a transformer built for one image size; 0: it takes any size
     read_tensors: ReadTensors = field(repr=False, compare=False, kw_only=True)
 
+    @property
+    def native_size(self) -> int:
+        """The side of the images that the weights were trained on, in pixels."""
+        import timm
+
+        config: Any = timm.get_pretrained_cfg(self.architecture)
+        return int(config.input_size[-1])
+
     def at_size(self, image_size: int | None) -> PVM:
         """This model taking images of another size, in pixels (None keeps it).
 
-        Raises InputError for a size below 16 or one that the patches do not divide.
+        Raises InputError for a size below 16 or one that the patches do not divide; the native
+        size always goes, as patches of several sizes need not divide it.
         """
-        if image_size and self.patch_size and image_size % self.patch_size:
+        odd = image_size and self.patch_size and image_size % self.patch_size
+        if odd and image_size != self.native_size:
             raise InputError(
                 f"{self.name} takes image sizes that are multiples of {self.patch_size}, "
                 f"not {image_size}."
@@ -78,10 +89,25 @@ class PVM:
         num_classes 0: pre-logits features (n, feature_dim); None: with the classifier that the
         weights hold; k: features under a new, zero-initialised classifier of k classes.
         Input: float32 (n, 3, image_size, image_size), normalised by preprocessing's mean, std.
-        Raises InputError if the weights do not fit the architecture tensor by tensor.
+        Raises InputError if the weights do not fit the architecture tensor by tensor, or if it
+        can't take images of this size.
         """
-        import timm
         from torch import nn
+
+        model = self._with_weights()
+        if self.preprocessing.image_size != self.native_size:
+            self._try_size(model)
+        if num_classes is not None:
+            model.reset_classifier(num_classes)  # type: ignore[operator]
+        if num_classes:
+            head: Any = model.get_classifier()  # type: ignore[operator]
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        return model.eval()
+
+    def _with_weights(self) -> nn.Module:
+        """The timm module as the weights fill it, their classifier included."""
+        import timm
 
         tensors = self.read_tensors(self.weights, self.architecture)
         size: dict[str, Any] = {}
@@ -100,17 +126,34 @@ class PVM:
                 **size,
             )
         except (RuntimeError, KeyError) as error:
+            wanted, native = self.preprocessing.image_size, self.native_size
+            if size and wanted != native:
+                self.at_size(native)._with_weights()  # raises if the size is not to blame
+                raise InputError(
+                    f"{self.name} takes only images of {native} pixels, not {wanted}."
+                ) from error
             detail = str(error).strip().splitlines()[0]
             raise InputError(
                 f"{self.weights} does not hold weights of {self.architecture}: {detail}"
             ) from error
-        if num_classes is not None:
-            model.reset_classifier(num_classes)  # type: ignore[operator]
-        if num_classes:
-            head: Any = model.get_classifier()  # type: ignore[operator]
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
-        return model.eval()
+        return model
+
+    def _try_size(self, model: nn.Module) -> None:
+        """Raise InputError if images of this size come to nothing on their way through.
+
+        A copy is tried: some networks remember what they computed from their weights.
+        """
+        import torch
+
+        size = self.preprocessing.image_size
+        try:
+            with torch.no_grad():
+                deepcopy(model).eval()(torch.zeros(1, 3, size, size))
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.name} can't take images of {size} pixels; "
+                f"it was trained on {self.native_size}."
+            ) from error
 
     def classifier(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The weights' own classifier: W (num_classes, feature_dim) and b (num_classes,).
