@@ -26,6 +26,7 @@ from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
 from vecaf.export import build_archive, export_run, sweep
+from vecaf.finetuning import model_files
 from vecaf.receipt import Receipt, read_receipt
 from vecaf.replay import _ids, replay
 from vecaf.store import Dataset, Sample, Store
@@ -144,6 +145,23 @@ def test_the_archive_is_made_once_and_leftovers_are_swept(done: Done, without_on
         assert {"receipt.json", "model.safetensors"} <= set(content.namelist())
     with pytest.raises(NotFoundError):
         build_archive(done.store, owner + 1, done.run_id)
+
+
+def test_an_archive_without_onnx_is_made_anew_once_the_packages_are_there(
+    done: Done, without_onnx: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = done.store.owner()
+    whole = build_archive(done.store, owner, done.run_id)
+    whole.unlink()
+    with monkeypatch.context() as bare:
+        bare.setattr(model_files, "PACKAGES", ("onnx_that_nobody_has",))
+        less = build_archive(done.store, owner, done.run_id)
+        assert less != whole
+        assert build_archive(done.store, owner, done.run_id) == less
+    assert build_archive(done.store, owner, done.run_id) == whole
+    assert list(whole.parent.iterdir()) == [whole]
+    monkeypatch.setattr(model_files, "PACKAGES", ("onnx_that_nobody_has",))
+    assert build_archive(done.store, owner, done.run_id) == whole  # which has it
 
 
 def test_the_same_picks_come_out(done: Done) -> None:

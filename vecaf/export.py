@@ -24,7 +24,7 @@ from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.errors import InputError, VecafError
 from vecaf.files import ABANDONED_SECONDS, age, appearing, building, replacing, write_bytes
-from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS
+from vecaf.finetuning.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS, onnx_missing
 from vecaf.receipt import Receipt, copies_in, data_hash
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Round, Run, Sample, Selection, Store, visible
@@ -77,8 +77,9 @@ def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
 def kept_archive(store: Store, user_id: int, run_id: int) -> Path:
     """Where the run's export lies as one zip, once `build_archive` has made it.
 
-    A finished run never changes, so one archive is enough. Raises InputError for a run that has
-    not finished.
+    A finished run never changes, so one archive is enough; one that was made while packages for
+    ONNX were missing has a name of its own, so that another is made once they are there. Raises
+    InputError for a run that has not finished.
     """
     with store.read() as session:
         run = visible(session, user_id, Run, run_id)
@@ -86,7 +87,10 @@ def kept_archive(store: Store, user_id: int, run_id: int) -> Path:
     if run.state != FINISHED or run.finished_at is None:
         raise InputError(f"Run {run_id} is {run.state}; it has a model once it has finished.")
     stamp = run.finished_at.strftime("%Y%m%d%H%M%S%f")
-    return store.settings.runs / str(run_id) / "export" / f"{stamp}-{LAYOUT}.zip"
+    whole = store.settings.runs / str(run_id) / "export" / f"{stamp}-{LAYOUT}.zip"
+    if whole.exists() or onnx_missing() is None:
+        return whole
+    return whole.with_stem(f"{whole.stem}-without-onnx")
 
 
 def build_archive(store: Store, user_id: int, run_id: int) -> Path:
@@ -102,7 +106,7 @@ def build_archive(store: Store, user_id: int, run_id: int) -> Path:
             for path in sorted(folder.iterdir()):
                 out.write(path, path.name)
     for other in archive.parent.glob("*.zip"):
-        if other != archive:  # of an earlier layout
+        if other != archive:  # of an earlier layout, or without ONNX
             other.unlink(missing_ok=True)
     return archive
 

@@ -18,8 +18,8 @@ from PIL import Image
 from tests.shapes import write_shapes
 from vecaf.encoders import load_pvm
 from vecaf.errors import UnavailableError, VecafError
+from vecaf.finetuning import model_files, standalone
 from vecaf.finetuning import onnx as onnx_export
-from vecaf.finetuning import standalone
 from vecaf.finetuning.export import Predictor, export_model
 from vecaf.finetuning.model import Head, build_classifier
 from vecaf.finetuning.model_files import ONNX, STANDALONE
@@ -125,7 +125,7 @@ def test_a_file_that_differs_from_the_model_is_refused(exported: tuple[Path, flo
 
 
 def test_missing_packages_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "PACKAGES", ("onnx", "onnx_that_nobody_has"))
+    monkeypatch.setattr(model_files, "PACKAGES", ("onnx", "onnx_that_nobody_has"))
     with pytest.raises(UnavailableError, match="pip install onnx_that_nobody_has"):
         onnx_export.export_onnx(tmp_path)
     assert not list(tmp_path.iterdir())

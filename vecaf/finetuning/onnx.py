@@ -7,7 +7,6 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +17,14 @@ from numpy.typing import NDArray
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.files import replacing
 from vecaf.finetuning.export import Predictor
-from vecaf.finetuning.model_files import ONNX
+from vecaf.finetuning.model_files import ONNX, onnx_missing
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OPSET = 18  # what the exporter writes natively; every runtime since 2023 reads it
 BATCH = 4  # images of the check: more than one, and not the number the graph was traced with
 MAX_BYTES = 2**31 - 2**22  # protobuf's limit, less what the graph itself takes
 TOLERANCE = 1e-3
 """The largest difference of a logit that is taken for rounding. Float32 sums in another order
 differ by about 1e-5 here; a layer that was translated wrongly, by 0.1 and more."""
-
-
-def onnx_missing() -> str | None:
-    """Why no ONNX file can be written, as a sentence; None where one can."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if not missing:
-        return None
-    return f"ONNX needs {' and '.join(missing)}. Install it: pip install {' '.join(missing)}"
 
 
 def export_onnx(folder: Path) -> float:
