@@ -100,6 +100,16 @@ def test_versions_are_those_of_the_run_not_of_the_export(
     assert "here 99.9" in found.notes[-1]
 
 
+def test_another_precision_or_kind_of_device_is_said(done: Done) -> None:
+    (versions,) = done.receipt.versions
+    assert (versions["device"], versions["precision"]) == ("cpu", "float32")
+    elsewhere = versions | {"device": "cuda", "precision": "bfloat16"}
+    (note,) = done.replay(replace(done.receipt, versions=(elsewhere,))).notes
+    assert "device cuda, here cpu; precision bfloat16, here float32" in note
+    del versions["device"], versions["precision"]  # a receipt from before they were noted
+    assert not done.replay(replace(done.receipt, versions=(versions,))).notes
+
+
 def test_an_export_that_fails_leaves_nothing_and_can_be_tried_again(
     done: Done, tmp_path: Path, without_onnx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

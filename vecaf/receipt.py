@@ -29,7 +29,7 @@ class Receipt:
     split as when the run began ("" where a receipt does not say). `picks`: sha256 of the images,
     by round from 1, in rank order. `copies`: which of the images of that content each pick was, as
     `copies_in` counts them; no rounds where a receipt does not say. `versions`: what the attempts
-    at the run ran on, in order.
+    at the run ran on, in order: packages, kind of device, precision.
     """
 
     run: int
@@ -188,7 +188,8 @@ def _whole(value: Mapping[str, Any], name: str) -> int:
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """What differs between two sets of versions, in words: 'torch 2.12.0, here 2.13.0'."""
+    """What differs between two sets of versions and the like, in words: 'torch 2.12.0, here
+    2.13.0'. What `one` does not say does not differ."""
     return [
         f"{name} {one[name]}, here {other.get(name, 'missing')}"
         for name in sorted(one)

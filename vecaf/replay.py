@@ -20,11 +20,13 @@ from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import as_begun
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError, UnavailableError, VecafError
+from vecaf.preparation import with_device
 from vecaf.receipt import Receipt, copies_in, data_hash, differences
 from vecaf.recording import MemoryRecorder, Picks
 from vecaf.rounds import run_rounds
+from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, Store, readable
-from vecaf.versions import versions_now
+from vecaf.versions import conditions
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def replay(
         return Replayed(dataset.name, tuple(recorder.compared), notes)
     with tempfile.TemporaryDirectory(prefix="vecaf-replay-") as folder, suppress(_DoneError):
         run_rounds(config, samples, recorder, Path(folder), store.settings)
-    notes = (*notes, *elsewhere, *_versions(receipt))
+    here = with_device(config, store.settings)
+    notes = (*notes, *elsewhere, *_conditions(receipt, here))
     return Replayed(dataset.name, tuple(recorder.compared), notes)
 
 
@@ -220,8 +223,8 @@ def _here(config: RunConfig) -> tuple[RunConfig, list[str]]:
     return config, []
 
 
-def _versions(receipt: Receipt) -> list[str]:
+def _conditions(receipt: Receipt, settings: Settings) -> list[str]:
     if not receipt.versions:
         return ["The receipt does not say which versions the picks were made with."]
-    differing = differences(receipt.versions[-1], versions_now())
-    return [f"Versions differ: {'; '.join(differing)}."] if differing else []
+    differing = differences(receipt.versions[-1], conditions(settings))
+    return [f"What the picks were made with differs: {'; '.join(differing)}."] if differing else []

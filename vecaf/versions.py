@@ -1,4 +1,4 @@
-"""The versions that a run's picks were made with, kept from the moment when they were made."""
+"""What a run's picks were made with: versions, kind of device, precision; kept from that moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vecaf.encoders.runtime import choose_device, effective_precision
 from vecaf.files import write_bytes
+from vecaf.settings import Settings
 
 NAME = "versions.json"
 PACKAGES = ("torch", "timm", "open_clip_torch", "openvino", "numpy", "pillow")
@@ -24,10 +26,20 @@ def versions_now() -> dict[str, str]:
     return found
 
 
-def record_versions(folder: Path) -> None:
+def conditions(settings: Settings) -> dict[str, str]:
+    """The versions, and the kind of device and the precision that these settings come to here.
+
+    Raises UnavailableError for a device that this machine does not have.
+    """
+    device = choose_device(settings.device)
+    precision = effective_precision(settings.precision, device)
+    return versions_now() | {"device": device.partition(":")[0], "precision": precision}
+
+
+def record_versions(folder: Path, settings: Settings) -> None:
     """Note in a run's folder what this attempt runs on; an attempt that changes nothing adds
-    nothing, one after an upgrade adds a second entry."""
-    known, current = versions_of(folder), versions_now()
+    nothing, one after an upgrade or on another device adds a second entry."""
+    known, current = versions_of(folder), conditions(settings)
     if not known or known[-1] != current:
         write_bytes(folder / NAME, json.dumps([*known, current], indent=2).encode())
 

@@ -108,14 +108,14 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     config = RunConfig.from_dict(run.config)
     folder = folder_of(settings, "run", run_id)
     samples = as_begun(samples, folder)
-    record_versions(folder)
-    device = with_device(config, settings).device
-    keep_to_own_gpus(device)
+    own = with_device(config, settings)
+    keep_to_own_gpus(own.device)
+    record_versions(folder, own)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
     record_given(config, samples, recorder, store, run)
     share_embedding(config, samples, recorder, store, run)
     meeting = folder / f"companions-{attempt}"
-    with companions(settings.processes, meeting, device) as ranks:
+    with companions(settings.processes, meeting, own.device) as ranks:
         run_rounds(config, samples, recorder, folder, settings, ranks)
     recorder.flush()
     with store.write(alone=False) as session:
