@@ -163,7 +163,8 @@ class RunConfig:
     target_words: str = option(
         "",
         "Words for a domain that the model must cope with and has no images of, such as "
-        "'in thick fog'.",
+        "'in thick fog'. They teach the classifier; where all of the model goes on from round to "
+        "round, in the first one alone.",
     )
     image_size: int = option(
         0,

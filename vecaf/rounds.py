@@ -81,10 +81,12 @@ def do_rounds(
 
         say(f"training on {len(studied)} images")
         base = learner.pretrained(plan.pool)
-        extra = words.extra(
-            base, plan.pool, plan.visible_labels(picked), plan.places(studied),
-            learner.pretrained(plan.val), samples.labels[plan.val],
-        )  # fmt: skip
+        extra = base[:0]
+        if learner.trains_head():  # it alone learns what words say
+            extra = words.extra(
+                base, plan.pool, plan.visible_labels(picked), plan.places(studied),
+                learner.pretrained(plan.val), samples.labels[plan.val],
+            )  # fmt: skip
         batches += learner.learn(number, studied, extra, plan.val, say.report(batches))
 
         say("testing")

@@ -13,6 +13,7 @@ import pytest
 
 from vecaf.benchmarking.cells import FULL, Grid
 from vecaf.benchmarking.markdown import markdown
+from vecaf.benchmarking.plots import as_svg, file_name
 from vecaf.benchmarking.report import write_report
 from vecaf.benchmarking.results import (
     TEST,
@@ -175,3 +176,41 @@ def test_the_files_hold_the_numbers(tmp_path: Path) -> None:
         assert "<a>" not in path.read_text()
     for path in tmp_path.glob("*.html"):
         assert "<a>/b: test" not in path.read_text()
+
+
+def test_a_seed_that_stopped_early_does_not_drop_out_of_the_mean() -> None:
+    results = [
+        with_curve(FULL, 0, [(10, 0.3), (20, 0.5)]),
+        with_curve(FULL, 1, [(10, 0.5), (20, 0.6), (30, 0.9), (40, 0.9)]),
+    ]
+    results = [
+        replace(one, curve=tuple(replace(point, test_accuracy=point.test_accuracy or 0.0)
+                                 for point in one.curve))
+        for one in results
+    ]  # fmt: skip
+    (line,) = series(grouped(results), "batches")
+    assert line.spent == (10.0, 20.0)
+    assert [one.mean for one in line.accuracy] == pytest.approx([0.4, 0.55])
+
+
+def test_two_seeds_without_spread_beat_nothing_and_are_not_beaten() -> None:
+    results = [
+        made(name, "100", seed, 0.5 + ahead)
+        for name, ahead in (("random", 0.0), ("up", 0.03), ("down", -0.03))
+        for seed in (0, 1)
+    ]
+    said = not_better(by_budget(grouped(results), ["random"]), "random", lambda place: place)
+    assert [text.partition(" random")[0] for text in said] == [
+        "up does not clearly beat", "up does not clearly beat",
+        "down does not beat", "down does not beat",
+    ]  # fmt: skip
+
+
+def test_every_dataset_has_a_plot_and_every_line_a_name() -> None:
+    names = ("猫", "犬", "Fotos 1", "Fotos/1", "Fotos-1")
+    assert len({file_name(name, "labels") for name in names}) == len(names)
+    results = [made(f"s{i}", budget, 0, 0.5) for i in range(30) for budget in ("100", "200")]
+    drawn = ET.fromstring(as_svg("", "", series(grouped(results), "labels")))
+    height = float(drawn.attrib["viewBox"].split()[3])
+    places = [float(one.attrib["y"]) for one in drawn.iter() if (one.text or "").startswith("s")]
+    assert len(places) == 30 and max(places) < height

@@ -172,3 +172,12 @@ def judge(store: Store, ids: list[int]) -> Any:
     with store.read() as session:
         groups = grouped(entries(session, store.owner(), ids)[1])
         return verdict(session, store.owner(), store.settings, groups[0], groups[-1])
+
+
+def test_a_seed_run_twice_is_one_seed(store: Store, dataset: int) -> None:
+    ids = [add_run(store, dataset, (accuracy,), seed=0) for accuracy in (0.5, 0.6)]
+    add_run(store, dataset, (), seed=1)
+    with store.read() as session:
+        (group,) = grouped(entries(session, store.owner(), ids)[1])
+    assert [line.accuracy for line in group.lines()] == [(0.6,)]
+    assert group.costs(0.55, "labels") == [10] and group.final() == 0.6

@@ -45,3 +45,19 @@ def test_negative_losses_are_refused() -> None:
 
 def test_no_loss_at_all_still_draws() -> None:
     assert sum(counts([0.0] * 10, draws=20)) == 100
+
+
+@pytest.mark.parametrize("strategy", ["vecaf", "importance"])
+def test_powers_that_overflow_are_refused(strategy: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 4))
+    losses = np.linspace(0.1, 9, 50)
+    with pytest.raises(vecaf.InputError, match="from -10 to 10"):
+        vecaf.select(rows, 5, strategy, losses=losses, gamma=100)
+
+
+def test_ragged_lists_and_numbers_that_do_not_fit_get_a_sentence() -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 4))
+    with pytest.raises(vecaf.InputError, match="different lengths"):
+        vecaf.select(rows, 5, "vecaf", labels=[[1], [2, 3]])
+    with pytest.raises(vecaf.InputError, match="more than 32 bits"):
+        vecaf.select(rows * 1e39, 5, "kmeans")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.plan import Plan
-from vecaf.selection import STRATEGIES
+from vecaf.selection import FIRST_ROUND, STRATEGIES
 
 FULL = "full"
 """The reference that trains on the whole pool, in one round and with its labels alone: what active
@@ -119,6 +119,7 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
     for cell in cells:
         try:
             plan = Plan.of(cell.config, samples)
+            _check_model(cell.config)
         except InputError as error:
             raise InputError(f"{cell}: {error}") from error
         if not len(plan.test):
@@ -126,6 +127,16 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
                 f"'{cell.dataset}' has no labelled test images, so that no strategy can be "
                 "measured on it. Import it with a test split."
             )
+
+
+def _check_model(config: RunConfig) -> None:
+    """Raise InputError where another strategy would pick all there is to pick."""
+    blank = config.track == LABEL_FREE or config.head_init == "zeros"
+    if config.rounds == 1 and blank and STRATEGIES[config.strategy].info.needs_model:
+        raise InputError(
+            f"It needs a trained model and selects from round 2 on; in one round it would be "
+            f"{FIRST_ROUND} under another name. Use --rounds 2 or more."
+        )
 
 
 def _words(text: str, what: str) -> tuple[str, ...]:

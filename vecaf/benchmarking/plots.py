@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import math
 import re
@@ -25,6 +26,8 @@ LEFT, RIGHT, TOP, BOTTOM = 56, 190, 34, 46
 def file_name(dataset: str, by: str) -> str:
     """A plot's file name without its ending; a dataset's name may hold anything."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", dataset).strip("-") or "dataset"
+    if plain != dataset:  # another name may come to the same
+        plain += f"-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
     return f"{plain}-accuracy-by-{by}"
 
 
@@ -45,6 +48,7 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
         return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
 
     parts = [_grid(low, high, y), _marks({s for line in shown for s in line.spent}, x)]
+    step = min(18.0, (HEIGHT - TOP - 16) / len(shown))  # the legend's lines all fit in
     for number, line in enumerate(shown):
         colour, dash = _style(number)
         upper = [
@@ -62,7 +66,7 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
             f'<polygon points="{_path(upper + lower[::-1])}" opacity="0.12" stroke="none"/>'
             f'<polyline points="{_path(middle)}" fill="none" stroke-width="2"{dashed}/>{dots}</g>'
         )
-        top = TOP + 8 + 18 * number
+        top = TOP + 8 + step * number
         start = WIDTH - RIGHT + 14
         parts.append(
             f'<line x1="{start}" x2="{start + 22}" y1="{top}" y2="{top}" stroke="{colour}" '

@@ -153,11 +153,11 @@ def not_better(rows: Sequence[Row], against: str, where: Callable[[str], str]) -
         if found is None:
             sentence = f"Whether anything beats {against} can't be said from one seed; take five."
             said += [sentence] if sentence not in said else []
-        elif found.high < 0:
+        elif found.beyond_chance and found.high < 0:
             said.append(
                 f"{row.strategy} is worse than {against} {where(row.place)}: {points(found)}."
             )
-        elif found.low <= 0:
+        elif not (found.beyond_chance and found.low > 0):
             how = "clearly " if found.mean > 0 else ""
             said.append(
                 f"{row.strategy} does not {how}beat {against} {where(row.place)}: {points(found)}."
@@ -200,9 +200,18 @@ def series(groups: Sequence[Group], by: str) -> list[Series]:
         lines = [one.while_training(split) if amid else one.by_round() for one in group.results]
         alone = group.strategy == FULL or len(_budgets(groups, group.strategy)) == 1
         name = group.strategy if alone else f"{group.strategy}, {group.budget}"
-        spent, accuracy = band(lines, by)
+        spent, accuracy = _alongside(lines) if amid else band(lines, by)
         made.append(Series(name, tuple(spent), tuple(accuracy)))
     return made
+
+
+def _alongside(lines: Sequence[Line]) -> tuple[list[float], list[Interval]]:
+    """Lines amid training as one, by batches, as far as all go: with patience some stop early."""
+    measured = [line for line in lines if line.batches]
+    end = min((line.batches[-1] for line in measured), default=0)
+    places = sorted({batch for line in measured for batch in line.batches if batch <= end})
+    accuracy = [interval([_read(line, place) for line in measured]) for place in places]
+    return [float(place) for place in places], accuracy
 
 
 def _through_budgets(groups: Sequence[Group], strategy: str, by: str) -> Series:

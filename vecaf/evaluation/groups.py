@@ -54,16 +54,16 @@ class Group:
         return self.strategy == RANDOM
 
     def lines(self) -> list[Line]:
-        return [run.line for run in self.runs]
+        """Of the started runs one a seed, the newest: a repeat tells nothing about chance."""
+        return list({run.seed: run.line for run in self.runs if run.line.accuracy}.values())
 
     def costs(self, target: float, by: str) -> list[float | None]:
-        """What each started run took to reach the accuracy `target`, None where it never did."""
-        started = [line for line in self.lines() if line.accuracy]
-        return [cost_of(target, line.spent(by), line.accuracy) for line in started]
+        """What each seed took to reach the accuracy `target`, None where it never did."""
+        return [cost_of(target, line.spent(by), line.accuracy) for line in self.lines()]
 
     def final(self) -> float | None:
         """The mean accuracy after the last finished rounds; None before any."""
-        last = [line.accuracy[-1] for line in self.lines() if line.accuracy]
+        last = [line.accuracy[-1] for line in self.lines()]
         return sum(last) / len(last) if last else None
 
 

@@ -13,7 +13,8 @@ def plasma(side: int, decay: float, rng: np.random.Generator) -> Grid:
     """A fractal height map (s, s) from 0 to 1, s the first power of two that is ≥ `side`.
 
     The diamond-square algorithm (Fournier, Fussell & Carpenter 1982) on a torus, as in ImageNet-C:
-    `decay` divides the displacement at every halving, so that a larger one is smoother.
+    `decay` twice divides the displacement at every halving (once in its amount, once in its range,
+    as in their program), so that a larger one is smoother.
     """
     size = 1 << max(1, (side - 1).bit_length())
     grid = np.zeros((size, size))
@@ -29,7 +30,7 @@ def plasma(side: int, decay: float, rng: np.random.Generator) -> Grid:
         grid[0:size:step, half:size:step] = _wobbled(across, wobble, rng)
         down = corners + np.roll(corners, -1, axis=0) + centres + np.roll(centres, 1, axis=1)
         grid[half:size:step, 0:size:step] = _wobbled(down, wobble, rng)
-        step, wobble = half, wobble / decay
+        step, wobble = half, wobble / decay**2
     return _stretched(grid)
 
 
@@ -50,7 +51,7 @@ def crystals(
         seeds[at[0].astype(int), at[1].astype(int)] = False
         distance = ndimage.distance_transform_edt(seeds)
         ridges += weight * _stretched(distance) ** 1.5
-    haze = plasma(max(height, width), 1.8, rng)[:height, :width]
+    haze = plasma(max(height, width), 1.8**0.5, rng)[:height, :width]
     ice = (0.35 * haze + 0.65 * _stretched(ridges)) * (0.45 + 0.55 * rim)
     return np.asarray(_stretched(ice)[:, :, None] * np.array([0.86, 0.94, 1.0]))
 

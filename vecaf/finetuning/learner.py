@@ -170,6 +170,10 @@ class HeadLearner:
             start_from_text(head, guide, self.centred[seen], self.labels[seen])
         return head
 
+    def trains_head(self) -> bool:
+        """Whether the next round begins with the head alone."""
+        return True
+
     def leg(self, number: int) -> Leg | None:
         """Round `number` as a part of the run's one training; None where each has its own."""
         if self.config.schedule != "run":
@@ -196,14 +200,18 @@ class FullLearner(HeadLearner):
     def look(self, rows: Rows) -> View:
         return super().look(rows) if self.model is None else View(*self._predict(rows))
 
+    def trains_head(self) -> bool:
+        return self.model is None or not self.goes_on
+
     def learn(self, number: int, rows: Rows, augmented: Floats, val: Rows, report: Report) -> int:
         head_steps = 0
-        if self.model is None or not self.goes_on:
+        if self.trains_head():
             goes_on = (self.round_folder(number) / FULL_CHECKPOINT).exists()
             first = report.quiet_start() if goes_on else report  # keep the curve that follows
             head_steps = super().learn(number, rows, augmented, val, first)
             assert self.head is not None
             self.model = self._new_model(self.head)
+        assert self.model is not None
         leg = self.leg(number)
         if self.config.mode == "lora" and leg is not None and leg.before is not None:
             # The adapters that go on stand beside the weights that they began beside.

@@ -19,6 +19,7 @@ NEIGHBOURS = 20  # rows whose mean similarity says how dense a place is
 SAMPLE = 2_000  # rows that a place is compared with: shares are right to about 1%
 DIMENSIONS = 128  # as many as the VeCAF strategy looks at
 _BLOCK = 1_024
+_BLOCK_SCORES = 2**25  # made at once: 128 MiB
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,9 @@ def _density(features: Floats, rows: Ids) -> Floats:
     found = np.zeros(len(rows), dtype=np.float32)
     if count < 1:
         return found
-    for start in range(0, len(rows), _BLOCK):
-        part = rows[start : start + _BLOCK]
+    step = max(16, min(_BLOCK, _BLOCK_SCORES // len(features)))
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
         near = features[part] @ features.T
         near[np.arange(len(part)), part] = -np.inf
         top = np.partition(near, len(features) - count, axis=1)[:, -count:]

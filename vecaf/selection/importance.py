@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vecaf.errors import InputError
-from vecaf.selection.options import check_number, check_share
+from vecaf.selection.options import check_power, check_share
 from vecaf.selection.pool import Pool
 from vecaf.selection.registry import LABELS_KNOWN, Picks, strategy
 
@@ -37,7 +37,7 @@ def importance(
     `weight` (p·n; 1 is average). Cost: one sort.
     """
     check_share("ceiling", ceiling)
-    check_number("gamma", gamma)
+    check_power("gamma", gamma)
     losses = pool.losses
     assert losses is not None  # `check_request` has seen to it
     if losses.min() < 0:

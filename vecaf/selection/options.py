@@ -8,6 +8,8 @@ import numpy as np
 
 from vecaf.errors import InputError
 
+MOST_POWER = 10.0
+
 
 def parse_options(text: str) -> dict[str, Any]:
     """'steps=30, gamma=auto' as {"steps": 30, "gamma": "auto"}: whole numbers, numbers, words.
@@ -51,6 +53,15 @@ def check_share(name: str, value: object, *, below_one: bool = False) -> float:
         bound = "from 0 to below 1" if below_one else "from 0 to 1"
         raise InputError(f"{name} is {value!r}; use a number {bound}.")
     return float(value)  # type: ignore[arg-type]
+
+
+def check_power(name: str, value: object) -> float:
+    """`value` as a float from −10 to 10, or InputError: beyond, powers of losses overflow."""
+    number = check_number(name, value)
+    if abs(number) > MOST_POWER:
+        limit = f"-{MOST_POWER:g} to {MOST_POWER:g}"
+        raise InputError(f"{name} is {value!r}; use a number from {limit}.")
+    return number
 
 
 def check_number(

@@ -123,7 +123,7 @@ def canonical_order(rows: npt.NDArray[Any], seed: int) -> Ids:
 
 def distinct_rows(rows: npt.ArrayLike, n: int, name: str) -> Ids:
     """`rows` as int64 (c,), or InputError if they are not distinct whole numbers in [0, n)."""
-    given = np.asarray(rows)
+    given = _array(rows, name)
     if given.size == 0:
         return np.empty(0, dtype=np.int64)
     if given.ndim != 1 or given.dtype.kind not in "iu":
@@ -188,19 +188,23 @@ def _vector(values: npt.ArrayLike, name: str, n: int) -> Floats:
 
 
 def _labels(values: npt.ArrayLike, n: int) -> Ids:
-    labels = np.asarray(values)
+    labels = _array(values, "labels")
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError("labels must be one whole number for each row (-1 where unknown).")
     _check_length(labels, "labels", n)
     return labels.astype(np.int64)
 
 
-def _numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """`values` as a float array; float16 and float32 are kept, everything else is float64."""
+def _array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     try:
-        array = values if isinstance(values, np.memmap) else np.asarray(values)
+        return np.asarray(values)
     except ValueError:
         raise InputError(f"{name} has rows of different lengths; make them equal.") from None
+
+
+def _numbers(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """`values` as a float array; float16 and float32 are kept, everything else is float64."""
+    array = values if isinstance(values, np.memmap) else _array(values, name)
     if array.dtype in (np.float16, np.float32):
         return array
     if array.dtype.kind not in "fiub":
@@ -219,11 +223,15 @@ def _check_length(values: npt.NDArray[Any], name: str, n: int | None) -> None:
 def _check_finite(values: npt.NDArray[Any], name: str) -> None:
     step = max(1, _BLOCK_BYTES // max(1, values[:1].nbytes))
     for start in range(0, len(values), step):
-        finite = np.isfinite(values[start : start + step])
+        block = values[start : start + step]
+        if block.dtype == np.float64:  # it will be narrowed
+            with np.errstate(over="ignore"):
+                block = block.astype(np.float32)
+        finite = np.isfinite(block)
         release(values)
         if not finite.all():
             row = start + int(np.argwhere(~finite)[0, 0])
             raise InputError(
-                f"{name} holds NaN or infinity (first in row {row}); drop that row or compute it "
-                "again."
+                f"{name} holds NaN, infinity or more than 32 bits hold (first in row {row}); drop "
+                "that row or compute it again."
             )

@@ -11,7 +11,7 @@ from vecaf.selection.assignment import nearest
 from vecaf.selection.descent import Objective, check_descent, descend
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
-from vecaf.selection.options import check_number
+from vecaf.selection.options import check_number, check_power
 from vecaf.selection.pool import Floats, Pool
 from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import principal_space
@@ -181,7 +181,7 @@ def _check_options(
         if gamma != "auto":
             raise InputError(f"gamma is '{gamma}'; use 'auto' or a number.")
     else:
-        check_number("gamma", gamma)
+        check_power("gamma", gamma)
     if not 0 <= check_number("mix", mix) <= 1:
         raise InputError(f"mix is {mix}; use a number from 0 to 1.")
     if objective not in get_args(Objective):
