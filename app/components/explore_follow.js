@@ -105,13 +105,16 @@
     const [time, ready] = [performance.now() - first.time, map.done - first.done];
     return time > 2000 && ready > 0 && map.total ? ` · ${studio.span((time / ready / 1000) * (map.total - map.done))} left` : "";
   };
+  let unheard = false; // whether the wish for a map was lost on its way: the next look repeats it
   const make = async (state) => {
     try {
       await studio.fetchJson(`/explore/${state.dataset.id}/map`, {});
-      await look(state);
+      unheard = false;
     } catch (error) {
-      explore.say(error.message);
+      unheard = error.name === "TypeError";
+      return unheard ? undefined : explore.say(error.message);
     }
+    await look(state).catch(() => {});
   };
 
   const RANK = ["umap", "pca"];
@@ -181,7 +184,7 @@
     });
     addEventListener("popstate", () => fromAddress(state));
     const tick = async () => {
-      if (!document.hidden) await look(state).catch(() => {}); // out of reach for a moment: the next look tells
+      if (!document.hidden) await (unheard ? make(state) : look(state).catch(() => {})); // out of reach for a moment: the next look tells
       setTimeout(tick, state.map.ended && state.points ? explore.IDLE : explore.BUSY);
     };
   };
