@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,26 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
     assert page.evaluate("studio.explore.state.points.method") == "pca"
     under_way, refusals = False, 1
     page.wait_for_function("studio.explore.state.points.method === 'umap'")
+
+
+def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> None:
+    def nothing_yet(route: Any) -> None:
+        told = (fetched := route.fetch()).json()
+        told["map"] |= {"task": None, "state": "none", "ended": False, "ready": []}
+        route.fulfill(response=fetched, json=told)
+
+    wishes: list[Any] = []
+
+    def wish(route: Any) -> None:
+        wishes.append(route)
+        route.abort() if len(wishes) == 1 else route.fulfill(json={"task": 1})
+
+    page.route("**/start.json*", nothing_yet)
+    page.route("**/state.json", nothing_yet)
+    page.route("**/points.bin?*", lambda route: route.fulfill(status=404, json={"error": "None."}))
+    page.route(re.compile(r"/explore/\d+/map$"), wish)
+    page.reload()
+    until(page, wishes, 2)
 
 
 def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:
