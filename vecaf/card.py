@@ -10,10 +10,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from vecaf.config import LABEL_FREE, RunConfig
+from vecaf.config import RunConfig
 from vecaf.errors import InputError
+from vecaf.plan import first_picker
 from vecaf.recording import percent
-from vecaf.selection import FIRST_ROUND, STRATEGIES
 
 CURVE, SHEET = "accuracy.svg", "picks.jpg"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
@@ -122,11 +122,9 @@ def _origin(config: RunConfig) -> str:
     rounds = f"{number} {'more ' if config.subset else ''}round{'' if number == 1 else 's'}"
     if config.subset:
         return f"{given}, then on images picked by `{config.strategy}` in {rounds}."
-    # With labels known, there is a model from the start, unless it starts from zeros.
-    blank = config.track == LABEL_FREE or config.head_init == "zeros"
-    stands_in = blank and STRATEGIES[config.strategy].info.needs_model
-    first = f" (round 1: {FIRST_ROUND})" if stands_in else ""
-    return f"Its images were picked by `{config.strategy}`{first} in {rounds}."
+    first = first_picker(config)
+    stand_in = f" (round 1: {first})" if first != config.strategy else ""
+    return f"Its images were picked by `{config.strategy}`{stand_in} in {rounds}."
 
 
 def curve(rounds: Sequence[Reached]) -> bytes:

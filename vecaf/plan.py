@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecaf
-from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.evaluation import metrics
@@ -251,3 +251,12 @@ class Announcer:
 def select_along(ranks: Ranks, report: Report, **asked: Any) -> None:
     """Do another process's part of a selection, see `Plan.select`."""
     vecaf.select(**asked, split=ranks)
+
+
+def first_picker(config: RunConfig) -> str:
+    """The strategy that selects in round 1: `config`'s own, or FIRST_ROUND where that needs a model
+    and there is none yet. With labels known there is one from the start, unless that is zeros.
+    """
+    blank = config.track == LABEL_FREE or config.head_init == "zeros"
+    stands_in = blank and STRATEGIES[config.strategy].info.needs_model
+    return FIRST_ROUND if stands_in else config.strategy

@@ -112,7 +112,8 @@
       unheard = false;
     } catch (error) {
       unheard = error.name === "TypeError";
-      return unheard ? undefined : explore.say(error.message);
+      if (!unheard) explore.say(error.message);
+      return;
     }
     await look(state).catch(() => {});
   };
@@ -184,7 +185,8 @@
     });
     addEventListener("popstate", () => fromAddress(state));
     const tick = async () => {
-      if (!document.hidden) await (unheard ? make(state) : look(state).catch(() => {})); // out of reach for a moment: the next look tells
+      // Out of reach for a moment: the next look tells.
+      if (!document.hidden) await (unheard ? make(state) : look(state).catch(() => {}));
       setTimeout(tick, state.map.ended && state.points ? explore.IDLE : explore.BUSY);
     };
   };

@@ -147,6 +147,7 @@ def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> N
     page.route(re.compile(r"/explore/\d+/map$"), wish)
     page.reload()
     until(page, wishes, 2)
+    page.unroute_all(behavior="ignoreErrors")  # it goes on asking as the page is closed
 
 
 def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:

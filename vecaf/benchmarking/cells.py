@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.plan import Plan
+from vecaf.plan import Plan, first_picker
 from vecaf.selection import FIRST_ROUND, STRATEGIES
 
 FULL = "full"
@@ -131,8 +131,7 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
 
 def _check_model(config: RunConfig) -> None:
     """Raise InputError where another strategy would pick all there is to pick."""
-    blank = config.track == LABEL_FREE or config.head_init == "zeros"
-    if config.rounds == 1 and blank and STRATEGIES[config.strategy].info.needs_model:
+    if config.rounds == 1 and first_picker(config) != config.strategy:
         raise InputError(
             f"It needs a trained model and selects from round 2 on; in one round it would be "
             f"{FIRST_ROUND} under another name. Use --rounds 2 or more."

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import IO, Protocol
 
 from vecaf.datasets.directory import check_directory, too_many
-from vecaf.datasets.names import clean, clean_path, is_junk
+from vecaf.datasets.names import by_part, clean, clean_path, is_junk, readable_name
 from vecaf.datasets.report import Refusal, Refused
 from vecaf.errors import InputError
 from vecaf.settings import Limits
@@ -161,7 +161,7 @@ class FolderSource:
     def _list(self) -> Iterator[Member]:
         seen: set[str] = set()
         for path in self._walk():
-            raw = _readable_name(path.relative_to(self._root).as_posix())
+            raw = readable_name(path.relative_to(self._root).as_posix())
             if is_junk(raw):
                 self.passed_over += 1
                 continue
@@ -194,7 +194,7 @@ class FolderSource:
         path = Path(error.filename)
         if path == self._root:
             raise InputError(f"{path} can't be read ({error.strerror}).") from error
-        raw = _readable_name(path.relative_to(self._root).as_posix())
+        raw = readable_name(path.relative_to(self._root).as_posix())
         if is_junk(raw):
             self.passed_over += 1
         else:
@@ -265,34 +265,7 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
     """The name; UTF-8 that was written without its flag, as many tools do, is seen as such."""
     if info.flag_bits & 0x800:
         return info.orig_filename
-    return _by_part(info.orig_filename, lambda part: part.encode("cp437").decode())
-
-
-def _readable_name(name: str) -> str:
-    """A name of the file system; what is not UTF-8 in it is read as `_decoded_name` reads it, as
-    dropping its bytes would make different names the same."""
-
-    def read(part: str) -> str:
-        try:
-            part.encode()
-        except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
-            return os.fsencode(part).decode("cp437")
-        return part
-
-    return _by_part(name, read)
-
-
-def _by_part(path: str, read: Callable[[str], str]) -> str:
-    """`path` with each part read by itself, so that a bad one leaves its folders as they are; a
-    part that can't be read so stays."""
-
-    def one(part: str) -> str:
-        try:
-            return read(part)
-        except UnicodeError:
-            return part
-
-    return "/".join(map(one, path.split("/")))
+    return by_part(info.orig_filename, lambda part: part.encode("cp437").decode())
 
 
 def _refusal(raw: str, reason: str) -> Refusal:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from collections.abc import Callable
 
 from vecaf.errors import InputError
 
@@ -52,6 +54,33 @@ def clean_path(raw: str) -> str:
     if len(path) > MAX_PATH:
         raise InputError(f"its name is longer than {MAX_PATH} characters")
     return path
+
+
+def readable_name(name: str) -> str:
+    """A name of the file system; what is not UTF-8 in it is read as archives' names are, as
+    dropping its bytes would make different names the same."""
+
+    def read(part: str) -> str:
+        try:
+            part.encode()
+        except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
+            return os.fsencode(part).decode("cp437")
+        return part
+
+    return by_part(name, read)
+
+
+def by_part(path: str, read: Callable[[str], str]) -> str:
+    """`path` with each part read by itself, so that a bad one leaves its folders as they are; a
+    part that can't be read so stays."""
+
+    def one(part: str) -> str:
+        try:
+            return read(part)
+        except UnicodeError:
+            return part
+
+    return "/".join(map(one, path.split("/")))
 
 
 def is_junk(path: str) -> bool:
