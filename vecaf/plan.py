@@ -175,6 +175,7 @@ class Plan:
             "budget": self.budget,
             "strategy": strategy,
             "chosen": self.places(picked),
+            "keys": self.samples.digests[self.pool],
             "seed": self.config.seed * 1000 + number,
             **(parse_options(self.config.strategy_options) if own else {}),
             **{name: value for name, value in offered.items() if name in wanted},

@@ -6,9 +6,11 @@ import csv
 import os
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,6 +177,25 @@ def test_what_openvino_cannot_run_runs_eagerly(caplog: pytest.LogCaptureFixture)
     assert "differ by" in caplog.text
     batch = np.full((2, 32, 32, 3), 255, np.uint8)
     assert np.allclose(np.stack(list(runtime.run([batch]))), 1)
+
+
+def test_building_an_encoder_leaves_other_threads_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that first uses PyTorch meanwhile keeps the number that it finds, for good; with
+    another number of threads, features differ in their last bits."""
+    openvino = pytest.importorskip("openvino")
+    before, convert, found = torch.get_num_threads(), openvino.convert_model, []
+
+    def converting(*given: Any, **named: Any) -> Any:
+        found.append(torch.get_num_threads())
+        other = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+        return convert(*given, **named)
+
+    monkeypatch.setattr(openvino, "convert_model", converting)
+    pvm = load_pvm("efficientnet_lite0", 32)
+    assert compile_encoder(pvm.build(), pvm.preprocessing, batch_size=2).backend == "openvino"
+    assert found == [1, before]
 
 
 def test_conse_by_hand() -> None:

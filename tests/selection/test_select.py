@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import vecaf
 from vecaf.errors import InputError
@@ -89,6 +90,22 @@ def test_canonical_order_depends_on_seed_and_content_only() -> None:
     assert not np.array_equal(order, canonical_order(ROWS, 1))
     flipped = canonical_order(ROWS[::-1], 0)
     np.testing.assert_array_equal(29 - flipped, order)
+
+
+def test_keys_hold_the_draw_where_features_differ_in_their_last_bits() -> None:
+    keys = np.frombuffer(b"".join(bytes([i]) * 32 for i in range(30)), np.uint8).reshape(30, 32)
+    nudged = np.nextafter(ROWS.astype(np.float32), np.inf)
+    picked = vecaf.select(ROWS, 8, "random", keys=keys).ids
+    np.testing.assert_array_equal(vecaf.select(nudged, 8, "random", keys=keys).ids, picked)
+    assert not np.array_equal(vecaf.select(nudged, 8, "random").ids, picked)
+    flipped = vecaf.select(ROWS[::-1], 8, "random", keys=keys[::-1]).ids
+    np.testing.assert_array_equal(29 - flipped, picked)
+
+
+@pytest.mark.parametrize("keys", [np.zeros((29, 4), np.uint8), np.zeros(30, np.uint8), ROWS])
+def test_keys_that_are_none(keys: NDArray[Any]) -> None:
+    with pytest.raises(vecaf.InputError, match="keys"):
+        vecaf.select(ROWS, 8, keys=keys)
 
 
 def test_options_as_a_person_types_them() -> None:

@@ -70,6 +70,11 @@ class Samples:
         return self._path_by_key[key]
 
     @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """`keys` as bytes, (n, 32)."""
+        return np.frombuffer(bytes.fromhex("".join(self.keys)), np.uint8).reshape(len(self), -1)
+
+    @cached_property
     def _path_by_key(self) -> dict[str, Path]:
         return dict(zip(self.keys, self.paths, strict=True))
 

@@ -12,7 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.errors import CanceledError, InputError, UnavailableError
@@ -206,8 +207,10 @@ def _openvino(
     shape = (batch_size, size, size, 3)
     rng = np.random.default_rng(0)
     example, unseen = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
-    with torch.inference_mode(), _one_thread(), warnings.catch_warnings():
-        # What tracing got wrong, the comparison with `expected` below finds.
+    with torch.inference_mode(), threadpool_limits(1, "openmp"), warnings.catch_warnings():
+        # OpenMP's barriers stall (40-fold, measured) on busy cores, hence one thread; PyTorch's own
+        # setting would reach other threads, too. What tracing got wrong, the comparison with
+        # `expected` below finds.
         warnings.simplefilter("ignore")
         expected = module(torch.from_numpy(unseen)).numpy()
         traced = torch.jit.trace(module, torch.from_numpy(example), check_trace=False)
@@ -245,19 +248,6 @@ def _openvino(
             yield finish()
 
     return run
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch on one thread: OpenMP's barriers stall (40-fold, measured) on busy cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _padded(batch: Pixels, batch_size: int) -> Pixels:

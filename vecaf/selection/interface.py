@@ -36,6 +36,7 @@ def select(
     labels: npt.ArrayLike | None = None,
     probabilities: npt.ArrayLike | None = None,
     chosen: npt.ArrayLike | None = None,
+    keys: npt.ArrayLike | None = None,
     seed: int = 0,
     split: Split = WHOLE,
     **options: Any,
@@ -49,12 +50,16 @@ def select(
     labels         (n,) whole numbers, -1 where unknown
     probabilities  (n, classes), the model's predictions
     chosen         rows picked in earlier rounds: never picked again, counted as covered
+    keys           (n, bytes) uint8, what each row is known by, such as its image's sha256; without
+                   them, its features' bytes
     seed           the only source of randomness
     split          the processes that call this together, see `vecaf.selection.split`
     options        the strategy's own, see `StrategyInfo.options`
 
-    The same seed gives the same picks, in whatever order the rows come (rows with equal content
-    stand for one another). Raises InputError, with the remedy, for anything it cannot use.
+    The same seed gives the same picks, in whatever order the rows come (rows with equal keys
+    stand for one another). What is drawn hangs on `seed` and `keys`: with keys of images it is the
+    same wherever features differ in their last bits (other threads, devices, precision).
+    Raises InputError, with the remedy, for anything it cannot use.
     """
     function = STRATEGIES[strategy]
     arguments = {"losses": losses, "labels": labels, "probabilities": probabilities}
@@ -63,7 +68,7 @@ def select(
     count, start = _whole(budget, "budget"), _whole(seed, "seed")
     if start < 0:
         raise InputError(f"seed is {start}; use 0 or a positive whole number.")
-    pool = replace(make_pool(features, start, chosen=chosen, **arguments), split=split)
+    pool = replace(make_pool(features, start, chosen=chosen, keys=keys, **arguments), split=split)
     _check_budget(count, len(pool), len(pool.chosen))
     positions, scores = function(pool, count, np.random.default_rng(start), **options)
     return Selection(

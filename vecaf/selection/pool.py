@@ -21,7 +21,7 @@ _BLOCK_BYTES = 8 * 2**20  # rows are hashed and scaled in blocks that stay in th
 
 @dataclass(frozen=True)
 class Pool:
-    """The rows to choose from, in *canonical order*: sorted by a seeded hash of their content.
+    """The rows to choose from, in *canonical order*: sorted by a seeded hash of what they are.
 
     A strategy may therefore draw and break ties by position: permuting the caller's rows changes
     no pick, and any run of consecutive positions is a uniform random sample of the pool.
@@ -71,14 +71,15 @@ def make_pool(
     labels: npt.ArrayLike | None = None,
     probabilities: npt.ArrayLike | None = None,
     chosen: npt.ArrayLike | None = None,
+    keys: npt.ArrayLike | None = None,
 ) -> Pool:
-    """Check the caller's arrays and put them in canonical order.
+    """Check the caller's arrays and put them in canonical order, by `keys` if given.
 
     Raises InputError for a wrong shape or length, NaN or infinity, or bad `chosen` rows.
     """
     rows = _matrix(features, "features")
     n = len(rows)
-    order = canonical_order(rows, seed)
+    order = canonical_order(rows if keys is None else _keys(keys, n), seed)
     taken = distinct_rows(() if chosen is None else chosen, n, "chosen")
     classes = None if probabilities is None else _matrix(probabilities, "probabilities", n)
     return Pool(
@@ -193,6 +194,14 @@ def _labels(values: npt.ArrayLike, n: int) -> Ids:
         raise InputError("labels must be one whole number for each row (-1 where unknown).")
     _check_length(labels, "labels", n)
     return labels.astype(np.int64)
+
+
+def _keys(values: npt.ArrayLike, n: int) -> npt.NDArray[np.uint8]:
+    keys = _array(values, "keys")
+    if keys.ndim != 2 or keys.dtype != np.uint8 or not keys.shape[1]:
+        raise InputError("keys must be a table of bytes (uint8), one row for each image.")
+    _check_length(keys, "keys", n)
+    return keys
 
 
 def _array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
