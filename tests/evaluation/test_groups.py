@@ -89,6 +89,18 @@ def test_runs_that_are_equal_but_for_the_seed_are_one_group(store: Store, datase
     assert groups[0].final() == pytest.approx(0.65)
 
 
+def test_a_strategy_that_picked_no_image_names_no_group(store: Store, dataset: int) -> None:
+    """In one round nothing is trained yet that entropy could ask."""
+    ids = [
+        add_run(store, dataset, (0.5,), strategy="entropy", rounds=1),
+        add_run(store, dataset, (0.5, 0.6), strategy="entropy", rounds=2),
+        add_run(store, dataset, (0.5,), strategy="entropy", rounds=1, track="labels-known"),
+    ]
+    with store.read() as session:
+        _, found = entries(session, store.owner(), ids)
+    assert [entry.strategy for entry in found] == ["typiclust", "entropy", "entropy"]
+
+
 def test_what_can_not_be_compared_is_said_in_words(store: Store, dataset: int) -> None:
     other = add_dataset(store, "others")
     ids = [add_run(store, dataset, ()), add_run(store, other, ())]

@@ -18,6 +18,7 @@ from vecaf.evaluation.comparison import (
     paired_over_seeds,
 )
 from vecaf.evaluation.tested import tested
+from vecaf.plan import first_picker
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, visible
 from vecaf.store.runs import milestones, runs_on
@@ -208,9 +209,11 @@ def _entries(session: Session, user_id: int, runs: Sequence[Run]) -> list[Entry]
 
 
 def _strategy(session: Session, user_id: int, run: Run, config: Mapping[str, Any]) -> str:
-    """How the images were picked: a subset says it itself, where it is still there."""
+    """How the images were picked: a subset says it itself, where it is still there; in a run of one
+    round, a strategy that needs a trained model picked none."""
     if not config["subset"]:
-        return str(config["strategy"])
+        asked = RunConfig.from_dict(config)
+        return first_picker(asked) if asked.rounds == 1 else asked.strategy
     try:
         facts = subset_named(session, user_id, run.dataset_id, config["subset"]).facts
     except NotFoundError:
