@@ -126,9 +126,18 @@
     document.querySelector("header.bar").after(root);
     open(root);
   };
+  /* While a button or finger is down nothing is moved: the click would be lost. */
+  let held = false, waiting = null;
+  const release = () => {
+    held = false;
+    setTimeout(() => waiting && explore.mount(waiting)); // the click comes first, in this turn
+  };
+  addEventListener("pointerdown", () => (held = true), true);
+  for (const name of ["pointerup", "pointercancel"]) addEventListener(name, release, true);
   explore.mount = (host) => {
     const { root } = explore;
-    if (!root) return;
+    waiting = held ? host : null;
+    if (!root || waiting) return;
     if (host.moveBefore && host.isConnected) return void host.moveBefore(root, null); // keeps all that moving loses
     const scroller = root.querySelector(".x-scroller");
     const [top, focused] = [scroller?.scrollTop, document.activeElement];

@@ -330,3 +330,18 @@ def test_changes_made_elsewhere_are_respected(page: Page) -> None:
     page.get_by_role("tab", name="Filters").first.click()
     expect(page.locator(".x-check", has_text="hexagon")).to_be_visible()
     elsewhere("label", {"ids": [third], "label": 0})
+
+
+def test_a_click_is_not_lost_to_gradio_taking_the_workbench_in(page: Page) -> None:
+    tile = page.locator(".x-tile").first
+    tile.hover()
+    page.mouse.down()
+    page.evaluate("""() => {
+        const host = document.createElement("div");
+        host.id = "taking-in";
+        studio.explore.root.parentElement.append(host);
+        studio.explore.mount(host);
+    }""")
+    page.mouse.up()
+    expect(page.locator("#x-panel-image .x-large")).to_be_visible()
+    expect(page.locator("#taking-in .x-tile").first).to_be_visible()
