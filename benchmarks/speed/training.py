@@ -64,8 +64,8 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
         for step in range(steps):
             start = step * size % options.rows
             batch = rows.index_select(0, order[start : start + size])
-            logits = batch @ weight.T
-            _ = logits.T @ batch
+            logits = weight @ batch.T  # for few classes twice as fast as rows × classes
+            _ = logits @ batch
 
     seconds, floor = alternating(ours, products, repeats=options.repeats, timer=options.timer)
     name = f"a head's step, {size} × {WIDTH}"
