@@ -27,6 +27,7 @@ from vecaf.encoders.pvm import load_pvm
 from vecaf.finetuning.model import Head, build_classifier
 from vecaf.finetuning.recipe import Images, train_full, train_head
 from vecaf.finetuning.report import SILENT
+from vecaf.finetuning.threads import threads_for
 from vecaf.settings import Settings
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
@@ -61,11 +62,12 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
     def products() -> None:
         weight = torch.zeros(CLASSES, WIDTH)
         order = torch.from_numpy(rng.permutation(options.rows))
-        for step in range(steps):
-            start = step * size % options.rows
-            batch = rows.index_select(0, order[start : start + size])
-            logits = weight @ batch.T  # for few classes twice as fast as rows × classes
-            _ = logits @ batch
+        with threads_for(size * weight.numel()):  # as ours
+            for step in range(steps):
+                start = step * size % options.rows
+                batch = rows.index_select(0, order[start : start + size])
+                logits = weight @ batch.T  # for few classes twice as fast as rows × classes
+                _ = logits @ batch
 
     seconds, floor = alternating(ours, products, repeats=options.repeats, timer=options.timer)
     name = f"a head's step, {size} × {WIDTH}"

@@ -25,6 +25,7 @@ from vecaf.finetuning.model import Classifier, FeaturesAndLogits, Head
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.report import Report
 from vecaf.finetuning.start import decay_toward
+from vecaf.finetuning.threads import threads_for
 
 FULL_CHECKPOINT = "full-checkpoint.safetensors"
 
@@ -77,28 +78,29 @@ def train_head(
             logits: Tensor = head(val_features)
         return logits
 
-    state = fit(
-        head,
-        optimizer,
-        batches,
-        epochs=epochs,
-        steps_per_epoch=batches.order.steps_per_epoch,
-        hooks=_hooks(
-            report,
-            epochs,
-            validate,
-            val_labels,
-            lambda: save_tensors(best, _state(head), {}, report.publishing),
-            leg,
-        ),
-        checkpoint=folder / "head-checkpoint.safetensors",
-        label_smoothing=config.label_smoothing,
-        patience=config.patience,
-        leg=leg,
-        ranks=ranks,
-        share=batches.share,
-        descend=head.descend if ranks.count == 1 else None,
-    )
+    with threads_for(config.batch_size * head.linear.weight.numel()):
+        state = fit(
+            head,
+            optimizer,
+            batches,
+            epochs=epochs,
+            steps_per_epoch=batches.order.steps_per_epoch,
+            hooks=_hooks(
+                report,
+                epochs,
+                validate,
+                val_labels,
+                lambda: save_tensors(best, _state(head), {}, report.publishing),
+                leg,
+            ),
+            checkpoint=folder / "head-checkpoint.safetensors",
+            label_smoothing=config.label_smoothing,
+            patience=config.patience,
+            leg=leg,
+            ranks=ranks,
+            share=batches.share,
+            descend=head.descend if ranks.count == 1 else None,
+        )
     if ranks.first:
         head.load_state_dict(load_tensors(best)[0])
     return state
