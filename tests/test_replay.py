@@ -103,10 +103,15 @@ def test_versions_are_those_of_the_run_not_of_the_export(
 def test_another_precision_or_kind_of_device_is_said(done: Done) -> None:
     (versions,) = done.receipt.versions
     assert (versions["device"], versions["precision"]) == ("cpu", "float32")
-    elsewhere = versions | {"device": "cuda", "precision": "bfloat16"}
+    elsewhere = versions | {"device": "cuda", "precision": "bfloat16", "vecaf": "0123456789ab"}
     (note,) = done.replay(replace(done.receipt, versions=(elsewhere,))).notes
     assert "device cuda, here cpu; precision bfloat16, here float32" in note
-    del versions["device"], versions["precision"]  # a receipt from before they were noted
+    assert f"vecaf 0123456789ab, here {versions['vecaf']}" in note
+    del (
+        versions["device"],
+        versions["precision"],
+        versions["vecaf"],
+    )  # noted since
     assert not done.replay(replace(done.receipt, versions=(versions,))).notes
 
 

@@ -1,12 +1,14 @@
-"""What a run's picks were made with: versions, kind of device, precision; kept from that moment."""
+"""What a run's picks were made with: code, versions, kind of device, precision; kept from then."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vecaf.benchmarking.code import ROOMS
 from vecaf.encoders.runtime import choose_device, effective_precision
 from vecaf.files import write_bytes
 from vecaf.settings import Settings
@@ -26,14 +28,26 @@ def versions_now() -> dict[str, str]:
     return found
 
 
+def code_now() -> str:
+    """The first digits of a digest of our own code that decides numbers."""
+    digest, root = hashlib.sha256(), Path(__file__).parents[1]
+    for room in ROOMS:
+        place = root.joinpath(*room.split("."))
+        for file in sorted(place.rglob("*.py")) or [place.with_suffix(".py")]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def conditions(settings: Settings) -> dict[str, str]:
-    """The versions, and the kind of device and the precision that these settings come to here.
+    """The versions, our own code's (`vecaf`) among them, and the kind of device and the precision
+    that these settings come to here.
 
     Raises UnavailableError for a device that this machine does not have.
     """
     device = choose_device(settings.device)
     precision = effective_precision(settings.precision, device)
-    return versions_now() | {"device": device.partition(":")[0], "precision": precision}
+    here = {"device": device.partition(":")[0], "precision": precision, "vecaf": code_now()}
+    return versions_now() | here
 
 
 def record_versions(folder: Path, settings: Settings) -> None:
