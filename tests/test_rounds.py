@@ -112,11 +112,11 @@ class StoppingRecorder(MemoryRecorder):
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    whole, weights = finish(config, samples, settings, tmp_path / "whole")
-    counter = StoppingRecorder(set())
-    run_rounds(config, samples, counter, tmp_path / "count", settings)
+    whole = StoppingRecorder(set())
+    run_rounds(config, samples, whole, tmp_path / "whole", settings)
+    weights = load_file(tmp_path / "whole" / "model" / "model.safetensors")
 
-    broken = StoppingRecorder(set(range(3, counter.asked, max(4, counter.asked // 9))))
+    broken = StoppingRecorder(set(range(3, whole.asked, max(4, whole.asked // 9))))
     folder, interruptions = tmp_path / "broken", 0
     while True:
         try:
