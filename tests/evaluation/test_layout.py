@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.layout import Basis, fit_basis, lay_out, place, plane
@@ -80,6 +82,14 @@ def test_umap_is_the_same_every_time_and_keeps_groups_together() -> None:
     distance = np.linalg.norm(image[:, None] - image[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     assert (group[distance.argmin(axis=1)] == group).mean() > 0.99
+
+
+def test_a_map_leaves_pytorch_its_threads() -> None:
+    """What is trained after it must come out as before it: Numba asks OpenMP for every core."""
+    features, _ = clusters(40)
+    with threadpool_limits(1, "openmp"):
+        laid_out(features, features)
+        assert torch.get_num_threads() == 1
 
 
 def test_captions_move_images_toward_what_they_say_and_no_others() -> None:

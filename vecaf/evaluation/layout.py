@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.neighbours import nearest_rows
+from vecaf.evaluation.threads import threads_kept
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -110,7 +111,7 @@ def umap_plane(
         random_state=seed,
         n_jobs=1,
     )
-    with warnings.catch_warnings():
+    with threads_kept(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)  # `place` transforms
         return np.asarray(model.fit_transform(space), np.float32)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.evaluation.threads import threads_kept
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
@@ -97,6 +99,7 @@ def graph(
         return nearest_rows(space, space, k, own=True, progress=progress)
     from pynndescent import NNDescent
 
-    index = NNDescent(space, metric="cosine", n_neighbors=k + 1, random_state=0)
-    at, distance = index.neighbor_graph
+    with threads_kept():
+        index = NNDescent(space, metric="cosine", n_neighbors=k + 1, random_state=0)
+        at, distance = index.neighbor_graph
     return at[:, 1:].astype(np.int64), np.asarray(1 - distance[:, 1:], np.float32)
