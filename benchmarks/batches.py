@@ -29,7 +29,7 @@ SHARE = 0.99
 FULL, VECAF, ACTIVEFT = "full: a random pass, cut to T", "vecaf", "activeft"
 SHARE_ONCE = 1 / 15  # of the pool: what activeft picks once and passes over again and again
 SEVERAL = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
-MEANS = {"head_init": "means", "head_lr": 0.03}
+MEANS = {"head_init": "means"}
 ROWS = (
     Row(FULL, {"strategy": "random"}),
     Row(VECAF, {"strategy": "vecaf", **SEVERAL, **MEANS}),
@@ -45,6 +45,7 @@ ROWS = (
         {"strategy": "vecaf", **SEVERAL, **MEANS, "schedule": "round"}),
     Row(ACTIVEFT, {"strategy": "activeft"}),
     Row("activeft from class means", {"strategy": "activeft", **MEANS}),
+    Row("class means alone (a rate of 1e-8)", {"strategy": "random", **MEANS, "head_lr": 1e-8}),
 )  # fmt: skip
 
 

@@ -232,6 +232,25 @@ def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> N
     assert torch.equal(*drawn)
 
 
+@pytest.mark.parametrize(
+    ("config", "knows"),
+    [
+        (replace(CONFIG, head_init="zeros"), "can't know these classes"),
+        (TOLD, "knows these classes by their names alone"),
+        (KNOWN, None),
+    ],
+    ids=["zeros", "names", "means"],
+)
+def test_classes_that_no_picked_image_shows_are_named(
+    config: RunConfig, knows: str | None, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    recorder, _ = finish(replace(config, budget="1", rounds=1), samples, settings, tmp_path)
+    said = [message for message in recorder.messages if message.startswith("No image of")]
+    (shown,) = samples.labels[np.isin(samples.ids, recorder.picked[1].sample_ids)]
+    names = ", ".join(f"'{name}'" for name in samples.classes if name != samples.classes[shown])
+    assert said == ([f"No image of {names} is picked so far: the model {knows}."] if knows else [])
+
+
 def test_without_test_images_nothing_is_claimed(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

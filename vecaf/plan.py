@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+NAMED = 5  # classes that a sentence names before it counts
 WORTH_SPLITTING = 200  # rows of the pool a process: below, telling the others takes longer
 
 
@@ -206,6 +207,20 @@ class Plan:
         if self.config.picks == "keep":
             return picked
         return picked[len(self.picked(recorder, upto=number - 1)) :]
+
+    def lacking(self, picked: Rows) -> str:
+        """A sentence on the classes that no image of `picked` shows; empty where all are shown, or
+        where a run with labels known starts from all of the pool's means."""
+        names = self.samples.classes
+        counts = np.bincount(self.samples.labels[picked], minlength=len(names))
+        missing = [f"'{name}'" for name, count in zip(names, counts, strict=True) if not count]
+        if not missing or (self.config.track == LABELS_KNOWN and self.config.head_init == "means"):
+            return ""
+        listed = ", ".join(missing[:NAMED])
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        told = self.config.head_init == "text"
+        knows = "knows these classes by their names alone" if told else "can't know these classes"
+        return f"No image of {listed}{more} is picked so far: the model {knows}."
 
     def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,

@@ -80,6 +80,8 @@ def do_rounds(
         studied = plan.studied(recorder, number)
 
         say(f"training on {len(studied)} images")
+        if lacking := plan.lacking(picked):
+            recorder.log(lacking, "warning")
         base = learner.pretrained(plan.pool)
         extra = base[:0]
         if learner.trains_head():  # it alone learns what words say

@@ -8,7 +8,8 @@ each starts from the pretrained weights, so that a round's result depends on its
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from vecaf.finetuning.model import Centred, Classifier, Head, build_classifier
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.recipe import FULL_CHECKPOINT, Images, predict, train_full, train_head
 from vecaf.finetuning.report import Report
-from vecaf.finetuning.start import start_from_means, start_from_text
+from vecaf.finetuning.start import left_to_learn, start_from_means, start_from_text
 from vecaf.store import VAL
 
 Rows = NDArray[np.int64]
@@ -52,6 +53,14 @@ class Watch:
     should_stop: Callable[[], bool]
 
 
+@dataclass(frozen=True)
+class Start:
+    """The classifier before its first batch, and by what its learning rate is multiplied."""
+
+    head: Head
+    rate: float = 1.0
+
+
 class HeadLearner:
     """Trains a logistic head on the PVM's features, which stay in memory (mode head-only)."""
 
@@ -74,6 +83,7 @@ class HeadLearner:
         self.head: Head | None = None
         self.guide: Floats | None = None  # (classes, d), what words alone make of the classes
         self.labels = torch.from_numpy(samples.labels).to(device)
+        self._known: Start | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -93,7 +103,7 @@ class HeadLearner:
         """Features and logits of `rows` under the current weights, or, with labels known, under the
         class means or names that training starts from."""
         if self.head is None and self.goes_on and self.config.head_init != "zeros":
-            self.head = self.first_head(rows)
+            self.head = deepcopy(self.start(rows).head)
         logits = None if self.head is None else self.logits(rows)
         return View(self.pretrained(rows), logits)
 
@@ -105,9 +115,10 @@ class HeadLearner:
 
         Validates on the rows `val`. Returns how many batches were spent.
         """
+        start = self.start(rows)
         if self.head is None or not self.goes_on:
-            self.head = self.first_head(rows)
-        anchor = None if self.guide is None else self.first_head(rows).linear.weight.detach()
+            self.head = deepcopy(start.head)
+        anchor = None if self.guide is None else start.head.linear.weight.detach()
         where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
         extra = torch.from_numpy(augmented).to(self.device)
         labels = self.labels[where]
@@ -117,7 +128,7 @@ class HeadLearner:
             torch.cat([labels, labels.repeat(len(extra) // len(labels))]),
             self.centred[val_where],
             self.labels[val_where],
-            self.config,
+            replace(self.config, head_lr=start.rate * self.config.head_lr),
             self.round_seed(number),
             self.round_folder(number),
             report,
@@ -152,23 +163,27 @@ class HeadLearner:
     def new_head(self) -> Head:
         return Head(self.mean, len(self.samples.classes)).to(self.device)
 
-    def first_head(self, rows: Rows) -> Head:
-        """The head that training on `rows` starts from; with labels known, the whole pool's means
-        are known, too."""
-        head = self.new_head()
-        labels, rows = self.samples.labels, self.samples.pool if self.goes_on else rows
-        seen = torch.from_numpy(rows[labels[rows] >= 0])
+    def start(self, rows: Rows) -> Start:
+        """What training on `rows` starts from; with labels known, the whole pool's are known, too,
+        and every round has the same start."""
+        if not self.goes_on:
+            return self._start(rows)
+        if self._known is None:
+            self._known = self._start(self.samples.pool)
+        return self._known
+
+    def _start(self, rows: Rows) -> Start:
+        head, labels = self.new_head(), self.samples.labels
+        where = torch.from_numpy(rows[labels[rows] >= 0])
+        features, known = self.centred[where], self.labels[where]
         if self.config.head_init == "means":
             val = self.samples.rows(VAL)
             checked = torch.from_numpy(val[labels[val] >= 0])
-            start_from_means(
-                head, self.centred[seen], self.labels[seen],
-                self.centred[checked], self.labels[checked],
-            )  # fmt: skip
-        elif self.guide is not None:
-            guide = torch.from_numpy(self.guide).to(self.device)
-            start_from_text(head, guide, self.centred[seen], self.labels[seen])
-        return head
+            start_from_means(head, features, known, self.centred[checked], self.labels[checked])
+            return Start(head, left_to_learn(head, features, known))
+        if self.guide is not None:
+            start_from_text(head, torch.from_numpy(self.guide).to(self.device), features, known)
+        return Start(head)
 
     def trains_head(self) -> bool:
         """Whether the next round begins with the head alone."""
