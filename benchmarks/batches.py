@@ -45,7 +45,8 @@ ROWS = (
         {"strategy": "vecaf", **SEVERAL, **MEANS, "schedule": "round"}),
     Row(ACTIVEFT, {"strategy": "activeft"}),
     Row("activeft from class means", {"strategy": "activeft", **MEANS}),
-    Row("class means alone (a rate of 1e-8)", {"strategy": "random", **MEANS, "head_lr": 1e-8}),
+    Row("class means alone (a rate of 1e-8)",
+        {"strategy": "random", **MEANS, "head_lr": 1e-8, "lr": 1e-8}),
 )  # fmt: skip
 
 

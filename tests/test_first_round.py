@@ -67,7 +67,8 @@ def test_where_labels_are_known_losses_are_there_from_the_start(
     recorder = MemoryRecorder()
     config = replace(config_for("importance"), head_init="zeros")
     run_rounds(config, samples, recorder, tmp_path, settings)
-    assert "Round 1: importance picked 6 images." in recorder.messages
+    picked = "Round 1: importance picked 6 images"
+    assert any(said.startswith(picked) for said in recorder.messages)
     untrained, trained = (recorder.picked[number].scores["loss"] for number in (1, 2))
     np.testing.assert_allclose(untrained, np.log(len(samples.classes)), rtol=1e-6)
     assert np.ptp(trained) > 0

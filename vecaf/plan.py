@@ -208,19 +208,11 @@ class Plan:
             return picked
         return picked[len(self.picked(recorder, upto=number - 1)) :]
 
-    def lacking(self, picked: Rows) -> str:
-        """A sentence on the classes that no image of `picked` shows; empty where all are shown, or
-        where a run with labels known starts from all of the pool's means."""
-        names = self.samples.classes
-        counts = np.bincount(self.samples.labels[picked], minlength=len(names))
-        missing = [f"'{name}'" for name, count in zip(names, counts, strict=True) if not count]
-        if not missing or (self.config.track == LABELS_KNOWN and self.config.head_init == "means"):
-            return ""
-        listed = ", ".join(missing[:NAMED])
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        told = self.config.head_init == "text"
-        knows = "knows these classes by their names alone" if told else "can't know these classes"
-        return f"No image of {listed}{more} is picked so far: the model {knows}."
+    def unshown(self, recorder: Recorder, number: int) -> str:
+        """What `unshown` says of the picks until round `number`; where class means of the whole
+        pool are known, of the pool."""
+        all_known = self.config.track == LABELS_KNOWN and self.config.head_init == "means"
+        return unshown(self.samples, self.pool if all_known else self.picked(recorder, number))
 
     def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
@@ -262,6 +254,19 @@ class Announcer:
             should_stop=self.recorder.should_stop,
             publishing=self.recorder.publishing,
         )
+
+
+def unshown(samples: Samples, rows: Rows) -> str:
+    """The rest of a sentence on what was picked: the classes that none of `rows` shows; empty where
+    every class is shown."""
+    names = samples.classes
+    counts = np.bincount(samples.labels[rows], minlength=len(names))
+    missing = [f"'{name}'" for name, count in zip(names, counts, strict=True) if not count]
+    if not missing:
+        return ""
+    if len(missing) > NAMED:
+        return f"; none so far shows {len(missing):,} of the {len(names):,} classes"
+    return f"; none so far shows {' or '.join(missing)}"
 
 
 def select_along(ranks: Ranks, report: Report, **asked: Any) -> None:

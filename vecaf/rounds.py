@@ -71,7 +71,8 @@ def do_rounds(
             picks = plan.select(view, seen, picked, number, learner.ranks)
             recorder.record_picks(number, picks)
             picker = plan.picker(view)
-            recorder.log(f"Round {number}: {picker} picked {plan.budget} images.")
+            unshown = plan.unshown(recorder, number)
+            recorder.log(f"Round {number}: {picker} picked {plan.budget} images{unshown}.")
             if picker != config.strategy:
                 recorder.log(
                     f"{config.strategy} needs a trained model: it selects from round 2 on."
@@ -80,8 +81,6 @@ def do_rounds(
         studied = plan.studied(recorder, number)
 
         say(f"training on {len(studied)} images")
-        if lacking := plan.lacking(picked):
-            recorder.log(lacking, "warning")
         base = learner.pretrained(plan.pool)
         extra = base[:0]
         if learner.trains_head():  # it alone learns what words say

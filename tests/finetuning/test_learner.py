@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from numpy.typing import NDArray
 
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import load_pvm
-from vecaf.finetuning.learner import HeadLearner, Watch
-from vecaf.finetuning.model import Centred
+from vecaf.finetuning.learner import HeadLearner, Start, Watch
+from vecaf.finetuning.model import Centred, Head
 from vecaf.finetuning.report import SILENT
 from vecaf.store import TEST, TRAIN, VAL
 
@@ -65,3 +67,11 @@ def test_training_does_not_undo_a_start_that_fits(tmp_path: Path) -> None:
     for number in (1, 2):
         learner.learn(number, pool, np.empty((0, 300), np.float32), val, SILENT)
     assert accuracy(learner) >= before - 0.01
+
+
+def test_rows_that_the_start_has_not_seen_count_by_what_it_leaves_of_them() -> None:
+    head = Head(torch.zeros(4), 4)  # knows nothing
+    extra, labels = torch.eye(4), torch.arange(4)
+    assert Start(head, left=0.1).rate(12, extra, labels) == pytest.approx((12 * 0.1 + 4) / 16)
+    assert Start(head, left=0.1).rate(12, extra[:0], labels[:0]) == pytest.approx(0.1)
+    assert Start(head).rate(12, extra, labels) == 1

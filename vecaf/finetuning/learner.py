@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
@@ -55,10 +56,19 @@ class Watch:
 
 @dataclass(frozen=True)
 class Start:
-    """The classifier before its first batch, and by what its learning rate is multiplied."""
+    """The classifier before its first batch and, where class means made it, what it leaves to learn
+    of the rows that it was made of."""
 
     head: Head
-    rate: float = 1.0
+    left: float | None = None
+
+    def rate(self, n: int, extra: Tensor, labels: Tensor) -> float:
+        """By what the learning rate is multiplied for n such rows and `extra` (m, d), which were
+        not among them."""
+        if self.left is None:
+            return 1.0
+        left = left_to_learn(self.head, extra, labels)
+        return (n * self.left + len(extra) * left) / (n + len(extra))
 
 
 class HeadLearner:
@@ -122,13 +132,15 @@ class HeadLearner:
         where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
         extra = torch.from_numpy(augmented).to(self.device)
         labels = self.labels[where]
+        extra_labels = labels.repeat(len(extra) // len(labels))
+        rate = start.rate(len(rows), extra, extra_labels)
         state = train_head(
             self.head,
             torch.cat([self.centred[where], extra]),
-            torch.cat([labels, labels.repeat(len(extra) // len(labels))]),
+            torch.cat([labels, extra_labels]),
             self.centred[val_where],
             self.labels[val_where],
-            replace(self.config, head_lr=start.rate * self.config.head_lr),
+            replace(self.config, head_lr=rate * self.config.head_lr),
             self.round_seed(number),
             self.round_folder(number),
             report,
@@ -174,6 +186,8 @@ class HeadLearner:
 
     def _start(self, rows: Rows) -> Start:
         head, labels = self.new_head(), self.samples.labels
+        if self.config.head_init != "means" and self.guide is None:
+            return Start(head)
         where = torch.from_numpy(rows[labels[rows] >= 0])
         features, known = self.centred[where], self.labels[where]
         if self.config.head_init == "means":
@@ -181,8 +195,7 @@ class HeadLearner:
             checked = torch.from_numpy(val[labels[val] >= 0])
             start_from_means(head, features, known, self.centred[checked], self.labels[checked])
             return Start(head, left_to_learn(head, features, known))
-        if self.guide is not None:
-            start_from_text(head, torch.from_numpy(self.guide).to(self.device), features, known)
+        start_from_text(head, torch.from_numpy(self.guide).to(self.device), features, known)
         return Start(head)
 
     def trains_head(self) -> bool:

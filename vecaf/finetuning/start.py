@@ -111,8 +111,8 @@ def left_to_learn(head: Head, features: Tensor, labels: Tensor) -> float:
     cross-entropy on `features` (n, d) under `labels` (n,); at most 1, and 1 without rows.
 
     AdamW's steps don't shrink with the gradient, so at full length they lead away from a start that
-    fits: from the class means of 1,641 cartoons, 100 batches at a rate of 0.03 cost 3 points, where
-    a twelfth of 0.06 cost none (`benchmarks/README.md`).
+    fits: from the class means of 1,641 cartoons 100 batches of VeCAF's at a rate of 0.03 cost 3
+    points, where a twelfth of 0.06 costs none and random picks lose 0.6 (`benchmarks/README.md`).
     """
     classes = head.linear.out_features
     if not len(labels) or classes < 2:

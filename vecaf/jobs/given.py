@@ -7,6 +7,7 @@ import numpy as np
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
+from vecaf.plan import unshown
 from vecaf.recording import Picks, Recorder
 from vecaf.store import Run, Store
 from vecaf.store.subsets import subset_named, subset_samples
@@ -37,7 +38,8 @@ def record_given(
         for name in parts
     }
     recorder.record_picks(1, Picks(ids, scores))
-    recorder.log(f"Round 1 trains on the {len(ids)} labelled images of '{config.subset}'.")
+    lacking = unshown(samples, np.flatnonzero(np.isin(samples.ids, ids)))
+    recorder.log(f"Round 1 trains on the {len(ids)} labelled images of '{config.subset}'{lacking}.")
 
 
 def _number(value: float | None) -> float:
