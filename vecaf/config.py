@@ -111,7 +111,8 @@ class RunConfig:
         "What the classifier starts from. zeros: nothing. text: what the classes' names say of the "
         "pool, which weight decay then pulls toward. means: linear discriminants of the "
         "classes, from features and labels that the track has paid for, without a batch; the "
-        "better they fit, the smaller the classifier's learning rate after them.",
+        "better they fit more images than there are features, the smaller the classifier's "
+        "learning rate after them.",
         choices=("zeros", "text", "means"),
         advanced=True,
     )

@@ -208,12 +208,6 @@ class Plan:
             return picked
         return picked[len(self.picked(recorder, upto=number - 1)) :]
 
-    def unshown(self, recorder: Recorder, number: int) -> str:
-        """What `unshown` says of the picks until round `number`; where class means of the whole
-        pool are known, of the pool."""
-        all_known = self.config.track == LABELS_KNOWN and self.config.head_init == "means"
-        return unshown(self.samples, self.pool if all_known else self.picked(recorder, number))
-
     def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
         by the model's own prediction, where it is not. Before there is a model, all labels known,
@@ -256,17 +250,20 @@ class Announcer:
         )
 
 
-def unshown(samples: Samples, rows: Rows) -> str:
-    """The rest of a sentence on what was picked: the classes that none of `rows` shows; empty where
-    every class is shown."""
-    names = samples.classes
-    counts = np.bincount(samples.labels[rows], minlength=len(names))
+def unshown(config: RunConfig, samples: Samples, picked: Rows) -> str:
+    """The rest of a sentence on what was picked: the classes that training knows no image of, of
+    all that are `picked` or, where class means of the whole pool are known, of that. Empty where it
+    knows one of each."""
+    pool_known = config.track == LABELS_KNOWN and config.head_init == "means"
+    where, rows = ("in the pool", samples.pool) if pool_known else ("yet", picked)
+    names, labels = samples.classes, samples.labels[rows]
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
     missing = [f"'{name}'" for name, count in zip(names, counts, strict=True) if not count]
     if not missing:
         return ""
     if len(missing) > NAMED:
-        return f"; none so far shows {len(missing):,} of the {len(names):,} classes"
-    return f"; none so far shows {' or '.join(missing)}"
+        return f"; {len(missing):,} of the {len(names):,} classes have no image {where}"
+    return f"; no image of {' or '.join(missing)} {where}"
 
 
 def select_along(ranks: Ranks, report: Report, **asked: Any) -> None:

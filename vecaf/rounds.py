@@ -15,7 +15,7 @@ from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.finetuning.export import export_model
 from vecaf.finetuning.learner import HeadLearner
 from vecaf.finetuning.ranks import ALONE, Ranks
-from vecaf.plan import Announcer, Plan
+from vecaf.plan import Announcer, Plan, unshown
 from vecaf.preparation import prepare
 from vecaf.recording import Recorder, RoundResult
 from vecaf.settings import Settings
@@ -71,8 +71,8 @@ def do_rounds(
             picks = plan.select(view, seen, picked, number, learner.ranks)
             recorder.record_picks(number, picks)
             picker = plan.picker(view)
-            unshown = plan.unshown(recorder, number)
-            recorder.log(f"Round {number}: {picker} picked {plan.budget} images{unshown}.")
+            lacking = unshown(config, samples, plan.picked(recorder, upto=number))
+            recorder.log(f"Round {number}: {picker} picked {plan.budget} images{lacking}.")
             if picker != config.strategy:
                 recorder.log(
                     f"{config.strategy} needs a trained model: it selects from round 2 on."

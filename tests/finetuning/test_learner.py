@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
-import torch
 from numpy.typing import NDArray
 
-from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import load_pvm
-from vecaf.finetuning.learner import HeadLearner, Start, Watch
-from vecaf.finetuning.model import Centred, Head
+from vecaf.finetuning.learner import HeadLearner, Watch
+from vecaf.finetuning.model import Centred
 from vecaf.finetuning.report import SILENT
 from vecaf.store import TEST, TRAIN, VAL
 
@@ -22,6 +21,7 @@ KNOWN = RunConfig(
     track=LABELS_KNOWN, head_init="means", schedule="run", rounds=2, epochs=10, batch_size=64,
     head_lr=0.06, head_weight_decay=0.03,
 )  # fmt: skip
+TOLD = replace(KNOWN, target_words="in thick fog")
 SPLITS = {TRAIN: 800, VAL: 200, TEST: 2000}
 
 
@@ -69,9 +69,13 @@ def test_training_does_not_undo_a_start_that_fits(tmp_path: Path) -> None:
     assert accuracy(learner) >= before - 0.01
 
 
-def test_rows_that_the_start_has_not_seen_count_by_what_it_leaves_of_them() -> None:
-    head = Head(torch.zeros(4), 4)  # knows nothing
-    extra, labels = torch.eye(4), torch.arange(4)
-    assert Start(head, left=0.1).rate(12, extra, labels) == pytest.approx((12 * 0.1 + 4) / 16)
-    assert Start(head, left=0.1).rate(12, extra[:0], labels[:0]) == pytest.approx(0.1)
-    assert Start(head).rate(12, extra, labels) == 1
+def test_few_picks_and_words_for_another_domain_are_learnt_at_the_full_rate(
+    tmp_path: Path,
+) -> None:
+    known, told = (learner_of(config, tmp_path) for config in (KNOWN, TOLD))
+    pool = known.samples.pool
+    assert known.start(pool).rate < 0.9
+    assert told.start(pool).rate == 1
+    few = learner_of(replace(KNOWN, track=LABEL_FREE, schedule="round"), tmp_path)
+    assert few.start(pool[:300]).rate == 1
+    assert few.start(pool[:301]).rate < 0.9

@@ -126,13 +126,14 @@ def test_words_are_trusted_as_far_as_bought_labels_bear_them_out() -> None:
 
 
 def test_what_is_left_to_learn_is_a_share_of_knowing_nothing() -> None:
-    features, labels = torch.eye(4), torch.arange(4)
+    features, labels = torch.eye(4).repeat(2, 1), torch.arange(4).repeat(2)
     head = Head(torch.zeros(4), 4)
     assert left_to_learn(head, features, labels) == pytest.approx(1)
     assert left_to_learn(head, features[:0], labels[:0]) == 1
     with torch.no_grad():
         head.linear.weight.copy_(torch.log(torch.tensor(3.0)) * torch.eye(4))  # right by half
     assert left_to_learn(head, features, labels) == pytest.approx(np.log(2) / np.log(4))
+    assert left_to_learn(head, features[:4], labels[:4]) == 1  # it could have them by heart
     assert left_to_learn(head, features, labels.flip(0)) == 1
     assert left_to_learn(Head(torch.zeros(4), 1), features, torch.zeros_like(labels)) == 1
 

@@ -43,5 +43,5 @@ def test_a_class_that_none_of_them_shows_is_named(store: Store, rows: str) -> No
         alike = list(session.scalars(query.limit(2)))
     recorder = given(store, rows, alike)
     assert recorder.messages == [
-        "Round 1 trains on the 2 labelled images of 'chosen'; none so far shows 'b'."
+        "Round 1 trains on the 2 labelled images of 'chosen'; no image of 'b' yet."
     ]

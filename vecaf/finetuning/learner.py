@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
@@ -56,19 +55,10 @@ class Watch:
 
 @dataclass(frozen=True)
 class Start:
-    """The classifier before its first batch and, where class means made it, what it leaves to learn
-    of the rows that it was made of."""
+    """The classifier before its first batch, and by what its learning rate is multiplied."""
 
     head: Head
-    left: float | None = None
-
-    def rate(self, n: int, extra: Tensor, labels: Tensor) -> float:
-        """By what the learning rate is multiplied for n such rows and `extra` (m, d), which were
-        not among them."""
-        if self.left is None:
-            return 1.0
-        left = left_to_learn(self.head, extra, labels)
-        return (n * self.left + len(extra) * left) / (n + len(extra))
+    rate: float = 1.0
 
 
 class HeadLearner:
@@ -132,15 +122,13 @@ class HeadLearner:
         where, val_where = torch.from_numpy(rows), torch.from_numpy(val)
         extra = torch.from_numpy(augmented).to(self.device)
         labels = self.labels[where]
-        extra_labels = labels.repeat(len(extra) // len(labels))
-        rate = start.rate(len(rows), extra, extra_labels)
         state = train_head(
             self.head,
             torch.cat([self.centred[where], extra]),
-            torch.cat([labels, extra_labels]),
+            torch.cat([labels, labels.repeat(len(extra) // len(labels))]),
             self.centred[val_where],
             self.labels[val_where],
-            replace(self.config, head_lr=rate * self.config.head_lr),
+            replace(self.config, head_lr=start.rate * self.config.head_lr),
             self.round_seed(number),
             self.round_folder(number),
             report,
@@ -194,6 +182,8 @@ class HeadLearner:
             val = self.samples.rows(VAL)
             checked = torch.from_numpy(val[labels[val] >= 0])
             start_from_means(head, features, known, self.centred[checked], self.labels[checked])
+            if self.config.target_words:
+                return Start(head)  # what words say of another domain is news to these means
             return Start(head, left_to_learn(head, features, known))
         start_from_text(head, torch.from_numpy(self.guide).to(self.device), features, known)
         return Start(head)

@@ -38,7 +38,7 @@ def record_given(
         for name in parts
     }
     recorder.record_picks(1, Picks(ids, scores))
-    lacking = unshown(samples, np.flatnonzero(np.isin(samples.ids, ids)))
+    lacking = unshown(config, samples, np.flatnonzero(np.isin(samples.ids, ids)))
     recorder.log(f"Round 1 trains on the {len(ids)} labelled images of '{config.subset}'{lacking}.")
 
 
