@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.optim._param_groups import param_groups_layer_decay
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -243,6 +242,8 @@ def _hooks(
 
 
 def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, object]]:
+    from timm.optim._param_groups import param_groups_layer_decay
+
     groups: list[dict[str, object]] = param_groups_layer_decay(
         classifier.backbone,
         weight_decay=config.weight_decay,
