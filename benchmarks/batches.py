@@ -13,13 +13,14 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rows import Row, measured, points, samples_of
-from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.evaluation.comparison import cost_of, paired_over_seeds
 from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.settings import Settings
@@ -110,6 +111,8 @@ def main() -> None:
     fixed = {"dataset": options.dataset, "image_size": options.image_size}
     words = [word for word in options.rows.split(",") if word]
     rows = _chosen(rows_of(track.several), words)
+    if not rows:
+        parser.error(f"no row has {' or '.join(words)} in its name")
 
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
@@ -120,12 +123,14 @@ def main() -> None:
     results = measured(configs, samples, settings, options.workers)
     full, rest = results[: options.seeds], results[options.seeds :]
     accuracies = np.array([one.accuracy for one in rest]).reshape(len(rows), len(seeds), -1)
+    for result, config, budget in zip(rest, configs[options.seeds :], cycle(budgets), strict=False):
+        took = _counted(result.batches, config, len(samples.pool))
+        if abs(took - budget) > max(ROUNDS, 0.1 * budget):  # a round's last batch may be short
+            raise SystemExit(f"{config.strategy} spent {took} batches where {budget} were meant.")
 
     final = float(np.mean([one.accuracy for one in full]))
     target = SHARE * final
-    spent = full[0].batches
-    if options.mode != "head-only":  # the head's, on features, are not what T counts
-        spent -= HEAD_EPOCHS_BEFORE_FULL * math.ceil(len(samples.pool) / BATCH)
+    spent = _counted(full[0].batches, configs[0], len(samples.pool))
     print(f"Full training: {spent} batches, test accuracy {100 * final:.2f}.", end=" ")
     print(f"99% of it is {100 * target:.2f}{_reached(full, target)}.\n")
     print(f"| T batches | {' | '.join(map(str, budgets))} | T to 99% | vecaf − it |")
@@ -157,7 +162,17 @@ def _spent(row: Row, pool: int, batches: int) -> dict[str, Any]:
         return {"budget": str(an_epoch * BATCH), "epochs": max(1, round(batches / an_epoch))}
     passes = math.ceil(batches * BATCH / pool)  # over what a round picks, where all is too little
     images = batches * BATCH // passes
+    if row.changes.get("text_pull"):
+        images //= 2  # the captioned copies fill the other half of the batches
     return {"budget": str(images // row.changes.get("rounds", 1)), "epochs": passes}
+
+
+def _counted(batches: int, config: RunConfig, pool: int) -> int:
+    """Of a run's batches those that T counts: not the head's before the whole model is trained."""
+    if config.mode == "head-only":
+        return batches
+    images = parse_budget(config.budget).of(pool)
+    return batches - HEAD_EPOCHS_BEFORE_FULL * math.ceil(images / BATCH)
 
 
 def _reached(full: list[Any], target: float) -> str:
