@@ -117,7 +117,8 @@ def main() -> None:
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
     configs += [
-        row.config(track.base, seed=seed, **_spent(row, len(samples.pool), budget), **fixed)
+        row.config(track.base, seed=seed, **fixed,
+                   **_spent(row, len(samples.pool), budget, head_only=options.mode == "head-only"))
         for row in rows for seed in seeds for budget in budgets
     ]  # fmt: skip
     results = measured(configs, samples, settings, options.workers)
@@ -155,14 +156,14 @@ def _chosen(rows: Sequence[Row], words: Sequence[str]) -> Sequence[Row]:
     ]  # fmt: skip
 
 
-def _spent(row: Row, pool: int, batches: int) -> dict[str, Any]:
+def _spent(row: Row, pool: int, batches: int, *, head_only: bool) -> dict[str, Any]:
     """Budget and epochs with which the row spends `batches` batches, or as nearly as it can."""
     if row.changes["strategy"] == "activeft":
         an_epoch = max(1, round(SHARE_ONCE * pool / BATCH))
         return {"budget": str(an_epoch * BATCH), "epochs": max(1, round(batches / an_epoch))}
     passes = math.ceil(batches * BATCH / pool)  # over what a round picks, where all is too little
     images = batches * BATCH // passes
-    if row.changes.get("text_pull"):
+    if row.changes.get("text_pull") and head_only:
         images //= 2  # the captioned copies fill the other half of the batches
     return {"budget": str(images // row.changes.get("rounds", 1)), "epochs": passes}
 
@@ -171,8 +172,8 @@ def _counted(batches: int, config: RunConfig, pool: int) -> int:
     """Of a run's batches those that T counts: not the head's before the whole model is trained."""
     if config.mode == "head-only":
         return batches
-    images = parse_budget(config.budget).of(pool)
-    return batches - HEAD_EPOCHS_BEFORE_FULL * math.ceil(images / BATCH)
+    rows = parse_budget(config.budget).of(pool) * (2 if config.text_pull else 1)  # with captions
+    return batches - HEAD_EPOCHS_BEFORE_FULL * math.ceil(rows / BATCH)
 
 
 def _reached(full: list[Any], target: float) -> str:
