@@ -8,6 +8,7 @@ from html import escape
 
 from app.media import image_url, thumb_url
 from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING
+from vecaf.wording import plural as plural
 
 MARKS = {QUEUED: "○", RUNNING: "◐", FINISHED: "●", FAILED: "✕", CANCELED: "◌"}
 
@@ -23,10 +24,6 @@ def number(value: int) -> str:
 
 def percent(value: float) -> str:
     return f"{100 * value:.1f}%"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
 
 
 def chip(state: str) -> str:

@@ -14,6 +14,7 @@ from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.plan import first_picker
 from vecaf.recording import percent
+from vecaf.wording import plural
 
 CURVE, SHEET = "accuracy.svg", "picks.jpg"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
@@ -119,7 +120,7 @@ def _origin(config: RunConfig) -> str:
     number = config.rounds - bool(config.subset)
     if not number:
         return f"{given}."
-    rounds = f"{number} {'more ' if config.subset else ''}round{'' if number == 1 else 's'}"
+    rounds = plural(number, "more round" if config.subset else "round")
     if config.subset:
         return f"{given}, then on images picked by `{config.strategy}` in {rounds}."
     first = first_picker(config)

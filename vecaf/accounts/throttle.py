@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from vecaf.errors import TooManyTriesError
 from vecaf.store import LoginFailure
 from vecaf.store.models import now
+from vecaf.wording import plural
 
 FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20  # wrong passwords without a wait; an office has one address
 LONGEST_WAIT = 300  # seconds; 288 guesses a day at a name, and its owner is not locked out for long
@@ -97,6 +98,5 @@ def _digest(kind: str, text: str) -> str:
 
 def _words(seconds: int) -> str:
     if seconds < 60:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    minutes = -(-seconds // 60)
-    return f"{minutes} minute{'' if minutes == 1 else 's'}"
+        return plural(seconds, "second")
+    return plural(-(-seconds // 60), "minute")

@@ -28,6 +28,7 @@ from vecaf.store.datasets import (
     refused_thumbs,
     used_contents,
 )
+from vecaf.wording import plural
 
 _NOTES = "removing"
 
@@ -45,11 +46,11 @@ class Removal:
 
     def sentence(self) -> str:
         """What goes, for people."""
-        parts = [_plural(self.images, "image")]
+        parts = [plural(self.images, "image")]
         if self.runs:
-            parts.append(f"{_plural(self.runs, 'run')} with models and picks")
+            parts.append(f"{plural(self.runs, 'run')} with models and picks")
         if self.subsets:
-            parts.append(_plural(self.subsets, "selection"))
+            parts.append(plural(self.subsets, "selection"))
         words = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
         stays = ""
         if self.shared:
@@ -156,7 +157,3 @@ def _note(settings: Settings, dataset_id: int) -> Path:
 def _written(found: Belongings) -> bytes:
     kept = {name: getattr(found, name) for name in ("contents", "refused", "runs", "tasks")}
     return json.dumps(kept).encode()
-
-
-def _plural(count: int, one: str) -> str:
-    return f"{count:,} {one if count == 1 else one + 's'}"

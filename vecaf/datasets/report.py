@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from vecaf.wording import plural
+
 MAX_LISTED = 1000  # refused files that a report lists; the rest are counted
 
 
@@ -70,28 +72,28 @@ class ImportReport:
     def sentences(self) -> list[str]:
         """The report for people, most important first; refused files are not among them."""
         splits = ", ".join(f"{count:,} {split}" for split, count in self.splits.items() if count)
-        classes = _plural(len(self.classes), "class", "classes") if self.classes else "no labels"
+        classes = plural(len(self.classes), "class", "classes") if self.classes else "no labels"
         lines = [
-            f"Imported {_plural(self.images, 'image')} with {classes} as '{self.name}' "
+            f"Imported {plural(self.images, 'image')} with {classes} as '{self.name}' "
             f"in {self.seconds:.1f} s: {splits}."
         ]
         if self.unlabeled and self.classes:
-            lines.append(f"{_plural(self.unlabeled, 'image has', 'images have')} no label.")
+            lines.append(f"{plural(self.unlabeled, 'image has', 'images have')} no label.")
         if self.captions:
-            lines.append(f"{_plural(self.captions, 'image has', 'images have')} a caption.")
+            lines.append(f"{plural(self.captions, 'image has', 'images have')} a caption.")
         if self.duplicates:
             lines.append(
-                f"{_plural(self.duplicates, 'image repeats', 'images repeat')} the content of "
+                f"{plural(self.duplicates, 'image repeats', 'images repeat')} the content of "
                 "another; they were kept."
             )
         if self.passed_over:
             lines.append(
-                f"{_plural(self.passed_over, 'file')} of the operating system (such as __MACOSX "
+                f"{plural(self.passed_over, 'file')} of the operating system (such as __MACOSX "
                 "or Thumbs.db) passed over."
             )
         lines += self.warnings
         if self.refused_count:
-            lines.append(f"{_plural(self.refused_count, 'file was', 'files were')} refused:")
+            lines.append(f"{plural(self.refused_count, 'file was', 'files were')} refused:")
         return lines
 
     def as_text(self, listed: int = 20) -> str:
@@ -102,7 +104,3 @@ class ImportReport:
         if hidden > 0:
             lines.append(f"  … and {hidden:,} more.")
         return "\n".join(lines)
-
-
-def _plural(count: int, one: str, many: str | None = None) -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
