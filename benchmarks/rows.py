@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from vecaf.benchmarking import summary
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Result, Shelf
 from vecaf.benchmarking.running import limited, measure_all, task_of
@@ -50,6 +51,4 @@ def measured(
 
 def points(found: Difference | None) -> str:
     """'+1.2 (+0.8 to +1.6)' in percentage points, '–' where nothing can be said."""
-    if found is None:
-        return "–"
-    return f"{100 * found.mean:+.1f} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    return "–" if found is None else summary.points(found)
