@@ -90,7 +90,7 @@ def main(address: str, selection: int) -> None:
     FOLDER.mkdir(exist_ok=True)
     frames = []
     with sync_playwright() as driver:
-        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+        chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.add_init_script("localStorage.setItem('studio-tour', 'seen')")

@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -33,6 +32,7 @@ import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from tests.chromium import launch
 from vecaf.datasets.pool import image_path
 from vecaf.files import write_bytes
 from vecaf.settings import Settings
@@ -124,8 +124,7 @@ def serving(home: Path) -> Iterator[str]:
 def measure(address: str) -> tuple[float, float, int]:
     """(seconds until drawn, seconds until the lasso's grid is filled, images in the lasso)."""
     with sync_playwright() as driver:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        browser = launch(driver, FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{address}/explore?dataset=1", wait_until="commit")
         page.wait_for_function(said("mapDrawn"), timeout=60_000)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import sqlalchemy as sa
 
+from tests.chromium import launch
 from vecaf.config import RunConfig
 from vecaf.demo import COLOR
 from vecaf.jobs.queue import submit_run
@@ -150,8 +150,7 @@ def measure(address: str, tabs: int, seconds: float) -> list[float]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = launch(driver)
         pages = [browser.new_context().new_page() for _ in range(tabs)]
         for page in pages:
             page.add_init_script(WATCH)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from tests.chromium import launch
 from vecaf.store.sqlite import library
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -188,8 +188,7 @@ def ended(server: Server, table: str, which: object) -> bool:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        browser = launch(driver, FLAGS)
         yield browser
         browser.close()
 
