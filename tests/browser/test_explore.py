@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import exploring
+from tests.browser.conftest import Server
 from tests.browser.exploring import COUNT, Page, drawn, shown
 
 explored, page = exploring.explored, exploring.page  # fixtures
@@ -49,6 +51,26 @@ def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page)
         assert page.locator(".x-tile img").first.get_attribute("src") == first
     page.locator(".x-chip").first.click()
     assert shown(page) == 2 * COUNT
+
+
+def test_nothing_jumps_on_a_first_visit_while_gradio_starts(
+    browser: Any, server: Server, explored: int
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})  # with nothing cached
+    page.add_init_script("""
+        window.places = new Set();
+        const look = () => {
+            const tool = document.querySelector(".x-tool[data-tool=lasso]");
+            if (tool) places.add(Math.round(tool.getBoundingClientRect().top));
+            requestAnimationFrame(look);
+        };
+        look();
+    """)
+    page.goto(f"{server.url}/explore?dataset={explored}")
+    page.wait_for_selector(".explore-place > .explore")
+    page.wait_for_timeout(300)
+    assert len(page.evaluate("[...places]")) == 1
+    page.close()
 
 
 def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page) -> None:
