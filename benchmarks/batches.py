@@ -12,8 +12,7 @@ import argparse
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import cycle
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 
 from benchmarks.rows import Row, measured, points, samples_of
 from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.errors import InputError
 from vecaf.evaluation.comparison import cost_of, paired_over_seeds
-from vecaf.finetuning.cost import HEAD_EPOCHS_BEFORE_FULL
+from vecaf.finetuning.cost import Sizes, batches_of
 from vecaf.settings import Settings
 
 BATCH = 64
@@ -107,33 +107,26 @@ def main() -> None:
     samples = samples_of(options.dataset, settings, options.pool)
     track = TRACKS[options.mode]
     budgets = tuple(int(one) for one in options.budgets.split(",") if one) or track.budgets
-    seeds = range(options.seeds)
+    seeds, pool = range(options.seeds), len(samples.pool)
     fixed = {"dataset": options.dataset, "image_size": options.image_size}
-    words = [word for word in options.rows.split(",") if word]
-    rows = _chosen(rows_of(track.several), words)
-    if not rows:
-        parser.error(f"no row has {' or '.join(words)} in its name")
-
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
-    configs += [
-        row.config(track.base, seed=seed, **fixed,
-                   **_spent(row, len(samples.pool), budget, head_only=options.mode == "head-only"))
-        for row in rows for seed in seeds for budget in budgets
-    ]  # fmt: skip
+    try:
+        rows = chosen(rows_of(track.several), options.rows)
+        configs += [
+            spending(row, track.base, pool, budget, seed=seed, **fixed)
+            for row in rows for seed in seeds for budget in budgets
+        ]  # fmt: skip
+    except InputError as error:
+        parser.error(str(error))
     results = measured(configs, samples, settings, options.workers)
     full, rest = results[: options.seeds], results[options.seeds :]
     accuracies = np.array([one.accuracy for one in rest]).reshape(len(rows), len(seeds), -1)
-    for result, config, budget in zip(rest, configs[options.seeds :], cycle(budgets), strict=False):
-        took = _counted(result.batches, config, len(samples.pool))
-        if abs(took - budget) > max(ROUNDS, 0.1 * budget):  # a round's last batch may be short
-            raise SystemExit(f"{config.strategy} spent {took} batches where {budget} were meant.")
 
     final = float(np.mean([one.accuracy for one in full]))
     target = SHARE * final
-    spent = _counted(full[0].batches, configs[0], len(samples.pool))
-    print(f"Full training: {spent} batches, test accuracy {100 * final:.2f}.", end=" ")
-    print(f"99% of it is {100 * target:.2f}{_reached(full, target)}.\n")
+    print(f"Full training: {spent(configs[0], pool)} batches, test accuracy {100 * final:.2f}. "
+          f"99% of it is {100 * target:.2f}{_reached(full, target)}.\n")  # fmt: skip
     print(f"| T batches | {' | '.join(map(str, budgets))} | T to 99% | vecaf − it |")
     print(f"|---|{'---|' * (len(budgets) + 2)}")
     best = next((found for row, found in zip(rows, accuracies, strict=True) if row.name == VECAF),
@@ -142,38 +135,54 @@ def main() -> None:
         means = " | ".join(f"{100 * value:.1f}" for value in found.mean(axis=0))
         print(f"| {row.name} | {means} | {_first(found.mean(axis=0), budgets, target)} | "
               f"{_gap(best, found) if row.name != VECAF else '–'} |")  # fmt: skip
-    print(f"\n{options.seeds} seeds, a pool of {len(samples.pool)}, {options.image_size} pixels, "
+    size = f"{options.image_size} pixels" if options.image_size else "the model's own size"
+    print(f"\n{options.seeds} seeds, a pool of {pool}, {size}, "
           f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
 
 
-def _chosen(rows: Sequence[Row], words: Sequence[str]) -> Sequence[Row]:
-    """The rows that are meant, all without words: one's whole name means that one alone."""
-    names = {row.name for row in rows}
-    return [
-        row for row in rows
-        if not words
-        or any(word == row.name if word in names else word in row.name for word in words)
-    ]  # fmt: skip
+def spending(row: Row, base: RunConfig, pool: int, batches: int, **more: Any) -> RunConfig:
+    """The row's run with the budget and epochs by which it spends T = `batches`, nearly.
 
-
-def _spent(row: Row, pool: int, batches: int, *, head_only: bool) -> dict[str, Any]:
-    """Budget and epochs with which the row spends `batches` batches, or as nearly as it can."""
+    Raises InputError where no whole number of passes comes near.
+    """
     if row.changes["strategy"] == "activeft":
         an_epoch = max(1, round(SHARE_ONCE * pool / BATCH))
-        return {"budget": str(an_epoch * BATCH), "epochs": max(1, round(batches / an_epoch))}
-    passes = math.ceil(batches * BATCH / pool)  # over what a round picks, where all is too little
-    images = batches * BATCH // passes
-    if row.changes.get("text_pull") and head_only:
-        images //= 2  # the captioned copies fill the other half of the batches
-    return {"budget": str(images // row.changes.get("rounds", 1)), "epochs": passes}
+        budget, epochs = an_epoch * BATCH, max(1, round(batches / an_epoch))
+    else:
+        copies = 2 if row.changes.get("text_pull") and base.mode == "head-only" else 1  # captioned
+        epochs = math.ceil(batches * BATCH / (pool * copies))  # where all of the pool is too little
+        budget = batches * BATCH // (epochs * copies * row.changes.get("rounds", 1))
+    config = row.config(base, budget=str(budget), epochs=epochs, **more)
+    took = spent(config, pool)
+    if abs(took - batches) > max(ROUNDS, 0.1 * batches):  # a round's last batch may be short
+        raise InputError(
+            f"“{row.name}” would spend {took} batches where {batches} are meant: "
+            "give --budgets another T."
+        )
+    return config
 
 
-def _counted(batches: int, config: RunConfig, pool: int) -> int:
-    """Of a run's batches those that T counts: not the head's before the whole model is trained."""
-    if config.mode == "head-only":
-        return batches
-    rows = parse_budget(config.budget).of(pool) * (2 if config.text_pull else 1)  # with captions
-    return batches - HEAD_EPOCHS_BEFORE_FULL * math.ceil(rows / BATCH)
+def spent(config: RunConfig, pool: int) -> int:
+    """A run's T: all of its batches, or those of the whole model alone where that is trained."""
+    if config.mode != "head-only":  # without the head's before, which captioned copies fill, too
+        config = replace(config, mode="head-only", text_pull=0.0)
+    budget = parse_budget(config.budget).of(pool)
+    return sum(batches_of(config, Sizes(budget, pool, val=0, test=0, images=pool, fresh=0)))
+
+
+def chosen(rows: Sequence[Row], words: str) -> tuple[Row, ...]:
+    """The rows that are meant, all without words: one's whole name means that one alone.
+
+    Raises InputError for a word that means none.
+    """
+    names = [row.name for row in rows]
+    meant: set[str] = set()
+    for word in filter(None, words.split(",")):
+        found = [word] if word in names else [name for name in names if word in name]
+        if not found:
+            raise InputError(f"No row has “{word}” in its name; there are: {'; '.join(names)}.")
+        meant.update(found)
+    return tuple(row for row in rows if row.name in meant or not meant)
 
 
 def _reached(full: list[Any], target: float) -> str:
