@@ -2,7 +2,8 @@
 
 Label-free, on a dataset that `python -m vecaf import` has put into VECAF_HOME. `parts`: the whole
 of VeCAF, and the whole with one part taken out or replaced, head-only. `recipes`: the same picks,
-and other ways to train on them. Differences are paired by seed.
+and other ways to train on them. Differences are paired by seed; batches are those that the most
+labels took, the head's included.
 """
 
 from __future__ import annotations
@@ -68,15 +69,17 @@ def main() -> None:
         for row in rows for seed in range(options.seeds) for count in labels
     ]  # fmt: skip
     results = measured(configs, samples, settings, options.workers)
-    found = np.array([one.accuracy for one in results]).reshape(len(rows), options.seeds, -1)
+    shape = (len(rows), options.seeds, len(labels))
+    found = np.array([one.accuracy for one in results]).reshape(shape)
+    batches = np.array([one.batches for one in results]).reshape(shape)[:, :, -1].mean(axis=1)
 
-    print(f"| | {' | '.join(f'{count:,}' for count in labels)} | mean | it − first |")
-    print(f"|---|{'---|' * (len(labels) + 2)}")
+    print(f"| | {' | '.join(f'{count:,}' for count in labels)} | mean | it − first | batches |")
+    print(f"|---|{'---|' * (len(labels) + 3)}")
     by_seed = [dict(enumerate(one.mean(axis=1).tolist())) for one in found]
-    for row, values, mine in zip(rows, found, by_seed, strict=True):
+    for row, values, mine, spent in zip(rows, found, by_seed, batches, strict=True):
         means = " | ".join(f"{100 * value:.1f}" for value in values.mean(axis=0))
         gap = "–" if row is rows[0] else points(paired_over_seeds(mine, by_seed[0]))
-        print(f"| {row.name} | {means} | {100 * values.mean():.1f} | {gap} |")
+        print(f"| {row.name} | {means} | {100 * values.mean():.1f} | {gap} | {spent:.0f} |")
     print(f"\n{options.seeds} seeds, a pool of {len(samples.pool):,}, "
           f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
 

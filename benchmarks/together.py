@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.rows import points
+from vecaf.errors import InputError
 from vecaf.evaluation.comparison import paired_over_seeds
 
 Accuracies = dict[int, list[float]]  # seed → test accuracy at each budget, 0 to 1
@@ -25,20 +26,26 @@ def main() -> None:
     parser.add_argument("--only", default="", help="of the last folder these, parted by commas")
     options = parser.parse_args()
     last = options.folders[-1]
-    only = [*options.only.split(","), options.best] if options.only else []
+    only = [*filter(None, options.only.split(",")), options.best] if options.only else []
     rows: dict[str, Accuracies] = {}
     heads: list[list[str]] = []
-    for folder in options.folders:
-        labels, found = read(folder)
-        heads += [labels] if labels not in heads else []
-        for strategy, accuracies in found.items():
-            if folder != last or not only or strategy in only:
-                rows[f"{strategy}, {folder.name}"] = accuracies
-    best = rows.get(f"{options.best}, {last.name}")
-    if best is None:
-        parser.error(f"{last} has no result of {options.best}; name another with --best")
-    if len({len(labels) for labels in heads}) > 1:
-        parser.error("the folders differ in how many budgets they hold")
+    try:
+        for folder in options.folders:
+            labels, found = read(folder)
+            heads += [labels] if labels not in heads else []
+            if folder == last and (missing := {*only, options.best} - {*found}):
+                raise InputError(f"{last} has no result of {', '.join(sorted(missing))}.")
+            for strategy, accuracies in found.items():
+                name = f"{strategy}, {folder.name}"
+                if name in rows:
+                    raise InputError(f"Two folders are called {folder.name}: rename one.")
+                if folder != last or not only or strategy in only:
+                    rows[name] = accuracies
+        if len({len(labels) for labels in heads}) > 1:
+            raise InputError("The folders differ in how many budgets they hold.")
+    except InputError as error:
+        parser.error(str(error))
+    best = rows[f"{options.best}, {last.name}"]
 
     columns = [" or ".join(dict.fromkeys(place)) for place in zip(*heads, strict=True)]
     print(f"| labels | {' | '.join(columns)} | mean | {options.best}, {last.name} − it |")
@@ -53,13 +60,27 @@ def main() -> None:
 
 
 def read(folder: Path) -> tuple[list[str], dict[str, Accuracies]]:
-    """Labels in all at each budget, and what each strategy came to."""
+    """Labels in all at each budget, and what each strategy came to.
+
+    Raises InputError where there is none, and for cells that make no table: of several datasets,
+    or at budgets of their own.
+    """
     found: dict[str, Accuracies] = defaultdict(lambda: defaultdict(list))
     labels: dict[str, str] = {}
-    with (folder / "cells.csv").open(encoding="utf-8", newline="") as file:
+    datasets: set[str] = set()
+    cells = folder / "cells.csv"
+    if not cells.is_file():
+        raise InputError(f"{folder} holds no cells.csv: name what a benchmark's --to was.")
+    with cells.open(encoding="utf-8", newline="") as file:
         for cell in csv.DictReader(file):
+            datasets.add(cell["dataset"])
             labels[cell["budget"]] = f"{int(cell['labels']):,}"
             found[cell["strategy"]][int(cell["seed"])].append(float(cell["test_accuracy"]))
+    if len(datasets) > 1:
+        raise InputError(f"{folder} holds several datasets: {', '.join(sorted(datasets))}.")
+    for strategy, accuracies in found.items():
+        if any(len(values) != len(labels) for values in accuracies.values()):
+            raise InputError(f"{folder} has {strategy} at budgets of its own.")
     return list(labels.values()), found
 
 

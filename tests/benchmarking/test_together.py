@@ -9,12 +9,14 @@ import pytest
 
 from benchmarks import together
 
-HEAD = "strategy,budget,seed,labels,test_accuracy"
+HEAD = "dataset,strategy,budget,seed,labels,test_accuracy"
 
 
 def folder(path: Path, *cells: str) -> str:
-    path.mkdir()
-    (path / "cells.csv").write_text("\n".join([HEAD, *cells]) + "\n", encoding="utf-8")
+    """What a benchmark leaves; a cell that names no dataset is of "shapes"."""
+    path.mkdir(parents=True)
+    rows = [cell if cell.count(",") == 5 else f"shapes,{cell}" for cell in cells]
+    (path / "cells.csv").write_text("\n".join([HEAD, *rows]) + "\n", encoding="utf-8")
     return str(path)
 
 
@@ -31,6 +33,8 @@ def folders(tmp_path: Path) -> list[str]:
         "vecaf,25,1,100,0.64", "vecaf,63,1,252,0.70",
         "random,25,0,100,0.60", "random,63,0,252,0.68",
         "random,25,1,100,0.60", "random,63,1,252,0.68",
+        "margin,25,0,100,0.60", "margin,63,0,252,0.68",
+        "margin,25,1,100,0.60", "margin,63,1,252,0.68",
     )  # fmt: skip
     return [once, often]
 
@@ -51,17 +55,32 @@ def test_differences_are_paired_by_seed_across_folders(
 def test_of_the_last_folder_some_rows_alone(
     folders: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["together", *folders, "--only", "vecaf"])
+    monkeypatch.setattr(sys, "argv", ["together", *folders, "--only", "random"])
     together.main()
-    assert "random" not in capsys.readouterr().out
+    names = [row.split("|")[1].strip() for row in capsys.readouterr().out.splitlines()[2:]]
+    assert names == ["kmeans, once", "vecaf, often", "random, often"]  # and what is compared
 
 
-@pytest.mark.parametrize("folder_count, best", [(2, "margin"), (1, "vecaf")])
-def test_what_is_not_there_is_said(
-    folders: list[str], folder_count: int, best: str, capsys: pytest.CaptureFixture[str],
+def test_what_makes_no_table_is_refused(
+    folders: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["together", *folders[:folder_count], "--best", best])
-    with pytest.raises(SystemExit):
-        together.main()
-    assert f"no result of {best}" in capsys.readouterr().err
+    one = "vecaf,25,0,100,0.60"
+    mixed = folder(tmp_path / "mixed", f"shapes,{one}", f"emoji,{one}")
+    full = folder(tmp_path / "full", one, "full,100%,0,400,0.90")
+    short = folder(tmp_path / "short", one)
+    twin = folder(tmp_path / "other" / "often", one, "vecaf,63,0,252,0.70")
+    refused = {
+        (folders[0], "--best", "margin"): "no result of margin",
+        (*folders, "--only", "randon"): "no result of randon",
+        (str(tmp_path),): "holds no cells.csv",
+        (mixed,): "several datasets: emoji, shapes",
+        (full,): "has vecaf at budgets of its own",
+        (*folders, short): "differ in how many budgets",
+        (*folders, twin): "Two folders are called often",
+    }
+    for arguments, reason in refused.items():
+        monkeypatch.setattr(sys, "argv", ["together", *arguments])
+        with pytest.raises(SystemExit):
+            together.main()
+        assert reason in capsys.readouterr().err
