@@ -333,7 +333,7 @@ def test_changes_made_elsewhere_are_respected(page: Page) -> None:
 
 
 def test_a_click_is_not_lost_to_gradio_taking_the_workbench_in(page: Page) -> None:
-    expect(page.locator("#explore-host .x-tile").first).to_be_visible()  # or it takes it in last
+    page.wait_for_selector("#explore-host .x-tile")  # or Gradio takes it in last
     tile = page.locator(".x-tile").first
     tile.hover()
     page.mouse.down()
