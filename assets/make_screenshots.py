@@ -1,4 +1,4 @@
-"""Make the README's pictures from a running studio: python assets/make_screenshots.py [ADDRESS].
+"""Make the README's pictures from a running studio: python -m assets.make_screenshots [ADDRESS].
 
 The studio should hold the demo with a map, a finished run and its random baseline, a selection on
 the page Select, and followed words on the page Shift; the newest ones are shown. Writes the
@@ -8,7 +8,6 @@ pictures and `walk.gif`, the same pages one after the other.
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from urllib.request import urlopen
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+
+from tests.chromium import launch
 
 FOLDER = Path(__file__).parent / "screenshots"
 WIDTH, HEIGHT = 1280, 820
@@ -90,8 +91,7 @@ def main(address: str, selection: int) -> None:
     FOLDER.mkdir(exist_ok=True)
     frames = []
     with sync_playwright() as driver:
-        chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = launch(driver)
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         page.add_init_script("localStorage.setItem('studio-tour', 'seen')")
         for stop in WALK:
