@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,10 @@ def augmentation(name: str, seed: int) -> Change:
     from torchvision.transforms import v2
 
     transform = getattr(v2, name)()
+    drawing = Lock()  # they draw from PyTorch's own generator, which all threads share
 
     def change(image: Image.Image, place: int) -> Image.Image:
-        with torch.random.fork_rng():
+        with drawing, torch.random.fork_rng():
             torch.manual_seed(seed * 1_000_003 + place)
             changed: Image.Image = transform(image)
         return changed
