@@ -120,6 +120,9 @@ def main() -> None:
     except InputError as error:
         parser.error(str(error))
     results = measured(configs, samples, settings, options.workers)
+    for config, result in zip(configs, results, strict=True):
+        if result.batches != (foretold := _all_batches(config, pool)):
+            raise SystemExit(f"{config.strategy} took {result.batches} batches, not {foretold}.")
     full, rest = results[: options.seeds], results[options.seeds :]
     accuracies = np.array([one.accuracy for one in rest]).reshape(len(rows), len(seeds), -1)
 
@@ -166,6 +169,10 @@ def spent(config: RunConfig, pool: int) -> int:
     """A run's T: all of its batches, or those of the whole model alone where that is trained."""
     if config.mode != "head-only":  # without the head's before, which captioned copies fill, too
         config = replace(config, mode="head-only", text_pull=0.0)
+    return _all_batches(config, pool)
+
+
+def _all_batches(config: RunConfig, pool: int) -> int:
     budget = parse_budget(config.budget).of(pool)
     return sum(batches_of(config, Sizes(budget, pool, val=0, test=0, images=pool, fresh=0)))
 

@@ -43,6 +43,7 @@ def test_axe_finds_nothing_serious(
             page.wait_for_function(
                 "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
             )
+            page.wait_for_timeout(400)  # what follows the window's width
             report = page.evaluate("axe.run({ resultTypes: ['violations'] })")
             found += [
                 f"{address} {scheme}: {one['id']} ({one['impact']}): "

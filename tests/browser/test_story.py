@@ -104,7 +104,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     # Explore: the map comes by itself; words find what they name.
     page.goto(f"{server.url}/explore?dataset={dataset[1]}")
     expect(page.locator(".x-wait")).to_contain_text("map is being computed", timeout=SLOW)
-    page.wait_for_selector("#explore-host .x-wait")  # Gradio has all of its parts
+    page.wait_for_selector("#explore-host .explore")  # Gradio has all of its parts
     restart(server, page)
     page.wait_for_function("window.studio?.explore?.state?.points", timeout=SLOW)
     page.wait_for_function("studio.explore.state.map.ready.includes('umap')", timeout=SLOW)
