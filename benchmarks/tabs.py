@@ -30,7 +30,7 @@ from vecaf.config import RunConfig
 from vecaf.demo import COLOR
 from vecaf.jobs.queue import submit_run
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Round, Store
+from vecaf.store import Dataset, Round, Run, Store
 
 START_SECONDS = 180.0
 TICK_SECONDS = 2.0  # of the run's page
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--tabs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, studio(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, studio(Path(folder)) as (url, _):
         run_id = long_run(Path(folder))
         times = measure(f"{url}/runs?run={run_id}", options.tabs, options.seconds)
     p50, p95, most = np.percentile(times, [50, 95, 100])
@@ -95,8 +95,8 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def studio(home: Path) -> Iterator[str]:
-    """A studio on a free port, stopped at the end."""
+def studio(home: Path) -> Iterator[tuple[str, int]]:
+    """A studio on a free port, stopped at the end; its address and its process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -105,7 +105,7 @@ def studio(home: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: answers(url), "the studio to answer")
-        yield url
+        yield url, process.pid
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
@@ -132,7 +132,7 @@ def long_run(home: Path) -> int:
         store.close()
 
 
-def count(store: Store, kind: type[Dataset | Round], *where: sa.ColumnElement[bool]) -> int:
+def count(store: Store, kind: type[Dataset | Round | Run], *where: sa.ColumnElement[bool]) -> int:
     with store.read() as session:
         return session.scalar(sa.select(sa.func.count()).select_from(kind).where(*where)) or 0
 
