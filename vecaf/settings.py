@@ -27,6 +27,9 @@ class Limits:
     max_members: int = 5_000_000
     max_member_bytes: int = GIB // 4  # one image
     max_pixels: int = 89_478_485  # one image; where Pillow warns of a bomb, and never above it
+    max_aspect: int = 200  # longer side / shorter side of one image; panoramas stay below 30
+    max_scans: int = 64  # of one JPEG; encoders write at most about 13
+    max_scanned_pixels: int = 16 * 89_478_485  # scans × pixels of one JPEG: each scan visits all
     max_metadata_bytes: int = GIB // 2  # metadata.csv or metadata.jsonl, which is read whole
 
 

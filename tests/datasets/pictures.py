@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,26 @@ def packed(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
 
 def jpeg(seed: int = 0, side: int = 24) -> bytes:
     return packed(pixels(seed, side))
+
+
+def with_scans(count: int, side: int = 24, seed: int = 0) -> bytes:
+    """A progressive JPEG of `count` scans: the last one of Pillow's repeated."""
+    content = packed(pixels(seed, side), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    repeated = count - content.count(b"\xff\xda")
+    return content[:last] + content[last:-2] * (repeated + 1) + content[-2:]
+
+
+def run_length_bmp(width: int, height: int) -> bytes:
+    """A BMP (RLE8) that runs of a single pixel make slow to decode."""
+    data = (b"\1\5" * width + b"\0\0") * height + b"\0\1"
+    start = 14 + 40 + 1024
+    return (
+        struct.pack("<2sLHHL", b"BM", start + len(data), 0, 0, start)
+        + struct.pack("<LllHHLLllLL", 40, width, height, 1, 8, 1, len(data), 0, 0, 256, 0)
+        + bytes(1024)
+        + data
+    )
 
 
 def make_zip(path: Path, members: Mapping[str, bytes]) -> Path:

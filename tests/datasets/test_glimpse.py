@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels
+from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels, with_scans
 from vecaf.datasets import import_dataset
 from vecaf.datasets.checking import MAX_PICTURES
 from vecaf.datasets.glimpse import glimpse
@@ -34,6 +34,14 @@ def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size() -> None:
     assert glimpse(BIG, Limits(max_pixels=300 * 300)) is not None
     assert glimpse(BIG, Limits(max_pixels=50)) is None
     assert glimpse(packed(pixels(4, 300), "PNG"), Limits(max_pixels=300)) is None
+
+
+def test_what_takes_long_to_decode_is_not_shown() -> None:
+    assert glimpse(with_scans(20), Limits()) is not None
+    assert glimpse(with_scans(100), Limits()) is None
+    large = with_scans(20, side=600)  # a JPEG of several scans can't be decoded small
+    assert glimpse(large, Limits(max_pixels=300 * 300)) is None
+    assert glimpse(BIG, Limits(max_pixels=200 * 200)) is None
 
 
 @pytest.mark.parametrize(

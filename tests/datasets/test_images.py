@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
-from tests.datasets.pictures import packed, pixels
-from vecaf.datasets.images import check, flat_rgb
+from tests.datasets.pictures import packed, pixels, run_length_bmp, with_scans
+from vecaf.datasets.images import check, flat_rgb, open_image
 from vecaf.datasets.report import Refused
 from vecaf.settings import Limits
 
@@ -181,6 +181,49 @@ def test_pillows_warning_of_a_bomb_is_an_error() -> None:
         check(bit_png(10_000, 9_000), LIMITS)
     with pytest.raises(Refused, match=r"more than 1,000, the limit"):
         check(packed(pixels(1, 64), "PNG"), Limits(max_pixels=1000))
+
+
+def test_scans_of_a_jpeg_are_limited() -> None:
+    few = with_scans(20)
+    assert same_pixels(few, check(few, LIMITS).content)
+    many = with_scans(100)
+    opened(many)  # it is a valid file
+    for refuse in (check, open_image):
+        with pytest.raises(Refused, match="JPEG of 100 scans, more than 64"):
+            refuse(many, LIMITS)
+
+
+def test_scans_times_pixels_are_limited() -> None:
+    limits = Limits(max_scanned_pixels=20 * 24 * 24)
+    check(with_scans(20), limits)
+    with pytest.raises(Refused, match=r"21 scans with 24×24 pixels each.*at most 11,520"):
+        check(with_scans(21), limits)
+    check(packed(pixels(1, 200), "JPEG"), limits)  # one scan: only max_pixels counts
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1000), (120_500, 500)])
+def test_a_strip_is_refused(width: int, height: int) -> None:
+    content = bit_png(width, height)
+    for refuse in (check, open_image):
+        with pytest.raises(Refused, match="at most 200 times its shorter side"):
+            refuse(content, LIMITS)
+
+
+def test_a_file_of_a_million_parts_is_refused() -> None:
+    comment = b"\xff\xfe\0\2"
+    jpeg = packed(pixels(1), "JPEG")
+    with pytest.raises(Refused, match="more than 100,000 parts"):
+        check(jpeg[:2] + comment * 1_000_000 + jpeg[2:], LIMITS)
+    png = packed(pixels(1), "PNG")
+    empty = b"\0\0\0\0teXt" + struct.pack(">L", zlib.crc32(b"teXt"))
+    with pytest.raises(Refused, match="more than 100,000 parts"):
+        check(png[:33] + empty * 1_000_000 + png[33:], LIMITS)
+
+
+def test_a_large_run_length_bmp_is_refused() -> None:
+    assert check(run_length_bmp(60, 40), LIMITS).width == 60
+    with pytest.raises(Refused, match="run-length encoded BMP"):
+        check(run_length_bmp(4000, 2001), LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import io
 
 from PIL import Image
 
-from vecaf.datasets.images import THUMB_SIDE, flat_rgb
+from vecaf.datasets.images import THUMB_SIDE, flat_rgb, open_image
 from vecaf.datasets.report import Refused
-from vecaf.datasets.sanitize import JPEG, sniff
+from vecaf.datasets.sanitize import JPEG, count_scans, sanitize, sniff
 from vecaf.settings import Limits
 
 _END = b"\xff\xd9"
 _QUALITY = 80
+_MOST_SCALED = 4  # times as many pixels as the limit, decoded at an eighth of the size
 
 
 def glimpse(content: bytes, limits: Limits) -> bytes | None:
@@ -28,8 +29,6 @@ def glimpse(content: bytes, limits: Limits) -> bytes | None:
         kind = sniff(content)
         image = _scaled(content, limits) if kind == JPEG else None
         image = image or _begun(content, kind, limits)
-        if image is None:
-            return None
         small = flat_rgb(image)
         small.thumbnail((THUMB_SIDE, THUMB_SIDE))
         buffer = io.BytesIO()
@@ -42,26 +41,29 @@ def glimpse(content: bytes, limits: Limits) -> bytes | None:
 
 
 def _scaled(content: bytes, limits: Limits) -> Image.Image | None:
-    """A whole JPEG that has too many pixels, decoded small; None for one of a lawful size."""
+    """A whole JPEG that has too many pixels, decoded small; None for one of an allowed size.
+
+    Raises Refused where even that costs too much: several scans need memory for every pixel.
+    """
     image = Image.open(io.BytesIO(content), formats=[JPEG])
-    if image.width * image.height <= limits.max_pixels:
+    pixels = image.width * image.height
+    if pixels <= limits.max_pixels:
         return None
+    if pixels > _MOST_SCALED * limits.max_pixels or count_scans(sanitize(content, JPEG)[0]) > 1:
+        raise Refused("it is too large for a small picture")
     image.draft("RGB", (THUMB_SIDE, THUMB_SIDE))
     if image.width * image.height > limits.max_pixels:
-        return None
+        raise Refused("it is too large for a small picture")
     image.load()
     return image
 
 
-def _begun(content: bytes, kind: str, limits: Limits) -> Image.Image | None:
-    """The image; of a JPEG that breaks off, what comes before, and the rest of it grey.
+def _begun(content: bytes, kind: str, limits: Limits) -> Image.Image:
+    """The image; of a JPEG that breaks off, what comes before, and the rest of it gray.
 
-    With an end marker put behind it, libjpeg takes it for a complete file with too little data.
-    (Pillow's own switch for that, LOAD_TRUNCATED_IMAGES, holds for every thread at once.)
+    With an end marker appended, libjpeg takes it for a complete file with too little data.
+    (Pillow's own switch for that, LOAD_TRUNCATED_IMAGES, applies to every thread at once.)
     """
-    whole = content + _END if kind == JPEG else content
-    image = Image.open(io.BytesIO(whole), formats=[kind])
-    if image.width * image.height > limits.max_pixels:
-        return None
+    image = open_image(content + _END if kind == JPEG else content, limits, kind)
     image.load()
     return image

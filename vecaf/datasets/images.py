@@ -13,10 +13,12 @@ from PIL.Image import Transpose
 
 from vecaf.datasets.report import Refused
 from vecaf.datasets.sanitize import (
+    BMP,
     JPEG,
     PNG,
     TRUNCATED,
     WEBP,
+    count_scans,
     is_animated_webp,
     sanitize,
     sniff,
@@ -25,6 +27,7 @@ from vecaf.settings import Limits
 
 EXTENSIONS = {JPEG: ".jpg", PNG: ".png", WEBP: ".webp"}
 THUMB_SIDE = 128  # pixels; a smaller image is its own thumbnail
+_RUN_LENGTH, _RUN_LENGTH_PIXELS = (1, 2), 8_000_000  # Pillow decodes such a BMP in Python
 _LARGE_PIXELS, _LARGE_BYTES = 25_000_000, 1 << 25
 _one_large = Lock()  # large images are decoded one at a time, so that memory stays flat
 
@@ -55,7 +58,7 @@ def check(content: bytes, limits: Limits) -> CheckedImage:
     animated = kind == WEBP and is_animated_webp(content)
     if kind in EXTENSIONS and not animated:
         content, orientation = sanitize(content, kind)
-    with _opened(content, kind, limits) as image:
+    with open_image(content, limits, kind) as image:
         large = len(content) > _LARGE_BYTES or image.width * image.height > _LARGE_PIXELS
         with _one_large if large else nullcontext():
             try:
@@ -76,21 +79,61 @@ def is_small(width: int, height: int) -> bool:
     return max(width, height) <= THUMB_SIDE
 
 
-def _opened(content: bytes, kind: str, limits: Limits) -> Image.Image:
-    """The image with its header read; its size is checked before any pixel is decoded."""
-    most = min(limits.max_pixels, Image.MAX_IMAGE_PIXELS or limits.max_pixels)
+def open_image(content: bytes, limits: Limits, kind: str | None = None) -> Image.Image:
+    """Open an image whose pixels may be decoded; only its header is read here.
+
+    Everything that decodes a file from outside opens it here, so that a file is refused by all or
+    by none. `kind` is the format, found by `sniff` where it is not given. Raises Refused for a file
+    that is broken or would take too much time or memory.
+    """
+    kind = kind or sniff(content)
     try:
         image = Image.open(io.BytesIO(content), formats=[kind])
     except Image.DecompressionBombError as error:
+        most = _most_pixels(limits)
         raise Refused(f"it has more than {most:,} pixels, the limit for one image") from error
-    except Exception as error:
+    except Exception as error:  # a hostile file makes a decoder raise anything
         raise Refused(_reason(error)) from error
-    if image.width * image.height > most:
+    _check_size(image, limits)
+    if kind == JPEG:
+        _check_scans(image, count_scans(content), limits)
+    run_length = kind == BMP and image.info.get("compression") in _RUN_LENGTH
+    if run_length and image.width * image.height > _RUN_LENGTH_PIXELS:
         raise Refused(
-            f"it has {image.width:,}×{image.height:,} pixels, more than {most:,}, "
-            "the limit for one image"
+            f"it is a run-length encoded BMP of more than {_RUN_LENGTH_PIXELS:,} pixels. "
+            "Save it as PNG"
         )
     return image
+
+
+def _most_pixels(limits: Limits) -> int:
+    return min(limits.max_pixels, Image.MAX_IMAGE_PIXELS or limits.max_pixels)
+
+
+def _check_size(image: Image.Image, limits: Limits) -> None:
+    width, height, most = image.width, image.height, _most_pixels(limits)
+    if width * height > most:
+        raise Refused(
+            f"it has {width:,}×{height:,} pixels, more than {most:,}, the limit for one image"
+        )
+    if max(width, height) > limits.max_aspect * min(width, height):
+        raise Refused(
+            f"it has {width:,}×{height:,} pixels; its longer side can be at most "
+            f"{limits.max_aspect:,} times its shorter side"
+        )
+
+
+def _check_scans(image: Image.Image, scans: int, limits: Limits) -> None:
+    if scans > limits.max_scans:
+        raise Refused(
+            f"it is a JPEG of {scans:,} scans, more than {limits.max_scans:,}, "
+            "the limit for one image"
+        )
+    if scans > 1 and scans * image.width * image.height > limits.max_scanned_pixels:
+        raise Refused(
+            f"it is a JPEG of {scans:,} scans with {image.width:,}×{image.height:,} pixels each; "
+            f"all scans together can have at most {limits.max_scanned_pixels:,}"
+        )
 
 
 def _as_png(image: Image.Image) -> bytes:

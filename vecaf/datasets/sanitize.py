@@ -19,6 +19,7 @@ JPEG, PNG, WEBP, GIF, BMP = "JPEG", "PNG", "WEBP", "GIF", "BMP"
 
 
 TRUNCATED = "it is truncated: the file ends in the middle of the image"
+MAX_PARTS = 100_000  # segments or chunks of one file; a 250 MB PNG from libpng has 32,000
 
 _OTHERS = (  # what a file is, for the report: more help than "not an image"
     (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
@@ -77,6 +78,17 @@ def sanitize(content: bytes, kind: str) -> tuple[bytes, int]:
 # Between two markers lies entropy-coded data, where FF is followed by 00 or a restart marker.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _KEPT = re.compile(rb"ICC_PROFILE\0|JFIF\0|Adobe")
+_SCAN = b"\xff\xda"
+
+
+def count_scans(content: bytes) -> int:
+    """The number of scans of a JPEG, at most: a color profile may hold the same two bytes."""
+    return content.count(_SCAN)
+
+
+def _check_parts(count: int) -> None:
+    if count > MAX_PARTS:
+        raise Refused(f"it is cut into more than {MAX_PARTS:,} parts")
 
 
 def _jpeg(content: bytes) -> tuple[bytes, int]:
@@ -84,7 +96,9 @@ def _jpeg(content: bytes) -> tuple[bytes, int]:
     orientation = 1
     size = len(content)
     position = begun = 2  # what lies between is kept, but not copied yet
+    parts = 0
     while not content.startswith(b"\xff\xd9", position):
+        _check_parts(parts := parts + 1)
         if position + 4 > size:
             raise Refused(TRUNCATED)
         fill, marker, high, low = content[position : position + 4]
@@ -129,7 +143,9 @@ def _png(content: bytes) -> tuple[bytes, int]:
     orientation = 1
     position = 8
     kind = b""
+    parts = 0
     while kind != b"IEND":
+        _check_parts(parts := parts + 1)
         if position + 12 > len(content):
             raise Refused(TRUNCATED)
         length, kind = struct.unpack_from(">L4s", content, position)
@@ -164,7 +180,9 @@ def _webp(content: bytes) -> tuple[bytes, int]:
     kept: list[bytes] = []
     orientation = 1
     position = 12
+    parts = 0
     while position + 8 <= total:
+        _check_parts(parts := parts + 1)
         kind, length = struct.unpack_from("<4sL", content, position)
         end = position + 8 + length + length % 2
         if end > total + 1:  # some writers leave out the last padding byte
