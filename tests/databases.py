@@ -15,9 +15,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from vecaf.settings import Settings
 from vecaf.store import Store
+from vecaf.store.models import Home
 
 DATABASES = ("sqlite", "postgresql")
 both_databases = pytest.mark.parametrize("database", DATABASES, indirect=True)
@@ -51,7 +53,10 @@ class Server:
         if not empty and not self._template:
             self._create("template", "template0")
             settings = {"VECAF_HOME": str(self._socket), "DATABASE_URL": self.url("template")}
-            Store.open(Settings.from_environment(settings)).close()
+            store = Store.open(Settings.from_environment(settings))
+            with store.write() as session:
+                session.execute(sa.delete(Home))  # each copy belongs to the home that opens it
+            store.close()
             self._template = True
         name = f"test{next(self._numbers)}"
         self._create(name, "template0" if empty else "template")

@@ -33,15 +33,18 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything a run needs, one finding after the other; nothing is changed but that
     an empty home gets its folders and database. `vecaf.housekeeping.repair` mends the files."""
     yield _packages()
-    yield _home(settings)
     for subject, look in (
+        ("home", _home),
+        ("disk", _disk),
         ("database", _database),
         ("files", _files),
         ("worker", _worker),
-        ("device", _device),
-        ("model", _model),
-        ("text", _text),
     ):
+        found = _looked(subject, look, settings)
+        yield found
+        if not found.ok and subject in ("home", "database"):
+            break  # the next ones need it
+    for subject, look in (("device", _device), ("model", _model), ("text", _text)):
         yield _looked(subject, look, settings)
 
 
@@ -66,15 +69,18 @@ def _packages() -> Finding:
     return Finding("packages", True, f"all {len(NEEDED)} are installed")
 
 
-def _home(settings: Settings) -> Finding:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    if not os.access(settings.home, os.W_OK):
-        return Finding("home", False, f"{settings.home} can't be written to; set VECAF_HOME.")
+def _home(settings: Settings) -> str:
+    from vecaf.store.home import make_home
+
+    make_home(settings)
+    return str(settings.home)
+
+
+def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(settings.home).free
-    where = f"{settings.home}, {free / GIB:.0f} GiB free"
     if free < LOW_DISK_BYTES:
-        return Finding("home", False, f"{where}: free some space before importing.")
-    return Finding("home", True, where)
+        raise VecafError(f"{free / GIB:.0f} GiB are free. Free some space before you import.")
+    return f"{free / GIB:.0f} GiB are free"
 
 
 def _database(settings: Settings) -> str:

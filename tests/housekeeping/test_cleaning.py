@@ -19,11 +19,12 @@ from vecaf.datasets import import_dataset
 from vecaf.datasets.removing import delete_dataset
 from vecaf.datasets.staging import Staging
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
-from vecaf.errors import UnavailableError, VecafError
+from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.housekeeping import cleaning
 from vecaf.housekeeping.cleaning import by_kind, remove, waste
 from vecaf.housekeeping.leftovers import DAY, HOUR, Leftover, delete, leftovers
 from vecaf.housekeeping.repair import files_sentence, repair
+from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash, empty
 from vecaf.keeping import keeping
 from vecaf.store import (
     FAILED,
@@ -69,6 +70,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+def trash_of(store: Store) -> Trash:
+    return Trash(store.settings.home)
+
+
 def write(path: Path, content: bytes, age: float = 0.0) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -87,7 +92,7 @@ def everything(store: Store) -> set[str]:
     return {
         path.relative_to(home).as_posix()
         for path in home.rglob("*")
-        if path.is_file() and path.name not in passing
+        if path.is_file() and path.name not in passing and home / FOLDER not in path.parents
     }
 
 
@@ -127,8 +132,8 @@ def test_files_without_rows_are_found_and_deleted(store: Store) -> None:
     with pytest.raises(VecafError, match=r"10 files that nothing names.*--repair"):
         files_sentence(store)
     done = repair(store)
-    assert len(done) == len(made)
-    assert all(line.startswith("deleted ") for line in done)
+    assert len(done) == len(made) + 1  # and where the trash is
+    assert all(line.startswith("moved ") for line in done[:-1])
     assert not any(path.exists() for path in made.values())
     assert everything(store) == before
     assert files_sentence(store) == GOOD
@@ -158,7 +163,7 @@ def test_an_import_under_way_is_no_leftover(store: Store) -> None:
         folder = next(store.settings.images.glob(".staging-*"))
         aged(folder, 9 * DAY)
         assert leftovers(store, 0) == []
-        assert delete(store, [Leftover("half-written file", folder, 1)]) == []
+        assert delete(store, [Leftover("half-written file", folder, 1)], trash_of(store)) == []
         assert list(folder.rglob("*.png"))
 
 
@@ -175,7 +180,7 @@ def test_an_image_that_came_to_be_used_meanwhile_stays(store: Store, tmp_path: P
     assert found
     with store.write() as session:
         session.execute(sa.update(Sample).where(Sample.sha256 == "0" * 64).values(sha256=sha256))
-    assert delete(store, found) == []
+    assert delete(store, found, trash_of(store)) == []
     assert path.exists()
 
 
@@ -257,3 +262,52 @@ def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
     assert len(gone) == 2 + len(made) + 1  # and the lock of the staging folder
     with store.read() as session:
         assert list(session.scalars(sa.select(Task.id).order_by(Task.id))) == [1, 3, 4]
+
+
+def test_what_was_removed_lies_in_the_trash_and_can_be_put_back(store: Store) -> None:
+    made = strays(store)
+    contents = {path: path.read_bytes() for path in made.values()}
+    trash = remove(store, waste(store))
+    home = store.settings.home
+    for path, content in contents.items():
+        assert not path.exists()
+        assert (trash.folder / path.relative_to(home)).read_bytes() == content
+    shutil.copytree(trash.folder, home, dirs_exist_ok=True)
+    assert all(path.read_bytes() == content for path, content in contents.items())
+
+
+def test_the_trash_is_emptied_after_its_days_and_holds_nothing_else(store: Store) -> None:
+    home = store.settings.home
+    strays(store)
+    young = remove(store, waste(store)).folder
+    old = young.with_name((now() - timedelta(days=KEEP_DAYS + 1)).strftime("%Y%m%dT%H%M%S%fZ"))
+    write(old / "images" / "x", b"x" * 10)
+    write(home / FOLDER / "notes" / "mine.txt", b"x")
+    assert empty(home) == 10
+    assert (old.exists(), young.exists()) == (False, True)
+    assert empty(home, keep_days=0) > 0
+    assert [path.name for path in (home / FOLDER).iterdir()] == ["notes"]
+
+
+def test_most_of_the_images_go_only_if_that_is_said(store: Store) -> None:
+    """Such as after the rows were lost, but not the database."""
+    with store.write() as session:
+        session.execute(sa.delete(Dataset))
+    before = everything(store)
+    found = waste(store, grace=-1)
+    with pytest.raises(InputError, match=r"12 of 12 images and 1 of 1 runs.*--even-most"):
+        remove(store, found)
+    with pytest.raises(InputError, match="--even-most"):
+        repair(store, -1)
+    with pytest.raises(VecafError, match="Check that DATABASE_URL") as said:
+        aged_all(store.settings.home)
+        files_sentence(store)
+    assert "--repair" not in str(said.value)
+    assert everything(store) == before
+    remove(store, found, even_most=True)
+    assert not list(store.settings.images.glob("??/*"))
+
+
+def aged_all(home: Path) -> None:
+    for path in [*home.rglob("*")]:
+        aged(path, 2 * HOUR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ def test_backup_restore_and_gc_speak_json(tmp_path: Path, monkeypatch: pytest.Mo
     )  # fmt: skip
     restored = asked("restore", tmp_path / "b.tar", "--home", tmp_path / "new")
     assert restored["files"] == saved["files"]
-    assert asked("gc", "--dry-run") == {"dry_run": True, "bytes": 0, "kinds": [], "removed": []}
+    nothing = {"bytes": 0, "kinds": [], "removed": [], "trash": "", "freed": 0}
+    assert asked("gc", "--dry-run") == {"dry_run": True} | nothing
+    stray = tmp_path / "home" / "images" / "ab" / f"{'ab' * 32}.png"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x" * 10)
+    os.utime(stray, (0, 0))
+    removed = asked("gc")
+    assert (tmp_path / "home" / removed["trash"] / "images" / "ab" / stray.name).is_file()
+    assert asked("gc")["freed"] == 0
+    assert asked("gc", "--purge")["freed"] == 10
     text = CliRunner().invoke(app, ["gc"], catch_exceptions=False).stdout
     assert text == "There is nothing to remove.\n"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vecaf.commands.shared import Json, app
+from vecaf.commands.shared import EvenMost, Json, app
 from vecaf.settings import Settings
 from vecaf.terminal import Bar, show, table
 
@@ -49,16 +49,24 @@ def restore(
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     task_days: Annotated[int, typer.Option(min=0, help="Keep tasks' results so long.")] = 30,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Empty the trash now, not after 7 days.")
+    ] = False,
+    even_most: EvenMost = False,
     json: Json = False,
 ) -> None:
-    """Remove what is of no use any more, and say what and how many bytes."""
-    from vecaf.housekeeping.cleaning import by_kind, remove, waste
+    """Move what is no longer needed to the trash, and empty the trash of what is old."""
+    from vecaf.housekeeping import trash
+    from vecaf.housekeeping.cleaning import by_kind, doubt, remove, waste
     from vecaf.store import Store
 
     store = Store.open(Settings.from_environment())
-    found = waste(store, task_days=task_days)
+    home = store.settings.home
+    found, moved_to, freed = waste(store, task_days=task_days), "", 0
     if not dry_run:
-        remove(store, found)
+        if found:
+            moved_to = remove(store, found, even_most=even_most).folder.relative_to(home).as_posix()
+        freed = trash.empty(home, keep_days=0 if purge else trash.KEEP_DAYS)
     kinds = by_kind(found)
     total = sum(one.bytes for one in found)
     payload = {
@@ -66,9 +74,21 @@ def gc(
         "bytes": total,
         "kinds": kinds,
         "removed": [{"kind": one.kind, "what": one.what, "bytes": one.bytes} for one in found],
+        "trash": "" if purge else moved_to,
+        "freed": freed,
     }
     heads = ["what", "count", "bytes"]
     rows = [[kind["kind"], kind["count"], kind["bytes"]] for kind in kinds]
-    verb = "would be" if dry_run else "were"
-    text = f"{table(heads, rows)}\n{total / 1e6:,.1f} MB {verb} set free."
-    show(payload, text if found else "There is nothing to remove.", json)
+    lines = [table(heads, rows)] if found else ["There is nothing to remove."]
+    if found and dry_run:
+        lines.append(f"{total / 1e6:,.1f} MB would be moved to the trash.")
+        if (why := doubt(store, found)) is not None:
+            lines.append(f"{why} gc would need --even-most.")
+    elif found and not purge:
+        lines.append(
+            f"{total / 1e6:,.1f} MB were moved to {moved_to} in the home. To restore a file, move "
+            f"it back. gc empties the trash after {trash.KEEP_DAYS} days, gc --purge at once."
+        )
+    if freed:
+        lines.append(f"{freed / 1e6:,.1f} MB of the trash were deleted.")
+    show(payload, "\n".join(lines), json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vecaf.commands.shared import Json, app
+from vecaf.commands.shared import EvenMost, Json, app
 from vecaf.settings import Settings
 from vecaf.terminal import show, table
 
@@ -79,13 +79,14 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend files and rows that don't belong together.")
     ] = False,
+    even_most: EvenMost = False,
     json: Json = False,
 ) -> None:
     """Check the installation, models, database, device and files; say what to do."""
     from vecaf.doctor import examine
 
     settings = Settings.from_environment()
-    repairs = _repaired(settings) if repair else []
+    repairs = _repaired(settings, even_most) if repair else []
     findings = list(examine(settings))
     lines = [f"mended  {text}" for text in repairs]
     lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
@@ -96,8 +97,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _repaired(settings: Settings) -> list[str]:
+def _repaired(settings: Settings, even_most: bool) -> list[str]:
     from vecaf.housekeeping.repair import repair
     from vecaf.store import Store
 
-    return repair(Store.open(settings))
+    return repair(Store.open(settings), even_most=even_most)

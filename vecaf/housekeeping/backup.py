@@ -27,6 +27,7 @@ from vecaf.keeping import keeping
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FAILED, Dataset, Import, Run, Store, Worker
 from vecaf.store.copies import copy_database, file_of
+from vecaf.store.home import id_in, write_id
 from vecaf.store.migrate import known_schemas, schema_of
 from vecaf.store.models import now
 
@@ -104,6 +105,7 @@ def back_up(
                 "schema": schema_of(session.connection()),
                 "database": session.get_bind().dialect.name,
                 "home": str(settings.home),
+                "home_id": id_in(settings),
                 "embeddings": with_embeddings,
             }
             writer = Writer(file, about)
@@ -175,6 +177,9 @@ def restore(archive: Path, home: Path) -> dict[str, Any]:
                 if not coming.exists():
                     raise VecafError(f"The backup {archive} is damaged: it has no database.")
                 _settle(home, coming, str(about.get("home")))
+            if about.get("home_id") is not None:
+                restored = Settings.from_environment({"VECAF_HOME": str(home)})
+                write_id(restored, str(about["home_id"]))
             sync_file_system(home)
             if coming.exists():
                 coming.replace(home / DATABASE)

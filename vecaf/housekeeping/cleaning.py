@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,7 +19,8 @@ import sqlalchemy as sa
 from vecaf.encoders.cache import KEYS, EmbeddingSet
 from vecaf.files import size_of
 from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
-from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers
+from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers, most
+from vecaf.housekeeping.trash import Trash
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.store import ENDED, FINISHED, Round, Run, Sample, Store, Subset, Task
@@ -41,7 +41,7 @@ class Waste:
     kind: str
     what: str
     bytes: int
-    goes: Leftover | Callable[[], object]
+    goes: Leftover | Callable[[Trash], object]
 
 
 def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> list[Waste]:
@@ -55,12 +55,27 @@ def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> l
     return [*found, *_embeddings(store, grace), *left]
 
 
-def remove(store: Store, found: list[Waste]) -> None:
-    """Remove it all. Raises UnavailableError while a backup is being made."""
-    delete(store, [one.goes for one in found if isinstance(one.goes, Leftover)])
+def remove(store: Store, found: list[Waste], *, even_most: bool = False) -> Trash:
+    """Move it all to the trash, which is returned.
+
+    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    a backup is being made.
+    """
+    trash = Trash(store.settings.home)
+    delete(store, _left(found), trash, even_most=even_most)
     for one in found:
         if not isinstance(one.goes, Leftover):
-            one.goes()
+            one.goes(trash)
+    return trash
+
+
+def doubt(store: Store, found: list[Waste]) -> str | None:
+    """Why `remove` would refuse; None where it would not."""
+    return most(store.settings, _left(found))
+
+
+def _left(found: list[Waste]) -> list[Leftover]:
+    return [one.goes for one in found if isinstance(one.goes, Leftover)]
 
 
 def by_kind(found: list[Waste]) -> list[dict[str, Any]]:
@@ -86,13 +101,13 @@ def _checkpoints(store: Store) -> Iterator[Waste]:
         for path in sorted(folder.glob("round-*/*.safetensors")):
             if path.parent.name != f"round-{number}":
                 name = path.relative_to(settings.home).as_posix()
-                yield Waste(EARLIER, name, size_of(path), partial(_unlink, store, path))
+                yield Waste(EARLIER, name, size_of(path), partial(_discard, store, [path]))
 
 
-def _unlink(store: Store, *paths: Path) -> None:
+def _discard(store: Store, paths: Sequence[Path], trash: Trash) -> None:
     with deleting(store.settings):
         for path in paths:
-            path.unlink(missing_ok=True)
+            trash.put(path)
 
 
 def _tasks(store: Store, age: timedelta) -> Iterator[Waste]:
@@ -109,11 +124,11 @@ def _tasks(store: Store, age: timedelta) -> Iterator[Waste]:
         yield Waste(OLD_TASK, f"{task.kind} {task.id}", size, partial(_forget, store, task.id))
 
 
-def _forget(store: Store, task_id: int) -> None:
+def _forget(store: Store, task_id: int, trash: Trash) -> None:
     with deleting(store.settings):
         with store.write() as session:
             session.execute(sa.delete(Task).where(Task.id == task_id, Task.state.in_(ENDED)))
-        shutil.rmtree(folder_of(store.settings, "task", task_id), ignore_errors=True)
+        trash.put(folder_of(store.settings, "task", task_id))
 
 
 def _embeddings(store: Store, grace: float) -> Iterator[Waste]:
@@ -141,15 +156,15 @@ def _shard(
     name = f"{keys_path.parent.name}/{keys_path.name[:8]}…"
     opened = cache.open_shard(keys_path)
     if opened is None:
-        yield Waste(DAMAGED, name, size, partial(_unlink, store, *paths))
+        yield Waste(DAMAGED, name, size, partial(_discard, store, paths))
         return
     keys, rows = opened
     needed = np.isin(keys, used)
 
-    def rewrite() -> None:
+    def rewrite(trash: Trash) -> None:
         if needed.any():
             cache.add(keys[needed], np.ascontiguousarray(rows[needed]))
-        _unlink(store, *paths)
+        _discard(store, paths, trash)
 
     if not needed.all():
         count = int((~needed).sum())

@@ -9,7 +9,6 @@ imports kept from publishing, when they are deleted.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.datasets.staging import STAGING, abandoned, publishing
+from vecaf.errors import InputError
 from vecaf.files import age, size_of
+from vecaf.housekeeping.trash import Trash
 from vecaf.jobs.places import folder_of
 from vecaf.keeping import deleting
 from vecaf.settings import Settings
@@ -34,7 +35,7 @@ _HALF = re.compile(r"\..+\.tmp|\.building-.*|download-.*")
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that nothing needs; `bytes` is what deleting it sets free."""
+    """A file or folder that nothing needs; `bytes` is its size."""
 
     kind: str
     path: Path
@@ -55,15 +56,39 @@ def leftovers(store: Store, grace: float = HOUR) -> list[Leftover]:
     return found
 
 
-def delete(store: Store, found: Sequence[Leftover]) -> list[Leftover]:
-    """Delete leftovers; those that were deleted. One that came to be needed meanwhile stays.
+def most(settings: Settings, found: Sequence[Leftover]) -> str | None:
+    """A sentence where leftovers are more than half of all images or runs of the home: the rows
+    that don't name them may be the wrong ones. None otherwise."""
+    images = (path for path in settings.images.glob("[0-9a-f][0-9a-f]/*") if _is_content(path))
+    runs = (path for path in settings.runs.glob("*") if path.name.isdecimal())
+    parts = []
+    for kind, paths in ((IMAGE, images), (RUN, runs)):
+        going, total = sum(one.kind == kind for one in found), sum(1 for _ in paths)
+        if 2 * going > total:
+            parts.append(f"{going:,} of {total:,} {kind}s")
+    if not parts:
+        return None
+    return (
+        f"{' and '.join(parts)} of this home belong to no dataset or run in the database. "
+        "Check that DATABASE_URL and VECAF_HOME are right."
+    )
 
-    Raises UnavailableError while a backup is being made.
+
+def delete(
+    store: Store, found: Sequence[Leftover], trash: Trash, *, even_most: bool = False
+) -> list[Leftover]:
+    """Move leftovers to the trash; those that were moved. One that came to be needed stays.
+
+    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    a backup is being made.
     """
     from vecaf.datasets.removing import finish_removals
 
     if not found:
         return []
+    doubt = most(store.settings, found)
+    if doubt is not None and not even_most:
+        raise InputError(f"{doubt} Nothing was removed. If they are right, add --even-most.")
     if any(one.kind == REMOVAL for one in found):
         finish_removals(store)
     settings = store.settings
@@ -79,7 +104,7 @@ def delete(store: Store, found: Sequence[Leftover]) -> list[Leftover]:
         for one in found:
             staging = one.path.name.startswith(STAGING) and one.path not in dead
             if not staging and one.path.name[:64] not in needed.get(one.kind, ()):
-                _remove(one.path)
+                trash.put(one.path)
                 gone.append(one)
     return gone
 
@@ -90,7 +115,7 @@ def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[Lef
         shown = refused_thumbs(session) if kind == THUMB else set()
     for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
         files = {path: path.name[:64] for path in _old(folder, grace)
-                 if _CONTENT.fullmatch(path.name)}  # fmt: skip
+                 if _is_content(path)}  # fmt: skip
         with store.read() as session:
             used = used_contents(session, list(files.values())) | shown
         for path, key in files.items():
@@ -149,8 +174,5 @@ def _old(folder: Path, grace: float) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if age(path) > grace]
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+def _is_content(path: Path) -> bool:
+    return _CONTENT.fullmatch(path.name) is not None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from vecaf.errors import VecafError
-from vecaf.housekeeping.leftovers import HOUR, delete, leftovers
+from vecaf.housekeeping.leftovers import HOUR, delete, leftovers, most
 from vecaf.housekeeping.losses import DATASET, losses, mark, unmark
+from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash
 from vecaf.store import Store
 
 
@@ -19,20 +20,29 @@ def files_sentence(store: Store) -> str:
         names = ", ".join(one.path.relative_to(store.settings.home).as_posix() for one in left[:3])
         more = " …" if len(left) > 3 else ""
         parts.append(f"{len(left):,} files that nothing names ({size:,.1f} MB): {names}{more}")
-    raise VecafError("; ".join(parts) + " Mend what can be mended: python -m vecaf doctor --repair")
+    advice = "Mend what can be mended: python -m vecaf doctor --repair"
+    raise VecafError("; ".join(parts) + " " + (most(store.settings, left) or advice))
 
 
-def repair(store: Store, grace: float = HOUR) -> list[str]:
-    """Delete files that nothing names, mark rows whose files are gone, take marks away where the
-    files are back; what was done, one sentence each.
+def repair(store: Store, grace: float = HOUR, *, even_most: bool = False) -> list[str]:
+    """Move files that nothing names to the trash, mark rows whose files are gone, take marks away
+    where the files are back; what was done, one sentence each.
 
-    Raises UnavailableError while a backup is being made.
+    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    a backup is being made.
     """
     home = store.settings.home
+    trash = Trash(home)
     done = [
-        f"deleted {one.path.relative_to(home).as_posix()} ({one.kind}, {one.bytes:,} bytes)"
-        for one in delete(store, leftovers(store, grace))
+        f"moved {one.path.relative_to(home).as_posix()} to the trash "
+        f"({one.kind}, {one.bytes:,} bytes)"
+        for one in delete(store, leftovers(store, grace), trash, even_most=even_most)
     ]
+    if done:
+        done.append(
+            f"the trash is {FOLDER}/{trash.folder.name} in the home; gc empties it after "
+            f"{KEEP_DAYS} days, gc --purge at once"
+        )
     lost = losses(store)
     done += [f"{mark(store, one)}: {one.sentence}" for one in lost if not one.marked]
     return done + unmark(store, {one.id for one in lost if one.kind == DATASET})

@@ -41,17 +41,21 @@ class Store:
     def open(cls, settings: Settings) -> Store:
         """Create the home folder where it is missing, bring the schema up to date, connect.
 
-        Raises VecafError when the database is newer than this program, corrupt or out of reach.
+        Raises VecafError when the database is newer than this program, corrupt or out of reach,
+        InputError when it does not belong to this home or the home can't be used.
         """
+        from vecaf.store.home import check_not_new, make_home, pair
         from vecaf.store.migrate import upgrade
 
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_home(settings)
         store = cls(settings)
         try:
+            check_not_new(settings, store.engine)
             upgrade(store.engine)
             if store.engine.dialect.name == "sqlite":
                 settle_journal(store.engine)
                 store._hold()
+            pair(store)
         except sa.exc.DatabaseError as error:
             if sqlite_is_full(error, settings.home):
                 raise UnavailableError(DISK_FULL) from error

@@ -26,6 +26,7 @@ from vecaf.store.models.data import (
     Subset,
     SubsetSample,
 )
+from vecaf.store.models.home import Home
 from vecaf.store.models.people import Login, LoginFailure, Share, User
 from vecaf.store.models.runs import Artifact, Event, Metric, Round, Run, Selection
 from vecaf.store.models.work import EmbeddingSet, Import, Task, Worker
@@ -52,6 +53,7 @@ __all__ = [
     "Edit",
     "EmbeddingSet",
     "Event",
+    "Home",
     "Import",
     "Login",
     "LoginFailure",

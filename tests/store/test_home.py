@@ -1,0 +1,203 @@
+"""A home and its database carry one id: neither is used with another, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from typer.testing import CliRunner
+
+from app.__main__ import main as start_app
+from tests.databases import Server
+from tests.shapes import write_shapes
+from vecaf.cli import app
+from vecaf.cli import main as command_line
+from vecaf.datasets import import_dataset
+from vecaf.doctor import examine
+from vecaf.errors import InputError
+from vecaf.housekeeping.backup import back_up, restore
+from vecaf.settings import Settings
+from vecaf.store import Dataset, Sample, Store
+from vecaf.store.home import FILE, id_in
+from vecaf.store.models import Home
+from vecaf.store.sqlite import library
+
+
+def settings_of(home: Path, url: str = "") -> Settings:
+    return Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": url})
+
+
+def filled(settings: Settings) -> None:
+    """A home with six images, old enough for cleaning up to look at them."""
+    drawn = settings.home.with_name(f"{settings.home.name}-drawn")
+    write_shapes(drawn, 6)
+    with closing(Store.open(settings)) as store:
+        import_dataset(store, drawn, "shapes")
+    for path in settings.images.glob("??/*"):
+        os.utime(path, (0, 0))
+
+
+def images(settings: Settings) -> list[str]:
+    return sorted(path.name for path in settings.images.glob("??/*"))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Settings]:
+    settings = settings_of(tmp_path / "home")
+    filled(settings)
+    before = images(settings)
+    assert len(before) == 6
+    yield settings
+    assert images(settings) == before
+
+
+def refused_by_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Ask every command that could delete, write or serve; the sentence that all of them say."""
+    monkeypatch.setenv("VECAF_HOME", str(settings.home))
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    said = set()
+    for words in (["gc"], ["gc", "--purge", "--even-most"], ["doctor", "--repair"], ["worker"],
+                  ["datasets"], ["import", "x.zip", "--name", "x"]):  # fmt: skip
+        with pytest.raises(InputError) as error:
+            CliRunner().invoke(app, words, catch_exceptions=False)
+        said.add(str(error.value))
+    found = {one.subject: one for one in examine(settings)}
+    assert not found["database"].ok
+    assert "--repair" not in found["database"].finding
+    assert "files" not in found
+    (sentence,) = said | {found["database"].finding}
+    return sentence
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "a fresh schema"])
+def test_a_database_that_was_lost_deletes_nothing(
+    home: Settings, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = home.home / "studio.db"
+    database.rename(tmp_path / "away.db")
+    if left == "an empty file":
+        database.touch()
+    elif left == "a fresh schema":  # as an earlier version made it
+        Store.open(settings_of(tmp_path / "other")).close()
+        shutil.copy(tmp_path / "other" / "studio.db", database)
+        with closing(library.connect(database)) as connection:
+            connection.execute("DELETE FROM home")
+            connection.commit()
+    before = database.stat().st_size if database.exists() else None
+    sentence = refused_by_every_command(home, monkeypatch)
+    assert "is empty. Nothing was changed. If DATABASE_URL was set before" in sentence
+    assert (database.stat().st_size if database.exists() else None) == before
+    database.unlink(missing_ok=True)
+    (tmp_path / "away.db").rename(database)
+    Store.open(home).close()
+
+
+def test_a_forgotten_address_of_the_database_deletes_nothing(
+    tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(tmp_path / "home", postgresql.new())
+    filled(settings)
+    refused_by_every_command(settings_of(settings.home), monkeypatch)
+    assert [path.name for path in settings.home.glob("*.db")] == []
+    assert len(images(settings)) == 6
+
+
+def test_another_homes_database_is_refused_and_both_are_named(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = settings_of(tmp_path / "other")
+    filled(other)
+    crossed = replace(home, database_url=other.database_url)
+    sentence = refused_by_every_command(crossed, monkeypatch)
+    assert f"belongs to the home {id_in(other)} (first used as {other.home} on " in sentence
+    assert f"but {home.home} is the home {id_in(home)}." in sentence
+    empty = settings_of(tmp_path / "empty", other.database_url)
+    assert "has no id" in refused_by_every_command(empty, monkeypatch)
+
+
+def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: Server) -> None:
+    settings = settings_of(tmp_path / "home", postgresql.new())
+    filled(settings)
+    first = id_in(settings)
+    Store.open(settings).close()
+    shutil.move(settings.home, tmp_path / "moved")
+    moved = replace(settings, home=tmp_path / "moved")
+    with closing(Store.open(moved)) as store, store.read() as session:
+        assert session.scalar(sa.select(Home.key)) == first == id_in(moved)
+    shutil.copytree(moved.home, tmp_path / "copied")
+    Store.open(replace(settings, home=tmp_path / "copied")).close()
+
+
+def test_a_home_from_before_ids_gets_one_quietly(home: Settings) -> None:
+    forget(home, file=True, row=True)
+    with closing(Store.open(home)) as store, store.read() as session:
+        assert session.scalar(sa.select(Home.key)) == id_in(home)
+        assert session.scalar(sa.select(sa.func.count(Sample.id))) == 6
+
+
+@pytest.mark.parametrize("lost", ["file", "row"])
+def test_an_id_that_one_side_lost_is_given_back_if_the_images_match(
+    home: Settings, lost: str, tmp_path: Path
+) -> None:
+    """The row is lost by putting back the copy from before an update, for instance."""
+    first = id_in(home)
+    forget(home, file=lost == "file", row=lost == "row")
+    Store.open(home).close()
+    assert id_in(home) == first
+    forget(home, file=lost == "file", row=lost == "row")
+    away = home.images.rename(tmp_path / "images")
+    with pytest.raises(InputError, match="does not hold"):
+        Store.open(home)
+    away.rename(home.images)
+
+
+def forget(settings: Settings, *, file: bool, row: bool) -> None:
+    if file:
+        (settings.home / FILE).unlink()
+    if row:
+        with closing(library.connect(settings.home / "studio.db")) as connection:
+            connection.execute("DELETE FROM home")
+            connection.commit()
+
+
+def test_a_backup_brings_the_id_along(home: Settings, tmp_path: Path) -> None:
+    with closing(Store.open(home)) as store:
+        back_up(store, tmp_path / "b.tar")
+    restore(tmp_path / "b.tar", tmp_path / "new")
+    restored = settings_of(tmp_path / "new")
+    assert id_in(restored) == id_in(home)
+    with closing(Store.open(restored)) as again, again.read() as session:
+        assert session.scalar(sa.select(Dataset.name)) == "shapes"
+
+
+def test_an_empty_home_and_its_database_stay_a_pair(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "home")
+    Store.open(settings).close()
+    Store.open(settings).close()
+    (settings.home / "studio.db").unlink()  # nothing is lost: a new one is made
+    Store.open(settings).close()
+
+
+@pytest.mark.parametrize("broken", ["a file", "below a file"])
+def test_a_home_that_is_no_folder_is_said_in_a_sentence(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    place = tmp_path / "file" if broken == "a file" else tmp_path / "file" / "home"
+    assert start_app(["--home", str(place), "--port", "7989"]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"The home {place} ")
+    assert said.endswith("Set VECAF_HOME or --home to a folder that you can write to.")
+    monkeypatch.setenv("VECAF_HOME", str(place))
+    monkeypatch.setattr("sys.argv", ["vecaf", "datasets"])
+    with pytest.raises(SystemExit) as ended:
+        command_line()
+    assert (ended.value.code, capsys.readouterr().err.strip()) == (2, f"vecaf: {said}")
+    found = {one.subject: one for one in examine(settings_of(place))}
+    assert (found["home"].ok, "database" in found) == (False, False)

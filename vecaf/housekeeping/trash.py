@@ -1,0 +1,56 @@
+"""The trash: what cleaning up removes lies in `trash/<moment>/` for some days before it goes.
+
+A file keeps its path below the home there, so moving it back restores it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from vecaf.files import saying_if_full, size_of
+from vecaf.store.models import now
+
+FOLDER = "trash"
+KEEP_DAYS = 7
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+class Trash:
+    """A folder of its own for what one command removes; it is made when it is first needed."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.folder = home / FOLDER / now().strftime(_STAMP)
+
+    def put(self, path: Path) -> None:
+        """Move a file or folder of the home here. One that is gone already is passed over."""
+        to = self.folder / path.relative_to(self._home)
+        with suppress(FileNotFoundError), saying_if_full():
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, to)  # copies where a part of the home is another file system
+
+
+def empty(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
+    """Delete what has been in the trash for more than `keep_days`; how many bytes that freed."""
+    freed, due = 0, now() - timedelta(days=keep_days)
+    for moment, folder in _folders(home):
+        if moment <= due:
+            freed += size_of(folder)
+            shutil.rmtree(folder)
+    return freed
+
+
+def size(home: Path) -> int:
+    """Bytes in the trash."""
+    return sum(size_of(folder) for _, folder in _folders(home))
+
+
+def _folders(home: Path) -> Iterator[tuple[datetime, Path]]:
+    """Each folder of the trash and when it was made; what we did not put there is left alone."""
+    for folder in sorted((home / FOLDER).glob("*")):
+        with suppress(ValueError):
+            yield datetime.strptime(folder.name, _STAMP).replace(tzinfo=UTC), folder
