@@ -6,7 +6,6 @@ Both call the functions here, which ask the gate as whoever sent the request. A 
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import json
@@ -17,10 +16,12 @@ import gradio as gr
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from gradio.events import api
+from starlette.concurrency import run_in_threadpool
 
 from app.downloads import AskedId, Id, file_response, files_of, zip_response
 from app.predicting import MAX_BYTES, image_in, predict_bytes, predict_sample
 from app.studio import Studio
+from app.waiting import while_connected
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store.datasets import dataset_summaries
@@ -116,8 +117,8 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/runs")
     async def start(request: Request) -> JSONResponse:
-        user, settings = studio.user(request), await _json_in(request)
-        return JSONResponse(await asyncio.to_thread(launch, studio, user, settings), 201)
+        user, settings = await run_in_threadpool(studio.user, request), await _json_in(request)
+        return JSONResponse(await run_in_threadpool(launch, studio, user, settings), 201)
 
     @router.get("/runs/{run_id}")
     def run(run_id: Id, request: Request) -> JSONResponse:
@@ -128,14 +129,16 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse(cancel(studio, studio.user(request), run_id))
 
     @router.get("/runs/{run_id}/predict")
-    def predict_one(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
-        return JSONResponse(predict_sample(studio, studio.user(request), run_id, image))
+    async def predict_one(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
+        user = await run_in_threadpool(studio.user, request)
+        answer = predict_sample(studio, user, run_id, image)
+        return JSONResponse(await while_connected(request, answer))
 
     @router.post("/runs/{run_id}/predict")
     async def predict(run_id: Id, request: Request) -> JSONResponse:
-        user, content = studio.user(request), await image_in(request)
-        answer = await asyncio.to_thread(predict_bytes, studio, user, run_id, content)
-        return JSONResponse(answer)
+        user = await run_in_threadpool(studio.user, request)
+        answer = predict_bytes(studio, user, run_id, await image_in(request))
+        return JSONResponse(await while_connected(request, answer))
 
     @router.get("/runs/{run_id}/files")
     def files(run_id: Id, request: Request) -> JSONResponse:
@@ -202,10 +205,13 @@ def endpoints(studio: Studio) -> None:
         """Cancel a run; what is finished is kept."""
         return said(lambda: cancel(studio, studio.user(request), _id(run)))
 
-    def predict(run: int, image_base64: str, request: gr.Request) -> dict[str, Any]:
+    async def predict(run: int, image_base64: str, request: gr.Request) -> dict[str, Any]:
         """Ask a finished run's model about an image file, given as base64 text."""
-        user = studio.user(request)
-        return said(lambda: predict_bytes(studio, user, _id(run), _decoded(image_base64)))
+        user = await run_in_threadpool(studio.user, request)
+        try:
+            return await predict_bytes(studio, user, _id(run), _decoded(image_base64))
+        except VecafError as error:
+            raise gr.Error(str(error), print_exception=False) from error
 
     def model_files(run: int, request: gr.Request) -> dict[str, Any]:
         """What a finished run's export holds, and the address of all of it as one zip."""

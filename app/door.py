@@ -7,6 +7,7 @@ What a person may then see is the gate's business (vecaf.store.gate).
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
@@ -27,9 +28,11 @@ LOGIN = "/login"
 class Door:
     """Middleware: finds out who is asking, and turns away whoever is nobody."""
 
-    def __init__(self, app: ASGIApp, store: Store) -> None:
+    def __init__(self, app: ASGIApp, store: Store, threads: Executor) -> None:
+        """`threads` do nothing else, so that no other work delays finding out who is asking."""
         self.app = app
         self.store = store
+        self.threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,13 +40,17 @@ class Door:
             return
         headers = Headers(scope=scope)
         token = token_in(headers)
-        person = await asyncio.to_thread(person_of, self.store, token) if token else None
+        person = await self._person(token) if token else None
         if person is not None:
             scope[PERSON] = person
         if person is None and not _open_to_all(scope):
             await _refusal(scope, headers)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    async def _person(self, token: str) -> Person | None:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, person_of, self.store, token)
 
 
 def person_in(request: Any) -> Person | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zipfile
 from collections.abc import Iterator
@@ -39,7 +40,7 @@ def archive_of(studio: Studio, user: int, run_id: int) -> Path:
     if not archive.exists():
         if studio.desk is None:
             return build_archive(studio.store, user, run_id)
-        studio.desk.ask("export_model", user=user, run_id=run_id)
+        asyncio.run(studio.desk.ask("export_model", user=user, run_id=run_id))
     return archive
 
 

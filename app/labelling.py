@@ -13,9 +13,11 @@ from fastapi import APIRouter, Body, Request
 from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from app.media import image_url, thumb_url
 from app.studio import Studio
+from app.waiting import while_connected
 from vecaf.datasets.edits import add_class, edit, undo
 from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.store import Annotation, Dataset, Edit, Subset, SubsetSample, visible
@@ -73,24 +75,27 @@ def routes(studio: Studio) -> APIRouter:
         values = {sample.id: sample.label for _, sample in rows if sample.id in touched}
         return JSONResponse({"values": values})
 
-    @router.post("/label/{subset_id}/suggestions")
-    def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
-        """What the caption model takes images for: class indices and confidences, 0 to 1."""
+    def question(request: Request, subset_id: int, ids: list[int]) -> dict[str, Any]:
         user = studio.user(request)
         with studio.store.read() as session:
             subset = visible(session, user, Subset, subset_id)
             dataset = visible(session, user, Dataset, subset.dataset_id)
             _check_members(session, subset_id, ids)
+        return {
+            "user": user,
+            "dataset_id": dataset.id,
+            "sample_ids": ids[:MAX_AT_ONCE],
+            "classes": list(dataset.classes),
+        }
+
+    @router.post("/label/{subset_id}/suggestions")
+    async def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
+        """Suggest labels by the vision-language model: class indices and confidences, 0 to 1."""
+        asked = await run_in_threadpool(question, request, subset_id, ids)
         if studio.desk is None:
             raise UnavailableError("Suggestions are not available in this studio.")
-        answer: dict[str, Any] = studio.desk.ask(
-            "suggest_labels",
-            user=user,
-            dataset_id=dataset.id,
-            sample_ids=ids[:MAX_AT_ONCE],
-            classes=list(dataset.classes),
-        )
-        return JSONResponse(answer)
+        answer = studio.desk.ask("suggest_labels", **asked)
+        return JSONResponse(await while_connected(request, answer))
 
     return router
 

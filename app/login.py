@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from app import markup as m
 from app.door import COOKIE, LOGIN, PERSON, token_in
@@ -34,7 +36,7 @@ _THEME = (
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
-    checks = asyncio.Semaphore(AT_ONCE)
+    checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
 
     @router.get(LOGIN)
     def page(request: Request, next: str = "/") -> Response:
@@ -49,10 +51,9 @@ def routes(studio: Studio) -> APIRouter:
         page = "text/html" in request.headers.get("accept", "")
         source = request.client.host if request.client else ""
         try:
-            async with checks:
-                token = await asyncio.to_thread(
-                    log_in, studio.store, name, given.get("password", ""), source
-                )
+            token = await asyncio.get_running_loop().run_in_executor(
+                checks, log_in, studio.store, name, given.get("password", ""), source
+            )
         except (NotLoggedInError, TooManyTriesError) as error:
             early = isinstance(error, TooManyTriesError)
             status = 429 if early else 401
@@ -80,7 +81,7 @@ def routes(studio: Studio) -> APIRouter:
     async def leave(request: Request) -> Response:
         token = token_in(request.headers)
         if token:
-            await asyncio.to_thread(log_out, studio.store, token)
+            await run_in_threadpool(log_out, studio.store, token)
         response = RedirectResponse(LOGIN, 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
         # Thumbnails and a form's last values are kept by the browser, which others may use.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from vecaf.errors import (
+    BusyError,
     InputError,
     NotAllowedError,
     NotFoundError,
     NotLoggedInError,
+    TooManyQuestionsError,
     UnavailableError,
     VecafError,
 )
@@ -22,6 +25,7 @@ STATUSES: dict[type[VecafError], int] = {
     UnavailableError: 503,
     NotAllowedError: 403,
     NotLoggedInError: 401,
+    TooManyQuestionsError: 429,
 }
 
 
@@ -33,7 +37,14 @@ def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
         sentence = str(error).replace(str(settings.home), "the studio's folder")
         sentence = sentence.encode(errors="replace").decode()  # it may quote half a character
-        return JSONResponse({"error": sentence}, status)
+        answer = JSONResponse({"error": sentence}, status)
+        if isinstance(error, BusyError | TooManyQuestionsError):
+            answer.headers["Retry-After"] = str(error.seconds)
+        return answer
+
+    @app.exception_handler(ClientDisconnect)
+    def end(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=499)  # nobody reads it
 
     @app.exception_handler(RequestValidationError)
     def say_not_found(_: Request, __: RequestValidationError) -> JSONResponse:

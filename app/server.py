@@ -117,7 +117,7 @@ def build(studio: Studio) -> FastAPI:
     mounted.app = Narrow(mounted.app)
     app.add_middleware(Head, html=static.head())
     if studio.accounts:
-        app.add_middleware(Door, store=studio.store)
+        app.add_middleware(Door, store=studio.store, threads=studio.authentication)
     app.add_middleware(Guard, local_only=not studio.accounts)
     return app
 

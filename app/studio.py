@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,12 @@ from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
 
+AUTHENTICATION_THREADS = 4
+
+
+def _authentication_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AUTHENTICATION_THREADS, thread_name_prefix="authentication")
+
 
 @dataclass(frozen=True)
 class Studio:
@@ -22,6 +29,7 @@ class Studio:
     keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
     desk: DeskKeeper | None = None  # None where nothing that needs a model is asked
     accounts: bool = False  # whether people log in
+    authentication: ThreadPoolExecutor = field(default_factory=_authentication_threads)
 
     def user(self, request: object) -> int:
         """The id of whoever sent `request` (a FastAPI or a Gradio one).

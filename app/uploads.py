@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import fcntl
 import re
@@ -13,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.studio import Studio
@@ -57,13 +57,13 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/upload")
     async def upload(request: Request) -> JSONResponse:
-        user, name = await asyncio.to_thread(checked, request)
+        user, name = await run_in_threadpool(checked, request)
         target = studio.settings.uploads / f"{secrets.token_hex(16)}.zip"
         part = target.with_suffix(PART)
         try:
             await _receive(request, part, limits.max_archive_bytes)
-            await asyncio.to_thread(part.replace, target)
-            import_id = await asyncio.to_thread(_queue, studio.store, target, name, user)
+            await run_in_threadpool(part.replace, target)
+            import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
         except ClientDisconnect:
             return JSONResponse({"error": "The upload was canceled."}, 499)
         except BaseException:
@@ -100,7 +100,7 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
             async for piece in request.stream():
                 received += len(piece)
                 check_size(received, limit)
-                await asyncio.to_thread(file.write, piece)
+                await run_in_threadpool(file.write, piece)
         expected = request.headers.get("content-length")
         if expected is not None and received != int(expected):
             raise InputError(f"The upload broke off after {received} of {expected} bytes.")

@@ -1,5 +1,7 @@
 """The exceptions that reach people: each message says what is wrong and what to do."""
 
+RETRY_SECONDS = 5
+
 
 class VecafError(Exception):
     """Root of every error that the studio raises on purpose.
@@ -34,6 +36,22 @@ class TooManyTriesError(VecafError):
 
 class UnavailableError(VecafError):
     """Something outside the studio is missing: a hub, a device, disk space."""
+
+
+class BusyError(UnavailableError):
+    """The studio has too much to do right now; `seconds` is when to try again."""
+
+    def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class TooManyQuestionsError(VecafError):
+    """One user asks for too much at once; `seconds` is when to try again."""
+
+    def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class CanceledError(VecafError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,14 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
 
 from app.bundle import pack
 from app.desk import DeskKeeper
 from app.explore.arrays import Id
 from app.studio import Studio
 from app.uploads import PART
+from app.waiting import while_connected
 from vecaf.errors import InputError, UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import find_words, read_columns
@@ -26,6 +27,13 @@ Words = Annotated[str, Query(max_length=500)]
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
+
+    def authorized(request: Request, dataset_id: int) -> int:
+        """The user, who may see the dataset. Raises NotFoundError."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            visible(session, user, Dataset, dataset_id)
+        return user
 
     @router.get("/{dataset_id}/words.bin")
     def words(dataset_id: Id, words: Words, request: Request) -> Response:
@@ -41,20 +49,19 @@ def routes(studio: Studio) -> APIRouter:
         )
 
     @router.get("/{dataset_id}/search")
-    def search(dataset_id: Id, text: Words, request: Request) -> JSONResponse:
+    async def search(dataset_id: Id, text: Words, request: Request) -> JSONResponse:
         """`ids` and `scores` of the images that fit a sentence best, best first."""
-        user = studio.user(request)
-        with studio.store.read() as session:
-            visible(session, user, Dataset, dataset_id)
+        user = await run_in_threadpool(authorized, request, dataset_id)
         found = _desk(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
-        return JSONResponse(found)
+        return JSONResponse(await while_connected(request, found))
 
     @router.post("/{dataset_id}/search-image")
     async def search_image(dataset_id: Id, request: Request) -> JSONResponse:
         """The same for an image, which is the body."""
-        user = studio.user(request)
+        user = await run_in_threadpool(authorized, request, dataset_id)
         body = await _received(request)
-        return JSONResponse(await asyncio.to_thread(_likeness, studio, user, dataset_id, body))
+        found = _likeness(studio, user, dataset_id, body)
+        return JSONResponse(await while_connected(request, found))
 
     return router
 
@@ -70,16 +77,14 @@ async def _received(request: Request) -> bytes:
     return bytes(body)
 
 
-def _likeness(studio: Studio, user: int, dataset_id: int, body: bytes) -> dict[str, object]:
-    with studio.store.read() as session:
-        visible(session, user, Dataset, dataset_id)
+async def _likeness(studio: Studio, user: int, dataset_id: int, body: bytes) -> dict[str, object]:
     folder = studio.settings.uploads
     folder.mkdir(parents=True, exist_ok=True)
     path = Path(folder / f"{secrets.token_hex(16)}{PART}")
     try:
-        path.write_bytes(body)
+        await run_in_threadpool(path.write_bytes, body)
         desk = _desk(studio)
-        return desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
+        return await desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
     finally:
         path.unlink(missing_ok=True)
 

@@ -87,7 +87,7 @@ def application(store: Store) -> FastAPI:
     def me(request: Any = None) -> dict[str, bool]:
         return {"in": True}
 
-    app.add_middleware(Door, store=store)
+    app.add_middleware(Door, store=store, threads=studio.authentication)
     app.add_middleware(Guard, local_only=False)
     return app
 

@@ -22,7 +22,7 @@ class OneAnswerDesk:
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
 
-    def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
+    async def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
         self.asked.append({"name": name, **arguments})
         if len(arguments["classes"]) < 2:
             raise UnavailableError("Not yet.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class Desk:
         self.seen: list[bytes] = []
         self.error = error
 
-    def ask(self, name: str, **question: Any) -> dict[str, Any]:
+    async def ask(self, name: str, **question: Any) -> dict[str, Any]:
         self.asked.append({"name": name, **question})
         if "path" in question:
             self.seen.append(Path(question["path"]).read_bytes())
@@ -108,18 +109,19 @@ def test_an_answer_escapes_names_and_skips_images_that_are_gone(studio: Studio) 
 def test_a_dropped_image_is_asked_about_and_forgotten(studio: Studio, run_id: int) -> None:
     desk = Desk()
     content = picture((200, 10, 10))
-    assert predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content) == ANSWER
+    answer = predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content)
+    assert asyncio.run(answer) == ANSWER
     assert desk.seen[0].startswith(b"\x89PNG")
     assert not Path(desk.asked[0]["path"]).exists()
     failing = Desk(InputError("no"))
     with pytest.raises(InputError):
-        predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content)
+        asyncio.run(predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content))
     assert not list(studio.settings.uploads.iterdir())
 
 
 def test_the_gate_is_asked_as_whoever_sends_it(studio: Studio, run_id: int) -> None:
     desk = Desk()
-    predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0)))
+    asyncio.run(predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0))))
     assert (desk.asked[0]["user"], desk.asked[0]["run_id"]) == (2, run_id)
 
 
@@ -136,7 +138,7 @@ def test_what_is_no_image_never_reaches_the_desk(
 ) -> None:
     desk = Desk()
     with pytest.raises(InputError, match=words):
-        predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content)
+        asyncio.run(predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content))
     assert not desk.asked
 
 
@@ -151,7 +153,7 @@ def test_too_large_a_body_is_cut_off(
 
 def test_without_a_desk_it_is_said(studio: Studio, run_id: int) -> None:
     with pytest.raises(UnavailableError, match="without the process"):
-        predicting.predict_sample(studio, studio.store.owner(), run_id, 1)
+        asyncio.run(predicting.predict_sample(studio, studio.store.owner(), run_id, 1))
 
 
 def test_a_run_without_its_files_has_no_download(client: TestClient, run_id: int) -> None:

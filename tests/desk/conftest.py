@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,16 @@ from vecaf.settings import Settings
 from vecaf.store import Dataset, Store, User, dataset_named
 
 STRANGERS = "not yours"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks a desk and waits for the answer."""
+
+    keeper: DeskKeeper
+
+    def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
+        return asyncio.run(self.keeper.ask(name, user=user, **arguments))
 
 
 @pytest.fixture(scope="package")
@@ -38,7 +51,7 @@ def dataset(store: Store) -> Dataset:
 
 
 @pytest.fixture(scope="package")
-def keeper(store: Store) -> Iterator[DeskKeeper]:
+def keeper(store: Store) -> Iterator[Asker]:
     keeper = DeskKeeper({**os.environ, **store.settings.as_environment(), "OMP_NUM_THREADS": "1"})
-    yield keeper
+    yield Asker(keeper)
     keeper.stop()

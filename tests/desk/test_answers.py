@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from app.desk import DeskKeeper
-from tests.desk.conftest import STRANGERS
+from tests.desk.conftest import STRANGERS, Asker
 from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import Samples, load_samples
@@ -32,7 +31,7 @@ def me(store: Store) -> int:
 
 
 def test_words_find_what_the_vlm_finds(
-    keeper: DeskKeeper, store: Store, dataset: Dataset, samples: Samples, me: int
+    keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     text = "a striped pattern"
     answer = keeper.ask("search_text", user=me, dataset_id=dataset.id, text=f"  {text}\n")
@@ -51,7 +50,7 @@ def test_words_find_what_the_vlm_finds(
 
 
 def test_an_image_finds_itself_and_its_like(
-    keeper: DeskKeeper, dataset: Dataset, samples: Samples, me: int
+    keeper: Asker, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     row = 31
     by_id = keeper.ask(
@@ -67,7 +66,7 @@ def test_an_image_finds_itself_and_its_like(
 
 
 def test_suggestions_learn_from_labelled_images(
-    keeper: DeskKeeper, store: Store, dataset: Dataset, samples: Samples, me: int
+    keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     pool = samples.pool
     asked = samples.ids[pool].tolist()
@@ -93,7 +92,7 @@ def test_suggestions_learn_from_labelled_images(
 
 
 def test_nothing_of_a_stranger_is_answered(
-    keeper: DeskKeeper, store: Store, dataset: Dataset, samples: Samples, me: int
+    keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     with store.read() as session:
         stranger = session.query(User).filter(User.name == "stranger").one().id
@@ -118,7 +117,7 @@ def test_nothing_of_a_stranger_is_answered(
 
 
 def test_what_cannot_be_answered_is_said_in_words(
-    keeper: DeskKeeper, dataset: Dataset, samples: Samples, me: int, tmp_path: Path
+    keeper: Asker, dataset: Dataset, samples: Samples, me: int, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
@@ -136,9 +135,7 @@ def test_what_cannot_be_answered_is_said_in_words(
             keeper.ask(name, user=me, dataset_id=dataset.id, **arguments)
 
 
-def test_the_same_question_gets_the_same_order(
-    keeper: DeskKeeper, dataset: Dataset, me: int
-) -> None:
+def test_the_same_question_gets_the_same_order(keeper: Asker, dataset: Dataset, me: int) -> None:
     first, second = (
         keeper.ask("search_text", user=me, dataset_id=dataset.id, text="a zebra") for _ in range(2)
     )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from app.desk import DeskKeeper
+from app.desk import TOTAL_LIMIT, USER_LIMIT, DeskKeeper
 from tests.jobs.harness import is_alive, wait_for
-from vecaf.errors import InputError, NotFoundError, UnavailableError, VecafError
+from vecaf.errors import (
+    BusyError,
+    InputError,
+    NotFoundError,
+    TooManyQuestionsError,
+    UnavailableError,
+    VecafError,
+)
 
 # A process of the same manners that answers at once, whatever the question is about.
 STAND_IN = """
@@ -34,6 +43,10 @@ for line in sys.stdin:
 Make = Callable[..., DeskKeeper]
 
 
+def ask(keeper: DeskKeeper, name: str, **arguments: Any) -> dict[str, Any]:
+    return asyncio.run(keeper.ask(name, **arguments))
+
+
 @pytest.fixture
 def make() -> Iterator[Make]:
     made: list[DeskKeeper] = []
@@ -50,92 +63,126 @@ def make() -> Iterator[Make]:
 def test_one_process_answers_every_question(make: Make) -> None:
     keeper = make()
     assert keeper.process is None  # nobody has asked
-    first = keeper.ask("say", user=7, words="größer\nthan 'this' & \"that\"")
+    first = ask(keeper, "say", user=7, words="größer\nthan 'this' & \"that\"")
     assert (first["user"], first["words"]) == (7, "größer\nthan 'this' & \"that\"")
-    assert keeper.ask("say", user=8)["pid"] == first["pid"]
+    assert ask(keeper, "say", user=8)["pid"] == first["pid"]
 
 
 def test_errors_come_back_as_they_were_raised(make: Make) -> None:
     keeper = make()
     for kind in (InputError, NotFoundError, UnavailableError, VecafError):
         with pytest.raises(kind, match=r"Not like this\.") as raised:
-            keeper.ask("fail", user=1, kind=kind.__name__)
+            ask(keeper, "fail", user=1, kind=kind.__name__)
         assert type(raised.value) is kind
     with pytest.raises(VecafError):
-        keeper.ask("fail", user=1, kind="os")  # not an error of ours
-    assert keeper.ask("say", user=1)["user"] == 1
+        ask(keeper, "fail", user=1, kind="os")  # not an error of ours
+    assert ask(keeper, "say", user=1)["user"] == 1
 
 
 def test_a_process_that_died_is_replaced(make: Make) -> None:
     keeper = make()
-    first = keeper.ask("say", user=1)["pid"]
+    first = ask(keeper, "say", user=1)["pid"]
     with pytest.raises(UnavailableError, match="ended unexpectedly"):
-        keeper.ask("die", user=1)
-    second = keeper.ask("say", user=1)["pid"]
+        ask(keeper, "die", user=1)
+    second = ask(keeper, "say", user=1)["pid"]
     assert second != first and not is_alive(first)
     assert keeper.process is not None
     keeper.process.kill()  # between questions: nobody notices
     keeper.process.wait()
-    assert keeper.ask("say", user=1)["pid"] not in (first, second)
+    assert ask(keeper, "say", user=1)["pid"] not in (first, second)
 
 
 def test_too_long_an_answer_is_given_up(make: Make) -> None:
     keeper = make(answer_seconds=2)
-    slow = keeper.ask("say", user=1)["pid"]
+    slow = ask(keeper, "say", user=1)["pid"]
     started = time.monotonic()
     with pytest.raises(UnavailableError, match="no answer within 2 s"):
-        keeper.ask("say", user=1, seconds=60)
+        ask(keeper, "say", user=1, seconds=60)
     assert time.monotonic() - started < 10
     assert not is_alive(slow)
-    assert keeper.ask("say", user=1, late=False)["late"] is False  # not the late answer
+    assert ask(keeper, "say", user=1, late=False)["late"] is False  # not the late answer
 
 
-def test_questions_wait_for_each_other(make: Make) -> None:
+def test_questions_wait_for_each_other_in_one_thread(make: Make) -> None:
     keeper = make()
-    answers: list[dict[str, object]] = []
-    threads = [
-        threading.Thread(
-            target=lambda number=number: answers.append(
-                keeper.ask("say", user=number, number=number, seconds=0.05)
-            )
-        )
-        for number in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {answer["number"] for answer in answers} == set(range(8))
+
+    async def ask_all() -> list[dict[str, object]]:
+        questions = (keeper.ask("say", user=n, number=n, seconds=0.05) for n in range(8))
+        return list(await asyncio.gather(*questions))
+
+    before = threading.active_count()
+    answers = asyncio.run(ask_all())
+    assert threading.active_count() <= before + 2  # it talks to the process, and listens to it
+    assert [answer["number"] for answer in answers] == list(range(8))
     assert all(answer["user"] == answer["number"] for answer in answers)
     assert len({answer["pid"] for answer in answers}) == 1
 
 
+def test_one_user_can_not_have_all_questions(make: Make) -> None:
+    keeper = make()
+
+    async def ask(user: int) -> asyncio.Task[dict[str, object]]:
+        asked = asyncio.create_task(keeper.ask("say", user=user, seconds=600))
+        await asyncio.sleep(0)  # it is in the queue after that
+        return asked
+
+    async def check() -> None:
+        tasks = [await ask(1) for _ in range(USER_LIMIT)]
+        with pytest.raises(TooManyQuestionsError, match="of your questions") as raised:
+            await keeper.ask("say", user=1)
+        assert raised.value.seconds > 0
+        tasks += [await ask(2 + n) for n in range(TOTAL_LIMIT - USER_LIMIT)]
+        with pytest.raises(BusyError, match=f"{TOTAL_LIMIT} questions"):
+            await keeper.ask("say", user=99)
+        tasks[-1].cancel()  # its asker goes away, which makes room
+        await asyncio.wait({tasks[-1]})
+        tasks.append(await ask(99))
+        keeper.stop()
+        await asyncio.wait(tasks)
+        errors = {type(task.exception()) for task in tasks if not task.cancelled()}
+        assert errors == {UnavailableError}
+
+    asyncio.run(check())
+
+
+def test_a_question_gives_up_waiting_for_its_turn(make: Make) -> None:
+    keeper = make(answer_seconds=1)
+
+    async def ask_three() -> list[dict[str, object] | BaseException]:
+        questions = (keeper.ask("say", user=n, seconds=600) for n in range(3))
+        return list(await asyncio.gather(*questions, return_exceptions=True))
+
+    first, _, last = asyncio.run(ask_three())
+    assert type(first) is UnavailableError  # it had its turn, and took too long
+    assert type(last) is BusyError
+
+
 def test_an_idle_process_ends_and_the_next_question_starts_another(make: Make) -> None:
     keeper = make(idle_seconds=0.3)
-    first = keeper.ask("say", user=1)["pid"]
+    first = ask(keeper, "say", user=1)["pid"]
     wait_for(lambda: not is_alive(first), 10, "the idle process lives on")
-    assert keeper.ask("say", user=1)["pid"] != first
+    assert ask(keeper, "say", user=1)["pid"] != first
 
 
 def test_stopping_ends_an_answer_under_way(make: Make) -> None:
     keeper = make()
-    pid = keeper.ask("say", user=1)["pid"]
+    pid = ask(keeper, "say", user=1)["pid"]
     raised: list[Exception] = []
 
-    def ask() -> None:
+    def ask_slowly() -> None:
         try:
-            keeper.ask("say", user=1, seconds=60)
+            ask(keeper, "say", user=1, seconds=60)
         except UnavailableError as error:
             raised.append(error)
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=ask_slowly)
     thread.start()
     time.sleep(0.3)
     keeper.stop()
     thread.join(10)
     assert len(raised) == 1 and not is_alive(pid)
     with pytest.raises(UnavailableError, match="stopping"):
-        keeper.ask("say", user=1)
+        ask(keeper, "say", user=1)
 
 
 def test_the_desk_ends_with_its_input_and_prints_replies_only() -> None:

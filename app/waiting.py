@@ -1,0 +1,34 @@
+"""Waiting for an answer that takes a while, for as long as somebody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+Result = TypeVar("Result")
+
+
+async def while_connected(request: Request, answer: Coroutine[Any, Any, Result]) -> Result:
+    """Await `answer`, and cancel it when the client of `request` goes away.
+
+    The request's body must have been read. Raises ClientDisconnect.
+    """
+    answering = asyncio.create_task(answer)
+    leaving = asyncio.create_task(_disconnect(request))
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return await answering
+    finally:
+        leaving.cancel()
+        answering.cancel()
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,127 @@
+"""Other users' pages answer while one user waits for the process that answers questions."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app import datasets, login, predicting, static
+from app.desk import USER_LIMIT, DeskKeeper
+from app.door import Door
+from app.security import Guard
+from app.sentences import answer_with_sentences
+from app.studio import Studio
+from tests.app.conftest import archive, picture
+from vecaf.accounts.users import add_user
+from vecaf.datasets import import_dataset
+from vecaf.settings import Settings
+from vecaf.store import Store
+
+BASE = "http://127.0.0.1:7860"
+PASSWORD = "a password of many words"
+SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # takes questions, never answers
+GUARD_SECONDS = 60  # a test that fails must not wait for ever
+ASKED = 40  # more than all the threads of the server's pools
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")}))
+    with store.write() as session:
+        anna, _ = (add_user(session, name, PASSWORD).id for name in ("anna", "bob"))
+    import_dataset(store, archive(tmp_path / "own.zip"), "pets", user_id=anna)
+    desk = DeskKeeper({}, SILENT)
+    yield Studio(store.settings, store, desk=desk, accounts=True)
+    desk.stop()
+    store.close()
+
+
+def application(studio: Studio) -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    answer_with_sentences(app, studio.settings)
+    for routes in (login.routes, datasets.routes, predicting.routes):
+        app.include_router(routes(studio))
+    app.include_router(static.routes())
+    app.add_middleware(Door, store=studio.store, threads=studio.authentication)
+    app.add_middleware(Guard, local_only=False)
+    return app
+
+
+@asynccontextmanager
+async def person(app: FastAPI, name: str) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=None) as client:
+        given = {"username": name, "password": PASSWORD}
+        assert (await client.post("/login", json=given)).status_code == 200
+        yield client
+
+
+def test_pages_of_another_user_answer_while_the_desk_does_not(studio: Studio) -> None:
+    async def check() -> None:
+        app = application(studio)
+        async with person(app, "anna") as anna, person(app, "bob") as bob:
+            asked = [
+                asyncio.create_task(anna.post("/predict/1", content=picture((9, 9, 9))))
+                for _ in range(ASKED)
+            ]
+            refused, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            while len(waiting) > USER_LIMIT:  # the others are told to wait
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                refused |= done
+            for task in refused:
+                answer = task.result()
+                assert answer.status_code == 429
+                assert int(answer.headers["retry-after"]) > 0
+                assert "of your questions are waiting" in answer.json()["error"]
+            assert (await bob.get("/static/style.css")).status_code == 200
+            assert (await bob.get("/dataset/1/deletion")).status_code == 404
+            assert (await anna.get("/dataset/1/deletion")).status_code == 200
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+
+    async def guarded() -> None:
+        async with asyncio.timeout(GUARD_SECONDS):
+            await check()
+
+    asyncio.run(guarded())
+
+
+def test_who_goes_away_makes_room_for_the_next_question(studio: Studio) -> None:
+    gone = asyncio.Event()
+
+    async def check() -> None:
+        app = application(studio)
+        async with person(app, "anna") as anna:
+            cookie = "; ".join(f"{name}={value}" for name, value in anna.cookies.items())
+            scope = {
+                "type": "http", "method": "POST", "path": "/predict/1", "query_string": b"",
+                "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookie.encode())],
+                "http_version": "1.1", "scheme": "http", "root_path": "", "client": None,
+            }  # fmt: skip
+            bodies = [picture((9, 9, 9))]
+
+            async def receive() -> dict[str, object]:
+                if bodies:
+                    return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+                await gone.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: object) -> None: ...
+
+            leaving = asyncio.create_task(app(scope, receive, send))
+            gone.set()
+            await leaving  # the handler has ended, though nothing has answered
+
+    async def guarded() -> None:
+        async with asyncio.timeout(GUARD_SECONDS):
+            await check()
+
+    asyncio.run(guarded())
