@@ -26,6 +26,7 @@ PROGRAMS = {
     "training": "steps of a head against their matrix products; of a model against a plain loop",
     "rescoring": "the pool's losses after a round",
     "start": "help, and the first page",
+    "first_answers": "what a person waits for: selection, map, search, prediction, export",
 }
 """Name → what it measures; each is a module here whose `measure(arguments)` yields figures."""
 
@@ -53,7 +54,7 @@ def _chosen(arguments: list[str]) -> tuple[list[str], list[str]]:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed",
         description=(__doc__ or "").splitlines()[0],
-        epilog="\n".join(f"{name:10} {what}" for name, what in PROGRAMS.items()),
+        epilog="\n".join(f"{name:13} {what}" for name, what in PROGRAMS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("programs", nargs="*", choices=[*PROGRAMS, []], metavar="PROGRAM")

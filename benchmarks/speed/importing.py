@@ -28,7 +28,7 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
     parser.add_argument("--images", type=int, default=60_000, help="the first ones of the archive")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
-        archive = _cut(options.zip, Path(folder) / options.zip.name, options.images)
+        archive = first_images(options.zip, Path(folder) / options.zip.name, options.images)
         homes = [f"{folder}/home-{turn}" for turn in range(options.repeats)]
         fresh = [Settings.from_environment({"VECAF_HOME": home}) for home in homes]
         stores = [Store.open(settings) for settings in fresh]
@@ -55,11 +55,12 @@ def bare(archive: Path) -> str:
     return "".join(hashes)
 
 
-def _cut(source: Path, target: Path, images: int) -> Path:
-    """The archive with its first images alone."""
+def first_images(source: Path, target: Path, images: int) -> Path:
+    """The archive with so many images alone, spread over its classes."""
     with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as part:
         infos = [one for one in whole.infolist() if not one.is_dir()]
-        step = max(1, len(infos) // images)  # spread over the classes
-        for info in infos[::step][:images]:
+        images = min(images, len(infos))
+        for place in range(images):
+            info = infos[place * len(infos) // images]
             part.writestr(info, whole.read(info))
     return target

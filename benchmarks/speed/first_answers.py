@@ -1,0 +1,141 @@
+"""How long a person waits for each first answer: an import, a selection, a map, a search, a model.
+
+Everything is asked as people ask it: by the command line, or of a server with its worker beside it,
+over HTTP or by a row in its queue, which is what a page's button writes. Homes are temporary. Every
+server gets time to settle before it is asked, so what it prepares while idle counts as prepared.
+Processor seconds are those of the command, or of the server and all its processes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from benchmarks.speed.figures import Figure, parser_of
+from benchmarks.speed.importing import first_images
+from benchmarks.speed.studio import RunningStudio, Waited
+from vecaf.config import RunConfig
+
+BUDGET, ROUNDS = 45, 3
+NAME = "photos"
+CONFIG = RunConfig(mode="head-only")
+MEASURED = ("model", "image_size", "mode", "batch_size", "strategy", "device", "lora_rank")
+COSTING = {name: getattr(CONFIG, name) for name in MEASURED}
+SELECTED = ("strategy", "text_pull", "track", "model", "vlm", "image_size")
+SELECTING = {name: getattr(CONFIG, name) for name in SELECTED} | {
+    "budget": str(BUDGET),
+    "revision": 0,
+}
+RUN = {"dataset": NAME, "budget": "30", "rounds": ROUNDS, "mode": CONFIG.mode}
+
+
+def measure(arguments: list[str]) -> Iterator[Figure]:
+    parser = parser_of("first_answers", __doc__, repeats=1)
+    parser.add_argument("--zip", type=Path, default=Path("../shared/data/pacs_photo.zip"))
+    parser.add_argument("--images", type=int, default=900, help="so many of the archive's")
+    parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy each")
+    options = parser.parse_args(arguments)
+    by_processor = options.timer is not time.perf_counter
+
+    def figure(name: str, waited: Waited, limit: float | None = None) -> Figure:
+        seconds, used = waited
+        if by_processor:
+            return Figure(name, used, note=f"{seconds:.1f} s by the clock")
+        return Figure(name, seconds, limit=limit, note=f"{used:.1f} s of the processors")
+
+    with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder, _busy(options.busy):
+        archive = first_images(options.zip, Path(folder) / "photos.zip", options.images)
+        home = Path(folder) / "home"
+        for name, words, limit in (
+            (f"import {options.images} photos", ["import", str(archive), "--name", NAME], None),
+            (f"select {BUDGET}, embedding included", _select(), None),
+            (f"select {BUDGET} again", _select(), 3.0),
+        ):
+            yield figure(f"command: {name}", _command(words, home), limit)
+        yield from (figure(*row) for row in _of_a_studio(home, options.images))
+        yield from (figure(*row) for row in _after_an_upload(Path(folder) / "other", archive))
+
+
+Row = tuple[str, Waited, float | None]
+
+
+def _of_a_studio(home: Path, images: int) -> Iterator[Row]:
+    """What a studio with an embedded dataset answers."""
+    with RunningStudio(home) as studio:
+        dataset = studio.dataset(NAME)
+        for seed, name in enumerate(("select", "select again"), start=1):
+            studio.settle()
+            yield (
+                f"page: {name}",
+                studio.task("selection", dataset, {**SELECTING, "seed": seed}),
+                1.5,
+            )
+        studio.settle()
+        yield "page: cost estimate", studio.task("cost", dataset, COSTING), None
+        studio.settle()
+        waited, run = studio.run(RUN)
+        yield f"page: run of {ROUNDS} × 30 images, head only", waited, None
+        image = studio.an_image(dataset)
+    questions: tuple[tuple[str, Callable[[RunningStudio], object], float | None], ...] = (
+        ("text search", lambda asked: asked.get(f"/explore/{dataset}/search?text=a+dog"), None),
+        ("image search", lambda asked: asked.post(f"/explore/{dataset}/search-image", image), None),
+        ("prediction", lambda asked: asked.post(f"/api/v1/runs/{run}/predict", image), 2.0),
+        ("export", lambda asked: asked.export(run), 8.0),
+    )
+    for name, question, limit in questions:
+        with RunningStudio(home) as studio:
+            studio.settle()
+            yield f"page: first {name}", studio.timed(partial(question, studio)), limit
+            if name != "export":
+                yield f"page: next {name}", studio.timed(partial(question, studio)), None
+
+
+def _after_an_upload(home: Path, archive: Path) -> Iterator[Row]:
+    """What a studio answers right after an import by its page."""
+    home.mkdir()
+    with RunningStudio(home) as studio:
+        studio.settle()
+        yield "page: import", studio.imported(archive, NAME), None
+        dataset = studio.dataset(NAME)
+        yield "page: first map, right after the import", studio.task("map", dataset, {}), None
+
+
+def _select() -> list[str]:
+    return ["select", NAME, "--budget", str(BUDGET), "--json"]
+
+
+def _command(words: list[str], home: Path) -> Waited:
+    """Run a command of the studio; raises CalledProcessError where it fails."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "vecaf", *words],
+        env={**os.environ, "VECAF_HOME": str(home), "DATABASE_URL": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@contextmanager
+def _busy(count: int) -> Iterator[None]:
+    """So many processes beside what is measured, each of which uses a core for as long."""
+    command = [sys.executable, "-c", "while True: pass"]
+    beside = [subprocess.Popen(command) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in beside:
+            process.kill()
+            process.wait()
