@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     ReadTensors = Callable[[Path, str], dict[str, torch.Tensor]]
+    ReadClassifier = Callable[[Path], tuple[torch.Tensor, torch.Tensor]]
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -51,6 +52,9 @@ class PVM:
     num_classes: int = 0
     patch_size: int = 0  # of a transformer built for one image size; 0: it takes any size
     read_tensors: ReadTensors = field(repr=False, compare=False, kw_only=True)
+    read_classifier: ReadClassifier | None = field(
+        default=None, repr=False, compare=False, kw_only=True
+    )
 
     @property
     def native_size(self) -> int:
@@ -158,8 +162,12 @@ class PVM:
     def classifier(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The weights' own classifier: W (num_classes, feature_dim) and b (num_classes,).
 
-        logits = features @ W.T + b. Raises InputError when the weights hold no classifier.
+        logits = features @ W.T + b. It is read without building the network where
+        `read_classifier` can. Raises InputError when the weights hold no classifier.
         """
+        if self.read_classifier is not None:
+            weight, bias = self.read_classifier(self.weights)
+            return weight.numpy(), bias.numpy()
         head: Any = self.build(None).get_classifier() if self.num_classes else None  # type: ignore[operator]
         if head is None or not hasattr(head, "weight"):
             raise InputError(f"{self.name} has no classifier of its own; use efficientnet_lite0.")
@@ -189,6 +197,7 @@ def efficientnet_lite0() -> PVM:
         feature_dim=1280,
         num_classes=1000,
         read_tensors=_read_package_data,
+        read_classifier=_read_package_classifier,
     )
 
 
@@ -288,10 +297,21 @@ def _read_package_data(weights: Path, architecture: str) -> dict[str, torch.Tens
     import timm
     import torch
 
-    tensors = torch.load(weights, map_location="cpu", weights_only=True)
     with torch.device("meta"):
         like = timm.create_model(architecture).state_dict()
-    return renamed_by_order(tensors, like)
+    return renamed_by_order(_package_data(weights), like)
+
+
+def _read_package_classifier(weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    tensors = _package_data(weights)
+    return tensors["_fc.weight"], tensors["_fc.bias"]
+
+
+def _package_data(weights: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    tensors: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    return tensors
 
 
 def _unknown(name: str) -> str:

@@ -70,9 +70,9 @@ def descend(
     import torch
     from torch.nn import functional
 
-    theta = torch.from_numpy(np.array(initial, dtype=np.float32)).requires_grad_()
+    theta = torch.from_numpy(np.array(initial, dtype=np.float32))
     still = torch.empty(0, theta.shape[1]) if fixed is None else torch.from_numpy(fixed)
-    adam = torch.optim.Adam([theta], lr=learning_rate)
+    adam = Adam.of(theta, learning_rate)
     losses = np.empty(steps)
     batch = min(batch_rows, len(features))
     kept: Winners | None = None
@@ -108,15 +108,44 @@ def descend(
             temperature,
             split,
         )
-        theta.grad = gradient / _length(theta)
-        adam.step()
+        adam.step(theta, gradient / _length(theta))
         start += batch
-    found = functional.normalize(theta.detach(), dim=1)
+    found = functional.normalize(theta, dim=1)
     return Descent(found.numpy(), losses)
 
 
+@dataclass(frozen=True)
+class Adam:
+    """`torch.optim.Adam` for one tensor, without its class: that imports PyTorch's compiler, which
+    takes longer than a small selection."""
+
+    learning_rate: float
+    mean: Tensor
+    square: Tensor
+    steps: Tensor
+
+    @classmethod
+    def of(cls, theta: Tensor, learning_rate: float) -> Adam:
+        return cls(
+            learning_rate,
+            theta.new_zeros(theta.shape),
+            theta.new_zeros(theta.shape),
+            theta.new_zeros(()),
+        )
+
+    def step(self, theta: Tensor, gradient: Tensor) -> None:
+        """Move `theta` in place."""
+        from torch.optim.adam import adam
+
+        adam(
+            [theta], [gradient], [self.mean], [self.square], [], [self.steps],
+            foreach=False, amsgrad=False, beta1=0.9, beta2=0.999, lr=self.learning_rate,
+            weight_decay=0.0, eps=1e-8, maximize=False,
+        )  # fmt: skip
+
+
 def _length(theta: Tensor) -> Tensor:
-    length: Tensor = theta.detach().norm(dim=1, keepdim=True).clamp_min(1e-12)
+    length: Tensor = theta.norm(dim=1, keepdim=True).clamp_min(1e-12)
     return length
 
 
@@ -124,7 +153,7 @@ def _unit(theta: Tensor, still: Tensor) -> Floats:
     """θ scaled to unit rows, and the centroids that stand still below them."""
     import torch
 
-    found: Floats = torch.cat((theta.detach() / _length(theta), still)).numpy()
+    found: Floats = torch.cat((theta / _length(theta), still)).numpy()
     return found
 
 
