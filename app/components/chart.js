@@ -2,7 +2,13 @@
 studio.chart = (element, props, watch) => {
   "use strict";
   const root = element.querySelector(".charts");
-  const config = { displaylogo: false, responsive: true, displayModeBar: false };
+  const config = { displaylogo: false, responsive: true, displayModeBar: false, doubleClick: "reset" };
+  /* Decimals by the step between two ticks: no two labels are equal, however far one zooms in. */
+  const PERCENT = [
+    { dtickrange: [0.007, null], value: ".0%" },
+    { dtickrange: [0.0007, 0.007], value: ".1%" },
+    { dtickrange: [null, 0.0007], value: ".3%" },
+  ];
   let plotly = null;
   const load = () =>
     (plotly ??= window.Plotly ? Promise.resolve() : new Promise((resolve, reject) => {
@@ -24,8 +30,8 @@ studio.chart = (element, props, watch) => {
   const against = (chart) => (chart.other && choice.get(chart.id) === chart.other ? chart.other : chart.x);
   const switches = (card, chart) => {
     const group = card.querySelector(".chart-switch");
-    group.hidden = !chart.other;
-    if (!chart.other) return;
+    group.hidden = !chart.other || !chart.curves.length;
+    if (group.hidden) return;
     if (!group.children.length)
       for (const name of [chart.x, chart.other]) {
         const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
@@ -42,6 +48,7 @@ studio.chart = (element, props, watch) => {
       tickfont: { size: 12 }, automargin: true, fixedrange: false,
     };
     const by = against(chart);
+    const most = Math.max(...chart.curves.flatMap((curve) => (by === chart.other ? curve.other : curve.x)));
     return {
       uirevision: `${key}-${by}`, // zoom and hidden curves survive an update
       height: chart.height ?? 260,
@@ -50,10 +57,12 @@ studio.chart = (element, props, watch) => {
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("muted") },
       hovermode: "x unified",
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line-strong"), font: { color: colour("ink") } },
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { color: colour("ink") } },
+      legend: { orientation: "h", xref: "container", yref: "container", x: 0, y: 1, yanchor: "top", font: { color: colour("ink") } },
       showlegend: chart.curves.length > 1,
-      xaxis: { ...axis, title: { text: by, font: { size: 12.5 } }, rangemode: "tozero" },
-      yaxis: { ...axis, tickformat: chart.percent ? ".0%" : "", rangemode: chart.percent ? "normal" : "tozero" },
+      xaxis: { ...axis, title: { text: by, font: { size: 12.5 } }, rangemode: "tozero", ...(most < 6 && { dtick: 1 }) },
+      yaxis: chart.percent
+        ? { ...axis, tickformatstops: PERCENT, range: chart.range }
+        : { ...axis, rangemode: "tozero" },
       shapes: [
         ...(chart.marks ?? []).map((x) => ({
           type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1,
@@ -71,7 +80,7 @@ studio.chart = (element, props, watch) => {
     const x = against(chart) === chart.other ? curve.other : curve.x;
     const line = {
       name: curve.name, x, y: curve.y, legendgroup: curve.name,
-      mode: curve.points ? "lines+markers" : "lines",
+      mode: curve.points ? "lines+markers" : "lines", cliponaxis: false,
       line: { color: colour(curve.colour), width: 2, dash: curve.dash ? "dash" : "solid" },
       marker: { size: 8, color: colour(curve.colour) },
       hovertemplate: chart.percent ? "%{y:.1%}" : "%{y:.3f}",
@@ -97,8 +106,9 @@ studio.chart = (element, props, watch) => {
     for (const chart of data.charts) {
       const place = root.querySelector(`[data-chart="${chart.id}"]`);
       const card = place.closest(".card");
-      const has = chart.curves.some((curve) => curve.x.length);
+      const has = chart.curves.length > 0;
       card.classList.toggle("waiting", !has);
+      card.querySelector(".chart-wait").textContent = has ? "" : chart.wait;
       switches(card, chart);
       if (has) await Plotly.react(place, traces(chart), layout(chart, data.key), config);
     }

@@ -8,28 +8,29 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.axis import fraction_range
 from vecaf.evaluation.comparison import Line, band
 from vecaf.store import Round
 from vecaf.store.pages import Curve
 
 BATCHES, LABELS = "batches", "labelled images"
 RUN_CHARTS = (
-    ("loss", "Loss", "The curve begins with the first batches."),
-    ("validation", "Validation accuracy", "One point after each epoch."),
-    ("rounds", "Accuracy by round", "One point after each round."),
+    ("loss", "Loss"),
+    ("validation", "Validation accuracy"),
+    ("rounds", "Accuracy by round"),
 )
-"""(id, title, what is said before the first point)."""
+"""(id, title)."""
 COLOURS = ("accent", "second", "third", "fourth", "fifth", "sixth")
 BASELINE = "muted"
 
 
-def charts(specs: Sequence[tuple[str, str, str]] = RUN_CHARTS, name: str = "charts") -> gr.HTML:
+def charts(specs: Sequence[tuple[str, str]] = RUN_CHARTS, name: str = "charts") -> gr.HTML:
     """Charts beside each other; handlers return JSON as `series` does, or NOTHING to hide them."""
     sections = "".join(
         f'<section class="card chart waiting"><div class="chart-head"><h3>{title}</h3>'
         f'<div class="chart-switch" role="group" aria-label="Against what" hidden></div></div>'
-        f'<div data-chart="{id_}"></div><p class="muted chart-wait">{wait}</p></section>'
-        for id_, title, wait in specs
+        f'<div data-chart="{id_}"></div><p class="muted chart-wait"></p></section>'
+        for id_, title in specs
     )
     return gr.HTML(
         value="",
@@ -46,42 +47,75 @@ def series(
     rounds: Sequence[Round],
     baseline: Sequence[Line] = (),
     baseline_curves: Mapping[str, Curve] | None = None,
+    *,
+    ended: bool = False,
 ) -> str:
     """A run's numbers as JSON: losses and accuracies by batch, accuracies by labels or batches.
 
     `baseline`: the random runs' lines, one a seed, drawn into the last chart; `baseline_curves`:
-    one such run's curves, of which the validation accuracy is drawn.
+    one such run's curves, of which the validation accuracy is drawn. `ended`: nothing more comes.
     """
-    accuracy = [_curve("validation", curves.get("val_accuracy", []), "third")]
-    beside = (baseline_curves or {}).get("val_accuracy", [])
-    if beside:
-        accuracy.append(_curve("random picks", beside, BASELINE) | {"dash": True})
     loss = [
         _curve("training", curves.get("train_loss", []), "accent"),
         _curve("validation", curves.get("val_loss", []), "third"),
     ]
-    spent = {"x": [item.labeled for item in rounds], "other": [item.batches for item in rounds]}
-    by_round: list[dict[str, Any]] = [
-        {"name": name, "colour": colour, **spent, "y": values, "points": True}
-        for name, colour, values in (
-            ("test", "accent", [item.test_accuracy for item in rounds]),
-            ("validation", "third", [item.val_accuracy for item in rounds]),
-        )
+    beside = (baseline_curves or {}).get("val_accuracy", [])
+    accuracy = [
+        _curve("validation", curves.get("val_accuracy", []), "third"),
+        _curve("random picks", beside, BASELINE) | {"dash": True},
     ]
-    if any(line.accuracy for line in baseline):
-        by_round.append(group_curve("random picks", BASELINE, baseline) | {"dash": True})
-    ends = [item.batches for item in rounds]
+    by_round = [
+        _by_round("test", [(item, item.test_accuracy) for item in rounds], "accent"),
+        _by_round("validation", [(item, item.val_accuracy) for item in rounds], "third"),
+        group_curve("random picks", BASELINE, baseline) | {"dash": True},
+    ]
+    waits = _waits(rounds, ended)
+    marks = [item.batches for item in rounds]
     return json.dumps(
         {
             "key": f"run-{run_id}",
             "charts": [
-                {"id": "loss", "x": BATCHES, "curves": loss, "marks": ends},
-                {"id": "validation", "x": BATCHES, "curves": accuracy, "percent": True,
-                 "marks": ends},
-                {"id": "rounds", "x": LABELS, "other": BATCHES, "curves": by_round,
-                 "percent": True},
+                chart("loss", BATCHES, loss, waits[0]) | {"marks": marks},
+                percent_chart("validation", BATCHES, accuracy, waits[1]) | {"marks": marks},
+                percent_chart("rounds", LABELS, by_round, waits[2]) | {"other": BATCHES},
             ],
         }
+    )
+
+
+def chart(id_: str, against: str, curves: Sequence[Mapping[str, Any]], wait: str) -> dict[str, Any]:
+    """One chart: its curves that have a point. `wait` is shown in place of a chart without any."""
+    return {"id": id_, "x": against, "curves": [one for one in curves if one["x"]], "wait": wait}
+
+
+def percent_chart(
+    id_: str,
+    against: str,
+    curves: Sequence[Mapping[str, Any]],
+    wait: str,
+    target: float | None = None,
+) -> dict[str, Any]:
+    """A chart of fractions (0 to 1), with the ends of its axis; `target` is a line across it."""
+    made = chart(id_, against, curves, wait)
+    values = [value for one in made["curves"] for key in ("y", "low", "high")
+              for value in one.get(key, ())]  # fmt: skip
+    ends = fraction_range(values if target is None else [*values, target])
+    return made | {"percent": True, "range": ends, "target": target}
+
+
+def _waits(rounds: Sequence[Round], ended: bool) -> tuple[str, str, str]:
+    """What each of a run's charts says while it has no point: when one comes, or why none does."""
+    validated = any(item.val_accuracy is not None for item in rounds)
+    return (
+        "The run ended before its first batch." if ended
+        else "The curve begins with the first batches.",
+        "The dataset has no labeled validation images, so there is no validation accuracy."
+        if rounds and not validated
+        else "The run ended before its first epoch." if ended
+        else "One point after each epoch.",
+        "The dataset has no labeled test or validation images, so there is no accuracy." if rounds
+        else "The run ended before its first round." if ended
+        else "One point after each round.",
     )  # fmt: skip
 
 
@@ -109,4 +143,19 @@ def _curve(name: str, points: Curve, colour: str) -> dict[str, Any]:
         "colour": colour,
         "x": [step for step, _ in points],
         "y": [round(value, 5) for _, value in points],
+    }
+
+
+def _by_round(
+    name: str, values: Sequence[tuple[Round, float | None]], colour: str
+) -> dict[str, Any]:
+    """A point for each round that has a value."""
+    known = [(item, value) for item, value in values if value is not None]
+    return {
+        "name": name,
+        "colour": colour,
+        "x": [item.labeled for item, _ in known],
+        "other": [item.batches for item, _ in known],
+        "y": [value for _, value in known],
+        "points": True,
     }

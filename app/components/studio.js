@@ -29,6 +29,8 @@
     ["/", "Data"], ["/explore", "Explore"], ["/select", "Select"], ["/label", "Label"],
     ["/finetune", "Finetune"], ["/runs", "Runs"], ["/shift", "Shift"], ["/predict", "Predict"],
   ];
+  const UNLISTED = [["/compare", "Compare"]];
+  const UNDER = { "/compare": "/runs" }; // which listed page an unlisted one belongs to
   const session = (key, value) => {
     try {
       if (value === undefined) return sessionStorage.getItem(key);
@@ -44,8 +46,8 @@
   const bar = () => {
     const logo = document.querySelector('meta[name="studio-logo"]').content;
     const here = location.pathname.replace(/\/+$/, "") || "/";
-    const links = PAGES.map(([path, name]) =>
-      `<a href="${path}"${path === here ? ' aria-current="page"' : ""}>${name}</a>`).join("");
+    const current = { [here]: ' aria-current="page"', [UNDER[here]]: ' aria-current="true"' };
+    const links = PAGES.map(([path, name]) => `<a href="${path}"${current[path] ?? ""}>${name}</a>`).join("");
     const header = document.createElement("header");
     header.className = "bar";
     header.innerHTML =
@@ -81,7 +83,7 @@
       if (link && dataset && !["/", "/runs"].includes(link.pathname)) link.search = `?dataset=${dataset}`;
     });
     remember();
-    const name = PAGES.find(([path]) => path === here)?.[1];
+    const name = [...PAGES, ...UNLISTED].find(([path]) => path === here)?.[1];
     if (name) // Gradio gives every page the same title, once it has started
       new MutationObserver(() => {
         const title = `${name} · VeCAF Studio`;

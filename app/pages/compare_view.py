@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from app import markup as m
-from app.components.chart import BASELINE, BATCHES, COLOURS, LABELS, group_curve
+from app.components.chart import BASELINE, BATCHES, COLOURS, LABELS, group_curve, percent_chart
 from app.pages.address import link
 from app.pages.finetune_form import label
 from app.pages.verdicts import cost_words, interval_words, savings, verdict_words, won
@@ -15,7 +15,7 @@ from vecaf.evaluation.comparison import interval
 from vecaf.evaluation.groups import ASIDE, Group, Verdict, differing
 from vecaf.store import ENDED
 
-CHART = (("accuracy", "Test accuracy", "One point after each round."),)
+CHART = (("accuracy", "Test accuracy"),)
 TITLE = (
     '<div class="title"><h1>Compare</h1><p>Runs that differ by their seed alone are one line, '
     "with its 95% interval.</p></div>"
@@ -60,8 +60,14 @@ def chart(groups: Sequence[Group], target: float | None) -> str:
         for name, colour, group in zip(names(groups), colours(groups), groups, strict=True)
     ]
     key = "-".join(str(run.id) for group in groups for run in group.runs)
-    shown = {"id": "accuracy", "x": LABELS, "other": BATCHES, "curves": curves, "percent": True,
-             "height": 380, "target": target}  # fmt: skip
+    ended = all(run.state in ENDED for group in groups for run in group.runs)
+    wait = (
+        "None of these runs has finished a round with labeled test images."
+        if ended
+        else "One point after each round."
+    )
+    shown = percent_chart("accuracy", LABELS, curves, wait, target)
+    shown |= {"other": BATCHES, "height": 380}
     return json.dumps({"key": f"compare-{key}", "charts": [shown]})
 
 

@@ -15,7 +15,7 @@ Cell = tuple[int, int]  # (true class, predicted class)
 
 @dataclass(frozen=True)
 class Guess:
-    """A test image and what the model took it for; confidence 0 to 1, loss in nats."""
+    """A test image and its predicted class; confidence is 0 to 1, loss in nats."""
 
     sample: Sample
     true: int
@@ -47,6 +47,8 @@ def confusion(
         return ""
     last = rounds[-1]
     matrix: list[list[int]] = last.confusion["test"]
+    if not any(map(any, matrix)):  # no labeled test image
+        return ""
     worst = sorted(
         (
             (count, true, guess)
@@ -116,7 +118,7 @@ def _images(
     whole = m.text(link("/runs", run=last.run_id))
     back = f'<a class="button quiet" href="{whole}" data-go data-stay>Hide</a>'
     true, guess = (m.text(classes[index]) for index in cell)
-    name = f"{true} taken for {guess}" if cell[0] != cell[1] else f"{true}, rightly seen"
+    name = f"{true} taken for {guess}" if cell[0] != cell[1] else f"{true}, classified correctly"
     if images is None:
         wall = m.notice("This run kept no predictions, so its images can't be shown.", "quiet")
     else:
@@ -128,14 +130,14 @@ def _images(
 
 
 def mistakes(worst: Sequence[Guess], surest: Sequence[Guess], classes: Sequence[str]) -> str:
-    """The test images that the model is most wrong about, and those it is wrongly sure of."""
+    """The mistakes with the highest loss, and those with the highest confidence."""
     if not worst:
         return ""
     return (
         '<section class="card" data-key="mistakes"><h3>Mistakes</h3><div class="mistakes">'
-        '<p class="muted">Highest loss: the right class was all but ruled out</p>'
+        '<p class="muted">Highest loss: the lowest probability for the true class</p>'
         f"{_wall(worst, classes)}"
-        '<p class="muted">Most confident: the wrong class was all but certain</p>'
+        '<p class="muted">Most confident: the highest probability for a wrong class</p>'
         f"{_wall(surest, classes)}</div></section>"
     )
 

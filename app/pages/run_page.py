@@ -137,7 +137,14 @@ class RunPage:
         )
         return Pieces(
             run_view.top(summary, rounds, idle=idle, dataset_id=dataset.id, own=own_dataset),
-            series(run_id, points, rounds, [entry.line for entry in measure], twin),
+            series(
+                run_id,
+                points,
+                rounds,
+                [entry.line for entry in measure],
+                twin,
+                ended=summary.state in ENDED,
+            ),
             "".join(rest),
             summary.state in ENDED and making is None and all(e.state in ENDED for e in measure),
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app import markup as m
+from app.components.axis import fraction_range, fraction_ticks
 from app.pages.address import link
 from vecaf.evaluation.matching import NAMES
 from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, Run, Task
@@ -159,19 +160,18 @@ def _points(one: Mapping[str, Any]) -> str:
 def chart(levels: Sequence[Mapping[str, Any]], corruption: str) -> str:
     """Accuracy by severity, two lines; the table beside it has the numbers."""
     values: list[float] = [one[side] for one in levels for side in ("plain", "shifted")]
-    low, high = min(values), max(values)
-    low, high = max(0.0, low - 0.05), min(1.0, high + 0.05)
+    low, high = fraction_range(values)
 
     def x(place: int) -> float:
         return LEFT + (WIDE - LEFT - RIGHT) * place / max(1, len(levels) - 1)
 
     def y(value: float) -> float:
-        return TOP + (HIGH - TOP - BOTTOM) * (high - value) / ((high - low) or 1)
+        return TOP + (HIGH - TOP - BOTTOM) * (high - value) / (high - low)
 
     ticks = "".join(
         f'<line x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
-        f'<text x="{LEFT - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{100 * v:.0f}%</text>'
-        for v in (low, (low + high) / 2, high)
+        f'<text x="{LEFT - 8}" y="{y(v) + 4:.1f}" text-anchor="end">{label}</text>'
+        for v, label in fraction_ticks(low, high)
     )
     names = "".join(
         f'<text x="{x(i):.1f}" y="{HIGH - 12}" text-anchor="middle">'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -270,14 +271,54 @@ def test_charts_get_numbers_alone() -> None:
     assert '"marks": [5, 10]' in text
 
 
+def charts_of(*rounds: Round, ended: bool = True) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(series(3, {}, rounds, ended=ended))["charts"]
+    return found
+
+
+def test_a_chart_without_points_says_why() -> None:
+    unmeasured = a_round(1, 0.4)
+    unmeasured.test_accuracy = unmeasured.val_accuracy = None
+    for ended in (False, True):  # the first round tells already that no value will come
+        _, validation, by_round = charts_of(unmeasured, ended=ended)
+        assert not validation["curves"] and not by_round["curves"]
+        assert "no labeled validation images" in validation["wait"]
+        assert "no labeled test or validation images" in by_round["wait"]
+    assert [chart["wait"] for chart in charts_of(ended=False)][1:] == [
+        "One point after each epoch.", "One point after each round.",
+    ]  # fmt: skip
+    assert all(chart["wait"].startswith("The run ended before") for chart in charts_of())
+
+
+def test_a_chart_shows_only_curves_with_points() -> None:
+    one = a_round(1, 1.0)
+    one.val_accuracy = None
+    by_round = charts_of(one)[2]
+    assert [curve["name"] for curve in by_round["curves"]] == ["test"]
+    low, high = by_round["range"]
+    assert 0.9 < low < 1 <= high < 1.01
+
+
+def test_the_lists_of_mistakes_claim_no_more_than_their_order() -> None:
+    unsure = mistakes_view.Guess(sample(), true=0, predicted=1, confidence=0.26, loss=1.5)
+    page = mistakes_view.mistakes([unsure], [unsure], ["cat", "dog"])
+    assert "26.0%" in page
+    assert "the lowest probability for the true class" in page
+    assert "the highest probability for a wrong class" in page
+    assert "certain" not in page and "ruled out" not in page
+
+
 def test_worst_confusions_come_first() -> None:
     page = mistakes_view.confusion([a_round()], ["cat", "dog"])
     assert "cat taken for dog" in page
     assert "dog taken for cat" not in page.split("worst")[1]
-    big = [[0] * 41 for _ in range(41)]
+    big = [[1] * 41 for _ in range(41)]
     large = a_round()
     large.confusion = {"test": big}
     assert "<table" not in mistakes_view.confusion([large], [str(i) for i in range(41)])
+    untested = a_round()
+    untested.confusion = {"test": [[0, 0], [0, 0]]}
+    assert mistakes_view.confusion([untested], ["cat", "dog"]) == ""
 
 
 @pytest.mark.parametrize(

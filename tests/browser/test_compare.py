@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+ZOOM = "(ends) => Plotly.relayout(document.querySelector('.js-plotly-plot'), {'yaxis.range': ends})"
 LONG = 240_000  # the worker starts a process for each run and task
 
 
@@ -21,6 +22,11 @@ def test_a_run_is_measured_by_random_picks_and_compared(
     expect(verdict).to_contain_text("95% interval")
     expect(page.locator(".versus tbody tr")).to_have_count(2)
     expect(page.locator("[data-chart=rounds] .legend")).to_contain_text("random picks")
+    heights = (
+        "[...document.querySelectorAll('.chart h3')].map((one) => one.getBoundingClientRect().y)"
+    )
+    assert len(page.evaluate(heights)) == 3
+    assert max(page.evaluate(heights)) - min(page.evaluate(heights)) < 1
 
     # Two boxes on the list, one link; the same line against batches.
     page.get_by_role("link", name="All runs").click()
@@ -28,10 +34,16 @@ def test_a_run_is_measured_by_random_picks_and_compared(
         page.locator("[data-pick]").nth(box).check()
     page.get_by_role("link", name="Compare 2 runs").click()
     page.wait_for_url("**/compare?runs=*")
+    expect(page).to_have_title("Compare · VeCAF Studio")
+    expect(page.locator(".bar nav [aria-current]")).to_have_text("Runs")
     expect(page.locator(".verdicts .notice")).to_contain_text("random")
     expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("labelled images")
     page.get_by_role("button", name="batches", exact=True).click()
     expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("batches")
+    for low, high in ((0.5, 0.52), (0.981, 0.9834), (0.9, 0.9001)):
+        page.evaluate(ZOOM, [low, high])
+        ticks = page.locator("[data-chart=accuracy] .ytick text").all_text_contents()
+        assert len(ticks) > 2 and len(set(ticks)) == len(ticks), ticks
     expect(page.locator(".configs .differs")).to_have_count(1)
     expect(page.locator(".configs .differs")).to_contain_text("random")
 

@@ -35,11 +35,11 @@ class Tested:
         return found[np.argsort(-self.confidence[found], kind="stable")]
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Places of the mistakes with the highest loss: the right class was ruled out."""
+        """Places of the mistakes with the highest loss, the highest first."""
         return self._mistakes(self.loss, count)
 
     def surest_mistakes(self, count: int) -> NDArray[np.int64]:
-        """Places of the mistakes that the model was most confident of."""
+        """Places of the mistakes with the highest confidence, the highest first."""
         return self._mistakes(self.confidence, count)
 
     def _mistakes(self, by: NDArray[np.float32], count: int) -> NDArray[np.int64]:
