@@ -119,7 +119,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str | None:
         key = data.get("key", "")
         submit_import(studio.store, public.PREFIX + key, name.strip() or key, user)
     elif act == "folder":
-        submit_import(studio.store, folders.PREFIX + data.get("path", ""), name, user)
+        submit_import(studio.store, folders.PREFIX + data.get("folder", ""), name, user)
     elif act in ("cancel", "cancel-import"):
         cancel_import(studio.store, job, user)
     elif act == "cancel-run":

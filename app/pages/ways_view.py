@@ -74,7 +74,7 @@ def _row(path: Path, words: str) -> str:
 
 def _import(path: Path, name: str) -> str:
     return (
-        f'<form class="folder-form" data-act="folder" data-path="{m.text(path)}">'
+        f'<form class="folder-form" data-act="folder" data-folder="{m.text(path)}">'
         f'<input type="text" name="name" value="{m.text(name)}" maxlength="100" '
         f'autocomplete="off" aria-label="Name of the dataset from {m.text(path.name)}">'
         '<button type="submit">Import</button></form>'

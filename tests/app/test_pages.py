@@ -191,6 +191,10 @@ def test_the_demo_is_offered_where_it_helps() -> None:
     assert "twin" not in data_view.listing([card(name=COLOR), card(name=LINE)], False)
 
 
+def test_how_to_allow_folders_of_the_server_is_said_where_none_is() -> None:
+    assert "VECAF_FOLDERS" in ways([], None)
+
+
 def test_the_random_name_of_an_upload_is_not_shown() -> None:
     upload = detail(tab="report", card=card(source="ab" * 16 + ".zip"))
     assert "From" not in dataset.page(upload, False)

@@ -58,6 +58,7 @@ class Server:
     home: Path
     port: int
     options: list[str] = field(default_factory=list)
+    folders: str = ""  # that the Data page may import from
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,7 +67,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--port", str(self.port), "--home", str(self.home)]
-        environment = {**os.environ, "DATABASE_URL": ""}
+        environment = {**os.environ, "DATABASE_URL": "", "VECAF_FOLDERS": self.folders}
         self.process = subprocess.Popen([*command, *self.options], cwd=ROOT, env=environment)
         wait_for(lambda: self.health() is not None, START_SECONDS, "the server to answer")
 
@@ -100,7 +101,8 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("studio"), free_port(), ["--no-demo"])
+    folders = str(tmp_path_factory.mktemp("folders"))
+    server = Server(tmp_path_factory.mktemp("studio"), free_port(), ["--no-demo"], folders)
     server.start()
     yield server
     server.stop()

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import shapes
+from tests.browser.conftest import Server, shapes
 
 SLOW = 120_000
 
@@ -154,11 +154,25 @@ def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
     expect(images.first.locator("select")).to_have_value("circle")
 
 
-def test_other_ways_in_say_clearly_what_is_off(open_page: Callable[..., Any]) -> None:
+def test_a_folder_of_the_server_is_imported(open_page: Callable[..., Any], server: Server) -> None:
+    root = Path(server.folders)
+    with zipfile.ZipFile(shapes(root / "packed.zip", 3, seed=5)) as archive:
+        archive.extractall(root / "unpacked")
     page = open_page("/?folder=/etc")
     ways = page.locator(".ways")
-    expect(ways).to_contain_text("VECAF_FOLDERS")
-    ways.locator("[name=name]").fill("cifar by name")
+    expect(ways).to_contain_text("no such folder among those")
+    ways.get_by_role("link", name=str(root)).click()
+    for name in ("packed", "unpacked"):
+        if name == "unpacked":
+            ways.get_by_role("link", name=name).click()
+        form = ways.locator("form.folder-form").filter(
+            has=page.get_by_label(f"Name of the dataset from {name}")
+        )
+        form.get_by_role("textbox").fill(f"{name} shapes")
+        form.get_by_role("button", name="Import").click()
+        card = page.locator(".dataset").filter(has_text=f"{name} shapes")
+        expect(card).to_contain_text("9 images", timeout=SLOW)
+    ways.get_by_label("Call it").fill("cifar by name")
     ways.locator("[name=key]").select_option("CIFAR10")
     expect(ways.get_by_role("button", name="Download")).to_be_enabled()
 
