@@ -19,6 +19,7 @@ from app.worker import WorkerKeeper
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
+from vecaf.store.soundness import check_at_start
 from vecaf.store.workers import worker_alive
 
 if TYPE_CHECKING:
@@ -135,11 +136,12 @@ def serve(
     """Serve until SIGINT or SIGTERM, then stop the worker.
 
     `certificate` is a PEM file, and one of its key where that is not in it. Raises InputError where
-    the port is taken, VecafError where the database can't be opened.
+    the port is taken, VecafError where the database can't be opened or is damaged.
     """
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
     store = Store.open(settings)
+    check_at_start(store)
     environment = {**environment, "VECAF_HOME": str(settings.home)}
     worker = WorkerKeeper(environment) if with_worker else None
     desk = DeskKeeper(environment)

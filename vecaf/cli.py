@@ -47,7 +47,12 @@ def main() -> None:
         sys.exit(1)
     except Exception as error:
         database = sys.modules.get("sqlalchemy")  # whoever raises its errors has imported it
-        if database is None or not isinstance(error, database.exc.OperationalError):
+        if database is None or not isinstance(error, database.exc.DatabaseError):
+            raise
+        if "malformed" in str(error):
+            complain("The database is damaged. See: python -m vecaf doctor", as_json)
+            sys.exit(1)
+        if not isinstance(error, database.exc.OperationalError):
             raise
         said = first_line(getattr(error, "orig", None) or error)
         complain(f"The database could not be used ({said}). Try again in a moment.", as_json)

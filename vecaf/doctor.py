@@ -84,18 +84,14 @@ def _disk(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    import sqlalchemy as sa
-
     from vecaf.store import Store
+    from vecaf.store.soundness import check_whole
     from vecaf.store.sqlite import JOURNAL, VERSION
 
     store = Store.open(settings)
     if store.engine.dialect.name != "sqlite":
         return f"{store.engine.dialect.name}, schema up to date"
-    with store.read() as session:
-        verdict = session.execute(sa.text("PRAGMA quick_check")).scalar_one()
-    if verdict != "ok":
-        raise VecafError(f"the SQLite file is damaged ({verdict}); restore it from a backup.")
+    check_whole(store)
     mode = {"wal": "write-ahead log", "delete": "rollback journal"}[JOURNAL]
     version = ".".join(map(str, VERSION))
     return f"SQLite {version} ({mode}), sound, schema up to date"

@@ -59,8 +59,10 @@ def gc(
     from vecaf.housekeeping import trash
     from vecaf.housekeeping.cleaning import by_kind, doubt, remove, waste
     from vecaf.store import Store
+    from vecaf.store.soundness import check_whole
 
     store = Store.open(Settings.from_environment())
+    check_whole(store)  # rows that can't be read name no files
     home = store.settings.home
     found, moved_to, freed = waste(store, task_days=task_days), "", 0
     if not dry_run:

@@ -100,5 +100,8 @@ def doctor(
 def _repaired(settings: Settings, even_most: bool) -> list[str]:
     from vecaf.housekeeping.repair import repair
     from vecaf.store import Store
+    from vecaf.store.soundness import check_whole
 
-    return repair(Store.open(settings), even_most=even_most)
+    store = Store.open(settings)
+    check_whole(store)  # rows that can't be read name no files
+    return repair(store, even_most=even_most)

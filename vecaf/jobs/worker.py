@@ -21,6 +21,7 @@ from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import KINDS, Job, Kind, reclaim, take
 from vecaf.store.models import QUEUED, Import
+from vecaf.store.soundness import check_at_start
 from vecaf.store.workers import (
     LEASE_SECONDS,
     LostWorkerError,
@@ -46,9 +47,10 @@ def main(settings: Settings) -> None:
     The first signal lets children write a checkpoint and puts their jobs back on the queue; a
     second one ends everything now. A worker that was taken for dead (its machine slept, say) ends
     its children, whose writes are refused by then, and begins anew. Raises UnavailableError where
-    there is no place for another worker.
+    there is no place for another worker, VecafError where the database is damaged.
     """
     store = Store.open(settings)
+    check_at_start(store)
     host, number, _lock = claim(store)  # the lock is held until this process is gone
     gpus = own_gpus(settings, number)
     stop = _stop_on_signals()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.files import DISK_FULL, replacing
-from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_full, library
+from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_damaged, is_full, library
 
 KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
 
@@ -47,16 +48,38 @@ def copy_database(source: Path, to: Path) -> None:
 
 def check_sound(connection: library.Connection, path: Path) -> None:  # type: ignore[name-defined]
     """Raise VecafError where SQLite finds the database damaged."""
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise VecafError(damaged(path))
+    found = findings(connection)
+    if found:
+        raise VecafError(damaged(path, found))
 
 
-def damaged(path: Path) -> str:
+def findings(connection: library.Connection, table: str | None = None) -> list[str]:  # type: ignore[name-defined]
+    """What SQLite finds wrong with a database or one table of it, at most twenty findings."""
+    asked = "20" if table is None else f'"{table}"'
+    try:
+        rows = connection.execute(f"PRAGMA quick_check({asked})").fetchall()
+    except library.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        rows = [(str(error),)]  # it can't even be checked
+    lines = [line for (text,) in rows for line in text.splitlines()]
+    return [line for line in lines if line != "ok" and not line.startswith("***")]  # a heading
+
+
+def damaged(path: Path, found: Sequence[str] = ()) -> str:
     """The sentence for a database file that can't be trusted, one wording everywhere."""
+    more = f" and {len(found) - 1} more findings" if len(found) > 1 else ""
+    what = f" ({found[0]}{more})" if found else ""
+    copies = kept_copies(path) if path.parent.is_dir() else []
+    copy = (
+        " Or stop the studio and put the copy from before the last update in its place: "
+        f"{copies[-1].name}. It lacks what changed since then."
+        if copies
+        else ""
+    )
     return (
-        f"{path} is not a readable database: the file is damaged. It was left untouched; "
-        "restore it from a backup, or move it away to start afresh."
+        f"{path} is not a readable database: the file is damaged{what}. It was left untouched. "
+        f"Restore a backup: python -m vecaf restore FILE.tar --home NEW_FOLDER.{copy}"
     )
 
 

@@ -15,7 +15,7 @@ from vecaf.files import DISK_FULL
 from vecaf.settings import Settings
 from vecaf.store.copies import damaged, file_of
 from vecaf.store.models import User
-from vecaf.store.sqlite import JOURNAL, library, settle_journal, sqlite_engine
+from vecaf.store.sqlite import JOURNAL, is_damaged, library, settle_journal, sqlite_engine
 from vecaf.store.sqlite import is_full as sqlite_is_full
 
 LOCAL_OWNER = "local owner"
@@ -154,6 +154,6 @@ def _engine(url: str) -> sa.Engine:
 
 def _cannot_open(url: str, error: Exception) -> str:
     shown = sa.make_url(url).render_as_string(hide_password=True)
-    if "malformed" in str(error) or "not a database" in str(error):
+    if is_damaged(error):
         return damaged(Path(sa.make_url(url).database or ""))
     return f"The database {shown} can't be opened: {getattr(error, 'orig', error)}."

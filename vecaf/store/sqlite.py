@@ -100,3 +100,8 @@ def is_full(error: Exception, folder: Path) -> bool:
     return "disk is full" in text or (
         "disk I/O error" in text and shutil.disk_usage(folder).free < SPARE
     )
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether SQLite failed because its file is damaged or is no database."""
+    return "malformed" in str(error) or "not a database" in str(error)

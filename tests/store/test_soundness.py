@@ -1,0 +1,90 @@
+"""A damaged page of the database is found at the start, and every command says what to do."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.__main__ import main as start_app
+from tests.shapes import write_shapes
+from vecaf.cli import app
+from vecaf.datasets import import_dataset
+from vecaf.doctor import examine
+from vecaf.errors import VecafError
+from vecaf.jobs.worker import main as work
+from vecaf.settings import Settings
+from vecaf.store import Store, soundness
+from vecaf.store.copies import findings
+from vecaf.store.soundness import check_at_start
+from vecaf.store.sqlite import library
+
+COPY = "studio-0005-20261124T120000.db"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings = Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")})
+    write_shapes(tmp_path / "drawn", 60)
+    with closing(Store.open(settings)) as store:
+        import_dataset(store, tmp_path / "drawn", "shapes")
+    monkeypatch.setenv("VECAF_HOME", str(settings.home))
+    return settings
+
+
+def damage(settings: Settings, holding: bytes) -> None:
+    """Overwrite the cell pointers of the last page that holds some bytes: its rows are lost."""
+    path = settings.home / "studio.db"
+    content = path.read_bytes()
+    page = content.rindex(holding) // 4096 * 4096
+    path.write_bytes(content[: page + 8] + b"\xff" * 200 + content[page + 208 :])
+
+
+def found_in(settings: Settings) -> list[str]:
+    with closing(library.connect(settings.home / "studio.db")) as connection:
+        return findings(connection)
+
+
+def test_every_line_of_the_check_is_read(settings: Settings) -> None:
+    assert found_in(settings) == []
+    damage(settings, b"disc/0")
+    assert len(found_in(settings)) > 1
+
+
+def test_nothing_starts_or_cleans_up_with_a_damaged_database(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(settings.home / "studio.db", settings.home / COPY)
+    damage(settings, b"disc/0")
+    before = sorted(settings.home.rglob("*.png"))
+    assert start_app(["--home", str(settings.home), "--port", "7989"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert "the file is damaged (" in said
+    assert "python -m vecaf restore FILE.tar" in said
+    assert f"put the copy from before the last update in its place: {COPY}" in said
+    with pytest.raises(VecafError, match="damaged"):
+        work(settings)
+    for words in (["gc"], ["gc", "--purge"], ["doctor", "--repair"]):
+        with pytest.raises(VecafError, match="damaged"):
+            CliRunner().invoke(app, words, catch_exceptions=False)
+    found = {one.subject: one for one in examine(settings)}
+    assert (found["database"].ok, found["database"].finding) == (False, said)
+    assert "files" not in found
+    assert sorted(settings.home.rglob("*.png")) == before
+
+
+def test_of_a_large_database_the_start_checks_what_every_page_needs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soundness, "CHECKED_AT_START", 0)
+    with closing(Store.open(settings)) as store:
+        check_at_start(store)
+        damage(settings, b"disc/0")  # of a sample: the doctor finds it
+        check_at_start(store)
+        assert found_in(settings)
+        damage(settings, b"local owner")
+        with pytest.raises(VecafError, match="damaged"):
+            check_at_start(store)
