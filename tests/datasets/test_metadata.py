@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from vecaf.datasets.layout import plan
 from vecaf.datasets.metadata import (
     MAX_CAPTION,
     Metadata,
@@ -128,6 +129,72 @@ def test_nan_is_what_is_missing() -> None:
     line = b'{"file_name": "0.jpg", "label": NaN, "text": NaN, "split": NaN}'
     parsed = parse_metadata(line, "metadata.jsonl")
     assert (parsed.rows, parsed.refused) == ({"0.jpg": Row()}, [])
+
+
+@pytest.mark.parametrize("spelling", ["nan", "None", "null", "NA", "#N/A", "-nan", "<NA>"])
+def test_what_pandas_reads_as_missing_is_no_label(spelling: str) -> None:
+    table = f"file_name,label,text\n0.jpg,{spelling},{spelling}\n1.jpg,cat,\n2.jpg, {spelling} ,x\n"
+    parsed = parse_metadata(table.encode(), "metadata.csv")
+    assert parsed.rows == {"0.jpg": Row(), "1.jpg": Row("cat"), "2.jpg": Row(None, "x")}
+    (warning,) = plan(["0.jpg", "1.jpg", "2.jpg"], {"metadata.csv": parsed}).warnings
+    assert f"2 rows of metadata.csv have no label: the cell is '{spelling}'" in warning
+    named = parse_metadata(f"file_name,label\n0.jpg,'{spelling}".encode(), "metadata.csv")
+    assert (named.rows["0.jpg"].label, named.missing) == (spelling, {})
+    line = json.dumps({"file_name": "0.jpg", "label": spelling}).encode()
+    assert parse_metadata(line, "metadata.jsonl").rows["0.jpg"].label == spelling
+
+
+HEADER = "file_name,label,text\n"
+OPEN = 'a.jpg,cat,"a photo\n'
+REST = [f"{i}.jpg,dog,a thing\n" for i in range(11)]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "",
+        '8.jpg,dog,"a ""good"" thing"\n',  # a later quote seems to close the one that is open
+        'said "good" dog,1,2\n',
+        '9.jpg,dog,another"\n',
+        'b.jpg,dog,"another\n10.jpg,dog,"another\n',
+        "7.jpg,dog,a long thing\n" * 5000,
+    ],
+)
+def test_a_quote_that_is_never_closed_costs_its_own_row(after: str) -> None:
+    table = HEADER + REST[0] + OPEN + "".join(REST[1:7]) + after
+    parsed = parse_metadata(table.encode(), "metadata.csv")
+    assert set(parsed.rows) >= {f"{i}.jpg" for i in range(7)}
+    assert "a.jpg" not in parsed.rows
+    assert parsed.refused[0].file == "metadata.csv, line 3"
+    assert "quote that is never closed" in parsed.refused[0].reason
+
+
+def test_an_open_quote_in_the_last_row_is_found() -> None:
+    for end in ("", "\n"):
+        parsed = parse_metadata(
+            f'{HEADER}{REST[0]}a.jpg,cat,"a photo{end}'.encode(), "metadata.csv"
+        )
+        assert set(parsed.rows) == {"0.jpg"}
+        assert [one.file for one in parsed.refused] == ["metadata.csv, line 3"]
+
+
+def test_line_breaks_and_quotes_inside_a_caption_stay() -> None:
+    caption = 'first\nsecond, with "quotes"\n\nsee b.jpg'
+    table = io.StringIO(newline="")
+    csv.writer(table).writerows([["file_name", "text"], ["a.jpg", caption], ["b.jpg", '5" wide']])
+    parsed = parse_metadata(table.getvalue().encode() + b'c.jpg,5" wide\n', "metadata.csv")
+    assert parsed.rows == {
+        "a.jpg": Row(caption=clean(caption)),
+        "b.jpg": Row(caption='5" wide'),
+        "c.jpg": Row(caption='5" wide'),
+    }
+    assert parsed.refused == []
+
+
+def test_many_open_quotes_end_the_reading() -> None:
+    table = "file_name,text\n" + 'a"b,"c\n' * 3000  # each is open, and closes none before it
+    with pytest.raises(InputError, match="more than 1,000 quotes that are never closed"):
+        parse_metadata(table.encode(), "metadata.csv")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from vecaf.datasets.layout import looks_like_image
+from vecaf.datasets.names import looks_like_image
 from vecaf.errors import InputError, UnavailableError
 from vecaf.settings import Settings
 

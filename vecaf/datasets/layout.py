@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from vecaf.datasets.metadata import CSV, JSONL, SPLITS, Metadata, Row
-from vecaf.datasets.names import MAX_NAME
+from vecaf.datasets.names import MAX_NAME, looks_like_image
 from vecaf.datasets.report import Refusal
 from vecaf.store import TRAIN
+from vecaf.wording import plural
 
-_IMAGES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"}
 _NOTES = {
     "readme",
     "license",
@@ -82,11 +82,6 @@ def plan(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plan:
             continue
         result.refused.append(Refusal(path, reason))
     return result
-
-
-def looks_like_image(path: str) -> bool:
-    """By its ending; what a file really is only its content says."""
-    return path[path.rfind(".") :].lower() in _IMAGES
 
 
 def _images(paths: Iterable[str]) -> set[str]:
@@ -153,6 +148,9 @@ def _rows(
     rows: dict[str, Row] = {}
     for file, content in metadata.items():
         result.refused += content.refused
+        result.warnings += (
+            _unlabeled(file, spelling, count) for spelling, count in content.missing.items()
+        )
         for name, row in content.rows.items():
             path = file[: file.rfind("/") + 1] + name
             if path not in known:
@@ -167,6 +165,14 @@ def _rows(
         names_it = "is" if missing == 1 else "are"
         result.warnings.append(f"{missing:,} of the images {names_it} not named in the metadata.")
     return rows
+
+
+def _unlabeled(file: str, spelling: str, count: int) -> str:
+    return (
+        f"{plural(count, 'row')} of {file} {'has' if count == 1 else 'have'} no label: the cell is "
+        f"'{spelling}'. If that is the name of a class, write it with an apostrophe in front: "
+        f"'{spelling}"
+    )
 
 
 def _without_classes(

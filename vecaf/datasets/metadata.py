@@ -1,7 +1,8 @@
 """metadata.csv and metadata.jsonl, as Hugging Face's imagefolder has them.
 
 Columns that count: `file_name` (relative to the metadata file's folder), `label` (text or a
-number), `text` or `caption`, and `split`; others are ignored.
+number), `text` or `caption`, and `split`; others are ignored. In a CSV, a cell that pandas reads as
+missing (empty, "nan", "None", "NA" …) says nothing; with an apostrophe in front ('None) it is text.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from vecaf.datasets.names import MAX_NAME, clean, clean_path
+from vecaf.datasets.names import MAX_NAME, clean, clean_path, looks_like_image
 from vecaf.datasets.report import Refusal
+from vecaf.datasets.tables import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.errors import InputError
 from vecaf.store import TEST, TRAIN, VAL
 
@@ -38,10 +41,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Metadata:
-    """The rows of one metadata file by file name, and the rows that could not be used."""
+    """The rows of one metadata file by file name, and the rows that could not be used.
+
+    `missing` counts the labels that mean "no label", by spelling.
+    """
 
     rows: dict[str, Row] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
+    missing: Counter[str] = field(default_factory=Counter)
     labeled: bool = False  # whether there is a label column at all
 
 
@@ -58,7 +65,7 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
     read = _json_lines if name.lower().endswith(".jsonl") else _csv_rows
     metadata = Metadata()
     labeled = False
-    for line, values in read(text, name, metadata.refused):
+    for line, values in read(text, name, metadata):
         labeled = labeled or "label" in values
         try:
             path = clean_path(_text(values.get("file_name")) or "")
@@ -67,7 +74,7 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
             metadata.rows[path] = _row(values)
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
-    return Metadata(metadata.rows, metadata.refused, labeled)
+    return replace(metadata, labeled=labeled)
 
 
 def with_whole_labels(files: Mapping[str, Metadata]) -> dict[str, Metadata]:
@@ -91,47 +98,86 @@ _WHOLE = re.compile(r"[0-9]+(\.0)?")
 
 
 def _csv_rows(
-    text: str, name: str, refused: list[Refusal]
+    text: str, name: str, metadata: Metadata
 ) -> Iterator[tuple[int, Mapping[str, object]]]:
     header = text[: text.find("\n") + 1] or text
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = io.StringIO(text, newline="").readlines()
+    table = None
     try:
-        columns = [clean(column) for column in next(reader, [])]
+        table = Table(lines, delimiter)
+        columns = [clean(column) for column in table.columns]
         if "file_name" not in columns:
             raise InputError(
                 f"{name} has no column file_name. Its first line must name the columns, "
                 "as in: file_name,label,text"
             )
-        for cells in reader:
-            if not any(cells):
+        files = columns.index("file_name")
+
+        def is_record(cells: list[str]) -> bool:
+            return len(cells) == len(columns) and looks_like_image(cells[files])
+
+        for record in table.records(is_record):
+            cells = record.cells
+            if cells is None:
+                reason = "it has a quote that is never closed, so the row can't be read"
+            elif not any(cells):
                 continue
-            if len(cells) != len(columns):
+            elif len(cells) != len(columns):
                 reason = f"it has {len(cells)} cells where the first line has {len(columns)}"
-                refused.append(Refusal(f"{name}, line {reader.line_num}", reason))
+            else:
+                yield record.line, _values(columns, cells, metadata.missing)
                 continue
-            yield reader.line_num, dict(zip(columns, map(_unguarded, cells), strict=True))
+            metadata.refused.append(Refusal(f"{name}, line {record.line}", reason))
     except csv.Error as error:
         raise InputError(
-            f"{name} can't be read as CSV from line {reader.line_num} on ({error}). Mend it there."
+            f"{name} can't be read as CSV from line {table.line if table else 1} on ({error}). "
+            "Correct it there."
+        ) from error
+    except TooManyMistakesError as error:
+        raise InputError(
+            f"{name} has more than {MAX_MISTAKES:,} quotes that are never closed. Save it again as "
+            "CSV, with every quote inside a cell doubled."
         ) from error
 
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+def _values(columns: list[str], cells: list[str], missing: Counter[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for column, cell in zip(columns, cells, strict=True):
+        if column != "file_name" and cell.strip() in MISSING:
+            values[column] = None
+            if column == "label" and cell.strip():
+                missing[cell.strip()] += 1
+        else:
+            values[column] = _unguarded(cell)
+    return values
+
+
+# As pandas reads and writes what is missing (pandas.read_csv, na_values).
+MISSING = frozenset({
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+})  # fmt: skip
+_GUARDED = re.compile(
+    rf"'*(?:[=+\-@\t\r]|\s*(?:{'|'.join(map(re.escape, filter(None, MISSING)))})\s*\Z)"
+)
 
 
 def guarded(cell: str) -> str:
-    """A cell as the studio writes it: a spreadsheet runs text that begins like a formula, and an
-    apostrophe keeps it text. `_unguarded` takes one away again."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    """Return a cell as the studio writes it.
+
+    A spreadsheet runs text that begins like a formula, and "None" means that nothing is there. An
+    apostrophe keeps both text; `_unguarded` removes one again.
+    """
+    return f"'{cell}" if _GUARDED.match(cell) else cell
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and _GUARDED.match(cell) else cell
 
 
 def _json_lines(
-    text: str, name: str, refused: list[Refusal]
+    text: str, name: str, metadata: Metadata
 ) -> Iterator[tuple[int, Mapping[str, object]]]:
     # Only line feeds part lines: splitlines() would also break at U+2028 inside a string.
     for line, source in enumerate(text.split("\n"), start=1):
@@ -140,10 +186,10 @@ def _json_lines(
         try:
             values = json.loads(source)
         except (ValueError, RecursionError):
-            refused.append(Refusal(f"{name}, line {line}", "it is not a JSON object"))
+            metadata.refused.append(Refusal(f"{name}, line {line}", "it is not a JSON object"))
             continue
         if not isinstance(values, dict):
-            refused.append(Refusal(f"{name}, line {line}", "it is not a JSON object"))
+            metadata.refused.append(Refusal(f"{name}, line {line}", "it is not a JSON object"))
             continue
         yield line, values
 

@@ -18,6 +18,7 @@ MAX_DATASET_NAME = 100
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _DATASET_NAME = re.compile(r"\w[\w .()+-]*")
+_IMAGES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"}
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
 
@@ -81,6 +82,11 @@ def by_part(path: str, read: Callable[[str], str]) -> str:
             return part
 
     return "/".join(map(one, path.split("/")))
+
+
+def looks_like_image(path: str) -> bool:
+    """By its ending; what a file really is only its content says."""
+    return path[path.rfind(".") :].lower() in _IMAGES
 
 
 def is_junk(path: str) -> bool:
