@@ -18,12 +18,21 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from gradio.events import api
 from starlette.concurrency import run_in_threadpool
 
-from app.downloads import AskedId, Id, file_response, files_of, zip_response
+from app.downloads import (
+    AskedId,
+    Id,
+    export_status,
+    file_response,
+    files_of,
+    prepare,
+    zip_response,
+)
 from app.predicting import MAX_BYTES, image_in, predict_bytes, predict_sample
 from app.studio import Studio
 from app.waiting import while_connected
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.store import FINISHED
 from vecaf.store.datasets import dataset_summaries
 from vecaf.store.runs import RunSummary, list_runs, rounds_of, run_summary
 
@@ -38,6 +47,8 @@ ENDPOINTS = {
     "POST /api/v1/runs/RUN/cancel": "cancel a run",
     "POST /api/v1/runs/RUN/predict": "ask its model; the body is an image file's bytes",
     "GET /api/v1/runs/RUN/predict?image=IMAGE": "ask its model about an image of the studio",
+    "POST /api/v1/runs/RUN/export": "prepare its export",
+    "GET /api/v1/runs/RUN/export": "how far its export is",
     "GET /api/v1/runs/RUN/files": "what its export holds",
     "GET /api/v1/runs/RUN/files/NAME": "one file of it",
     "GET /api/v1/runs/RUN/model": "all of it, as one zip",
@@ -140,6 +151,14 @@ def routes(studio: Studio) -> APIRouter:
         answer = predict_bytes(studio, user, run_id, await image_in(request))
         return JSONResponse(await while_connected(request, answer))
 
+    @router.get("/runs/{run_id}/export")
+    def export(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(export_status(studio, studio.user(request), run_id))
+
+    @router.post("/runs/{run_id}/export")
+    def start_export(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(prepare(studio, studio.user(request), run_id), 202)
+
     @router.get("/runs/{run_id}/files")
     def files(run_id: Id, request: Request) -> JSONResponse:
         return JSONResponse({"files": files_of(studio, studio.user(request), run_id)})
@@ -214,14 +233,16 @@ def endpoints(studio: Studio) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     def model_files(run: int, request: gr.Request) -> dict[str, Any]:
-        """What a finished run's export holds, and the address of all of it as one zip."""
+        """Prepare a finished run's export; its state, and its files once it is finished."""
         run_id, user = _id(run), studio.user(request)
-        return said(
-            lambda: {
-                "files": files_of(studio, user, run_id),
-                "address": f"{BASE}/runs/{run_id}/model",
-            }
-        )
+
+        def prepared() -> Answer:
+            status = prepare(studio, user, run_id)
+            ready = status["state"] == FINISHED
+            files = files_of(studio, user, run_id) if ready else []
+            return status | {"files": files, "address": f"{BASE}/runs/{run_id}/model"}
+
+        return said(prepared)
 
     for function in (datasets, runs, run, launch_run, cancel_run, predict, model_files):
         api(function, api_name=function.__name__, concurrency_limit=4)

@@ -1,8 +1,7 @@
-"""A run's export: as one zip, or file by file out of it. The desk makes it, once."""
+"""A run's export: as one zip, or file by file out of it. A task makes it, once."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zipfile
 from collections.abc import Iterator
@@ -14,14 +13,17 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from app.studio import Studio
-from vecaf.errors import NotFoundError
-from vecaf.export import build_archive, kept_archive
+from vecaf.errors import NotFoundError, NotReadyError
+from vecaf.export import kept_archive
+from vecaf.jobs.exports import export_state, start_export
 from vecaf.store import Run, visible
+from vecaf.store.models import QUEUED, RUNNING
 
 LARGEST = 2**63 - 1  # what a database takes for an id
 Id = Annotated[int, InPath(ge=1, le=LARGEST)]
 AskedId = Annotated[int, Query(ge=1, le=LARGEST)]
 PIECE = 1024**2
+NO_STORE = {"Cache-Control": "private, no-store"}
 MEDIA = {
     ".json": "application/json",
     ".csv": "text/csv; charset=utf-8",
@@ -32,16 +34,35 @@ MEDIA = {
 
 
 def archive_of(studio: Studio, user: int, run_id: int) -> Path:
-    """The run's export, made if it isn't there yet: that takes half a minute at worst.
+    """The run's export, once it has been made.
 
-    Raises NotFoundError, InputError for a run that has not finished.
+    Raises NotReadyError before that, NotFoundError, InputError for a run that has not finished.
     """
     archive = kept_archive(studio.store, user, run_id)
-    if not archive.exists():
-        if studio.desk is None:
-            return build_archive(studio.store, user, run_id)
-        asyncio.run(studio.desk.ask("export_model", user=user, run_id=run_id))
-    return archive
+    if archive.exists():
+        return archive
+    if export_state(studio.store, user, run_id).state in (QUEUED, RUNNING):
+        raise NotReadyError(f"The export of run {run_id} is being prepared. Try again in a moment.")
+    raise NotReadyError(
+        f"The export of run {run_id} is not ready. Prepare it on the Predict page, or by "
+        f"POST /api/v1/runs/{run_id}/export."
+    )
+
+
+def export_status(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
+    """Look up `state` (none, queued, running, finished, failed), `stage` and `error`."""
+    found = export_state(studio.store, user, run_id)
+    stage = found.stage
+    if found.state == QUEUED:
+        with studio.store.read() as session:
+            stage = studio.idle(session) or "Waiting for the worker"
+    return {"run": run_id, "state": found.state, "stage": stage, "error": found.error}
+
+
+def prepare(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
+    """Start the export unless it exists or is under way; its status. Raises as `archive_of`."""
+    start_export(studio.store, user, run_id)
+    return export_status(studio, user, run_id)
 
 
 def files_of(studio: Studio, user: int, run_id: int) -> list[dict[str, Any]]:
@@ -59,7 +80,7 @@ def zip_response(studio: Studio, user: int, run_id: int) -> FileResponse:
         archive,
         media_type="application/zip",
         filename=f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name).strip('-') or 'run'}-{run_id}.zip",
-        headers={"Cache-Control": "private, no-store"},
+        headers=NO_STORE,
     )
 
 
@@ -82,13 +103,21 @@ def file_response(studio: Studio, user: int, run_id: int, name: str) -> Streamin
         headers={
             "Content-Length": str(sizes[name]),
             "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "private, no-store",
+            **NO_STORE,
         },
     )
 
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
+
+    @router.get("/download/run/{run_id}/export")
+    def status(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(export_status(studio, studio.user(request), run_id), headers=NO_STORE)
+
+    @router.post("/download/run/{run_id}/export")
+    def start(run_id: Id, request: Request) -> JSONResponse:
+        return JSONResponse(prepare(studio, studio.user(request), run_id), 202)
 
     @router.get("/download/run/{run_id}/model")
     def model(run_id: Id, request: Request) -> FileResponse:

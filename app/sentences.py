@@ -13,6 +13,7 @@ from vecaf.errors import (
     NotAllowedError,
     NotFoundError,
     NotLoggedInError,
+    NotReadyError,
     TooManyQuestionsError,
     UnavailableError,
     VecafError,
@@ -26,6 +27,7 @@ STATUSES: dict[type[VecafError], int] = {
     NotAllowedError: 403,
     NotLoggedInError: 401,
     TooManyQuestionsError: 429,
+    NotReadyError: 409,
 }
 
 

@@ -18,6 +18,10 @@ class NotFoundError(InputError):
     """The thing does not exist, or the asker may not see it; the two are not told apart."""
 
 
+class NotReadyError(VecafError):
+    """The thing does not exist yet; the message says how to have it made."""
+
+
 class NotAllowedError(VecafError):
     """The asker may see the thing but not do this with it; the message says who may."""
 

@@ -9,7 +9,7 @@ import json
 import shutil
 import zipfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,15 +93,23 @@ def kept_archive(store: Store, user_id: int, run_id: int) -> Path:
     return whole.with_stem(f"{whole.stem}-without-onnx")
 
 
-def build_archive(store: Store, user_id: int, run_id: int) -> Path:
-    """The run's export as one zip, made at the first call. Raises InputError as `export_run`."""
+def build_archive(
+    store: Store, user_id: int, run_id: int, say: Callable[[str], None] = lambda stage: None
+) -> Path:
+    """The run's export as one zip, made at the first call. Raises InputError as `export_run`.
+
+    `say` is told each stage as a few words.
+    """
     archive = kept_archive(store, user_id, run_id)
     if archive.exists():
         return archive
+    say("Reading the run")
     story = _read(store, user_id, run_id)
     archive.parent.mkdir(exist_ok=True)
     with building(archive.parent, ".building-") as folder:
+        say("Writing the files and checking the ONNX model")
         _write(story, model_folder(store, user_id, run_id), folder)
+        say("Packing the files")
         with replacing(archive) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as out:
             for path in sorted(folder.iterdir()):
                 out.write(path, path.name)

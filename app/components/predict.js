@@ -90,31 +90,50 @@
       if (type === "drop") send(section, event.dataTransfer.files[0]);
     });
 
-  /* The first download of a run makes its export, which takes a while: say so meanwhile. */
-  document.addEventListener("click", async (event) => {
-    const link = event.target.closest("a[data-prepare]");
-    if (!link || link.dataset.ready) return;
-    event.preventDefault();
-    const card = link.closest(".card");
-    const place = card.querySelector("[data-preparing]");
-    if (place.firstChild?.matches?.(".progress")) return;
-    const done = waiting(place, "Preparing the files and checking the ONNX model, the first time");
+  /* The export of a run is prepared by the worker: ask how far it is, then show the links. */
+  const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  let preparing = ""; // the run whose export is being waited for
+  const prepare = async (button, method) => {
+    const run = button.dataset.prepare;
+    if (preparing === run) return;
+    preparing = run;
+    const place = button.closest(".card").querySelector("[data-preparing]");
+    const here = () => place.isConnected && document.querySelector(`[data-prepare="${run}"]`);
+    const done = waiting(place, "Waiting for the worker");
+    button.disabled = true;
     try {
-      const answer = await fetch(`/download/run/${link.dataset.prepare}/files`);
-      const { files, error } = await answer.json();
-      if (!files) return complain(place, error ?? "The files could not be made. Try again.");
-      place.replaceChildren();
-      const names = new Set(files.map(({ name }) => name));
-      for (const other of card.querySelectorAll("a[data-prepare]")) {
-        const name = other.pathname.match(/\/files\/(.+)$/)?.[1];
-        if (name && !names.has(name)) other.closest("li").remove();
-        else other.dataset.ready = "1";
+      for (let how = method; here(); how = "GET") {
+        const answer = await fetch(`/download/run/${run}/export`, { method: how });
+        const { state, stage, error } = await answer.json();
+        if (state === "finished") {
+          place.textContent = "The download is ready.";
+          return studio.go(location.pathname + location.search, true);
+        }
+        if (state !== "queued" && state !== "running")
+          return complain(place, error ?? "The files were not prepared. Try again.");
+        place.querySelector(".progress-words span").textContent = stage || "Starting";
+        await pause(1000);
       }
-      if (link.isConnected) link.click();
     } catch {
       complain(place, "The studio does not answer. Is it running?");
     } finally {
       done();
+      button.disabled = false;
+      preparing = "";
+    }
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-prepare]");
+    if (button) prepare(button, "POST");
+  });
+  let shown = false;
+  document.addEventListener("studio:shown", () => {
+    const button = document.querySelector("[data-prepare][data-under-way]");
+    if (button) prepare(button, "GET");
+    const target = location.hash === "#download" && document.getElementById("download");
+    if (target && !shown) {
+      shown = true;
+      target.scrollIntoView();
     }
   });
 })();

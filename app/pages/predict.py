@@ -5,11 +5,13 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components.navbar import Navbar
 
+from app import markup as m
 from app.components.live import MOVING, QUIET, live
+from app.downloads import export_status, files_of
 from app.pages import predict_view as view
 from app.pages.address import QUERY_JS, parameters, query_input, whole
 from app.studio import Studio
-from vecaf.errors import NotFoundError
+from vecaf.errors import InputError, NotFoundError
 from vecaf.store import FINISHED, visible_sample
 from vecaf.store.predicting import finished_runs, newest_finished, test_pictures
 from vecaf.store.runs import run_summary
@@ -52,4 +54,13 @@ def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
         tries = test_pictures(session, user, run_id, TRIES)
     if all(run.id != run_id for run in runs):
         runs.append(chosen)
-    return view.page(runs, chosen, tries, image, host)
+    return view.page(runs, chosen, tries, image, _downloads(studio, user, run_id), host)
+
+
+def _downloads(studio: Studio, user: int, run_id: int) -> str:
+    try:
+        export = export_status(studio, user, run_id)
+        files = files_of(studio, user, run_id) if export["state"] == FINISHED else []
+    except InputError as error:  # the model's files are missing
+        return m.notice(str(error))
+    return view.download(run_id, export, files)

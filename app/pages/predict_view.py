@@ -52,10 +52,15 @@ def page(
     chosen: RunSummary,
     tries: Sequence[Sample],
     image: Sample | None,
+    downloads: str,
     host: str,
 ) -> str:
-    """The whole page for one run; predict.js fills the answer in. `host`: the studio's own."""
-    return f"{TITLE}{_picker(runs, chosen)}{_ask(chosen.id, tries, image)}{_take(chosen, host)}"
+    """Render the whole page for one run; predict.js fills the answer in.
+
+    `downloads` is what `download` renders, `host` the studio's own.
+    """
+    taking = _take(chosen, downloads, host)
+    return f"{TITLE}{_picker(runs, chosen)}{_ask(chosen.id, tries, image)}{taking}"
 
 
 def _picker(runs: Sequence[RunSummary], chosen: RunSummary) -> str:
@@ -169,19 +174,32 @@ def _wall(
     return f'<div class="wall evidence">{"".join(pieces)}</div>' if pieces else ""
 
 
-def _take(run: RunSummary, host: str) -> str:
-    base = f"/download/run/{run.id}"
+def download(run_id: int, export: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> str:
+    """Render the export's files as links; before they exist, the button that prepares them."""
+    base = f"/download/run/{run_id}"
+    if not files:
+        under_way = " data-under-way" if export["state"] in ("queued", "running") else ""
+        return (
+            f'<button type="button" class="primary" data-prepare="{run_id}"{under_way}>'
+            'Prepare download</button><p class="muted">The first time, the studio writes the files '
+            "and checks the ONNX model against PyTorch. You can leave the page meanwhile.</p>"
+        )
     rows = "".join(
-        f'<li><a href="{base}/files/{name}" data-prepare="{run.id}" download>{name}</a>'
-        f'<span class="muted">{m.text(words)}</span></li>'
-        for name, words in FILES.items()
+        f'<li><a href="{base}/files/{m.text(file["name"])}" download>{m.text(file["name"])}</a>'
+        f'<span class="muted">{m.text(FILES.get(file["name"], ""))}</span></li>'
+        for file in sorted(files, key=lambda file: [*FILES, file["name"]].index(file["name"]))
     )
     return (
-        f'<section class="card take" data-key="take-{run.id}"><div class="card-head">'
-        f'<h2>Take it away</h2><span class="grow"></span><a class="button primary" '
-        f'href="{base}/model" data-prepare="{run.id}" download>Download everything</a></div>'
-        '<div data-own data-preparing role="status"></div>'
+        f'<a class="button primary" href="{base}/model" download>Download everything</a>'
         f'<details><summary>The files, one by one</summary><ul class="files">{rows}</ul></details>'
+    )
+
+
+def _take(run: RunSummary, downloads: str, host: str) -> str:
+    return (
+        f'<section class="card take" id="download" data-key="take-{run.id}">'
+        f'<h2>Download the model</h2><div class="downloads" data-downloads>{downloads}</div>'
+        '<div data-own data-preparing role="status"></div>'
         "<div><h3>Use it without the studio</h3>"
         f"{m.command('pip install onnxruntime numpy pillow')}"
         f"{m.command('python predict.py image.jpg')}</div>"

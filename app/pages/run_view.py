@@ -63,7 +63,7 @@ def _buttons(run: RunSummary) -> str:
     parts = []
     if run.state == FINISHED:
         parts.append(
-            f'<a class="button primary" href="/download/run/{run.id}/model" download>'
+            f'<a class="button primary" href="{link("/predict", run=run.id)}#download">'
             "Download model</a>"
         )
     if run.state in (CANCELED, FAILED):

@@ -152,7 +152,7 @@ def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> No
     assert f"</i>{state}</span>" in page
     assert ('data-act="cancel"' in page) == (state not in ENDED)
     assert ('data-act="resume"' in page) == (state in ("failed", "canceled"))
-    assert ("/download/run/3/model" in page) == (state == "finished")
+    assert ("/predict?run=3#download" in page) == (state == "finished")
     assert ("It broke." in page) == (state == "failed")
     asked = run_view.top(replace(run, cancel_requested=True), [], idle=None)
     assert ("Canceling" in asked) == (state not in ENDED)

@@ -85,7 +85,9 @@ def test_the_model_is_taken_away(
     address: str, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:
     page = open_page(address)
-    with page.expect_download(timeout=150_000) as download:
+    page.click("text=Prepare download")
+    page.wait_for_selector("text=Download everything", timeout=150_000)
+    with page.expect_download(timeout=30_000) as download:
         page.click("text=Download everything")
     assert download.value.suggested_filename.endswith(".zip")
     path = tmp_path / "model.zip"

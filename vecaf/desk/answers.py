@@ -1,5 +1,5 @@
 """Importing this registers every answer."""
 
-from vecaf.desk import export_model, predict, search_image, search_text, suggest_labels
+from vecaf.desk import predict, search_image, search_text, suggest_labels
 
-__all__ = ["export_model", "predict", "search_image", "search_text", "suggest_labels"]
+__all__ = ["predict", "search_image", "search_text", "suggest_labels"]

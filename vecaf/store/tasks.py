@@ -26,6 +26,19 @@ def find_task(
     return next((task for task in session.scalars(query) if task.params == dict(params)), None)
 
 
+def last_task(
+    session: Session, user_id: int, dataset_id: int, kind: str, params: Mapping[str, Any]
+) -> Task | None:
+    """Find the newest task with exactly these parameters, in any state. Raises NotFoundError."""
+    visible(session, user_id, Dataset, dataset_id)
+    query = (
+        sa.select(Task)
+        .where(Task.dataset_id == dataset_id, Task.kind == kind)
+        .order_by(Task.id.desc())
+    )
+    return next((task for task in session.scalars(query) if task.params == dict(params)), None)
+
+
 def latest_task(session: Session, user_id: int, dataset_id: int, kind: str) -> Task | None:
     """The newest task of a kind on a dataset, however it ended. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)

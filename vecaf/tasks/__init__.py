@@ -9,6 +9,7 @@ from vecaf.tasks import (  # noqa: F401 (registers them)
     embedding,
     findings,
     map,
+    model_export,
     selecting,
     shift_preview,
     shift_result,
