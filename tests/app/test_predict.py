@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from app.pages import predict, predict_view
 from app.predicting import predict_bytes
 from app.studio import Studio
 from tests.app.conftest import BASE, picture
+from tests.waiting import result_of
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, UnavailableError
 from vecaf.store import FINISHED, Run, Sample, dataset_named
@@ -110,18 +110,18 @@ def test_a_dropped_image_is_asked_about_and_forgotten(studio: Studio, run_id: in
     desk = Desk()
     content = picture((200, 10, 10))
     answer = predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content)
-    assert asyncio.run(answer) == ANSWER
+    assert result_of(answer) == ANSWER
     assert desk.seen[0].startswith(b"\x89PNG")
     assert not Path(desk.asked[0]["path"]).exists()
     failing = Desk(InputError("no"))
     with pytest.raises(InputError):
-        asyncio.run(predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content))
+        result_of(predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content))
     assert not list(studio.settings.uploads.iterdir())
 
 
 def test_the_gate_is_asked_as_whoever_sends_it(studio: Studio, run_id: int) -> None:
     desk = Desk()
-    asyncio.run(predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0))))
+    result_of(predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0))))
     assert (desk.asked[0]["user"], desk.asked[0]["run_id"]) == (2, run_id)
 
 
@@ -138,7 +138,7 @@ def test_what_is_no_image_never_reaches_the_desk(
 ) -> None:
     desk = Desk()
     with pytest.raises(InputError, match=words):
-        asyncio.run(predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content))
+        result_of(predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content))
     assert not desk.asked
 
 
@@ -153,7 +153,7 @@ def test_too_large_a_body_is_cut_off(
 
 def test_without_a_desk_it_is_said(studio: Studio, run_id: int) -> None:
     with pytest.raises(UnavailableError, match="without the process"):
-        asyncio.run(predicting.predict_sample(studio, studio.store.owner(), run_id, 1))
+        result_of(predicting.predict_sample(studio, studio.store.owner(), run_id, 1))
 
 
 def test_a_run_without_its_files_has_no_download(client: TestClient, run_id: int) -> None:

@@ -19,6 +19,7 @@ from app.security import Guard
 from app.sentences import answer_with_sentences
 from app.studio import Studio
 from tests.app.conftest import archive, picture
+from tests.waiting import result_of
 from vecaf.accounts.users import add_user
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
@@ -91,7 +92,7 @@ def test_pages_of_another_user_answer_while_the_desk_does_not(studio: Studio) ->
         async with asyncio.timeout(GUARD_SECONDS):
             await check()
 
-    asyncio.run(guarded())
+    result_of(guarded())
 
 
 def test_who_goes_away_makes_room_for_the_next_question(studio: Studio) -> None:
@@ -124,4 +125,4 @@ def test_who_goes_away_makes_room_for_the_next_question(studio: Studio) -> None:
         async with asyncio.timeout(GUARD_SECONDS):
             await check()
 
-    asyncio.run(guarded())
+    result_of(guarded())

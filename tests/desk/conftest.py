@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pytest
 
 from app.desk import DeskKeeper
 from tests.shapes import write_shapes
+from tests.waiting import result_of
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store, User, dataset_named
@@ -26,7 +26,7 @@ class Asker:
     keeper: DeskKeeper
 
     def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
-        return asyncio.run(self.keeper.ask(name, user=user, **arguments))
+        return result_of(self.keeper.ask(name, user=user, **arguments))
 
 
 @pytest.fixture(scope="package")

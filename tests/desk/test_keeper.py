@@ -15,6 +15,7 @@ import pytest
 
 from app.desk import TOTAL_LIMIT, USER_LIMIT, DeskKeeper
 from tests.jobs.harness import is_alive, wait_for
+from tests.waiting import result_of
 from vecaf.errors import (
     BusyError,
     InputError,
@@ -44,7 +45,7 @@ Make = Callable[..., DeskKeeper]
 
 
 def ask(keeper: DeskKeeper, name: str, **arguments: Any) -> dict[str, Any]:
-    return asyncio.run(keeper.ask(name, **arguments))
+    return result_of(keeper.ask(name, **arguments))
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_questions_wait_for_each_other_in_one_thread(make: Make) -> None:
         return list(await asyncio.gather(*questions))
 
     before = threading.active_count()
-    answers = asyncio.run(ask_all())
+    answers = result_of(ask_all())
     assert threading.active_count() <= before + 2  # it talks to the process, and listens to it
     assert [answer["number"] for answer in answers] == list(range(8))
     assert all(answer["user"] == answer["number"] for answer in answers)
@@ -142,7 +143,7 @@ def test_one_user_can_not_have_all_questions(make: Make) -> None:
         errors = {type(task.exception()) for task in tasks if not task.cancelled()}
         assert errors == {UnavailableError}
 
-    asyncio.run(check())
+    result_of(check())
 
 
 def test_a_question_gives_up_waiting_for_its_turn(make: Make) -> None:
@@ -152,7 +153,7 @@ def test_a_question_gives_up_waiting_for_its_turn(make: Make) -> None:
         questions = (keeper.ask("say", user=n, seconds=600) for n in range(3))
         return list(await asyncio.gather(*questions, return_exceptions=True))
 
-    first, _, last = asyncio.run(ask_three())
+    first, _, last = result_of(ask_three())
     assert type(first) is UnavailableError  # it had its turn, and took too long
     assert type(last) is BusyError
 
