@@ -22,6 +22,9 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import CanceledError
+from vecaf.evaluation.predictions import load_predictions
+from vecaf.finetuning.batches import epoch_steps
+from vecaf.finetuning.loop import schedule
 from vecaf.finetuning.model import Classifier, Head
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.recipe import Images, train_full
@@ -61,7 +64,7 @@ class StopsOnce(MemoryRecorder):
         pytest.param("lora", marks=pytest.mark.soak),
     ],
 )
-def test_two_processes_and_one_give_the_same_weights(
+def test_two_processes_train_the_model_that_one_trains(
     settings: Settings, tmp_path: Path, mode: str
 ) -> None:
     samples = make_samples(tmp_path / "shapes", 60)
@@ -81,17 +84,23 @@ def test_two_processes_and_one_give_the_same_weights(
     heads = [load_file(tmp_path / name / "round-1" / "head.safetensors") for name in ("one", "two")]
     assert np.abs(heads[1]["linear.weight"]).max() > 1e-3  # it did learn
     for name, values in heads[0].items():
-        np.testing.assert_allclose(heads[1][name], values, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(heads[1][name], values, rtol=0, atol=config.head_lr / 1000)
     assert one.keys() == two.keys()
     apart = np.concatenate([np.abs(one[name] - two[name]).ravel() for name in one])
-    # Of millions of weights a few may have a gradient that is rounding alone; AdamW makes a step of
-    # it, and that is all that they may differ by.
-    assert (apart > 1e-5).mean() < 1e-5
-    assert apart.max() < config.lr
-    assert recorder.results[0].test_accuracy == whole.results[0].test_accuracy
+    # Float32 rounding gives a weight without a gradient a tiny one, and AdamW makes a full step of
+    # it. The processor decides how many weights that concerns and which way each moves. A weight
+    # can thus end two whole paths apart; all weights together stay within 1% of a path.
+    steps = config.epochs * epoch_steps(int(config.budget), config.batch_size)
+    path = config.lr * sum(schedule(step, steps) for step in range(steps))
+    assert apart.max() < 2 * path
+    assert np.sqrt(np.mean(np.square(apart, dtype=np.float64))) < path / 100
+    assert recorder.results[0].confusion == whole.results[0].confusion
+    predictions = [load_predictions(tmp_path / name, 1) for name in ("one", "two")]
+    assert predictions[0] is not None and predictions[1] is not None
+    np.testing.assert_array_equal(predictions[1].predicted, predictions[0].predicted)
     for (number, step, name), value in whole.metrics.items():
         if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
-            assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-4)
+            assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-3)
 
 
 class InDoubles(Classifier):
