@@ -19,14 +19,15 @@ from app.worker import WorkerKeeper
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
+from vecaf.store.serving import WRITERS, ServerStore
 from vecaf.store.soundness import check_at_start
-from vecaf.store.workers import worker_alive
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 CACHE_SECONDS = 24 * 3600  # Gradio's own file cache is emptied of what is older
 QUEUE_SECONDS = 0.015
+THREADS = 2 * WRITERS  # of routes and handlers: half of them can't be taken by changes that wait
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ def build(studio: Studio) -> FastAPI:
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import gradio as gr
+    from anyio import to_thread
     from fastapi import FastAPI
-    from fastapi.responses import JSONResponse
     from starlette.routing import Mount
 
     from app import (
@@ -47,6 +48,7 @@ def build(studio: Studio) -> FastAPI:
         datasets,
         downloads,
         explore,
+        health,
         labelling,
         login,
         media,
@@ -66,6 +68,7 @@ def build(studio: Studio) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
 
     app = FastAPI(
@@ -74,11 +77,7 @@ def build(studio: Studio) -> FastAPI:
 
     answer_with_sentences(app, studio.settings)
 
-    @app.get("/healthz")
-    def healthz() -> JSONResponse:
-        with studio.store.read() as session:
-            return JSONResponse({"ok": True, "worker": worker_alive(session)})
-
+    app.include_router(health.routes(studio))
     app.include_router(static.routes())
     if studio.accounts:
         app.include_router(login.routes(studio))
@@ -140,7 +139,7 @@ def serve(
     """
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
-    store = Store.open(settings)
+    store = ServerStore.open(settings)
     check_at_start(store)
     environment = {**environment, "VECAF_HOME": str(settings.home)}
     worker = WorkerKeeper(environment) if with_worker else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -38,7 +38,7 @@ class Store:
         self._held: Any = None
 
     @classmethod
-    def open(cls, settings: Settings) -> Store:
+    def open(cls, settings: Settings) -> Self:
         """Create the home folder where it is missing, bring the schema up to date, connect.
 
         Raises VecafError when the database is newer than this program, corrupt or out of reach,

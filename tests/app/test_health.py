@@ -1,0 +1,53 @@
+"""/healthz says whether users are served, not only whether the process lives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app import health
+from app.sentences import answer_with_sentences
+from app.studio import AUTHENTICATION_THREADS, Studio
+from vecaf.settings import Settings
+from vecaf.store import Store
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")}))
+    yield Studio(store.settings, store)
+    store.close()
+
+
+def client_of(studio: Studio) -> TestClient:
+    app = FastAPI(openapi_url=None)
+    answer_with_sentences(app, studio.settings)
+    app.include_router(health.routes(studio))
+    return TestClient(app)
+
+
+def test_a_page_that_would_wait_is_no_good_health(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, free = client_of(studio), threading.Event()
+    assert client.get("/healthz").json() == {"ok": True, "worker": False}
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.1)
+    for _ in range(AUTHENTICATION_THREADS):
+        studio.authentication.submit(free.wait)
+    answer = client.get("/healthz")
+    free.set()
+    assert answer.status_code == 503
+    assert "Pages wait" in answer.json()["error"]
+    monkeypatch.undo()
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_database_that_can_not_be_read_is_no_good_health(studio: Studio) -> None:
+    (studio.settings.home / "studio.db").write_bytes(b"no database" * 1000)
+    answer = client_of(studio).get("/healthz")
+    assert (answer.status_code, answer.json()["ok"]) == (503, False)
