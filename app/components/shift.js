@@ -126,6 +126,20 @@
     document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
   };
 
+  /* What a button has started is shown beside it: the page keeps its place, and moves only as far
+     as it takes to see the progress. */
+  const reveal = (selector) => {
+    const place = document.querySelector(selector);
+    if (place) (place.querySelector(".progress") ?? place).scrollIntoView({ block: "nearest" });
+    else document.addEventListener("studio:shown", () => reveal(selector), { once: true });
+  };
+  studio.started = (address) => {
+    if (!address) return;
+    studio.go(address, false, true);
+    const pair = new URLSearchParams(location.search).get("pair");
+    reveal(pair ? `[data-key="pair-${pair}"]` : '[data-key^="preview-"]');
+  };
+
   const all = () => document.querySelectorAll("[data-shift-map]").forEach(start);
   document.addEventListener("studio:shown", all);
   addEventListener("studio:back", all);

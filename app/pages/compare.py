@@ -74,7 +74,7 @@ def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str
     pieces = {
         "top": compare_view.top(name, groups, verdicts),
         "curve": compare_view.chart(groups, target),
-        "rest": compare_view.rest(groups, target),
+        "rest": compare_view.rest(groups, target, verdicts),
     }
     return pieces, all(run.state in ENDED for run in found)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app import markup as m
 from app.components.chart import BASELINE, BATCHES, COLOURS, LABELS, group_curve, percent_chart
 from app.pages.address import link
 from app.pages.finetune_form import label
-from app.pages.verdicts import cost_words, interval_words, savings, verdict_words, won
+from app.pages.verdicts import cost_words, interval_words, saving_words, verdict_words, won
 from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import interval
-from vecaf.evaluation.groups import ASIDE, Group, Verdict, differing
+from vecaf.evaluation.groups import ASIDE, Group, Verdict, differing, saving
 from vecaf.store import ENDED
 
 CHART = (("accuracy", "Test accuracy"),)
@@ -100,11 +100,13 @@ def top(dataset: str, groups: Sequence[Group], verdicts: Sequence[tuple[int, Ver
     )
 
 
-def rest(groups: Sequence[Group], target: float | None) -> str:
-    return f"{_targets(groups, target)}{_configs(groups)}"
+def rest(
+    groups: Sequence[Group], target: float | None, verdicts: Sequence[tuple[int, Verdict]]
+) -> str:
+    return f"{_targets(groups, target, dict(verdicts))}{_configs(groups)}"
 
 
-def _targets(groups: Sequence[Group], target: float | None) -> str:
+def _targets(groups: Sequence[Group], target: float | None, verdicts: Mapping[int, Verdict]) -> str:
     """What each group took to the target accuracy, in labels and batches."""
     if target is None:
         return ""
@@ -117,13 +119,16 @@ def _targets(groups: Sequence[Group], target: float | None) -> str:
     )
     measure = groups[-1]
     rows = ""
-    for name, colour, group in zip(names(groups), colours(groups), groups, strict=True):
+    for place, group in enumerate(groups):
+        name, colour = names(groups)[place], colours(groups)[place]
         cells = ""
         for by in ("labels", "batches"):
-            mine, theirs = group.costs(target, by), measure.costs(target, by)
-            saved = savings(mine, theirs) if group is not measure else ""
-            words = f' <span class="muted">{saved}</span>' if saved else ""
-            cells += f'<td class="num">{cost_words(mine, by)}{words}</td>'
+            found = None
+            if group is not measure:
+                found = saving(group, measure, target, by, verdicts.get(place))
+            words = f' <span class="muted">{saving_words(found)}</span>' if found else ""
+            cost = cost_words(group.costs(target, by).values(), by)
+            cells += f'<td class="num">{cost}{words}</td>'
         final = [line.accuracy[-1] for line in group.lines() if line.accuracy]
         end = interval_words(interval(final)) if final else "–"
         rows += (
@@ -136,7 +141,8 @@ def _targets(groups: Sequence[Group], target: float | None) -> str:
         '<th scope="col">Labels to target</th><th scope="col">Batches to target</th>'
         f'<th scope="col">At the end</th></tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="muted">Between two rounds the cost is read off a straight line. Percentages '
-        "compare with the last row.</p></section>"
+        "compare with the last row. “May be chance” means that the two do not differ beyond "
+        "chance: repeat the runs with other seeds to find out.</p></section>"
     )
 
 

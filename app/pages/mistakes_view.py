@@ -89,10 +89,11 @@ def _matrix(
         )
         rows.append(f'<tr><th scope="row">{m.text(classes[true])}</th>{cells}</tr>')
     return (
-        '<div class="matrix-frame" tabindex="0" role="region" aria-label="Confusion matrix">'
-        '<table class="matrix"><caption>Rows: true class. Columns: predicted. A number shows its '
-        f"images.</caption><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
-        "</table></div>"
+        '<div class="matrix-side"><div class="matrix-frame" tabindex="0" role="region" '
+        'aria-label="Confusion matrix"><table class="matrix"><thead><tr><td></td>'
+        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        '<p class="muted">Rows: true class. Columns: predicted class. Select a number to see its '
+        "images.</p></div>"
     )
 
 

@@ -16,7 +16,7 @@ from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.evaluation.matching import NAMES, matching_corruption
-from vecaf.store import ENDED, Dataset, visible
+from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.pages import dataset_choices, pool_pictures
 from vecaf.store.pairs import Pair, kin_of, pairs_of
 from vecaf.store.samples import samples_by_id
@@ -59,7 +59,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (top, body, pairs):
         in_line(piece.act(act, None, [*outputs, target], **QUIET)).then(
-            None, target, None, js="(address) => { if (address) studio.go(address); }"
+            None, target, None, js="(address) => studio.started(address)"
         )
     top.go(go, None, outputs, **MOVING)
 
@@ -71,8 +71,10 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
         datasets = dataset_choices(session, user)
         if not datasets:
             return shift_view.nothing(), NOTHING, NOTHING, gr.Timer(IDLE)
-        dataset_id = whole(values, "dataset") or datasets[0][0]
+        base = _base(session, user, values)
+        dataset_id = whole(values, "dataset") or (base.dataset_id if base else datasets[0][0])
         dataset = visible(session, user, Dataset, dataset_id)
+        base = base if base is not None and base.dataset_id == dataset_id else None
         params = {"words": words, "revision": dataset.revision}
         task = find_task(session, user, dataset_id, "shift_preview", params) if words else None
         last = latest_task(session, user, dataset_id, "shift_preview")
@@ -81,7 +83,7 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
         pictures = samples_by_id(session, user, dataset_id, shift_view.wanted(task))
         copied = pool_pictures(session, user, dataset_id, COPIED)
         pairs = pairs_of(session, user, dataset_id)
-        pair = _chosen(pairs, whole(values, "pair"), words)
+        pair = _chosen(pairs, whole(values, "pair"), words, base)
         kin = kin_of(session, user, dataset_id)
         on = whole(values, "on") or 0
         on = on if on in dict(kin) else 0
@@ -98,6 +100,7 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
         idle = studio.idle(session)
     address = {
         "dataset": dataset_id,
+        "run": base.id if base else None,
         "words": words or None,
         "pair": pair.shifted.id if pair else None,
         "on": on or None,
@@ -108,11 +111,11 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
     strips = shift_view.strips(copied[:COPIED], corruption, matched, address)
     other = on or (kin[0][0] if kin and matched is None else 0)  # else offer the twin at once
     result = shift_pairs.result(pair, compared, corruption, kin, other) if pair else ""
-    earlier = shift_pairs.earlier(pairs, dataset_id, pair.shifted.id if pair else 0)
+    earlier = shift_pairs.earlier(pairs, address)
     return (
-        shift_view.top(datasets, dataset_id, words, idle if busy else None),
+        shift_view.top(datasets, dataset_id, words, idle if busy else None, base),
         told + strips,
-        (shift_pairs.launch(dataset_id, words) + result + earlier) or NOTHING,
+        (shift_pairs.launch(dataset_id, words, base) + result + earlier) or NOTHING,
         gr.Timer(BUSY if busy else IDLE, active=True),
     )
 
@@ -130,7 +133,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
             revision = visible(session, user, Dataset, dataset_id).revision
         params = {"words": words, "revision": revision}
         submit_task(studio.store, "shift_preview", dataset_id, params, user)
-        return link("/shift", dataset=dataset_id, words=words)
+        return link("/shift", dataset=dataset_id, run=whole(values, "run"), words=words)
     if asked == "launch":
         return _launch(studio, user, data)
     if asked == "compare":
@@ -140,37 +143,38 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
             if not choices:  # the last one was deleted meanwhile
                 raise NotFoundError(NO_PAIR)
             dataset_id = whole(values, "dataset") or choices[0][0]
-            pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "")
+            pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "", None)
         if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
             raise NotFoundError(NO_PAIR)
         with studio.store.read() as session:
             params = _comparison(session, user, dataset_id, pair, corruption, on)
         submit_task(studio.store, "shift_result", dataset_id, params, user)
         return link(
-            "/shift", dataset=dataset_id, words=pair.words, pair=pair_id, corruption=corruption,
-            on=on or None,
+            "/shift", dataset=dataset_id, run=whole(values, "run"), words=pair.words, pair=pair_id,
+            corruption=corruption, on=on or None,
         )  # fmt: skip
     return ""
 
 
 def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Queue the two runs of a pair, unless they are under way already."""
+    """Queue the runs of a pair that are missing, unless they are under way already.
+
+    A run that the address names is the plain run of the pair, where it has no target words.
+    """
     from vecaf.jobs.queue import submit_run
 
     dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
     with studio.store.read() as session:
         name = visible(session, user, Dataset, dataset_id).name
         pairs = pairs_of(session, user, dataset_id)
-    config = RunConfig.from_dict(
-        {
-            "dataset": name,
-            "rounds": 1,
-            "budget": data.get("budget", ""),
-            "seed": data.get("seed", ""),
-            "mode": data.get("mode", ""),
-        }
-    )
-    shifted = replace(config, target_words=words).checked()
+        base = _base(session, user, parameters(data.get("query")))
+    if base is not None and base.dataset_id == dataset_id:
+        plain = replace(RunConfig.from_dict(base.config), dataset=name, target_words="")
+    else:
+        base = None
+        settings = {key: data.get(key, "") for key in ("budget", "seed", "mode")}
+        plain = RunConfig.from_dict({"dataset": name, "rounds": 1, **settings})
+    shifted = replace(plain, target_words=words).checked()
     going = [
         pair.shifted
         for pair in pairs
@@ -180,15 +184,30 @@ def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
         gr.Info("This pair is under way already.", title="")
         pair_id = going[0].id
     else:
-        submit_run(studio.store, config, user)
+        if base is None or base.config != plain.as_dict():
+            submit_run(studio.store, plain, user)
         pair_id = submit_run(studio.store, shifted, user)
-    return link("/shift", dataset=dataset_id, words=words, pair=pair_id)
+    return link(
+        "/shift", dataset=dataset_id, run=base.id if base else None, words=words, pair=pair_id
+    )
 
 
-def _chosen(pairs: list[Pair], pair_id: int | None, words: str) -> Pair | None:
-    """The pair that the address names, else the newest with these words."""
+def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:
+    """The run that the page was opened from. Raises NotFoundError."""
+    run_id = whole(values, "run")
+    return None if run_id is None else visible(session, user, Run, run_id)
+
+
+def _chosen(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None) -> Pair | None:
+    """The pair that the address names, else the newest with these words (and the run `base`)."""
     named = [pair for pair in pairs if pair.shifted.id == pair_id]
-    same = [pair for pair in pairs if words and pair.words == words]
+    same = [
+        pair
+        for pair in pairs
+        if words
+        and pair.words == words
+        and (base is None or base.id in (pair.plain.id, pair.shifted.id))
+    ]
     return next(iter(named or same), None)
 
 

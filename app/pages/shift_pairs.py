@@ -12,27 +12,40 @@ from vecaf.evaluation.matching import NAMES
 from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, Run, Task
 from vecaf.store.pairs import Pair
 
+FIELDS = (
+    '<label>Budget<input name="budget" value="20%" required></label>'
+    '<label>Seed<input name="seed" value="0" inputmode="numeric" required></label>'
+    '<label>What to train<select name="mode"><option value="head-only">head-only (fast)</option>'
+    '<option value="lora">lora</option><option value="full">full</option></select></label>'
+)
 WIDE, HIGH = 420, 210  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
 
 
-def launch(dataset: int, words: str) -> str:
-    """The form that starts a plain and a text-shifted run."""
+def launch(dataset: int, words: str, base: Run | None) -> str:
+    """The form that starts a plain and a text-shifted run; of `base`, only the latter."""
     if not words:
         return ""
+    effect = (
+        "The words act on the classifier; in full mode they shape the classifier that training "
+    )
+    if base is None:
+        about = (
+            "Two runs that differ in the words alone: one plain, one that also learns from "
+            f"features moved by “{m.text(words)}”."
+        )
+        fields, button = FIELDS, "Launch the pair"
+    else:
+        about = (
+            f"The same settings as run {base.id}, except that the new run also learns from "
+            f"features moved by “{m.text(words)}”. Then you can compare the two runs."
+        )
+        fields, button = "", "Launch run with these words"
     return (
         f'<form class="card shift-launch" data-key="launch" data-act="launch" '
         f'data-dataset="{dataset}" data-words="{m.text(words)}"><h2>Does it help?</h2>'
-        '<p class="muted">Two runs that differ in the words alone: one plain, one that also learns '
-        f"from features moved by “{m.text(words)}”. The words act on the classifier; in full mode "
-        "they shape the classifier that training starts from.</p>"
-        '<div class="shift-fields">'
-        '<label>Budget<input name="budget" value="20%" required></label>'
-        '<label>Seed<input name="seed" value="0" inputmode="numeric" required></label>'
-        '<label>What to train<select name="mode"><option value="head-only">head-only (fast)'
-        '</option><option value="lora">lora</option><option value="full">full</option></select>'
-        "</label>"
-        '<button type="submit" class="primary">Launch the pair</button></div></form>'
+        f'<p class="muted">{about} {effect}starts from.</p><div class="shift-fields">{fields}'
+        f'<button type="submit" class="primary">{button}</button></div></form>'
     )
 
 
@@ -193,21 +206,26 @@ def chart(levels: Sequence[Mapping[str, Any]], corruption: str) -> str:
     )
 
 
-def earlier(pairs: Sequence[Pair], dataset: int, chosen: int) -> str:
-    """Every pair of the dataset, newest first."""
+def earlier(pairs: Sequence[Pair], address: Mapping[str, object]) -> str:
+    """Every pair of the dataset, newest first. `address` is the page's, by parameter."""
     if not pairs:
         return ""
-    rows = "".join(
-        f'<li data-key="earlier-{pair.shifted.id}"><a data-go href="'
-        f'{m.text(link("/shift", dataset=dataset, words=pair.words, pair=pair.shifted.id))}"'
-        f"{' aria-current=true' if pair.shifted.id == chosen else ''}>“{m.text(pair.words)}”</a>"
-        f'<span class="muted num">runs {pair.plain.id} and {pair.shifted.id}</span>'
-        f"{m.chip(pair.shifted.state)}</li>"
-        for pair in pairs
-    )
+    rows = "".join(_earlier(pair, address) for pair in pairs)
     return (
         '<section class="card" data-key="earlier"><h2>Pairs on this dataset</h2>'
         f'<ul class="shift-earlier">{rows}</ul></section>'
+    )
+
+
+def _earlier(pair: Pair, address: Mapping[str, object]) -> str:
+    own = {**address, "words": pair.words, "pair": pair.shifted.id, "on": None}
+    href = m.text(link("/shift", **own))
+    current = " aria-current=true" if pair.shifted.id == address["pair"] else ""
+    return (
+        f'<li data-key="earlier-{pair.shifted.id}"><a data-go href="{href}"'
+        f"{current}>“{m.text(pair.words)}”</a>"
+        f'<span class="muted num">runs {pair.plain.id} and {pair.shifted.id}</span>'
+        f"{m.chip(pair.shifted.state)}</li>"
     )
 
 

@@ -9,7 +9,7 @@ from app import markup as m
 from app.pages.address import link
 from app.shifting import preview_url
 from vecaf.evaluation.matching import NAMES, SEVERITIES
-from vecaf.store import CANCELED, ENDED, FAILED, Sample, Task
+from vecaf.store import CANCELED, ENDED, FAILED, Run, Sample, Task
 
 EXAMPLES = ("in thick fog", "in the snow", "at night", "a black and white line drawing of")
 TITLE = (
@@ -29,8 +29,14 @@ def missing(sentence: str) -> str:
     return TITLE + m.empty(sentence, hint)
 
 
-def top(datasets: Sequence[tuple[int, str]], dataset: int, words: str, idle: str | None) -> str:
-    """The title, the choice of dataset, and the words."""
+def top(
+    datasets: Sequence[tuple[int, str]],
+    dataset: int,
+    words: str,
+    idle: str | None,
+    base: Run | None,
+) -> str:
+    """The title, the choice of dataset, the run that the page was opened from, and the words."""
     examples = "".join(
         f'<button type="button" class="link" data-act="point" data-dataset="{dataset}" '
         f'data-words="{m.text(example)}">{m.text(example)}</button>'
@@ -39,13 +45,24 @@ def top(datasets: Sequence[tuple[int, str]], dataset: int, words: str, idle: str
     return (
         f'<div class="card-head">{TITLE}<span class="grow"></span>'
         f"{m.dataset_picker('/shift', datasets, dataset)}</div>"
-        f"{m.notice(idle, 'warn') if idle else ''}"
+        f"{m.notice(idle, 'warn') if idle else ''}{_based(base, dataset, words)}"
         f'<form class="card shift-words" data-act="point" data-dataset="{dataset}">'
         f'<label for="shift-words">Words for what your images lack</label>'
         f'<div class="shift-row"><input id="shift-words" data-key="words-{m.text(words)}" '
         f'name="words" value="{m.text(words)}" placeholder="in thick fog" maxlength="200" '
         'required autocomplete="off"><button type="submit" class="primary">Show where they point'
         f'</button></div><p class="muted shift-examples">For example: {examples}</p></form>'
+    )
+
+
+def _based(base: Run | None, dataset: int, words: str) -> str:
+    if base is None:
+        return ""
+    run = f'<a href="{m.text(link("/runs", run=base.id))}">run {base.id}: {m.text(base.name)}</a>'
+    other = m.text(link("/shift", dataset=dataset, words=words or None))
+    return (
+        f'<p class="muted shift-run"><span>Based on {run}</span>'
+        f'<a href="{other}" data-go data-stay>Choose other settings</a></p>'
     )
 
 
@@ -148,18 +165,19 @@ def strips(
         f"</span><select data-jump>{options}</select></label></div>"
         f'<p class="muted">{hint}</p><div class="shift-strips" tabindex="0" role="group" '
         'aria-label="Corrupted copies"><div class="shift-strip shift-strip-head">'
-        f'<span class="muted">as it is</span>{head}</div>{rows}</div></section>'
+        f'<span class="muted">original</span>{head}</div>{rows}</div></section>'
     )
 
 
 def _strip(sample: Sample, corruption: str) -> str:
     name = corruption.replace("_", " ")
     copies = "".join(
-        f'<img src="{m.text(preview_url(sample.id, sample.sha256, corruption, severity))}" '
-        f'alt="{name}, severity {severity}" loading="lazy" decoding="async">'
+        f'<span class="shift-copy" data-severity="{severity}"><img src="'
+        f'{m.text(preview_url(sample.id, sample.sha256, corruption, severity))}" '
+        f'alt="{name}, severity {severity}" loading="lazy" decoding="async"></span>'
         for severity in SEVERITIES
     )
-    thumb = m.thumb(sample.id, sample.sha256, ["As it is", sample.caption or ""])
+    thumb = m.thumb(sample.id, sample.sha256, ["Original", sample.caption or ""])
     return (
         f'<div class="shift-strip" data-key="strip-{sample.id}-{corruption}">{thumb}{copies}</div>'
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from app import markup as m
 from vecaf.evaluation.comparison import SEEDS, Difference, Interval
-from vecaf.evaluation.groups import Verdict
+from vecaf.evaluation.groups import Saving, Verdict
 
 
 def verdict_words(name: str, other: str, found: Verdict) -> str:
@@ -54,7 +54,7 @@ def won(found: Verdict | None) -> str:
     return "good" if found.difference.beyond_chance and found.first > found.second else "warn"
 
 
-def cost_words(costs: Sequence[float | None], unit: str) -> str:
+def cost_words(costs: Collection[float | None], unit: str) -> str:
     """What a target took, over the seeds that reached it: '120', '118 (102–134)', 'not reached'."""
     reached = [cost for cost in costs if cost is not None]
     if not reached:
@@ -74,16 +74,15 @@ def interval_words(found: Interval) -> str:
     return f"{words} ({100 * found.low:.1f}–{100 * found.high:.1f}%, {found.n} seeds)"
 
 
-def savings(costs: Sequence[float | None], others: Sequence[float | None]) -> str:
-    """'42% less' than the others' mean, where all of both reached the target; else ''."""
-    if not costs or not others or None in costs or None in others:
+def saving_words(found: Saving | None) -> str:
+    """'42% fewer' or '42% more', with a caveat where it may be chance; '' for None."""
+    if found is None:
         return ""
-    mine = sum(cost or 0.0 for cost in costs) / len(costs)
-    theirs = sum(cost or 0.0 for cost in others) / len(others)
-    if not theirs or round(100 * (1 - mine / theirs)) == 0:
-        return "as much"
-    share = 100 * (1 - mine / theirs)
-    return f"{abs(share):.0f}% {'less' if share > 0 else 'more'}"
+    percent = round(100 * abs(found.share))
+    if percent == 0:
+        return "the same"
+    words = f"{percent}% {'fewer' if found.share > 0 else 'more'}"
+    return words if found.holds else f"{words}, but this may be chance"
 
 
 def _signed(points: float) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from app import markup as m
 from app.pages.address import link
-from app.pages.verdicts import cost_words, savings, verdict_words, won
-from vecaf.evaluation.groups import Entry, Group, Verdict
+from app.pages.verdicts import cost_words, saving_words, verdict_words, won
+from vecaf.evaluation.groups import Entry, Group, Verdict, saving
 from vecaf.store import ENDED
 
 
@@ -33,7 +33,7 @@ def versus(own: Group, beside: Group | None, found: Verdict | None, refusal: str
     runs = ",".join(str(entry.id) for entry in (*own.runs, *beside.runs))
     compare = f'<a class="button quiet" href="{m.text(link("/compare", runs=runs))}">Compare</a>'
     return (
-        f'{head}<div class="versus">{_verdict(own, beside, found)}{_costs(own, beside)}'
+        f'{head}<div class="versus">{_verdict(own, beside, found)}{_costs(own, beside, found)}'
         f'<div class="offer-row"><ul class="baselines">{listed}</ul>{compare}</div>'
         "</div></section>"
     )
@@ -60,18 +60,19 @@ def _verdict(own: Group, beside: Group, found: Verdict | None) -> str:
     return m.notice(verdict_words(own.strategy, "random picks", found), won(found))
 
 
-def _costs(own: Group, beside: Group) -> str:
+def _costs(own: Group, beside: Group, found: Verdict | None) -> str:
     target = beside.final()
     if target is None or own.final() is None:
         return ""
     rows = ""
     for by, unit in (("labels", "labels"), ("batches", "batches")):
         mine, theirs = own.costs(target, by), beside.costs(target, by)
+        words = saving_words(saving(own, beside, target, by, found))
         rows += (
             f'<tr><th scope="row">{unit.capitalize()} to {m.percent(target)}</th>'
-            f'<td class="num">{cost_words(mine, unit)}</td>'
-            f'<td class="num">{cost_words(theirs, unit)}</td>'
-            f'<td class="num">{savings(mine, theirs)}</td></tr>'
+            f'<td class="num">{cost_words(mine.values(), unit)}</td>'
+            f'<td class="num">{cost_words(theirs.values(), unit)}</td>'
+            f'<td class="num">{words}</td></tr>'
         )
     return (
         f'<table class="table"><thead><tr><td></td><th scope="col">{m.text(own.strategy)}</th>'

@@ -16,9 +16,13 @@ from app.pages import compare, finetune_summary, select
 from app.pages.address import parameters, whole
 from app.pages.run_page import RunPage
 from app.pages.runs import LISTED, _act, _list
+from app.pages.verdicts import saving_words
+from app.pages.versus_view import versus
 from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
+from vecaf.evaluation.comparison import IMAGES, Difference
+from vecaf.evaluation.groups import Saving, Verdict, entries, group_of
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.store import TEST, Dataset, Round, Run, Sample, Selection, Task, User, dataset_named
 from vecaf.store.pages import run_mark
@@ -124,6 +128,38 @@ def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
     assert '"target": 0.5' in pieces["curve"]
     aimed, _ = compare._pieces(studio, user, {"runs": runs, "target": "90"})
     assert aimed["rest"].count("not reached") == 4
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [(Saving(0.67, True), "67% fewer"), (Saving(0.67, False), "67% fewer, but this may be chance"),
+     (Saving(-0.5, True), "50% more"), (Saving(-0.5, False), "50% more, but this may be chance"),
+     (Saving(0.004, False), "the same"), (None, "")],
+)  # fmt: skip
+def test_a_saving_is_claimed_only_where_it_holds(found: Saving | None, words: str) -> None:
+    assert saving_words(found) == words
+
+
+def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, user: int) -> None:
+    with studio.store.write() as session:
+        slow = RunConfig(dataset="pets", budget="2", rounds=1, strategy="random", seed=0, lr=0.5)
+        run = Run(owner_id=user, dataset_id=1, name="s", seed=0, config=slow.as_dict(),
+                  state="finished")  # fmt: skip
+        session.add(run)
+        session.flush()
+        for number, accuracy in ((1, 0.5), (2, 5 / 6)):
+            session.add(Round(run_id=run.id, number=number, labeled=2 * number, batches=4 * number,
+                              val_accuracy=None, test_accuracy=accuracy, confusion={"test": []},
+                              seconds=2.0))  # fmt: skip
+        own, beside = (group_of(entries(session, user, [id_])[1]) for id_ in (1, run.id))
+        runs = f"1,{run.id}"
+    pieces, _ = compare._pieces(studio, user, {"runs": runs})
+    assert pieces["rest"].count("50% fewer, but this may be chance") == 2  # labels, batches
+    sure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, 0.1, 0.5, 6, IMAGES))
+    unsure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, -0.1, 0.7, 6, IMAGES))
+    for found, caveats in ((sure, 0), (unsure, 2), (None, 2)):
+        page = versus(own, beside, found, None)
+        assert page.count("50% fewer") == 2 and page.count("may be chance") == caveats
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from app.pages import shift, shift_pairs, shift_view
+from app.pages.address import parameters
 from app.studio import Studio
 from tests.app.test_pages import EVIL, assert_harmless, sample
 from tests.app.test_routes import samples
@@ -55,15 +56,16 @@ def test_what_comes_from_people_is_escaped() -> None:
     done = a_task(kind="shift_result", result=compared(0.01, 0.09))
     for text in (
         shift_view.missing(EVIL),
-        shift_view.top([(1, EVIL)], 1, EVIL, EVIL),
+        shift_view.top([(1, EVIL)], 1, EVIL, EVIL, a_pair().plain),
         shift_view.preview(EVIL, a_task(), {5: sample()}),
         shift_view.preview(EVIL, a_task(state=RUNNING, stage=EVIL, result=None), {}),
         shift_view.preview(EVIL, a_task(state=FAILED, error=EVIL), {}),
         shift_view.strips([sample()], "fog", None, {"dataset": 1, "words": EVIL}),
-        shift_pairs.launch(1, EVIL),
+        shift_pairs.launch(1, EVIL, None),
+        shift_pairs.launch(1, EVIL, a_pair().plain),
         shift_pairs.result(a_pair(), done, "fog", [(2, EVIL)], 2),
         shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0),
-        shift_pairs.earlier([a_pair()], 1, 8),
+        shift_pairs.earlier([a_pair()], {"dataset": 1, "pair": 8, "corruption": EVIL}),
     ):
         assert_harmless(text)
         assert "<script>" not in text
@@ -82,7 +84,7 @@ def test_every_state_says_what_to_do_next() -> None:
     told = shift_pairs.result(a_pair(), canceled, "fog", [], 0)
     assert "was canceled" in told and "Waiting" not in told
     assert 'data-act="compare"' in told
-    assert shift_pairs.launch(1, "") == shift_pairs.earlier([], 1, 0) == ""
+    assert shift_pairs.launch(1, "", None) == shift_pairs.earlier([], {}) == ""
 
 
 def test_words_that_move_nothing_are_shown_as_such() -> None:
@@ -132,6 +134,70 @@ def test_buttons_queue_a_preview_and_a_pair(studio: Studio) -> None:
     )
     assert "in fog" in top and "/shift/preview/" in body and f"runs={runs[-1].id}" not in pairs
     assert f"run {runs[-1].id}" in pairs and "Launch the pair" in pairs
+
+
+def a_run(studio: Studio, **settings: Any) -> Run:
+    """A finished run on the user's dataset, with nothing but its row."""
+    user, config = studio.store.owner(), RunConfig(dataset="pets", **settings).as_dict()
+    with studio.store.write() as session:
+        run = Run(owner_id=user, dataset_id=dataset_of(studio), name="mine", seed=5, config=config,
+                  state=FINISHED)  # fmt: skip
+        session.add(run)
+        session.flush()
+    return run
+
+
+def test_a_page_opened_from_a_run_keeps_it_and_launches_its_settings(studio: Studio) -> None:
+    user, run = studio.store.owner(), a_run(studio, budget="3", rounds=1, epochs=7, seed=5)
+    dataset = str(dataset_of(studio))
+    query = f"?dataset={dataset}&run={run.id}"
+    data = {"act": "point", "dataset": dataset, "words": "at night", "query": query}
+    where = shift._act(studio, user, data)
+    assert where == f"/shift?dataset={dataset}&run={run.id}&words=at+night"
+    top, body, pairs, _ = shift._shown(studio, user, parameters(where.partition("?")[2]))
+    assert f"run {run.id}: mine" in top
+    assert f"run={run.id}&amp;words=at+night&amp;corruption=fog" in body
+    assert f"The same settings as run {run.id}" in pairs and 'name="budget"' not in pairs
+
+    data = {**data, "act": "launch", "query": where.partition("?")[2]}
+    where = shift._act(studio, user, data)
+    values = parameters(where.partition("?")[2])
+    assert values["run"] == str(run.id)
+    with studio.store.read() as session:
+        newest = session.scalars(sa.select(Run).order_by(Run.id.desc())).first()
+    assert newest is not None and values["pair"] == str(newest.id) == str(run.id + 1)
+    assert newest.config == {**run.config, "target_words": "at night"}
+    pairs = shift._shown(studio, user, values)[2]
+    assert f"runs {run.id} and {newest.id}" in pairs
+    assert f"run={run.id}&amp;words=in+fog" in pairs  # so do the links to earlier pairs
+
+
+def test_a_run_with_words_gets_a_plain_run_beside_it(studio: Studio) -> None:
+    run = a_run(studio, budget="4", rounds=1, target_words="in the snow")
+    dataset = str(dataset_of(studio))
+    data = {"act": "launch", "dataset": dataset, "words": "at night",
+            "query": f"?dataset={dataset}&run={run.id}"}  # fmt: skip
+    shift._act(studio, studio.store.owner(), data)
+    with studio.store.read() as session:
+        made = session.scalars(sa.select(Run).where(Run.id > run.id).order_by(Run.id)).all()
+    assert [one.config["target_words"] for one in made] == ["", "at night"]
+
+
+def test_a_strangers_run_does_not_exist(studio: Studio) -> None:
+    with studio.store.write() as session:
+        stranger = session.scalars(sa.select(User).where(User.name == "stranger")).one()
+        secret = session.scalars(sa.select(Dataset.id).where(Dataset.name == "secret")).one()
+        run = Run(owner_id=stranger.id, dataset_id=secret, name="theirs", seed=0, config={},
+                  state=FINISHED)  # fmt: skip
+        session.add(run)
+        session.flush()
+        query = f"?run={run.id}"
+    user, dataset = studio.store.owner(), str(dataset_of(studio))
+    with pytest.raises(NotFoundError):
+        shift._shown(studio, user, parameters(query))
+    with pytest.raises(NotFoundError):
+        shift._act(studio, user, {"act": "launch", "dataset": dataset, "words": "in fog",
+                                  "query": query})  # fmt: skip
 
 
 @pytest.mark.parametrize(

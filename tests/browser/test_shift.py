@@ -43,10 +43,10 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     expect(copies.first).to_have_attribute("alt", "snow, severity 1")
 
     page.get_by_label("Budget").fill("9")
-    page.get_by_role("button", name="Launch the pair").click()
+    stays_beside(page, "Launch the pair")
     expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
     page.get_by_label("Compare on test images under").select_option("fog")
-    page.get_by_role("button", name="Compare", exact=True).click()
+    stays_beside(page, "Compare")
     expect(page.locator(".shift-table tbody tr")).to_have_count(6, timeout=SLOW)
     expect(page.locator(".shift-chart circle")).to_have_count(12)
     expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # drawn anew, not once more
@@ -61,6 +61,19 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     expect(narrow.locator(".shift-table")).to_be_visible()
     narrow.wait_for_timeout(500)
     assert narrow.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    strip = narrow.locator(".shift-strips")
+    assert strip.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def stays_beside(page: Any, button: str) -> None:
+    """Click the button at the window's lower end: the progress is seen where it was clicked."""
+    place = page.get_by_role("button", name=button, exact=True)
+    place.evaluate("(one) => one.scrollIntoView({ block: 'end' })")
+    before = page.evaluate("scrollY")
+    assert before > 300
+    place.click()
+    expect(page.locator("[data-key^=pair-] .progress").first).to_be_in_viewport()
+    assert 0 <= page.evaluate("scrollY") - before < 300
 
 
 def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any], dataset: str) -> None:

@@ -10,8 +10,18 @@ import pytest
 
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
-from vecaf.evaluation.comparison import IMAGES, SEEDS
-from vecaf.evaluation.groups import baselines, differing, entries, grouped, verdict
+from vecaf.evaluation.comparison import IMAGES, SEEDS, Difference, Line
+from vecaf.evaluation.groups import (
+    Entry,
+    Group,
+    Verdict,
+    baselines,
+    differing,
+    entries,
+    grouped,
+    saving,
+    verdict,
+)
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Round, Run, Sample, Store, User
@@ -84,8 +94,8 @@ def test_runs_that_are_equal_but_for_the_seed_are_one_group(store: Store, datase
     assert [[run.id for run in group.runs] for group in groups] == [[2, 3], [4], [1]]
     assert [group.random for group in groups] == [False, False, True]
     assert differing(groups) == ["strategy", "text_pull"]
-    assert groups[0].costs(0.6, "labels") == [pytest.approx(15), 10.0]
-    assert groups[0].costs(0.65, "batches") == [pytest.approx(8.75), None]
+    assert groups[0].costs(0.6, "labels") == {0: pytest.approx(15), 1: 10.0}
+    assert groups[0].costs(0.65, "batches") == {0: pytest.approx(8.75), 1: None}
     assert groups[0].final() == pytest.approx(0.65)
 
 
@@ -186,10 +196,56 @@ def judge(store: Store, ids: list[int]) -> Any:
         return verdict(session, store.owner(), store.settings, groups[0], groups[-1])
 
 
+def a_group(*lines: tuple[float, ...]) -> Group:
+    """One run a seed, of these accuracies after 10, 20 … labels."""
+    runs = tuple(
+        Entry(seed, "run", "finished", seed, "s", {}, Line(labels, labels, accuracy))
+        for seed, accuracy in enumerate(lines)
+        for labels in [tuple(range(10, 10 * len(accuracy) + 1, 10))]
+    )
+    return Group({}, "s", runs)
+
+
+def a_verdict(first: float, second: float, half: float) -> Verdict:
+    mean = first - second
+    return Verdict(10, first, second, Difference(mean, mean - half, mean + half, 50, IMAGES))
+
+
+def saved(
+    first: Group, second: Group, target: float, found: Verdict | None
+) -> tuple[float, bool] | None:
+    made = saving(first, second, target, "labels", found)
+    return None if made is None else (round(100 * made.share, 1), made.holds)
+
+
+QUICK, SLOW = a_group((0.9, 0.95)), a_group((0.5, 0.7, 0.9))
+
+
+@pytest.mark.parametrize(
+    ("found", "holds"),
+    [(a_verdict(0.9, 0.5, 0.1), True), (a_verdict(0.9, 0.5, 0.5), False),
+     (a_verdict(0.5, 0.9, 0.1), False), (Verdict(10, 0.9, 0.5, None), False), (None, False)],
+)  # fmt: skip
+def test_a_saving_holds_only_with_a_lead_beyond_chance(found: Verdict | None, holds: bool) -> None:
+    assert saved(QUICK, SLOW, 0.9, found) == (66.7, holds)
+    assert saved(QUICK, SLOW, 0.95, found) is None
+    behind = a_verdict(0.5, 0.9, 0.1)
+    assert saved(SLOW, QUICK, 0.9, behind) == (-200.0, True)
+
+
+def test_a_saving_of_several_seeds_holds_only_where_their_costs_differ() -> None:
+    found = a_verdict(0.9, 0.5, 0.1)
+    slow = a_group((0.5, 0.7, 0.9), (0.5, 0.9), (0.5, 0.7, 0.9))
+    clear = a_group((0.9,), (0.9,), (0.9,))
+    mixed = a_group((0.9,), (0.5, 0.7, 0.9), (0.9,))
+    assert saved(clear, slow, 0.9, found) == (62.5, True)
+    assert saved(mixed, slow, 0.9, found) == (37.5, False)
+
+
 def test_a_seed_run_twice_is_one_seed(store: Store, dataset: int) -> None:
     ids = [add_run(store, dataset, (accuracy,), seed=0) for accuracy in (0.5, 0.6)]
     add_run(store, dataset, (), seed=1)
     with store.read() as session:
         (group,) = grouped(entries(session, store.owner(), ids)[1])
     assert [line.accuracy for line in group.lines()] == [(0.6,)]
-    assert group.costs(0.55, "labels") == [10] and group.final() == 0.6
+    assert group.costs(0.55, "labels") == {0: 10} and group.final() == 0.6

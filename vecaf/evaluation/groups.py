@@ -54,13 +54,19 @@ class Group:
     def random(self) -> bool:
         return self.strategy == RANDOM
 
-    def lines(self) -> list[Line]:
+    def by_seed(self) -> dict[int, Line]:
         """Of the started runs one a seed, the newest: a repeat tells nothing about chance."""
-        return list({run.seed: run.line for run in self.runs if run.line.accuracy}.values())
+        return {run.seed: run.line for run in self.runs if run.line.accuracy}
 
-    def costs(self, target: float, by: str) -> list[float | None]:
+    def lines(self) -> list[Line]:
+        return list(self.by_seed().values())
+
+    def costs(self, target: float, by: str) -> dict[int, float | None]:
         """What each seed took to reach the accuracy `target`, None where it never did."""
-        return [cost_of(target, line.spent(by), line.accuracy) for line in self.lines()]
+        return {
+            seed: cost_of(target, line.spent(by), line.accuracy)
+            for seed, line in self.by_seed().items()
+        }
 
     def final(self) -> float | None:
         """The mean accuracy after the last finished rounds; None before any."""
@@ -76,6 +82,50 @@ class Verdict:
     first: float
     second: float
     difference: Difference | None  # None where no predictions are kept to tell chance by
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How much less the first of two groups spends to reach an accuracy.
+
+    `share` is a share of what the second spends, negative where the first spends more. `holds`:
+    more than chance speaks for it.
+    """
+
+    share: float
+    holds: bool
+
+
+def saving(
+    first: Group, second: Group, target: float, by: str, found: Verdict | None
+) -> Saving | None:
+    """Compare what the accuracy `target` costs two groups, of which `found` is the verdict.
+
+    The saving holds where the group that spends less has the higher accuracy beyond chance, and
+    where the costs of two or more common seeds differ beyond chance, too. None where a seed of
+    either never reached the target.
+    """
+    mine, theirs = _reached(first.costs(target, by)), _reached(second.costs(target, by))
+    if not mine or not theirs:
+        return None
+    share = 1 - (sum(mine.values()) / len(mine)) / (sum(theirs.values()) / len(theirs))
+    difference = None if found is None else found.difference
+    holds = (
+        found is not None
+        and difference is not None
+        and difference.beyond_chance
+        and (found.first > found.second) == (share > 0)
+    )
+    costs = paired_over_seeds(mine, theirs)
+    if costs is not None:
+        holds = holds and costs.beyond_chance and (costs.mean < 0) == (share > 0)
+    return Saving(share, holds)
+
+
+def _reached(costs: Mapping[int, float | None]) -> dict[int, float]:
+    """The costs by seed where every seed reached the target, else none."""
+    reached = {seed: cost for seed, cost in costs.items() if cost is not None}
+    return reached if len(reached) == len(costs) else {}
 
 
 def entries(session: Session, user_id: int, run_ids: Sequence[int]) -> tuple[Dataset, list[Entry]]:
