@@ -9,13 +9,24 @@ from app import markup as m
 from app.components.chart import BASELINE, BATCHES, COLOURS, LABELS, group_curve, percent_chart
 from app.pages.address import link
 from app.pages.finetune_form import label
-from app.pages.verdicts import cost_words, interval_words, saving_words, verdict_words, won
+from app.pages.verdicts import (
+    MAY_BE_CHANCE,
+    cost_words,
+    interval_words,
+    saving_words,
+    verdict_words,
+    won,
+)
 from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import interval
 from vecaf.evaluation.groups import ASIDE, Group, Verdict, differing, saving
 from vecaf.store import ENDED
 
 CHART = (("accuracy", "Test accuracy"),)
+CAVEAT = (
+    " “May be chance” means that the two do not differ beyond chance: repeat the runs with other "
+    "seeds to find out."
+)
 TITLE = (
     '<div class="title"><h1>Compare</h1><p>Runs that differ by their seed alone are one line, '
     "with its 95% interval.</p></div>"
@@ -135,14 +146,14 @@ def _targets(groups: Sequence[Group], target: float | None, verdicts: Mapping[in
             f'<tr><th scope="row">{_swatch(colour)}{m.text(name)}</th>{cells}'
             f'<td class="num">{end}</td></tr>'
         )
+    caveat = CAVEAT if MAY_BE_CHANCE in rows else ""
     return (
         '<section class="card" data-key="targets"><h3>What a target costs</h3>'
         f'{fields}<div class="scroll" tabindex="0"><table class="table"><thead><tr><td></td>'
         '<th scope="col">Labels to target</th><th scope="col">Batches to target</th>'
         f'<th scope="col">At the end</th></tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="muted">Between two rounds the cost is read off a straight line. Percentages '
-        "compare with the last row. “May be chance” means that the two do not differ beyond "
-        "chance: repeat the runs with other seeds to find out.</p></section>"
+        f"compare with the last row.{caveat}</p></section>"
     )
 
 

@@ -8,6 +8,8 @@ from app import markup as m
 from vecaf.evaluation.comparison import SEEDS, Difference, Interval
 from vecaf.evaluation.groups import Saving, Verdict
 
+MAY_BE_CHANCE = "may be chance"
+
 
 def verdict_words(name: str, other: str, found: Verdict) -> str:
     """One paragraph, without markup, on the first against the second at equal labels."""
@@ -82,7 +84,7 @@ def saving_words(found: Saving | None) -> str:
     if percent == 0:
         return "the same"
     words = f"{percent}% {'fewer' if found.share > 0 else 'more'}"
-    return words if found.holds else f"{words}, but this may be chance"
+    return words if found.holds else f"{words}, but this {MAY_BE_CHANCE}"
 
 
 def _signed(points: float) -> str:
