@@ -37,7 +37,6 @@ from vecaf.store.datasets import dataset_summaries
 from vecaf.store.runs import RunSummary, list_runs, rounds_of, run_summary
 
 BASE = "/api/v1"
-MAX_JSON = 64 * 1024
 ENDPOINTS = {
     "GET /api/v1/datasets": "the datasets",
     "GET /api/v1/runs": "the newest 100 runs, newest first",
@@ -179,13 +178,8 @@ def routes(studio: Studio) -> APIRouter:
 
 
 async def _json_in(request: Request) -> object:
-    content = b""
-    async for piece in request.stream():
-        content += piece
-        if len(content) > MAX_JSON:
-            raise InputError("The settings are too long.")
     try:
-        value: object = json.loads(content)
+        value: object = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
         raise InputError("The body is not valid JSON.") from error
     return value

@@ -25,7 +25,6 @@ CLOSED = (
     "/login", "/logout", "/monitoring", "/proxy=", "/file", "/pwa_icon", "/openapi.json",
 )  # fmt: skip
 """Paths outside of it that are not; the pages, `/config` and the scripts are."""
-MAX_BYTES = 64 * 1024**2  # of an event: the largest is an image in base64 (app.predicting)
 KEPT = 10_000  # hashes: as many as Gradio keeps states of (its `state_session_capacity`)
 
 
@@ -54,9 +53,6 @@ class Narrow:
             hashes += parts[1:]
         if scope["method"] == "POST":
             body = await _read(receive)
-            if body is None:
-                await JSONResponse({"error": "This is too long."}, 413)(scope, receive, send)
-                return
             hashes += _hash_in(body)
             receive = _again(body, receive)
         if not all(self._claim(name, person.id) for name in hashes):
@@ -86,16 +82,14 @@ def _hash_in(body: bytes) -> list[str]:
     return [] if name is None else [str(name)]
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body; None where it is too long."""
+async def _read(receive: Receive) -> bytes:
+    """The whole body, which is no longer than `app.body` lets through."""
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return bytes(body)
         body += message.get("body", b"")
-        if len(body) > MAX_BYTES:
-            return None
         if not message.get("more_body", False):
             return bytes(body)
 

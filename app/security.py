@@ -33,7 +33,9 @@ HEADERS = {
     # Nothing to other sites; but a page that tells this one nothing either sends its forms from
     # "null" where http is plain, and nobody on another machine could log in.
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",  # no other site's <img> or <script> reads it
 }
+ALLOWING = "access-control-"  # Gradio allows whichever origin asks; the studio allows none
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -41,8 +43,11 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Middleware: security headers on every response; only our own pages may change anything;
-    and without accounts (`local_only`) only requests to a local name.
+    """Middleware: security headers on every response; requests of our own pages and of programs
+    only; and without accounts (`local_only`) only requests to a local name.
+
+    A page elsewhere may link here. It may neither change anything nor load anything as part of
+    itself: even the size of an image tells something.
 
     A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and so read what the
     browser takes for its own origin; the Host header gives it away. Where people log in this gives
@@ -68,6 +73,8 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 answered = MutableHeaders(scope=message)
+                for name in [key for key in answered if key.startswith(ALLOWING)]:
+                    del answered[name]
                 for name, value in HEADERS.items():
                     answered[name] = value
             await send(message)
@@ -76,7 +83,7 @@ class Guard:
         answer: ASGIApp = self.app
         if self.local_only and _host(headers) not in LOCAL_NAMES:
             answer = PlainTextResponse("The studio answers on this machine only.", 421)
-        elif scope["method"] not in READING and not same_origin(headers):
+        elif not (same_origin(headers) or _navigation(scope["method"], headers)):
             answer = PlainTextResponse("This request did not come from a page of the studio.", 403)
         try:
             await answer(scope, receive, send_guarded)
@@ -96,7 +103,7 @@ def _host(headers: Headers) -> str | None:
 
 
 def same_origin(headers: Headers) -> bool:
-    """Whether a request that changes something comes from a page of ours, or from no page at all.
+    """Whether a request comes from a page of ours, or from no page at all.
 
     Browsers say where a request comes from; another site's page can't leave that out.
     """
@@ -104,4 +111,16 @@ def same_origin(headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:  # such as an unclosed bracket
+        return False
+
+
+def _navigation(method: str, headers: Headers) -> bool:
+    """Whether somebody followed a link, which changes nothing; an <img> or a frame is no link."""
+    return (
+        method in READING
+        and headers.get("sec-fetch-mode") == "navigate"
+        and headers.get("sec-fetch-dest", "document") == "document"
+    )

@@ -44,6 +44,11 @@ def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
             answer.headers["Retry-After"] = str(error.seconds)
         return answer
 
+    @app.exception_handler(UnicodeEncodeError)
+    def say_unwritable(_: Request, __: UnicodeEncodeError) -> JSONResponse:
+        sentence = "The text holds half a character (a lone surrogate). Remove it, then try again."
+        return JSONResponse({"error": sentence}, 400)
+
     @app.exception_handler(ClientDisconnect)
     def end(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=499)  # nobody reads it

@@ -58,6 +58,7 @@ def build(studio: Studio) -> FastAPI:
         static,
         uploads,
     )
+    from app.body import BodyLimit
     from app.door import Door
     from app.head import Head
     from app.narrow import Narrow
@@ -118,6 +119,7 @@ def build(studio: Studio) -> FastAPI:
     app.add_middleware(Head, html=static.head())
     if studio.accounts:
         app.add_middleware(Door, store=studio.store, threads=studio.authentication)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Guard, local_only=not studio.accounts)
     return app
 
@@ -148,14 +150,15 @@ def serve(
 
     import uvicorn
 
+    from app import logs
     from app.closing import Server
+    from app.connections import BACKLOG, Protocol, raise_file_limit
     from app.demo import DemoKeeper
     from app.uploads import sweep
     from vecaf.export import sweep as sweep_exports
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.set_up()
+    raise_file_limit()
     sweep(studio)
     sweep_exports(settings)
     keepers: list[WorkerKeeper | DemoKeeper] = []
@@ -175,7 +178,12 @@ def serve(
             _advise(store, exposed=certificate is None and host not in LOCAL_NAMES)
         config = uvicorn.Config(
             app,
+            http=Protocol,
+            ws="none",
+            backlog=BACKLOG,
+            log_config=None,
             log_level="warning",
+            access_log=False,
             timeout_graceful_shutdown=3,
             server_header=False,
             ssl_certfile=certificate and certificate[0],

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api import MAX_JSON
+from app.body import DEFAULT
 from tests.finished import new_studio
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +118,7 @@ def test_the_readmes_examples_run(live: Live) -> None:
         ("POST", "/runs", b"{", 400, "not valid JSON"),
         ("POST", "/runs", b"[" * 50_000, 400, "not valid JSON"),
         ("POST", "/runs", b"[]", 400, '"dataset"'),
-        ("POST", "/runs", b" " * (MAX_JSON + 1), 400, "too long"),
+        ("POST", "/runs", b" " * (DEFAULT + 1), 413, "too long"),
         ("POST", "/runs", b'{"dataset": "secret"}', 404, "no dataset called 'secret'"),
         ("POST", "/runs", b'{"dataset": "9%s"}' % (b"9" * 22), 404, "no dataset called"),
         ("POST", "/runs", b'{"dataset": "pets", "\\ud800": 1}', 400, "Unknown setting '?'"),

@@ -161,3 +161,51 @@ def test_a_run_without_a_model_says_so(studio: Studio, client: TestClient) -> No
     assert response.status_code == 400
     assert "model" in response.json()["error"]
     assert not list(studio.settings.home.glob("download-*"))
+
+
+CROSS = {"Sec-Fetch-Site": "cross-site"}
+SAME_SITE = {"Sec-Fetch-Site": "same-site"}  # another port of this machine is the same site
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({**CROSS, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200),  # a link
+        ({**CROSS, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403),
+        ({**CROSS, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+        ({**CROSS, "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"}, 403),
+        ({**SAME_SITE, "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://[bad"}, 403),
+    ],
+)
+def test_no_other_sites_page_loads_anything(
+    studio: Studio, client: TestClient, headers: dict[str, str], status: int
+) -> None:
+    path = f"/thumb/{samples(studio, 'pets')[0].id}"
+    answer = client.get(path, headers=headers)
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert client.post("/upload", headers={"Origin": "http://[bad"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info", "/thumb/1"])
+def test_no_other_origin_is_allowed_to_read(client: TestClient, path: str) -> None:
+    for headers in ({"Origin": "http://localhost:7860"}, {}):
+        answer = client.get(path, headers={**headers, "Sec-Fetch-Site": "same-origin"})
+        assert answer.status_code == 200
+        allowing = [name for name in answer.headers if name.startswith("access-control-")]
+        assert allowing == []
+
+
+def test_half_a_character_is_refused_in_a_sentence(studio: Studio, client: TestClient) -> None:
+    sample = samples(studio, "pets")[0]
+    address = f"/explore/{sample.dataset_id}/caption"
+    body = b'{"ids": [%d], "caption": "a cat \\ud800"}' % sample.id
+    answer = client.post(address, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "half a character" in answer.json()["error"]
+    assert samples(studio, "pets")[0].caption == sample.caption

@@ -5,6 +5,7 @@ Every function works inside a `Store.write()` session of the caller and commits 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -23,6 +24,7 @@ __all__ = [
 EditKind = Literal["label", "caption", "excluded"]
 Value = int | str | bool | None
 MAX_CAPTION = 2000  # characters; the longest that a text tower could read is far shorter
+_HALF = re.compile("[\ud800-\udfff]")  # lone surrogates, which no encoding writes
 _AT_ONCE = 500  # ids in one statement
 
 
@@ -144,6 +146,10 @@ def _checked(dataset: Dataset, kind: str, value: Value) -> Value:
         if not isinstance(value, int) or not 0 <= value < len(dataset.classes):
             raise InputError(f"'{dataset.name}' has no class number {value}.")
         return value
+    if _HALF.search(str(value)):
+        raise InputError(
+            "The caption holds half a character (a lone surrogate). Remove it, then save again."
+        )
     text = clean(str(value))
     if len(text) > MAX_CAPTION:
         raise InputError(f"The caption is {len(text)} characters long; {MAX_CAPTION} are enough.")

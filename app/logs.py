@@ -1,0 +1,60 @@
+"""The server's log, which no client can fill."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+WINDOW_SECONDS = 60.0
+BURST = 10  # messages of one kind in a window
+KINDS = 1000  # remembered
+
+
+@dataclass
+class _Window:
+    began: float
+    seen: int = 0
+
+
+class RateLimit(logging.Filter):
+    """Lets through `BURST` messages of a kind (the logger and the text before formatting) a minute.
+
+    The first one after that says how many were left out.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._windows: dict[tuple[str, str], _Window] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = (record.name, str(record.msg))
+        with self._lock:
+            now = self._clock()
+            window = self._windows.setdefault(kind, _Window(now))
+            left_out = 0
+            if now - window.began >= WINDOW_SECONDS:
+                left_out = max(0, window.seen - BURST)
+                window.began, window.seen = now, 0
+            window.seen += 1
+            if len(self._windows) > KINDS:
+                del self._windows[next(iter(self._windows))]
+            shown = window.seen <= BURST
+        if left_out:
+            record.msg = f"{record.getMessage()} ({left_out} more like this were left out)"
+            record.args = ()
+        return shown
+
+
+def set_up() -> None:
+    """Log to standard error; libraries that report every step report warnings alone."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
+    limit = RateLimit()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(limit)
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
