@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
 
+os.environ.setdefault("VECAF_STANDBY_MINUTES", "0")  # servers that a test starts load nothing ahead
 TESTS = Path(__file__).parent
 # What takes longest begins first, so that no worker is left alone with it at the end.
 FIRST = ("browser/test_story.py", "browser/", "test_", "jobs/", "benchmarking/", "")

@@ -49,12 +49,13 @@ class Settings:
     folders: tuple[Path, ...] = ()  # below these, the page may import from this machine
     login_hours: int = 7 * 24  # after which a password is asked for again, whatever happens
     login_idle_hours: int = 24  # and after so many without a request
+    standby_minutes: int = 10  # that a worker keeps a prepared process for the next job; 0: none
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read VECAF_HOME, DATABASE_URL, VECAF_DEVICE, VECAF_PRECISION, VECAF_FOLDERS,
-        VECAF_LOGIN_HOURS, VECAF_LOGIN_IDLE_HOURS, the limits.
+        VECAF_LOGIN_HOURS, VECAF_LOGIN_IDLE_HOURS, VECAF_STANDBY_MINUTES, the limits.
 
         Raises InputError for a limit or a number of hours that is not a positive whole number, or
         an unknown precision.
@@ -74,6 +75,7 @@ class Settings:
             folders=_folders(env.get("VECAF_FOLDERS") or ""),
             login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
             login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
+            standby_minutes=_whole(env, "VECAF_STANDBY_MINUTES", cls.standby_minutes, least=0),
             limits=_limits(env),
         )
 
@@ -90,6 +92,7 @@ class Settings:
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
+            "VECAF_STANDBY_MINUTES": str(self.standby_minutes),
         }
 
     @property
@@ -132,10 +135,11 @@ def _limits(env: Mapping[str, str]) -> Limits:
     return Limits(**values)
 
 
-def _whole(env: Mapping[str, str], name: str, usual: int) -> int:
+def _whole(env: Mapping[str, str], name: str, usual: int, *, least: int = 1) -> int:
     text = env.get(name)
     if not text:
         return usual
-    if not text.isdigit() or int(text) < 1:
-        raise InputError(f"{name} is '{text}'; it must be a positive whole number.")
+    if not text.isdigit() or int(text) < least:
+        what = "a positive whole number" if least else "a whole number, 0 or more"
+        raise InputError(f"{name} is '{text}'; it must be {what}.")
     return int(text)

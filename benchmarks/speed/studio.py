@@ -28,9 +28,9 @@ Waited = tuple[float, float]
 
 PATIENCE = 600.0  # seconds until an answer counts as none
 LOOK = 0.03  # seconds between two looks at a state
-SETTLED = 1.0  # seconds of the clock in which a studio that has settled uses IDLE of the processors
+SETTLED = 2.0  # seconds of the clock in which a studio that has settled uses IDLE of the processors
 IDLE = 0.15
-LEAST = 4.0  # seconds that a person takes before the first question
+LEAST = 10.0  # seconds that a person takes before the first question
 
 
 class RunningStudio:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,17 @@ def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 
 class WorkerProcess:
     """A worker in a process of its own."""
 
-    def __init__(self, settings: Settings, *, stand_in: str | None = None, host: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        stand_in: str | None = None,
+        host: str = "",
+        standby: bool = False,
+    ) -> None:
         """`stand_in`: see there; with it, `host` is the machine that it says to be on, and a lease
-        lasts 4 s."""
+        lasts 4 s. `standby`: whether it keeps a standby process, which is among its children."""
+        settings = replace(settings, standby_minutes=int(standby))
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
         path = [str(ROOT)]
         if stand_in is not None:
@@ -90,10 +99,10 @@ class WorkerProcess:
 
 @contextmanager
 def worker(
-    settings: Settings, *, stand_in: str | None = None, host: str = ""
+    settings: Settings, *, stand_in: str | None = None, host: str = "", standby: bool = False
 ) -> Iterator[WorkerProcess]:
     """A worker that is stopped at the end of the block."""
-    started = WorkerProcess(settings, stand_in=stand_in, host=host)
+    started = WorkerProcess(settings, stand_in=stand_in, host=host, standby=standby)
     try:
         yield started
     finally:

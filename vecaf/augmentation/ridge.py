@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import eigh
 from vecaf.errors import InputError
 
 Floats = npt.NDArray[np.float32]
@@ -84,7 +85,7 @@ def fit_ridge(
         covariance += x.T @ x
         cross += x.T @ y
         spread += float((y * y).sum(dtype=np.float64))
-    values, basis = np.linalg.eigh(covariance)
+    values, basis = eigh(covariance)
     # Directions without variance carry rounding errors only: they get no weight.
     size = float(np.trace(covariance)) + len(t) * float(t_mean @ t_mean)
     real = values > max(1e-12 * size, max(values[-1], 0.0) * np.finfo(np.float32).eps)

@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import eigh
 from vecaf.augmentation import learned as learning
 from vecaf.augmentation.learned import Drawn, Learned, Moves
 from vecaf.augmentation.ridge import RidgeMap, fit_ridge
@@ -200,7 +201,7 @@ def reach_of(direction: Floats, evidence: Floats, kept: float = 0.95) -> float:
     That is the span of the principal axes that hold `kept` of its variance.
     """
     centred = evidence - evidence.mean(axis=0)
-    values, axes = np.linalg.eigh(centred.T @ centred)
+    values, axes = eigh(centred.T @ centred)
     values, axes = values[::-1].clip(0), axes[:, ::-1]
     total = values.sum()
     energy = float(direction @ direction)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import eigh
 from vecaf.encoders.embedding import unit_rows
 from vecaf.evaluation.neighbours import nearest_rows
 from vecaf.evaluation.threads import threads_kept
@@ -61,12 +62,11 @@ def fit_basis(features: Floats, dimensions: int = 128) -> Basis:
     for start in range(0, n, _BLOCK_ROWS):
         block = unit_rows(features[start : start + _BLOCK_ROWS]) - centre
         covariance += block.T @ block
-    values, vectors = np.linalg.eigh(covariance.astype(np.float32))  # ascending
-    order = np.arange(d)[::-1][:dimensions]
-    leading = vectors[:, order]
+    values, vectors = eigh(covariance.astype(np.float32), dimensions)
+    leading, values = vectors[:, ::-1], values[::-1]  # the greatest first
     # Directions that hold rounding errors only would be blown up by scaling rows to unit length.
-    leading[:, values[order] <= max(1e-6 * values[-1], 1e-9 * n)] = 0
-    signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(len(order))])
+    leading[:, values <= max(1e-6 * values[0], 1e-9 * n)] = 0
+    signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(len(values))])
     return Basis(centre, np.ascontiguousarray(leading * np.where(signs == 0, 1, signs), np.float32))
 
 

@@ -1,6 +1,7 @@
 """The process that does one attempt at a job: `python -m vecaf.jobs.child KIND ID ATTEMPT`.
 
-A worker starts it in a process group of its own and holds its standard input open. It writes the
+Without arguments it is a standby process, which is told of its job later (`vecaf.jobs.standby`). A
+worker starts it in a process group of its own and holds its standard input open. It writes the
 job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
 paused, crashed). Exit status 0: the end is written; 75: told to stop; 76: another attempt owns the
 job; 77: a process that trained along is gone; 78: the database server was out of reach, so that
@@ -16,7 +17,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
@@ -34,14 +34,15 @@ from vecaf.jobs.attempt import (
 )
 from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.locks import FileLock
+from vecaf.jobs.manners import be_modest, die_with_worker, go_first
 from vecaf.jobs.places import folder_of, lock_of, log_of
 from vecaf.jobs.recorder import HOLD_SECONDS, DatabaseRecorder
+from vecaf.jobs.warmup import assigned
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
 from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
 
 ORPHAN_PATIENCE_SECONDS = 5.0
-NICENESS = 5  # pages stay quick while a run uses every core
 
 if TYPE_CHECKING:
     from vecaf.config import RunConfig
@@ -58,8 +59,7 @@ def main(arguments: list[str]) -> int:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
-    die_with_worker()
-    be_modest()
+    be_modest(kind)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logger.info("%s %d, attempt %d, process %d", kind, job_id, attempt, os.getpid())
 
@@ -258,17 +258,6 @@ def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> s
     )
 
 
-def die_with_worker() -> None:
-    """End this process group at once when the worker is gone: it holds our standard input open."""
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 1):
-            pass
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True, name="worker-watch").start()
-
-
 def keep_to_own_gpus(device: str) -> None:
     """Leave other workers' GPUs alone, unless one is asked for by its number."""
     own = os.environ.get(OWN_GPUS)
@@ -276,13 +265,7 @@ def keep_to_own_gpus(device: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = own
 
 
-def be_modest() -> None:
-    """Yield to the studio's other processes, and go first where memory runs out (Linux)."""
-    os.nice(NICENESS)
-    adjustment = Path("/proc/self/oom_score_adj")
-    if adjustment.exists():
-        adjustment.write_text("500")
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    told = die_with_worker()
+    go_first()
+    sys.exit(main(sys.argv[1:] or assigned(told)))

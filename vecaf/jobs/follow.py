@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -28,6 +29,7 @@ def some_worker(store: Store) -> Iterator[Callable[[], None]]:
     What it started ends with the block. It raises UnavailableError when that worker ended by
     itself and no other is alive.
     """
+    settings = replace(store.settings, standby_minutes=0)  # it ends with the command
     started: subprocess.Popen[bytes] | None = None
 
     def ensure() -> None:
@@ -43,7 +45,7 @@ def some_worker(store: Store) -> Iterator[Callable[[], None]]:
             )
         started = subprocess.Popen(
             [sys.executable, "-m", "vecaf", "worker"],
-            env=os.environ | store.settings.as_environment(),
+            env=os.environ | settings.as_environment(),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
         )

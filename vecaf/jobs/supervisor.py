@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -20,6 +21,7 @@ from vecaf.errors import UnavailableError, first_line
 from vecaf.jobs.attempt import LOST_STATUS, UNREACHED_STATUS
 from vecaf.jobs.gpus import OWN_GPUS
 from vecaf.jobs.places import discard_import, log_of
+from vecaf.jobs.standby import Standby
 from vecaf.store import CANCELED, FAILED, Import, Store
 from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, lost, pause
 
@@ -43,6 +45,7 @@ class Supervisor:
         self._store, self._gpus = store, gpus
         self._settings = store.settings
         self._children: dict[subprocess.Popen[bytes], tuple[Kind, int, int]] = {}
+        self._standby = Standby(lambda: self._spawn([], subprocess.DEVNULL), _reap)
         self._lock = threading.Lock()
         self.stopping = threading.Event()
 
@@ -70,19 +73,35 @@ class Supervisor:
         finally:
             if child is not None:
                 self._children.pop(child)  # `stop` waits for this
+                with self._lock:
+                    self._standby.worked()
         self.clean(kind, job_id)
+
+    def idle(self) -> None:
+        """Start or end the standby process (`vecaf.jobs.standby`); called where no task waits."""
+        with self._lock:
+            busy = any(kind != "run" for kind, _, _ in list(self._children.values()))
+            if self.stopping.is_set() or busy:
+                return
+            try:
+                self._standby.tend(self._settings.standby_minutes)
+            except OSError as error:  # no memory for a process: jobs start theirs
+                logger.warning("no standby process this time: %s", error.strerror)
 
     def stop(self) -> None:
         """Let every child write a checkpoint and exit; their jobs go back to the queue."""
         with self._lock:
             self.stopping.set()
+            self._standby.end()
         deadline = time.monotonic() + max(STOP_GRACE_SECONDS.values()) + 1.5
         while self._children and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def kill(self) -> None:
         """End every child now."""
-        self.stopping.set()
+        with self._lock:
+            self.stopping.set()
+            self._standby.end()
         for child in list(self._children):
             _kill_group(child.pid)
 
@@ -90,16 +109,23 @@ class Supervisor:
         log = log_of(self._settings, kind, job_id)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "vecaf.jobs.child", kind, str(job_id), str(number)],
-                stdin=subprocess.PIPE,  # its end of file tells the child that this process is gone
-                stdout=output,
-                stderr=output,
-                env=self._environment(),
-                start_new_session=True,
-            )
+            child = None
+            if kind != "import":  # which needs none of the libraries
+                child = self._standby.take((kind, job_id, number), log)
+            if child is None:
+                child = self._spawn([kind, str(job_id), str(number)], output)
         self._children[child] = (kind, job_id, number)
         return child
+
+    def _spawn(self, arguments: list[str], output: BinaryIO | int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "vecaf.jobs.child", *arguments],
+            stdin=subprocess.PIPE,  # its end of file tells the child that this process is gone
+            stdout=output,
+            stderr=output,
+            env=self._environment(),
+            start_new_session=True,
+        )
 
     def _environment(self) -> dict[str, str]:
         """The child's settings, and the place that this program was imported from."""

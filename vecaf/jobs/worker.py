@@ -171,6 +171,8 @@ def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> N
             supervisor.stopping.wait(PATIENCE_SECONDS)
             continue
         if taken is None:
+            if kind == "task":
+                supervisor.idle()
             supervisor.stopping.wait(LOOK_SECONDS)
             continue
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import eigh
 from vecaf.selection.pool import Floats
 
 Doubles = NDArray[np.float64]
@@ -54,13 +55,9 @@ def _leading(centered: Doubles, dimensions: int) -> Doubles:
     Only these are computed, and from the smaller of the two matrices that have them, features by
     features or rows by rows: all 1,280 of 630 rows take seventeen times as long.
     """
-    from scipy.linalg import eigh
-
     n, d = centered.shape
     products = centered @ centered.T if n < d else centered.T @ centered
-    size = len(products)
-    first = max(0, size - dimensions)
-    variance, vectors = eigh(products, subset_by_index=(first, size - 1), overwrite_a=True)
+    variance, vectors = eigh(products, dimensions)
     # Directions that hold rounding errors only would be blown up by the scaling to unit length.
     real = np.flatnonzero(variance > 1e-10 * n)[::-1]  # the greatest first
     leading: Doubles = vectors[:, real]

@@ -128,9 +128,12 @@ def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
 
 
 def hurry() -> None:
-    """A lease of 4 seconds, on the machine that the test names."""
+    """A lease of 4 seconds, on the machine that the test names; a standby process soon, which
+    loads nothing."""
     import socket
 
+    import vecaf.jobs.standby
+    import vecaf.jobs.warmup
     import vecaf.jobs.worker
     import vecaf.store.workers
 
@@ -138,6 +141,8 @@ def hurry() -> None:
     vecaf.jobs.worker.LEASE_SECONDS = 4.0  # type: ignore[attr-defined]
     vecaf.jobs.worker.BEAT_SECONDS = 0.5
     vecaf.jobs.worker.SWEEP_EVERY = 1
+    vecaf.jobs.standby.IDLE_SECONDS = 0.1
+    vecaf.jobs.warmup.STEPS = ()
     host = os.environ.get("VECAF_STAND_IN_HOST")
     if host:
         socket.gethostname = lambda: host
