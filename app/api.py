@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from gradio.events import api
 from starlette.concurrency import run_in_threadpool
 
+from app.body import IMAGE, MIB
 from app.downloads import (
     AskedId,
     Id,
@@ -27,7 +28,8 @@ from app.downloads import (
     prepare,
     zip_response,
 )
-from app.predicting import MAX_BYTES, image_in, predict_bytes, predict_sample
+from app.predicting import predict_file, predict_sample
+from app.received import image_in, image_of
 from app.studio import Studio
 from app.waiting import while_connected
 from vecaf.config import RunConfig
@@ -147,8 +149,9 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/runs/{run_id}/predict")
     async def predict(run_id: Id, request: Request) -> JSONResponse:
         user = await run_in_threadpool(studio.user, request)
-        answer = predict_bytes(studio, user, run_id, await image_in(request))
-        return JSONResponse(await while_connected(request, answer))
+        async with image_in(studio, request) as path:
+            answer = predict_file(studio, user, run_id, path)
+            return JSONResponse(await while_connected(request, answer))
 
     @router.get("/runs/{run_id}/export")
     def export(run_id: Id, request: Request) -> JSONResponse:
@@ -222,7 +225,8 @@ def endpoints(studio: Studio) -> None:
         """Ask a finished run's model about an image file, given as base64 text."""
         user = await run_in_threadpool(studio.user, request)
         try:
-            return await predict_bytes(studio, user, _id(run), _decoded(image_base64))
+            async with image_of(studio, _decoded(image_base64)) as path:
+                return await predict_file(studio, user, _id(run), path)
         except VecafError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -249,8 +253,8 @@ def _id(value: object) -> int:
 
 
 def _decoded(text: object) -> bytes:
-    if not isinstance(text, str) or len(text) > MAX_BYTES * 4 // 3 + 4:
-        raise InputError(f"The image is base64 text of at most {MAX_BYTES // 1024**2} MB.")
+    if not isinstance(text, str) or len(text) > IMAGE * 4 // 3 + 4:
+        raise InputError(f"The image is base64 text of at most {IMAGE // MIB} MB.")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

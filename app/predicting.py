@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,11 @@ from starlette.concurrency import run_in_threadpool
 
 from app.downloads import AskedId, Id
 from app.pages import predict_view
+from app.received import check_image, image_in
 from app.studio import Studio
-from app.uploads import PART
 from app.waiting import while_connected
-from vecaf.datasets.images import check
-from vecaf.datasets.report import Refused
-from vecaf.errors import InputError, UnavailableError
+from vecaf.errors import UnavailableError
 from vecaf.store.predicting import samples_of_run
-
-MAX_BYTES = 32 * 1024**2  # of one image to predict; photos have a third of that
 
 
 async def predict_sample(studio: Studio, user: int, run_id: int, sample_id: int) -> dict[str, Any]:
@@ -28,47 +23,19 @@ async def predict_sample(studio: Studio, user: int, run_id: int, sample_id: int)
     return await _ask(studio, user, run_id=run_id, sample_id=sample_id)
 
 
-async def predict_bytes(studio: Studio, user: int, run_id: int, content: bytes) -> dict[str, Any]:
-    """The desk's answer for an image file's bytes, which no disk keeps beyond the answer.
+async def predict_file(studio: Studio, user: int, run_id: int, path: Path) -> dict[str, Any]:
+    """The desk's answer for an image file that somebody sent.
 
     Raises InputError for what is not an image that an import would take.
     """
-    path = studio.settings.uploads / f"{secrets.token_hex(16)}{PART}"  # swept at the next start
-    try:
-        await run_in_threadpool(_write_checked, studio, content, path)
-        return await _ask(studio, user, run_id=run_id, path=str(path))
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _write_checked(studio: Studio, content: bytes, path: Path) -> None:
-    try:
-        image = check(content, studio.settings.limits)
-    except Refused as reason:
-        raise InputError(f"This image can't be used: {reason}.") from reason
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(image.content)
+    await check_image(studio, user, path)
+    return await _ask(studio, user, run_id=run_id, path=str(path))
 
 
 async def _ask(studio: Studio, user: int, **question: Any) -> dict[str, Any]:
     if studio.desk is None:
         raise UnavailableError("This studio runs without the process that asks models.")
     return await studio.desk.ask("predict", user=user, **question)
-
-
-async def image_in(request: Request) -> bytes:
-    """A request's body, which is an image file. Raises InputError where it is none or too long."""
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > MAX_BYTES:
-            raise InputError(
-                f"The image has more than {MAX_BYTES // 1024**2} MB. Make it smaller first."
-            )
-        pieces.append(piece)
-    if not size:
-        raise InputError("There is no image in the request: send the file's bytes as its body.")
-    return b"".join(pieces)
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -89,7 +56,8 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/predict/{run_id}")
     async def upload(run_id: Id, request: Request) -> JSONResponse:
         user = await run_in_threadpool(studio.user, request)
-        answer = predict_bytes(studio, user, run_id, await image_in(request))
-        return await run_in_threadpool(shown, user, run_id, await while_connected(request, answer))
+        async with image_in(studio, request) as path:
+            answer = await while_connected(request, predict_file(studio, user, run_id, path))
+        return await run_in_threadpool(shown, user, run_id, answer)
 
     return router

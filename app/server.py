@@ -189,13 +189,13 @@ def serve(
             ssl_certfile=certificate and certificate[0],
             ssl_keyfile=certificate and certificate[1],
         )
-        Server(config, release=desk.stop).run(sockets=[listener])
+        Server(config, release=studio.release).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn passes the signal on after its own orderly end
     finally:
         for keeper in reversed(keepers):
             keeper.stop()
-        desk.stop()
+        studio.release()
         store.close()
 
 

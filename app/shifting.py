@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
-from PIL import Image, ImageOps
+from starlette.concurrency import run_in_threadpool
 
+from app.media import stored_file
 from app.studio import Studio
-from vecaf.datasets.images import THUMB_SIDE, flat_rgb
-from vecaf.datasets.pool import image_path
-from vecaf.errors import InputError, NotFoundError
+from app.waiting import while_connected
+from vecaf.errors import NotFoundError
+from vecaf.evaluation.preview import corrupted_copy
 from vecaf.store import Task, visible, visible_sample
 from vecaf.tasks.shift_preview import PREVIEW
 
@@ -30,19 +30,26 @@ def preview_url(sample_id: int, sha256: str, corruption: str, severity: int) -> 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
 
+    def authorized(request: Request, sample_id: int) -> tuple[int, Path]:
+        """Who asks, and the image's file."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            sample = visible_sample(session, user, sample_id)
+        return user, stored_file(studio, sample)
+
     @router.get("/shift/preview/{sample_id}")
-    def preview(
+    async def preview(
         sample_id: Id,
         request: Request,
         corruption: Annotated[str, Query(max_length=40)],
         severity: Annotated[int, Query(ge=1, le=5)],
     ) -> Response:
-        user = studio.user(request)
-        with studio.store.read() as session:
-            sample = visible_sample(session, user, sample_id)
-        path = image_path(studio.settings.images, sample.sha256, sample.extension)
+        user, path = await run_in_threadpool(authorized, request, sample_id)
+        copy = studio.decoder.run(
+            user, corrupted_copy, path, corruption, severity, studio.settings.limits
+        )
         return Response(
-            _corrupted(path, corruption, severity),
+            await while_connected(request, copy),
             media_type="image/webp",
             headers={"Cache-Control": KEPT},
         )
@@ -60,22 +67,3 @@ def routes(studio: Studio) -> APIRouter:
         )
 
     return router
-
-
-def _corrupted(path: Path, corruption: str, severity: int) -> bytes:
-    """A copy for the page, as WebP: corrupted as the evaluation does it, then made small."""
-    from vecaf.evaluation.corruptions import corrupt
-
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (512, 512))  # a JPEG is decoded no larger than is needed
-            upright = ImageOps.exif_transpose(flat_rgb(image))
-    except FileNotFoundError:
-        raise NotFoundError("The file of this image is missing from the studio's folder.") from None
-    except OSError as error:
-        raise InputError(f"This image can't be read ({error}).") from error
-    copy = corrupt(upright, corruption, severity)
-    copy.thumbnail((THUMB_SIDE, THUMB_SIDE))
-    buffer = io.BytesIO()
-    copy.save(buffer, "WEBP", quality=90)
-    return buffer.getvalue()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from app.decoding import Decoder
 from app.desk import DeskKeeper
 from app.door import person_in
 from app.worker import WorkerKeeper
@@ -29,6 +30,7 @@ class Studio:
     keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
     desk: DeskKeeper | None = None  # None where nothing that needs a model is asked
     accounts: bool = False  # whether people log in
+    decoder: Decoder = field(default_factory=Decoder)
     authentication: ThreadPoolExecutor = field(default_factory=_authentication_threads)
 
     def user(self, request: object) -> int:
@@ -43,6 +45,12 @@ class Studio:
         if person is None:
             raise NotLoggedInError("Log in first: this studio has accounts.")
         return person.id
+
+    def release(self) -> None:
+        """End the processes that handlers wait for."""
+        if self.desk is not None:
+            self.desk.stop()
+        self.decoder.stop()
 
     def idle(self, session: Session) -> str | None:
         """Why nothing is being worked on, as a sentence; None while a worker is alive."""

@@ -29,6 +29,7 @@ from tests.jobs.harness import (
     worker,
 )
 from tests.shapes import write_shapes
+from tests.waiting import result_of
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.encoders.cache import EmbeddingSet, digests_of
@@ -124,7 +125,8 @@ def test_the_old_file_stays_until_the_new_one_is_whole(disk: Path, name: str) ->
 
 
 def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
-    from app.media import _thumbnail
+    from app.decoding import Decoder
+    from app.media import _make_thumb
 
     settings = replace(studio.settings, home=disk / "media")
     sample: Any = SimpleNamespace(id=1, sha256="ab" * 32, extension=".png", width=300, height=300)
@@ -132,13 +134,16 @@ def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
     source.parent.mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(source)
-    asked: Any = SimpleNamespace(settings=settings)
+    asked: Any = SimpleNamespace(settings=settings, decoder=Decoder())
     thumbs: list[Path] = []
 
     def unhurt() -> None:
         assert not [path for path in settings.thumbs.rglob("*") if path.is_file()]
 
-    assert walk(disk, lambda: thumbs.append(_thumbnail(asked, sample)), unhurt, PAGE) >= 1
+    assert (
+        walk(disk, lambda: thumbs.append(result_of(_make_thumb(asked, 1, sample))), unhurt, PAGE)
+        >= 1
+    )
     assert Image.open(thumbs[0]).size == (128, 128)
 
 

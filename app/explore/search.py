@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from app.bundle import pack
 from app.desk import DeskKeeper
 from app.explore.arrays import Id
+from app.received import check_image, image_in
 from app.studio import Studio
-from app.uploads import PART
 from app.waiting import while_connected
-from vecaf.errors import InputError, UnavailableError
+from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import find_words, read_columns
 
-MAX_IMAGE_BYTES = 32 * 1024**2  # of an image that is searched with; it is held in memory
 Words = Annotated[str, Query(max_length=500)]
 
 
@@ -59,34 +57,17 @@ def routes(studio: Studio) -> APIRouter:
     async def search_image(dataset_id: Id, request: Request) -> JSONResponse:
         """The same for an image, which is the body."""
         user = await run_in_threadpool(authorized, request, dataset_id)
-        body = await _received(request)
-        found = _likeness(studio, user, dataset_id, body)
-        return JSONResponse(await while_connected(request, found))
+        async with image_in(studio, request) as path:
+            found = _likeness(studio, user, dataset_id, path)
+            return JSONResponse(await while_connected(request, found))
 
     return router
 
 
-async def _received(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_IMAGE_BYTES:
-            raise InputError(f"Search with an image of at most {MAX_IMAGE_BYTES // 2**20} MB.")
-    if not body:
-        raise InputError("Choose an image to search with.")
-    return bytes(body)
-
-
-async def _likeness(studio: Studio, user: int, dataset_id: int, body: bytes) -> dict[str, object]:
-    folder = studio.settings.uploads
-    folder.mkdir(parents=True, exist_ok=True)
-    path = Path(folder / f"{secrets.token_hex(16)}{PART}")
-    try:
-        await run_in_threadpool(path.write_bytes, body)
-        desk = _desk(studio)
-        return await desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
-    finally:
-        path.unlink(missing_ok=True)
+async def _likeness(studio: Studio, user: int, dataset_id: int, path: Path) -> dict[str, object]:
+    await check_image(studio, user, path)
+    desk = _desk(studio)
+    return await desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
 
 
 def _desk(studio: Studio) -> DeskKeeper:

@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 
 from app import predicting
 from app.pages import predict, predict_view
-from app.predicting import predict_bytes
+from app.predicting import predict_file
+from app.received import image_of
 from app.studio import Studio
 from tests.app.conftest import BASE, picture
 from tests.waiting import result_of
@@ -68,6 +69,11 @@ def page(studio: Studio, **values: object) -> str:
 
 def asking(studio: Studio, desk: Desk) -> Studio:
     return replace(studio, desk=desk)  # type: ignore[arg-type]
+
+
+async def predict_bytes(studio: Studio, user: int, run_id: int, content: bytes) -> dict[str, Any]:
+    async with image_of(studio, content) as path:
+        return await predict_file(studio, user, run_id, path)
 
 
 def test_the_newest_finished_run_is_offered(studio: Studio, run_id: int) -> None:
@@ -140,15 +146,6 @@ def test_what_is_no_image_never_reaches_the_desk(
     with pytest.raises(InputError, match=words):
         result_of(predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content))
     assert not desk.asked
-
-
-def test_too_large_a_body_is_cut_off(
-    client: TestClient, run_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(predicting, "MAX_BYTES", 1024**2)
-    answer = client.post(f"/predict/{run_id}", content=b"\xff" * (1024**2 + 1))
-    assert answer.status_code == 400
-    assert "more than 1 MB" in answer.json()["error"]
 
 
 def test_without_a_desk_it_is_said(studio: Studio, run_id: int) -> None:

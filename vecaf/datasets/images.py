@@ -15,6 +15,7 @@ from vecaf.datasets.report import Refused
 from vecaf.datasets.sanitize import (
     BMP,
     JPEG,
+    ORIENTATION,
     PNG,
     TRUNCATED,
     WEBP,
@@ -66,7 +67,7 @@ def check(content: bytes, limits: Limits) -> CheckedImage:
                 if kind not in EXTENSIONS or animated:
                     content, kind = _as_png(image), PNG
                 width, height = image.size
-                thumb = None if is_small(width, height) else _thumb(image, orientation)
+                thumb = None if is_small(width, height) else make_thumb(image, orientation)
             except Exception as error:  # a hostile file makes a decoder raise anything
                 raise Refused(_reason(error)) from error
     if orientation >= 5:  # a quarter turn
@@ -149,14 +150,24 @@ _TURNS = dict(enumerate(
 ))  # fmt: skip
 
 
-def _thumb(image: Image.Image, orientation: int) -> bytes:
+def make_thumb(image: Image.Image, orientation: int) -> bytes:
+    """A JPEG of at most THUMB_SIDE pixels a side; `orientation` is EXIF's, 1 to 8."""
     small = flat_rgb(image)
     small.thumbnail((THUMB_SIDE, THUMB_SIDE), reducing_gap=2.0)
-    if orientation in _TURNS:
-        small = small.transpose(_TURNS[orientation])
+    small = turned(small, orientation)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85, comment=b"")  # Pillow would keep the one of a GIF
     return buffer.getvalue()
+
+
+def turned(image: Image.Image, orientation: int) -> Image.Image:
+    """The image as EXIF's orientation (1 to 8) has it shown."""
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of a stored image, 1 where it has none."""
+    return int(image.getexif().get(ORIENTATION, 1))
 
 
 def flat_rgb(image: Image.Image) -> Image.Image:

@@ -206,7 +206,7 @@ def _webp(content: bytes) -> tuple[bytes, int]:
     return b"RIFF" + struct.pack("<L", len(body) + 4) + b"WEBP" + body, orientation
 
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 
 
 def _orientation(tiff: bytes) -> int:
@@ -220,7 +220,7 @@ def _orientation(tiff: bytes) -> int:
     count = struct.unpack_from(order + "H", tiff, start)[0]
     for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
         tag, kind = struct.unpack_from(order + "HH", tiff, at)
-        if tag == _ORIENTATION:
+        if tag == ORIENTATION:
             value: int = struct.unpack_from(order + "H", tiff, at + 8)[0]
             return value if kind == 3 and 1 <= value <= 8 else 1
     return 1
@@ -228,5 +228,5 @@ def _orientation(tiff: bytes) -> int:
 
 def _exif(orientation: int) -> bytes:
     """An EXIF block that says the orientation and nothing else; 26 bytes."""
-    entry = struct.pack("<HHLHH", _ORIENTATION, 3, 1, orientation, 0)
+    entry = struct.pack("<HHLHH", ORIENTATION, 3, 1, orientation, 0)
     return b"II*\0" + struct.pack("<LH", 8, 1) + entry + struct.pack("<L", 0)

@@ -1,0 +1,43 @@
+"""What a test has the decoder's processes do. They import this module, so it imports little."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from vecaf.errors import InputError
+
+
+def number(value: int) -> bytes:
+    return str(value).encode()
+
+
+def of_its_process() -> bytes:
+    return number(os.getpid())
+
+
+def spin() -> bytes:
+    while True:
+        pass
+
+
+def grow() -> bytes:
+    return bytes(3 * 1024**3)[:1]
+
+
+def crash() -> bytes:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return b""
+
+
+def complain() -> bytes:
+    raise InputError("No.")
+
+
+def hang(pipe: Path) -> bytes:
+    """Say which process this is, then do nothing for as long as the pipe's other end is open."""
+    with pipe.open("w") as out:
+        out.write(f"{os.getpid()}\n")
+    with pipe.open() as forever:
+        return forever.read().encode()
