@@ -20,8 +20,9 @@ from app.door import COOKIE, LOGIN, PERSON, token_in
 from app.static import address
 from app.studio import Studio
 from vecaf.accounts.logins import log_in, log_out
-from vecaf.errors import InputError, NotLoggedInError, TooManyTriesError
+from vecaf.errors import BusyError, InputError, NotLoggedInError, TooManyTriesError
 
+STATUSES = {TooManyTriesError: 429, BusyError: 503}
 AT_ONCE = 2  # passwords checked: each takes 64 MB for a moment
 # The theme as studio.js keeps it, before the page is drawn.
 _THEME = (
@@ -53,15 +54,14 @@ def routes(studio: Studio) -> APIRouter:
             token = await asyncio.get_running_loop().run_in_executor(
                 checks, log_in, studio.store, name, given.get("password", ""), source
             )
-        except (NotLoggedInError, TooManyTriesError) as error:
-            early = isinstance(error, TooManyTriesError)
-            status = 429 if early else 401
+        except (NotLoggedInError, TooManyTriesError, BusyError) as error:
+            status = STATUSES.get(type(error), 401)
             answer = (
                 login_page(after, name, str(error), status)
                 if page
                 else JSONResponse({"error": str(error)}, status)
             )
-            if isinstance(error, TooManyTriesError):
+            if isinstance(error, TooManyTriesError | BusyError):
                 answer.headers["Retry-After"] = str(error.seconds)
             return answer
         response = RedirectResponse(after, 303) if page else JSONResponse({"ok": True})

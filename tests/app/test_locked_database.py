@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app import explore
+from app import explore, login
 from app.sentences import answer_with_sentences
 from app.studio import Studio
 from tests.app.conftest import archive
@@ -53,7 +53,9 @@ def test_a_change_is_refused_in_a_sentence(tmp_path: Path) -> None:
     import_dataset(store, archive(tmp_path / "own.zip"), "pets", user_id=store.owner())
     app = FastAPI(openapi_url=None)
     answer_with_sentences(app, store.settings)
-    app.include_router(explore.routes(Studio(store.settings, store)))
+    studio = Studio(store.settings, store)
+    app.include_router(explore.routes(studio))
+    app.include_router(login.routes(studio))
     change = {"ids": [1], "excluded": True}
     with TestClient(app) as client:
         with locked(store):
@@ -61,6 +63,9 @@ def test_a_change_is_refused_in_a_sentence(tmp_path: Path) -> None:
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) > 0
             assert "keeps the database locked" in refused.json()["error"]
+            page = client.post("/login", data={"username": "a"}, headers={"Accept": "text/html"})
+            assert page.status_code == 503 and int(page.headers["retry-after"]) > 0
+            assert "keeps the database locked" in page.text and "<form" in page.text
             assert client.get("/explore/1/columns.bin").status_code == 200
         assert client.post("/explore/1/excluded", json=change).status_code == 200
     store.close()

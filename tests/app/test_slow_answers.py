@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -80,7 +81,7 @@ def test_pages_of_another_user_answer_while_the_desk_does_not(studio: Studio) ->
                 answer = task.result()
                 assert answer.status_code == 429
                 assert int(answer.headers["retry-after"]) > 0
-                assert "of your questions are waiting" in answer.json()["error"]
+                assert re.search("of your (questions|images) are waiting", answer.json()["error"])
             assert (await bob.get("/static/style.css")).status_code == 200
             assert (await bob.get("/dataset/1/deletion")).status_code == 404
             assert (await anna.get("/dataset/1/deletion")).status_code == 200
