@@ -14,6 +14,10 @@ class InputError(VecafError):
     """What the caller gave cannot be used; the message says how to mend it (exit status 2)."""
 
 
+class NotLabeledError(InputError):
+    """The images have too few labels to train on; the message says what to label."""
+
+
 class NotFoundError(InputError):
     """The thing does not exist, or the asker may not see it; the two are not told apart."""
 

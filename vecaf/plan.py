@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import vecaf
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
-from vecaf.errors import InputError
+from vecaf.errors import InputError, NotLabeledError
 from vecaf.evaluation import metrics
 from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.finetuning.report import Report
@@ -43,14 +43,14 @@ def check_pool(
     """
     present = [name for name, count in zip(classes, counts, strict=True) if count]
     if not present:
-        raise InputError(
-            "This dataset has no labelled images to train on. Import it with a folder for each "
-            "class, or with a metadata.csv that has a label column."
+        raise NotLabeledError(
+            "This dataset has no labeled images to train on. Select images and label them, or "
+            "import the dataset with a folder for each class or a metadata.csv with labels."
         )
     if len(present) < 2:
-        raise InputError(
-            f"The labelled images are all of one class ('{present[0]}'). Finetuning needs at "
-            "least two classes."
+        raise NotLabeledError(
+            f"All labeled images are of one class ('{present[0]}'). Finetuning needs at least two "
+            "classes. Label images of another class."
         )
     size = sum(counts)
     if given is not None and config.rounds == 1:

@@ -5,10 +5,12 @@
   const percent = (share) => `${Math.round(100 * share)}%`;
   const key = (name) => make("kbd", { textContent: name });
 
-  /* No class yet: which ones are there? */
+  const SHOWN = 24; // images beside the question for the classes
+
+  /* No class yet: which ones are there? The images stand beside the question. */
   studio.labelClasses = (work) => {
     const field = make("textarea", { name: "classes", rows: 5, required: true, placeholder: "dog\ncat\nhorse" });
-    const form = make("form", { className: "card label-first" },
+    const form = make("form", {},
       make("h2", { textContent: "What are the classes?" }),
       make("label", { className: "field" },
         make("span", { textContent: "One a line, or separated by commas" }), field),
@@ -20,7 +22,17 @@
       const names = field.value.split(/[\n,;]/).map((name) => name.trim()).filter(Boolean);
       if (names.length) studio.labelling.addClasses(work, names);
     });
-    return form;
+    const { images } = work;
+    const step = Math.max(1, Math.floor(images.length / SHOWN)); // spread over all of them
+    const shown = images.filter((_, place) => place % step === 0).slice(0, SHOWN);
+    const wall = make("div", { className: "label-samples" }, ...shown.map(({ image, thumb, name }) => {
+      const link = make("a", { className: "thumb", href: image }, make("img", { src: thumb, alt: name }));
+      link.dataset.words = name; // the large image names it (lightbox.js)
+      return link;
+    }));
+    wall.setAttribute("role", "group");
+    wall.setAttribute("aria-label", `${shown.length} of ${images.length} images`);
+    return make("div", { className: "card label-first" }, form, wall);
   };
 
   studio.labelOne = (work) => {

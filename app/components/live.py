@@ -25,10 +25,10 @@ MOVING: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
 _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
 
-def live(name: str) -> gr.HTML:
-    """An empty live piece; handlers return its HTML, `act` and `go` are its events (studio.js)."""
+def live(name: str, value: str = "") -> gr.HTML:
+    """A live piece; handlers return its HTML, `act` and `go` are its events (studio.js)."""
     return gr.HTML(
-        value="",
+        value=value,
         html_template=_SHELL.format(name=name),
         js_on_load=_LOAD,
         apply_default_css=False,

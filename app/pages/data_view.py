@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app import markup as m
 from app.components.live import NOTHING
 from app.pages.address import link
+from app.pages.next_step_view import next_step_link
 from app.pages.words import SPLITS
 from vecaf.demo import COLOR, LINE
 from vecaf.store import CANCELED, ENDED, FAILED, QUEUED, Import, Sample
@@ -125,7 +126,7 @@ def _card(card: DatasetCard) -> str:
         f'{_shared(card)}<span class="grow"></span>'
         f'<span class="muted num">{m.plural(card.size, "image")}</span>'
         f"</div>{split_bar(card)}{_classes(card, BARS)}{_refused(card)}"
-        f'<div class="card-foot">{"" if card.owner else _finetune(card)}'
+        f'<div class="card-foot">{"" if card.owner else next_step_link(card.id, card.next)}'
         f'<a class="button quiet" href="{address}" data-go>Details</a>{_rooms(card)}'
         f"{attribution(card)}</div></article>"
     )
@@ -158,12 +159,8 @@ def _rooms(card: DatasetCard) -> str:
     return "".join(
         f'<a class="button quiet" href="{m.text(link(path, dataset=card.id))}">{name}</a>'
         for name, path in (("Explore", "/explore"), ("Select", "/select"), ("Label", "/label"))
+        if name.lower() != card.next.kind  # the main button leads there
     )
-
-
-def _finetune(card: DatasetCard) -> str:
-    address = m.text(link("/finetune", dataset=card.name))
-    return f'<a class="button primary" href="{address}">Finetune on this</a>'
 
 
 def split_bar(card: DatasetCard) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from app.pages import dataset_parts, dataset_view, sharing_view
@@ -21,6 +22,7 @@ from vecaf.store.gallery import (
     images_of,
     page_of_images,
 )
+from vecaf.store.next_step import next_step
 from vecaf.store.pages import DatasetCard, dataset_card
 
 
@@ -42,14 +44,21 @@ class Cards:
         found = []
         for dataset_id, version in versions:
             try:
-                found.append(self._card(user, dataset_id, version))
+                found.append(self._with_next(user, self._card(user, dataset_id, version)))
             except NotFoundError:
                 continue  # deleted a moment ago
         return found
 
     def one(self, user: int, dataset: Dataset) -> DatasetCard:
         """One card. Raises NotFoundError."""
-        return self._card(user, dataset.id, version_of(dataset))
+        return self._with_next(user, self._card(user, dataset.id, version_of(dataset)))
+
+    def _with_next(self, user: int, card: DatasetCard) -> DatasetCard:
+        """The card with its next step, which a new selection changes without a new version."""
+        if not card.unlabeled:
+            return card
+        with self.studio.store.read() as session:
+            return replace(card, next=next_step(session, user, card.id, card.pool_counts))
 
 
 def detail(

@@ -11,6 +11,7 @@ from app.pages.address import link
 from app.pages.data_view import attribution, split_bar
 from app.pages.dataset_acts import PICK
 from app.pages.dataset_history import changed
+from app.pages.next_step_view import next_step_link
 from app.pages.words import SPLITS
 from vecaf.store import Sample
 from vecaf.store.datasets import Activity
@@ -57,8 +58,8 @@ def head(one: Detail) -> str:
     rooms = "".join(
         f'<a class="button quiet" href="{m.text(link(path, dataset=card.id))}">{name}</a>'
         for name, path in ROOMS
+        if one.owner or name.lower() != card.next.kind  # the main button leads there
     )
-    finetune = m.text(link("/finetune", dataset=card.name))
     tabs = "".join(
         f'<a href="{m.text(link("/", dataset=card.id, view=key if key != "images" else None))}" '
         f"data-go{' aria-current=page' if key == one.tab else ''}>{name}</a>"
@@ -72,9 +73,9 @@ def head(one: Detail) -> str:
             ("jsonl", "metadata.jsonl", "Export (JSONL)"),
         )
     )
-    finetuning, deleting, whose = "", "", sharing_view.whose(one.owner) if one.owner else ""
+    following, deleting, whose = "", "", sharing_view.whose(one.owner) if one.owner else ""
     if not one.owner:
-        finetuning = f'<a class="button primary" href="{finetune}">Finetune on this</a>'
+        following = next_step_link(card.id, card.next)
         deleting = (
             '<button type="button" class="quiet danger" data-act="delete" data-yes="Delete it" '
             f'data-sure-from="/dataset/{card.id}/deletion">Delete…</button>'
@@ -83,7 +84,7 @@ def head(one: Detail) -> str:
         f'<p><a href="/" data-go>← All data</a></p>'
         f'<div class="card-head"><h2>{m.text(card.name)}</h2>'
         f'<span class="muted num">{m.plural(card.size, "image")} · added {m.when(card.created_at)}'
-        f'</span></div>{whose}<div class="data-rooms">{finetuning}{rooms}'
+        f'</span></div>{whose}<div class="data-rooms">{following}{rooms}'
         f'<span class="grow"></span>{export}{deleting}</div>'
         f"{split_bar(card)}{attribution(card)}"
         f"{''.join(map(_busy, one.busy))}{_last(one.last)}"

@@ -14,11 +14,15 @@ from app.components.live import in_line, live
 from app.pages import finetune_form as form
 from app.pages import finetune_summary as summarized
 from app.pages.address import parameters, query_input, whole
+from app.pages.finetune_presets import presets
+from app.pages.next_step_view import labels_first
 from app.studio import Studio
 from vecaf.config import RunConfig
-from vecaf.errors import InputError, VecafError
-from vecaf.presets import PRESETS, preset
+from vecaf.errors import InputError, NotLabeledError, VecafError
+from vecaf.presets import preset
 from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Run, dataset_named, visible
+from vecaf.store.datasets import pool_by_class
+from vecaf.store.next_step import FINETUNE, next_step
 from vecaf.store.pages import dataset_choices, dataset_names
 from vecaf.store.runs import runs_on
 from vecaf.store.subsets import subsets_of
@@ -41,10 +45,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     target = gr.Textbox(visible=False)
     timer = gr.Timer(LOOK, active=False)
     gr.HTML(TITLE, apply_default_css=False, js_on_load=None, elem_id="main")
-    presets = live("presets-piece")
+    offered = live("presets-piece", presets([item.default for item in form.FIELDS]))
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="finetune", equal_height=False):
-        with gr.Column(scale=5, min_width=320, elem_classes="form-ready"):
+        with gr.Column(scale=5, min_width=320):
             for title, items in (
                 ("Selection", form.in_selection()),
                 ("Training", form.in_training()),
@@ -62,9 +66,12 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
                 info="The same run on random picks, right after: is the strategy worth it?",
                 elem_id="f-baseline",
             )
-            launch = gr.Button("Launch", variant="primary", elem_id="launch")
+            with gr.Column(elem_classes="launch-bar"):
+                estimate = live("estimate")  # shown where the summary is far above (runs.css)
+                launch = gr.Button("Launch", variant="primary", elem_id="launch")
     inputs = [made[item.name] for item in form.FIELDS]
     fields = [*inputs, twin]
+    outputs = [summary, estimate, timer, launch]
 
     def load(address: str, stored: object, request: gr.Request) -> list[Any]:
         user = studio.user(request)
@@ -74,14 +81,14 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         shown = dict(zip((item.name for item in form.FIELDS), values, strict=True))
         shown["dataset"] = gr.Dropdown(names, value=values[0])
         shown["subset"] = gr.Dropdown(form.subset_choices(subsets), value=shown["subset"])
-        html, again = _summary(studio, user, [*values, beside])
-        return [*shown.values(), beside, html, again, _presets(values)]
+        told = _summary(studio, user, [*values, beside])
+        return [*shown.values(), beside, *told, presets(values)]
 
     def changed(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        html, again = _summary(studio, studio.user(request), values)
+        told = _summary(studio, studio.user(request), values)
         names = [*(item.name for item in form.FIELDS), TWIN]
         stored = dict(zip(names, values, strict=True))
-        return html, again, stored, _presets(values[:-1])
+        return *told, stored, presets(values[:-1])
 
     def look(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         return _summary(studio, studio.user(request), values)
@@ -118,7 +125,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(
         load,
         [query, kept],
-        [*fields, summary, timer, presets],
+        [*fields, *outputs, offered],
         js="(q, k) => [studio.query(), k]",
         **quiet,
     )
@@ -126,17 +133,17 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         [component.change for component in fields],  # type: ignore[attr-defined]
         changed,
         fields,
-        [summary, timer, kept, presets],
+        [*outputs, kept, offered],
         trigger_mode="always_last",
         **quiet,
     )
     made["dataset"].input(  # type: ignore[attr-defined]
         subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
     )
-    timer.tick(look, fields, [summary, timer], **quiet)
-    in_line(summary.act(measure, fields, [summary, timer], **quiet))
-    in_line(presets.act(choose, inputs, inputs, **quiet))
-    launch.click(start, fields, [summary, timer, target], **quiet).then(
+    timer.tick(look, fields, outputs, **quiet)
+    in_line(summary.act(measure, fields, outputs, **quiet))
+    in_line(offered.act(choose, inputs, inputs, **quiet))
+    launch.click(start, fields, [*outputs, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
     )
 
@@ -169,6 +176,8 @@ def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) 
     at = {item.name: place for place, item in enumerate(form.FIELDS)}
     asked = values.get("subset", "")
     subset = asked or found[at["subset"]]
+    if not subset and clone is None and found[0]:
+        asked = subset = _only_selection(studio, user, found[0])
     if subset in _names(studio, user, found[0])[1]:
         found[at["subset"]] = subset
         found[at["rounds"]] = 1 if asked else found[at["rounds"]]
@@ -178,6 +187,14 @@ def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) 
             words = f"There is no saved selection called '{subset}' here: the strategy selects."
             gr.Warning(words, title="")
     return found
+
+
+def _only_selection(studio: Studio, user: int, dataset: str) -> str:
+    """The labeled selection to train on where the pool has no other labels; "" for none."""
+    with studio.store.read() as session:
+        found = dataset_named(session, user, dataset)
+        step = next_step(session, user, found.id, pool_by_class(session, found))
+    return "" if step.kind != FINETUNE or step.subset is None else step.subset.name
 
 
 def _cloned(studio: Studio, user: int, run_id: int) -> tuple[dict[str, Any], str | None]:
@@ -230,14 +247,16 @@ def _twin(studio: Studio, user: int, config: RunConfig) -> RunConfig | str | Non
     return twin
 
 
-def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, Any]:
-    """What the settings come to, or the sentence that says what is wrong with them; and the timer,
-    which ticks while a measurement is under way."""
+def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, str, Any, Any]:
+    """What the settings come to, or what is wrong with them: the summary, the estimate beside
+    Launch, the timer (which ticks while a measurement is under way) and the Launch button."""
+    idle, blocked = gr.Timer(active=False), gr.Button(interactive=False)
     if not values[0]:
         with studio.store.read() as session:
             if not dataset_names(session, user):
                 hint = 'Upload one on the <a href="/">Data page</a>.'
-                return m.empty("No datasets yet", hint), gr.Timer(active=False)
+                words = f"No datasets yet. {hint}"
+                return m.empty("No datasets yet", hint), f"<p>{words}</p>", idle, blocked
     try:
         config = form.read(values[:-1])
         with studio.store.read() as session:
@@ -245,28 +264,19 @@ def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, Any
             found = summarized.preview(session, user, dataset, config, sizes)
             measuring = found.task is not None and found.task.state not in ENDED
         twin = _twin(studio, user, config) if values[-1] else None
+    except NotLabeledError as error:
+        with studio.store.read() as session:
+            card, short = labels_first(session, user, str(values[0]), str(error))
+        return card, short, idle, blocked
     except VecafError as error:
-        html = f'<section class="card"><h2>This run</h2>{m.notice(str(error))}</section>'
-        return html, gr.Timer(active=False)
+        notice = m.notice(str(error))
+        card = f'<section class="card"><h2>This run</h2>{notice}</section>'
+        return card, notice, idle, gr.Button(interactive=True)
     words = ""
     if isinstance(twin, str):
         words = twin
     elif twin is not None:
         words = "A run on as many random picks follows it: the same again in batches."
-    return summarized.card(config, sizes, found, words), gr.Timer(active=measuring)
-
-
-def _presets(values: Sequence[Any]) -> str:
-    """The presets as buttons; one is pressed where the form holds its settings."""
-    given = dict(zip((item.name for item in form.FIELDS), values, strict=True))
-    buttons = "".join(
-        f'<button type="button" class="preset" data-act="preset" data-name="{item.name}" '
-        f'aria-pressed="{str(_holds(given, item.values)).lower()}"><b>{m.text(item.title)}</b>'
-        f"<span>{m.text(item.reason)}</span></button>"
-        for item in PRESETS
-    )
-    return f'<div class="presets" role="group" aria-label="Presets">{buttons}</div>'
-
-
-def _holds(given: dict[str, Any], wanted: Any) -> bool:
-    return all(given.get(name) == value for name, value in wanted.items())
+    card = summarized.card(config, sizes, found, words)
+    short = summarized.estimate(found.cost, isinstance(twin, RunConfig))
+    return card, short, gr.Timer(active=measuring), gr.Button(interactive=True)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import markup as m
 from app.studio import Studio
 from vecaf.config import RunConfig
-from vecaf.errors import InputError
+from vecaf.errors import NotLabeledError
 from vecaf.finetuning.cost import Cost, Sizes, Speed, by_rounds, by_speed, counted
 from vecaf.plan import check_pool
 from vecaf.store import (
@@ -55,7 +55,7 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
     if config.subset:
         first = labeled_of(session, subset_named(session, user, dataset.id, config.subset))
         if not first:
-            raise InputError(
+            raise NotLabeledError(
                 f"No image of the selection '{config.subset}' has a label yet. Label them first."
             )
     budget = check_pool(config, dataset.classes, by_class, first)
@@ -126,6 +126,14 @@ def card(config: RunConfig, sizes: Sizes, found: Preview, twin: str) -> str:
         f"{f'<p class=muted>{m.text(twin)}</p>' if twin else ''}<h3>As a command</h3>"
         f"{m.command(config.as_command())}</section>"
     )
+
+
+def estimate(cost: Cost, beside: bool) -> str:
+    """The cost in one line, for beside the Launch button; `beside`: a random baseline follows."""
+    parts = [m.plural(cost.labels, "label"), f"about {m.plural(cost.batches, 'batch', 'batches')}"]
+    if cost.seconds is not None:
+        parts.append(f"about {_time(cost.seconds)}")
+    return f"<p><b>{' · '.join(parts)}</b>{', plus a random baseline' if beside else ''}</p>"
 
 
 def _measure(found: Preview) -> str:

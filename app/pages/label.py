@@ -13,7 +13,9 @@ from app.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
+from vecaf.store.datasets import pool_by_class
 from vecaf.store.drawing import draw_baseline, draw_test_sample
+from vecaf.store.next_step import next_step
 from vecaf.store.pages import dataset_choices
 from vecaf.store.samples import split_counts
 from vecaf.store.subsets import subsets_of
@@ -113,6 +115,7 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 if line.kind in (SELECTION, EVALUATION)
             ]
             tests, labeled_tests = split_counts(session, dataset_id, TEST)
+            step = next_step(session, user, dataset_id, pool_by_class(session, dataset))
     except NotFoundError as error:
         return view.missing(str(error))
     if subset_id is None:
@@ -120,4 +123,4 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
     line = next((line for line in lines if line.id == subset_id), None)
     if line is None:
         return view.missing(f"There is no selection {subset_id} to label in this dataset.")
-    return view.task(line, len(dataset.classes), labeled_tests)
+    return view.task(line, len(dataset.classes), tests, labeled_tests, step)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from app import markup as m
 from app.pages.address import link
+from app.pages.next_step_view import next_step_link
 from vecaf.store import EVALUATION
+from vecaf.store.next_step import FINETUNE, NextStep
 from vecaf.store.subsets import SubsetSummary
 
 TITLE = (
@@ -45,46 +47,65 @@ def listing(
     return head + tasks + _test_form(dataset_id, tests, labeled_tests)
 
 
-def task(line: SubsetSummary, classes: int, labeled_tests: int) -> str:
-    """One task: its name, what follows once all is labelled, and the place for label.js."""
+def task(line: SubsetSummary, classes: int, tests: int, labeled_tests: int, step: NextStep) -> str:
+    """One task: its name, the place for label.js, and what follows once all images are labeled."""
     kind = "Test sample" if line.kind == EVALUATION else "Selection"
     back = m.text(link("/label", dataset=line.dataset_id))
     return (
         f'<p><a href="{back}" data-go>← All labelling tasks</a></p>'
         f'<div class="card-head"><h1 id="main">{m.text(line.name)}</h1>'
         f'<span class="muted">{kind} of {m.plural(line.images, "image")}</span></div>'
-        f"{_after(line, classes, labeled_tests)}"
-        f'<div class="labeller" data-own data-key="labeller-{line.id}" data-labeller="{line.id}">'
-        '<p class="muted">Loading …</p></div>'
+        f'<div data-key="task-{line.id}"><div class="labeller" data-own '
+        f'data-key="labeller-{line.id}" data-labeller="{line.id}"><p class="muted">Loading …</p>'
+        f"</div>{_after(line, classes, tests, labeled_tests, step)}</div>"
     )
 
 
-def _after(line: SubsetSummary, classes: int, labeled_tests: int) -> str:
-    """What can be done now that everything is labelled; nothing before."""
+def _after(
+    line: SubsetSummary, classes: int, tests: int, labeled_tests: int, step: NextStep
+) -> str:
+    """What comes next once every image of the task has a label; nothing before.
+
+    It stands below the images, so that it moves none of them.
+    """
     if line.labeled < line.images or not line.images:
         return ""
     if line.kind == EVALUATION:
-        return (
-            '<section class="card label-done" data-key="done"><h2>All labelled</h2><p>Runs from '
-            "now on measure their accuracy on these images.</p></section>"
-        )
-    finetune = m.text(link("/finetune", dataset=line.dataset_id, subset=line.name))
-    tested = (
-        ""
-        if labeled_tests
-        else m.notice(
-            "No test image has a label, so the run's accuracy can't be measured. Label a random "
-            "test sample on the Label page, before or after.",
-            "warn",
-        )
-    )
+        words = "Runs from now on measure their accuracy on these images."
+        if step.kind == FINETUNE and step.subset is not None:
+            links = _launch(step.subset, classes)
+        else:
+            links = next_step_link(line.dataset_id, step)
+    else:
+        lack = "No test image has a label yet" if tests else "The dataset has no test images"
+        words = "" if labeled_tests else f"{lack}, so accuracy can't be measured."
+        sample = "" if labeled_tests else _test_button(line.dataset_id, tests)
+        links = _launch(line, classes) + sample + _baseline(line)
+    said = f'<p class="muted">{words}</p>' if words else ""
     return (
-        f'<section class="card label-done" data-key="done"><h2>All {m.number(line.images)} are '
-        f"labelled</h2>{tested}<div class=card-foot>"
+        '<section class="card label-done" data-key="done" role="status"><div><h2>All '
+        f"{m.plural(line.images, 'image')} labeled</h2>{said}</div>"
+        f'<div class="card-foot">{links}</div></section>'
+    )
+
+
+def _launch(line: SubsetSummary, classes: int) -> str:
+    """Ways to a run on a labeled selection: at once, or by the form."""
+    finetune = m.text(link("/finetune", dataset=line.dataset_id, subset=line.name))
+    return (
         f'<button type="button" class="primary" data-act="launch" data-subset="{line.id}"'
         f"{' disabled' if classes < 2 else ''}>Launch the run</button>"
-        f'<a class="button" href="{finetune}">Choose its settings first</a>{_baseline(line)}'
-        "</div></section>"
+        f'<a class="button" href="{finetune}">Choose settings</a>'
+    )
+
+
+def _test_button(dataset_id: int, tests: int) -> str:
+    """Draws the usual test sample; nothing where the dataset has no test split."""
+    if not tests:
+        return ""
+    return (
+        f'<button type="button" class="quiet" data-act="test-sample" data-dataset="{dataset_id}" '
+        f'data-count="{min(USUAL_TESTS, tests)}">Label a test sample</button>'
     )
 
 
@@ -93,13 +114,16 @@ def _line(line: SubsetSummary) -> str:
     open_ = m.text(link("/label", dataset=line.dataset_id, subset=line.id))
     left = line.images - line.labeled
     go = f"Label {m.number(left)}" if left else "Look again"
+    finetune = m.text(link("/finetune", dataset=line.dataset_id, subset=line.name))
+    ready = not left and line.images and line.kind != EVALUATION
+    run = f'<a class="button" href="{finetune}">Finetune</a>' if ready else ""
     return (
         f'<li data-key="subset-{line.id}"><span class="saved-name"><b>{m.text(line.name)}</b>'
         f'<small class="muted">{m.text(kind)} · {m.when(line.created_at)}</small></span>'
         f'<span class="saved-bar"><progress value="{line.labeled}" max="{max(1, line.images)}" '
         f'aria-label="Labelled"></progress><small class="num muted">{m.number(line.labeled)} of '
         f"{m.number(line.images)} labelled</small></span>"
-        f'<span class="saved-do">{_baseline(line)}<a class="button'
+        f'<span class="saved-do">{_baseline(line)}{run}<a class="button'
         f'{" primary" if left else ""}" data-go href="{open_}">{go}</a></span></li>'
     )
 

@@ -67,7 +67,8 @@ def card(**values: Any) -> DatasetCard:
     )  # fmt: skip
     given: dict[str, Any] = {
         "id": 1, "name": EVIL, "classes": [EVIL, "b"], "splits": {"train": 2, "test": 1},
-        "class_counts": [2, 1], "unlabeled": 0, "pictures": [sample()], "runs": 0, "source": EVIL,
+        "class_counts": [2, 1], "pool_counts": [2, 0], "unlabeled": 0, "pictures": [sample()],
+        "runs": 0, "source": EVIL,
         "attribution": EVIL, "report": report.as_dict(), "created_at": now(), **values,
     }  # fmt: skip
     return DatasetCard(**given)

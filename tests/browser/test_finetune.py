@@ -20,10 +20,30 @@ def runs(server: Server) -> list[str]:
         return [row[0] for row in rows]
 
 
+SHIFTED = """() => new Promise((done) => new PerformanceObserver((list) => done(
+  list.getEntries().reduce((sum, entry) => sum + entry.value, 0)
+)).observe({ type: "layout-shift", buffered: true }))"""
+"""The cumulative layout shift so far; 0.1 and below is good (web.dev/articles/cls)."""
+
+
+def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset: str) -> None:
+    page = open_page("/finetune", width=390, height=844)
+    launch, estimate = page.get_by_role("button", name="Launch"), page.locator(".estimate")
+    expect(estimate).to_contain_text(re.compile(r"\d labels · about \d+ batch"))
+    for _ in range(2):
+        expect(launch).to_be_in_viewport(ratio=1)
+        expect(estimate).to_be_in_viewport(ratio=1)
+        launch.click(trial=True)  # nothing covers it
+        page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_presets_fill_the_form_and_arrow_keys_choose(
     open_page: Callable[..., Any], dataset: str
 ) -> None:
     page = open_page("/finetune")
+    expect(page.locator(".summary")).to_contain_text("This run")
+    assert page.evaluate(SHIFTED) < 0.1  # the form appears whole
     page.get_by_role("button", name="Best accuracy").click()
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("10%")
     expect(page.locator("#f-mode input[value=full]")).to_be_checked()

@@ -72,16 +72,19 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     open_page: Callable[..., Any], task: str
 ) -> None:
     page = open_page(task)
+    expect(page.locator(".label-samples img")).to_have_count(8)
     page.locator(".label-first textarea").fill("circle, square")
     page.get_by_role("button", name="Start labelling").click()
     done = page.locator(".label-head .progress-words")
     expect(done).to_contain_text("0 of 8")
-    page.locator("[name=filter]").fill("triangle")  # a class that was forgotten
+    page.locator("[name=filter]").fill("triangle of any shape")  # a class that was forgotten
     page.keyboard.press("Enter")
     expect(done).to_contain_text("1 of 8 labelled")
     page.locator(".label-one").press("u")
     expect(done).to_contain_text("0 of 8 labelled")
     expect(page.locator(".label-classes button")).to_have_count(3)
+    names = page.locator(".label-classes span")
+    assert names.evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
 
     for number in range(1, 4):
         page.keyboard.press(key_for(page))
@@ -125,11 +128,13 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(done).to_contain_text("8 of 8 labelled")
     page.get_by_role("button", name="Undo").click()  # both at once
     expect(done).to_contain_text("6 of 8 labelled")
+    top = page.locator(".label-head").bounding_box()
     page.get_by_role("button", name="Accept all 2").click()
 
     launch = page.get_by_role("button", name="Launch the run")
-    expect(launch).to_be_visible()
-    expect(page.get_by_role("link", name="Choose its settings first")).to_have_attribute(
+    expect(launch).to_be_in_viewport()
+    assert page.locator(".label-head").bounding_box() == top  # it moves no image
+    expect(page.get_by_role("link", name="Choose settings")).to_have_attribute(
         "href", f"/finetune?dataset={task.split('=')[1].split('&')[0]}&subset=eight"
     )
     launch.click()

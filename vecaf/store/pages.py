@@ -24,19 +24,22 @@ from vecaf.store.models import (
     Task,
     User,
 )
+from vecaf.store.next_step import READY, NextStep
 
 Curve = list[tuple[int, float]]  # (step, value)
 
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """A dataset as its card shows it; `class_counts` runs parallel to `classes`."""
+    """A dataset as its card shows it; `class_counts` and `pool_counts` (labeled images of the pool)
+    run parallel to `classes`."""
 
     id: int
     name: str
     classes: list[str]
     splits: dict[str, int]
     class_counts: list[int]
+    pool_counts: list[int]
     unlabeled: int
     pictures: list[Sample]
     runs: int
@@ -44,7 +47,8 @@ class DatasetCard:
     attribution: str | None
     report: dict[str, Any]
     created_at: datetime
-    owner: str = ""  # who shares it with whoever is looking; "" where it is their own
+    owner: str = ""  # who shares it with the user; "" where it is their own
+    next: NextStep = READY
 
     @property
     def size(self) -> int:
@@ -74,6 +78,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
             Sample.split,
             Sample.label,
             sa.func.count().label("size"),
+            sa.func.sum(sa.case((Sample.excluded, 0), else_=1)).label("offered"),
             sa.func.min(Sample.id).label("first"),
             sa.func.max(Sample.id).label("last"),
         )
@@ -82,6 +87,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
     ).all()
     splits: dict[str, int] = {}
     counts = [0] * len(dataset.classes)
+    pool_counts = [0] * len(dataset.classes)
     unlabeled = 0
     for group in groups:
         splits[group.split] = splits.get(group.split, 0) + group.size
@@ -89,6 +95,8 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
             unlabeled += group.size
         else:
             counts[group.label] += group.size
+            if group.split == TRAIN:
+                pool_counts[group.label] += group.offered
     ends = [(group.first, group.last) for group in groups if group.split == TRAIN]
     runs = sa.select(sa.func.count()).select_from(Run).where(Run.dataset_id == dataset_id)
     return DatasetCard(
@@ -97,6 +105,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
         classes=list(dataset.classes),
         splits=splits,
         class_counts=counts,
+        pool_counts=pool_counts,
         unlabeled=unlabeled,
         pictures=_pictures(session, _spread(ends, shown)),
         runs=session.scalar(runs) or 0,

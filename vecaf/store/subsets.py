@@ -101,6 +101,8 @@ def subsets_of(session: Session, user_id: int, dataset_id: int) -> list[SubsetSu
             sa.func.count(Sample.label).label("labeled"),
         )
         .join(Sample, Sample.id == SubsetSample.sample_id)
+        .join(Subset, Subset.id == SubsetSample.subset_id)
+        .where(Subset.dataset_id == dataset_id)
         .group_by(SubsetSample.subset_id)
         .subquery()
     )
