@@ -15,7 +15,7 @@ _TEMPLATE = """
     </svg>
     <span><b>Drop a zip of images here</b>, or <u>choose a file</u></span>
     <small>One folder a class, optionally within train, val and test &ndash; or images with a \
-metadata.csv. JPEG, PNG, WebP, GIF, BMP.</small>
+metadata.csv, or images without labels. JPEG, PNG, WebP, GIF, BMP.</small>
   </label>
   <form class="drop-form">
     <p class="drop-chosen"></p>
