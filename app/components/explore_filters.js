@@ -1,4 +1,4 @@
-/* The filters, and the legend on the map, which is a filter too. */
+/* The filters, and the legend below the map, which is a filter too. */
 (() => {
   "use strict";
   const { el } = studio.explore;
@@ -190,7 +190,7 @@
     sync();
     return el("div", { class: "x-filters" }, wordsField(state), splitSection(state), classSection(state),
       section("Images", true,
-        choice(state, "labelled", "Label", [["any", "any"], ["yes", "labelled"], ["no", "not labelled"]]),
+        choice(state, "labelled", "Label", [["any", "any"], ["yes", "labeled"], ["no", "not labeled"]]),
         choice(state, "pool", "Pool", [["any", "any"], ["pool", "in the pool"], ["excluded", "excluded by hand"]]),
         subsetField(state)),
       runSection(state), clear);

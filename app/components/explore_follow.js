@@ -150,7 +150,7 @@
     if (state.pinned >= 0 && !before.ready.includes("space")) {
       const row = state.pinned;
       state.pinned = -1;
-      explore.pin(state, row, false);
+      explore.pin(state, row, null);
     }
   };
   const match = async (state) => {
@@ -163,7 +163,7 @@
 
   const fromAddress = (state) => {
     const id = explore.address.number("image");
-    explore.pin(state, id ? state.rowOf(id) : -1, false);
+    explore.pin(state, id ? state.rowOf(id) : -1, null);
   };
 
   explore.follow = async (state, data) => {

@@ -229,6 +229,7 @@
       else this.anchor = to;
       this.reveal(to);
       state.hover(state.order[to]);
+      if (!event.shiftKey) state.step(state.order[to]);
       this.render();
     }
   };

@@ -18,11 +18,12 @@
     return kept.get(key);
   };
 
-  /* Pin a row (−1: none); the address follows, so that every image has one. */
-  explore.pin = (state, row, push = true) => {
+  /* Pin a row (−1: none). Every image has an address: `entry` says whether it becomes a new entry
+     of the history ("push"), takes the place of the last one ("replace"), or is there already (null). */
+  explore.pin = (state, row, entry = "push") => {
     if (row === state.pinned) return;
     state.pin(row);
-    if (push) explore.address.set({ image: row < 0 ? null : state.ids[row] }, true);
+    if (entry) explore.address.set({ image: row < 0 ? null : state.ids[row] }, entry === "push");
     lookNear(state);
   };
   const lookNear = async (state) => {

@@ -105,9 +105,11 @@
       c.textBaseline = "middle";
       const taken = [];
       for (const { label, x, y, count } of places.sort((a, b) => b.count - a.count)) {
-        const [px, py] = map.toPixelsOf(x, y);
         const name = map.state.className(label);
         const [half, high] = [c.measureText(name).width / 2 + 6 * map.ratio, 10 * map.ratio];
+        const [middle, py] = map.toPixelsOf(x, y);
+        if (middle < 0 || middle > map.size[0]) continue;
+        const px = Math.max(half, Math.min(map.size[0] - half, middle)); // not cut at the edge
         if (count < 3 || taken.some((o) => Math.abs(o.px - px) < o.half + half && Math.abs(o.py - py) < o.high + high)) continue;
         taken.push({ px, py, half, high });
         c.lineWidth = 4 * map.ratio;

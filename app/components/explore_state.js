@@ -69,6 +69,7 @@
       this.pinned = -1;
       this.near = null; // {rows, similarities} of the pinned one
       this.hovered = -1;
+      this.cursor = -1;
       this.colour = "class";
       this.sort = "file";
       this.search = null; // {words, hits: rows}
@@ -202,6 +203,11 @@
       this.pinned = row;
       this.near = null;
       this.emit("pin");
+    }
+    /* Where the arrow keys of the grid are. */
+    step(row) {
+      this.cursor = row;
+      this.emit("cursor");
     }
     hover(row) {
       if (row === this.hovered) return;

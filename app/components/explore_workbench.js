@@ -5,6 +5,8 @@
   const { el, icon } = studio.explore;
   const explore = studio.explore;
   const BUSY = 1500, IDLE = 8000; // milliseconds between looks at what the server says
+  const REST = 90; // milliseconds without another arrow key until the image panel follows
+  const SIDE = [["filters", "Filters"], ["image", "Image"], ["findings", "Findings"]];
   const SORTS = [["file", "File order"], ["class", "Class"], ["loss", "Loss, highest first", "loss"],
     ["confidence", "Confidence, lowest first", "confidence"], ["match", "Caption match, worst first", "match"],
     ["score", "Search score", "score"], ["random", "Random"]];
@@ -20,6 +22,7 @@
       if (select.key !== key) select.replaceChildren(...options.map(([name, words]) => el("option", { value: name }, words)));
       select.key = key;
       select.value = value;
+      select.title = select.selectedOptions[0]?.textContent ?? ""; // a long one may be cut
     };
     return select;
   };
@@ -33,7 +36,7 @@
   const side = (state) => {
     const panels = { filters: explore.filters(state), image: explore.imagePanel(state), findings: explore.findingsPanel(state) };
     for (const [name, panel] of Object.entries(panels)) Object.assign(panel, { id: `x-panel-${name}` }).setAttribute("role", "tabpanel");
-    const bar = tabs([["filters", "Filters"], ["image", "Image"], ["findings", "Findings"]], (name) => choose(name));
+    const bar = tabs(SIDE, (name) => choose(name));
     bar.setAttribute("aria-label", "What the left side shows");
     const choose = (name) => {
       bar.mark(name);
@@ -43,7 +46,13 @@
     state.on("pin", () => { // a finding that is looked at stays in sight
       if (state.pinned >= 0) choose("image");
     });
-    return el("aside", { class: "x-side card", "aria-label": "Filters, image, findings" }, bar, el("div", { class: "x-panels" }, Object.values(panels)));
+    let rest;
+    state.on("cursor", () => { // the arrow keys of the grid: the image panel, if it shows, follows them
+      clearTimeout(rest);
+      if (panels.image.checkVisibility()) rest = setTimeout(() => explore.pin(state, state.cursor, "replace"), REST);
+    });
+    const aside = el("aside", { class: "x-side card", "aria-label": "Filters, image, findings" }, bar, el("div", { class: "x-panels" }, Object.values(panels)));
+    return Object.assign(aside, { choose });
   };
 
   const gridSide = (state) => {
@@ -52,21 +61,13 @@
     const holder = el("div", { class: "x-holder" });
     const frame = el("section", { class: "x-grid card", "aria-label": "Images" });
     const size = el("input", { type: "range", min: 56, max: 260, "aria-label": "Size of the thumbnails", oninput: () => frame.grid.zoom(Number(size.value)) });
-    const chips = el("div", { class: "x-chips" });
-    const chip = (name, remove) => el("button", { type: "button", class: "x-chip", onclick: remove, "aria-label": `Remove: ${name}` }, name, " ✕");
     const sync = () => {
       const shown = state.order.length;
       words.textContent = shown === state.n ? explore.count(shown, "image") : `${shown.toLocaleString("en")} of ${explore.count(state.n, "image")}`;
       sort.fill(SORTS.filter(([, , needs]) => !needs || state.values[needs]), state.sort);
-      chips.replaceChildren(...[
-        state.region && chip("inside the outline", () => state.within(null)),
-        state.search && chip(`best for ${state.search.words}`, () => explore.clearSearch(state)),
-        state.filters.subset && chip(state.filters.subset.name, () => state.filter({ subset: null })),
-        state.filtered && chip("filters", () => { const { region } = state; state.clearFilters(); state.within(region); }),
-      ].filter(Boolean));
     };
     frame.append(el("div", { class: "x-bar" }, words, el("span", { class: "grow" }),
-      el("button", { type: "button", class: "quiet", onclick: () => state.select(state.order) }, "Select all"), sort, size), chips, holder, explore.selectionBar(state));
+      el("button", { type: "button", class: "quiet", onclick: () => state.select(state.order) }, "Select all"), sort, size), explore.chips(state), holder, explore.selectionBar(state));
     explore.whenPlaced(holder, () => {
       frame.grid = new explore.Grid(state, holder);
       size.value = frame.grid.side;
@@ -80,7 +81,7 @@
     const canvas = el("div", { class: "x-canvas", "data-tool": "pan" });
     const wait = el("div", { class: "x-wait" });
     canvas.append(wait);
-    const colour = chooser("Colour by", (name) => { state.colourBy(name); explore.address.set({ colour: name === "class" ? null : name }); });
+    const colour = chooser("Color by", (name) => { state.colourBy(name); explore.address.set({ colour: name === "class" ? null : name }); });
     const run = chooser("Run whose picks and predictions are shown", (id) => explore.chooseRun(state, id ? Number(id) : null));
     const view = chooser("Embedding", (name) => explore.show(state, { view: name }));
     const method = chooser("Projection", (name) => explore.show(state, { method: name }));
@@ -88,12 +89,12 @@
     const toolButtons = TOOLS.map(([name, words, path]) => el("button", { type: "button", class: "x-tool", "data-tool": name, title: words, "aria-label": words, onclick: () => canvas.hands.choose(name) }, icon(path)));
     const mark = (tool) => toolButtons.forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === tool));
     const on = (path, words, act) => el("button", { type: "button", class: "x-tool", title: words, "aria-label": words, onclick: act }, icon(path));
+    const foot = el("div", { class: "x-foot" }, el("div", { class: "x-tools" }, arrows, toolButtons, el("i", {}), // below the map: it hides no point
+      on("M12 5v14M5 12h14", "Zoom in (+)", () => canvas.map.zoom(1.6)), on("M5 12h14", "Zoom out (−)", () => canvas.map.zoom(1 / 1.6)),
+      on("M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5", "Show all (0)", () => canvas.map.fit())));
     const frame = el("section", { class: "x-map card", "aria-label": "Map" },
-      el("div", { class: "x-bar" }, el("label", { class: "x-inline" }, el("span", {}, "Colour"), colour), run, el("span", { class: "grow" }), view, method, arrows),
-      canvas,
-      el("div", { class: "x-tools" }, toolButtons, el("i", {}),
-        on("M12 5v14M5 12h14", "Zoom in (+)", () => canvas.map.zoom(1.6)), on("M5 12h14", "Zoom out (−)", () => canvas.map.zoom(1 / 1.6)),
-        on("M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5", "Show all (0)", () => canvas.map.fit())));
+      el("div", { class: "x-bar" }, el("label", { class: "x-inline" }, el("span", {}, "Color"), colour), run, el("span", { class: "grow" }), el("span", { class: "x-inline" }, view, method)),
+      explore.chips(state), canvas, foot);
     const sync = () => {
       const ready = new Set(state.map.ready);
       const { points } = state;
@@ -111,7 +112,7 @@
       canvas.map = new explore.MapView(state, canvas);
       canvas.hands = new explore.Hands(canvas.map, mark);
       canvas.hands.choose("pan");
-      canvas.append(explore.legend(state, canvas.map));
+      foot.prepend(explore.legend(state, canvas.map));
       arrows.addEventListener("click", () => explore.toggleArrows(state, canvas.map, arrows));
     });
     state.on("state values points runs colour", sync);
@@ -130,19 +131,22 @@
     explore.toast = el("div", { class: "x-toast", role: "status" });
     const picker = chooser("Dataset", (id) => location.assign(`/explore?dataset=${id}`));
     picker.fill(start.datasets.map(([id, name]) => [String(id), name]), String(start.dataset.id));
-    const parts = tabs([["map", "Map"], ["grid", "Grid"], ["side", "Filters"]], (name) => part(name));
+    const left = side(state);
+    const parts = tabs([["map", "Map"], ["grid", "Grid"], ...SIDE], (name) => part(name));
     parts.classList.add("x-parts");
     parts.setAttribute("aria-label", "Part of the workbench");
     const part = (name) => {
-      root.dataset.part = name;
+      const inside = SIDE.some(([one]) => one === name);
+      root.dataset.part = inside ? "side" : name;
       parts.mark(name);
+      if (inside) left.choose(name);
     };
     part("map");
-    state.on("pin", () => { if (state.pinned >= 0 && matchMedia("(max-width: 860px)").matches) part("side"); });
+    state.on("pin", () => { if (state.pinned >= 0 && matchMedia("(max-width: 860px)").matches) part("image"); });
     root.replaceChildren(
       el("header", { class: "x-top" }, el("h1", { class: "x-title" }, "Explore"), picker, explore.searchForm(state), status,
         start.dataset.attribution ? el("p", { class: "attribution" }, start.dataset.attribution) : null), parts,
-      el("div", { class: "x-body" }, side(state), gridSide(state), mapSide(state)), explore.toast);
+      el("div", { class: "x-body" }, left, gridSide(state), mapSide(state)), explore.toast);
     for (const [element, act] of explore.placed.splice(0)) act(element);
     explore.follow(state, data);
   };

@@ -39,7 +39,8 @@ def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page)
     page.locator("#x-panel-filters").get_by_label("square").first.uncheck()
     page.get_by_label("Sort by").select_option("random")
     lasso(page, 0.4)
-    expect(page.locator(".x-chip", has_text="inside the outline")).to_be_visible()
+    chips = page.locator(".x-grid .x-chip")
+    expect(chips).to_have_text(["Inside the outline ✕", "Class: not square ✕"])
     caught, first = shown(page), page.locator(".x-tile img").first.get_attribute("src")
     assert 0 < caught < 2 * COUNT
     page.wait_for_timeout(500)
@@ -49,8 +50,12 @@ def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page)
         page.wait_for_function(f"document.documentElement.dataset.gridCount == {caught}")
         expect(page.locator("#x-panel-filters").get_by_label("square").first).not_to_be_checked()
         assert page.locator(".x-tile img").first.get_attribute("src") == first
-    page.locator(".x-chip").first.click()
+        expect(chips).to_have_text(["Inside the outline ✕", "Class: not square ✕"])
+    chips.first.click()
     assert shown(page) == 2 * COUNT
+    chips.first.click()
+    assert shown(page) == 3 * COUNT
+    expect(chips).to_have_count(0)
 
 
 def test_nothing_jumps_on_a_first_visit_while_gradio_starts(
@@ -103,6 +108,27 @@ def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page
     subsets = page.locator(".x-field", has_text="Subset").locator("select")
     subsets.select_option(label=f"in the middle ({caught})")
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{caught}'")
+
+
+def test_nothing_lies_on_the_map_and_no_choice_is_cut(page: Page) -> None:
+    chart = page.locator(".x-over").bounding_box()
+    for part in (".x-legend", ".x-tools"):
+        expect(page.locator(part)).to_be_visible()
+        box = page.locator(part).bounding_box()
+        assert box["y"] >= chart["y"] + chart["height"], part
+    expect(page.get_by_label("Embedding")).to_be_visible()
+    cut = page.evaluate("""() => {
+        const pen = document.createElement("canvas").getContext("2d");
+        return [...document.querySelectorAll(".x-bar select")].filter((select) => {
+            const style = getComputedStyle(select);
+            pen.font = style.font;
+            const [left, right] = [style.paddingLeft, style.paddingRight].map(parseFloat);
+            const room = select.clientWidth - left - right;
+            const text = select.selectedOptions[0]?.textContent ?? "";
+            return select.checkVisibility() && pen.measureText(text).width > room + 1;
+        }).map((select) => select.ariaLabel);
+    }""")
+    assert not cut
 
 
 def test_filters_and_the_legend_are_one(page: Page) -> None:
@@ -170,6 +196,13 @@ def test_the_grid_by_keyboard(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#x-panel-image .x-large")).to_be_visible()
     grid.focus()
+    page.keyboard.press("ArrowLeft")  # the panel follows, and the address with it
+    row = page.locator(f"#x-tile-{3 * COUNT - 2}").get_attribute("data-row")
+    number = page.evaluate(f"studio.explore.state.ids[{row}]")
+    expect(page).to_have_url(re.compile(rf"[?&]image={number}\b"))
+    expect(page.locator("#x-panel-image .x-large")).to_have_attribute(
+        "href", re.compile(rf"/image/{number}\b")
+    )
     page.keyboard.press("Escape")
     expect(page.locator(".x-actions")).to_be_hidden()
 
@@ -192,6 +225,13 @@ def test_a_narrow_screen_has_one_part_at_a_time(
     expect(page.locator(".x-tile").first).to_be_visible()
     page.locator(".x-tile").first.click()
     expect(page.locator("#x-panel-image .x-large")).to_be_visible()
+    page.get_by_role("tab", name="Findings").click()
+    findings = page.locator("#x-panel-findings")
+    expect(findings.get_by_role("heading", name="Near-duplicates")).to_be_visible()
+    page.get_by_role("tab", name="Filters").click()
+    page.locator("#x-panel-filters").get_by_label("square").first.uncheck()
+    page.get_by_role("tab", name="Map").click()
+    expect(page.locator(".x-map .x-chip")).to_have_text(["Class: not square ✕"])
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
