@@ -16,12 +16,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.studio import Studio
-from vecaf.datasets.names import dataset_name
+from vecaf.datasets.names import dataset_name, free_name
 from vecaf.datasets.removing import finish_removals
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
-from vecaf.store.imports import check_name_free
+from vecaf.store.imports import check_name_free, taken_names
 
 OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
 PART = ".part"  # an upload on its way, locked; what is left of one is swept at the next start
@@ -54,6 +54,14 @@ def routes(studio: Studio) -> APIRouter:
         """Whether an upload of this name and size would be taken, before a byte is sent."""
         checked(request)
         return JSONResponse({"ok": True})
+
+    @router.get("/upload/name")
+    def propose(request: Request, name: str) -> JSONResponse:
+        """Answer with a name for a new dataset: the given one, or one like it that is free."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            taken = taken_names(session, user)
+        return JSONResponse({"name": free_name(dataset_name(name), taken)})
 
     @router.post("/upload")
     async def upload(request: Request) -> JSONResponse:

@@ -1,13 +1,18 @@
-/* Gradio gives each radio of a group a name of its own, so browsers don't take them for a group:
-   the arrow keys go from one to the next here, and choose it, as they do everywhere else. */
-document.addEventListener("keydown", (event) => {
+/* Gradio gives each radio of a group a name of its own, so browsers don't take them for a group.
+   With one name they are one: a single Tab stop, and the arrow keys choose. Gradio renames
+   them when the choice changes, so their names are watched. */
+(() => {
   "use strict";
-  const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-  const radio = event.target.closest?.("fieldset input[type=radio]");
-  if (!step || !radio || event.altKey || event.ctrlKey || event.metaKey) return;
-  const group = [...radio.closest("fieldset").querySelectorAll("input[type=radio]:not(:disabled)")];
-  const next = group[(group.indexOf(radio) + step + group.length) % group.length];
-  event.preventDefault();
-  next.click();
-  next.focus();
-});
+  const RADIO = "fieldset input[type=radio]";
+  const holdsRadio = (node) => node.nodeType === 1 && (node.matches(RADIO) || node.querySelector(RADIO));
+  const join = () => {
+    for (const group of document.querySelectorAll("fieldset")) {
+      const radios = [...group.querySelectorAll("input[type=radio]")];
+      for (const radio of radios) if (radio.name !== radios[0].name) radio.name = radios[0].name;
+    }
+  };
+  new MutationObserver((changes) => {
+    if (changes.some(({ type, target, addedNodes }) =>
+      type === "attributes" ? holdsRadio(target) : [...addedNodes].some(holdsRadio))) join();
+  }).observe(document.documentElement, { childList: true, subtree: true, attributeFilter: ["name"] });
+})();

@@ -17,8 +17,12 @@
     if (document.body && document.body.classList.contains("dark") !== dark)
       document.body.classList.toggle("dark", dark);
   };
-  const repaint = () => {
+  const repaint = () => { // at once: colors that fade would be unreadable half-way
+    const root = document.documentElement;
+    root.classList.add("repainting");
     paint();
+    void root.offsetWidth; // the new colors are computed now, while nothing may fade
+    root.classList.remove("repainting");
     document.dispatchEvent(new Event("studio:theme"));
   };
   paint();

@@ -12,6 +12,7 @@ studio.upload = (element, trigger) => {
   const words = zone.querySelector(".drop-words");
   const doing = zone.querySelector(".drop-doing");
   let file = null;
+  let proposal = null; // a free name in the place of a taken one, on its way
   let checking = false; // whether the server is being asked if it would take the file
   let request = null;
   let arrived = null; // the import that the upload has become, until its own card shows
@@ -54,6 +55,16 @@ studio.upload = (element, trigger) => {
     state("chosen");
     name.focus();
     name.select();
+    proposal = propose(name.value);
+  };
+  const propose = async (wish) => {
+    const mine = file;
+    const answer = await fetch(`/upload/name?${new URLSearchParams({ name: wish })}`).catch(() => null);
+    if (!answer?.ok) return; // the check before the upload says what is wrong
+    const { name: free } = await answer.json();
+    if (file !== mine || name.value !== wish) return; // another file or name was chosen meanwhile
+    name.value = free;
+    if (document.activeElement === name) name.select();
   };
 
   /* One card all along: when every byte is there, it waits here until the import's card takes over. */
@@ -84,9 +95,11 @@ studio.upload = (element, trigger) => {
     if (checking || request || arrived || !file) return;
     say("");
     const mine = file;
-    const query = new URLSearchParams({ name: name.value, bytes: file.size });
+    let query;
     checking = true;
     try {
+      await proposal;
+      query = new URLSearchParams({ name: name.value, bytes: mine.size });
       const check = await fetch(`/upload?${query}`);
       if (!check.ok) return say((await check.json()).error);
     } catch {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app import markup as m
 from app.components.live import NOTHING
+from app.media import thumb_url
 from app.pages.address import link
 from app.pages.next_step_view import next_step_link
 from app.pages.words import SPLITS
@@ -118,10 +119,10 @@ def _offer(present: set[str]) -> str:
 
 def _card(card: DatasetCard) -> str:
     address = m.text(link("/", dataset=card.id))
-    strip = "".join(_thumb(card, sample) for sample in card.pictures)
+    strip = "".join(map(_picture, card.pictures))
     return (
         f'<article class="card dataset" data-key="dataset-{card.id}">'
-        f'<div class="strip">{strip}</div>'
+        f'<a class="strip" href="{address}" data-go tabindex="-1" aria-hidden="true">{strip}</a>'
         f'<div class="card-head"><h2><a href="{address}" data-go>{m.text(card.name)}</a></h2>'
         f'{_shared(card)}<span class="grow"></span>'
         f'<span class="muted num">{m.plural(card.size, "image")}</span>'
@@ -148,11 +149,12 @@ def missing(sentence: str) -> str:
     return m.empty(sentence, 'It may have been removed. <a href="/" data-go>See all data</a>.')
 
 
-def _thumb(card: DatasetCard, sample: Sample) -> str:
-    name = sample.file_name if sample.label is None else card.classes[sample.label]
-    words = [name, *([sample.caption] if sample.caption else [])]
-    words += [f"{sample.file_name} · {sample.width} × {sample.height} px"]
-    return m.thumb(sample.id, sample.sha256, words)
+def _picture(sample: Sample) -> str:
+    source = thumb_url(sample.id, sample.sha256)
+    return (
+        f'<span class="thumb" data-key="{sample.id}">'
+        f'<img src="{source}" alt="" loading="lazy" decoding="async"></span>'
+    )
 
 
 def _rooms(card: DatasetCard) -> str:

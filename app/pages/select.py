@@ -24,7 +24,6 @@ from vecaf.store.subsets import delete_subset, subsets_of
 from vecaf.tasks.selecting import read_picks, sign_off
 
 BUSY, IDLE = 1.0, 10.0  # seconds between looks
-FIELDS = ("strategy", "budget", "seed", "text_pull", "track", "model", "vlm", "image_size")
 
 Shown = tuple[str, gr.Timer, str, str]
 
@@ -101,13 +100,12 @@ def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) ->
     """The task's parameters from the form's fields; raises InputError for what can't be."""
     from vecaf.plan import check_selection
 
-    given = {name: data[name] for name in FIELDS if data.get(name, "") != ""}
-    config = RunConfig.from_dict(given)
+    config = RunConfig.from_dict(select_form.read(data))
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
         size, labeled = pool_counts(session, dataset_id)
     check_selection(config, size, labeled, labeled if labeled < size else 0)
-    params = {name: getattr(config, name) for name in FIELDS}
+    params = {name: getattr(config, name) for name in select_form.LABELS}
     params["run"] = whole(data, "run")
     params["revision"] = dataset.revision
     return params

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app import markup as m
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.errors import InputError
 from vecaf.selection.registry import describe
 from vecaf.store import CANCELED, FAILED, Task
 from vecaf.store.runs import RunSummary
+
+LABELS = {
+    "strategy": "Strategy",
+    "budget": "Budget",
+    "seed": "Seed",
+    "text_pull": "Text pull",
+    "track": "What is scarce",
+    "model": "Vision model (PVM)",
+    "vlm": "Caption model (VLM)",
+    "image_size": "Image size",
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,15 @@ class PoolFacts:
     classes: list[str]
     size: int
     labeled: int
+
+
+def read(data: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that the form sent. Raises InputError for an empty field."""
+    for name, words in LABELS.items():
+        if not str(data.get(name, "")).strip():
+            hint = " Enter a count such as 100 or a share such as 5%." if name == "budget" else ""
+            raise InputError(f"{words} is empty.{hint}")
+    return {name: data[name] for name in LABELS}
 
 
 def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> str:
@@ -38,17 +59,17 @@ def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> 
     if pool.labeled == pool.size and pool.size:
         scarce.append((LABELS_KNOWN, "Training: labels are known"))
     fields = (
-        _select("strategy", "Strategy", [(s.name, s.name) for s in strategies], value("strategy"))
-        + _input("budget", "Budget", value("budget"), hint="a count, or a share such as 5%")
-        + _input("seed", "Seed", value("seed"), kind="number")
-        + _input("text_pull", "Text pull", value("text_pull"), hint="0 to 1; 0 leaves text out")
-        + _select("run", "Based on", [("", "no run yet"), *bases], had.get("run") or "")
-        + _select("track", "What is scarce", scarce, value("track"))
+        _select("strategy", [(s.name, s.name) for s in strategies], value("strategy"))
+        + _input("budget", value("budget"), hint="a count, or a share such as 5%", required=True)
+        + _input("seed", value("seed"), kind="number", required=True)
+        + _input("text_pull", value("text_pull"), hint="0 to 1; 0 leaves text out", required=True)
+        + _select("run", [("", "no run yet"), *bases], had.get("run") or "", label="Based on")
+        + _select("track", scarce, value("track"))
     )
-    advanced = (
-        _input("model", "Vision model (PVM)", value("model"))
-        + _input("vlm", "Caption model (VLM)", value("vlm"))
-        + _input("image_size", "Image size", value("image_size"), hint="0 chooses")
+    advanced = (  # may be folded away, where a browser can't ask for what is missing
+        _input("model", value("model"))
+        + _input("vlm", value("vlm"))
+        + _input("image_size", value("image_size"), hint="0 chooses")
     )
     ready = tasks and tasks[0].state not in (FAILED, CANCELED)
     beside = (
@@ -71,21 +92,27 @@ def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> 
     )
 
 
-def _input(name: str, label: str, value: Any, *, kind: str = "text", hint: str = "") -> str:
+def _input(
+    name: str, value: Any, *, kind: str = "text", hint: str = "", required: bool = False
+) -> str:
     small = f"<small>{hint}</small>" if hint else ""
     shown = f"{value:g}" if isinstance(value, float) else value
     return (
-        f'<label class="field"><span>{label}</span>{small}<input name="{name}" type="{kind}" '
-        f'value="{m.text(shown)}" autocomplete="off"></label>'
+        f'<label class="field"><span>{LABELS[name]}</span>{small}<input name="{name}" '
+        f'type="{kind}" value="{m.text(shown)}" autocomplete="off"'
+        f"{' required' if required else ''}></label>"
     )
 
 
-def _select(name: str, label: str, options: Sequence[tuple[Any, str]], chosen: Any) -> str:
+def _select(
+    name: str, options: Sequence[tuple[Any, str]], chosen: Any, *, label: str | None = None
+) -> str:
     inner = "".join(
         f'<option value="{m.text(value)}"{" selected" if value == chosen else ""}>{m.text(words)}'
         "</option>"
         for value, words in options
     )
     return (
-        f'<label class="field"><span>{label}</span><select name="{name}">{inner}</select></label>'
+        f'<label class="field"><span>{label or LABELS[name]}</span>'
+        f'<select name="{name}">{inner}</select></label>'
     )

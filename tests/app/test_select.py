@@ -146,7 +146,8 @@ def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
     user = studio.store.owner()
 
     def params(**changes: str) -> dict[str, Any]:
-        fields = {**{k: str(v) for k, v in PARAMS.items()}, "image_size": "0", **changes}
+        models = {"model": "efficientnet_lite0", "vlm": "embedded", "image_size": "0"}
+        fields = {**{k: str(v) for k, v in PARAMS.items()}, **models, **changes}
         return select._params(studio, user, dataset_id, fields)
 
     made = params(budget="50%", run="7")
@@ -155,6 +156,8 @@ def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
     for change, words in (
         ({"budget": "999"}, "can be picked"),
         ({"budget": "few"}, "is not a count"),
+        ({"budget": " "}, "Budget is empty. Enter a count"),
+        ({"image_size": ""}, "Image size is empty"),
         ({"seed": "x"}, "whole number"),
         ({"text_pull": "2"}, "must lie between"),
         ({"strategy": "vecav"}, "did you mean"),

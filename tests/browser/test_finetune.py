@@ -50,6 +50,11 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
     expect(page.get_by_role("button", name="Best accuracy")).to_have_attribute(
         "aria-pressed", "true"
     )
+    page.locator("#f-strategy input:checked").focus()
+    page.keyboard.press("Tab")  # a group is one stop
+    expect(page.locator("#f-track input:checked")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#f-strategy input:checked")).to_be_focused()
     page.locator("#f-mode input[value=full]").focus()
     page.keyboard.press("ArrowUp")
     expect(page.locator("#f-mode input[value=lora]")).to_be_checked()

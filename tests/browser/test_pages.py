@@ -81,8 +81,9 @@ def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
     page.set_input_files(".drop input[type=file]", text)
     expect(problem).to_contain_text("is not a zip archive")
 
-    good = shapes(tmp_path / "more.zip", 2)
+    good = shapes(tmp_path / f"{dataset}.zip", 2)
     page.set_input_files(".drop input[type=file]", good)
+    expect(page.locator(".drop [name=name]")).to_have_value(f"{dataset} 2")
     page.locator(".drop [name=name]").fill(dataset)
     page.get_by_role("button", name="Upload").click()
     expect(problem).to_contain_text("Choose another name")
@@ -235,6 +236,8 @@ def test_the_keyboard_reaches_everything(
 
     page.goto(server.url + "/")
     page.wait_for_selector(".dataset")
+    links = page.locator(".dataset").first.get_by_role("link").all_inner_texts()
+    assert all(links)  # the thumbnails are none of them
     reached = set()
     for _ in range(40):
         page.keyboard.press("Tab")
@@ -242,9 +245,27 @@ def test_the_keyboard_reaches_everything(
     assert {"Data", "Finetune", "Runs", "Finetune on this", "Details"} <= reached
 
 
+def test_the_bar_stands_still_between_pages(open_page: Callable[..., Any]) -> None:
+    page = open_page("/")
+
+    def places() -> list[dict[str, float]]:
+        bar = page.locator(".bar")
+        parts = [*bar.locator("nav a").all(), bar.get_by_role("button", name="Switch between")]
+        return [part.bounding_box() for part in parts]
+
+    before = places()
+    page.goto(page.url + "explore?dataset=987654")
+    expect(page.locator(".explore")).to_contain_text("There is no dataset")
+    assert places() == before
+
+
 def test_light_and_dark_are_remembered(open_page: Callable[..., Any]) -> None:
     page = open_page("/", color_scheme="light")
-    page.get_by_role("button", name="Switch between light and dark").click()
+    fading = page.evaluate("""() => {
+        document.querySelector(".theme").click();
+        return document.getAnimations().filter((one) => one instanceof CSSTransition).length;
+    }""")
+    assert not fading  # half-way between the two, text is unreadable
     assert page.evaluate("document.body.classList.contains('dark')")
     page.reload()
     page.wait_for_selector(".live", state="attached")

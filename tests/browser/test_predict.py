@@ -57,6 +57,7 @@ def test_what_is_no_image_is_said(
     page.set_input_files("[data-drop] input", str(other))
     page.wait_for_selector(".predicted .notice-error", timeout=ANSWER_MS)
     assert "it is a PDF file" in page.inner_text(".predicted")
+    assert page.locator(".asked img").count() == 0  # rather than the mark of a broken image
 
 
 def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., Any]) -> None:

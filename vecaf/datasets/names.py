@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from itertools import count
 
 from vecaf.errors import InputError
 
@@ -105,3 +106,15 @@ def dataset_name(name: str) -> str:
             "or digit; a number alone is taken for an id."
         )
     return cleaned
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return `name`, or the first of "name 2", "name 3", … if it is taken."""
+    if name not in taken:
+        return name
+    base = re.sub(r" [0-9]+$", "", name)
+    numbered = (
+        base[: MAX_DATASET_NAME - len(suffix)].rstrip() + suffix
+        for suffix in (f" {number}" for number in count(2))
+    )
+    return next(candidate for candidate in numbered if candidate not in taken)

@@ -27,6 +27,13 @@ def recent_imports(
     return session.scalars(query.order_by(Import.id.desc()).limit(limit)).all()
 
 
+def taken_names(session: Session, user_id: int) -> set[str]:
+    """Return the names of a user's datasets, and those of imports that have not ended."""
+    datasets = sa.select(Dataset.name).where(Dataset.owner_id == user_id)
+    coming = sa.select(Import.name).where(Import.owner_id == user_id, Import.state.not_in(ENDED))
+    return {*session.scalars(datasets), *session.scalars(coming)}
+
+
 def check_name_free(
     session: Session, user_id: int, name: str, import_id: int | None = None
 ) -> None:
