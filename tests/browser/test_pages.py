@@ -267,6 +267,8 @@ def test_light_and_dark_are_remembered(open_page: Callable[..., Any]) -> None:
     }""")
     assert not fading  # half-way between the two, text is unreadable
     assert page.evaluate("document.body.classList.contains('dark')")
+    field = page.locator(".drop [name=name]")
+    expect(field).to_have_css("background-color", "rgb(21, 20, 18)")
     page.reload()
     page.wait_for_selector(".live", state="attached")
     assert page.evaluate("document.body.classList.contains('dark')")
