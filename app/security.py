@@ -9,8 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Gradio needs inline scripts and styles, and compiles its templates in the page. What matters
-# here: nothing is loaded from, or sent to, another host, whatever a page contains.
+# Gradio needs inline scripts and styles. It also compiles the `js=` of events and the templates and
+# `js_on_load` of gr.HTML in the page: without 'unsafe-eval' no page starts (tried with 6.31). What
+# matters here: nothing is loaded from, or sent to, another host, whichever text a page contains.
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
