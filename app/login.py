@@ -1,13 +1,16 @@
 """Logging in and out: the page, and what it sends. Programs send the same two fields.
 
 A wrong password is answered after the same work as a right one, and too many are answered by how
-long to wait (vecaf.accounts.throttle).
+long to wait (vecaf.accounts.throttle). Waits depend on the client's address. Behind a proxy uvicorn
+reads it from X-Forwarded-For only if FORWARDED_ALLOW_IPS names the proxy, because anybody can send
+that header.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs
 
@@ -33,10 +36,13 @@ _THEME = (
     "document.documentElement.style.colorScheme = dark ? 'dark' : 'light'; })();</script>"
 )
 
+logger = logging.getLogger(__name__)
+
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
     checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
+    unnamed_proxies: set[str] = set()  # the first one is warned of
 
     @router.get(LOGIN)
     def page(request: Request, next: str = "/") -> Response:
@@ -50,6 +56,13 @@ def routes(studio: Studio) -> APIRouter:
         name, after = given.get("username", ""), _ours(given.get("next", "/"))
         page = "text/html" in request.headers.get("accept", "")
         source = request.client.host if request.client else ""
+        if not unnamed_proxies and _is_ignored(request.headers.get("x-forwarded-for"), source):
+            unnamed_proxies.add(source)
+            logger.warning(
+                "A login from %s carries X-Forwarded-For. The studio ignores it and counts wrong "
+                "passwords for %s. If that is your proxy, set FORWARDED_ALLOW_IPS=%s.",
+                *(source, source, source),
+            )
         try:
             token = await asyncio.get_running_loop().run_in_executor(
                 checks, log_in, studio.store, name, given.get("password", ""), source
@@ -122,6 +135,14 @@ def login_page(after: str, name: str = "", problem: str = "", status: int = 200)
         "<code>python -m vecaf user</code></p></form></main></body></html>"
     )
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+
+
+def _is_ignored(forwarded: str | None, source: str) -> bool:
+    """Whether uvicorn did not take the client's address from X-Forwarded-For."""
+    return forwarded is not None and not any(
+        source in hop
+        for hop in forwarded.split(",")  # a hop may have a port or brackets
+    )
 
 
 async def _fields(request: Request) -> dict[str, str]:

@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import login, media
 from app.__main__ import main
@@ -22,10 +23,10 @@ from app.security import HEADERS, Guard
 from app.sentences import answer_with_sentences
 from app.studio import Studio
 from vecaf.accounts import passwords, throttle
-from vecaf.accounts.throttle import FREE_OF_ADDRESS, FREE_OF_NAME, LONGEST_WAIT
+from vecaf.accounts.throttle import OF_ADDRESS, OF_NAME, OF_NAME_FROM_ADDRESS
 from vecaf.accounts.users import add_user, remove_user, set_password
 from vecaf.settings import Settings
-from vecaf.store import Login, LoginFailure, Store
+from vecaf.store import Login, Store
 from vecaf.store.models import now
 
 BASE = "http://studio.example:7860"
@@ -103,10 +104,22 @@ def enter(client: TestClient, password: str = PASSWORD, name: str = "anna", **he
     return client.post("/login", data=given, headers=headers)
 
 
+def at(client: TestClient, address: str, password: str = PASSWORD, name: str = "anna") -> int:
+    """The status of a login from another address, through a proxy that the studio trusts."""
+    return int(enter(client, password, name, **{"X-Forwarded-For": address}).status_code)
+
+
+@pytest.fixture
+def behind_a_proxy(store: Store) -> Iterator[TestClient]:
+    proxied = ProxyHeadersMiddleware(application(store), trusted_hosts="testclient")  # type: ignore[arg-type]
+    with TestClient(proxied, base_url=BASE, follow_redirects=False) as client:
+        yield client
+
+
 def test_wrong_passwords_are_slowed_and_a_restart_does_not_help(
     store: Store, client: TestClient, clock: Clock
 ) -> None:
-    for _ in range(FREE_OF_NAME):
+    for _ in range(OF_NAME_FROM_ADDRESS.free):
         assert enter(client, "wrong wrong").status_code == 401
     waits = []
     for _ in range(12):
@@ -118,27 +131,91 @@ def test_wrong_passwords_are_slowed_and_a_restart_does_not_help(
         clock.wait(0.5)
         assert enter(client, "wrong wrong").status_code == 401  # in time
     assert waits[:5] == [1, 2, 4, 8, 16]
-    assert waits[-1] == LONGEST_WAIT
+    assert waits[-1] == OF_NAME_FROM_ADDRESS.longest
     assert "Try again in" in refused.json()["error"]
     again = Store.open(store.settings)
     with TestClient(application(again), base_url=BASE) as restarted:
         assert enter(restarted, PASSWORD).status_code == 429
-        clock.wait(LONGEST_WAIT)
+        clock.wait(OF_NAME_FROM_ADDRESS.longest)
         assert enter(restarted, PASSWORD).status_code == 200
         assert enter(restarted, "wrong wrong").status_code == 401  # and counts from one again
     again.close()
 
 
-def test_an_address_is_slowed_whatever_names_it_tries(
+def test_wrong_passwords_do_not_block_right_ones_from_the_same_address(
+    client: TestClient, store: Store, clock: Clock
+) -> None:
+    with store.write() as session:
+        add_user(session, "bob", PASSWORD)
+    assert enter(client).status_code == 200  # anna logged in from here before
+    for _ in range(3 * OF_ADDRESS.free):
+        enter(client, "wrong wrong", "bob")
+        clock.wait(OF_NAME_FROM_ADDRESS.longest)
+    for i in range(OF_ADDRESS.free):
+        enter(client, "wrong wrong", f"user{i}")
+    assert enter(client, PASSWORD, "bob").status_code == 429  # bob has not
+    for _ in range(3):
+        assert enter(client).status_code == 200
+    clock.wait(OF_ADDRESS.longest)
+    assert enter(client, PASSWORD, "bob").status_code == 200
+
+
+def test_wrong_passwords_from_elsewhere_do_not_block_a_name(
+    behind_a_proxy: TestClient, clock: Clock
+) -> None:
+    client = behind_a_proxy
+    assert at(client, "198.51.100.7") == 200
+    for _ in range(OF_NAME_FROM_ADDRESS.free):
+        assert at(client, "203.0.113.9", "wrong wrong") == 401
+    assert at(client, "203.0.113.9", "wrong wrong") == 429
+    assert at(client, "192.0.2.1") == 200  # nobody guessed from there
+    tried = OF_NAME_FROM_ADDRESS.free
+    while tried < OF_NAME.free:  # many addresses guess at one name
+        assert at(client, f"203.0.{tried}.1", "wrong wrong") == 401
+        tried += 1
+    assert at(client, "203.0.200.1", "wrong wrong") == 429
+    assert at(client, "198.51.100.7") == 200
+
+
+def test_an_address_is_slowed_whatever_names_it_tries(client: TestClient, clock: Clock) -> None:
+    free = OF_ADDRESS.free
+    statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(free + 1)]
+    assert statuses == [401] * free + [429]
+
+
+def test_a_login_neither_clears_nor_renews_the_wait_of_its_address(
     store: Store, client: TestClient, clock: Clock
 ) -> None:
-    statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(FREE_OF_ADDRESS + 1)]
-    assert statuses == [401] * FREE_OF_ADDRESS + [429]
-    clock.wait(3)
-    assert enter(client).status_code == 200  # a right one doesn't clear the address
-    with store.read() as session:
-        counts = sorted(session.scalars(sa.select(LoginFailure.count)))
-    assert counts[-1] == FREE_OF_ADDRESS
+    assert enter(client).status_code == 200
+    for i in range(OF_ADDRESS.free + 2):
+        clock.wait(OF_ADDRESS.longest)
+        assert enter(client, "x" * 12, f"user{i}").status_code == 401
+
+    def wait() -> int:
+        return int(enter(client, "x" * 12, "another").headers["retry-after"])
+
+    before = wait()
+    clock.wait(1)
+    assert enter(client).status_code == 200
+    assert wait() == before - 1
+
+
+def test_a_proxy_that_is_not_named_is_not_believed(
+    client: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(OF_NAME_FROM_ADDRESS.free):
+        assert at(client, f"203.0.113.{i}", "wrong wrong") == 401
+    assert at(client, "203.0.113.99", "wrong wrong") == 429
+    (warning,) = [one.getMessage() for one in caplog.records if one.name == "app.login"]
+    assert "set FORWARDED_ALLOW_IPS=testclient" in warning
+
+
+def test_a_proxy_that_is_named_is_believed(
+    behind_a_proxy: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(OF_NAME_FROM_ADDRESS.free + 1):
+        assert at(behind_a_proxy, f"203.0.113.{i}", "wrong wrong") == 401
+    assert not [one for one in caplog.records if one.name == "app.login"]
 
 
 def test_a_name_that_does_not_exist_reads_the_same(client: TestClient) -> None:

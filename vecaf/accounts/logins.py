@@ -10,7 +10,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from vecaf.accounts.passwords import hash_password, outdated, verify
-from vecaf.accounts.throttle import FORGOTTEN, count_try, take_back
+from vecaf.accounts.throttle import FORGOTTEN, KNOWN, count_try, take_back
 from vecaf.datasets.names import clean
 from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, LoginFailure, Store, User
@@ -32,14 +32,14 @@ def log_in(store: Store, name: str, password: str, address: str) -> str:
     two is not said), TooManyTriesError where there were too many of them."""
     name = clean(name)
     with store.write() as session:
-        count_try(session, name, address)
+        tried = count_try(session, name, address)
         user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))
         kept = None if user is None else user.password_hash
     if not verify(kept, password) or user is None or kept is None:
         raise NotLoggedInError("The name or the password is wrong.")
     token = secrets.token_urlsafe(32)
     with store.write() as session:
-        take_back(session, name, address)
+        take_back(session, name, address, tried)
         _forget_old(store, session)
         if outdated(kept):
             session.get_one(User, user.id).password_hash = hash_password(password)
@@ -80,7 +80,8 @@ def _forget_old(store: Store, session: sa.orm.Session) -> None:
     idle = Login.seen_at < moment - timedelta(hours=settings.login_idle_hours)
     old = Login.created_at < moment - timedelta(hours=settings.login_hours)
     session.execute(sa.delete(Login).where(sa.or_(idle, old)))
-    session.execute(sa.delete(LoginFailure).where(LoginFailure.last_at < moment - FORGOTTEN))
+    for kind, kept in ((LoginFailure.count > 0, FORGOTTEN), (LoginFailure.count == 0, KNOWN)):
+        session.execute(sa.delete(LoginFailure).where(kind, LoginFailure.last_at < moment - kept))
 
 
 def _digest(token: str) -> str:

@@ -1,7 +1,11 @@
-"""Wrong passwords are slowed, for a name and for an address, whatever the other one is.
+"""Slow down wrong passwords without locking out the right one.
 
-The counts are in the database: a restart does not reset them. A try counts before its password is
-looked at, so that many at once gain nothing; a right one is taken back.
+The database counts wrong passwords three ways: of a name from one address, of a name from all
+addresses, and of an address with all names. Once a name has logged in from an address, only the
+first count applies to the two: guesses from elsewhere, or at other names, don't make it wait.
+
+A try counts as wrong before its password is checked, so that many at once gain nothing. A right one
+is taken back. A restart resets nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -18,68 +23,101 @@ from vecaf.store import LoginFailure
 from vecaf.store.models import now
 from vecaf.wording import plural
 
-FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20  # wrong passwords without a wait; an office has one address
-LONGEST_WAIT = 300  # seconds; 288 guesses a day at a name, and its owner is not locked out for long
 FORGOTTEN = timedelta(days=1)  # after the last wrong password
+KNOWN = timedelta(days=30)  # after a name's last login from an address
 
 
-def wait_after(failures: int, free: int) -> int:
-    """Seconds from one wrong password to the next try: none at first, then 1, 2, 4, 8 …"""
-    beyond = failures - free
-    return 0 if beyond < 0 else min(2 ** min(beyond, 30), LONGEST_WAIT)
+@dataclass(frozen=True)
+class Limit:
+    """`free` wrong passwords without a wait, then waits of up to `longest` seconds."""
+
+    free: int
+    longest: int
+
+    def wait(self, failures: int) -> int:
+        """Seconds from one wrong password to the next try: none at first, then 1, 2, 4, 8 …"""
+        beyond = failures - self.free
+        return 0 if beyond < 0 else min(2 ** min(beyond, 30), self.longest)
 
 
-def count_try(session: Session, name: str, address: str) -> None:
-    """Count a try as a failure. Raises TooManyTriesError, counting nothing, when it is too early.
+OF_NAME_FROM_ADDRESS = Limit(5, 300)  # 288 guesses a day at a name from one address
+OF_NAME = Limit(50, 300)  # many addresses that guess at one name
+OF_ADDRESS = Limit(20, 30)  # one address that guesses at many names; an office has one address
+
+
+@dataclass(frozen=True)
+class Try:
+    """A counted try: when it came, and when the last wrong one before it came, for each count."""
+
+    at: datetime
+    before: dict[str, datetime]
+
+
+def count_try(session: Session, name: str, address: str) -> Try:
+    """Count a try as wrong. Raises TooManyTriesError, counting nothing, when it comes too early.
 
     Call it in a `Store.write()` session of its own, before the password is checked.
     """
     moment = now()
-    found = []
-    for key, free in _keys(name, address):
+    last_login = session.get(LoginFailure, _key("login", name, address))
+    known = last_login is not None and moment - last_login.last_at <= KNOWN
+    rows, before = [], {}
+    for key, limit in _counts(name, address):
         row = session.get(LoginFailure, key)
         if row is None or moment - row.last_at > FORGOTTEN:
-            row = row or LoginFailure(key=key)
+            row = row or LoginFailure(key=key, last_at=moment)
             row.count = 0
-        else:
-            left = wait_after(row.count, free) - (moment - row.last_at).total_seconds()
+        elif limit is OF_NAME_FROM_ADDRESS or not known:
+            left = limit.wait(row.count) - (moment - row.last_at).total_seconds()
             if left > 0:
                 seconds = math.ceil(left)
                 raise TooManyTriesError(
                     f"Too many wrong passwords. Try again in {_words(seconds)}.", seconds
                 )
-        found.append(row)
-    for row in found:
+        rows.append(row)
+        before[key] = row.last_at
+    for row in rows:
         row.count += 1
         row.last_at = moment
         session.add(row)
+    return Try(moment, before)
 
 
-def take_back(session: Session, name: str, address: str) -> None:
-    """The password was right: forget the name's failures, and this try of the address.
+def take_back(session: Session, name: str, address: str, tried: Try) -> None:
+    """The password was right: forget the name's failures from this address, and remember the login.
 
-    Only this try: else somebody with an account could guess at others between their own logins.
+    The two wide counts lose this try alone, and their waits go on as if it had not been. Otherwise
+    somebody with an account could guess at others between their own logins.
     """
-    (of_name, _), (of_address, _) = _keys(name, address)
-    for key, all_of_it in ((of_name, True), (of_address, False)):
+    for key, limit in _counts(name, address):
         row = session.get(LoginFailure, key)
         if row is None:
             continue
-        row.count = 0 if all_of_it else row.count - 1
+        row.count = 0 if limit is OF_NAME_FROM_ADDRESS else row.count - 1
         if row.count <= 0:
             session.delete(row)
+        elif row.last_at == tried.at:
+            row.last_at = tried.before[key]
+    session.merge(LoginFailure(key=_key("login", name, address), count=0, last_at=tried.at))
 
 
-def _keys(name: str, address: str) -> tuple[tuple[str, int], tuple[str, int]]:
+def _counts(name: str, address: str) -> tuple[tuple[str, Limit], ...]:
     return (
-        (_digest("name", name.casefold()), FREE_OF_NAME),
-        (_digest("address", _network(address)), FREE_OF_ADDRESS),
+        (_key("name and address", name, address), OF_NAME_FROM_ADDRESS),
+        (_key("name", name), OF_NAME),
+        (_key("address", "", address), OF_ADDRESS),
     )
 
 
+def _key(kind: str, name: str, address: str = "") -> str:
+    """A hash, because people type passwords into the wrong field: what was typed is not kept."""
+    network = _network(address) if address else ""
+    return hashlib.sha256("\n".join((kind, network, name.casefold())).encode()).hexdigest()
+
+
 def _network(address: str) -> str:
-    """An IPv6 address's /64: whoever has one address there has all of them. But an IPv4 address is
-    one, also as IPv6 writes it."""
+    """An IPv6 address's /64, because all of it belongs to one user. An IPv4 address is one, also
+    when IPv6 writes it."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -89,11 +127,6 @@ def _network(address: str) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
-
-
-def _digest(kind: str, text: str) -> str:
-    """People type passwords into the wrong field: what was typed is not kept."""
-    return hashlib.sha256(f"{kind}:{text}".encode()).hexdigest()
 
 
 def _words(seconds: int) -> str:

@@ -37,7 +37,10 @@ class Login(Base):
 
 
 class LoginFailure(Base):
-    """How often in a row a password was wrong, for a name or for an address."""
+    """How often in a row a password was wrong (`vecaf.accounts.throttle`).
+
+    A count of 0 marks the last login of a name from an address.
+    """
 
     __tablename__ = "login_failure"
 
