@@ -40,7 +40,7 @@ def test_whoever_writes_holds_up_no_page(store: Store) -> None:
         session.execute(sa.update(Login).values(seen_at=before))
         begun = time.monotonic()
         person = person_of(store, token)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 20  # it would wait for the writer for 30 s
     assert person is not None and person.name == "Ada"
     assert seen() == before
     assert person_of(store, token) == person  # and when nobody does, it is noted

@@ -27,7 +27,7 @@ from vecaf.store.sqlite import library
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-playwright.expect.set_options(timeout=15_000)  # several test workers share the cores
+playwright.expect.set_options(timeout=60_000)  # a busy machine is slow to answer
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = "studio.test"

@@ -58,7 +58,7 @@ def page(open_page: Callable[..., Page], explored: int) -> Page:
 
 
 def drawn(page: Page) -> None:
-    page.wait_for_function("document.documentElement?.dataset.mapDrawn", timeout=30_000)
+    page.wait_for_function("document.documentElement?.dataset.mapDrawn")
     no_tour = page.get_by_role("button", name="No, thanks")
     if no_tour.count():
         no_tour.click()

@@ -90,7 +90,7 @@ def test_picks_light_up_on_the_map_round_by_round(open_page: Callable[..., Any],
     dark = "document.querySelector('.roundmap canvas').toDataURL().length"
     before = page.evaluate(dark)
     place.get_by_role("button", name="Play").click()
-    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2", timeout=10_000)
+    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2")
     assert page.evaluate(dark) != before
 
 

@@ -109,7 +109,7 @@ def test_every_page_shows_them_as_text(open_page: Callable[..., Any], hostile: H
         page = open_page(address)
         for text in texts:
             try:
-                page.get_by_text(text, exact=False).first.wait_for(state="attached", timeout=20_000)
+                page.get_by_text(text, exact=False).first.wait_for(state="attached")
             except Exception:
                 wrong.append(f"{address} does not show {text}")
         page.wait_for_timeout(500)

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Server, ended, shapes, wait_for
-from tests.browser.test_data import slow_down
+from tests.browser.test_data import hold
 from vecaf.datasets.edits import add_class
 from vecaf.settings import Settings
 from vecaf.store import Store, dataset_named
@@ -96,7 +96,7 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(page.locator(".label-one img")).to_have_attribute("alt", str(first))
 
     saved = page.locator(".label-head .num")
-    expect(saved).to_have_text("saved", timeout=30_000)
+    expect(saved).to_have_text("saved")
     page.context.set_offline(True)
     page.keyboard.press(key_for(page))
     expect(done).to_contain_text("4 of 8 labelled")  # shown at once
@@ -104,11 +104,11 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(saved).to_have_text("1 being saved")
     page.context.set_offline(False)
     page.reload()  # before it was tried again
-    expect(done).to_contain_text("4 of 8 labelled", timeout=30_000)
-    expect(saved).to_have_text("saved", timeout=30_000)
+    expect(done).to_contain_text("4 of 8 labelled")
+    expect(saved).to_have_text("saved")
     page.goto("about:blank")
     page.go_back()
-    expect(done).to_contain_text("4 of 8 labelled", timeout=30_000)
+    expect(done).to_contain_text("4 of 8 labelled")
     second = open_page(task)
     expect(second.locator(".label-head .progress-words")).to_contain_text("4 of 8 labelled")
     second.close()
@@ -176,7 +176,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
         holding = False
         while held:
             held.pop().continue_()
-        expect(saved).to_have_text("saved", timeout=30_000)
+        expect(saved).to_have_text("saved")
 
     page.route(
         "**/label/*/labels",
@@ -233,17 +233,19 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     page.reload()
     expect(page.locator(".labeller [role=alert]")).to_contain_text("could not be read")
     page.unroute("**/label/*/state")
-    expect(done).to_contain_text("2 of 6", timeout=8_000)
+    expect(done).to_contain_text("2 of 6")
 
 
 def test_who_goes_back_before_the_answer_sees_where_the_address_leads(
     open_page: Callable[..., Any], task: str
 ) -> None:
     page = open_page(task.partition("&")[0])
-    slow_down(page, 1200)
+    send = hold(page)
     page.locator(".saved a").first.click()
-    page.wait_for_timeout(300)
+    page.wait_for_function("window.held.length")
     page.go_back()
-    page.locator(".labeller").wait_for(timeout=8_000)  # the answer to the first
-    expect(page.locator(".saved").first).to_be_visible(timeout=5_000)
+    send()
+    page.locator(".labeller").wait_for()  # the answer to the first
+    send()
+    expect(page.locator(".saved").first).to_be_visible()
     expect(page.locator(".labeller")).to_have_count(0)

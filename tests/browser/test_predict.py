@@ -88,7 +88,7 @@ def test_the_model_is_taken_away(
     page = open_page(address)
     page.click("text=Prepare download")
     page.wait_for_selector("text=Download everything", timeout=150_000)
-    with page.expect_download(timeout=30_000) as download:
+    with page.expect_download() as download:
         page.click("text=Download everything")
     assert download.value.suggested_filename.endswith(".zip")
     path = tmp_path / "model.zip"
@@ -97,7 +97,7 @@ def test_the_model_is_taken_away(
         assert {"model.onnx", "model.safetensors", "predict.py"} <= set(archive.namelist())
         receipt = json.loads(archive.read("receipt.json"))
     page.click("summary:has-text('The files, one by one')")
-    with page.expect_download(timeout=30_000) as download:
+    with page.expect_download() as download:
         page.click("a:text-is('receipt.json')")
     download.value.save_as(tmp_path / "receipt.json")
     assert json.loads((tmp_path / "receipt.json").read_text()) == receipt

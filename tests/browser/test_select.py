@@ -63,7 +63,7 @@ def test_from_a_budget_to_a_signed_off_selection(
     said = page.locator("[data-select-map] [role=alert]")
     expect(said).to_contain_text("could not be read")
     page.unroute("**/map*")
-    expect(said).to_have_count(0, timeout=8_000)
+    expect(said).to_have_count(0)
     page.wait_for_function(drawn)
 
     with page.expect_download() as download:

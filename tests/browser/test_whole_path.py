@@ -70,13 +70,13 @@ def test_from_a_zip_to_a_model(
     points = "document.querySelector('.charts')?.dataset.points | 0"
     page.wait_for_function(f"({points}) > 2", timeout=180_000)
     before = page.evaluate(points)
-    page.wait_for_function(f"({points}) > {before}", timeout=60_000)
+    page.wait_for_function(f"({points}) > {before}")
     expect(charts.locator(".main-svg").first).to_be_visible()
     expect(page.locator(".picks .thumb")).to_have_count(16)
 
     # Cancel, close the tab, come back, resume.
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator(".run-head .chip")).to_contain_text("canceled", timeout=20_000)
+    expect(page.locator(".run-head .chip")).to_contain_text("canceled")
     page.close()
     page = open_page(address.removeprefix(server.url))
     expect(page.locator(".run-head .chip")).to_contain_text("canceled")

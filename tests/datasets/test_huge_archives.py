@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 import sys
-import time
+import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -51,16 +51,18 @@ def million(path: Path, good: int = 3, content: bytes = b"<svg/>") -> Path:
 
 
 def test_more_entries_than_the_limit_are_refused_before_they_are_read(
-    tmp_path: Path, untouched: Callable[[], None], store: Store
+    tmp_path: Path,
+    untouched: Callable[[], None],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = million(tmp_path / "a.zip")
     limited = Store(
         Settings(store.settings.home, store.settings.database_url, limits=Limits(max_members=9999))
     )
-    began = time.process_time()
+    monkeypatch.delattr(zipfile, "ZipFile")  # which reads every entry
     with pytest.raises(InputError, match="more than 9,999 files"):
         import_dataset(limited, path, "a")
-    assert time.process_time() - began < 2
     untouched()
 
 

@@ -83,13 +83,13 @@ class WorkerProcess:
         children = self.children()
         self.process.kill()
         self.process.wait()
-        wait_for(lambda: not any(map(is_alive, children)), 5, "children outlived their worker")
+        wait_for(lambda: not any(map(is_alive, children)), 60, "children outlived their worker")
 
     def close(self) -> None:
         if self.process.poll() is None:
             self.send(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -60,7 +60,7 @@ def test_an_upload_becomes_a_dataset(store: Store, archive: Path) -> None:
     with worker(store.settings):
         assert wait_until_ended(store, import_id) == FINISHED
         uploads = store.settings.uploads
-        wait_for(lambda: not any(uploads.iterdir()), 5, "the staged upload is still there")
+        wait_for(lambda: not any(uploads.iterdir()), 60, "the staged upload is still there")
     job = import_row(store, import_id)
     with store.read() as session:
         dataset = session.get_one(Dataset, job.dataset_id)
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_archive_fails_with_a_sentence(store: Store) -> None:
     import_id = submit_import(store, upload, "words", store.owner())
     with worker(store.settings):
         assert wait_until_ended(store, import_id) == FAILED
-        wait_for(lambda: not upload.exists(), 5, "the staged upload is still there")
+        wait_for(lambda: not upload.exists(), 60, "the staged upload is still there")
     error = import_row(store, import_id).error
     assert error is not None
     assert "zip" in error.lower()
@@ -109,10 +109,10 @@ def test_canceled_while_running_it_leaves_nothing(store: Store, tmp_path: Path) 
             file.writestr(f"a/{index}.png", picture + str(index).encode())
     import_id = submit_import(store, upload, "big", store.owner())
     with worker(store.settings):
-        wait_for(lambda: import_row(store, import_id).done > 0, 30, "the import did not start")
+        wait_for(lambda: import_row(store, import_id).done > 0, 60, "the import did not start")
         cancel_import(store, import_id, store.owner())
-        assert wait_until_ended(store, import_id, 5) == CANCELED
-        wait_for(lambda: what_is_left(store.settings) == [], 2, "something is left")
+        assert wait_until_ended(store, import_id, 60) == CANCELED
+        wait_for(lambda: what_is_left(store.settings) == [], 60, "something is left")
     with store.read() as session:
         assert session.scalar(sa.select(sa.func.count(Dataset.id))) == 0
 
@@ -121,7 +121,7 @@ def test_a_killed_import_is_done_again(store: Store, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "shapes", each=100, size=64)
     import_id = submit_import(store, folder, "shapes", store.owner())
     process = WorkerProcess(store.settings)
-    wait_for(lambda: import_row(store, import_id).attempt == 1, 20, "the import did not start")
+    wait_for(lambda: import_row(store, import_id).attempt == 1, 60, "the import did not start")
     process.kill()
     process.close()
     with worker(store.settings):

@@ -31,7 +31,7 @@ def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
     archive = shutil.make_archive(str(folder), "zip", folder)
     imported = submit_import(store, archive, "shapes", me)
     with worker(store.settings):
-        wait_for(lambda: import_row(store, imported).state in ENDED, 40, "import not ended")
+        wait_for(lambda: import_row(store, imported).state in ENDED, 60, "import not ended")
         dataset_id = import_row(store, imported).dataset_id
         assert dataset_id is not None, import_row(store, imported).error
         config = RunConfig(dataset="shapes", budget="6", rounds=2, epochs=3)
@@ -64,9 +64,9 @@ def test_a_database_that_is_started_anew_stops_no_run(
     store: Store, run_id: int, postgresql: Server
 ) -> None:
     with worker(store.settings, stand_in="work"):
-        wait_for(lambda: "training" in run_row(store, run_id).stage, 30, "the run did not start")
+        wait_for(lambda: "training" in run_row(store, run_id).stage, 60, "the run did not start")
         postgresql.restart(after=1.0)
-        run = wait_until_ended(store, run_id, 40)
+        run = wait_until_ended(store, run_id, 60)
     assert (run.state, run.error) == (FINISHED, None)
     assert run.crashes <= 1
     with store.read() as session:

@@ -58,7 +58,7 @@ def test_workers_share_a_big_datasets_embedding(
     first = WorkerProcess(store.settings, stand_in="work")
     try:
         with worker(store.settings, stand_in="work"):
-            wait_for(lambda: workers(store) == 3, 30, "two workers are not there")
+            wait_for(lambda: workers(store) == 3, 60, "two workers are not there")
             share_embedding(config, samples, recorder, store, run)
     finally:
         first.close()

@@ -132,11 +132,11 @@ def test_a_job_that_always_crashes_fails_and_the_queue_goes_on(
 @only_postgresql  # on SQLite: test_kill_nine_loses_nothing, and the next test
 def test_a_killed_workers_run_is_taken_over_within_the_lease(store: Store, run_id: int) -> None:
     first = WorkerProcess(store.settings, stand_in="work")
-    wait_for(lambda: rounds_recorded(store, run_id) == [1], 30, "no round was finished")
+    wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
     with worker(store.settings, stand_in="work"):
         first.kill()
         first.close()
-        run = wait_until_ended(store, run_id, 30)
+        run = wait_until_ended(store, run_id, 60)
     assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
     assert rounds_recorded(store, run_id) == [1, 2]
     assert metric_count(store, run_id) == 40
@@ -172,12 +172,12 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
     far = "far" if database else ""
     stale = WorkerProcess(store.settings, stand_in="stubborn", host=far)
     try:
-        wait_for(lambda: rounds_recorded(store, run_id) == [1], 30, "no round was finished")
+        wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
         (child,) = stale.children()
         stopped = [stale.process.pid, child]
         stop_between_writes(store, stopped)
         with worker(store.settings, stand_in="work"):
-            run = wait_until_ended(store, run_id, 40)
+            run = wait_until_ended(store, run_id, 60)
             assert (run.state, run.attempt) == (FINISHED, 2)
             metrics, files = metric_count(store, run_id), files_of(folder(store, run_id))
             assert (metrics, files) == (40, {"step-1": "20", "step-2": "20"})
@@ -188,7 +188,7 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
             # The child first: its own worker, awake, might end it before it has tried to write.
             if is_alive(child):
                 os.kill(child, signal.SIGCONT)
-            wait_for(lambda: not is_alive(child), 20, "the stale child works on")
+            wait_for(lambda: not is_alive(child), 60, "the stale child works on")
             stale.send(signal.SIGCONT)
         after = run_row(store, run_id)
         assert (after.state, after.attempt, after.finished_at) == (FINISHED, 2, run.finished_at)
@@ -199,7 +199,7 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
             assert f"Attempt 1 of run {run_id} is over; what it still wrote was refused" in log
         # It begins a new life, under another id, and is of use again.
         second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
-        assert wait_until_ended(store, second, 20).state == FINISHED
+        assert wait_until_ended(store, second, 60).state == FINISHED
     finally:
         stale.send(signal.SIGCONT)
         stale.close()

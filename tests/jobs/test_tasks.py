@@ -32,7 +32,7 @@ def row(store: Store, task_id: int) -> Task:
 
 
 def ended(store: Store, task_id: int) -> Task:
-    wait_for(lambda: row(store, task_id).state in ENDED, 40, "the task has not ended")
+    wait_for(lambda: row(store, task_id).state in ENDED, 60, "the task has not ended")
     return row(store, task_id)
 
 
@@ -65,7 +65,7 @@ def test_a_canceled_task_leaves_its_place_to_a_new_one(store: Store, dataset_id:
     me = store.owner()
     task_id = submit_task(store, "counting", dataset_id, {"upto": 600}, me)
     with worker(store.settings, stand_in="task"):
-        wait_for(lambda: row(store, task_id).state == RUNNING, 20, "the task has not begun")
+        wait_for(lambda: row(store, task_id).state == RUNNING, 60, "the task has not begun")
         cancel_task(store, task_id, me)
         assert ended(store, task_id).state == CANCELED
     assert submit_task(store, "counting", dataset_id, {"upto": 600}, me) != task_id

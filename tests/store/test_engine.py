@@ -113,10 +113,8 @@ def test_a_reader_that_holds_a_transaction_stops_no_writer(settings: Settings) -
     names = sa.select(Dataset.name).order_by(Dataset.id)
     with store.read() as reader:
         assert reader.scalars(names).all() == ["old"]
-        began = time.monotonic()
         for number in range(5):
-            add(store, f"new {number}")
-        assert time.monotonic() - began < 5  # a writer that had to wait would wait for 30 s
+            add(store, f"new {number}")  # one that had to wait for the reader would fail
         assert reader.scalars(names).all() == ["old"]  # still what it began with
     with store.read() as reader:
         assert len(reader.scalars(names).all()) == 6
