@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -53,38 +54,40 @@ class Belongings:
         return self.values[name][0]
 
 
-def archive(path: Path) -> Path:
+def archive(path: Path, mark: str = MARK) -> Path:
     """Two classes of six images; a file that is refused; captions in a metadata.csv."""
-    rows = ["file_name,label,text"]
+    rows = io.StringIO(newline="")
+    writer = csv.writer(rows)
+    writer.writerow(["file_name", "label", "text"])
     with zipfile.ZipFile(path, "w") as out:
         for i in range(PLACES):
-            name = f"{MARK}-{i}.png"
+            name = f"{mark}-{i}.png"
             buffer = io.BytesIO()
             Image.new("RGB", (24 + 200 * (i == 0), 24), (20 * i, 90, 30)).save(buffer, "PNG")
             out.writestr(name, buffer.getvalue())
-            rows.append(f"{name},{MARK} class {i % 2},a {MARK} numbered {i}")
-        out.writestr(f"{MARK}-bad.png", b"no image")
-        out.writestr("metadata.csv", "\n".join(rows))
+            writer.writerow([name, f"{mark} class {i % 2}", f"a {mark} numbered {i}"])
+        out.writestr(f"{mark}-bad.png", b"no image")
+        out.writestr("metadata.csv", rows.getvalue())
     return path
 
 
-def give(store: Store, user: int, folder: Path) -> Belongings:
-    """Give the user one of everything."""
+def give(store: Store, user: int, folder: Path, mark: str = MARK) -> Belongings:
+    """Give the user one of everything, with `mark` in every text."""
     settings = store.settings
     name = f"{MARK} data"
-    import_dataset(store, archive(folder / "theirs.zip"), name, user_id=user)
+    import_dataset(store, archive(folder / "theirs.zip", mark), name, user_id=user)
     with store.write() as session:
         samples = session.scalars(sa.select(Sample).order_by(Sample.id)).all()
         ids = [sample.id for sample in samples]
         dataset_id = samples[0].dataset_id
         config = RunConfig(dataset=name).as_dict()
-        run = Run(owner_id=user, dataset_id=dataset_id, name=f"{MARK} run", config=config, seed=0,
+        run = Run(owner_id=user, dataset_id=dataset_id, name=f"{mark} run", config=config, seed=0,
                   state=FINISHED, started_at=now(), finished_at=now())  # fmt: skip
-        job = Import(owner_id=user, name=f"{MARK} import", source="x", state="failed",
-                     error=f"The {MARK} was shy.", finished_at=now())  # fmt: skip
+        job = Import(owner_id=user, name=f"{mark} import", source="x", state="failed",
+                     error=f"The {mark} was shy.", finished_at=now())  # fmt: skip
         tasks = [
-            Task(owner_id=user, dataset_id=dataset_id, kind=kind, params={"words": MARK},
-                 state=FINISHED, result={"words": MARK})
+            Task(owner_id=user, dataset_id=dataset_id, kind=kind, params={"words": mark},
+                 state=FINISHED, result={"words": mark})
             for kind in ("map", "selection", "shift_preview")
         ]  # fmt: skip
         session.add_all([run, job, *tasks])
@@ -93,15 +96,15 @@ def give(store: Store, user: int, folder: Path) -> Belongings:
             [
                 Round(run_id=run.id, number=1, labeled=4, batches=9, val_accuracy=None,
                       test_accuracy=None, confusion={}, seconds=1.0),
-                Event(run_id=run.id, message=f"The {MARK} began."),
+                Event(run_id=run.id, message=f"The {mark} began."),
                 Metric(run_id=run.id, round=1, step=1, name="train_loss", value=0.5),
                 *(Selection(run_id=run.id, round=1, rank=rank, sample_id=id_, scores={"s": 1.0})
                   for rank, id_ in enumerate(ids[:4])),
             ]
         )  # fmt: skip
-        subset = add_subset(session, user, dataset_id, f"{MARK} picks", SELECTION, ids[:4])
-        made = edit(session, user, dataset_id, "caption", {ids[0]: f"a {MARK} that was renamed"})
-        rename_class(session, user, dataset_id, 0, f"{MARK} renamed")
+        subset = add_subset(session, user, dataset_id, f"{mark} picks", SELECTION, ids[:4])
+        made = edit(session, user, dataset_id, "caption", {ids[0]: f"a {mark} that was renamed"})
+        rename_class(session, user, dataset_id, 0, f"{mark} renamed")
         assert made is not None
         numbers = {
             "dataset_id": [dataset_id], "sample_id": ids[:2], "run_id": [run.id],
@@ -114,7 +117,7 @@ def give(store: Store, user: int, folder: Path) -> Belongings:
     for file in ("pca", "umap", "pca-text", "space", "caption-match"):
         shape = (PLACES,) if file == "caption-match" else (PLACES, 2)
         np.save(at / f"{file}.npy", np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
-    (at / "findings.json").write_text(json.dumps({"note": MARK}))
+    (at / "findings.json").write_text(json.dumps({"note": mark}))
     at = settings.tasks / str(numbers["task_id"][1])
     at.mkdir(parents=True)
     picks = Explained(
@@ -125,11 +128,11 @@ def give(store: Store, user: int, folder: Path) -> Belongings:
     np.save(at / COVERS, np.zeros(PLACES, np.int32))
     at = settings.tasks / str(numbers["task_id"][2])
     at.mkdir(parents=True)
-    (at / PREVIEW).write_text(json.dumps({"names": [MARK]}))
+    (at / PREVIEW).write_text(json.dumps({"names": [mark]}))
     folder = settings.runs / str(numbers["run_id"][0])
     (folder / "model").mkdir(parents=True)
     for file in (WEIGHTS, CONFIG, LABELS):
-        (folder / "model" / file).write_text(MARK)
+        (folder / "model" / file).write_text(mark)
     zeros = np.zeros(PLACES, np.float32)
     save_predictions(
         folder, 1, Predictions(np.array(ids), np.zeros(PLACES, np.int16), zeros + 0.5, zeros)
@@ -137,7 +140,7 @@ def give(store: Store, user: int, folder: Path) -> Belongings:
     export = kept_archive(store, user, int(numbers["run_id"][0]))
     export.parent.mkdir(parents=True)
     with zipfile.ZipFile(export, "w") as out:
-        out.writestr("labels.json", json.dumps([MARK]))
+        out.writestr("labels.json", json.dumps([mark]))
     files = [path for path in settings.home.rglob("*") if path.is_file()]
     images = [path for path in files if path.suffix in (".png", ".jpg")]
     values: dict[str, list[object]] = {
@@ -146,4 +149,4 @@ def give(store: Store, user: int, folder: Path) -> Belongings:
         "name": ["labels.json"],
         "key": list(keys[:2]),
     }
-    return Belongings(values, files, [MARK.encode(), *(path.read_bytes() for path in images)])
+    return Belongings(values, files, [mark.encode(), *(path.read_bytes() for path in images)])

@@ -22,6 +22,7 @@ from tests.finished import CONFIG, finish_run, new_studio
 from tests.jobs.stand_in.sitecustomize import work
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
+from vecaf.datasets.edits import edit
 from vecaf.datasets.removing import delete_dataset
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.housekeeping.backup import UPLOAD_LOST, back_up, restore
@@ -34,6 +35,7 @@ from vecaf.store import (
     RUNNING,
     Artifact,
     Dataset,
+    Edit,
     Import,
     Metric,
     Run,
@@ -128,6 +130,43 @@ def test_backups_while_a_run_and_imports_write(
             do_run(again, finished[0], attempt, lambda: False)
             assert outcome(again, finished[0]) == expected
     assert unfinished, "no backup met the run under way"
+
+
+def test_backups_while_captions_are_edited_hold_whole_edits(tmp_path: Path) -> None:
+    store = new_studio(tmp_path / "home", count=30)
+    with store.read() as session:
+        ids = session.scalars(sa.select(Sample.id)).all()
+        dataset_id = session.scalars(sa.select(Dataset.id)).one()
+    edited, done = threading.Event(), threading.Event()
+
+    def keep_editing() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            with store.write() as session:
+                captions = dict.fromkeys(ids, f"edit {number}")
+                edit(session, store.owner(), dataset_id, "caption", captions)
+            edited.set()
+
+    edits = threading.Thread(target=keep_editing)
+    edits.start()
+    archives = [tmp_path / f"{number}.tar" for number in range(3)]
+    try:
+        for archive in archives:
+            edited.clear()
+            assert edited.wait(60)
+            back_up(store, archive)
+    finally:
+        done.set()
+        edits.join()
+    for archive in archives:
+        restore(archive, tmp_path / archive.stem)
+        with closing(opened(tmp_path / archive.stem)) as again:
+            check_whole(again)
+            with again.read() as session:
+                made = session.scalar(sa.select(sa.func.count()).select_from(Edit))
+                captions = set(session.scalars(sa.select(Sample.caption)))
+            assert captions == {f"edit {made}"}
 
 
 @pytest.fixture(scope="module")
