@@ -111,7 +111,7 @@ def at(client: TestClient, address: str, password: str = PASSWORD, name: str = "
 
 @pytest.fixture
 def behind_a_proxy(store: Store) -> Iterator[TestClient]:
-    proxied = ProxyHeadersMiddleware(application(store), trusted_hosts="testclient")  # type: ignore[arg-type]
+    proxied: Any = ProxyHeadersMiddleware(application(store), trusted_hosts="testclient")  # type: ignore[arg-type]
     with TestClient(proxied, base_url=BASE, follow_redirects=False) as client:
         yield client
 
