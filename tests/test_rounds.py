@@ -208,6 +208,58 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
     assert epochs == {k: v for k, v in recorder.metrics.items() if k[2] == "val_accuracy"}
 
 
+@pytest.mark.parametrize(
+    ("config", "file", "repeated"),
+    [
+        pytest.param(CONFIG, "round-2/head.safetensors", 2, id="the last round"),
+        pytest.param(CONFIG, "round-?/head.safetensors", 1, id="all rounds"),
+        pytest.param(replace(FULL, epochs=1), "round-2/model.safetensors", 2, id="full"),
+        pytest.param(KNOWN, "round-2/head.safetensors", 1, id="one-training"),
+    ],
+)
+def test_a_run_with_damaged_files_repeats_what_it_must_and_ends_the_same(
+    config: RunConfig,
+    file: str,
+    repeated: int,
+    samples: Samples,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    """One training's optimizer state of round 1 is gone by then, so it begins again."""
+    recorder, weights = finish(config, samples, settings, tmp_path)
+    results, metrics = list(recorder.results), dict(recorder.metrics)
+    for path in tmp_path.glob(file):
+        path.write_bytes(path.read_bytes()[:-100])
+    run_rounds(config, samples, recorder, tmp_path, settings)
+    assert same(load_file(tmp_path / "model" / "model.safetensors"), weights)
+    assert [(one.number, one.batches, one.test_accuracy) for one in recorder.results] == [
+        (one.number, one.batches, one.test_accuracy) for one in results
+    ]
+    assert recorder.metrics.keys() == metrics.keys()
+    assert [line for line in recorder.messages if "damaged" in line] == [
+        f"Files of round {repeated} are damaged or missing. The run repeats this round."
+    ]
+
+
+@pytest.mark.parametrize("file", ["head-checkpoint.safetensors", "head.safetensors"])
+def test_a_damaged_checkpoint_repeats_its_round_alone(
+    file: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    whole = StoppingRecorder(set())
+    run_rounds(CONFIG, samples, whole, tmp_path / "whole", settings)
+    broken = StoppingRecorder({whole.asked - 3})  # amid the last round
+    with pytest.raises(CanceledError):
+        run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
+    path = tmp_path / "broken" / "round-2" / file
+    path.write_bytes(path.read_bytes()[:-100])
+    run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
+    models = [load_file(tmp_path / name / "model" / "model.safetensors")
+              for name in ("whole", "broken")]  # fmt: skip
+    assert same(*models)
+    assert sum("Files of round 2 are damaged" in line for line in broken.messages) == 1
+    assert broken.metrics.keys() == whole.metrics.keys()
+
+
 def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

@@ -62,6 +62,10 @@ class TooManyQuestionsError(VecafError):
         self.seconds = seconds
 
 
+class DamagedFileError(VecafError):
+    """A file that the studio wrote is missing, cut short or otherwise damaged."""
+
+
 class CanceledError(VecafError):
     """Work stopped because a person asked for it; what is finished is kept."""
 

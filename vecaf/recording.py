@@ -76,6 +76,10 @@ class Recorder(Protocol):
 
     def finish_round(self, result: RoundResult) -> None: ...
 
+    def reopen(self, upto: int) -> None:
+        """Forget the results and metrics of rounds after `upto`, which are repeated. Their picks
+        stay: the repeated rounds train on the same images."""
+
     def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
         """Note the embedding set that the run works on."""
 
@@ -136,6 +140,10 @@ class MemoryRecorder:
 
     def finish_round(self, result: RoundResult) -> None:
         self.results.append(result)
+
+    def reopen(self, upto: int) -> None:
+        self.rewind(upto + 1, -1)
+        self.results = [result for result in self.results if result.number <= upto]
 
     def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
         self.embedding_set = fingerprint

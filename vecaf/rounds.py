@@ -18,6 +18,7 @@ from vecaf.finetuning.ranks import ALONE, Ranks
 from vecaf.plan import Announcer, Plan, unshown
 from vecaf.preparation import prepare
 from vecaf.recording import Recorder, RoundResult
+from vecaf.resuming import resume
 from vecaf.settings import Settings
 
 
@@ -49,14 +50,11 @@ def do_rounds(
 ) -> None:
     """The rounds themselves, with what was prepared: a benchmark prepares once for many runs."""
     config, samples = plan.config, plan.samples
-    done = recorder.rounds_done()
+    done = resume(learner, recorder)
     picked = plan.picked(recorder, upto=len(done))
     batches = done[-1].batches if done else 0
     if config.head_init == "text":
         learner.guide = words.classifier(learner.pretrained(plan.pool), plan.pool)
-    if done:
-        learner.restore(len(done))
-        learner.drop_checkpoints(len(done))
 
     for number in range(len(done) + 1, config.rounds + 1):
         started = time.monotonic()

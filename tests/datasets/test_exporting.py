@@ -59,7 +59,8 @@ def test_an_export_comes_back_as_the_same_dataset(
     store: Store, tmp_path: Path, kind: Format, place: str
 ) -> None:
     dataset_id = imported(store, tmp_path)
-    count = export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
+    count, missing = export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
+    assert missing == 0
     report = import_dataset(store, tmp_path / place, "second")
     assert (report.images, report.refused_count, report.warnings) == (count, 0, ())
     assert facts(store, "second") == facts(store, "first")
@@ -112,6 +113,32 @@ def test_where_a_photo_was_taken_stays_in_the_studio(store: Store, tmp_path: Pat
     for line in lines:
         name = json.loads(line)["file_name"]
         assert not dict(Image.open(io.BytesIO(archive.read(name))).getexif())
+
+
+@pytest.mark.parametrize("place", ["out.zip", "folder"])
+def test_images_whose_files_are_missing_are_left_out_and_listed(
+    store: Store, tmp_path: Path, place: str
+) -> None:
+    dataset_id = imported(store, tmp_path)
+    images = exported(store, store.owner(), dataset_id)
+    images[3].source.unlink()
+    images[5].source.unlink()
+    lost = {images[3].file_name, images[5].file_name}
+    done = export_dataset(store, store.owner(), dataset_id, tmp_path / place)
+    assert done == (len(images) - 2, 2)
+    folder = tmp_path / place
+    if place == "out.zip":
+        folder = tmp_path / "unpacked"
+        zipfile.ZipFile(tmp_path / place).extractall(folder)
+    listed = {}
+    for name in ("metadata.csv", "missing.csv"):
+        with (folder / name).open(newline="") as file:
+            listed[name] = {row["file_name"] for row in csv.DictReader(file)}
+    assert listed["missing.csv"] == lost
+    assert listed["metadata.csv"] == {one.file_name for one in images} - lost
+    assert all((folder / name).is_file() for name in listed["metadata.csv"])
+    again = import_dataset(store, tmp_path / place, "second")
+    assert (again.images, again.warnings) == (len(images) - 2, ())
 
 
 def test_nobody_else_gets_it(store: Store, tmp_path: Path) -> None:

@@ -167,9 +167,12 @@ def export_dataset_(
     with store.read() as session:
         found = dataset_named(session, user, dataset)
     kind = cast(Format, format)
-    count = export_dataset(store, user, found.id, to, kind, Bar().of("exporting"))
-    result = {"dataset": found.id, "to": str(to), "images": count}
-    show(result, f"{count:,} images of '{found.name}' are in {to}.", json)
+    images, missing = export_dataset(store, user, found.id, to, kind, Bar().of("exporting"))
+    result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
+    text = f"{images:,} images of '{found.name}' are in {to}."
+    if missing:
+        text += f" The files of {missing:,} more are missing; missing.csv lists them."
+    show(result, text, json)
 
 
 @app.command()

@@ -3,6 +3,7 @@
     train/cat/photo.jpg        the image as stored: checked, its EXIF left out at import
     train/photo-2.jpg          one without a label
     metadata.csv (or .jsonl)   file_name, label, text, split
+    missing.csv                the same of images whose files are missing, where there are any
 
 Importing it again gives the same labels, captions and splits.
 """
@@ -10,26 +11,27 @@ Importing it again gives the same labels, captions and splits.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import re
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
 
 from vecaf.datasets.metadata import CSV, JSONL, guarded
 from vecaf.datasets.names import is_junk
 from vecaf.datasets.pool import image_path
-from vecaf.errors import InputError, NotFoundError
+from vecaf.errors import InputError
 from vecaf.files import appearing, replacing
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, visible
 
 Format = Literal["csv", "jsonl"]
+MISSING = "missing.csv"
 _MOST = 80  # characters of one part of a path: 255 bytes are what file systems take
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
 _COLUMNS = ("file_name", "label", "text", "split")
@@ -44,6 +46,13 @@ class Exported:
     label: str | None
     text: str | None
     split: str
+
+
+class Outcome(NamedTuple):
+    """How many images an export holds, and how many it lacks because their files are missing."""
+
+    images: int
+    missing: int
 
 
 def exported(store: Store, user_id: int, dataset_id: int) -> list[Exported]:
@@ -100,14 +109,21 @@ def metadata(images: list[Exported], kind: Format) -> tuple[str, bytes]:
 def stream(images: list[Exported], kind: Format) -> Iterator[bytes]:
     """The export as a ZIP archive, piece by piece: memory stays flat whatever its size.
 
-    Raises NotFoundError in the midst if a stored image is missing.
+    An image whose file is missing is left out and listed in missing.csv. The tables come last: only
+    then it is known which images the archive holds.
     """
     sink = _Sink()
+    kept: list[Exported] = []
+    missing: list[Exported] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(*metadata(images, kind), compress_type=zipfile.ZIP_DEFLATED)
         for one in images:
-            archive.writestr(one.file_name, _content(one))
+            content = _content(one)
+            (missing if content is None else kept).append(one)
+            if content is not None:
+                archive.writestr(one.file_name, content)
             yield sink.take()
+        for name, table in _tables(kept, missing, kind):
+            archive.writestr(name, table, compress_type=zipfile.ZIP_DEFLATED)
     yield sink.take()
 
 
@@ -118,11 +134,12 @@ def export_dataset(
     to: Path,
     kind: Format = "csv",
     progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write the export to `to`, a new file that ends in .zip or a new folder; how many images.
+) -> Outcome:
+    """Write the export to `to`, a new file that ends in .zip or a new folder.
 
-    It appears when it is complete, or not at all. Raises InputError for a format that is unknown or
-    a place that is taken, NotFoundError, UnavailableError when the disk is full.
+    It appears when it is complete, or not at all. Images whose files are missing are left out, see
+    `stream`. Raises InputError for a format that is unknown or a place that is taken,
+    NotFoundError, UnavailableError when the disk is full.
     """
     if kind not in get_args(Format):
         raise InputError(f"The metadata's format can be csv or jsonl, not '{kind}'.")
@@ -132,21 +149,28 @@ def export_dataset(
     images = exported(store, user_id, dataset_id)
     report = progress or (lambda done, total: None)
     if to.suffix.lower() == ".zip":
-        with replacing(to) as temporary, temporary.open("wb") as file:
-            for done, piece in enumerate(stream(images, kind)):
-                file.write(piece)
-                report(min(done + 1, len(images)), len(images))
-        return len(images)
+        with replacing(to) as temporary:
+            with temporary.open("wb") as file:
+                for done, piece in enumerate(stream(images, kind)):
+                    file.write(piece)
+                    report(min(done + 1, len(images)), len(images))
+            with zipfile.ZipFile(temporary) as archive:
+                kept = sum("/" in name for name in archive.namelist())
+        return Outcome(kept, len(images) - kept)
     with appearing(to) as folder:
-        name, content = metadata(images, kind)
-        (folder / name).write_bytes(content)
+        there: list[Exported] = []
+        missing: list[Exported] = []
         for done, one in enumerate(images, start=1):
-            path = folder / one.file_name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _check(one)
-            shutil.copyfile(one.source, path)
+            content = _content(one)
+            (missing if content is None else there).append(one)
+            if content is not None:
+                path = folder / one.file_name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
             report(done, len(images))
-    return len(images)
+        for name, table in _tables(there, missing, kind):
+            (folder / name).write_bytes(table)
+    return Outcome(len(there), len(missing))
 
 
 class _Sink(io.RawIOBase):
@@ -168,14 +192,23 @@ class _Sink(io.RawIOBase):
         return content
 
 
-def _content(one: Exported) -> bytes:
-    _check(one)
-    return one.source.read_bytes()
+def _content(one: Exported) -> bytes | None:
+    """The image's file; None where it is missing or the disk can't read it."""
+    try:
+        return one.source.read_bytes()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.EIO):
+            raise
+        return None
 
 
-def _check(one: Exported) -> None:
-    if not one.source.is_file():
-        raise NotFoundError(f"The image {one.file_name} is missing from the studio's folder.")
+def _tables(
+    kept: list[Exported], missing: list[Exported], kind: Format
+) -> Iterator[tuple[str, bytes]]:
+    """The metadata file and, where images are missing, the list of these."""
+    yield metadata(kept, kind)
+    if missing:
+        yield MISSING, metadata(missing, "csv")[1]
 
 
 def _folders(classes: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vecaf.encoders.weights import check_holdable
-from vecaf.errors import VecafError
+from vecaf.errors import DamagedFileError
 from vecaf.files import Publishing, replacing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def load_state(
 ) -> TrainState | None:
     """Restore what `save_state` wrote into the three objects; None where there is no checkpoint.
 
-    Raises VecafError for a file that is damaged or belongs to another model.
+    Raises DamagedFileError for a file that can't be read.
     """
     from vecaf.finetuning.loop import TrainState
 
@@ -104,11 +104,14 @@ def save_tensors(
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a safetensors file: tensors and the header's metadata.
 
-    Raises VecafError if it is damaged or larger than this machine's memory.
+    Raises DamagedFileError if it is missing or damaged, InputError if it is larger than this
+    machine's memory.
     """
     try:
         check_holdable(path)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise VecafError(f"{path} can't be read as safetensors ({error}).") from error
+    except FileNotFoundError as error:
+        raise DamagedFileError(f"The file {path.name} is missing.") from error
+    except SafetensorError as error:
+        raise DamagedFileError(f"The file {path.name} is damaged ({error}).") from error

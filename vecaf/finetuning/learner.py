@@ -91,9 +91,10 @@ class HeadLearner:
         return self.config.track == LABELS_KNOWN
 
     def restore(self, number: int) -> None:
-        """Take up the weights that round `number` ended with."""
-        self.head = self.new_head()
-        self.head.load_state_dict(load_tensors(self.round_folder(number) / "head.safetensors")[0])
+        """Take up the weights that round `number` ended with. Raises DamagedFileError."""
+        head = self.new_head()
+        head.load_state_dict(load_tensors(self.round_folder(number) / "head.safetensors")[0])
+        self.head = head
 
     def pretrained(self, rows: Rows) -> Floats:
         """Centred unit features (n, d) of `rows` under the pretrained weights."""
@@ -212,8 +213,9 @@ class FullLearner(HeadLearner):
     model: Classifier | None = None
 
     def restore(self, number: int) -> None:
+        tensors = load_tensors(self.round_folder(number) / "model.safetensors")[0]
         self.model = self._new_model(self.new_head())
-        self.model.load_state_dict(load_tensors(self.round_folder(number) / "model.safetensors")[0])
+        self.model.load_state_dict(tensors)
 
     def look(self, rows: Rows) -> View:
         return super().look(rows) if self.model is None else View(*self._predict(rows))

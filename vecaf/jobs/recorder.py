@@ -155,6 +155,12 @@ class DatabaseRecorder:
                 )
             )
 
+    def reopen(self, upto: int) -> None:
+        self.rewind(upto + 1, -1)
+        later = sa.delete(Round).where(Round.run_id == self._run_id, Round.number > upto)
+        with self._writing() as session:
+            session.execute(later)
+
     def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
         row = {
             "fingerprint": fingerprint,
