@@ -1,5 +1,9 @@
 """The exceptions that reach people: each message says what is wrong and what to do."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 RETRY_SECONDS = 5
 
 
@@ -16,6 +20,14 @@ class InputError(VecafError):
 
 class NotLabeledError(InputError):
     """The images have too few labels to train on; the message says what to label."""
+
+
+class UnreadableImageError(InputError):
+    """An image file is missing or damaged; `path` says which."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class NotFoundError(InputError):

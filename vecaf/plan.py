@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import vecaf
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig, parse_budget
-from vecaf.datasets.pool import Samples
+from vecaf.datasets.pool import NO_SPLIT, Samples
 from vecaf.errors import InputError, NotLabeledError
 from vecaf.evaluation import metrics
 from vecaf.finetuning.ranks import ALONE, Ranks
@@ -191,14 +191,18 @@ class Plan:
         """The rows that round `number`'s model is asked about: the last round's all, and an earlier
         one's too where features are at hand; else those that its result is measured on."""
         if number == self.config.rounds or self.config.mode == "head-only":
-            return np.arange(len(self.samples))
+            return self.samples.usable
         return np.union1d(self.val, self.test)
 
     def picked(self, recorder: Recorder, upto: int) -> Rows:
-        """Rows picked in rounds 1 to `upto`, in order."""
+        """Rows picked in rounds 1 to `upto`, in order, without those that became unusable."""
         rounds = [recorder.picks(number) for number in range(1, upto + 1)]
         ids: list[NDArray[np.int64]] = [picks.sample_ids for picks in rounds if picks is not None]
-        return np.searchsorted(self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids]))
+        rows = np.searchsorted(
+            self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids])
+        )
+        usable: Rows = rows[self.samples.splits[rows] != NO_SPLIT]
+        return usable
 
     def studied(self, recorder: Recorder, number: int) -> Rows:
         """Rows that round `number` trains on: all picked so far, or its own where picks are

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
@@ -44,14 +46,18 @@ def prepare(
     recorder.stage("Loading the models")
     pvm = pvm_for(config, samples)
     words = words_for(config, samples, pvm, settings, watch, recorder.log)
+    rows = samples.usable
     features = embed_images(
         pvm,
-        samples.keys,
+        [samples.keys[row] for row in rows],
         samples.path_of,
         settings=settings,
         progress=watch.progress,
         should_stop=watch.should_stop,
     )
+    if len(rows) < len(samples):  # those of the others are never looked at
+        found, features = features, np.zeros((len(samples), pvm.feature_dim), np.float32)
+        features[rows] = found
     recorder.embedded(*set_facts(pvm, settings))
     known = begun or samples
     centred = Centred.of(features, known.pool, device)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from vecaf.store import TRAIN, Dataset, Sample
 
 THUMB_EXTENSION = ".jpg"
+NO_SPLIT = ""  # of images that can't be used
 
 
 def image_path(images: Path, sha256: str, extension: str) -> Path:
@@ -50,6 +51,18 @@ class Samples:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Positions of the samples of one split (train is the pool)."""
         return np.flatnonzero(self.splits == split)
+
+    @property
+    def usable(self) -> NDArray[np.int64]:
+        """Positions of the samples that belong to a split."""
+        return np.flatnonzero(self.splits != NO_SPLIT)
+
+    def without(self, rows: NDArray[np.int64]) -> Samples:
+        """The same samples, where `rows` belong to no split: nothing trains on them, selects them
+        or is measured on them. Positions stay what they are."""
+        splits = self.splits.copy()
+        splits[rows] = NO_SPLIT
+        return replace(self, splits=splits)
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
         """These samples alone; `rows` are positions in ascending order."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.errors import InputError
+from vecaf.errors import InputError, UnreadableImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,7 +62,8 @@ def decode(path: Path) -> Image:
     """Read an image file as upright RGB.
 
     EXIF orientation is applied, of an animation the first frame counts, transparency is laid
-    on white, 16-bit greys are scaled. Raises InputError if the file is missing or broken.
+    on white, 16-bit greys are scaled. Raises UnreadableImageError if the file is missing or
+    broken.
     """
     from PIL import Image, ImageOps
 
@@ -75,12 +76,13 @@ def decode(path: Path) -> Image:
             rgb = flat_rgb(image)
             return rgb.copy() if rgb is image else rgb  # the file behind `image` closes here
     except FileNotFoundError as error:
-        raise InputError(
-            f"The image {path} is missing from the store; import its dataset again."
+        raise UnreadableImageError(
+            f"The image {path.name} is missing. Import its dataset again.", path
         ) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"The image {path} cannot be read ({error}); import its dataset again."
+        reason = str(error).replace(str(path), path.name)
+        raise UnreadableImageError(
+            f"The image {path.name} cannot be read ({reason}). Import its dataset again.", path
         ) from error
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, cast
 
 import sqlalchemy as sa
 
-from vecaf.errors import CanceledError, UnavailableError, VecafError
+from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError, VecafError
 from vecaf.files import DISK_FULL, is_full
 from vecaf.jobs.attempt import (
     ENDED_STATUS,
@@ -96,6 +96,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     from vecaf.datasets.snapshot import as_begun
     from vecaf.jobs.companions import companions
     from vecaf.jobs.given import record_given
+    from vecaf.jobs.left_out import note_damaged, without_unreadable
     from vecaf.preparation import with_device
     from vecaf.rounds import run_rounds
     from vecaf.versions import record_versions
@@ -112,11 +113,17 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     keep_to_own_gpus(own.device)
     record_versions(folder, own)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
-    record_given(config, samples, recorder, store, run)
-    share_embedding(config, samples, recorder, store, run)
     meeting = folder / f"companions-{attempt}"
-    with companions(settings.processes, meeting, own.device) as ranks:
-        run_rounds(config, samples, recorder, folder, settings, ranks)
+    while True:
+        readable = without_unreadable(samples, folder, recorder, store)
+        record_given(config, readable, recorder, store, run)
+        share_embedding(config, readable, recorder, store, run)
+        try:
+            with companions(settings.processes, meeting, own.device) as ranks:
+                run_rounds(config, readable, recorder, folder, settings, ranks)
+            break
+        except UnreadableImageError as error:
+            note_damaged(samples, folder, error)
     recorder.flush()
     with store.write(alone=False) as session:
         end(session, fenced(session, "run", run_id, attempt), FINISHED)
@@ -134,7 +141,8 @@ def share_embedding(
     if len(samples) < WORTH_SHARING:
         return
     pvm = pvm_for(config, samples)
-    missing = count_missing(pvm, samples.keys, with_device(config, store.settings))
+    keys = [samples.keys[row] for row in samples.usable]
+    missing = count_missing(pvm, keys, with_device(config, store.settings))
     with store.read() as session:
         shared = worth_sharing(session, missing)
     if not shared:
@@ -245,7 +253,7 @@ def _server_full(error: Exception) -> bool:
 def sentence(error: Exception, settings: Settings, kind: Kind, job_id: int) -> str:
     """What a person is told about an error; the traceback is in the log."""
     if isinstance(error, VecafError):
-        return str(error)
+        return str(error).replace(f"{settings.home}{os.sep}", "")
     text = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in text:
         return "Memory ran out. Try a smaller batch size, image size or model."

@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from vecaf.errors import VecafError
+from vecaf.errors import UnreadableImageError, VecafError
 from vecaf.finetuning.ranks import ALONE, Ranks, join, leave
 from vecaf.finetuning.report import SILENT
 from vecaf.jobs.attempt import LOST_STATUS, LostCompanionError
@@ -82,8 +82,12 @@ def main(arguments: list[str]) -> int:
     ranks = join(int(number), int(count), Path(meeting), device)
     while (told := ranks.told()) is not None:
         stage, arguments_told = told
-        with suppress(VecafError):  # canceled, or diverged: the first process says so
+        try:
             stage(**arguments_told, report=SILENT, ranks=ranks)
+        except UnreadableImageError:
+            raise  # the first process waits for this one: it must see it end
+        except VecafError:
+            pass  # canceled, or diverged: the first process says so
     leave()
     return 0
 
