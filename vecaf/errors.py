@@ -23,9 +23,9 @@ class NotLabeledError(InputError):
 
 
 class UnreadableImageError(InputError):
-    """An image file is missing or damaged; `path` says which."""
+    """An image file is missing or damaged; `path` says which, in the process that read it."""
 
-    def __init__(self, message: str, path: Path) -> None:
+    def __init__(self, message: str, path: Path | None = None) -> None:
         super().__init__(message)
         self.path = path
 

@@ -78,6 +78,20 @@ def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: 
     assert (summary.rounds_done, summary.rounds, summary.test_accuracy) == (1, 2, 0.5)
 
 
+def test_reopened_rounds_are_forgotten_and_their_picks_stay(store: Store, run_id: int) -> None:
+    recorder = attempt_at(store, run_id)
+    recorder.record_picks(2, some_picks(store))
+    for number in (1, 2):
+        recorder.metric(number, 10 * number, {"train_loss": 0.25})
+        recorder.finish_round(RoundResult(number, 5, 20, 0.75, 0.5, [[1]], 1.5))
+    recorder.reopen(1)
+    assert [result.number for result in recorder.rounds_done()] == [1]
+    assert recorder.picks(2) is not None
+    with store.read() as session:
+        (metric,) = queries.metrics_since(session, store.owner(), run_id)
+    assert metric.round == 1
+
+
 def test_metrics_are_committed_at_most_twice_a_second(
     store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
