@@ -198,9 +198,7 @@ class Plan:
         """Rows picked in rounds 1 to `upto`, in order, without those that became unusable."""
         rounds = [recorder.picks(number) for number in range(1, upto + 1)]
         ids: list[NDArray[np.int64]] = [picks.sample_ids for picks in rounds if picks is not None]
-        rows = np.searchsorted(
-            self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids])
-        )
+        rows = np.searchsorted(self.samples.ids, np.concatenate([np.empty(0, np.int64), *ids]))
         usable: Rows = rows[self.samples.splits[rows] != NO_SPLIT]
         return usable
 

@@ -24,7 +24,11 @@ def store(settings: Settings) -> Store:
 
 @pytest.fixture
 def rows(store: Store) -> str:
-    """A dataset of rows alone, for runs that never open an image; returns its name."""
+    """A dataset of empty files, for runs that never open an image; returns its name."""
+    folder = store.settings.images / "00"
+    folder.mkdir(parents=True)
+    for index in range(80):
+        (folder / f"{index:064}.png").touch()
     with store.write() as session:
         dataset = Dataset(
             owner_id=store.owner(),

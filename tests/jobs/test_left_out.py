@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.datasets.pool import image_path
 from vecaf.encoders.preprocessing import decode
-from vecaf.errors import UnreadableImageError
+from vecaf.errors import InputError, UnreadableImageError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.jobs.child import sentence
 from vecaf.jobs.places import folder_of
@@ -99,6 +100,12 @@ def test_an_image_lost_between_rounds_does_not_fail_a_run(
     with store.read() as session:
         labeled = list(session.scalars(sa.select(Round.labeled).order_by(Round.number)))
     assert labeled == [6, 11]
+
+
+def test_a_run_without_any_image_says_so(store: Store) -> None:
+    shutil.rmtree(store.settings.images)
+    with pytest.raises(InputError, match="image files of this dataset are missing"):
+        finish_run(store)
 
 
 def test_errors_name_files_without_the_folders_around_them(store: Store) -> None:

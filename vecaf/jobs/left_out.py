@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from vecaf.datasets.pool import Samples
-from vecaf.errors import UnreadableImageError
+from vecaf.errors import InputError, UnreadableImageError
 from vecaf.files import write_bytes
 from vecaf.recording import Recorder
 from vecaf.store import Sample, Store
@@ -22,12 +22,18 @@ def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store
     """`samples` without the images whose files are missing or were found damaged.
 
     The run's `folder` remembers which these are. Where they are others than before, the round under
-    way is repeated from its beginning: its batches would be others, too.
+    way is repeated from its beginning: its batches would be others, too. Raises InputError where
+    no image is left.
     """
     known = _read(folder)
     there = np.array([path.exists() for path in samples.paths], dtype=bool)
     damaged = np.isin(samples.ids, known["damaged"])
     rows = np.flatnonzero(~there | damaged)
+    if len(rows) == len(samples):
+        raise InputError(
+            "The image files of this dataset are missing. Restore a backup, or import the same "
+            "images again, which puts the files back."
+        )
     lost = samples.ids[rows].tolist()
     if lost == known["left_out"]:
         return samples.without(rows) if lost else samples
