@@ -124,12 +124,12 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(tiles).to_have_count(8)
     tiles.first.select_option(label="square")
     expect(done).to_contain_text("6 of 8 labelled")
+    place = "document.querySelector('.labeller').getBoundingClientRect().top + scrollY"
+    before = page.evaluate(place)
     page.get_by_role("button", name="Accept all 2").click()
     expect(done).to_contain_text("8 of 8 labelled")
     page.get_by_role("button", name="Undo").click()  # both at once
     expect(done).to_contain_text("6 of 8 labelled")
-    place = "document.querySelector('.labeller').getBoundingClientRect().top + scrollY"
-    before = page.evaluate(place)
     page.get_by_role("button", name="Accept all 2").click()
 
     launch = page.get_by_role("button", name="Launch the run")
