@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from vecaf.errors import InputError
+from vecaf.settings import GIB
 
 
 def number(value: int) -> bytes:
@@ -23,7 +24,7 @@ def spin() -> bytes:
 
 
 def grow() -> bytes:
-    return bytes(3 * 1024**3)[:1]
+    return bytes(2 * GIB)[:1]
 
 
 def crash() -> bytes:

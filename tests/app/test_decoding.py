@@ -26,14 +26,14 @@ from tests.waiting import result_of
 from vecaf.datasets.decoding import thumbnail
 from vecaf.errors import InputError, TooManyQuestionsError, UnavailableError
 from vecaf.evaluation.preview import corrupted_copy
-from vecaf.settings import Limits
+from vecaf.settings import GIB, Limits
 
 ME, SHE = 1, 2
 
 
 @pytest.fixture
 def decoder() -> Decoder:
-    return Decoder(cpu_seconds=1)
+    return Decoder(cpu_seconds=1, memory_bytes=GIB)
 
 
 def test_results_and_errors_come_back(decoder: Decoder) -> None:
