@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from vecaf.errors import InputError
 from vecaf.evaluation.corruptions import CORRUPTIONS, Level, corrupt
 from vecaf.evaluation.matching import NAMES, SEVERITIES, matching_corruption
-from vecaf.evaluation.textures import crystals, plasma
+from vecaf.evaluation.textures import LARGEST, clouds, crystals, plasma
 
 SIZES = {"small": (32, 32), "wide": (96, 60), "native": (224, 224)}
 
@@ -123,3 +123,14 @@ def test_textures_fill_their_range_at_any_size() -> None:
 )  # fmt: skip
 def test_words_find_the_corruption_that_is_like_them(words: str, name: str | None) -> None:
     assert matching_corruption(words) == name
+
+
+def test_clouds_over_a_long_strip_repeat_without_a_seam() -> None:
+    """A square map as long as this strip would need 34 GB."""
+    strip = clouds(8, 44_800, 2.0, np.random.default_rng(0))
+    assert strip.shape == (8, 44_800)
+    assert np.array_equal(strip[:, :LARGEST], strip[:, LARGEST : 2 * LARGEST])
+    seam = np.abs(strip[:, LARGEST] - strip[:, LARGEST - 1]).max()
+    assert seam <= np.abs(np.diff(strip[:, :LARGEST], axis=1)).max()
+    small = clouds(30, 200, 2.0, np.random.default_rng(0))
+    assert np.array_equal(small, plasma(200, 2.0, np.random.default_rng(0))[:30, :200])

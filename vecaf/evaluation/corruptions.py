@@ -24,7 +24,7 @@ from scipy import ndimage
 from vecaf.errors import InputError
 from vecaf.evaluation.matching import SEVERITIES
 from vecaf.evaluation.resampling import convolved, moved, sampled, zoomed
-from vecaf.evaluation.textures import crystals, plasma
+from vecaf.evaluation.textures import clouds, crystals
 from vecaf.registry import Registry
 
 Pixels = NDArray[np.float64]  # (height, width, 3), from 0 to 1
@@ -197,7 +197,7 @@ def fog(pixels: Pixels, level: Level) -> Pixels:
     )
     brightest = pixels.max()
     height, width = pixels.shape[:2]
-    cloud = plasma(max(height, width), decay, level.rng)[:height, :width, None]
+    cloud = clouds(height, width, decay, level.rng)[:, :, None]
     return np.asarray((pixels + strength * cloud) * brightest / (brightest + strength))
 
 

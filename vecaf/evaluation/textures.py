@@ -7,6 +7,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Grid = NDArray[np.float64]
+LARGEST = 2048  # side of a height map; it needs 32 MB
+
+
+def clouds(height: int, width: int, decay: float, rng: np.random.Generator) -> Grid:
+    """A height map (height, width); it repeats every LARGEST pixels, without a seam."""
+    grid = plasma(min(max(height, width), LARGEST), decay, rng)
+    rows, columns = np.arange(height) % len(grid), np.arange(width) % len(grid)
+    return np.asarray(grid[rows[:, None], columns])
 
 
 def plasma(side: int, decay: float, rng: np.random.Generator) -> Grid:
@@ -51,7 +59,7 @@ def crystals(
         seeds[at[0].astype(int), at[1].astype(int)] = False
         distance = ndimage.distance_transform_edt(seeds)
         ridges += weight * _stretched(distance) ** 1.5
-    haze = plasma(max(height, width), 1.8**0.5, rng)[:height, :width]
+    haze = clouds(height, width, 1.8**0.5, rng)
     ice = (0.35 * haze + 0.65 * _stretched(ridges)) * (0.45 + 0.55 * rim)
     return np.asarray(_stretched(ice)[:, :, None] * np.array([0.86, 0.94, 1.0]))
 
