@@ -54,6 +54,8 @@ def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
         tries = test_pictures(session, user, run_id, TRIES)
     if all(run.id != run_id for run in runs):
         runs.append(chosen)
+    if studio.desk is not None:
+        studio.desk.prepare("open_model", user=user, run_id=run_id)
     return view.page(runs, chosen, tries, image, _downloads(studio, user, run_id), host)
 
 

@@ -30,6 +30,7 @@ PATIENCE = 600.0  # seconds until an answer counts as none
 LOOK = 0.03  # seconds between two looks at a state
 SETTLED = 2.0  # seconds of the clock in which a studio that has settled uses IDLE of the processors
 IDLE = 0.15
+NOT_READY = 409  # the status of a model that has not been exported yet
 LEAST = 10.0  # seconds that a person takes before the first question
 
 
@@ -110,21 +111,22 @@ class RunningStudio:
         return self.timed(ask), runs[0]
 
     def export(self, run: int) -> bytes:
-        """The run's model as a zip: made by asking for it, or by a job that is asked for first."""
-        path = f"/api/v1/runs/{run}/model"
+        """The run's model as a zip: made by asking for it, or by a task that is asked for first."""
+        run_path = f"/api/v1/runs/{run}"
+        path = f"{run_path}/model"
         try:
             return self.get(path)
         except urllib.error.HTTPError as error:
-            if error.code not in (404, 405, 409, 425):
+            if error.code != NOT_READY:
                 raise
-        self.post(path, b"")
+        self.post(f"{run_path}/export", b"")
         found: list[bytes] = []
 
         def there() -> bool:
             try:
                 found.append(self.get(path))
             except urllib.error.HTTPError as error:
-                if error.code not in (404, 409, 425):
+                if error.code != NOT_READY:
                     raise
             return bool(found)
 

@@ -46,6 +46,9 @@ class Desk:
             raise self.error
         return ANSWER
 
+    def prepare(self, name: str, **question: Any) -> None:
+        self.asked.append({"name": name, **question})
+
 
 @pytest.fixture(scope="module")
 def run_id(studio: Studio) -> int:
@@ -83,6 +86,14 @@ def test_the_newest_finished_run_is_offered(studio: Studio, run_id: int) -> None
     assert f"http://127.0.0.1:7860/api/v1/runs/{run_id}/predict" in shown
     assert shown.count('data-key="try-') > 0
     assert "data-image" not in shown
+
+
+def test_opening_the_page_loads_the_model_that_it_shows(studio: Studio, run_id: int) -> None:
+    desk, owner = Desk(), studio.store.owner()
+    page(asking(studio, desk), run=999)
+    assert not desk.asked
+    page(asking(studio, desk), run=run_id)
+    assert desk.asked == [{"name": "open_model", "user": owner, "run_id": run_id}]
 
 
 def test_an_image_in_the_address_is_shown(studio: Studio, run_id: int) -> None:

@@ -69,6 +69,16 @@ def test_one_process_answers_every_question(make: Make) -> None:
     assert ask(keeper, "say", user=8)["pid"] == first["pid"]
 
 
+def test_preparing_starts_the_process_for_the_question_that_follows(make: Make) -> None:
+    keeper = make()
+    keeper.prepare("say", user=1, seconds=0.5)
+    keeper.prepare("say", user=1)  # one is enough
+    wait_for(lambda: keeper.process is not None, 20, "the process has not started")
+    assert keeper._questions.empty()
+    assert keeper.process is not None
+    assert ask(keeper, "say", user=1)["pid"] == keeper.process.pid
+
+
 def test_errors_come_back_as_they_were_raised(make: Make) -> None:
     keeper = make()
     for kind in (InputError, NotFoundError, UnavailableError, VecafError):

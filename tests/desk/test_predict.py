@@ -15,7 +15,7 @@ from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import image_path
 from vecaf.desk import predict as predicting
-from vecaf.desk.predict import predict
+from vecaf.desk.predict import open_model, predict
 from vecaf.desk.registry import Desk
 from vecaf.errors import InputError, NotFoundError
 from vecaf.finetuning.export import Predictor
@@ -55,6 +55,18 @@ def test_it_is_what_the_exported_model_says(store: Store, run_id: int) -> None:
             answer = ask(store, run_id, **question)
             found = {entry["name"]: entry["share"] for entry in answer["classes"]}
             assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_opened_model_is_not_loaded_again(
+    store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicting._opened.cache_clear()
+    with pytest.raises(NotFoundError):
+        open_model(Desk(store), store.owner() + 1, run_id=run_id)
+    opened = open_model(Desk(store), store.owner(), run_id=run_id)
+    assert opened == {"training": len(picked(store, run_id))}
+    monkeypatch.setattr(predicting, "Predictor", None)
+    assert ask(store, run_id, sample_id=picked(store, run_id)[0])["classes"]
 
 
 def test_evidence_is_of_the_picks_and_in_order(store: Store, run_id: int) -> None:

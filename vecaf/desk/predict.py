@@ -104,6 +104,16 @@ def predict(
     }
 
 
+@ANSWERS.register
+def open_model(desk: Desk, user: int, *, run_id: int) -> dict[str, Any]:
+    """Load a run's model and what `predict` compares with, before the first image is asked about.
+
+    Raises InputError for a run without a model, NotFoundError.
+    """
+    folder = model_folder(desk.store, user, run_id)
+    return {"training": len(_opened(desk.store, user, run_id, folder).ids)}
+
+
 def _listed(
     ids: NDArray[np.int64], values: Floats, name: str, above: float = -2.0
 ) -> list[dict[str, Any]]:
