@@ -179,8 +179,11 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
 
     # Take the model away, and use it where no studio is.
     page.goto(f"{server.url}/predict?run={run}")
+    page.get_by_role("button", name="Prepare download").click()
+    everything = page.get_by_role("link", name="Download everything")
+    expect(everything).to_be_visible(timeout=SLOW)
     with page.expect_download(timeout=SLOW) as download:
-        page.get_by_role("link", name="Download everything").click()
+        everything.click()
     folder = tmp_path / "model"
     with zipfile.ZipFile(download.value.path()) as archive:
         archive.extractall(folder)
