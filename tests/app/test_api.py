@@ -26,7 +26,7 @@ from tests.finished import new_studio
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADING = "## From a program"
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 def examples(text: str) -> list[tuple[str, str]]:
