@@ -295,16 +295,16 @@ def test_most_of_the_images_go_only_if_that_is_said(store: Store) -> None:
         session.execute(sa.delete(Dataset))
     before = everything(store)
     found = waste(store, grace=-1)
-    with pytest.raises(InputError, match=r"12 of 12 images and 1 of 1 runs.*--even-most"):
+    with pytest.raises(InputError, match=r"12 of 12 images and 1 of 1 runs.*--force"):
         remove(store, found)
-    with pytest.raises(InputError, match="--even-most"):
+    with pytest.raises(InputError, match="--force"):
         repair(store, -1)
     with pytest.raises(VecafError, match="Check that DATABASE_URL") as said:
         aged_all(store.settings.home)
         files_sentence(store)
     assert "--repair" not in str(said.value)
     assert everything(store) == before
-    remove(store, found, even_most=True)
+    remove(store, found, force=True)
     assert not list(store.settings.images.glob("??/*"))
 
 

@@ -62,7 +62,7 @@ def refused_by_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("VECAF_HOME", str(settings.home))
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     said = set()
-    for words in (["gc"], ["gc", "--purge", "--even-most"], ["doctor", "--repair"], ["worker"],
+    for words in (["gc"], ["gc", "--purge", "--force"], ["doctor", "--repair"], ["worker"],
                   ["datasets"], ["import", "x.zip", "--name", "x"]):  # fmt: skip
         with pytest.raises(InputError) as error:
             CliRunner().invoke(app, words, catch_exceptions=False)

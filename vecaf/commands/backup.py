@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vecaf.commands.shared import EvenMost, Json, app
+from vecaf.commands.shared import Force, Json, app
 from vecaf.settings import Settings
 from vecaf.terminal import Bar, show, table
 
@@ -52,7 +52,7 @@ def gc(
     purge: Annotated[
         bool, typer.Option("--purge", help="Empty the trash now, not after 7 days.")
     ] = False,
-    even_most: EvenMost = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Move what is no longer needed to the trash, and empty the trash of what is old."""
@@ -67,7 +67,7 @@ def gc(
     found, moved_to, freed = waste(store, task_days=task_days), "", 0
     if not dry_run:
         if found:
-            moved_to = remove(store, found, even_most=even_most).folder.relative_to(home).as_posix()
+            moved_to = remove(store, found, force=force).folder.relative_to(home).as_posix()
         freed = trash.empty(home, keep_days=0 if purge else trash.KEEP_DAYS)
     kinds = by_kind(found)
     total = sum(one.bytes for one in found)
@@ -85,7 +85,7 @@ def gc(
     if found and dry_run:
         lines.append(f"{total / 1e6:,.1f} MB would be moved to the trash.")
         if (why := doubt(store, found)) is not None:
-            lines.append(f"{why} gc would need --even-most.")
+            lines.append(f"{why} gc would need --force.")
     elif found and not purge:
         lines.append(
             f"{total / 1e6:,.1f} MB were moved to {moved_to} in the home. To restore a file, move "

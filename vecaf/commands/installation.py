@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vecaf.commands.shared import EvenMost, Json, app
+from vecaf.commands.shared import Force, Json, app
 from vecaf.settings import Settings
 from vecaf.terminal import show, table
 
@@ -77,16 +77,16 @@ def worker(
 @app.command()
 def doctor(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Mend files and rows that don't belong together.")
+        bool, typer.Option("--repair", help="Repair files and rows that do not belong together.")
     ] = False,
-    even_most: EvenMost = False,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Check the installation, models, database, device and files; say what to do."""
     from vecaf.doctor import examine
 
     settings = Settings.from_environment()
-    repairs = _repaired(settings, even_most) if repair else []
+    repairs = _repaired(settings, force) if repair else []
     findings = list(examine(settings))
     lines = [f"mended  {text}" for text in repairs]
     lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
@@ -97,11 +97,11 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _repaired(settings: Settings, even_most: bool) -> list[str]:
+def _repaired(settings: Settings, force: bool) -> list[str]:
     from vecaf.housekeeping.repair import repair
     from vecaf.store import Store
     from vecaf.store.soundness import check_whole
 
     store = Store.open(settings)
     check_whole(store)  # rows that can't be read name no files
-    return repair(store, even_most=even_most)
+    return repair(store, force=force)

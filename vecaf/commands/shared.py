@@ -21,10 +21,10 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-EvenMost = Annotated[
+Force = Annotated[
     bool,
     typer.Option(
-        "--even-most", help="Go on even if the database doesn't name most of the images or runs."
+        "--force", help="Go on even if the database doesn't name most of the images or runs."
     ),
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="The dataset's name.")]

@@ -55,14 +55,14 @@ def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> l
     return [*found, *_embeddings(store, grace), *left]
 
 
-def remove(store: Store, found: list[Waste], *, even_most: bool = False) -> Trash:
+def remove(store: Store, found: list[Waste], *, force: bool = False) -> Trash:
     """Move it all to the trash, which is returned.
 
-    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.
     """
     trash = Trash(store.settings.home)
-    delete(store, _left(found), trash, even_most=even_most)
+    delete(store, _left(found), trash, force=force)
     for one in found:
         if not isinstance(one.goes, Leftover):
             one.goes(trash)

@@ -75,11 +75,11 @@ def most(settings: Settings, found: Sequence[Leftover]) -> str | None:
 
 
 def delete(
-    store: Store, found: Sequence[Leftover], trash: Trash, *, even_most: bool = False
+    store: Store, found: Sequence[Leftover], trash: Trash, *, force: bool = False
 ) -> list[Leftover]:
     """Move leftovers to the trash; those that were moved. One that came to be needed stays.
 
-    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.
     """
     from vecaf.datasets.removing import finish_removals
@@ -87,8 +87,8 @@ def delete(
     if not found:
         return []
     doubt = most(store.settings, found)
-    if doubt is not None and not even_most:
-        raise InputError(f"{doubt} Nothing was removed. If they are right, add --even-most.")
+    if doubt is not None and not force:
+        raise InputError(f"{doubt} Nothing was removed. If they are right, pass --force.")
     if any(one.kind == REMOVAL for one in found):
         finish_removals(store)
     settings = store.settings

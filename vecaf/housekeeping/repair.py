@@ -20,15 +20,15 @@ def files_sentence(store: Store) -> str:
         names = ", ".join(one.path.relative_to(store.settings.home).as_posix() for one in left[:3])
         more = " …" if len(left) > 3 else ""
         parts.append(f"{len(left):,} files that nothing names ({size:,.1f} MB): {names}{more}")
-    advice = "Mend what can be mended: python -m vecaf doctor --repair"
+    advice = "To repair what can be repaired, run: python -m vecaf doctor --repair"
     raise VecafError("; ".join(parts) + " " + (most(store.settings, left) or advice))
 
 
-def repair(store: Store, grace: float = HOUR, *, even_most: bool = False) -> list[str]:
+def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[str]:
     """Move files that nothing names to the trash, mark rows whose files are gone, take marks away
     where the files are back; what was done, one sentence each.
 
-    Raises InputError where most images or runs would go unless `even_most`, UnavailableError while
+    Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.
     """
     home = store.settings.home
@@ -36,7 +36,7 @@ def repair(store: Store, grace: float = HOUR, *, even_most: bool = False) -> lis
     done = [
         f"moved {one.path.relative_to(home).as_posix()} to the trash "
         f"({one.kind}, {one.bytes:,} bytes)"
-        for one in delete(store, leftovers(store, grace), trash, even_most=even_most)
+        for one in delete(store, leftovers(store, grace), trash, force=force)
     ]
     if done:
         done.append(
