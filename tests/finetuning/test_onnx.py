@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.encoders.samples import weights_of_timm
 from tests.shapes import write_shapes
 from vecaf.encoders import load_pvm
 from vecaf.errors import UnavailableError, VecafError
@@ -50,6 +51,17 @@ def test_it_gives_torchs_logits_for_any_batch(exported: tuple[Path, float], imag
     with torch.inference_mode():
         expected = model(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_a_model_that_mixes_images_and_tokens_is_exported_for_any_batch(tmp_path: Path) -> None:
+    """A fixed trace of a transformer does not hold for other batches: the second way takes over."""
+    torch.manual_seed(0)
+    weights = weights_of_timm(tmp_path, "test_vit")
+    pvm = load_pvm(f"test_vit@{weights}")
+    head = Head(torch.zeros(pvm.feature_dim), 3)
+    torch.nn.init.normal_(head.linear.weight)
+    export_model(build_classifier(pvm, head), pvm, CLASSES, tmp_path)
+    assert onnx_export.export_onnx(tmp_path) < 1e-3
 
 
 def test_it_names_its_classes_and_nobodys_folders(exported: tuple[Path, float]) -> None:
