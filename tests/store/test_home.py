@@ -1,4 +1,4 @@
-"""A home and its database carry one id: neither is used with another, and nothing is lost by it."""
+"""A home and its database carry one id, and neither is used with another."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: 
     Store.open(replace(settings, home=tmp_path / "copied")).close()
 
 
-def test_a_home_from_before_ids_gets_one_quietly(home: Settings) -> None:
+def test_a_home_from_before_ids_gets_one(home: Settings) -> None:
     forget(home, file=True, row=True)
     with closing(Store.open(home)) as store, store.read() as session:
         assert session.scalar(sa.select(Home.key)) == id_in(home)
@@ -182,10 +182,13 @@ def test_an_empty_home_and_its_database_stay_a_pair(tmp_path: Path) -> None:
     Store.open(settings).close()
     (settings.home / "studio.db").unlink()  # nothing is lost: a new one is made
     Store.open(settings).close()
+    new = settings_of(tmp_path / "new", settings.database_url)  # the folder was lost, say
+    Store.open(new).close()
+    assert id_in(new) == id_in(settings)
 
 
 @pytest.mark.parametrize("broken", ["a file", "below a file"])
-def test_a_home_that_is_no_folder_is_said_in_a_sentence(
+def test_a_home_that_is_not_a_folder_gives_a_clear_error(
     broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()

@@ -34,9 +34,9 @@ _ID = re.compile(r"[0-9a-f]{16}")
 def make_home(settings: Settings) -> None:
     """Create the home folder where it is missing. Raises InputError where that can't be done."""
     home, advice = settings.home, "Set VECAF_HOME or --home to a folder that you can write to."
-    if home.exists() and not home.is_dir():
-        raise InputError(f"The home {home} is a file, not a folder. {advice}")
     try:
+        if home.exists() and not home.is_dir():
+            raise InputError(f"The home {home} is a file, not a folder. {advice}")
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
@@ -57,8 +57,8 @@ def pair(store: Store) -> None:
     """Check that the home and the database carry the same id; give them one where both lack it.
 
     Where one of them lacks it (a database of an earlier schema was put back, say), it gets the
-    other's if the home holds the images that the database names. Raises InputError where they
-    don't belong together.
+    other's if the home holds the images that the database names, or if neither holds any. Raises
+    InputError where they don't belong together.
     """
     settings = store.settings
     with store.read() as session:
@@ -69,12 +69,13 @@ def pair(store: Store) -> None:
         row, known = session.get(Home, ONLY), id_in(settings)
         if row is not None and row.key == known:  # another process was first
             return
-        empty = _is_empty(session)
-        if row is None and empty and holds_files(settings):
+        empty, files = _is_empty(session), holds_files(settings)
+        matches = _holds_images_of(session, settings) or (empty and not files)
+        if row is None and empty and files:
             raise InputError(_names_nothing(settings))
-        if row is not None and (known is not None or not _holds_images_of(session, settings)):
+        if row is not None and (known is not None or not matches):
             raise InputError(_of_another_home(settings, row, known))
-        if known is not None and not empty and not _holds_images_of(session, settings):
+        if known is not None and not matches:
             raise InputError(_of_other_images(settings, known))
         key = known or (secrets.token_hex(8) if row is None else row.key)
         if known is None:
@@ -85,14 +86,14 @@ def pair(store: Store) -> None:
 
 
 def id_in(settings: Settings) -> str | None:
-    """The id that the home folder carries; None where it has none that can be read."""
+    """The id that the home folder carries; None if it has no readable id."""
     path = settings.home / FILE
     text = path.read_text(errors="replace").strip() if path.is_file() else ""
     return text if _ID.fullmatch(text) else None
 
 
 def write_id(settings: Settings, key: str) -> None:
-    """Let the home folder carry an id. Raises InputError for a text that is none."""
+    """Write an id to the home folder. Raises InputError for a text that is not an id."""
     if not _ID.fullmatch(key):
         raise InputError(f"{key!r} is not the id of a home.")
     write_bytes(settings.home / FILE, f"{key}\n".encode())
@@ -117,8 +118,8 @@ def _is_empty(session: Session) -> bool:
 
 
 def _holds_images_of(session: Session, settings: Settings) -> bool:
-    """Whether at least half of the images that a database names are in the home, of the first
-    hundred. A database without images belongs to no home in particular: False."""
+    """Whether the home holds at least half of the first hundred images that the database names.
+    False for a database without images, which belongs to no home in particular."""
     rows = session.execute(sa.select(Sample.sha256, Sample.extension).limit(LOOKED_AT)).all()
     there = sum((settings.images / key[:2] / f"{key}{end}").is_file() for key, end in rows)
     return bool(rows) and 2 * there >= len(rows)
