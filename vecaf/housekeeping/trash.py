@@ -1,4 +1,4 @@
-"""The trash: what cleaning up removes lies in `trash/<moment>/` for some days before it goes.
+"""The trash: cleaning up moves files to `trash/<moment>/` and deletes them some days later.
 
 A file keeps its path below the home there, so moving it back restores it.
 """
@@ -20,14 +20,14 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 class Trash:
-    """A folder of its own for what one command removes; it is made when it is first needed."""
+    """The folder for what one command removes; it is created when it is first needed."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self.folder = home / FOLDER / now().strftime(_STAMP)
 
     def put(self, path: Path) -> None:
-        """Move a file or folder of the home here. One that is gone already is passed over."""
+        """Move a file or folder of the home here. Do nothing if it is gone already."""
         to = self.folder / path.relative_to(self._home)
         with suppress(FileNotFoundError), saying_if_full():
             to.parent.mkdir(parents=True, exist_ok=True)
@@ -35,18 +35,13 @@ class Trash:
 
 
 def empty(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
-    """Delete what has been in the trash for more than `keep_days`; how many bytes that freed."""
+    """Delete what has been in the trash for more than `keep_days`; return the bytes freed."""
     freed, due = 0, now() - timedelta(days=keep_days)
     for moment, folder in _folders(home):
         if moment <= due:
             freed += size_of(folder)
             shutil.rmtree(folder)
     return freed
-
-
-def size(home: Path) -> int:
-    """Bytes in the trash."""
-    return sum(size_of(folder) for _, folder in _folders(home))
 
 
 def _folders(home: Path) -> Iterator[tuple[datetime, Path]]:

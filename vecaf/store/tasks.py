@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,13 +17,8 @@ def find_task(
 ) -> Task | None:
     """The newest task that does or did exactly this, unless it failed or was canceled."""
     visible(session, user_id, Dataset, dataset_id)
-    query = (
-        sa.select(Task)
-        .where(Task.dataset_id == dataset_id, Task.kind == kind)
-        .where(Task.state.not_in((FAILED, CANCELED)))
-        .order_by(Task.id.desc())
-    )
-    return next((task for task in session.scalars(query) if task.params == dict(params)), None)
+    query = _newest_first(dataset_id, kind).where(Task.state.not_in((FAILED, CANCELED)))
+    return _with_params(session.scalars(query), params)
 
 
 def last_task(
@@ -31,27 +26,25 @@ def last_task(
 ) -> Task | None:
     """Find the newest task with exactly these parameters, in any state. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    query = (
-        sa.select(Task)
-        .where(Task.dataset_id == dataset_id, Task.kind == kind)
-        .order_by(Task.id.desc())
-    )
-    return next((task for task in session.scalars(query) if task.params == dict(params)), None)
+    return _with_params(session.scalars(_newest_first(dataset_id, kind)), params)
 
 
 def latest_task(session: Session, user_id: int, dataset_id: int, kind: str) -> Task | None:
     """The newest task of a kind on a dataset, however it ended. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    query = (
-        sa.select(Task)
-        .where(Task.dataset_id == dataset_id, Task.kind == kind)
-        .order_by(Task.id.desc())
-        .limit(1)
-    )
-    return session.scalar(query)
+    return session.scalar(_newest_first(dataset_id, kind).limit(1))
 
 
 def tasks_in_progress(session: Session, user_id: int) -> Sequence[Task]:
     """The user's tasks that have not ended, oldest first."""
     query = sa.select(Task).where(Task.owner_id == user_id, Task.state.not_in(ENDED))
     return session.scalars(query.order_by(Task.id)).all()
+
+
+def _newest_first(dataset_id: int, kind: str) -> sa.Select[tuple[Task]]:
+    of_kind = sa.select(Task).where(Task.dataset_id == dataset_id, Task.kind == kind)
+    return of_kind.order_by(Task.id.desc())
+
+
+def _with_params(tasks: Iterable[Task], params: Mapping[str, Any]) -> Task | None:
+    return next((task for task in tasks if task.params == dict(params)), None)
