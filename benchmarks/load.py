@@ -5,7 +5,7 @@
 Starts a studio on a temporary home and waits until its demo has a finished run. Each client then
 does what a browser does when somebody walks through the studio: it opens a page, fetches that
 page's data and thumbnails, waits `--pause` seconds, and opens the next page. After that,
-`--streams` event streams are opened and dropped without a goodbye. Prints errors, percentiles of
+`--streams` event streams are opened and aborted. Prints errors, percentiles of
 the response time, and the server's open files and threads before and after; exits 1 where a goal
 is missed.
 """

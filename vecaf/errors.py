@@ -35,7 +35,7 @@ class NotFoundError(InputError):
 
 
 class NotReadyError(VecafError):
-    """The thing does not exist yet; the message says how to have it made."""
+    """The thing does not exist yet; the message says how to make it."""
 
 
 class NotAllowedError(VecafError):
@@ -59,7 +59,7 @@ class UnavailableError(VecafError):
 
 
 class BusyError(UnavailableError):
-    """The studio has too much to do right now; `seconds` is when to try again."""
+    """The studio has too much to do right now; try again in `seconds`."""
 
     def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class BusyError(UnavailableError):
 
 
 class TooManyQuestionsError(VecafError):
-    """One user asks for too much at once; `seconds` is when to try again."""
+    """One user asks for too much at once; try again in `seconds`."""
 
     def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
         super().__init__(message)

@@ -55,7 +55,7 @@ def prepare(
         progress=watch.progress,
         should_stop=watch.should_stop,
     )
-    if len(rows) < len(samples):  # those of the others are never looked at
+    if len(rows) < len(samples):  # the others' rows are never read
         found, features = features, np.zeros((len(samples), pvm.feature_dim), np.float32)
         features[rows] = found
     recorder.embedded(*set_facts(pvm, settings))

@@ -1,4 +1,4 @@
-"""Where a run that stopped goes on: after its last round whose files are whole."""
+"""Resume a stopped run after its last round whose files are whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vecaf.recording import Recorder, RoundResult
 
 
 def resume(learner: HeadLearner, recorder: Recorder) -> list[RoundResult]:
-    """Restore the weights of the last round whose files are whole; the rounds up to it.
+    """Restore the weights of the last round whose files are whole; return the rounds up to it.
 
     Where a power cut or a failing disk left damaged files, later rounds are repeated from their
     beginning, and the run's log says so.

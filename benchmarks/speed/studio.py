@@ -26,7 +26,7 @@ from vecaf.store import ENDED, FINISHED, Dataset, Import, Run, Sample, Store, Ta
 Waited = tuple[float, float]
 """Seconds by the clock, and processor seconds of the studio and all its processes."""
 
-PATIENCE = 600.0  # seconds until an answer counts as none
+PATIENCE = 600.0  # seconds to wait for an answer
 LOOK = 0.03  # seconds between two looks at a state
 SETTLED = 2.0  # seconds of the clock in which a studio that has settled uses IDLE of the processors
 IDLE = 0.15
@@ -146,7 +146,7 @@ class RunningStudio:
         return image_path(images, sample.sha256, sample.extension).read_bytes()
 
     def _ended(self, model: type[Task] | type[Import] | type[Run], row: int) -> None:
-        """Wait for a job's end. Raises VecafError where it is another one than finished."""
+        """Wait for a job's end. Raises VecafError if the job has not finished by then."""
         query = sa.select(model.state, model.error).where(model.id == row)
         states: list[tuple[str, str | None]] = []
 

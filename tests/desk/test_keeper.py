@@ -127,7 +127,7 @@ def test_questions_wait_for_each_other_in_one_thread(make: Make) -> None:
     assert len({answer["pid"] for answer in answers}) == 1
 
 
-def test_one_user_can_not_have_all_questions(make: Make) -> None:
+def test_one_user_cannot_fill_the_queue(make: Make) -> None:
     keeper = make()
 
     async def ask(user: int) -> asyncio.Task[dict[str, object]]:

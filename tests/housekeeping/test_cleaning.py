@@ -289,7 +289,7 @@ def test_the_trash_is_emptied_after_its_days_and_holds_nothing_else(store: Store
     assert [path.name for path in (home / FOLDER).iterdir()] == ["notes"]
 
 
-def test_most_of_the_images_go_only_if_that_is_said(store: Store) -> None:
+def test_most_images_are_removed_only_with_force(store: Store) -> None:
     """Such as after the rows were lost, but not the database."""
     with store.write() as session:
         session.execute(sa.delete(Dataset))

@@ -1,4 +1,4 @@
-"""A process that is prepared before there is a job: used once, and never missed."""
+"""A process that is prepared before there is a job: used once, and jobs don't depend on it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_task_that_crashes_in_it_is_done_again(store: Store, dataset_id: int) 
     assert "attempt 2" in logged(store, task.id)
 
 
-def test_killed_while_it_waits_it_is_not_missed(store: Store, dataset_id: int) -> None:
+def test_a_task_runs_without_it_if_it_was_killed(store: Store, dataset_id: int) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         os.kill(prepared(process), signal.SIGKILL)
         assert ended(store, count(store, dataset_id, upto=2)).state == FINISHED

@@ -4,8 +4,8 @@ The database counts wrong passwords three ways: of a name from one address, of a
 addresses, and of an address with all names. Once a name has logged in from an address, only the
 first count applies to the two: guesses from elsewhere, or at other names, don't make it wait.
 
-A try counts as wrong before its password is checked, so that many at once gain nothing. A right one
-is taken back. A restart resets nothing.
+A try counts as wrong before its password is checked, so that many at once gain nothing. If the
+password is right, the try no longer counts. A restart does not reset the counts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ OF_ADDRESS = Limit(20, 30)  # one address that guesses at many names; an office 
 
 @dataclass(frozen=True)
 class Try:
-    """A counted try: when it came, and when the last wrong one before it came, for each count."""
+    """A counted try: its time, and the time of the last wrong try before it by count."""
 
     at: datetime
     before: dict[str, datetime]
@@ -86,8 +86,8 @@ def count_try(session: Session, name: str, address: str) -> Try:
 def take_back(session: Session, name: str, address: str, tried: Try) -> None:
     """The password was right: forget the name's failures from this address, and remember the login.
 
-    The two wide counts lose this try alone, and their waits go on as if it had not been. Otherwise
-    somebody with an account could guess at others between their own logins.
+    The two wide counts lose only this try, and their waits continue as if it had not happened.
+    Otherwise somebody with an account could guess at others between their own logins.
     """
     for key, limit in _counts(name, address):
         row = session.get(LoginFailure, key)
@@ -116,8 +116,8 @@ def _key(kind: str, name: str, address: str = "") -> str:
 
 
 def _network(address: str) -> str:
-    """An IPv6 address's /64, because all of it belongs to one user. An IPv4 address is one, also
-    when IPv6 writes it."""
+    """An IPv6 address's /64, because all of it belongs to one user. An IPv4 address stays whole,
+    also in IPv6 notation."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

@@ -55,7 +55,7 @@ def gc(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Move what is no longer needed to the trash, and empty the trash of what is old."""
+    """Move files that are no longer needed to the trash, and delete old files from the trash."""
     from vecaf.housekeeping import trash
     from vecaf.housekeeping.cleaning import by_kind, doubt, remove, waste
     from vecaf.store import Store
@@ -92,5 +92,5 @@ def gc(
             f"it back. gc empties the trash after {trash.KEEP_DAYS} days, gc --purge at once."
         )
     if freed:
-        lines.append(f"{freed / 1e6:,.1f} MB of the trash were deleted.")
+        lines.append(f"{freed / 1e6:,.1f} MB were deleted from the trash.")
     show(payload, "\n".join(lines), json)

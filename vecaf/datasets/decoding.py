@@ -1,4 +1,4 @@
-"""Functions on image files that a process of its own calls (app.decoding): files in, bytes out."""
+"""Functions that decode image files in a separate process (app.decoding): files in, bytes out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vecaf.settings import Limits
 
 
 def check_file(path: Path, limits: Limits) -> bytes:
-    """Check an image file as an import does, and replace it by what an import would store.
+    """Check an image file as an import does, and replace it with what an import would store.
 
     Returns nothing. Raises InputError, with the reason, for a file that an import would refuse.
     """

@@ -3,7 +3,7 @@
     train/cat/photo.jpg        the image as stored: checked, its EXIF left out at import
     train/photo-2.jpg          one without a label
     metadata.csv (or .jsonl)   file_name, label, text, split
-    missing.csv                the same of images whose files are missing, where there are any
+    missing.csv                the same for images whose files are missing, if there are any
 
 Importing it again gives the same labels, captions and splits.
 """
@@ -109,8 +109,8 @@ def metadata(images: list[Exported], kind: Format) -> tuple[str, bytes]:
 def stream(images: list[Exported], kind: Format) -> Iterator[bytes]:
     """The export as a ZIP archive, piece by piece: memory stays flat whatever its size.
 
-    An image whose file is missing is left out and listed in missing.csv. The tables come last: only
-    then it is known which images the archive holds.
+    An image whose file is missing is left out and listed in missing.csv. The tables come last,
+    because only then is it known which images the archive holds.
     """
     sink = _Sink()
     kept: list[Exported] = []
@@ -205,7 +205,7 @@ def _content(one: Exported) -> bytes | None:
 def _tables(
     kept: list[Exported], missing: list[Exported], kind: Format
 ) -> Iterator[tuple[str, bytes]]:
-    """The metadata file and, where images are missing, the list of these."""
+    """The metadata file and, if images are missing, the list of them."""
     yield metadata(kept, kind)
     if missing:
         yield MISSING, metadata(missing, "csv")[1]

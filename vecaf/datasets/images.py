@@ -161,7 +161,7 @@ def make_thumb(image: Image.Image, orientation: int) -> bytes:
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """The image as EXIF's orientation (1 to 8) has it shown."""
+    """The image turned upright; `orientation` is EXIF's, 1 to 8."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 

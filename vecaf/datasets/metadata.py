@@ -2,7 +2,7 @@
 
 Columns that count: `file_name` (relative to the metadata file's folder), `label` (text or a
 number), `text` or `caption`, and `split`; others are ignored. In a CSV, a cell that pandas reads as
-missing (empty, "nan", "None", "NA" …) says nothing; with an apostrophe in front ('None) it is text.
+missing (empty, "nan", "None", "NA" …) is empty; with an apostrophe in front ('None) it is text.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ def _values(columns: list[str], cells: list[str], missing: Counter[str]) -> dict
     return values
 
 
-# As pandas reads and writes what is missing (pandas.read_csv, na_values).
+# What pandas reads as missing (pandas.read_csv, na_values).
 MISSING = frozenset({
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",

@@ -58,8 +58,8 @@ class Samples:
         return np.flatnonzero(self.splits != NO_SPLIT)
 
     def without(self, rows: NDArray[np.int64]) -> Samples:
-        """The same samples, where `rows` belong to no split: nothing trains on them, selects them
-        or is measured on them. Positions stay what they are."""
+        """The same samples with `rows` in no split: a run does not select them, train on them or
+        evaluate on them. Positions don't change."""
         splits = self.splits.copy()
         splits[rows] = NO_SPLIT
         return replace(self, splits=splits)

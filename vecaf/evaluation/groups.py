@@ -89,7 +89,7 @@ class Saving:
     """How much less the first of two groups spends to reach an accuracy.
 
     `share` is a share of what the second spends, negative where the first spends more. `holds`:
-    more than chance speaks for it.
+    whether the saving is beyond chance.
     """
 
     share: float
@@ -99,7 +99,7 @@ class Saving:
 def saving(
     first: Group, second: Group, target: float, by: str, found: Verdict | None
 ) -> Saving | None:
-    """Compare what the accuracy `target` costs two groups, of which `found` is the verdict.
+    """Compare what two groups spend to reach the accuracy `target`; `found` is their verdict.
 
     The saving holds where the group that spends less has the higher accuracy beyond chance, and
     where the costs of two or more common seeds differ beyond chance, too. None where a seed of

@@ -13,7 +13,7 @@ from vecaf.settings import Limits
 
 
 def corrupted_copy(path: Path, corruption: str, severity: int, limits: Limits) -> bytes:
-    """A small WebP of an image that is corrupted as the evaluation does it.
+    """A small WebP of an image, corrupted as in the evaluation.
 
     Raises InputError for an image that can't be opened, an unknown corruption or severity.
     """

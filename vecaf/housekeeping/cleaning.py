@@ -56,7 +56,7 @@ def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> l
 
 
 def remove(store: Store, found: list[Waste], *, force: bool = False) -> Trash:
-    """Move it all to the trash, which is returned.
+    """Move it all to the trash, and return the trash.
 
     Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.

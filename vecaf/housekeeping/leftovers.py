@@ -77,7 +77,7 @@ def most(settings: Settings, found: Sequence[Leftover]) -> str | None:
 def delete(
     store: Store, found: Sequence[Leftover], trash: Trash, *, force: bool = False
 ) -> list[Leftover]:
-    """Move leftovers to the trash; those that were moved. One that came to be needed stays.
+    """Move leftovers to the trash; return those moved. One that is needed by now stays.
 
     Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.

@@ -1,6 +1,6 @@
 """The process that does one attempt at a job: `python -m vecaf.jobs.child KIND ID ATTEMPT`.
 
-Without arguments it is a standby process, which is told of its job later (`vecaf.jobs.standby`). A
+Without arguments it is a standby process, which gets its job later (`vecaf.jobs.standby`). A
 worker starts it in a process group of its own and holds its standard input open. It writes the
 job's end (finished, failed); its worker writes what a process cannot say of itself (canceled,
 paused, crashed). Exit status 0: the end is written; 75: told to stop; 76: another attempt owns the

@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
         try:
             stage(**arguments_told, report=SILENT, ranks=ranks)
         except UnreadableImageError:
-            raise  # the first process waits for this one: it must see it end
+            raise  # the first process waits for this one, so this one must end
         except VecafError:
             pass  # canceled, or diverged: the first process says so
     leave()

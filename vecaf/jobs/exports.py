@@ -1,4 +1,4 @@
-"""Starts the export of a run, and says how far it is."""
+"""Start the export of a run, and report its progress."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class ExportState:
 def start_export(store: Store, user_id: int, run_id: int) -> None:
     """Queue the export of a run, unless it exists or is queued already.
 
-    Whoever may see the run may start it: the result is the same for all, and made once. The task
-    belongs to the run's owner. Raises InputError for a run that has not finished, NotFoundError.
+    Every user who can see the run can start it: the result is the same for all and is made once.
+    The task belongs to the run's owner. Raises InputError for a run that has not finished,
+    NotFoundError.
     """
     archive = kept_archive(store, user_id, run_id)
     if archive.exists():

@@ -21,9 +21,8 @@ NAMED = 3
 def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store: Store) -> Samples:
     """`samples` without the images whose files are missing or were found damaged.
 
-    The run's `folder` remembers which these are. Where they are others than before, the round under
-    way is repeated from its beginning: its batches would be others, too. Raises InputError where
-    no image is left.
+    A file in the run's `folder` lists them. If the list has changed, the current round is repeated
+    from its beginning, because its batches change too. Raises InputError if no image is left.
     """
     known = _read(folder)
     there = np.array([path.exists() for path in samples.paths], dtype=bool)
@@ -46,8 +45,10 @@ def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store
 
 
 def note_damaged(samples: Samples, folder: Path, error: UnreadableImageError) -> None:
-    """Remember a file that could not be read. Raises the error where it is no image of the dataset
-    or where it is left out already."""
+    """Remember a file that could not be read.
+
+    Raises the error if the file is not an image of the dataset, or is left out already.
+    """
     known = _read(folder)
     ids = [int(samples.ids[row]) for row, path in enumerate(samples.paths) if path == error.path]
     if not set(ids) - set(known["left_out"]):

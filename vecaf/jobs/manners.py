@@ -21,7 +21,7 @@ NICENESS: dict[Kind, int] = {
 def die_with_worker() -> SimpleQueue[bytes]:
     """End this process group at once when the worker is gone: it holds our standard input open.
 
-    What comes on it until then is returned line by line.
+    The returned queue receives the lines that the worker writes until then.
     """
     lines: SimpleQueue[bytes] = SimpleQueue()
 
@@ -38,12 +38,12 @@ def die_with_worker() -> SimpleQueue[bytes]:
 
 
 def be_modest(kind: Kind) -> None:
-    """Yield to the studio's other processes as a job of this kind should."""
+    """Lower this process's priority as a job of this kind requires."""
     os.nice(NICENESS[kind])
 
 
 def go_first() -> None:
-    """Be what the system ends first where memory runs out (Linux)."""
+    """Let the system end this process first when memory runs out (Linux)."""
     adjustment = Path("/proc/self/oom_score_adj")
     if adjustment.exists():
         adjustment.write_text("500")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from vecaf.store.jobs import Kind
 
-IDLE_SECONDS = 6.0  # without a job, before a standby process is started: first, pages are
+IDLE_SECONDS = 6.0  # without a job, before a standby process starts: pages load first
 
 Process = subprocess.Popen[bytes]
 Assignment = tuple[Kind, int, int]
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class Standby:
-    """The standby process of one worker. The caller sees to it that calls don't overlap."""
+    """The standby process of one worker. The caller makes sure that calls don't overlap."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Standby:
         self._since = self._clock()  # of being idle, or of the process's start
 
     def tend(self, minutes: int) -> None:
-        """Start or end the process as time goes by; called again and again while idle."""
+        """Start or end the process when it is time; called repeatedly while idle."""
         waited = self._clock() - self._since
         if self._process is None:
             if self._wanted and minutes and waited > IDLE_SECONDS:

@@ -78,7 +78,7 @@ class Supervisor:
         self.clean(kind, job_id)
 
     def idle(self) -> None:
-        """Start or end the standby process (`vecaf.jobs.standby`); called where no task waits."""
+        """Start or end the standby process (`vecaf.jobs.standby`); called when no task waits."""
         with self._lock:
             busy = any(kind != "run" for kind, _, _ in list(self._children.values()))
             if self.stopping.is_set() or busy:

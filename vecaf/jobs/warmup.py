@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 
 def assigned(lines: SimpleQueue[bytes]) -> list[str]:
-    """Load libraries until the first line comes; the arguments of the job that it assigns.
+    """Load libraries until the first line arrives; return the arguments of the job that it assigns.
 
     What this process prints from then on goes into the job's log.
     """

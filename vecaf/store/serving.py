@@ -30,7 +30,7 @@ class ServerStore(Store):
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Open the store as `Store.open`, which may wait longer for another process that does."""
+        """Open the store as `Store.open` does. Opening may wait longer for another process."""
         store = super().open(settings)
         store.shorten_waits()
         return store

@@ -1,4 +1,4 @@
-"""Whether SQLite finds its file sound: a damaged page is better found before it is needed."""
+"""Check a SQLite file for damage, before a damaged page is needed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vecaf.store.copies import damaged, file_of, findings
 from vecaf.store.engine import Store
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
 
-CHECKED_AT_START = 256 << 20  # bytes: a check takes 0.4 s for so many once they are read
+CHECKED_AT_START = 256 << 20  # bytes; a check of that many takes 0.4 s once they are read
 LARGE = frozenset({"sample", "annotation", "selection", "metric", "subset_sample"})
 
 
 def check_at_start(store: Store) -> None:
     """Raise VecafError where the database is damaged.
 
-    Of a file of more than 256 MiB only the tables that every page needs are checked; `doctor`
-    checks all of it.
+    In a file of more than 256 MiB, only the tables that every page needs are checked. `doctor`
+    checks the whole file.
     """
     path = file_of(store.settings.database_url)
     if path is None:
@@ -34,7 +34,7 @@ def check_at_start(store: Store) -> None:
 
 
 def check_whole(store: Store) -> None:
-    """Raise VecafError where the database is damaged, whatever its size."""
+    """Raise VecafError where the database is damaged; a large one is checked whole, too."""
     path = file_of(store.settings.database_url)
     if path is not None:
         _check(path, [None])
