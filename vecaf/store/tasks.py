@@ -41,7 +41,7 @@ def tasks_in_progress(session: Session, user_id: int) -> Sequence[Task]:
     return session.scalars(query.order_by(Task.id)).all()
 
 
-def _newest_first(dataset_id: int, kind: str) -> sa.Select[tuple[Task]]:
+def _newest_first(dataset_id: int, kind: str) -> sa.Select[Task]:
     of_kind = sa.select(Task).where(Task.dataset_id == dataset_id, Task.kind == kind)
     return of_kind.order_by(Task.id.desc())
 
