@@ -83,6 +83,7 @@ class DeskKeeper:
             content = await waiting
         finally:
             reply.cancel()  # has no effect once the question is being answered
+            waiting.cancel()  # else a later error would be logged as never retrieved
         if "error" in content:
             kind = getattr(errors, str(content["kind"]), VecafError)
             raise kind(content["error"])

@@ -1,4 +1,4 @@
-"""Waiting for an answer that takes a while, for as long as somebody waits for it."""
+"""Wait for a slow answer for as long as the client is connected."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ async def while_connected(request: Request, answer: Coroutine[Any, Any, Result])
     finally:
         leaving.cancel()
         answering.cancel()
+        await asyncio.wait({answering})  # it may still use what the caller removes next
 
 
 async def _disconnect(request: Request) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 
 from app import datasets, login, predicting, static
 from app.desk import USER_LIMIT, DeskKeeper
@@ -19,6 +20,7 @@ from app.door import Door
 from app.security import Guard
 from app.sentences import answer_with_sentences
 from app.studio import Studio
+from app.waiting import while_connected
 from tests.app.conftest import archive, picture
 from tests.waiting import result_of
 from vecaf.accounts.users import add_user
@@ -29,7 +31,7 @@ from vecaf.store import Store
 BASE = "http://127.0.0.1:7860"
 PASSWORD = "a password of many words"
 SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # takes questions, never answers
-GUARD_SECONDS = 60  # a test that fails must not wait for ever
+GUARD_SECONDS = 60  # a test that fails must not wait forever
 ASKED = 40  # more than all the threads of the server's pools
 
 
@@ -96,7 +98,7 @@ def test_pages_of_another_user_answer_while_the_desk_does_not(studio: Studio) ->
     result_of(guarded())
 
 
-def test_who_goes_away_makes_room_for_the_next_question(studio: Studio) -> None:
+def test_a_client_that_leaves_makes_room_for_the_next_question(studio: Studio) -> None:
     gone = asyncio.Event()
 
     async def check() -> None:
@@ -127,3 +129,25 @@ def test_who_goes_away_makes_room_for_the_next_question(studio: Studio) -> None:
             await check()
 
     result_of(guarded())
+
+
+def test_an_answer_that_its_client_left_ends_before_its_files_are_removed() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def answer() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def receive() -> dict[str, object]:
+        await started.wait()
+        return {"type": "http.disconnect"}
+
+    async def check() -> None:
+        with pytest.raises(ClientDisconnect):
+            await while_connected(Request({"type": "http"}, receive), answer())
+        assert ended.is_set()
+
+    result_of(check())

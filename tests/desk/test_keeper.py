@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -199,3 +200,25 @@ def test_the_desk_ends_with_its_input_and_prints_replies_only() -> None:
         [sys.executable, "-m", "vecaf.desk"], input="", capture_output=True, text=True, timeout=120
     )
     assert (desk.returncode, desk.stdout) == (0, "")
+
+
+def test_an_error_that_nobody_waits_for_is_not_reported(make: Make) -> None:
+    keeper = make()
+    reported: list[object] = []
+
+    async def check() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: reported.append(context))
+        asking = asyncio.create_task(keeper.ask("say", user=1, seconds=60))
+        await asyncio.to_thread(wait_for, lambda: keeper.process is not None, 20, "not started")
+        asking.cancel()
+        await asyncio.wait({asking})
+        keeper.stop()  # the question fails
+        await asyncio.to_thread(wait_for, lambda: not keeper._waiting, 20, "not ended")
+        with pytest.raises(UnavailableError):  # the thread lets go of the question before
+            await keeper.ask("say", user=1)
+        del asking
+        gc.collect()
+
+    result_of(check())
+    assert not reported
