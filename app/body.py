@@ -1,4 +1,4 @@
-"""How long a request's body may be, for every route: one table, one middleware."""
+"""Limits on the length of request bodies: one table, one middleware."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ RULES: Rules = [
     (re.compile(pattern), size)
     for pattern, size in (
         (r"/login", LOGIN),
-        (r"/upload", None),  # goes to the disk, and is held to `VECAF_MAX_ARCHIVE_BYTES` there
+        (r"/upload", None),  # goes to the disk, where `VECAF_MAX_ARCHIVE_BYTES` limits it
         (r"/predict/\d+|/api/v1/runs/\d+/predict|/explore/\d+/search-image", IMAGE),
         (r"/explore/\d+/(subset|label|caption|excluded)", SELECTION),
         (r"/gradio_api/queue/join", EVENT),
     )
 ]
-"""The addresses that take more or less than `DEFAULT` bytes, and how many."""
+"""The addresses that accept more or less than `DEFAULT` bytes, and how many."""
 
 
 class TooLongError(Exception):
-    """The body is longer than its address takes."""
+    """The body is longer than its address accepts."""
 
 
 class BodyLimit:
@@ -51,7 +51,7 @@ class BodyLimit:
         limit = _limit(scope["path"])
         declared = headers.get("content-length", "")
         if "content-range" in headers:
-            sentence = "Send the whole file, without Content-Range: parts are not put together."
+            sentence = "Send the whole file without Content-Range: the studio does not join parts."
             await JSONResponse({"error": sentence}, 400)(scope, receive, send)
             return
         if limit is None:
@@ -92,5 +92,5 @@ def _limit(path: str) -> int | None:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, limit: int) -> None:
     size = f"{limit / MIB:.0f} MB" if limit >= MIB else f"{limit:,} bytes"
-    sentence = f"The request is too long: this address takes at most {size}."
+    sentence = f"The request is too long: this address accepts at most {size}."
     await JSONResponse({"error": sentence}, 413)(scope, receive, send)

@@ -34,7 +34,7 @@ def raise_file_limit() -> None:
 
 
 def capacity() -> int:
-    """How many connections may be open: half of the files, for each request opens files, too."""
+    """How many connections may be open: half of the files, because each request opens files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
 
@@ -81,7 +81,7 @@ class Protocol(H11Protocol):
         self.answer(400, msg.encode("ascii"))
 
     def answer(self, status: int, sentence: bytes) -> None:
-        """Answer what never becomes a request, and hang up."""
+        """Answer a connection that sent no valid request, and close it."""
         headers = [
             ("content-type", "text/plain; charset=utf-8"),
             ("content-length", str(len(sentence))),
@@ -97,7 +97,7 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def _watch(self) -> None:
-        """Hang up when the client does not send what it must send next."""
+        """Close the connection if the client does not send what it must send next."""
         if self.transport.is_closing():
             self._stop_watching()
         elif self.conn.their_state is h11.SEND_BODY:
@@ -122,6 +122,6 @@ class Protocol(H11Protocol):
 
     def _hang_up(self) -> None:
         if self.flow.read_paused and not self._waits_for_head:
-            self._hang_up_in(BODY_SECONDS)  # it is the handler that has not read on
+            self._hang_up_in(BODY_SECONDS)  # the handler has not read further
         else:
             self.transport.abort()

@@ -46,7 +46,7 @@ Function = Callable[..., bytes]
 
 
 class Decoder:
-    """Runs functions on image files; each user has one turn at a time."""
+    """Runs functions on image files; one call per user at a time."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Decoder:
     ) -> None:
         self.cpu_seconds, self.memory_bytes = cpu_seconds, memory_bytes
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decoder")
-        self._children = threading.Lock()  # multiprocessing's list of them is not for threads
+        self._children = threading.Lock()  # multiprocessing's list of them is not thread-safe
         self._waiting: Counter[int] = Counter()  # by user
         self._turns: dict[int, asyncio.Lock] = {}
         self._calls: set[_Call] = set()
@@ -200,7 +200,7 @@ def _failure(error: VecafError) -> bytes:
 def _limit(cpu_seconds: int, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    if sys.platform == "linux":  # elsewhere the kernel doesn't keep to it
+    if sys.platform == "linux":  # other kernels don't enforce it
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -60,7 +60,10 @@ def export_status(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
 
 
 def prepare(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
-    """Start the export unless it exists or is under way; its status. Raises as `archive_of`."""
+    """Start the export unless it exists or is under way, and return its status.
+
+    Raises NotFoundError, InputError for a run that has not finished.
+    """
     start_export(studio.store, user, run_id)
     return export_status(studio, user, run_id)
 

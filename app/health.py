@@ -22,9 +22,9 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/healthz")
     async def healthz() -> JSONResponse:
-        """Go the way of a page: through the threads of authentication, of files, to the database.
+        """Use what a page uses: the threads of authentication and of files, and the database.
 
-        503 where a page would wait or fail. `worker` says whether a worker is alive.
+        Answer 503 if a page would wait or fail. `worker` says whether a worker is alive.
         """
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
     checks = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
-    unnamed_proxies: set[str] = set()  # the first one is warned of
+    unnamed_proxies: set[str] = set()  # the log warns of the first one
 
     @router.get(LOGIN)
     def page(request: Request, next: str = "/") -> Response:

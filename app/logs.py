@@ -1,4 +1,4 @@
-"""The server's log, which no client can fill."""
+"""The server's log, limited so that no client can fill it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RateLimit(logging.Filter):
 
 
 def set_up() -> None:
-    """Log to standard error; libraries that report every step report warnings alone."""
+    """Log to standard error; from libraries that report every step, log only warnings."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     limit = RateLimit()
     for handler in logging.getLogger().handlers:

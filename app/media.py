@@ -50,7 +50,7 @@ def routes(studio: Studio) -> APIRouter:
             return user, visible_sample(session, user, sample_id)
 
     def existing_thumb(request: Request, sample_id: int) -> tuple[int, Sample, Response | None]:
-        """Who asks, the sample, and the answer unless its thumbnail is gone."""
+        """Return the user, the sample, and the answer, or None if the thumbnail is missing."""
         user, sample = sample_of(request, sample_id)
         answer = _unchanged(request, sample)
         if answer is None:
@@ -106,7 +106,7 @@ def _thumb_path(studio: Studio, sample: Sample) -> Path:
 
 
 async def _make_thumb(studio: Studio, user: int, sample: Sample) -> Path:
-    """Make a thumbnail again that is gone."""
+    """Make a missing thumbnail again."""
     path, stored = thumb_path(studio.settings.thumbs, sample.sha256), stored_file(studio, sample)
     content = await studio.decoder.run(user, thumbnail, stored, studio.settings.limits)
     await run_in_threadpool(write_bytes, path, content, durable=False)

@@ -1,4 +1,4 @@
-"""An image file in a request: on the disk while it is needed, checked as an import does."""
+"""An image file in a request: on the disk while it is needed, checked as in an import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vecaf.errors import InputError
 async def image_in(studio: Studio, request: Request) -> AsyncIterator[Path]:
     """The request's body as a file, which is removed at the end of the block.
 
-    How long it may be is said in `app.body`. Raises InputError where there is no body.
+    `app.body` limits its length. Raises InputError where there is no body.
     """
     async with _new_file(studio) as path:
         with path.open("wb") as file:
@@ -42,7 +42,7 @@ async def image_of(studio: Studio, content: bytes) -> AsyncIterator[Path]:
 
 
 async def check_image(studio: Studio, user: int, path: Path) -> None:
-    """Replace the file by what an import would store.
+    """Replace the file with what an import would store.
 
     Raises InputError for a file that an import would refuse.
     """

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio needs inline scripts and styles. It also compiles the `js=` of events and the templates and
 # `js_on_load` of gr.HTML in the page: without 'unsafe-eval' no page starts (tried with 6.31). What
-# matters here: nothing is loaded from, or sent to, another host, whichever text a page contains.
+# matters here: nothing is loaded from, or sent to, another host, no matter what a page contains.
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -36,7 +36,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",  # no other site's <img> or <script> reads it
 }
-ALLOWING = "access-control-"  # Gradio allows whichever origin asks; the studio allows none
+ALLOWING = "access-control-"  # Gradio allows any origin; the studio allows none
 READING = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
@@ -44,11 +44,11 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Middleware: security headers on every response; requests of our own pages and of programs
-    only; and without accounts (`local_only`) only requests to a local name.
+    """Middleware: security headers on every response; only requests from our own pages and from
+    programs; and without accounts (`local_only`) only requests to a local name.
 
-    A page elsewhere may link here. It may neither change anything nor load anything as part of
-    itself: even the size of an image tells something.
+    Other sites may link here. They may not change anything, and may not embed anything: even the
+    size of an image reveals something.
 
     A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and so read what the
     browser takes for its own origin; the Host header gives it away. Where people log in this gives
@@ -119,7 +119,7 @@ def same_origin(headers: Headers) -> bool:
 
 
 def _navigation(method: str, headers: Headers) -> bool:
-    """Whether somebody followed a link, which changes nothing; an <img> or a frame is no link."""
+    """Whether somebody followed a link, which changes nothing. An <img> or frame is not a link."""
     return (
         method in READING
         and headers.get("sec-fetch-mode") == "navigate"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 24 * 3600  # Gradio's own file cache is emptied of what is older
 QUEUE_SECONDS = 0.015
-THREADS = 2 * WRITERS  # of routes and handlers: half of them can't be taken by changes that wait
+THREADS = 2 * WRITERS  # of routes and handlers: waiting changes take at most half
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ RIM = 0.02  # of what the axis covers, beyond 0% and 100%, so that a line there 
 
 
 def fraction_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of an axis that shows `values` (0 to 1), inside of 0 to 1 but for a rim.
+    """Return the ends of an axis that shows `values` (0 to 1), within 0 to 1 except for a rim.
 
     Without values it is the whole of 0 to 1.
     """

@@ -3,7 +3,7 @@ studio.chart = (element, props, watch) => {
   "use strict";
   const root = element.querySelector(".charts");
   const config = { displaylogo: false, responsive: true, displayModeBar: false, doubleClick: "reset" };
-  /* Decimals by the step between two ticks: no two labels are equal, however far one zooms in. */
+  /* Decimals by the step between two ticks: no two labels are equal, at any zoom. */
   const PERCENT = [
     { dtickrange: [0.007, null], value: ".0%" },
     { dtickrange: [0.0007, 0.007], value: ".1%" },

@@ -53,7 +53,7 @@ def series(
     """A run's numbers as JSON: losses and accuracies by batch, accuracies by labels or batches.
 
     `baseline`: the random runs' lines, one a seed, drawn into the last chart; `baseline_curves`:
-    one such run's curves, of which the validation accuracy is drawn. `ended`: nothing more comes.
+    one such run's curves, of which the validation accuracy is drawn. `ended`: the run has ended.
     """
     loss = [
         _curve("training", curves.get("train_loss", []), "accent"),
@@ -84,7 +84,7 @@ def series(
 
 
 def chart(id_: str, against: str, curves: Sequence[Mapping[str, Any]], wait: str) -> dict[str, Any]:
-    """One chart: its curves that have a point. `wait` is shown in place of a chart without any."""
+    """One chart: its curves that have a point. `wait` is the text shown if none has."""
     return {"id": id_, "x": against, "curves": [one for one in curves if one["x"]], "wait": wait}
 
 
@@ -104,7 +104,7 @@ def percent_chart(
 
 
 def _waits(rounds: Sequence[Round], ended: bool) -> tuple[str, str, str]:
-    """What each of a run's charts says while it has no point: when one comes, or why none does."""
+    """The text of each empty chart of a run: when its first point appears, or why it has none."""
     validated = any(item.val_accuracy is not None for item in rounds)
     return (
         "The run ended before its first batch." if ended

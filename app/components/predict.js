@@ -33,7 +33,7 @@
     place.innerHTML = `<div class="asked"><img alt=""><div data-said></div></div>`;
     const image = place.querySelector("img");
     image.alt = name;
-    image.addEventListener("error", () => image.remove()); // what no browser shows; the answer says why
+    image.addEventListener("error", () => image.remove()); // the browser can't show it; the answer says why
     image.src = source;
     const said = place.querySelector("[data-said]");
     const done = waiting(said, "Asking the model");

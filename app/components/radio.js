@@ -1,5 +1,5 @@
 /* Gradio gives each radio of a group a name of its own, so browsers don't take them for a group.
-   With one name they are one: a single Tab stop, and the arrow keys choose. Gradio renames
+   One shared name makes them a group: a single Tab stop, and the arrow keys choose. Gradio renames
    them when the choice changes, so their names are watched. */
 (() => {
   "use strict";

@@ -126,8 +126,8 @@
     document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
   };
 
-  /* What a button has started is shown beside it: the page keeps its place, and moves only as far
-     as it takes to see the progress. */
+  /* What a button has started is shown beside it: the page keeps its place, and scrolls only as
+     far as needed to show the progress. */
   const reveal = (selector) => {
     const place = document.querySelector(selector);
     if (place) (place.querySelector(".progress") ?? place).scrollIntoView({ block: "nearest" });

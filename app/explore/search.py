@@ -27,7 +27,7 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
 
     def authorized(request: Request, dataset_id: int) -> int:
-        """The user, who may see the dataset. Raises NotFoundError."""
+        """Return the user if they may see the dataset. Raises NotFoundError."""
         user = studio.user(request)
         with studio.store.read() as session:
             visible(session, user, Dataset, dataset_id)

@@ -129,7 +129,7 @@ def card(config: RunConfig, sizes: Sizes, found: Preview, twin: str) -> str:
 
 
 def estimate(cost: Cost, beside: bool) -> str:
-    """The cost in one line, for beside the Launch button; `beside`: a random baseline follows."""
+    """The cost in one line, shown beside Launch; `beside`: a random baseline follows."""
     parts = [m.plural(cost.labels, "label"), f"about {m.plural(cost.batches, 'batch', 'batches')}"]
     if cost.seconds is not None:
         parts.append(f"about {_time(cost.seconds)}")

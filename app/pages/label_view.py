@@ -90,7 +90,7 @@ def _after(
 
 
 def _launch(line: SubsetSummary, classes: int) -> str:
-    """Ways to a run on a labeled selection: at once, or by the form."""
+    """Buttons that launch a run on a labeled selection, or open the form for it."""
     finetune = m.text(link("/finetune", dataset=line.dataset_id, subset=line.name))
     return (
         f'<button type="button" class="primary" data-act="launch" data-subset="{line.id}"'

@@ -26,13 +26,13 @@ def next_step_link(dataset_id: int, step: NextStep, style: str = "button primary
 
 
 def labels_first(session: Session, user: int, name: str, problem: str) -> tuple[str, str]:
-    """What the Finetune page says of a dataset without enough labels: a card, and its short form.
+    """The Finetune page's message for a dataset with too few labels: a card, and a short form.
 
     Raises NotFoundError.
     """
     dataset = dataset_named(session, user, name)
     step = next_step(session, user, dataset.id, pool_by_class(session, dataset))
-    if step.kind == FINETUNE:  # other images than the chosen ones have labels
+    if step.kind == FINETUNE:  # the labels belong to images that the form does not use
         step = NextStep(LABEL)
     other = NextStep(SELECT if step.kind == LABEL else LABEL)
     links = next_step_link(dataset.id, step)

@@ -66,7 +66,7 @@ def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> 
         + _select("run", [("", "no run yet"), *bases], had.get("run") or "", label="Based on")
         + _select("track", scarce, value("track"))
     )
-    advanced = (  # may be folded away, where a browser can't ask for what is missing
+    advanced = (  # may be collapsed, where a browser can't report an empty field
         _input("model", value("model"))
         + _input("vlm", value("vlm"))
         + _input("image_size", value("image_size"), hint="0 chooses")

@@ -157,9 +157,9 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
 
 
 def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Queue the runs of a pair that are missing, unless they are under way already.
+    """Queue the missing runs of a pair, unless they are under way already.
 
-    A run that the address names is the plain run of the pair, where it has no target words.
+    A run that the address names is the pair's plain run if it has no target words.
     """
     from vecaf.jobs.queue import submit_run
 

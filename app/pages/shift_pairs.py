@@ -23,7 +23,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
 
 
 def launch(dataset: int, words: str, base: Run | None) -> str:
-    """The form that starts a plain and a text-shifted run; of `base`, only the latter."""
+    """The form that starts a plain and a text-shifted run; with `base`, only the latter."""
     if not words:
         return ""
     effect = (
@@ -207,7 +207,7 @@ def chart(levels: Sequence[Mapping[str, Any]], corruption: str) -> str:
 
 
 def earlier(pairs: Sequence[Pair], address: Mapping[str, object]) -> str:
-    """Every pair of the dataset, newest first. `address` is the page's, by parameter."""
+    """Every pair of the dataset, newest first. `address` holds the page's parameters."""
     if not pairs:
         return ""
     rows = "".join(_earlier(pair, address) for pair in pairs)

@@ -177,7 +177,7 @@ def test_wrong_passwords_from_elsewhere_do_not_block_a_name(
     assert at(client, "198.51.100.7") == 200
 
 
-def test_an_address_is_slowed_whatever_names_it_tries(client: TestClient, clock: Clock) -> None:
+def test_an_address_that_tries_many_names_is_slowed(client: TestClient, clock: Clock) -> None:
     free = OF_ADDRESS.free
     statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(free + 1)]
     assert statuses == [401] * free + [429]
@@ -200,7 +200,7 @@ def test_a_login_neither_clears_nor_renews_the_wait_of_its_address(
     assert wait() == before - 1
 
 
-def test_a_proxy_that_is_not_named_is_not_believed(
+def test_an_unnamed_proxy_is_not_trusted(
     client: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for i in range(OF_NAME_FROM_ADDRESS.free):
@@ -210,7 +210,7 @@ def test_a_proxy_that_is_not_named_is_not_believed(
     assert "set FORWARDED_ALLOW_IPS=testclient" in warning
 
 
-def test_a_proxy_that_is_named_is_believed(
+def test_a_named_proxy_is_trusted(
     behind_a_proxy: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for i in range(OF_NAME_FROM_ADDRESS.free + 1):

@@ -1,4 +1,4 @@
-"""Connections that say nothing end, make room for others, and answers carry the headers always."""
+"""Idle connections end and make room for others; every answer has the security headers."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def answer(connection: socket.socket) -> bytes:
     return got
 
 
-def test_connections_that_say_nothing_give_way(connect: Connect) -> None:
+def test_idle_connections_make_room_for_others(connect: Connect) -> None:
     silent = [connect() for _ in range(3 * CAPACITY)]
     for one in silent[::2]:
         with contextlib.suppress(OSError):
@@ -117,7 +117,7 @@ def test_where_all_connections_are_in_use_another_is_refused(connect: Connect, h
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhal",
     ],
 )
-def test_who_does_not_go_on_is_hung_up_on(
+def test_a_client_that_stops_sending_is_disconnected(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
@@ -138,7 +138,7 @@ def test_who_does_not_go_on_is_hung_up_on(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
     ],
 )
-def test_what_is_no_request_gets_the_security_headers(connect: Connect, sent: bytes) -> None:
+def test_an_invalid_request_gets_the_security_headers(connect: Connect, sent: bytes) -> None:
     one = connect()
     one.sendall(sent)
     head = answer(one).partition(b"\r\n\r\n")[0].decode()

@@ -31,7 +31,7 @@ def client_of(studio: Studio) -> TestClient:
     return TestClient(app)
 
 
-def test_a_page_that_would_wait_is_no_good_health(
+def test_the_server_is_unhealthy_if_a_page_would_wait(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, free = client_of(studio), threading.Event()
@@ -47,7 +47,7 @@ def test_a_page_that_would_wait_is_no_good_health(
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_database_that_can_not_be_read_is_no_good_health(studio: Studio) -> None:
+def test_the_server_is_unhealthy_if_the_database_cannot_be_read(studio: Studio) -> None:
     (studio.settings.home / "studio.db").write_bytes(b"no database" * 1000)
     answer = client_of(studio).get("/healthz")
     assert (answer.status_code, answer.json()["ok"]) == (503, False)

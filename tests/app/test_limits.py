@@ -1,4 +1,4 @@
-"""Bodies, parts of files and log lines: what a client may send has an end."""
+"""Limits on request bodies, parts of files and log lines."""
 
 from __future__ import annotations
 
