@@ -1,4 +1,4 @@
-"""What a test has the decoder's processes do. They import this module, so it imports little."""
+"""Functions that tests run in the decoder's processes, which import this: it imports little."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_each_call_has_a_process_of_its_own(decoder: Decoder) -> None:
         (crash, UnavailableError, "ended unexpectedly"),
     ],
 )
-def test_what_a_file_does_to_its_process_is_said(
+def test_a_file_that_breaks_its_process_gets_a_sentence(
     decoder: Decoder, function: Callable[[], bytes], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -92,9 +92,7 @@ def test_a_call_that_nobody_waits_for_ends(decoder: Decoder, tmp_path: Path) -> 
     assert result_of(decoder.run(ME, number, 7)) == b"7"
 
 
-def test_a_users_calls_wait_for_each_other_and_for_nobody_else(
-    decoder: Decoder, tmp_path: Path
-) -> None:
+def test_calls_wait_for_calls_of_the_same_user_only(decoder: Decoder, tmp_path: Path) -> None:
     pipe = pipe_in(tmp_path)
 
     async def crowd() -> list[Any]:

@@ -1,4 +1,4 @@
-"""A run's export: reading it never makes it; a task does, which any reader of the run can start."""
+"""A run's export: any user who can see the run can have a task make it; reading does not."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_an_export_that_failed_or_was_deleted_is_made_again(
     assert len(tasks(studio)) == 2
 
 
-def test_who_may_see_a_run_may_have_its_export_made(studio: Studio, run_id: int) -> None:
+def test_a_user_who_can_see_a_run_can_prepare_its_export(studio: Studio, run_id: int) -> None:
     owner = studio.store.owner()
     with studio.store.write() as session:
         reader, other = (add_user(session, name, "a long password").id for name in ("r", "o"))

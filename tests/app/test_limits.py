@@ -50,7 +50,7 @@ def test_a_body_has_a_limit_at_every_address(
     client: TestClient, path: str, limit: int, declared: bool
 ) -> None:
     fits = client.post(path, content=b"1" + b" " * (limit - 1) if declared else pieces(limit))
-    assert fits.status_code in (200, 404)  # blanks are no JSON, which is another matter
+    assert fits.status_code in (200, 404)  # blanks are not JSON, which is another error
     long = client.post(path, content=b" " * (limit + 1) if declared else pieces(limit + 1))
     assert long.status_code == 413
     assert f"at most {limit // 1024**2} MB" in long.json()["error"]

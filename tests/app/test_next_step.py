@@ -1,4 +1,4 @@
-"""The way of a dataset without labels: every page leads to the next step, up to the launch."""
+"""A dataset without labels: every page offers the next step, up to the launch."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_the_demo_is_offered_where_it_helps() -> None:
     assert "twin" not in data_view.listing([card(name=COLOR), card(name=LINE)], False)
 
 
-def test_how_to_allow_folders_of_the_server_is_said_where_none_is() -> None:
+def test_the_page_says_how_to_allow_folders_if_none_is_allowed() -> None:
     assert "VECAF_FOLDERS" in ways([], None)
 
 

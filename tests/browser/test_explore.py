@@ -110,7 +110,7 @@ def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{caught}'")
 
 
-def test_nothing_lies_on_the_map_and_no_choice_is_cut(page: Page) -> None:
+def test_nothing_covers_the_map_and_no_choice_is_cut(page: Page) -> None:
     chart = page.locator(".x-over").bounding_box()
     for part in (".x-legend", ".x-tools"):
         expect(page.locator(part)).to_be_visible()
