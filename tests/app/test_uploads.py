@@ -58,9 +58,10 @@ def test_a_free_name_is_proposed(studio: Studio, client: TestClient, content: by
         return str(client.get("/upload/name", params={"name": name}).json()["name"])
 
     assert (proposed("unheard of"), proposed("pets")) == ("unheard of", "pets 2")
-    for name in ("pets 2", "x" * 100):
+    for name in ("pets 2", "CIFAR 10", "x" * 100):
         client.post("/upload", params={"name": name}, content=content)
     assert (proposed("pets"), proposed("pets 2")) == ("pets 3", "pets 3")
+    assert proposed("CIFAR 10") == "CIFAR 10 2"
     assert proposed("x" * 100) == "x" * 98 + " 2"
     assert proposed("secret") == "secret"  # the dataset of this name is another user's
     assert client.get("/upload/name", params={"name": "../x"}).status_code == 400

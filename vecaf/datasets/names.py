@@ -112,7 +112,8 @@ def free_name(name: str, taken: Collection[str]) -> str:
     """Return `name`, or the first of "name 2", "name 3", … if it is taken."""
     if name not in taken:
         return name
-    base = re.sub(r" [0-9]+$", "", name)
+    unnumbered = re.sub(r" [0-9]+$", "", name)
+    base = unnumbered if unnumbered in taken else name  # the 10 of "CIFAR 10" belongs to the name
     numbered = (
         base[: MAX_DATASET_NAME - len(suffix)].rstrip() + suffix
         for suffix in (f" {number}" for number in count(2))

@@ -62,7 +62,7 @@ def decode(path: Path) -> Image:
     """Read an image file as upright RGB.
 
     EXIF orientation is applied, of an animation the first frame counts, transparency is laid
-    on white, 16-bit greys are scaled. Raises UnreadableImageError if the file is missing or
+    on white, 16-bit grays are scaled. Raises UnreadableImageError if the file is missing or
     broken.
     """
     from PIL import Image, ImageOps
