@@ -14,6 +14,7 @@ from app.studio import Studio
 from app.uploads import PART
 from vecaf.datasets.decoding import check_file
 from vecaf.errors import InputError
+from vecaf.files import saying_if_full
 
 
 @asynccontextmanager
@@ -51,10 +52,12 @@ async def check_image(studio: Studio, user: int, path: Path) -> None:
 
 @asynccontextmanager
 async def _new_file(studio: Studio) -> AsyncIterator[Path]:
+    """A path in the uploads folder. Raises UnavailableError where the disk is full."""
     folder = studio.settings.uploads
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{secrets.token_hex(16)}{PART}"  # swept at the next start
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    with saying_if_full():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -145,6 +146,27 @@ def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
         >= 1
     )
     assert Image.open(thumbs[0]).size == (128, 128)
+
+
+def test_an_image_to_predict(disk: Path, studio: Store) -> None:
+    from app.decoding import Decoder
+    from app.received import check_image, image_of
+
+    settings = replace(studio.settings, home=disk / "asked")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    content = BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    asked: Any = SimpleNamespace(settings=settings, decoder=Decoder())
+
+    async def receive() -> None:
+        async with image_of(asked, content.getvalue()) as path:
+            await check_image(asked, 1, path)
+
+    def unhurt() -> None:
+        assert not [path for path in settings.uploads.rglob("*") if path.is_file()]
+
+    assert walk(disk, lambda: result_of(receive()), unhurt, PAGE) >= 1
+    unhurt()
 
 
 @pytest.mark.parametrize("name", ["export.zip", "export"])
