@@ -99,7 +99,7 @@ def test_the_readmes_examples_run(live: Live) -> None:
     best = re.search(r"'name': '(\w+)'", answers[0])
     alone = json.loads(printed[1])["classes"]
     assert best is not None and best[1] == next(iter(alone))
-    assert printed[2].splitlines()[1] == f"/api/v1/runs/{run['run']}/model"
+    assert printed[2].splitlines()[1] == f"finished /api/v1/runs/{run['run']}/model"
 
     receipt = live.get(f"/api/v1/runs/{run['run']}/files/receipt.json")
     assert len(receipt["picks"][0]["sha256"]) == 8
