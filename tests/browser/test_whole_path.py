@@ -90,8 +90,12 @@ def test_from_a_zip_to_a_model(
     expect(page.locator(".matrix tbody tr")).to_have_count(3)
     page.locator(".tabs a").first.click()
     expect(page).to_have_url(f"{address}&round=1")
-    with page.expect_download(timeout=60_000) as download:
-        page.get_by_role("link", name="Download model").click()
+    page.get_by_role("link", name="Download model").click()
+    page.get_by_role("button", name="Prepare download").click()
+    everything = page.get_by_role("link", name="Download everything")
+    expect(everything).to_be_visible(timeout=300_000)
+    with page.expect_download() as download:
+        everything.click()
     folder = tmp_path / "model"
     with zipfile.ZipFile(download.value.path()) as packed:
         packed.extractall(folder)
