@@ -21,6 +21,7 @@ from vecaf.store import Sample, visible_sample
 
 KEPT = "private, max-age=31536000, immutable"  # the address names the content, see `thumb_url`
 CHECKED = "private, no-cache"
+READ_AT_ONCE = 1 << 20  # bytes; only a small animation has more
 MEDIA = {
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -55,7 +56,7 @@ def routes(studio: Studio) -> APIRouter:
         answer = _unchanged(request, sample)
         if answer is None:
             path = _thumb_path(studio, sample)
-            answer = _file(request, sample, path) if path.is_file() else None
+            answer = _thumb_file(request, sample, path) if path.is_file() else None
         return user, sample, answer
 
     @router.get("/thumb/{sample_id}")
@@ -96,6 +97,15 @@ def _unchanged(request: Request, sample: Sample) -> Response | None:
 
 def _file(request: Request, sample: Sample, path: Path) -> Response:
     return FileResponse(path, media_type=MEDIA[path.suffix], headers=_headers(request, sample))
+
+
+def _thumb_file(request: Request, sample: Sample, path: Path) -> Response:
+    """Answer with a file that is read here, which is faster: FileResponse enters more threads."""
+    if path.stat().st_size > READ_AT_ONCE:
+        return _file(request, sample, path)
+    return Response(
+        path.read_bytes(), media_type=MEDIA[path.suffix], headers=_headers(request, sample)
+    )
 
 
 def _thumb_path(studio: Studio, sample: Sample) -> Path:

@@ -36,6 +36,7 @@ class Store:
         self.engine = _engine(settings.database_url)
         self._writer = self.engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
         self._held: Any = None
+        self._owner: int | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -101,7 +102,12 @@ class Store:
         return True
 
     def owner(self) -> int:
-        """The id of the local owner, who is everybody where accounts are off."""
+        """Return the id of the local owner, who is everybody where accounts are off."""
+        if self._owner is None:  # the row is never deleted, and every request asks for it
+            self._owner = self._find_owner()
+        return self._owner
+
+    def _find_owner(self) -> int:
         with self.read() as session:
             found = session.scalar(sa.select(User.id).where(User.name == LOCAL_OWNER))
         if found is not None:
@@ -113,7 +119,7 @@ class Store:
                 session.flush()
                 return user.id
         except sa.exc.IntegrityError:  # another process was first
-            return self.owner()
+            return self._find_owner()
 
     def close(self) -> None:
         if self._held is not None:
