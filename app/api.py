@@ -18,8 +18,9 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from gradio.events import api
 from starlette.concurrency import run_in_threadpool
 
-from app.body import IMAGE, MIB
-from app.downloads import (
+from app.predict.routes import predict_file, predict_sample
+from app.shell.body_limit import IMAGE, MIB
+from app.shell.downloads import (
     AskedId,
     Id,
     export_status,
@@ -28,10 +29,9 @@ from app.downloads import (
     prepare,
     zip_response,
 )
-from app.predicting import predict_file, predict_sample
-from app.received import image_in, image_of
-from app.studio import Studio
-from app.waiting import while_connected
+from app.shell.received import image_in, image_of
+from app.shell.studio import Studio
+from app.shell.waiting import while_connected
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store import FINISHED
@@ -88,7 +88,7 @@ def one_run(studio: Studio, user: int, run_id: int) -> Answer:
 
 def launch(studio: Studio, user: int, settings: object) -> Answer:
     """Queue a run with these settings, RunConfig's fields. Raises InputError."""
-    from vecaf.jobs.queue import submit_run
+    from vecaf.engine.queue import submit_run
 
     if not isinstance(settings, dict) or not settings.get("dataset"):
         raise InputError('The settings are a JSON object with "dataset", a dataset\'s name.')
@@ -97,7 +97,7 @@ def launch(studio: Studio, user: int, settings: object) -> Answer:
 
 
 def cancel(studio: Studio, user: int, run_id: int) -> Answer:
-    from vecaf.jobs.queue import cancel_run
+    from vecaf.engine.queue import cancel_run
 
     cancel_run(studio.store, run_id, user)
     return one_run(studio, user, run_id)

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.desk import DeskKeeper
-from app.security import LOCAL_NAMES
-from app.studio import Studio
-from app.worker import WorkerKeeper
+from app.shell.inference import DeskKeeper
+from app.shell.security import LOCAL_NAMES
+from app.shell.studio import Studio
+from app.shell.worker import WorkerKeeper
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -25,7 +25,6 @@ from vecaf.store.soundness import check_at_start
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-CACHE_SECONDS = 24 * 3600  # Gradio's own file cache is emptied of what is older
 QUEUE_SECONDS = 0.015
 THREADS = 2 * WRITERS  # of routes and handlers: waiting changes take at most half
 
@@ -43,29 +42,23 @@ def build(studio: Studio) -> FastAPI:
     from fastapi import FastAPI
     from starlette.routing import Mount
 
-    from app import (
-        api,
-        datasets,
-        downloads,
-        explore,
-        health,
-        labelling,
-        login,
-        media,
-        predicting,
-        selecting,
-        shifting,
-        static,
-        uploads,
-    )
-    from app.body import BodyLimit
-    from app.door import Door
-    from app.head import Head
-    from app.narrow import Narrow
+    from app import api
+    from app.data import routes as datasets
+    from app.explore import routes as explore
+    from app.label import routes as labelling
+    from app.login import routes as login
     from app.pages import pages
-    from app.security import Guard
-    from app.sentences import answer_with_sentences
-    from app.theme import theme
+    from app.predict import routes as predicting
+    from app.select import routes as selecting
+    from app.shell import downloads, health, media, static, uploads
+    from app.shell.authentication import Door
+    from app.shell.body_limit import BodyLimit
+    from app.shell.gradio_routes import Narrow
+    from app.shell.head import Head
+    from app.shell.security import Guard
+    from app.shell.sentences import answer_with_sentences
+    from app.shell.theme import theme
+    from app.shift import routes as shifting
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -150,12 +143,12 @@ def serve(
 
     import uvicorn
 
-    from app import logs
-    from app.closing import Server
-    from app.connections import BACKLOG, Protocol, raise_file_limit
-    from app.demo import DemoKeeper
-    from app.uploads import sweep
-    from vecaf.export import sweep as sweep_exports
+    from app.shell import logs
+    from app.shell.closing import Server
+    from app.shell.connections import BACKLOG, Protocol, raise_file_limit
+    from app.shell.demo import DemoKeeper
+    from app.shell.uploads import sweep
+    from vecaf.export.bundle import sweep as sweep_exports
 
     logs.set_up()
     raise_file_limit()

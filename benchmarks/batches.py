@@ -22,8 +22,8 @@ from benchmarks.rows import Row, measured, points, samples_of
 from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.errors import InputError
 from vecaf.evaluation.comparison import cost_of, paired_over_seeds
-from vecaf.finetuning.cost import Sizes, batches_of
 from vecaf.settings import Settings
+from vecaf.training.cost import Sizes, batches_of
 
 BATCH = 64
 ROUNDS = 5

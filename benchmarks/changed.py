@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vecaf.arrays import Floats
 from vecaf.encoders.preprocessing import decode, pixels
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import compile_encoder
 
-Floats = NDArray[np.float32]
 Change = Callable[[Image.Image, int], Image.Image]  # an image and its place in the list
 
 AUGMENTATIONS = ("AugMix", "RandAugment")

@@ -21,10 +21,10 @@ from benchmarks.changed import AUGMENTATIONS, Change, embedded
 from benchmarks.rows import points, samples_of
 from benchmarks.shift import PLAIN, SOURCE, WORDED, Place, Start, zero_shot
 from vecaf.config import RunConfig
-from vecaf.embedding import pvm_for
+from vecaf.encoders.dataset_features import pvm_for
 from vecaf.evaluation.comparison import paired_over_seeds
-from vecaf.evaluation.corruptions import corrupt
-from vecaf.evaluation.matching import SEVERITIES
+from vecaf.evaluation.corruptions.imagenet_c import corrupt
+from vecaf.evaluation.corruptions.matching import SEVERITIES
 from vecaf.settings import Settings
 from vecaf.store import TEST
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from vecaf.datasets import import_demo
 from vecaf.datasets.pool import Samples, load_samples
-from vecaf.demo import COLOR, CONFIG
-from vecaf.recording import MemoryRecorder
-from vecaf.rounds import run_rounds
+from vecaf.runs.demo_run import COLOR, CONFIG
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
 from vecaf.store import Store, dataset_named
 

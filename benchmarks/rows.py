@@ -13,12 +13,12 @@ from vecaf.benchmarking import summary
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Result, Shelf
 from vecaf.benchmarking.running import limited, measure_all, task_of
+from vecaf.commands.terminal import Bar
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.evaluation.comparison import Difference
 from vecaf.settings import Settings
 from vecaf.store import Store, dataset_named
-from vecaf.terminal import Bar
 
 
 @dataclass(frozen=True)

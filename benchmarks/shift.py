@@ -25,30 +25,29 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.changed import AUGMENTATIONS, augmentation, embedded
+from vecaf.arrays import Floats
 from vecaf.augmentation.shift import Clean, Shift, control, sentences
 from vecaf.augmentation.words import Words
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset, import_demo
 from vecaf.datasets.pool import Samples, load_samples
-from vecaf.demo import COLOR, LINE
-from vecaf.embedding import embed_samples, pvm_for
 from vecaf.encoders import load_vlm
-from vecaf.encoders.embedding import unit_rows
+from vecaf.encoders.dataset_features import embed_samples, pvm_for
+from vecaf.encoders.embed import unit_rows
 from vecaf.evaluation.comparison import interval
-from vecaf.finetuning.learner import HeadLearner
-from vecaf.finetuning.model import centred_rows
-from vecaf.finetuning.report import SILENT
-from vecaf.plan import Plan
-from vecaf.preparation import prepare
-from vecaf.recording import MemoryRecorder
+from vecaf.runs.demo_run import COLOR, LINE
+from vecaf.runs.plan import Plan
+from vecaf.runs.preparation import prepare
+from vecaf.runs.recording import MemoryRecorder
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store, dataset_named
+from vecaf.training.learner import HeadLearner
+from vecaf.training.model import centred_rows
+from vecaf.training.progress import SILENT
 
 DEMO_WORDS, WRONG = "a black and white line drawing of", "in thick fog"
 SOURCE, TARGET = "source", "target"
 PLAIN, WORDED = "no words", "target words, as a run does"
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ import sqlalchemy as sa
 
 from tests.chromium import launch
 from vecaf.config import RunConfig
-from vecaf.demo import COLOR
-from vecaf.jobs.queue import submit_run
+from vecaf.engine.queue import submit_run
+from vecaf.runs.demo_run import COLOR
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Round, Run, Store
 

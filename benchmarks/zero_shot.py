@@ -19,21 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shift import read
+from vecaf.arrays import Floats
 from vecaf.augmentation.guide import text_classifier
 from vecaf.datasets import import_dataset
-from vecaf.embedding import embed_samples
 from vecaf.encoders import load_vlm
 from vecaf.encoders.conse import convex_combination
-from vecaf.encoders.embedding import unit_rows
+from vecaf.encoders.dataset_features import embed_samples
+from vecaf.encoders.embed import unit_rows
 from vecaf.encoders.imagenet import embed_classes
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.vlm import VLM
 from vecaf.errors import VecafError
-from vecaf.finetuning.model import Centred
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store
-
-Floats = NDArray[np.float32]
+from vecaf.training.model import Centred
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PROMPTS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.shapes import write_shapes
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
-from vecaf.jobs.child import do_run
-from vecaf.jobs.places import folder_of
-from vecaf.jobs.queue import submit_run
+from vecaf.engine.child import do_run
+from vecaf.engine.paths import folder_of
+from vecaf.engine.queue import submit_run
 from vecaf.settings import Settings
 from vecaf.store import RUNNING, Run, Store
 

@@ -21,30 +21,30 @@ from PIL import Image
 
 from tests.datasets.conftest import leftovers
 from tests.disks import PAGE, only, small_disk
-from tests.finetuning.dying import training, what_loads
-from tests.finished import CONFIG, new_studio
-from tests.jobs.harness import (
+from tests.engine.harness import (
     WorkerProcess,
     check_integrity,
     wait_until_ended,
     worker,
 )
+from tests.finished import CONFIG, new_studio
 from tests.shapes import write_shapes
+from tests.training.dying import training, what_loads
 from tests.waiting import result_of
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.encoders.cache import EmbeddingSet, digests_of
+from vecaf.engine.queue import resume_run, submit_run
 from vecaf.errors import UnavailableError
 from vecaf.evaluation.predictions import Predictions, load_predictions, save_predictions
 from vecaf.files import DISK_FULL
-from vecaf.finetuning.checkpoints import save_state
 from vecaf.housekeeping.backup import back_up, restore
-from vecaf.jobs.queue import resume_run, submit_run
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Event, Run, Sample, Store
 from vecaf.store.copies import copy_database
 from vecaf.tasks import TASKS, Work
-from vecaf.tasks.arrays import save
+from vecaf.tasks.array_files import save
+from vecaf.training.checkpoints import save_state
 
 MEBIBYTES = 24
 
@@ -126,8 +126,8 @@ def test_the_old_file_stays_until_the_new_one_is_whole(disk: Path, name: str) ->
 
 
 def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
-    from app.decoding import Decoder
-    from app.media import _make_thumb
+    from app.shell.decoder import Decoder
+    from app.shell.media import _make_thumb
 
     settings = replace(studio.settings, home=disk / "media")
     sample: Any = SimpleNamespace(id=1, sha256="ab" * 32, extension=".png", width=300, height=300)
@@ -149,8 +149,8 @@ def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
 
 
 def test_an_image_to_predict(disk: Path, studio: Store) -> None:
-    from app.decoding import Decoder
-    from app.received import check_image, image_of
+    from app.shell.decoder import Decoder
+    from app.shell.received import check_image, image_of
 
     settings = replace(studio.settings, home=disk / "asked")
     pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)

@@ -26,7 +26,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.metadata import parse_metadata
 from vecaf.errors import VecafError
-from vecaf.receipt import Receipt, read_receipt
+from vecaf.export.receipt import Receipt, read_receipt
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 

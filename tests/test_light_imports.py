@@ -13,10 +13,13 @@ HEAVY = ("torch", "timm", "open_clip", "numba", "transformers", "openvino")
 @pytest.mark.parametrize(
     ("module", "needed"),
     [
-        ("vecaf.cli", []),
-        ("vecaf.embedding", []),
+        ("vecaf.commands.cli", []),
+        ("vecaf.encoders.dataset_features", []),
         ("vecaf.encoders", []),
-        ("vecaf.preparation", ["torch"]),  # selecting from features in the cache builds no model
+        (
+            "vecaf.runs.preparation",
+            ["torch"],
+        ),  # cached features need no model
     ],
 )
 def test_nothing_heavy_comes_along(module: str, needed: list[str]) -> None:

@@ -43,12 +43,12 @@ home = Path(sys.argv[1])
 store = new_studio(home, count=30)
 run = finish_run(store, RunConfig(dataset=NAME, budget="6", rounds=1, epochs=2, batch_size=4))
 
-from vecaf.finetuning.export import Predictor
+from vecaf.export.model import Predictor
 model = Predictor.load(store.settings.runs / str(run) / "model", "cpu")
 model.predict(next((home / "drawn").rglob("*.png")))
 
 from app.server import build
-from app.studio import Studio
+from app.shell.studio import Studio
 from fastapi.testclient import TestClient
 page = TestClient(build(Studio(store.settings, store)), base_url="http://127.0.0.1").get("/")
 walked = list(asked)

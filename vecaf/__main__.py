@@ -8,6 +8,6 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if __name__ == "__main__":
-    from vecaf.cli import main
+    from vecaf.commands.cli import main
 
     main()

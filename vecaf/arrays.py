@@ -1,4 +1,4 @@
-"""Linear algebra on NumPy arrays that several rooms need."""
+"""Array types and linear algebra that several rooms need."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+
+Floats = NDArray[np.float32]
+Ids = NDArray[np.int64]  # sample ids
+Rows = NDArray[np.int64]  # positions in an array of samples
+Labels = NDArray[np.int64]  # class indices
 
 Real = TypeVar("Real", np.float32, np.float64)
 

@@ -1,17 +1,1 @@
-"""What the Explore workbench asks the server for: arrays, facts of an image, searches, changes."""
-
-from __future__ import annotations
-
-from fastapi import APIRouter
-
-from app.explore import arrays, changes, facts, search
-from app.studio import Studio
-
-
-def routes(studio: Studio) -> APIRouter:
-    router = APIRouter(prefix="/explore")
-    router.include_router(facts.routes(studio))
-    router.include_router(arrays.routes(studio))
-    router.include_router(search.routes(studio))
-    router.include_router(changes.routes(studio))
-    return router
+"""The Explore page: filter, search and edit images on a map and in a grid."""

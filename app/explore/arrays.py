@@ -15,9 +15,9 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from app.bundle import pack
 from app.explore import maps
-from app.studio import Studio
+from app.shell.array_bundle import pack
+from app.shell.studio import Studio
 from vecaf.errors import NotFoundError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.store import Dataset, Run, Subset, visible

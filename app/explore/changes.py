@@ -1,6 +1,6 @@
 """What the workbench changes: subsets, labels, captions, exclusions; and taking a change back.
 
-Requests from other sites never get here (app.security); who asks is checked by the gate.
+Requests from other sites never get here (app.shell.security); who asks is checked by the gate.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from app.explore.arrays import Id
-from app.studio import Studio
+from app.shell.studio import Studio
 from vecaf.datasets import edits
 from vecaf.store import SUBSET, Dataset, Edit, visible
 from vecaf.store.subsets import add_subset

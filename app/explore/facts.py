@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from app.explore import maps
 from app.explore.arrays import Id
-from app.media import image_url, thumb_url
-from app.studio import Studio
+from app.shell.media import image_url, thumb_url
+from app.shell.studio import Studio
 from vecaf.datasets.edits import history
+from vecaf.engine.queue import submit_task
 from vecaf.errors import NotFoundError
-from vecaf.evaluation.neighbours import nearest
-from vecaf.jobs.queue import submit_task
+from vecaf.evaluation.neighbors import nearest
 from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
-from vecaf.store.pages import dataset_choices
+from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
 
 NEIGHBOURS, MOST_NEIGHBOURS = 12, 500

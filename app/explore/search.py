@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.bundle import pack
-from app.desk import DeskKeeper
 from app.explore.arrays import Id
-from app.received import check_image, image_in
-from app.studio import Studio
-from app.waiting import while_connected
+from app.shell.array_bundle import pack
+from app.shell.inference import DeskKeeper
+from app.shell.received import check_image, image_in
+from app.shell.studio import Studio
+from app.shell.waiting import while_connected
 from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import find_words, read_columns

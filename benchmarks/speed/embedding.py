@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
-from vecaf.embedding import embed_samples
+from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.encoders.pvm import PVM, load_pvm
 from vecaf.encoders.runtime import Runtime, compile_encoder, effective_precision, encode_files

@@ -25,9 +25,9 @@ import torch
 import vecaf
 from benchmarks.speed.figures import Clock, Figure, parser_of
 from benchmarks.speed.made_up import clustered
+from vecaf.arrays import Floats
 from vecaf.selection.assignment import nearest
 from vecaf.selection.blocks import Rows, read
-from vecaf.selection.pool import Floats
 
 WIDTH, BATCH = 384, 1000
 BLOCK = 400  # rows of the assignment whose product is timed

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.figures import Figure, alternating, parser_of
-from vecaf.encoders.embedding import unit_rows
-from vecaf.evaluation.findings import label_errors, near_duplicates, outliers
-from vecaf.evaluation.held_out import held_out_probabilities
-from vecaf.evaluation.layout import fit_basis, lay_out, plane
-from vecaf.evaluation.neighbours import graph, nearest, nearest_rows
+from vecaf.encoders.embed import unit_rows
+from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
+from vecaf.evaluation.findings.held_out import held_out_probabilities
+from vecaf.evaluation.map_layout import fit_basis, lay_out, plane
+from vecaf.evaluation.neighbors import graph, nearest, nearest_rows
 from vecaf.settings import Settings
 
 GROUPS, DIMENSIONS, NEIGHBOURS = 40, 1280, 16
@@ -82,7 +82,7 @@ def _served(options: argparse.Namespace) -> Figure:
     from fastapi.testclient import TestClient
 
     from app.explore import arrays
-    from app.studio import Studio
+    from app.shell.studio import Studio
     from benchmarks.explore import synthesize
     from vecaf.store import Store
 

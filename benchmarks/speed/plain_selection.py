@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-Floats = npt.NDArray[np.float32]
+from vecaf.arrays import Floats
 
 
 def plain_descent(

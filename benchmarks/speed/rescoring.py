@@ -19,10 +19,10 @@ from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.encoders.pvm import load_pvm
 from vecaf.encoders.runtime import compile_encoder, encode_files
 from vecaf.evaluation import metrics
-from vecaf.finetuning.learner import HeadLearner
-from vecaf.finetuning.model import Head, build_classifier
-from vecaf.finetuning.recipe import predict
 from vecaf.settings import Settings
+from vecaf.training.learner import HeadLearner
+from vecaf.training.model import Head, build_classifier
+from vecaf.training.recipe import predict
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 

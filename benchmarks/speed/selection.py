@@ -19,14 +19,15 @@ import torch
 from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from benchmarks.speed.made_up import clustered
-from benchmarks.speed.plain_selection import Floats, plain_assignment, plain_descent
-from vecaf.embedding import embed_samples
+from benchmarks.speed.plain_selection import plain_assignment, plain_descent
+from vecaf.arrays import Floats, Ids
+from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import VecafError
 from vecaf.selection.assignment import nearest_unused
 from vecaf.selection.descent import descend
-from vecaf.selection.pool import Ids, make_pool
 from vecaf.selection.space import narrowed
+from vecaf.selection.strategy_pool import make_pool
 from vecaf.settings import Settings
 
 MODEL, SIDE, WIDTH = "efficientnet_lite0", 96, 384

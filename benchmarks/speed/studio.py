@@ -18,8 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from vecaf.datasets.pool import image_path
+from vecaf.engine.queue import submit_import, submit_task
 from vecaf.errors import VecafError
-from vecaf.jobs.queue import submit_import, submit_task
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, Import, Run, Sample, Store, Task
 

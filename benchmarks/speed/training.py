@@ -24,11 +24,11 @@ from benchmarks.speed.embedding import Files
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.config import RunConfig
 from vecaf.encoders.pvm import load_pvm
-from vecaf.finetuning.model import Head, build_classifier
-from vecaf.finetuning.recipe import Images, train_full, train_head
-from vecaf.finetuning.report import SILENT
-from vecaf.finetuning.threads import threads_for
 from vecaf.settings import Settings
+from vecaf.training.model import Head, build_classifier
+from vecaf.training.progress import SILENT
+from vecaf.training.recipe import Images, train_full, train_head
+from vecaf.training.thread_count import threads_for
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 

@@ -13,8 +13,8 @@ from vecaf.accounts.sharing import share, shared_with, unshare
 from vecaf.accounts.users import add_user, give_all, remove_user, set_password, user_named, users
 from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
+from vecaf.engine.queue import submit_run, submit_task
 from vecaf.errors import InputError, NotAllowedError, NotFoundError
-from vecaf.jobs.queue import submit_run, submit_task
 from vecaf.store import (
     QUEUED,
     Dataset,

@@ -18,8 +18,8 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit, rename_class
 from vecaf.evaluation.predictions import Predictions, save_predictions
-from vecaf.export import kept_archive
-from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
+from vecaf.export.bundle import kept_archive
+from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.store import (
     FINISHED,
     SELECTION,
@@ -35,7 +35,7 @@ from vecaf.store import (
 )
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
-from vecaf.tasks.selecting import COVERS, PICKS, Explained
+from vecaf.tasks.select_images import COVERS, PICKS, Explained
 from vecaf.tasks.shift_preview import PREVIEW
 
 MARK = "quokka"  # in every name, label, caption and file of theirs

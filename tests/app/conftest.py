@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from app.server import build
-from app.studio import Studio
+from app.shell.studio import Studio
 from vecaf.datasets import import_dataset
 from vecaf.settings import Limits, Settings
 from vecaf.store import Store, User

@@ -16,12 +16,13 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app import login, media
 from app.__main__ import main
-from app.door import COOKIE, Door
-from app.security import HEADERS, Guard
-from app.sentences import answer_with_sentences
-from app.studio import Studio
+from app.login import routes as login
+from app.shell import media
+from app.shell.authentication import COOKIE, Door
+from app.shell.security import HEADERS, Guard
+from app.shell.sentences import answer_with_sentences
+from app.shell.studio import Studio
 from vecaf.accounts import passwords, throttle
 from vecaf.accounts.throttle import OF_ADDRESS, OF_NAME, OF_NAME_FROM_ADDRESS
 from vecaf.accounts.users import add_user, remove_user, set_password
@@ -206,7 +207,7 @@ def test_an_unnamed_proxy_is_not_trusted(
     for i in range(OF_NAME_FROM_ADDRESS.free):
         assert at(client, f"203.0.113.{i}", "wrong wrong") == 401
     assert at(client, "203.0.113.99", "wrong wrong") == 429
-    (warning,) = [one.getMessage() for one in caplog.records if one.name == "app.login"]
+    (warning,) = [one.getMessage() for one in caplog.records if one.name == "app.login.routes"]
     assert "set FORWARDED_ALLOW_IPS=testclient" in warning
 
 
@@ -215,7 +216,7 @@ def test_a_named_proxy_is_trusted(
 ) -> None:
     for i in range(OF_NAME_FROM_ADDRESS.free + 1):
         assert at(behind_a_proxy, f"203.0.113.{i}", "wrong wrong") == 401
-    assert not [one for one in caplog.records if one.name == "app.login"]
+    assert not [one for one in caplog.records if one.name == "app.login.routes"]
 
 
 def test_a_name_that_does_not_exist_reads_the_same(client: TestClient) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.body import DEFAULT
+from app.shell.body_limit import DEFAULT
 from tests.finished import new_studio
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.components.axis import SPAN, fraction_range, fraction_ticks
+from app.shell.components.axis import SPAN, fraction_range, fraction_ticks
 
 CASES: list[list[float]] = [
     [], [0.0], [0.5], [1.0], [1.0, 1.0], [0.98, 0.99], [0.9999, 1.0], [0.87, 0.968], [0.0, 1.0],

@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from app import connections
-from app.connections import Protocol
-from app.security import HEADERS
-from tests.jobs.harness import wait_for
+from app.shell import connections
+from app.shell.connections import Protocol
+from app.shell.security import HEADERS
+from tests.engine.harness import wait_for
 
 CAPACITY = 8
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.pages.dataset import Cards, detail
-from app.pages.dataset_acts import edit_dataset, filled, filter_of
-from app.studio import Studio
+from app.data.dataset import Cards, detail
+from app.data.dataset_acts import edit_dataset, filled, filter_of
+from app.shell.studio import Studio
 from tests.app.conftest import archive
 from vecaf.accounts.sharing import share
 from vecaf.accounts.users import add_user, give_all

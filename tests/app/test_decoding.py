@@ -15,9 +15,9 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.decoding import USER_LIMIT, Decoder
-from app.received import check_image, image_of
-from app.studio import Studio
+from app.shell.decoder import USER_LIMIT, Decoder
+from app.shell.received import check_image, image_of
+from app.shell.studio import Studio
 from tests.app.calls import complain, crash, grow, hang, number, of_its_process, spin
 from tests.app.conftest import picture
 from tests.app.test_routes import samples
@@ -25,7 +25,7 @@ from tests.datasets.pictures import with_scans
 from tests.waiting import result_of
 from vecaf.datasets.decoding import thumbnail
 from vecaf.errors import InputError, TooManyQuestionsError, UnavailableError
-from vecaf.evaluation.preview import corrupted_copy
+from vecaf.evaluation.corruptions.preview import corrupted_copy
 from vecaf.settings import GIB, Limits
 
 ME, SHE = 1, 2

@@ -11,16 +11,16 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app.downloads import archive_of, prepare
-from app.pages import predict
-from app.studio import Studio
+from app.predict import page as predict
+from app.shell.downloads import archive_of, prepare
+from app.shell.studio import Studio
 from vecaf.accounts.sharing import share
 from vecaf.accounts.users import add_user
 from vecaf.config import RunConfig
+from vecaf.engine.exports import KIND
 from vecaf.errors import NotFoundError, NotReadyError
-from vecaf.export import kept_archive
-from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
-from vecaf.jobs.exports import KIND
+from vecaf.export.bundle import kept_archive
+from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.store import FAILED, FINISHED, QUEUED, Run, Task, dataset_named
 from vecaf.store.models import now
 

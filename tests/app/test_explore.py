@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from app.bundle import pack
-from app.studio import Studio
+from app.shell.array_bundle import pack
+from app.shell.studio import Studio
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.store import (
     FAILED,

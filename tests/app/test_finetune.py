@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.pages import finetune
-from app.pages.run_page import RunPage
-from app.studio import Studio
+from app.finetune import page as finetune
+from app.runs.run import RunPage
+from app.shell.studio import Studio
 from vecaf.accounts.sharing import share
 from vecaf.accounts.users import add_user
 from vecaf.config import RunConfig

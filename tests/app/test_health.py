@@ -10,9 +10,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app import health
-from app.sentences import answer_with_sentences
-from app.studio import AUTHENTICATION_THREADS, Studio
+from app.shell import health
+from app.shell.sentences import answer_with_sentences
+from app.shell.studio import AUTHENTICATION_THREADS, Studio
 from vecaf.settings import Settings
 from vecaf.store import Store
 

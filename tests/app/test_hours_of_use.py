@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.app.test_pages_beside_a_run import studio
-from tests.jobs.harness import wait_for, write_images
+from tests.engine.harness import wait_for, write_images
 from vecaf.accounts.users import add_user
 from vecaf.datasets.removing import delete_dataset
 from vecaf.settings import Settings

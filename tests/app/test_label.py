@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app.pages import label
-from app.studio import Studio
+from app.label import page as label
+from app.shell.studio import Studio
 from tests.app.test_select import pool
 from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.store import Dataset, Edit, Run, Sample, Subset

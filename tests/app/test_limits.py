@@ -11,9 +11,9 @@ from fastapi import Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
-from app.body import DEFAULT, IMAGE, BodyLimit
-from app.logs import BURST, WINDOW_SECONDS, RateLimit
-from app.security import HEADERS, Guard
+from app.shell.body_limit import DEFAULT, IMAGE, BodyLimit
+from app.shell.logs import BURST, WINDOW_SECONDS, RateLimit
+from app.shell.security import HEADERS, Guard
 
 
 def pieces(size: int) -> Iterator[bytes]:

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app import explore, login
-from app.sentences import answer_with_sentences
-from app.studio import Studio
+from app.explore import routes as explore
+from app.login import routes as login
+from app.shell.sentences import answer_with_sentences
+from app.shell.studio import Studio
 from tests.app.conftest import archive
-from tests.jobs.harness import wait_for
+from tests.engine.harness import wait_for
 from vecaf.datasets import import_dataset
 from vecaf.errors import BusyError
 from vecaf.settings import Settings

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from app.pages import finetune, label
-from app.pages.data_view import listing
-from app.pages.dataset import Cards, detail
-from app.studio import Studio
+from app.data.dataset import Cards, detail
+from app.data.view import listing
+from app.finetune import page as finetune
+from app.label import page as label
+from app.shell.studio import Studio
 from tests.app.conftest import picture
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset

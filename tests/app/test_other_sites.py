@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from app.security import READING
-from app.studio import Studio
+from app.shell.security import READING
+from app.shell.studio import Studio
 from tests.app.crawl import Found, routes
 from tests.app.test_two_users import everything
 

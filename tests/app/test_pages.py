@@ -11,22 +11,26 @@ from typing import Any
 
 import pytest
 
-from app import markup as m
-from app.components.chart import series
-from app.pages import data_view, dataset, finetune_form, mistakes_view, run_view, runs_view
-from app.pages.address import link, parameters, whole
-from app.pages.dataset_view import TABS, Detail
-from app.pages.ways_view import ways
+from app.data import dataset
+from app.data import view as data_view
+from app.data.dataset_view import TABS, Detail
+from app.finetune import form as finetune_form
+from app.runs import mistakes_view, run_view
+from app.runs import view as runs_view
+from app.runs.ways_view import ways
+from app.shell import markup as m
+from app.shell.address import link, parameters, whole
+from app.shell.components.chart import series
 from vecaf.config import RunConfig
 from vecaf.datasets.folders import Folder
-from vecaf.datasets.report import ImportReport, Refusal
-from vecaf.demo import COLOR, LINE
+from vecaf.datasets.import_report import ImportReport, Refusal
 from vecaf.errors import InputError
+from vecaf.runs.demo_run import COLOR, LINE
 from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
 from vecaf.store.datasets import Activity
 from vecaf.store.gallery import Change, Filter, ImageChange
 from vecaf.store.models import now
-from vecaf.store.pages import DatasetCard
+from vecaf.store.page_queries import DatasetCard
 from vecaf.store.runs import RunSummary
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

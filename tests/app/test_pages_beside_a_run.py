@@ -17,11 +17,11 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.jobs.harness import run_row, wait_for, write_images
+from tests.engine.harness import run_row, wait_for, write_images
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
-from vecaf.jobs.queue import submit_run
-from vecaf.jobs.recorder import DatabaseRecorder
+from vecaf.engine.queue import submit_run
+from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.settings import Settings
 from vecaf.store import RUNNING, Run, Store
 from vecaf.store.datasets import dataset_summaries

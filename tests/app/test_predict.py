@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app import predicting
-from app.pages import predict, predict_view
-from app.predicting import predict_file
-from app.received import image_of
-from app.studio import Studio
+from app.predict import page as predict
+from app.predict import routes as predicting
+from app.predict import view as predict_view
+from app.predict.routes import predict_file
+from app.shell.received import image_of
+from app.shell.studio import Studio
 from tests.app.conftest import BASE, picture
 from tests.waiting import result_of
 from vecaf.config import RunConfig

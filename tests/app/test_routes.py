@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.media import image_url, thumb_url
-from app.security import HEADERS
-from app.studio import Studio
+from app.shell.media import image_url, thumb_url
+from app.shell.security import HEADERS
+from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.store import Dataset, Run, Sample, User
 

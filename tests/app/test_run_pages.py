@@ -11,21 +11,23 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app.components.sent import only_new
-from app.pages import compare, finetune_summary, select
-from app.pages.address import parameters, whole
-from app.pages.run_page import RunPage
-from app.pages.runs import LISTED, _act, _list
-from app.pages.verdicts import saving_words
-from app.pages.versus_view import versus
-from app.studio import Studio
+from app.compare import page as compare
+from app.finetune import summary as finetune_summary
+from app.runs.page import LISTED, _act, _list
+from app.runs.run import RunPage
+from app.runs.verdicts import saving_words
+from app.runs.versus_view import versus
+from app.select import page as select
+from app.shell.address import parameters, whole
+from app.shell.components.sent import only_new
+from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
 from vecaf.evaluation.comparison import IMAGES, Difference
-from vecaf.evaluation.groups import Saving, Verdict, entries, group_of
 from vecaf.evaluation.predictions import Predictions, save_predictions
+from vecaf.evaluation.run_groups import Saving, Verdict, entries, group_of
 from vecaf.store import TEST, Dataset, Round, Run, Sample, Selection, Task, User, dataset_named
-from vecaf.store.pages import run_mark
+from vecaf.store.page_queries import run_mark
 from vecaf.store.tasks import latest_task
 
 

@@ -14,14 +14,14 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app.pages import select
-from app.pages.select_form import PoolFacts, form
-from app.selecting import BOTH, FIRST, SECOND, TAKEN
-from app.studio import Studio
+from app.select import page as select
+from app.select.form import PoolFacts, form
+from app.select.routes import BOTH, FIRST, SECOND, TAKEN
+from app.shell.studio import Studio
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
 from vecaf.store.samples import pool_counts
-from vecaf.tasks.selecting import COVERS, PICKS, Explained
+from vecaf.tasks.select_images import COVERS, PICKS, Explained
 
 PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
 FORMS = ("ids.csv", "ids.json", "imagefolder.zip")

@@ -8,14 +8,16 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from app.pages import shift, shift_pairs, shift_view
-from app.pages.address import parameters
-from app.studio import Studio
+from app.shell.address import parameters
+from app.shell.studio import Studio
+from app.shift import page as shift
+from app.shift import pairs as shift_pairs
+from app.shift import view as shift_view
 from tests.app.test_pages import EVIL, assert_harmless, sample
 from tests.app.test_routes import samples
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
-from vecaf.evaluation.matching import NAMES
+from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
 from vecaf.store.pairs import Pair
 from vecaf.tasks.shift_preview import PREVIEW

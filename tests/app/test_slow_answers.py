@@ -14,13 +14,16 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 
-from app import datasets, login, predicting, static
-from app.desk import USER_LIMIT, DeskKeeper
-from app.door import Door
-from app.security import Guard
-from app.sentences import answer_with_sentences
-from app.studio import Studio
-from app.waiting import while_connected
+from app.data import routes as datasets
+from app.login import routes as login
+from app.predict import routes as predicting
+from app.shell import static
+from app.shell.authentication import Door
+from app.shell.inference import USER_LIMIT, DeskKeeper
+from app.shell.security import Guard
+from app.shell.sentences import answer_with_sentences
+from app.shell.studio import Studio
+from app.shell.waiting import while_connected
 from tests.app.conftest import archive, picture
 from tests.waiting import result_of
 from vecaf.accounts.users import add_user

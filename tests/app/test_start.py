@@ -16,11 +16,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.__main__ import main
-from app.demo import advance
 from app.server import _listen
-from app.worker import WorkerKeeper
-from vecaf.demo import COLOR
+from app.shell.demo import advance
+from app.shell.worker import WorkerKeeper
 from vecaf.errors import InputError
+from vecaf.runs.demo_run import COLOR
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Import, Run, Sample, Store
 from vecaf.store.workers import worker_alive
@@ -55,13 +55,13 @@ def test_the_server_loads_no_model_library() -> None:
 import sys, tempfile
 from pathlib import Path
 from app.server import build
-from app.studio import Studio
+from app.shell.studio import Studio
 from vecaf.settings import Settings
 from vecaf.store import Store
 home = tempfile.mkdtemp()
 settings = Settings.from_environment({"VECAF_HOME": home})
 build(Studio(settings, Store.open(settings)))
-import vecaf.jobs.queue, vecaf.export
+import vecaf.engine.queue, vecaf.export.bundle
 print([name for name in ("torch", "timm", "transformers", "open_clip", "openvino", "plotly")
        if name in sys.modules])
 """
@@ -128,7 +128,7 @@ def test_a_worker_that_dies_is_started_again_and_ends_with_the_server() -> None:
 def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.worker"],
+        [sys.executable, "-m", "app.shell.worker"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         env={**os.environ, "VECAF_HOME": str(tmp_path), "DATABASE_URL": ""},

@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.server import build
-from app.studio import Studio
+from app.shell.studio import Studio
 from tests.app.belongings import give
 from tests.app.crawl import ask_gradio
 from tests.app.test_two_users import BASE, PASSWORD, Two, gradio_events

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from app.server import build
-from app.studio import Studio
+from app.shell.studio import Studio
 from tests.app.belongings import MARK, Belongings, give
 from tests.app.crawl import Found, acts, ask_gradio, routes
 from vecaf.accounts.sharing import share, unshare

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from starlette.requests import ClientDisconnect, Request
 
-from app.studio import Studio
-from app.uploads import _receive, sweep
+from app.shell.studio import Studio
+from app.shell.uploads import _receive, sweep
 from tests.app.conftest import LIMIT, archive
 from vecaf.errors import InputError
 from vecaf.store import Import

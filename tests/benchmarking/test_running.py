@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vecaf.benchmarking import code
 from vecaf.benchmarking.cells import FULL, Grid
 from vecaf.benchmarking.report import write_report
 from vecaf.benchmarking.results import (
@@ -21,8 +20,9 @@ from vecaf.benchmarking.running import Task, limited, measure_all, plan_tasks
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.recording import MemoryRecorder
-from vecaf.rounds import run_rounds
+from vecaf.export import code_digest as code
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
 from vecaf.store import TRAIN
 
@@ -137,12 +137,12 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
 
     everything, nothing = dict.fromkeys(before, True), dict.fromkeys(before, False)
     assert digests("vecaf/selection/kmeans.py", "\n# said better\n") == nothing
-    assert digests("vecaf/finetuning/loop.py", "\nX = 1\n") == everything
-    assert digests("vecaf/selection/pool.py", "\nX = 1\n") == everything
+    assert digests("vecaf/training/loop.py", "\nX = 1\n") == everything
+    assert digests("vecaf/selection/strategy_pool.py", "\nX = 1\n") == everything
     assert digests("vecaf/selection/random.py", "\nX = 1\n") == nothing | {"random": True}
     first_round = digests("vecaf/selection/typiclust.py", "\nX = 1\n")
     assert first_round["badge"] and not first_round["random"]
-    assert digests("vecaf/store/models/runs.py", "\nX = 1\n") == nothing
+    assert digests("vecaf/store/models/training.py", "\nX = 1\n") == nothing
 
 
 def test_a_smaller_pool_is_drawn_once(samples: Samples) -> None:

@@ -165,7 +165,7 @@ def dataset_id(server: Server, dataset: str) -> int:
 def run(server: Server, dataset: str) -> str:
     """The path of a finished small run of two rounds."""
     from vecaf.config import RunConfig
-    from vecaf.jobs.queue import submit_run
+    from vecaf.engine.queue import submit_run
     from vecaf.settings import Settings
     from vecaf.store import Store
 

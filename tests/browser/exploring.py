@@ -19,7 +19,7 @@ NAME = "to explore"
 @pytest.fixture(scope="session")
 def explored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> int:
     """A dataset whose map has been computed (the page asked for it)."""
-    from vecaf.jobs.queue import submit_import, submit_task
+    from vecaf.engine.queue import submit_import, submit_task
     from vecaf.settings import Settings
     from vecaf.store import Store
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import expect
 
-from app.bundle import pack
+from app.shell.array_bundle import pack
 from tests.browser import exploring
 from tests.browser.exploring import COUNT, Page, drawn, shown
 

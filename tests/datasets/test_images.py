@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from tests.datasets.pictures import packed, pixels, run_length_bmp, with_scans
 from vecaf.datasets.images import check, flat_rgb, open_image
-from vecaf.datasets.report import Refused
+from vecaf.datasets.import_report import Refused
 from vecaf.settings import Limits
 
 LIMITS = Limits()

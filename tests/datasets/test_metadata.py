@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vecaf.datasets.layout import plan
+from vecaf.datasets.folder_layout import plan
 from vecaf.datasets.metadata import (
     MAX_CAPTION,
     Metadata,

@@ -10,10 +10,10 @@ from PIL import Image
 from tests.datasets.conftest import samples
 from tests.datasets.pictures import make_zip, packed, pixels
 from tests.datasets.test_images import GPS, with_exif
-from vecaf.card import contact_sheet
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.datasets.pool import image_path
+from vecaf.export.card import contact_sheet
 from vecaf.housekeeping.backup import back_up
 from vecaf.store import Store
 

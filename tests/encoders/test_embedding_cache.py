@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from tests.encoders.samples import Stored, settings_in, store_images, weights_of_timm
-from vecaf.encoders import PVM, embed_images, embedding, fingerprint, load_pvm
+from vecaf.encoders import PVM, embed_images, fingerprint, load_pvm
+from vecaf.encoders import embed as embedding
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
 from vecaf.errors import CanceledError, InputError
 from vecaf.settings import Settings

@@ -15,7 +15,7 @@ import pytest
 from vecaf.encoders import load_pvm
 from vecaf.encoders.weights import read_safetensors
 from vecaf.errors import InputError, VecafError
-from vecaf.finetuning.checkpoints import load_tensors
+from vecaf.training.checkpoints import load_tensors
 
 TRILLION = 10**12
 

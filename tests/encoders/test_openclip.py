@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests.encoders.samples import settings_in, weights_of_open_clip
-from vecaf.desk.gallery import Gallery
 from vecaf.encoders import load_vlm
 from vecaf.encoders.openclip import load
 from vecaf.errors import InputError, UnavailableError
-from vecaf.evaluation.layout import fit_basis
+from vecaf.evaluation.map_layout import fit_basis
+from vecaf.inference.image_index import Gallery
 
 
 def gallery_of(name: str, home: Path) -> Gallery:

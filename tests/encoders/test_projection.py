@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tools.projection.closed_form import discriminant, moments, ridge_map
+from tools.projection.domains import DOMAINS
 from vecaf.augmentation.learned import LEAST_NEARNESS
 from vecaf.augmentation.shift import Clean, control, find_shift
-from vecaf.encoders.domains import DOMAINS
-from vecaf.encoders.lit_fit import discriminant, moments, ridge_map
 from vecaf.encoders.projection import Projection, load_projection
 from vecaf.encoders.vlm import VLM, load_vlm
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from vecaf.errors import InputError
-from vecaf.evaluation.corruptions import CORRUPTIONS, Level, corrupt
-from vecaf.evaluation.matching import NAMES, SEVERITIES, matching_corruption
-from vecaf.evaluation.textures import LARGEST, clouds, crystals, plasma
+from vecaf.evaluation.corruptions.imagenet_c import CORRUPTIONS, Level, corrupt
+from vecaf.evaluation.corruptions.matching import NAMES, SEVERITIES, matching_corruption
+from vecaf.evaluation.corruptions.textures import LARGEST, clouds, crystals, plasma
 
 SIZES = {"small": (32, 32), "wide": (96, 60), "native": (224, 224)}
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from vecaf.encoders.embedding import unit_rows
-from vecaf.evaluation.findings import label_errors, near_duplicates, outliers
-from vecaf.evaluation.held_out import held_out_probabilities
-from vecaf.evaluation.neighbours import graph
+from vecaf.encoders.embed import unit_rows
+from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
+from vecaf.evaluation.findings.held_out import held_out_probabilities
+from vecaf.evaluation.neighbors import graph
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -11,7 +11,8 @@ import pytest
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.comparison import IMAGES, SEEDS, Difference, Line
-from vecaf.evaluation.groups import (
+from vecaf.evaluation.predictions import Predictions, save_predictions
+from vecaf.evaluation.run_groups import (
     Entry,
     Group,
     Verdict,
@@ -22,7 +23,6 @@ from vecaf.evaluation.groups import (
     saving,
     verdict,
 )
-from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Round, Run, Sample, Store, User
 from vecaf.store.subsets import add_subset

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vecaf.encoders.embedding import unit_rows
-from vecaf.evaluation.layout import Basis, fit_basis, lay_out, place, plane
-from vecaf.evaluation.neighbours import nearest_rows
+from vecaf.encoders.embed import unit_rows
+from vecaf.evaluation.map_layout import Basis, fit_basis, lay_out, place, plane
+from vecaf.evaluation.neighbors import nearest_rows
 
 Floats = NDArray[np.float32]
 CLUSTERS = 3
@@ -52,7 +52,7 @@ def test_the_basis_does_not_depend_on_order_or_blocks(monkeypatch: pytest.Monkey
     features, _ = clusters(300)
     one = fit_basis(features, 8)
     order = np.random.default_rng(1).permutation(300)
-    monkeypatch.setattr("vecaf.evaluation.layout._BLOCK_ROWS", 7)
+    monkeypatch.setattr("vecaf.evaluation.map_layout._BLOCK_ROWS", 7)
     other = fit_basis(features[order], 8)
     assert_allclose(other.components, one.components, atol=2e-4)
     assert_allclose(other.project(features), one.project(features), atol=2e-4)

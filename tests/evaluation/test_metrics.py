@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from vecaf.arrays import Labels
 from vecaf.evaluation import metrics
 
 
-def random_logits(n: int = 200, k: int = 5) -> tuple[metrics.Logits, metrics.Labels]:
+def random_logits(n: int = 200, k: int = 5) -> tuple[metrics.Logits, Labels]:
     rng = np.random.default_rng(0)
     return rng.normal(0, 3, (n, k)).astype(np.float32), rng.integers(0, k, n)
 

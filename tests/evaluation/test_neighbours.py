@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vecaf.encoders.embedding import unit_rows
-from vecaf.evaluation import neighbours
-from vecaf.evaluation.neighbours import graph, nearest, nearest_rows, top
+from vecaf.encoders.embed import unit_rows
+from vecaf.evaluation import neighbors as neighbours
+from vecaf.evaluation.neighbors import graph, nearest, nearest_rows, top
 
 
 def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_allclose
 
+from vecaf.evaluation.attribution.representer import pulls, shares
 from vecaf.evaluation.metrics import probabilities
-from vecaf.evaluation.responsible import pulls, shares
 
 Floats = np.ndarray
 

@@ -10,7 +10,7 @@ import pytest
 
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.evaluation.runs import labels_as_known
+from vecaf.runs.evaluate import labels_as_known
 
 KNOWN = ("cat", "dog")
 TODAY = ("tiger", "dog", "cat")  # cat was renamed, and another cat was added

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vecaf.evaluation.comparison import Difference, paired_over_images
-from vecaf.evaluation.shifted import level, verdict
+from vecaf.runs.shift_comparison import level, verdict
 
 Right = NDArray[np.bool_]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_array_equal
 
+from vecaf.evaluation.mistakes import match
 from vecaf.evaluation.predictions import Predictions
-from vecaf.evaluation.tested import match
 
 IDS = np.array([2, 4, 6, 8, 10])
 LABELS = np.array([0, 0, 1, 1, 0])

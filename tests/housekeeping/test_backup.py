@@ -18,15 +18,15 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import Server, only_postgresql
+from tests.engine.stand_in.sitecustomize import work
 from tests.finished import CONFIG, finish_run, new_studio
-from tests.jobs.stand_in.sitecustomize import work
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
 from vecaf.datasets.removing import delete_dataset
+from vecaf.engine.child import do_run
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.housekeeping.backup import UPLOAD_LOST, back_up, restore
-from vecaf.jobs.child import do_run
 from vecaf.settings import Settings
 from vecaf.store import (
     FAILED,
@@ -88,7 +88,7 @@ def test_backups_while_a_run_and_imports_write(
     """The run is a stand-in that trains nothing, but writes what a run writes; a real one soaks."""
     if not real:
         monkeypatch.setenv("VECAF_STAND_IN", "work")
-        monkeypatch.setattr("vecaf.rounds.run_rounds", lambda *given: work(*given[:4]))
+        monkeypatch.setattr("vecaf.runs.rounds.run_rounds", lambda *given: work(*given[:4]))
     store = new_studio(tmp_path / "home", count=30)
     write_shapes(tmp_path / "more", 9, seed=5)
     config = replace(CONFIG, budget="5")

@@ -25,7 +25,6 @@ from vecaf.housekeeping.cleaning import by_kind, remove, waste
 from vecaf.housekeeping.leftovers import DAY, HOUR, Leftover, delete, leftovers
 from vecaf.housekeeping.repair import files_sentence, repair
 from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash, empty
-from vecaf.keeping import keeping
 from vecaf.store import (
     FAILED,
     FINISHED,
@@ -40,6 +39,7 @@ from vecaf.store import (
     Subset,
     Task,
 )  # fmt: skip
+from vecaf.store.deletion_lock import keeping
 from vecaf.store.models import now
 
 GOOD = "every row has its files, and every file its row"

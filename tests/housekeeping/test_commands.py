@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.finished import new_studio
-from vecaf.cli import app
+from vecaf.commands.cli import app
 
 
 def test_backup_restore_and_gc_speak_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import vecaf
 from vecaf.errors import InputError
-from vecaf.selection.options import parse_options
-from vecaf.selection.pool import canonical_order
+from vecaf.selection.option_checks import parse_options
+from vecaf.selection.strategy_pool import canonical_order
 
 ROWS = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
 

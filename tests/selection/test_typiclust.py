@@ -6,7 +6,7 @@ import numpy as np
 
 import vecaf
 from tests.selection.clusters import clusters, unit
-from vecaf.selection.neighbours import neighbour_distance
+from vecaf.selection.neighbor_distances import neighbour_distance
 
 
 def test_the_densest_row_of_each_cluster_largest_first() -> None:

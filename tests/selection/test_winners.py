@@ -143,7 +143,9 @@ def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
     options: dict[str, Any] = {"steps": 30, "batch_rows": 100, "chosen": [3, 5]}
     expected = vecaf.select(rows, 40, "activeft", **options)
     with monkeypatch.context() as patch:
-        patch.setattr("vecaf.selection.pool.Pool.features", property(lambda _: pytest.fail()))
+        patch.setattr(
+            "vecaf.selection.strategy_pool.Pool.features", property(lambda _: pytest.fail())
+        )
         found = vecaf.select(mapped, 40, "activeft", **options)
     np.testing.assert_array_equal(found.ids, expected.ids)
     for name, scores in expected.scores.items():

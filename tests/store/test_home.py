@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from app.__main__ import main as start_app
 from tests.databases import Server
 from tests.shapes import write_shapes
-from vecaf.cli import app
-from vecaf.cli import main as command_line
+from vecaf.commands.cli import app
+from vecaf.commands.cli import main as command_line
 from vecaf.datasets import import_dataset
-from vecaf.doctor import examine
 from vecaf.errors import InputError
 from vecaf.housekeeping.backup import back_up, restore
+from vecaf.housekeeping.doctor import examine
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
 from vecaf.store.home import FILE, id_in

@@ -12,7 +12,7 @@ from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Metric, Run, Sample, Store, User
 from vecaf.store.datasets import dataset_versions
-from vecaf.store.pages import (
+from vecaf.store.page_queries import (
     accuracies,
     curves,
     dataset_card,

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from app.__main__ import main as start_app
 from tests.shapes import write_shapes
-from vecaf.cli import app
+from vecaf.commands.cli import app
 from vecaf.datasets import import_dataset
-from vecaf.doctor import examine
+from vecaf.engine.worker import main as work
 from vecaf.errors import VecafError
-from vecaf.jobs.worker import main as work
+from vecaf.housekeeping.doctor import examine
 from vecaf.settings import Settings
 from vecaf.store import Store, soundness
 from vecaf.store.copies import findings

@@ -10,7 +10,8 @@ from torch import nn
 
 from tests.finished import NAME, new_studio
 from vecaf.store import dataset_named
-from vecaf.tasks import TASKS, Work, cost
+from vecaf.tasks import TASKS, Work
+from vecaf.tasks import measure_cost as cost
 
 
 @pytest.fixture(scope="module")

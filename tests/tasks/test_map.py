@@ -13,19 +13,19 @@ import pytest
 import sqlalchemy as sa
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.engine.harness import wait_for, worker
 from tests.finished import finish_run
-from tests.jobs.harness import wait_for, worker
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
-from vecaf.encoders.embedding import unit_rows
+from vecaf.encoders.embed import unit_rows
+from vecaf.engine.queue import submit_task
 from vecaf.errors import CanceledError, InputError
-from vecaf.evaluation.layout import Basis
-from vecaf.jobs.queue import submit_task
+from vecaf.evaluation.map_layout import Basis
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, Selection, Store, Task, dataset_named
 from vecaf.tasks import TASKS, Work
-from vecaf.tasks.findings import witness
+from vecaf.tasks.review import witness
 
 N = 60
 ARRAYS = ("space", "pca", "pca-text", "umap", "umap-text", "caption-match")
@@ -108,7 +108,7 @@ def test_captions_move_the_text_view_only(made: tuple[Work, dict[str, Any]]) -> 
 
 def test_what_is_kept_puts_later_rows_in_their_place(made: tuple[Work, dict[str, Any]]) -> None:
     from vecaf.config import RunConfig
-    from vecaf.embedding import embed_samples, pvm_for
+    from vecaf.encoders.dataset_features import embed_samples, pvm_for
 
     work, _ = made
     with np.load(work.folder / "basis.npz") as kept:

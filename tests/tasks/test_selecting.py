@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 from tests.finished import CONFIG as ONE
 from tests.finished import finish_run, new_studio
 from tests.shapes import CLASSES, write_shapes
-from vecaf.choosing import bought
-from vecaf.cli import app
+from vecaf.commands.cli import app
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import add_class, edit
 from vecaf.datasets.pool import load_samples
+from vecaf.engine.child import do_run
+from vecaf.engine.queue import submit_run
 from vecaf.errors import CanceledError, InputError
-from vecaf.jobs.child import do_run
-from vecaf.jobs.queue import submit_run
+from vecaf.runs.select_now import bought
 from vecaf.selection import FIRST_ROUND
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, TEST, TRAIN, Dataset, Run, Sample, Store, Task, dataset_named
@@ -34,7 +34,7 @@ from vecaf.store.jobs import begin
 from vecaf.store.runs import picks_of, rounds_of
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
 from vecaf.tasks import TASKS, Work
-from vecaf.tasks.selecting import COVERS, Explained, basis_of, read_picks, sign_off
+from vecaf.tasks.select_images import COVERS, Explained, basis_of, read_picks, sign_off
 
 PARAMS: dict[str, Any] = {
     "strategy": "vecaf",

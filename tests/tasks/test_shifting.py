@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from tests.shapes import CLASSES, write_shapes
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
+from vecaf.engine.child import do_run
+from vecaf.engine.queue import submit_run
 from vecaf.errors import CanceledError, InputError, NotFoundError
-from vecaf.evaluation.runs import evaluate_run
-from vecaf.jobs.child import do_run
-from vecaf.jobs.queue import submit_run
+from vecaf.runs.evaluate import evaluate_run
 from vecaf.settings import Settings
 from vecaf.store import TEST, Dataset, Run, Sample, Store, User, dataset_named
 from vecaf.store.jobs import begin

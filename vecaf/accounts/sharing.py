@@ -1,4 +1,4 @@
-"""Sharing a dataset, with its runs, with a named user, who may read it (vecaf.store.gate).
+"""Sharing a dataset, with its runs, with a named user, who may read it (vecaf.store.authorization).
 
 Every function works inside a session of the caller and commits nothing itself.
 """

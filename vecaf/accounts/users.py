@@ -15,7 +15,7 @@ from vecaf.accounts.passwords import hash_password
 from vecaf.datasets.names import clean
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import ENDED, Dataset, Import, Login, Run, Share, Subset, Task, User
-from vecaf.store.engine import LOCAL_OWNER
+from vecaf.store.database import LOCAL_OWNER
 from vecaf.store.models import now
 
 MAX_NAME = 100

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.augmentation.ridge import Floats, RidgeMap, check_rows, fit_ridge
+from vecaf.arrays import Floats, Ids
+from vecaf.augmentation.ridge import RidgeMap, check_rows, fit_ridge
 from vecaf.errors import InputError
-
-Ids = npt.NDArray[np.int64]
 
 _BLOCK_NUMBERS = 2**23  # float32 numbers made at once: 32 MiB
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from vecaf.arrays import Floats
 
 SHARPNESS = 2.0  # of the softmax over scores in units of their standard deviation
 PENALTY = 0.01  # of the ridge fit, in units of the rows' energy

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from vecaf.arrays import Floats
 
 COPIES = 4  # of each pick; the spread needs several
 STRENGTHS = (0.25, 0.5, 1.0)  # of the whole move; 1 is what the words did to photos

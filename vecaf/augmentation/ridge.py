@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.arrays import eigh
+from vecaf.arrays import Floats, eigh
 from vecaf.errors import InputError
 
-Floats = npt.NDArray[np.float32]
 _Doubles = npt.NDArray[np.float64]
 
 _BLOCK_ROWS = 4096  # rows centred at once

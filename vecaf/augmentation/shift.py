@@ -29,13 +29,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import eigh
+from vecaf.arrays import Floats, Labels, eigh
 from vecaf.augmentation import learned as learning
 from vecaf.augmentation.learned import Drawn, Learned, Moves
 from vecaf.augmentation.ridge import RidgeMap, fit_ridge
 
-Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
 EmbedTexts = Callable[[list[str]], Floats]
 
 PLAIN = ("a photo of a {}", "{}", "an image of a {}", "a picture of a {}")

@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import Floats
 from vecaf.augmentation.captions import captions_for, nearest_tags, template
 from vecaf.augmentation.cea import augment
 from vecaf.augmentation.guide import text_classifier
 from vecaf.augmentation.learned import Learned
 from vecaf.augmentation.shift import Clean, Shift, find_shift
-
-Floats = NDArray[np.float32]
-
 
 MOST_TOLD = 0.5  # from this share of captioned images on, captions stand for the pool
 

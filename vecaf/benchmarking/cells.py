@@ -9,8 +9,9 @@ from typing import Any
 from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.plan import Plan, first_picker
+from vecaf.runs.plan import Plan
 from vecaf.selection import FIRST_ROUND, STRATEGIES
+from vecaf.selection.first_round import first_strategy
 
 FULL = "full"
 """The reference that trains on the whole pool, in one round and with its labels alone: what active
@@ -131,7 +132,7 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
 
 def _check_model(config: RunConfig) -> None:
     """Raise InputError where another strategy would pick all there is to pick."""
-    if config.rounds == 1 and first_picker(config) != config.strategy:
+    if config.rounds == 1 and first_strategy(config) != config.strategy:
         raise InputError(
             f"It needs a trained model and selects from round 2 on; in one round it would be "
             f"{FIRST_ROUND} under another name. Use --rounds 2 or more."

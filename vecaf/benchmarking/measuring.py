@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 
+from vecaf.arrays import Rows
 from vecaf.augmentation.words import Words
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Point, Result, Round, picks_digest
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.embedding import pvm_for
 from vecaf.encoders import embed_images, set_facts
+from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.runtime import choose_device
 from vecaf.evaluation import metrics
 from vecaf.files import replacing
-from vecaf.finetuning.learner import LEARNERS, HeadLearner, Rows, Watch
-from vecaf.finetuning.model import Centred
-from vecaf.plan import Plan
-from vecaf.preparation import with_device, words_for
-from vecaf.recording import MemoryRecorder
-from vecaf.rounds import do_rounds
+from vecaf.runs.plan import Plan
+from vecaf.runs.preparation import with_device, words_for
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import do_rounds
 from vecaf.settings import Settings
+from vecaf.training.learner import LEARNERS, HeadLearner, Watch
+from vecaf.training.model import Centred
 
 WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
 SPACING = 1.05  # looks at the test set amid an epoch: after 5% more batches each

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from vecaf.benchmarking.cells import Cell
-from vecaf.benchmarking.code import code_digest
 from vecaf.datasets.pool import Samples
-from vecaf.encoders.embedding import fingerprint
+from vecaf.encoders.embed import fingerprint
 from vecaf.encoders.vlm import VLM
 from vecaf.evaluation.comparison import Line
+from vecaf.export.code_digest import code_digest
+from vecaf.export.versions import versions_now
 from vecaf.files import write_bytes
-from vecaf.versions import versions_now
 
 FORMAT = 1  # raise it when a file says something else, or the measuring itself changes
 TEST, VALIDATION = "test", "validation"

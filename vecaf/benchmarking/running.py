@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from vecaf.benchmarking.cells import Cell, Grid, check
-from vecaf.benchmarking.crew import Job, work_through
 from vecaf.benchmarking.measuring import lay_ground
 from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding, vlm_digest
+from vecaf.benchmarking.worker_pool import Job, work_through
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.embedding import pvm_for
 from vecaf.encoders import set_facts
+from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError
-from vecaf.preparation import has_words, vlm_for, with_device
+from vecaf.runs.preparation import has_words, vlm_for, with_device
 from vecaf.settings import Settings
 
 Progress = Callable[[str, int, int], None]

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vecaf.commands.shared import Force, Json, app
+from vecaf.commands.terminal import Bar, show, table
 from vecaf.settings import Settings
-from vecaf.terminal import Bar, show, table
 
 
 @app.command()

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from vecaf.commands.data import samples_of
+from vecaf.commands.options import with_options_of
 from vecaf.commands.shared import app, opened
+from vecaf.commands.terminal import Bar, show
 from vecaf.config import RunConfig
-from vecaf.options import with_options_of
-from vecaf.terminal import Bar, show
 
 STRATEGIES = "random,kmeans,activeft,vecaf"
 BUDGETS = "1%,2%,5%"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vecaf.commands.shared import DatasetArgument, Json, app, opened
+from vecaf.commands.terminal import Bar, show, table
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
-from vecaf.terminal import Bar, show, table
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
@@ -65,10 +65,10 @@ def embed(
     json: Json = False,
 ) -> None:
     """Compute a dataset's embeddings, those that are not in the cache yet."""
-    from vecaf.embedding import embed_samples, pvm_for
-    from vecaf.encoders.embedding import count_missing
-    from vecaf.jobs.follow import some_worker
-    from vecaf.jobs.sharing import embed_in_parts
+    from vecaf.encoders.dataset_features import embed_samples, pvm_for
+    from vecaf.encoders.embed import count_missing
+    from vecaf.engine.embedding_parts import embed_in_parts
+    from vecaf.engine.follow import some_worker
     from vecaf.store import dataset_named
 
     store, user = opened()
@@ -115,10 +115,10 @@ def select(
     json: Json = False,
 ) -> None:
     """Pick images without training, labelled or not: ids, ranks and score parts."""
-    from vecaf.choosing import choose
-    from vecaf.recording import MemoryRecorder
+    from vecaf.runs.recording import MemoryRecorder
+    from vecaf.runs.select_now import choose
     from vecaf.store import dataset_named
-    from vecaf.tasks.selecting import basis_of
+    from vecaf.tasks.select_images import basis_of
 
     store, user = opened()
     config = RunConfig(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from vecaf.commands.shared import Force, Json, app
+from vecaf.commands.terminal import show, table
 from vecaf.settings import Settings
-from vecaf.terminal import show, table
 
 
 @app.command()
@@ -62,8 +62,8 @@ def worker(
     """Run a worker alone, or several, until Ctrl-C. The studio (python -m app) starts its own."""
     import logging
 
-    from vecaf.jobs import several
-    from vecaf.jobs.worker import main as work
+    from vecaf.engine import worker_group as several
+    from vecaf.engine.worker import main as work
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -83,7 +83,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check the installation, models, database, device and files; say what to do."""
-    from vecaf.doctor import examine
+    from vecaf.housekeeping.doctor import examine
 
     settings = Settings.from_environment()
     repairs = _repaired(settings, force) if repair else []

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vecaf.commands.options import with_options_of
 from vecaf.commands.shared import DatasetArgument, Json, app, opened
+from vecaf.commands.terminal import Bar, show, table
 from vecaf.config import RunConfig
 from vecaf.errors import VecafError
-from vecaf.options import with_options_of
-from vecaf.terminal import Bar, show, table
 
 if TYPE_CHECKING:
     from vecaf.store import Store
@@ -30,8 +30,8 @@ def demo(
 ) -> None:
     """Import the demo and do a small run on it, here and now; print what it reached."""
     from vecaf.datasets import import_demo
-    from vecaf.demo import COLOR, CONFIG
-    from vecaf.jobs.queue import submit_run
+    from vecaf.engine.queue import submit_run
+    from vecaf.runs.demo_run import COLOR, CONFIG
     from vecaf.store.datasets import dataset_exists
 
     store, user = opened()
@@ -45,7 +45,7 @@ def demo(
 
 def run(dataset: str, wait: bool, json: bool, **options: Any) -> None:
     """Queue a run; with --wait follow it to its end."""
-    from vecaf.jobs.queue import submit_run
+    from vecaf.engine.queue import submit_run
 
     store, user = opened()
     config = RunConfig(dataset=dataset, **options).checked()
@@ -84,7 +84,7 @@ def runs(json: Json = False) -> None:
 @app.command()
 def cancel(run: RunArgument, json: Json = False) -> None:
     """Stop a run; what is finished is kept, and it can be resumed."""
-    from vecaf.jobs.queue import cancel_run
+    from vecaf.engine.queue import cancel_run
 
     store, user = opened()
     state = cancel_run(store, run, user)
@@ -95,7 +95,7 @@ def cancel(run: RunArgument, json: Json = False) -> None:
 @app.command()
 def resume(run: RunArgument, wait: Wait = False, json: Json = False) -> None:
     """Go on with a canceled or failed run from its last checkpoint."""
-    from vecaf.jobs.queue import resume_run
+    from vecaf.engine.queue import resume_run
 
     store, user = opened()
     resume_run(store, run, user)
@@ -115,7 +115,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Evaluate a finished run's model, from its exported files, on its test split or elsewhere."""
-    from vecaf.evaluation.runs import evaluate_run
+    from vecaf.runs.evaluate import evaluate_run
 
     store, user = opened()
     where, split, result = evaluate_run(
@@ -138,7 +138,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a finished run's model, labels, card, picks and receipt to a folder."""
-    from vecaf.export import export_run
+    from vecaf.export.bundle import export_run
 
     store, user = opened()
     files = export_run(store, user, run, to)
@@ -152,8 +152,8 @@ def replay(
     json: Json = False,
 ) -> None:
     """Repeat a selection from its receipt and say whether it matches; exit status 1 if not."""
-    from vecaf.receipt import read_receipt
-    from vecaf.replay import replay as repeat
+    from vecaf.export.receipt import read_receipt
+    from vecaf.runs.replay import replay as repeat
 
     told = read_receipt(receipt)
     store, user = opened()
@@ -165,10 +165,10 @@ def replay(
 
 def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
     """Follow a run and print its rounds; a failed run raises VecafError with its own sentence."""
-    from vecaf.jobs.follow import follow
-    from vecaf.recording import percent
+    from vecaf.engine.follow import follow
     from vecaf.store import FAILED, FINISHED
     from vecaf.store.runs import rounds_of
+    from vecaf.wording import percent
 
     bar = Bar()
     ended = follow(store, user, run_id, lambda r: bar(r.stage or r.state, r.done, r.total))

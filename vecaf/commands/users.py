@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vecaf.commands.shared import DatasetArgument, Json, app, opened
+from vecaf.commands.terminal import show, table
 from vecaf.errors import InputError
-from vecaf.terminal import show, table
 
 users_app = typer.Typer(help="Who may log in where `python -m app --auth` runs.")
 app.add_typer(users_app, name="user")
@@ -92,7 +92,7 @@ def remove(
     from vecaf.accounts.users import give_all, remove_user, user_named
     from vecaf.datasets.removing import delete_dataset
     from vecaf.store import Dataset
-    from vecaf.store.engine import LOCAL_OWNER
+    from vecaf.store.database import LOCAL_OWNER
 
     if give_to and delete:
         raise InputError("Give either --give-to or --delete.")

@@ -19,8 +19,8 @@ from threading import Lock
 from typing import IO, Protocol
 
 from vecaf.datasets.directory import check_directory, too_many
+from vecaf.datasets.import_report import Refusal, Refused
 from vecaf.datasets.names import by_part, clean, clean_path, is_junk, readable_name
-from vecaf.datasets.report import Refusal, Refused
 from vecaf.errors import InputError
 from vecaf.settings import Limits
 

@@ -19,10 +19,10 @@ from itertools import islice
 from threading import Event, Lock
 
 from vecaf.datasets.archive import Member, Source
+from vecaf.datasets.folder_layout import Place
 from vecaf.datasets.glimpse import glimpse
 from vecaf.datasets.images import CheckedImage, check
-from vecaf.datasets.layout import Place
-from vecaf.datasets.report import Refusal, Refused
+from vecaf.datasets.import_report import Refusal, Refused
 from vecaf.datasets.sanitize import sniff
 from vecaf.datasets.staging import Staging
 from vecaf.errors import CanceledError

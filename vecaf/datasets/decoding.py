@@ -1,11 +1,11 @@
-"""Functions that decode image files in a separate process (app.decoding): files in, bytes out."""
+"""Functions that decode image files in a separate process: files in, bytes out."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from vecaf.datasets.images import check, make_thumb, open_image, orientation_of
-from vecaf.datasets.report import Refused
+from vecaf.datasets.import_report import Refused
 from vecaf.errors import InputError
 from vecaf.files import saying_if_full
 from vecaf.settings import Limits

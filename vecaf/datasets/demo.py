@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 
 from vecaf.datasets.archive import Member, Wanted
 from vecaf.datasets.checking import Watch
+from vecaf.datasets.folder_layout import Place, Plan
+from vecaf.datasets.import_report import ImportReport, Refusal, Refused
 from vecaf.datasets.importing import free_name, register
-from vecaf.datasets.layout import Place, Plan
-from vecaf.datasets.report import ImportReport, Refusal, Refused
 from vecaf.datasets.splits import complete_splits
 from vecaf.errors import InputError, UnavailableError
 from vecaf.store import Store

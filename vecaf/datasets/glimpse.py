@@ -10,7 +10,7 @@ import io
 from PIL import Image
 
 from vecaf.datasets.images import THUMB_SIDE, flat_rgb, open_image
-from vecaf.datasets.report import Refused
+from vecaf.datasets.import_report import Refused
 from vecaf.datasets.sanitize import JPEG, count_scans, sanitize, sniff
 from vecaf.settings import Limits
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
-from vecaf.datasets.report import Refused
+from vecaf.datasets.import_report import Refused
 from vecaf.datasets.sanitize import (
     BMP,
     JPEG,

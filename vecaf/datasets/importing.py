@@ -12,10 +12,10 @@ from typing import Any
 from vecaf.datasets.archive import Source, open_source
 from vecaf.datasets.cautions import warnings_about
 from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
-from vecaf.datasets.layout import Plan, is_metadata, plan
+from vecaf.datasets.folder_layout import Plan, is_metadata, plan
+from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal, Refused
 from vecaf.datasets.metadata import Metadata, parse_metadata, with_whole_labels
 from vecaf.datasets.names import clean, dataset_name
-from vecaf.datasets.report import MAX_LISTED, ImportReport, Refusal, Refused
 from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
@@ -38,7 +38,7 @@ def import_dataset(
 ) -> ImportReport:
     """Import the ZIP file or folder `source` as a dataset called `name`.
 
-    `vecaf.datasets.layout` says what folders mean; missing splits are drawn by `seed`, see
+    `vecaf.datasets.folder_layout` says what folders mean; missing splits are drawn by `seed`, see
     `complete_splits`. `user_id` is the owner (default: the local owner), `import_id` the queued
     import that this is an attempt at. `progress(stage, done, total)` and `should_stop()` are
     called a few times a second.

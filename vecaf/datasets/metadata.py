@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from vecaf.datasets.import_report import Refusal
 from vecaf.datasets.names import MAX_NAME, clean, clean_path, looks_like_image
-from vecaf.datasets.report import Refusal
 from vecaf.datasets.tables import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.errors import InputError
 from vecaf.store import TEST, TRAIN, VAL

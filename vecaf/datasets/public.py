@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 from vecaf.datasets.archive import Member, Wanted
 from vecaf.datasets.checking import Watch
+from vecaf.datasets.folder_layout import Place, Plan
+from vecaf.datasets.import_report import ImportReport, Refusal, Refused
 from vecaf.datasets.importing import free_name, register
-from vecaf.datasets.layout import Place, Plan
 from vecaf.datasets.names import clean_path
-from vecaf.datasets.report import ImportReport, Refusal, Refused
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import size_of
 from vecaf.store import TEST, TRAIN, VAL, Store

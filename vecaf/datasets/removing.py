@@ -18,7 +18,6 @@ from vecaf.datasets.pool import image_path, thumb_path
 from vecaf.datasets.staging import publishing
 from vecaf.errors import UnavailableError
 from vecaf.files import size_of, write_bytes
-from vecaf.keeping import deleting
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 from vecaf.store.datasets import (
@@ -28,6 +27,7 @@ from vecaf.store.datasets import (
     refused_thumbs,
     used_contents,
 )
+from vecaf.store.deletion_lock import deleting
 from vecaf.wording import plural
 
 _NOTES = "removing"

@@ -13,7 +13,7 @@ import re
 import struct
 import zlib
 
-from vecaf.datasets.report import Refused
+from vecaf.datasets.import_report import Refused
 
 JPEG, PNG, WEBP, GIF, BMP = "JPEG", "PNG", "WEBP", "GIF", "BMP"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vecaf.datasets import demo, folders, public
+from vecaf.datasets.import_report import ImportReport
 from vecaf.datasets.importing import import_dataset
-from vecaf.datasets.report import ImportReport
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store

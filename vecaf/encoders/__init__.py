@@ -4,7 +4,7 @@ Importing this loads no framework; torch and timm load with the first model that
 """
 
 from vecaf.encoders.catalog import ModelInfo, list_models
-from vecaf.encoders.embedding import ImageEncoder, embed_images, fingerprint, set_facts, unit_rows
+from vecaf.encoders.embed import ImageEncoder, embed_images, fingerprint, set_facts, unit_rows
 from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
 from vecaf.encoders.pvm import PVM, PVMS, load_pvm
 from vecaf.encoders.vlm import VLM, VLMS, load_vlm

@@ -7,22 +7,21 @@ Norouzi et al., Zero-Shot Learning by Convex Combination of Semantic Embeddings,
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from vecaf.arrays import Floats
 
 BLOCK = 8192  # rows at a time: 1000 classes in float32 make 33 MB
 
 
 def convex_combination(
-    features: Array,
-    weight: Array,
-    bias: Array,
-    class_embeddings: Array,
+    features: Floats,
+    weight: Floats,
+    bias: Floats,
+    class_embeddings: Floats,
     *,
     temperature: float = 2.0,
     top: int = 10,
-) -> Array:
+) -> Floats:
     """Text-space rows (n, t) of image features (n, d): Σ over the `top` classes of p_c · e_c.
 
     p = softmax((features @ weight.T + bias) / temperature), renormalised over the top classes;

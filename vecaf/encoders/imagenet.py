@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from vecaf.encoders.text import TextTower
 
-FILE = Path(__file__).parents[2] / "assets" / "imagenet_classes.safetensors"
+FILE = Path(__file__).parent / "data" / "imagenet_classes.safetensors"
 
 
 def embed_classes(tower: TextTower, file: Path = FILE) -> npt.NDArray[np.float32]:

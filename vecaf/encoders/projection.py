@@ -15,13 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from vecaf.encoders.embedding import unit_rows
+from vecaf.arrays import Floats
+from vecaf.encoders.embed import unit_rows
 
-Array = npt.NDArray[np.float32]
-
-FILE = Path(__file__).parents[2] / "assets" / "projection.safetensors"
+FILE = Path(__file__).parent / "data" / "projection.safetensors"
 SMALL = 160  # below this input size features move as those of enlarged 32-pixel images do
 SOFTENED = 0.05  # added to deviations, of which some channels have next to none
 TEMPERATURE = 2.0  # of the 1000 classes, as in `conse`
@@ -40,8 +38,8 @@ class Moves:
     names: the domains that they were taken for, with their shares.
     """
 
-    mean: Array
-    spread: Array
+    mean: Floats
+    spread: Floats
     nearness: float
     names: tuple[tuple[str, float], ...]
 
@@ -50,10 +48,10 @@ class Moves:
 class Projection:
     """The tensors by name, as `lit` writes them, and the names of the domains."""
 
-    tensors: dict[str, Array]
+    tensors: dict[str, Floats]
     names: tuple[str, ...]
 
-    def project(self, features: Array, weight: Array, bias: Array) -> Array:
+    def project(self, features: Floats, weight: Floats, bias: Floats) -> Floats:
         """Text-space rows (n, d_t) of features (n, d), with the PVM's classifier (c, d), (c,)."""
         t = self.tensors
         scores = features @ t["style.weight"] + t["style.bias"]
@@ -63,7 +61,7 @@ class Projection:
         style = softmax(scores + t["style.lean"], 1.0) @ t["style.places"]
         return np.asarray(content + style, np.float32)
 
-    def restored(self, features: Array, scores: Array) -> Array:
+    def restored(self, features: Floats, scores: Floats) -> Floats:
         """Features (n, d) with the channels' mean and spread of clean photos: by the mixture of
         domains that `scores` (n, k) stand for."""
         t = self.tensors
@@ -72,7 +70,7 @@ class Projection:
         scale = (t["clean.std"] + SOFTENED) / (spread + SOFTENED)
         return np.asarray(np.maximum((features - mean) * scale + t["clean.mean"], 0), np.float32)
 
-    def moves(self, difference: Array, image_size: int) -> Moves:
+    def moves(self, difference: Floats, image_size: int) -> Moves:
         """What a difference of texts (d_t,), shifted − plain, does to features made at a size."""
         t = self.tensors
         size = "small" if image_size < SMALL else "large"
@@ -106,7 +104,7 @@ def load_projection(file: Path = FILE) -> Projection:
         return Projection(tensors, tuple(kept.metadata()["domains"].split()))
 
 
-def softmax(scores: Array, temperature: float) -> Array:
+def softmax(scores: Floats, temperature: float) -> Floats:
     """Rows (n, k) of shares that add up to 1."""
     scaled = scores / np.float32(temperature)
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))

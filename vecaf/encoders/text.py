@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from vecaf.arrays import Floats
 from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, gather, index_of
-from vecaf.encoders.embedding import unit_rows
+from vecaf.encoders.embed import unit_rows
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.weights import read_safetensors, sha256_of
 
 if TYPE_CHECKING:
     import torch
 
-Array = npt.NDArray[np.float32]
 
 BATCH = 64
 
@@ -54,7 +53,7 @@ class TextTower:
             name = hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
             self._store = EmbeddingSet(cache / name, dim)
 
-    def __call__(self, texts: Sequence[str]) -> Array:
+    def __call__(self, texts: Sequence[str]) -> Floats:
         """Unit rows (m, d), float32, of m sentences, in order; each distinct one is computed once.
 
         With a cache folder what is computed is kept there by content: the captions of a dataset
@@ -75,7 +74,7 @@ class TextTower:
     def _index(self) -> Index:
         return self._remembered if self._store is None else self._store.index()
 
-    def _keep(self, index: Index, keys: Digests, rows: Array) -> Index:
+    def _keep(self, index: Index, keys: Digests, rows: Floats) -> Index:
         """The index with new rows (m, d) in it, on disk where there is a cache folder."""
         if self._store is None:
             self._remembered = index.with_shard(keys, rows)
@@ -90,7 +89,7 @@ class TextTower:
         device = choose_device(self._device)
         return tokenize, encode.eval().to(device), device
 
-    def _embed(self, texts: list[str]) -> Array:
+    def _embed(self, texts: list[str]) -> Floats:
         import torch
 
         rows = np.empty((len(texts), self.dim), np.float32)

@@ -8,11 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from vecaf.arrays import Floats
 from vecaf.encoders import openclip
-from vecaf.encoders.embedding import ImageEncoder, embed_images, unit_rows
+from vecaf.encoders.embed import ImageEncoder, embed_images, unit_rows
 from vecaf.encoders.projection import Moves, load_projection
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.runtime import Progress
@@ -20,8 +18,6 @@ from vecaf.encoders.text import TextTower, minilm
 from vecaf.encoders.weights import package_file
 from vecaf.registry import Registry
 from vecaf.settings import Settings
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -36,14 +32,14 @@ class VLM:
     name: str
     image_encoder: ImageEncoder
     text_tower: TextTower
-    project: Callable[[Array], Array]
-    moves: Callable[[Array], Moves] | None = None
+    project: Callable[[Floats], Floats]
+    moves: Callable[[Floats], Moves] | None = None
 
     @property
     def embed_dim(self) -> int:
         return self.text_tower.dim
 
-    def embed_texts(self, texts: Sequence[str]) -> Array:
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Unit rows (m, embed_dim), float32, of m sentences; repeated ones are computed once."""
         return self.text_tower(texts)
 
@@ -55,7 +51,7 @@ class VLM:
         settings: Settings,
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> Array:
+    ) -> Floats:
         """Unit rows (n, embed_dim), float32, of images; see `embedding.embed_images`.
 
         Features come from the cache of `image_encoder`, which a PVM may share.
@@ -70,7 +66,7 @@ class VLM:
         )
         return self.embed_features(features)
 
-    def embed_features(self, features: Array) -> Array:
+    def embed_features(self, features: Floats) -> Floats:
         """Unit rows (n, embed_dim) of features (n, image_encoder.feature_dim) at hand."""
         return unit_rows(self.project(features))
 
@@ -99,7 +95,7 @@ def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
     text_tower = minilm(folder, device=device, cache=cache)
 
     @lru_cache(maxsize=1)
-    def head() -> tuple[Array, Array]:
+    def head() -> tuple[Floats, Floats]:
         return pvm.classifier()
 
     return VLM(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import Labels
+
 Logits = NDArray[np.float32]
-Labels = NDArray[np.int64]
 
 
 def probabilities(logits: Logits) -> NDArray[np.float32]:

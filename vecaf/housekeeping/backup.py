@@ -22,11 +22,11 @@ from sqlalchemy.orm import Session
 from vecaf.errors import InputError, VecafError
 from vecaf.files import replacing, saying_if_full, sync_file_system
 from vecaf.housekeeping import named
-from vecaf.housekeeping.archive import DATABASE, FORMAT, Reader, Writer
-from vecaf.keeping import keeping
+from vecaf.housekeeping.backup_file import DATABASE, FORMAT, Reader, Writer
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FAILED, Dataset, Import, Run, Store, Worker
 from vecaf.store.copies import copy_database, file_of
+from vecaf.store.deletion_lock import keeping
 from vecaf.store.home import id_in, write_id
 from vecaf.store.migrate import known_schemas, schema_of
 from vecaf.store.models import now

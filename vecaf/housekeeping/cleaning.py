@@ -17,13 +17,13 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from vecaf.encoders.cache import KEYS, EmbeddingSet
+from vecaf.engine.paths import folder_of
+from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.files import size_of
-from vecaf.finetuning.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers, most
 from vecaf.housekeeping.trash import Trash
-from vecaf.jobs.places import folder_of
-from vecaf.keeping import deleting
 from vecaf.store import ENDED, FINISHED, Round, Run, Sample, Store, Subset, Task
+from vecaf.store.deletion_lock import deleting
 from vecaf.store.models import now
 
 EARLIER = "weights of an earlier round of a finished run"

@@ -16,14 +16,14 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.datasets.staging import STAGING, abandoned, publishing
+from vecaf.engine.paths import folder_of
 from vecaf.errors import InputError
 from vecaf.files import age, size_of
 from vecaf.housekeeping.trash import Trash
-from vecaf.jobs.places import folder_of
-from vecaf.keeping import deleting
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FAILED, Import, Run, Store, Task
 from vecaf.store.datasets import refused_thumbs, used_contents
+from vecaf.store.deletion_lock import deleting
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 IMAGE, THUMB, RUN, TASK = "image", "thumbnail", "run", "task"

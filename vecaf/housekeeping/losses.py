@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.datasets.pool import image_path
-from vecaf.jobs.places import folder_of
+from vecaf.engine.paths import folder_of
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Artifact, Dataset, Event, Run, Sample, Store, Task
 

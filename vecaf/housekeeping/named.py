@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from vecaf.datasets.images import is_small
 from vecaf.datasets.pool import image_path, thumb_path
+from vecaf.engine.paths import folder_of, lock_of
 from vecaf.files import files_below
-from vecaf.jobs.places import folder_of, lock_of
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Artifact, Run, Sample, Task
 from vecaf.store.datasets import refused_thumbs

@@ -12,7 +12,7 @@ from vecaf.selection.kmeans import kmeans
 from vecaf.selection.margin import margin
 from vecaf.selection.maxherding import maxherding
 from vecaf.selection.random import random
-from vecaf.selection.registry import FIRST_ROUND, STRATEGIES, StrategyInfo, describe
+from vecaf.selection.strategies import FIRST_ROUND, STRATEGIES, StrategyInfo, describe
 from vecaf.selection.typiclust import typiclust
 from vecaf.selection.uherding import uherding
 from vecaf.selection.vecaf import vecaf

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.assignment import assign
 from vecaf.selection.blocks import Rows, read
 from vecaf.selection.descent import check_descent, descend
-from vecaf.selection.options import check_whole
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.option_checks import check_whole
 from vecaf.selection.space import WIDEST, narrowed
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.selection.blocks import Rows, read
-from vecaf.selection.pool import Floats, Ids
-from vecaf.selection.threads import slices, spread
+from vecaf.selection.parallel import slices, spread
 
 _BLOCK_SCORES = 2**22  # scores made at once: 16 MiB, half of a shared cache
 _DEPTH = 32  # free rows that each centroid lists

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.options import check_whole
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.arrays import Floats, Ids
+from vecaf.selection.option_checks import check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities
 
 

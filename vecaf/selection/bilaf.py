@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest, nearest_unused
 from vecaf.selection.borders import border_rows, border_scores, denoised, proportional_shares
 from vecaf.selection.descent import descend
 from vecaf.selection.kmeans import lloyd, seed_centres
-from vecaf.selection.neighbours import members
-from vecaf.selection.options import check_number, check_share, check_whole
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.neighbor_distances import members
+from vecaf.selection.option_checks import check_number, check_share, check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from vecaf.selection.pool import Floats, Ids
+    from vecaf.arrays import Floats, Ids
 
 
 _SCATTERED = 32  # rows read before pages are given back: Linux maps up to a MiB around each

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.selection.pool import Floats, Ids
+from vecaf.arrays import Floats, Ids
 
 Mask = npt.NDArray[np.bool_]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.options import check_share, check_whole
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import LABELS_KNOWN, Picks, strategy
+from vecaf.selection.option_checks import check_share, check_whole
+from vecaf.selection.strategies import LABELS_KNOWN, Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

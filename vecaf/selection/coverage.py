@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest
-from vecaf.selection.options import check_whole
-from vecaf.selection.pool import Floats, Ids
+from vecaf.selection.option_checks import check_whole
 
 _BLOCK_VALUES = 2**21  # kernel values made at once: 8 MiB, about what two cores' caches hold
 

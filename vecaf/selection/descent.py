@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest, weighted_sums
 from vecaf.selection.blocks import Rows, read
-from vecaf.selection.options import check_number
-from vecaf.selection.pool import Floats, Ids
-from vecaf.selection.split import WHOLE, Split
+from vecaf.selection.option_checks import check_number
+from vecaf.selection.sharded import WHOLE, Split
 from vecaf.selection.winners import Winners
 
 if TYPE_CHECKING:

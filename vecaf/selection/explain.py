@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest, nearest_unused
-from vecaf.selection.pool import Floats, Ids, canonical_order
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategy_pool import canonical_order
 
 NEIGHBOURS = 20  # rows whose mean similarity says how dense a place is
 SAMPLE = 2_000  # rows that a place is compared with: shares are right to about 1%

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from vecaf.errors import InputError
-from vecaf.selection.options import check_power, check_share
-from vecaf.selection.pool import Pool
-from vecaf.selection.registry import LABELS_KNOWN, Picks, strategy
+from vecaf.selection.option_checks import check_power, check_share
+from vecaf.selection.strategies import LABELS_KNOWN, Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.pool import Floats, Ids, make_pool
-from vecaf.selection.registry import STRATEGIES, check_request
-from vecaf.selection.split import WHOLE, Split
+from vecaf.selection.sharded import WHOLE, Split
+from vecaf.selection.strategies import STRATEGIES, check_request
+from vecaf.selection.strategy_pool import make_pool
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def select(
     keys           (n, bytes) uint8, what each row is known by, such as its image's sha256; without
                    them, its features' bytes
     seed           the only source of randomness
-    split          the processes that call this together, see `vecaf.selection.split`
+    split          the processes that call this together, see `vecaf.selection.sharded`
     options        the strategy's own, see `StrategyInfo.options`
 
     The same seed gives the same picks, in whatever order the rows come (rows with equal keys

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.pool import Pool
-from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import narrowed
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

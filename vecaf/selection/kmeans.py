@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.activeft import by_coverage
 from vecaf.selection.assignment import nearest, weighted_sums
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import Picks, strategy
 from vecaf.selection.space import narrowed
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 _SEEDING_COST = 1e11  # multiplications that k-means++ may spend: a few seconds on two cores
 

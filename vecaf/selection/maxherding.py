@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
-from vecaf.selection.options import check_number, check_whole
-from vecaf.selection.pool import Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import eigh
-from vecaf.selection.pool import Floats
+from vecaf.arrays import Floats, eigh
 
 Doubles = NDArray[np.float64]
 

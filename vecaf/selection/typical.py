@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest_unused
-from vecaf.selection.pool import Floats, Ids
 
 _CANDIDATES = 512  # members nearest to the centroid that are compared
 _WITNESSES = 2048  # members that they are compared with

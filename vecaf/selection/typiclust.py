@@ -8,11 +8,11 @@ import numpy as np
 
 from vecaf.selection.assignment import nearest
 from vecaf.selection.kmeans import lloyd, seed_centres
-from vecaf.selection.neighbours import members, neighbour_distance
-from vecaf.selection.options import check_whole
-from vecaf.selection.pool import Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.neighbor_distances import members, neighbour_distance
+from vecaf.selection.option_checks import check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 
 SMALLEST = 5  # clusters of so few rows are outliers: they are served last
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
-from vecaf.selection.options import check_number, check_whole
-from vecaf.selection.pool import Floats, Ids, Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, closeness
 
 NARROWEST = 0.05  # a pair of near twins must not turn coverage into plain uncertainty sampling

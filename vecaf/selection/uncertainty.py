@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecaf.arrays import Floats
 from vecaf.errors import InputError
-from vecaf.selection.pool import Floats, Pool
-from vecaf.selection.registry import Picks
+from vecaf.selection.strategies import Picks
+from vecaf.selection.strategy_pool import Pool
 
 
 def checked_probabilities(pool: Pool) -> Floats:

@@ -6,15 +6,16 @@ from typing import get_args
 
 import numpy as np
 
+from vecaf.arrays import Floats
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
 from vecaf.selection.descent import Objective, check_descent, descend
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centres
-from vecaf.selection.options import check_number, check_power
-from vecaf.selection.pool import Floats, Pool
-from vecaf.selection.registry import Picks, strategy
+from vecaf.selection.option_checks import check_number, check_power
 from vecaf.selection.space import principal_space
+from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.typical import typical_rows
 
 SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds

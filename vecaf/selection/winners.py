@@ -21,8 +21,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from vecaf.selection.pool import Floats, Ids
-from vecaf.selection.threads import spread
+from vecaf.arrays import Floats, Ids
+from vecaf.selection.parallel import spread
 
 _BLOCK_SCORES = 2**21  # scores made at once: 8 MiB, about what two cores' caches hold
 _LISTED = 2**25  # entries that all lists may have together: 256 MiB

@@ -1,7 +1,6 @@
 """The database: typed tables, short sessions, the gate, and the named queries."""
 
-from vecaf.store.engine import Store
-from vecaf.store.gate import (
+from vecaf.store.authorization import (
     changeable,
     check_names_no_file,
     dataset_named,
@@ -9,6 +8,7 @@ from vecaf.store.gate import (
     visible,
     visible_sample,
 )
+from vecaf.store.database import Store
 from vecaf.store.models import (
     CANCELED,
     ENDED,

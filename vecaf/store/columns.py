@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.authorization import visible
 from vecaf.store.models import TEST, TRAIN, VAL, Dataset, Run, Sample, Selection, Subset
 from vecaf.store.models import SubsetSample as Member
 from vecaf.store.samples import holds_words

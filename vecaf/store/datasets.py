@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from vecaf.errors import InputError
-from vecaf.store.gate import changeable, readable, visible
+from vecaf.store.authorization import changeable, readable, visible
 from vecaf.store.models import ENDED, TRAIN, Base, Dataset, Import, Run, Sample, Subset, Task
 
 _AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError
+from vecaf.store.authorization import visible
 from vecaf.store.datasets import in_pool
-from vecaf.store.gate import visible
 from vecaf.store.models import EVALUATION, SELECTION, TEST, Dataset, Sample, Subset
 from vecaf.store.subsets import add_subset, subset_samples
 

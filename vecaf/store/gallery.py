@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible, visible_sample
+from vecaf.store.authorization import visible, visible_sample
 from vecaf.store.models import Annotation, ClassChange, Dataset, Edit, Sample, User
 from vecaf.store.samples import holds_words
 

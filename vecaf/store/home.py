@@ -10,7 +10,8 @@ import os
 import re
 import secrets
 import socket
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -22,13 +23,20 @@ from vecaf.store.copies import file_of, kept_copies
 from vecaf.store.migrate import schema_of
 from vecaf.store.models import Home, Run, Sample
 
-if TYPE_CHECKING:
-    from vecaf.store.engine import Store
-
 FILE = "home-id"
 ONLY = 1  # the id of the table's one row
 LOOKED_AT = 100  # images of a database that are looked for in a home
 _ID = re.compile(r"[0-9a-f]{16}")
+
+
+class Sessions(Protocol):
+    """The part of a store that `pair` needs."""
+
+    settings: Settings
+
+    def read(self) -> AbstractContextManager[Session]: ...
+
+    def write(self) -> AbstractContextManager[Session]: ...
 
 
 def make_home(settings: Settings) -> None:
@@ -53,7 +61,7 @@ def check_not_new(settings: Settings, engine: sa.Engine) -> None:
         raise InputError(_names_nothing(settings))
 
 
-def pair(store: Store) -> None:
+def pair(store: Sessions) -> None:
     """Check that the home and the database carry the same id; give them one where both lack it.
 
     Where one of them lacks it (a database of an earlier schema was put back, say), it gets the

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import readable, visible
+from vecaf.store.authorization import readable, visible
 from vecaf.store.models import Dataset, Run
 
 WORDS = "target_words"

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import readable, visible
+from vecaf.store.authorization import readable, visible
 from vecaf.store.models import FINISHED, TEST, Dataset, Run, Sample
 from vecaf.store.runs import RunSummary, run_summary
 

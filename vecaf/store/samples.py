@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from vecaf.store.authorization import visible
 from vecaf.store.datasets import in_pool
-from vecaf.store.gate import visible
 from vecaf.store.models import Dataset, Sample
 
 _AT_ONCE = 500  # ids in one statement

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import BusyError
 from vecaf.settings import Settings
-from vecaf.store.engine import Store
+from vecaf.store.database import Store
 
 WAIT_SECONDS = 5.0  # a worker waits for 30 s: it has nothing else to do
 WRITERS = 40  # changes that wait at once; the server has twice as many threads

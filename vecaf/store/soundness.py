@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from vecaf.errors import VecafError
 from vecaf.store.copies import damaged, file_of, findings
-from vecaf.store.engine import Store
+from vecaf.store.database import Store
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
 
 CHECKED_AT_START = 256 << 20  # bytes; a check of that many takes 0.4 s once they are read

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from vecaf.config import UNKEPT
 from vecaf.errors import InputError, NotFoundError
+from vecaf.store.authorization import changeable, visible
 from vecaf.store.datasets import in_pool
-from vecaf.store.gate import changeable, visible
 from vecaf.store.models import ENDED, SUBSET_KINDS, Dataset, Run, Sample, Subset, SubsetSample
 
 

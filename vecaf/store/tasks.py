@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.gate import visible
+from vecaf.store.authorization import visible
 from vecaf.store.models import CANCELED, ENDED, FAILED, Dataset, Task
 
 

@@ -9,7 +9,7 @@ Files in the task's folder, each there as soon as it is ready; rows are the samp
     caption-match.npy  float32 (n,), cosine of image and caption by the VLM, NaN without a caption
     umap.npy           float32 (n, 2)
     umap-text.npy      float32 (n, 2), the same map with each image moved as its captions move it
-    findings.json      see `vecaf.tasks.findings`, with the labels as they were
+    findings.json      see `vecaf.tasks.review`, with the labels as they were
 
 A map is made once. What comes later is put onto it: `layout.Basis` of basis.npz leads into the
 space, and `layout.place` from there, by neighbours, onto umap.npy. No fitted object is kept.
@@ -23,20 +23,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import Floats
 from vecaf.datasets.pool import Samples
 from vecaf.files import replacing
-from vecaf.tasks.arrays import save
-from vecaf.tasks.findings import NAME as FINDINGS
-from vecaf.tasks.findings import find, write_findings
-from vecaf.tasks.registry import TASKS, Work
+from vecaf.tasks.array_files import save
+from vecaf.tasks.review import NAME as FINDINGS
+from vecaf.tasks.review import find, write_findings
+from vecaf.tasks.task import TASKS, Work
 
 if TYPE_CHECKING:
     from vecaf.encoders.vlm import VLM
 
 SPACE, PCA, BASIS, UMAP = "space.npy", "pca.npy", "basis.npz", "umap.npy"
 PCA_TEXT, UMAP_TEXT, CAPTION_MATCH = "pca-text.npy", "umap-text.npy", "caption-match.npy"
-
-Floats = NDArray[np.float32]
 
 
 @TASKS.register
@@ -48,10 +47,10 @@ def map(
     Raises InputError or UnavailableError for a model that can't be had.
     """
     from vecaf.config import RunConfig
-    from vecaf.embedding import embed_samples, pvm_for
     from vecaf.encoders import load_vlm, unit_rows
+    from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.encoders.runtime import choose_device
-    from vecaf.evaluation.layout import fit_basis, lay_out, plane
+    from vecaf.evaluation.map_layout import fit_basis, lay_out, plane
 
     settings = work.store.settings
     samples = work.samples()

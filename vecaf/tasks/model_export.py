@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from vecaf.export import build_archive
-from vecaf.tasks.registry import TASKS, Work
+from vecaf.export.bundle import build_archive
+from vecaf.tasks.task import TASKS, Work
 
 
 @TASKS.register
@@ -17,7 +17,7 @@ def model_export(work: Work, run: int, archive: str) -> dict[str, Any]:
     run
         The run's id.
     archive
-        The archive's file name (`vecaf.export.kept_archive`), which changes with its layout.
+        The archive's file name (`vecaf.export.bundle.kept_archive`), which changes with its layout.
 
     Raises
     ------

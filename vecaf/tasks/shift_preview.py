@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vecaf.arrays import Floats, Rows
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.store import VAL
 from vecaf.store.tasks import latest_task
-from vecaf.tasks.registry import TASKS, Work
+from vecaf.tasks.task import TASKS, Work
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
@@ -31,8 +31,6 @@ LEGIBLE, STRETCHES = 0.2, (1, 2, 5, 10, 20)  # of the points' extent; how often 
 JUDGED = 2000  # labelled images, at most, that β is tried on
 NEIGHBOURS = 15  # that say where a row lies on UMAP
 
-Rows = NDArray[np.int64]
-Floats = NDArray[np.float32]
 View = tuple[Floats, Floats, Floats]  # points (n, 2), an arrow's start and end for each class
 
 
@@ -52,11 +50,11 @@ def shift_preview(
     """
     from vecaf.augmentation.shift import Clean, moved
     from vecaf.config import RunConfig
-    from vecaf.embedding import embed_samples, pvm_for
     from vecaf.encoders import unit_rows
-    from vecaf.evaluation.layout import fit_basis
-    from vecaf.preparation import prepare
-    from vecaf.recording import MemoryRecorder
+    from vecaf.encoders.dataset_features import embed_samples, pvm_for
+    from vecaf.evaluation.map_layout import fit_basis
+    from vecaf.runs.preparation import prepare
+    from vecaf.runs.recording import MemoryRecorder
 
     def stage(text: str, done: int, total: int) -> None:
         work.check()
@@ -161,7 +159,7 @@ def _umap(
 ) -> dict[str, View]:
     """The same on the dataset's UMAP, where a `map` task has laid it out for these images."""
     from vecaf.encoders import unit_rows
-    from vecaf.evaluation.layout import place
+    from vecaf.evaluation.map_layout import place
 
     with work.store.read() as session:
         task = latest_task(session, work.user_id, work.dataset_id, "map")

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays import Rows
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, TEST, Dataset, Run, visible
-from vecaf.tasks.registry import TASKS, Work
+from vecaf.tasks.task import TASKS, Work
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
-    from vecaf.finetuning.export import Predictor
+    from vecaf.export.model import Predictor
 
 IMAGES = 2000  # at most, that a pair is compared on; drawn with a fixed seed
-
-Rows = NDArray[np.int64]
 
 
 @TASKS.register
@@ -40,10 +39,10 @@ def shift_result(
     """
     from vecaf.encoders.runtime import choose_device
     from vecaf.evaluation.comparison import paired_over_images
-    from vecaf.evaluation.runs import labels_as_known
-    from vecaf.evaluation.shifted import corrupted_batches, level, pair_logits, verdict
-    from vecaf.export import model_folder
-    from vecaf.finetuning.export import Predictor
+    from vecaf.export.bundle import model_folder
+    from vecaf.export.model import Predictor
+    from vecaf.runs.evaluate import labels_as_known
+    from vecaf.runs.shift_comparison import corrupted_batches, level, pair_logits, verdict
 
     device = choose_device(work.store.settings.device)
     work.stage("Loading the models")

@@ -28,7 +28,7 @@ from vecaf.store.models.data import (
 )
 from vecaf.store.models.home import Home
 from vecaf.store.models.people import Login, LoginFailure, Share, User
-from vecaf.store.models.runs import Artifact, Event, Metric, Round, Run, Selection
+from vecaf.store.models.training import Artifact, Event, Metric, Round, Run, Selection
 from vecaf.store.models.work import EmbeddingSet, Import, Task, Worker
 
 __all__ = [

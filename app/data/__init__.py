@@ -1,0 +1,1 @@
+"""The Data page: import datasets, review and edit their images, labels and captions."""

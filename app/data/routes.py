@@ -1,0 +1,73 @@
+"""What the Data page fetches: a dataset's export, what a deletion takes, refused pictures."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+
+from app.shell.media import KEPT
+from app.shell.studio import Studio
+from vecaf.datasets.exporting import exported, stream
+from vecaf.datasets.pool import thumb_path
+from vecaf.datasets.removing import what_goes
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store import Dataset, visible
+from vecaf.store.datasets import activities
+
+Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+Key = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/dataset/{dataset_id}/export.zip")
+    def export(
+        dataset_id: Id, request: Request, format: Literal["csv", "jsonl"] = "csv"
+    ) -> StreamingResponse:
+        """The dataset in imagefolder form, streamed: nothing is written to the disk for it."""
+        user = studio.user(request)
+        images = exported(studio.store, user, dataset_id)
+        with studio.store.read() as session:
+            name = visible(session, user, Dataset, dataset_id).name
+        file_name = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "dataset"
+        return StreamingResponse(
+            stream(images, format),
+            media_type="application/zip",
+            headers={
+                "Content-Disposition": f'attachment; filename="{file_name}.zip"',
+                "Cache-Control": "private, no-store",
+            },
+        )
+
+    @router.get("/dataset/{dataset_id}/deletion")
+    def deletion(dataset_id: Id, request: Request) -> JSONResponse:
+        """What deleting it would take with it, as the question that is asked first."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            busy = activities(session, user, dataset_id)
+        going = what_goes(studio.store, user, dataset_id)
+        if busy:
+            raise InputError(
+                f"Something on '{going.name}' is under way: {busy[0].kind} {busy[0].id} "
+                f"({busy[0].name}). Cancel it, or wait for its end; then delete."
+            )
+        text = f"This goes with it, and can't be brought back: {going.sentence()}"
+        return JSONResponse({"title": f"Delete '{going.name}'?", "text": text})
+
+    @router.get("/dataset/{dataset_id}/refused/{key}.jpg")
+    def refused(dataset_id: Id, key: Key, request: Request) -> FileResponse:
+        """A small picture of a file that the import refused, drawn by our own decoder."""
+        with studio.store.read() as session:
+            report = visible(session, studio.user(request), Dataset, dataset_id).report
+        known = any(one.get("thumb") == key for one in report.get("refused", ()))
+        path = thumb_path(studio.settings.thumbs, key)
+        if not known or not path.is_file():
+            raise NotFoundError("There is no such picture.")
+        return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": KEPT})
+
+    return router

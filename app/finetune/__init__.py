@@ -1,0 +1,1 @@
+"""The Finetune page: configure and launch a run."""

@@ -1,0 +1,1 @@
+"""The Label page: label selected images one at a time or as a grid."""

@@ -1,0 +1,126 @@
+"""The Label page: labelling tasks, one of them at work (components/label.js), and what follows."""
+
+from __future__ import annotations
+
+import gradio as gr
+from gradio.components.navbar import Navbar
+
+from app.label import view
+from app.shell import markup as m
+from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
+from app.shell.components.live import MOVING, QUIET, in_line, live
+from app.shell.studio import Studio
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
+from vecaf.store.datasets import pool_by_class
+from vecaf.store.drawing import draw_baseline, draw_test_sample
+from vecaf.store.next_step import next_step
+from vecaf.store.page_queries import dataset_choices
+from vecaf.store.samples import split_counts
+from vecaf.store.subsets import subsets_of
+
+SECONDS = 10.0  # between looks: the page's own script asks at once when it has changed something
+FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
+
+Shown = tuple[str, str, str]
+
+
+def page(studio: Studio, demo: gr.Blocks) -> None:
+    """Build the page's components and handlers; called inside a Blocks context."""
+    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    query = query_input()
+    here = gr.Textbox(visible=False)  # an address to go to on this page
+    away = gr.Textbox(visible=False)  # and one on another
+    piece = live("label")
+    timer = gr.Timer(SECONDS)
+
+    def show(address: str, request: gr.Request) -> Shown:
+        return _render(studio, studio.user(request), parameters(address)), "", ""
+
+    def act(event: gr.EventData, request: gr.Request) -> Shown:
+        data = event._data
+        user, values = studio.user(request), parameters(data.get("query", ""))
+        here_to = away_to = ""
+        try:
+            here_to, away_to = _act(studio, user, data)
+        except VecafError as error:
+            gr.Warning(str(error), title="")
+        return _render(studio, user, values), here_to, away_to
+
+    def go(event: gr.EventData, request: gr.Request) -> Shown:
+        return show(event._data.get("query", ""), request)
+
+    outputs = [piece, here, away]
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
+    in_line(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **MOVING)
+
+
+def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:
+    """Do what was asked; returns the addresses to go to, on this page and elsewhere."""
+    what = data.get("act")
+    if what == "test-sample":
+        count = _whole(data, "count")
+        with studio.store.write() as session:
+            made = draw_test_sample(session, user, _whole(data, "dataset"), count)
+            return link("/label", dataset=made.dataset_id, subset=made.id), ""
+    if what == "baseline":
+        with studio.store.write() as session:
+            made = draw_baseline(session, user, _whole(data, "subset"))
+            return link("/label", dataset=made.dataset_id, subset=made.id), ""
+    if what == "launch":
+        from vecaf.engine.queue import submit_run
+
+        with studio.store.read() as session:
+            subset = visible(session, user, Subset, _whole(data, "subset"))
+            dataset = visible(session, user, Dataset, subset.dataset_id)
+        run_id = submit_run(studio.store, config_for(subset, dataset.name), user)
+        return "", link("/runs", run=run_id)
+    return "", ""
+
+
+def config_for(subset: Subset, dataset: str) -> RunConfig:
+    """A run of one round on a selection, with the model and seed that it was made with."""
+    kept = {name: subset.facts[name] for name in FROM_SELECTION if name in subset.facts}
+    return RunConfig.from_dict({**kept, "dataset": dataset, "subset": subset.name, "rounds": 1})
+
+
+def _whole(data: dict[str, str], name: str) -> int:
+    found = whole(data, name)
+    if found is None:
+        raise InputError("Give a whole number.")
+    return found
+
+
+def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
+    with studio.store.read() as session:
+        choices = dataset_choices(session, user)
+    if not choices:
+        hint = 'Upload images on the <a href="/">Data page</a>, labelled or not.'
+        return view.TITLE + m.empty("No datasets yet", hint)
+    try:
+        with studio.store.read() as session:
+            subset_id = whole(values, "subset")
+            dataset_id = whole(values, "dataset")
+            if dataset_id is None:
+                dataset_id = choices[0][0]
+                if subset_id is not None:
+                    dataset_id = visible(session, user, Subset, subset_id).dataset_id
+            dataset = visible(session, user, Dataset, dataset_id)
+            lines = [
+                line
+                for line in subsets_of(session, user, dataset_id)
+                if line.kind in (SELECTION, EVALUATION)
+            ]
+            tests, labeled_tests = split_counts(session, dataset_id, TEST)
+            step = next_step(session, user, dataset_id, pool_by_class(session, dataset))
+    except NotFoundError as error:
+        return view.missing(str(error))
+    if subset_id is None:
+        return view.listing(choices, dataset.id, lines, tests, labeled_tests)
+    line = next((line for line in lines if line.id == subset_id), None)
+    if line is None:
+        return view.missing(f"There is no selection {subset_id} to label in this dataset.")
+    return view.task(line, len(dataset.classes), tests, labeled_tests, step)

@@ -1,0 +1,150 @@
+"""Routes of the Label page: an image's label comes in at once, and can be taken back.
+
+Every change is an edit of `vecaf.datasets.edits`: who and when are recorded. The same request sent
+twice changes nothing twice, so the page repeats one whose answer it has not seen.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Body, Request
+from fastapi import Path as InPath
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from app.shell.media import image_url, thumb_url
+from app.shell.studio import Studio
+from app.shell.waiting import while_connected
+from vecaf.datasets.edits import add_class, edit, undo
+from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.store import Annotation, Dataset, Edit, Subset, SubsetSample, visible
+from vecaf.store.subsets import subset_samples
+
+Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+Values = Annotated[dict[int, int | None], Body(embed=True)]
+Names = Annotated[list[str], Body(embed=True)]
+Ids = Annotated[list[int], Body(embed=True)]
+MAX_AT_ONCE = 5_000
+NO_STORE = {"Cache-Control": "private, no-store"}
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/label/{subset_id}/state")
+    def state(subset_id: Id, request: Request) -> JSONResponse:
+        user = studio.user(request)
+        with studio.store.read() as session:
+            return JSONResponse(_state(session, user, subset_id), headers=NO_STORE)
+
+    @router.post("/label/{subset_id}/labels")
+    def label(subset_id: Id, values: Values, request: Request) -> JSONResponse:
+        """Label images (id → class index, None takes a label away)."""
+        user = studio.user(request)
+        with studio.store.write() as session:
+            subset = visible(session, user, Subset, subset_id)
+            _check_members(session, subset_id, list(values))
+            edit(session, user, subset.dataset_id, "label", values)
+        return JSONResponse({"ok": True})
+
+    @router.post("/label/{subset_id}/classes")
+    def classes(subset_id: Id, names: Names, request: Request) -> JSONResponse:
+        """Add classes by name; answers with all of them, in order."""
+        user = studio.user(request)
+        with studio.store.write() as session:
+            subset = visible(session, user, Subset, subset_id)
+            for name in names[:MAX_AT_ONCE]:
+                add_class(session, user, subset.dataset_id, name)
+            dataset = visible(session, user, Dataset, subset.dataset_id)
+            return JSONResponse({"classes": dataset.classes})
+
+    @router.post("/label/{subset_id}/undo")
+    def take_back(subset_id: Id, request: Request) -> JSONResponse:
+        """Undo the user's newest change of labels in this subset; answers with what they are."""
+        user = studio.user(request)
+        with studio.store.write() as session:
+            found = _newest(session, user, visible(session, user, Subset, subset_id))
+            if found is None:
+                raise InputError("There is nothing to undo.")
+            undo(session, user, found.id)
+            touched = set(_touched(session, found))
+            rows = subset_samples(session, user, subset_id)
+        values = {sample.id: sample.label for _, sample in rows if sample.id in touched}
+        return JSONResponse({"values": values})
+
+    def question(request: Request, subset_id: int, ids: list[int]) -> dict[str, Any]:
+        user = studio.user(request)
+        with studio.store.read() as session:
+            subset = visible(session, user, Subset, subset_id)
+            dataset = visible(session, user, Dataset, subset.dataset_id)
+            _check_members(session, subset_id, ids)
+        return {
+            "user": user,
+            "dataset_id": dataset.id,
+            "sample_ids": ids[:MAX_AT_ONCE],
+            "classes": list(dataset.classes),
+        }
+
+    @router.post("/label/{subset_id}/suggestions")
+    async def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
+        """Suggest labels by the vision-language model: class indices and confidences, 0 to 1."""
+        asked = await run_in_threadpool(question, request, subset_id, ids)
+        if studio.desk is None:
+            raise UnavailableError("Suggestions are not available in this studio.")
+        answer = studio.desk.ask("suggest_labels", **asked)
+        return JSONResponse(await while_connected(request, answer))
+
+    return router
+
+
+def _state(session: Session, user: int, subset_id: int) -> dict[str, Any]:
+    subset = visible(session, user, Subset, subset_id)
+    dataset = visible(session, user, Dataset, subset.dataset_id)
+    return {
+        "subset": subset.id,
+        "dataset": dataset.id,
+        "classes": list(dataset.classes),
+        "images": [
+            {
+                "id": sample.id,
+                "name": sample.file_name,
+                "caption": sample.caption,
+                "label": sample.label,
+                "thumb": thumb_url(sample.id, sample.sha256),
+                "image": image_url(sample.id, sample.sha256),
+            }
+            for _, sample in subset_samples(session, user, subset_id)
+        ],
+    }
+
+
+def _check_members(session: Session, subset_id: int, ids: list[int]) -> None:
+    """Raises NotFoundError for an image that is not the subset's, InputError for too many."""
+    if not 1 <= len(ids) <= MAX_AT_ONCE:
+        raise InputError(f"Choose between 1 and {MAX_AT_ONCE} images.")
+    query = sa.select(SubsetSample.sample_id).where(SubsetSample.subset_id == subset_id)
+    strangers = set(ids) - set(session.scalars(query))
+    if strangers:
+        raise NotFoundError(f"There is no image {min(strangers)} in this selection.")
+
+
+def _newest(session: Session, user: int, subset: Subset) -> Edit | None:
+    query = (
+        sa.select(Edit)
+        .join(Annotation, Annotation.edit_id == Edit.id)
+        .join(SubsetSample, SubsetSample.sample_id == Annotation.sample_id)
+        .where(Edit.dataset_id == subset.dataset_id, Edit.user_id == user)
+        .where(Edit.kind == "label", Edit.undone.is_(False))
+        .where(SubsetSample.subset_id == subset.id)
+        .order_by(Edit.id.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def _touched(session: Session, made: Edit) -> list[int]:
+    query = sa.select(Annotation.sample_id).where(Annotation.edit_id == made.id)
+    return list(session.scalars(query))

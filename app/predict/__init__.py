@@ -1,0 +1,1 @@
+"""The Predict page: apply a finished run's model to images."""

@@ -1,0 +1,1 @@
+"""The Runs page: follow a run, its metrics, mistakes and selected images."""

@@ -1,0 +1,1 @@
+"""The Select page: select images under a budget and explain the selection."""

@@ -1,0 +1,181 @@
+"""The Select page: what would be picked and why, without training; two selections side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.components.navbar import Navbar
+
+from app.explore.maps import map_state
+from app.select import form as select_form
+from app.select import saved as select_saved
+from app.select import view
+from app.select.shown import Shown
+from app.shell import markup as m
+from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
+from app.shell.components.live import MOVING, QUIET, in_line, live
+from app.shell.studio import Studio
+from vecaf.config import RunConfig
+from vecaf.errors import NotFoundError, VecafError
+from vecaf.store import ENDED, Dataset, Task, visible
+from vecaf.store.page_queries import dataset_choices
+from vecaf.store.runs import list_runs
+from vecaf.store.samples import pool_counts, samples_by_id
+from vecaf.store.subsets import delete_subset, subsets_of
+from vecaf.tasks.select_images import read_picks, sign_off
+
+BUSY, IDLE = 1.0, 10.0  # seconds between looks
+
+Outputs = tuple[str, gr.Timer, str, str]
+
+
+def page(studio: Studio, demo: gr.Blocks) -> None:
+    """Build the page's components and handlers; called inside a Blocks context."""
+    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    query = query_input()
+    here = gr.Textbox(visible=False)  # an address to go to on this page
+    away = gr.Textbox(visible=False)  # and one on another
+    piece = live("select")
+    timer = gr.Timer(BUSY)
+
+    def show(address: str, request: gr.Request) -> Outputs:
+        html, busy = _render(studio, studio.user(request), parameters(address))
+        return html, gr.Timer(BUSY if busy else IDLE), "", ""
+
+    def act(event: gr.EventData, request: gr.Request) -> Outputs:
+        data = event._data
+        user, values = studio.user(request), parameters(data.get("query", ""))
+        here_to = away_to = ""
+        try:
+            here_to, away_to = _act(studio, user, data, values)
+        except VecafError as error:
+            gr.Warning(str(error), title="")
+        html, busy = _render(studio, user, parameters(here_to.partition("?")[2]) or values)
+        return html, gr.Timer(BUSY if busy else IDLE), here_to, away_to
+
+    def go(event: gr.EventData, request: gr.Request) -> Outputs:
+        return show(event._data.get("query", ""), request)
+
+    outputs = [piece, timer, here, away]
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
+    in_line(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
+    piece.go(go, None, outputs, **MOVING)
+
+
+def _act(
+    studio: Studio, user: int, data: dict[str, str], values: dict[str, str]
+) -> tuple[str, str]:
+    """Do what was asked; returns the addresses to go to, on this page and elsewhere."""
+    from vecaf.engine.queue import cancel_task, submit_task
+
+    what, dataset_id = data.get("act"), whole(data, "dataset") or 0
+    if what == "select":
+        params = _params(studio, user, dataset_id, data)
+        task_id = submit_task(studio.store, "selection", dataset_id, params, user)
+        beside = whole(values, "task") if data.get("beside") else None
+        if beside and beside != task_id:
+            return link("/select", dataset=dataset_id, task=beside, against=task_id), ""
+        return link("/select", dataset=dataset_id, task=task_id), ""
+    if what == "cancel":
+        cancel_task(studio.store, int(data["task"]), user)
+    elif what == "map":
+        submit_task(studio.store, "map", dataset_id, {}, user)
+    elif what == "sign-off":
+        with studio.store.write() as session:
+            earlier = data.get("earlier") == "on"
+            subset = sign_off(
+                session, studio.settings, user, int(data["task"]), data["name"], earlier=earlier
+            )
+            line = next(s for s in subsets_of(session, user, dataset_id) if s.id == subset.id)
+        if line.labeled < line.images:
+            return "", link("/label", dataset=dataset_id, subset=line.id)
+        return "", link("/finetune", dataset=dataset_id, subset=line.name)
+    elif what == "delete":
+        with studio.store.write() as session:
+            delete_subset(session, user, int(data["subset"]))
+    return "", ""
+
+
+def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) -> dict[str, Any]:
+    """The task's parameters from the form's fields; raises InputError for what can't be."""
+    from vecaf.runs.plan import check_selection
+
+    config = RunConfig.from_dict(select_form.read(data))
+    with studio.store.read() as session:
+        dataset = visible(session, user, Dataset, dataset_id)
+        size, labeled = pool_counts(session, dataset_id)
+    check_selection(config, size, labeled, labeled if labeled < size else 0)
+    params = {name: getattr(config, name) for name in select_form.LABELS}
+    params["run"] = whole(data, "run")
+    params["revision"] = dataset.revision
+    return params
+
+
+def _render(studio: Studio, user: int, values: dict[str, str]) -> tuple[str, bool]:
+    """The page as HTML, and whether something on it is under way."""
+    with studio.store.read() as session:
+        choices = dataset_choices(session, user)
+    if not choices:
+        hint = 'Upload images on the <a href="/">Data page</a>, labelled or not.'
+        return view.TITLE + m.empty("No datasets yet", hint), False
+    dataset_id = whole(values, "dataset") or choices[0][0]
+    try:
+        return _dataset(studio, user, dataset_id, values, choices)
+    except NotFoundError as error:
+        return view.missing(str(error)), False
+
+
+def _dataset(
+    studio: Studio,
+    user: int,
+    dataset_id: int,
+    values: dict[str, str],
+    choices: list[tuple[int, str]],
+) -> tuple[str, bool]:
+    with studio.store.read() as session:
+        dataset = visible(session, user, Dataset, dataset_id)
+        size, labeled = pool_counts(session, dataset_id)
+        runs = list_runs(session, user, limit=None, dataset_id=dataset_id)
+        saved = subsets_of(session, user, dataset_id)
+        lay = map_state(session, studio.settings, user, dataset_id)
+        idle = studio.idle(session)
+        tasks = [
+            _task(visible(session, user, Task, number), dataset_id)
+            for number in (whole(values, "task"), whole(values, "against"))
+            if number is not None
+        ]
+        found = [(task, read_picks(studio.settings.tasks / str(task.id))) for task in tasks]
+        ready = [
+            (task, picks) for task, picks in found if picks is not None and task.state in ENDED
+        ]
+        wanted = {i for _, picks in ready for i in view.needed(picks, values)}
+        samples = samples_by_id(session, user, dataset_id, wanted)
+    pool = select_form.PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled)
+    shown = Shown(values, pool, samples, lay)
+    parts = [
+        view.head(choices, pool),
+        '<div class="select-page">',
+        select_form.form(pool, runs, tasks),
+    ]
+    parts.append('<div class="select-main">')
+    pending = [task for task in tasks if task.state not in ENDED]
+    waiting = bool(pending) or lay.state not in (*ENDED, "none")
+    if waiting and idle:
+        parts.append(m.notice(idle, "warn"))
+    parts += [view.going_on(task) for task in tasks if task not in [one for one, _ in ready]]
+    if len(ready) == 2:
+        parts.append(view.comparison(shown, ready[0], ready[1]))
+    elif ready:
+        parts.append(view.selection(shown, *ready[0]))
+    if not tasks:
+        parts.append(view.start(pool))
+    parts.append(select_saved.saved(pool, saved))
+    return "".join((*parts, "</div></div>")), waiting
+
+
+def _task(task: Task, dataset_id: int) -> Task:
+    if task.kind != "selection" or task.dataset_id != dataset_id:
+        raise NotFoundError(f"There is no selection {task.id} of this dataset.")
+    return task

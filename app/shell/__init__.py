@@ -1,0 +1,1 @@
+"""What every page shares: the server, security, scripts, styles and components."""

@@ -1,0 +1,206 @@
+"""Opens image files in processes of their own, under limits of time and memory.
+
+A file that somebody sends can make a decoder take minutes and gigabytes, or crash. None of that may
+reach the process that serves pages. multiprocessing's fork server has the libraries loaded; it
+forks a process for each call, which ends with it and returns all of its memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from vecaf import errors
+from vecaf.errors import (
+    BusyError,
+    InputError,
+    TooManyQuestionsError,
+    UnavailableError,
+    VecafError,
+)
+from vecaf.settings import GIB
+
+PROCESSES = min(4, max(2, os.cpu_count() or 1))
+# The most costly files that `vecaf.datasets.images.open_image` allows take 4 s and 1.9 GB.
+CPU_SECONDS = 20
+WALL_SECONDS = 60.0
+MEMORY_BYTES = 3 * GIB
+USER_LIMIT = 16  # calls of one user that wait or run; a browser opens 6 connections
+TOTAL_LIMIT = 128
+LOADED = ["app.shell.decoder", "vecaf.datasets.decoding", "vecaf.evaluation.corruptions.preview"]
+
+Function = Callable[..., bytes]
+"""A function of a module, called with arguments that can be pickled."""
+
+
+class Decoder:
+    """Runs functions on image files; one call per user at a time."""
+
+    def __init__(
+        self,
+        processes: int = PROCESSES,
+        *,
+        cpu_seconds: int = CPU_SECONDS,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.cpu_seconds, self.memory_bytes = cpu_seconds, memory_bytes
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decoder")
+        self._children = threading.Lock()  # multiprocessing's list of them is not thread-safe
+        self._waiting: Counter[int] = Counter()  # by user
+        self._turns: dict[int, asyncio.Lock] = {}
+        self._calls: set[_Call] = set()
+        self._stopped = False
+
+    async def run(self, user: int, function: Function, *arguments: object) -> bytes:
+        """Return `function(*arguments)`, called in a process of its own.
+
+        Cancellation ends the process.
+
+        Raises
+        ------
+        VecafError
+            The error that the function raised.
+        InputError
+            The function needed too much time or memory.
+        TooManyQuestionsError, BusyError
+            Too many calls of the user, or of all users, are waiting.
+        UnavailableError
+            The process ended unexpectedly, or the studio is stopping.
+        """
+        with self._place(user) as turn:
+            async with turn:
+                if self._stopped:
+                    raise UnavailableError("The studio is stopping.")
+                limits = (self.cpu_seconds, self.memory_bytes)
+                call = _Call(self._children, (*limits, function, arguments))
+                self._calls.add(call)
+                try:
+                    loop = asyncio.get_running_loop()
+                    return _read(await loop.run_in_executor(self._threads, call.reply))
+                finally:
+                    self._calls.remove(call)
+                    call.abandon()
+
+    def stop(self) -> None:
+        """End all processes. Later calls raise UnavailableError."""
+        self._stopped = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for call in list(self._calls):
+            call.abandon()
+
+    @contextmanager
+    def _place(self, user: int) -> Iterator[asyncio.Lock]:
+        if self._waiting[user] >= USER_LIMIT:
+            raise TooManyQuestionsError(
+                f"{USER_LIMIT} of your images are waiting to be opened. Wait for one of them, then "
+                "try again."
+            )
+        if self._waiting.total() >= TOTAL_LIMIT:
+            raise BusyError("Too many images are waiting to be opened. Try again in a moment.")
+        self._waiting[user] += 1
+        try:
+            yield self._turns.setdefault(user, asyncio.Lock())
+        finally:
+            self._waiting[user] -= 1
+            if not self._waiting[user]:
+                del self._waiting[user], self._turns[user]
+
+
+class _Call:
+    """One call of `_work` in a process of its own."""
+
+    def __init__(self, children: threading.Lock, arguments: tuple[object, ...]) -> None:
+        self._children = children
+        self._arguments = arguments
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._abandoned = False
+
+    def reply(self) -> bytes:
+        """Wait for what the process sends."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(LOADED)
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(there, *self._arguments), daemon=True)
+        with here:
+            with there, self._children:
+                process.start()
+            self._process = process
+            try:
+                if self._abandoned:
+                    raise UnavailableError("Nobody waits for this image anymore.")
+                if not here.poll(WALL_SECONDS):
+                    raise BusyError("The studio is too busy to open this image. Try again later.")
+                return here.recv_bytes()
+            except EOFError:
+                with self._children:
+                    process.join()
+                raise _death(process.exitcode) from None
+            finally:
+                process.kill()
+                with self._children:
+                    process.join()
+
+    def abandon(self) -> None:
+        """End the process; may be called from any thread."""
+        self._abandoned = True
+        if self._process is not None:
+            self._process.kill()
+
+
+def _death(status: int | None) -> VecafError:
+    if status == -signal.SIGXCPU:
+        return InputError("This image can't be used: it takes too long to decode.")
+    return UnavailableError("The process that opens images ended unexpectedly. Try again.")
+
+
+def _read(reply: bytes) -> bytes:
+    """The result in a reply. Raises the error in it."""
+    kind, content = reply[:1], reply[1:]
+    if kind == b"+":
+        return content
+    error = json.loads(content)
+    raise getattr(errors, error["kind"], VecafError)(error["error"])
+
+
+def _work(
+    connection: Connection,
+    cpu_seconds: int,
+    memory_bytes: int,
+    function: Function,
+    arguments: tuple[object, ...],
+) -> None:
+    """What a process does: call the function and send its result."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's
+    _limit(cpu_seconds, memory_bytes)
+    try:
+        reply = b"+" + function(*arguments)
+    except VecafError as error:
+        reply = _failure(error)
+    except MemoryError:
+        reply = _failure(InputError("This image can't be used: it needs too much memory."))
+    connection.send_bytes(reply)
+
+
+def _failure(error: VecafError) -> bytes:
+    return b"-" + json.dumps({"kind": type(error).__name__, "error": str(error)}).encode()
+
+
+def _limit(cpu_seconds: int, memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    if sys.platform == "linux":  # other kernels don't enforce it
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))

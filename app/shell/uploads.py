@@ -1,0 +1,152 @@
+"""The upload: a zip streamed to disk in pieces, then an import on the queue."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from app.shell.studio import Studio
+from vecaf.datasets.names import dataset_name, free_name
+from vecaf.datasets.removing import finish_removals
+from vecaf.errors import InputError, UnavailableError
+from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
+from vecaf.store import ENDED, Import, Store
+from vecaf.store.imports import check_name_free, taken_names
+
+OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
+PART = ".part"  # an upload on its way, locked; what is left of one is swept at the next start
+LOCKED_SECONDS = 10.0  # by then a new part has its lock
+SPARE_BYTES = 256 * 1024**2  # kept free for the database and what the studio writes meanwhile
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+    limits = studio.settings.limits
+
+    def checked(request: Request) -> tuple[int, str]:
+        """Who uploads, and the dataset's name; raises InputError for what can't work."""
+        user = studio.user(request)
+        name = dataset_name(request.query_params.get("name", ""))
+        size = request.query_params.get("bytes") or request.headers.get("content-length") or "0"
+        if not size.isdecimal():
+            raise InputError("The upload does not say how long it is.")
+        with studio.store.read() as session:
+            check_name_free(session, user, name)
+        check_size(int(size), limits.max_archive_bytes)
+        folder = studio.settings.uploads
+        folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(folder).free < int(size) + SPARE_BYTES:
+            raise UnavailableError(DISK_FULL)
+        return user, name
+
+    @router.get("/upload")
+    def check(request: Request) -> JSONResponse:
+        """Whether an upload of this name and size would be taken, before a byte is sent."""
+        checked(request)
+        return JSONResponse({"ok": True})
+
+    @router.get("/upload/name")
+    def propose(request: Request, name: str) -> JSONResponse:
+        """Answer with a name for a new dataset: the given one, or one like it that is free."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            taken = taken_names(session, user)
+        return JSONResponse({"name": free_name(dataset_name(name), taken)})
+
+    @router.post("/upload")
+    async def upload(request: Request) -> JSONResponse:
+        user, name = await run_in_threadpool(checked, request)
+        target = studio.settings.uploads / f"{secrets.token_hex(16)}.zip"
+        part = target.with_suffix(PART)
+        try:
+            await _receive(request, part, limits.max_archive_bytes)
+            await run_in_threadpool(part.replace, target)
+            import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
+        except ClientDisconnect:
+            return JSONResponse({"error": "The upload was canceled."}, 499)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return JSONResponse({"import": import_id})
+
+    return router
+
+
+def _queue(store: Store, target: Path, name: str, user: int) -> int:
+    from vecaf.engine.queue import submit_import
+
+    return submit_import(store, str(target), name, user)
+
+
+def check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise InputError(
+            f"The archive has {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB "
+            "(VECAF_MAX_ARCHIVE_BYTES raises it)."
+        )
+
+
+async def _receive(request: Request, part: Path, limit: int) -> None:
+    """Write the body to `part` as it comes: memory stays flat whatever its size.
+
+    Nothing stays of a body that breaks off, is empty or too long.
+    """
+    received = 0
+    try:
+        with part.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # as long as somebody receives it, no sweep takes it
+            async for piece in request.stream():
+                received += len(piece)
+                check_size(received, limit)
+                await run_in_threadpool(file.write, piece)
+        expected = request.headers.get("content-length")
+        if expected is not None and received != int(expected):
+            raise InputError(f"The upload broke off after {received} of {expected} bytes.")
+        if not received:
+            raise InputError("The uploaded file is empty.")
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UnavailableError(DISK_FULL) from error
+        raise
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def sweep(studio: Studio) -> None:
+    """Remove what interrupted uploads and deletions left: parts that nobody receives, old archives
+    that no import waits for, files of datasets that are gone."""
+    finish_removals(studio.store)
+    folder = studio.settings.uploads
+    if not folder.is_dir():
+        return
+    found = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and _abandoned(path)]
+    with studio.store.read() as session:  # after that: an archive comes before its row
+        wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
+    for path in found:
+        if str(path) not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _abandoned(path: Path) -> bool:
+    if path.suffix != PART:
+        return age(path) > ABANDONED_SECONDS
+    if age(path) < LOCKED_SECONDS:
+        return False
+    try:
+        with path.open("r+b") as file:  # NFS locks only what can be written
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError):
+        return False  # just finished, or another studio on this home receives it
+    return True

@@ -1,0 +1,237 @@
+"""The Shift page: words for a domain without images, where they point, whether they help."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.components.navbar import Navbar
+from sqlalchemy.orm import Session
+
+from app.shell.address import QUERY_JS, link, parameters, query_input, whole
+from app.shell.components.live import MOVING, NOTHING, QUIET, in_line, live
+from app.shell.studio import Studio
+from app.shift import pairs as shift_pairs
+from app.shift import view as shift_view
+from vecaf.config import RunConfig
+from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.evaluation.corruptions.matching import NAMES, matching_corruption
+from vecaf.store import ENDED, Dataset, Run, visible
+from vecaf.store.page_queries import dataset_choices, pool_pictures
+from vecaf.store.pairs import Pair, kin_of, pairs_of
+from vecaf.store.samples import samples_by_id
+from vecaf.store.tasks import find_task, latest_task
+
+BUSY, IDLE = 1.5, 6.0  # seconds between looks
+COPIED = 3  # images shown under a corruption
+NO_PAIR = "There is no such pair of runs; reload the page."
+
+Shown = tuple[str, str, str, gr.Timer]
+
+
+def page(studio: Studio, demo: gr.Blocks) -> None:
+    """Build the page's components and handlers; called inside a Blocks context."""
+    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    query = query_input()
+    target = gr.Textbox(visible=False)
+    top, body, pairs = live("shift-top"), live("shift-body"), live("shift-pairs")
+    timer = gr.Timer(BUSY)
+
+    def show(address: str, request: gr.Request) -> Shown:
+        try:
+            return _shown(studio, studio.user(request), parameters(address))
+        except NotFoundError as error:
+            return shift_view.missing(str(error)), NOTHING, NOTHING, gr.Timer(IDLE, active=False)
+
+    def go(event: gr.EventData, request: gr.Request) -> Shown:
+        return show(event._data.get("query", ""), request)
+
+    def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, gr.Timer, str]:
+        data, where = event._data, ""
+        try:
+            where = _act(studio, studio.user(request), data)
+        except VecafError as error:
+            gr.Warning(str(error), title="")
+        return *show(where.partition("?")[2] or data.get("query", ""), request), where
+
+    outputs = [top, body, pairs, timer]
+    demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
+    timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
+    for piece in (top, body, pairs):
+        in_line(piece.act(act, None, [*outputs, target], **QUIET)).then(
+            None, target, None, js="(address) => studio.started(address)"
+        )
+    top.go(go, None, outputs, **MOVING)
+
+
+def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
+    """The page that an address asks for."""
+    words = _words(values.get("words", ""))
+    with studio.store.read() as session:
+        datasets = dataset_choices(session, user)
+        if not datasets:
+            return shift_view.nothing(), NOTHING, NOTHING, gr.Timer(IDLE)
+        base = _base(session, user, values)
+        dataset_id = whole(values, "dataset") or (base.dataset_id if base else datasets[0][0])
+        dataset = visible(session, user, Dataset, dataset_id)
+        base = base if base is not None and base.dataset_id == dataset_id else None
+        params = {"words": words, "revision": dataset.revision}
+        task = find_task(session, user, dataset_id, "shift_preview", params) if words else None
+        last = latest_task(session, user, dataset_id, "shift_preview")
+        if task is None and last is not None and last.params == params:
+            task = last  # it failed, and says why
+        pictures = samples_by_id(session, user, dataset_id, shift_view.wanted(task))
+        copied = pool_pictures(session, user, dataset_id, COPIED)
+        pairs = pairs_of(session, user, dataset_id)
+        pair = _chosen(pairs, whole(values, "pair"), words, base)
+        kin = kin_of(session, user, dataset_id)
+        on = whole(values, "on") or 0
+        on = on if on in dict(kin) else 0
+        matched = matching_corruption(words)
+        corruption = values.get("corruption", "")
+        corruption = corruption if corruption in NAMES else matched or "fog"
+        compared = None
+        if pair is not None:
+            asked = _comparison(session, user, dataset_id, pair, corruption, on)
+            compared = find_task(session, user, dataset_id, "shift_result", asked)
+            last = latest_task(session, user, dataset_id, "shift_result")
+            if compared is None and last is not None and last.params == asked:
+                compared = last
+        idle = studio.idle(session)
+    address = {
+        "dataset": dataset_id,
+        "run": base.id if base else None,
+        "words": words or None,
+        "pair": pair.shifted.id if pair else None,
+        "on": on or None,
+    }
+    jobs = [task, compared, *((pair.plain, pair.shifted) if pair else ())]
+    busy = any(job is not None and job.state not in ENDED for job in jobs)
+    told = shift_view.preview(words, task, pictures)
+    strips = shift_view.strips(copied[:COPIED], corruption, matched, address)
+    other = on or (kin[0][0] if kin and matched is None else 0)  # else offer the twin at once
+    result = shift_pairs.result(pair, compared, corruption, kin, other) if pair else ""
+    earlier = shift_pairs.earlier(pairs, address)
+    return (
+        shift_view.top(datasets, dataset_id, words, idle if busy else None, base),
+        told + strips,
+        (shift_pairs.launch(dataset_id, words, base) + result + earlier) or NOTHING,
+        gr.Timer(BUSY if busy else IDLE, active=True),
+    )
+
+
+def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
+    """Do what a button or form asks for; the address where its result is seen."""
+    from vecaf.engine.queue import submit_task
+
+    asked, values = data.get("act"), parameters(data.get("query"))
+    if asked == "point":
+        dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
+        if not words:
+            raise InputError("Type words for what your images lack, such as “in thick fog”.")
+        with studio.store.read() as session:
+            revision = visible(session, user, Dataset, dataset_id).revision
+        params = {"words": words, "revision": revision}
+        submit_task(studio.store, "shift_preview", dataset_id, params, user)
+        return link("/shift", dataset=dataset_id, run=whole(values, "run"), words=words)
+    if asked == "launch":
+        return _launch(studio, user, data)
+    if asked == "compare":
+        pair_id, corruption, on = _id(data, "pair"), data.get("corruption", ""), _id(data, "on")
+        with studio.store.read() as session:
+            choices = dataset_choices(session, user)
+            if not choices:  # the last one was deleted meanwhile
+                raise NotFoundError(NO_PAIR)
+            dataset_id = whole(values, "dataset") or choices[0][0]
+            pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "", None)
+        if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
+            raise NotFoundError(NO_PAIR)
+        with studio.store.read() as session:
+            params = _comparison(session, user, dataset_id, pair, corruption, on)
+        submit_task(studio.store, "shift_result", dataset_id, params, user)
+        return link(
+            "/shift", dataset=dataset_id, run=whole(values, "run"), words=pair.words, pair=pair_id,
+            corruption=corruption, on=on or None,
+        )  # fmt: skip
+    return ""
+
+
+def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
+    """Queue the missing runs of a pair, unless they are under way already.
+
+    A run that the address names is the pair's plain run if it has no target words.
+    """
+    from vecaf.engine.queue import submit_run
+
+    dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
+    with studio.store.read() as session:
+        name = visible(session, user, Dataset, dataset_id).name
+        pairs = pairs_of(session, user, dataset_id)
+        base = _base(session, user, parameters(data.get("query")))
+    if base is not None and base.dataset_id == dataset_id:
+        plain = replace(RunConfig.from_dict(base.config), dataset=name, target_words="")
+    else:
+        base = None
+        settings = {key: data.get(key, "") for key in ("budget", "seed", "mode")}
+        plain = RunConfig.from_dict({"dataset": name, "rounds": 1, **settings})
+    shifted = replace(plain, target_words=words).checked()
+    going = [
+        pair.shifted
+        for pair in pairs
+        if pair.shifted.state not in ENDED and pair.shifted.config == shifted.as_dict()
+    ]
+    if going:
+        gr.Info("This pair is under way already.", title="")
+        pair_id = going[0].id
+    else:
+        if base is None or base.config != plain.as_dict():
+            submit_run(studio.store, plain, user)
+        pair_id = submit_run(studio.store, shifted, user)
+    return link(
+        "/shift", dataset=dataset_id, run=base.id if base else None, words=words, pair=pair_id
+    )
+
+
+def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:
+    """The run that the page was opened from. Raises NotFoundError."""
+    run_id = whole(values, "run")
+    return None if run_id is None else visible(session, user, Run, run_id)
+
+
+def _chosen(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None) -> Pair | None:
+    """The pair that the address names, else the newest with these words (and the run `base`)."""
+    named = [pair for pair in pairs if pair.shifted.id == pair_id]
+    same = [
+        pair
+        for pair in pairs
+        if words
+        and pair.words == words
+        and (base is None or base.id in (pair.plain.id, pair.shifted.id))
+    ]
+    return next(iter(named or same), None)
+
+
+def _comparison(
+    session: Session, user: int, dataset_id: int, pair: Pair, corruption: str, on: int
+) -> dict[str, Any]:
+    """What the comparison depends on: once labels have changed, it is another one."""
+    return {
+        "plain": pair.plain.id,
+        "shifted": pair.shifted.id,
+        "corruption": corruption,
+        "on": on,
+        "revision": visible(session, user, Dataset, dataset_id).revision,
+        "on_revision": visible(session, user, Dataset, on).revision if on else 0,
+    }
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
+def _id(data: dict[str, str], name: str) -> int:
+    number = whole(data, name)
+    if number is None:
+        raise NotFoundError("There is no such thing here; reload the page.")
+    return number

@@ -1,0 +1,69 @@
+"""What the Shift page fetches by itself: corrupted copies of images, and the map of the words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.shell.media import stored_file
+from app.shell.studio import Studio
+from app.shell.waiting import while_connected
+from vecaf.errors import NotFoundError
+from vecaf.evaluation.corruptions.preview import corrupted_copy
+from vecaf.store import Task, visible, visible_sample
+from vecaf.tasks.shift_preview import PREVIEW
+
+KEPT = "private, max-age=86400"  # the same address gives the same pixels
+Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
+
+
+def preview_url(sample_id: int, sha256: str, corruption: str, severity: int) -> str:
+    """The address of a corrupted copy; its `v` changes with the content."""
+    return f"/shift/preview/{sample_id}?corruption={corruption}&severity={severity}&v={sha256[:12]}"
+
+
+def routes(studio: Studio) -> APIRouter:
+    router = APIRouter()
+
+    def authorized(request: Request, sample_id: int) -> tuple[int, Path]:
+        """Who asks, and the image's file."""
+        user = studio.user(request)
+        with studio.store.read() as session:
+            sample = visible_sample(session, user, sample_id)
+        return user, stored_file(studio, sample)
+
+    @router.get("/shift/preview/{sample_id}")
+    async def preview(
+        sample_id: Id,
+        request: Request,
+        corruption: Annotated[str, Query(max_length=40)],
+        severity: Annotated[int, Query(ge=1, le=5)],
+    ) -> Response:
+        user, path = await run_in_threadpool(authorized, request, sample_id)
+        copy = studio.decoder.run(
+            user, corrupted_copy, path, corruption, severity, studio.settings.limits
+        )
+        return Response(
+            await while_connected(request, copy),
+            media_type="image/webp",
+            headers={"Cache-Control": KEPT},
+        )
+
+    @router.get("/shift/map/{task_id}")
+    def drawn(task_id: Id, request: Request) -> FileResponse:
+        user = studio.user(request)
+        with studio.store.read() as session:
+            task = visible(session, user, Task, task_id)
+        path = studio.settings.tasks / str(task.id) / PREVIEW
+        if task.kind != "shift_preview" or not path.is_file():
+            raise NotFoundError(f"Task {task_id} has no map of words.")
+        return FileResponse(
+            path, media_type="application/json", headers={"Cache-Control": "private, no-cache"}
+        )
+
+    return router

@@ -1,0 +1,46 @@
+"""What commands print is JSON wherever it goes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from vecaf.commands.cli import main
+from vecaf.commands.terminal import show
+from vecaf.engine.child import out_of_reach
+from vecaf.store import Store
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
+def test_json_is_json_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding, "backslashreplace"))
+    show({"name": "größe 😀"}, "", as_json=True)
+    sys.stdout.flush()
+    assert json.loads(raw.getvalue().decode(encoding)) == {"name": "größe 😀"}
+
+
+def test_a_locked_database_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("database is locked"))
+
+    monkeypatch.setenv("VECAF_HOME", str(tmp_path))
+    monkeypatch.setattr(Store, "open", locked)
+    monkeypatch.setattr(sys, "argv", ["vecaf", "runs", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    told = "The database could not be used (database is locked). Try again in a moment."
+    assert json.loads(capsys.readouterr().out) == {"error": told}
+
+
+def test_a_lock_that_was_held_too_long_passes() -> None:
+    for words, passes in (("database is locked", True), ("no such table: run", False)):
+        assert out_of_reach(sa.exc.OperationalError("", {}, Exception(words))) is passes

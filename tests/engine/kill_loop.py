@@ -1,0 +1,163 @@
+"""kill −9 of the worker at moments of a real run, again and again.
+
+    python -m tests.engine.kill_loop --kills 20 [--mode full] [--seed 1]
+
+The moments are spread over the run's parts, or, with a seed, drawn at random from its whole length.
+
+Each run must end finished, with the rounds that were finished before the kill untouched, the same
+picks and accuracies as a run that was left alone, and both databases sound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import sqlalchemy as sa
+
+from tests.engine.harness import (
+    WorkerProcess,
+    check_integrity,
+    log_lines,
+    run_row,
+    wait_for,
+    wait_until_ended,
+    write_images,
+)
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.engine.queue import submit_run
+from vecaf.settings import Settings
+from vecaf.store import ENDED, FINISHED, Metric, Round, Selection, Store
+from vecaf.store.runs import rounds_of
+
+PATIENCE_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One kill and what it hit."""
+
+    after_seconds: float  # from submitting the run
+    state: str
+    stage: str
+    rounds_done: int
+    attempts: int
+    seconds: float  # until the run was finished
+
+
+def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Iterator[Kill]:
+    """Yield after each kill that the run survived; AssertionError for the first that it did not."""
+    random = None if seed is None else Random(seed)
+    settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+    store = Store.open(settings)
+    import_dataset(store, write_images(home / "pictures"), "pictures")
+    config = RunConfig(dataset="pictures", budget="6", rounds=3, epochs=4, mode=mode, batch_size=4)
+
+    worker = WorkerProcess(settings)
+    try:
+        began = time.monotonic()
+        undisturbed = submit_run(store, config, store.owner())
+        wait_for_round(store, undisturbed, 0)
+        loading = time.monotonic() - began
+        assert wait_until_ended(store, undisturbed, PATIENCE_SECONDS).state == FINISHED
+        whole = time.monotonic() - began
+        expected = outcome(store, undisturbed)
+        with store.read() as session:
+            lengths = [one.seconds for one in rounds_of(session, store.owner(), undisturbed)]
+
+        for index in range(kills):
+            shutil.rmtree(settings.embeddings, ignore_errors=True)  # so that embedding is hit too
+            began = time.monotonic()
+            run_id = submit_run(store, config, store.owner())
+            # In turn: while it loads and embeds, then in its first, second and third round; each
+            # time a little later in that part.
+            part, share = index % 4, (index + 0.5) / kills
+            if random is not None:
+                time.sleep(random.uniform(0, whole))
+            else:
+                if part > 0:
+                    wait_for_round(store, run_id, part - 1)
+                time.sleep(share * (loading, *lengths)[part])
+            moment = time.monotonic() - began
+            worker.kill()
+            worker.close()
+            hit, finished = run_row(store, run_id), finished_rounds(store, run_id)
+            check_integrity(settings)
+
+            worker = WorkerProcess(settings)
+            run = wait_until_ended(store, run_id, PATIENCE_SECONDS)
+            hit_at = f"killed at {moment:.1f} s ({hit.stage})"
+            assert run.state == FINISHED, f"{hit_at}: {run.error} {log_lines(store, run_id)}"
+            assert finished_rounds(store, run_id)[: len(finished)] == finished, hit_at
+            assert outcome(store, run_id) == expected, hit_at
+            check_integrity(settings)
+            seconds = time.monotonic() - began
+            yield Kill(moment, hit.state, hit.stage, len(finished), run.attempt, seconds)
+    finally:
+        worker.close()
+
+
+def wait_for_round(store: Store, run_id: int, done: int) -> None:
+    """Wait until so many rounds are done and the next one has begun (or the run has ended)."""
+    wait_for(
+        lambda: (
+            (
+                run_row(store, run_id).stage.startswith("Round")
+                and len(finished_rounds(store, run_id)) >= done
+            )
+            or run_row(store, run_id).state in ENDED
+        ),
+        PATIENCE_SECONDS,
+        "no round began",
+    )
+
+
+def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
+    """Every finished round, to the microsecond: one that was done again would differ."""
+    query = sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
+    with store.read() as session:
+        return [
+            (row.number, row.finished_at, row.seconds, row.batches)
+            for row in session.scalars(query)
+        ]
+
+
+def outcome(store: Store, run_id: int) -> list[object]:
+    """What the run came to: its picks, accuracies and curves, without times. Losses amid an epoch
+    are reported by the clock, so that their steps differ from run to run."""
+    picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
+    rounds = sa.select(Round.number, Round.labeled, Round.batches, Round.test_accuracy)
+    curves = sa.select(Metric.round, Metric.step, Metric.name).where(Metric.name != "train_loss")
+    with store.read() as session:
+        return [
+            sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
+            for query, table in ((picks, Selection), (rounds, Round), (curves, Metric))
+        ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="kill -9 the worker at moments of a real run")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--mode", choices=("head-only", "full"), default="head-only")
+    parser.add_argument("--seed", type=int, help="draw the moments at random")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode, arguments.seed):
+            print(
+                f"killed at {kill.after_seconds:5.1f} s ({kill.state}; "
+                f"{kill.stage or 'no stage yet'}; {kill.rounds_done} rounds done): "
+                f"finished at {kill.seconds:5.1f} s in {kill.attempts} attempts",
+                flush=True,
+            )
+    print(f"{arguments.kills} kills: each run finished, no round repeated, integrity ok")
+
+
+if __name__ == "__main__":
+    main()

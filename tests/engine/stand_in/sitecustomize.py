@@ -1,0 +1,166 @@
+"""Puts a stand-in for `vecaf.runs.rounds` into child processes that have this folder on PYTHONPATH.
+
+A real run neither hangs nor crashes on demand; this one does, as VECAF_STAND_IN says. Everything
+around it (queue, worker, child, recorder, store) is the real thing.
+"""
+
+import os
+import signal
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+
+def run_rounds(
+    config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, ranks: Any
+) -> None:
+    behaviour = os.environ["VECAF_STAND_IN"]
+    if behaviour == "hang":  # only notes that it was told to stop
+        signal.signal(signal.SIGTERM, lambda *_: (folder / "told").touch())
+    recorder.stage(f"standing in: {behaviour}")
+    if behaviour == "quick" or (behaviour == "crash the first" and folder.name != "1"):
+        return
+    if behaviour.startswith("crash") and behaviour != "crash once":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if behaviour == "crash once" and not (folder / "crashed").exists():
+        (folder / "crashed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "raise":
+        raise ZeroDivisionError("a secret detail")
+    if behaviour == "hang":  # with a helper process beside it
+        if os.fork() == 0:
+            while True:
+                time.sleep(1)
+        while True:
+            time.sleep(1)
+    work(config, samples, recorder, folder)
+
+
+def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
+    """Rounds of twenty slow steps, a checkpoint after each, picking the first unpicked images."""
+    import numpy as np
+
+    from vecaf.errors import CanceledError
+    from vecaf.files import write_bytes
+    from vecaf.runs.recording import Picks, RoundResult
+
+    done = {result.number for result in recorder.rounds_done()}
+    for number in range(1, config.rounds + 1):
+        if number in done:
+            continue
+        if recorder.picks(number) is None:
+            ids = samples.ids[samples.pool][(number - 1) * 5 : number * 5]
+            scores = {"density": np.full(len(ids), 0.5, np.float32)}
+            recorder.record_picks(number, Picks(ids, scores))
+        checkpoint = folder / f"step-{number}"
+        start = int(checkpoint.read_text()) if checkpoint.exists() else 0
+        recorder.rewind(number, start)
+        for step in range(start + 1, 21):
+            if os.environ["VECAF_STAND_IN"] != "stubborn" and recorder.should_stop():
+                raise CanceledError("Stopped.")
+            recorder.stage(f"round {number}: training", step, 20)
+            recorder.metric(number, step, {"train_loss": 1.0 / step})
+            recorder.flush()
+            write_bytes(checkpoint, str(step).encode(), publishing=recorder.publishing)
+            time.sleep(0.05)
+        recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, [[1]], 1.0))
+
+
+def run_slowly(*given: Any) -> None:
+    """A real run whose stages take their time: a second for every batch that is embedded, a minute
+    for a selection, which nothing interrupts, a tenth of a second for every step."""
+    del sys.modules["vecaf.runs.rounds"]
+    import vecaf.runs.rounds
+    from vecaf.encoders import embed as embedding
+    from vecaf.runs.plan import Plan
+    from vecaf.training import loop
+
+    def each_after(seconds: float, original: Any) -> Any:
+        def slow(*a: Any, **k: Any) -> Any:
+            for item in original(*a, **k):
+                time.sleep(seconds)
+                yield item
+
+        return slow
+
+    def after(seconds: float, original: Any) -> Any:
+        def slow(*a: Any, **k: Any) -> Any:
+            time.sleep(seconds)
+            return original(*a, **k)
+
+        return slow
+
+    selects = float(os.environ.get("VECAF_STAND_IN_SELECTS", "60"))
+    slowed: list[tuple[Any, str, Any, float]] = [
+        (embedding, "encode_files", each_after, 1.0),
+        (Plan, "select", after, selects),
+        (loop, "schedule", after, 0.1),
+    ]
+    for place, name, how, seconds in slowed:
+        setattr(place, name, how(seconds, getattr(place, name)))
+    vecaf.runs.rounds.run_rounds(*given)
+
+
+def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
+    """A task that counts, a file a step, and is killed once on its way where that is asked for."""
+    for number in range(1, upto + 1):
+        task.check()
+        task.stage("counting", number, upto)
+        (task.folder / f"step-{number}").touch()
+        if number == crash_at and not (task.folder / "crashed").exists():
+            (task.folder / "crashed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.1)
+    return {"counted": upto}
+
+
+def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
+    """`Supervisor.attempt` without a child process: ends the job, and says so in a file."""
+    from vecaf.store.jobs import end, fenced
+
+    store = supervisor._store
+    time.sleep(0.01)
+    with (store.settings.home / "done.txt").open("a") as file:
+        file.write(f"{kind} {job_id} {number} {os.getpid()}\n")
+    with store.write(alone=False) as session:
+        end(session, fenced(session, kind, job_id, number), "finished")
+
+
+def hurry() -> None:
+    """A lease of 4 seconds, on the machine that the test names; a standby process soon, which
+    loads nothing."""
+    import socket
+
+    import vecaf.engine.standby
+    import vecaf.engine.warmup
+    import vecaf.engine.worker
+    import vecaf.store.workers
+
+    vecaf.store.workers.LEASE_SECONDS = 4.0
+    vecaf.engine.worker.LEASE_SECONDS = 4.0  # type: ignore[attr-defined]
+    vecaf.engine.worker.BEAT_SECONDS = 0.5
+    vecaf.engine.worker.SWEEP_EVERY = 1
+    vecaf.engine.standby.IDLE_SECONDS = 0.1
+    vecaf.engine.warmup.STEPS = ()
+    host = os.environ.get("VECAF_STAND_IN_HOST")
+    if host:
+        socket.gethostname = lambda: host
+
+
+if os.environ.get("VECAF_STAND_IN", "slow") != "slow":  # a real run takes a while to load
+    hurry()
+if os.environ.get("VECAF_STAND_IN") == "instant":
+    from vecaf.engine.supervisor import Supervisor
+
+    Supervisor.attempt = instant  # type: ignore[assignment, method-assign]
+elif os.environ.get("VECAF_STAND_IN") == "task":
+    from vecaf.tasks import TASKS
+
+    TASKS.register(counting)
+elif os.environ.get("VECAF_STAND_IN", "real") != "real":
+    module = types.ModuleType("vecaf.runs.rounds")
+    slow = os.environ["VECAF_STAND_IN"] == "slow"
+    module.__dict__["run_rounds"] = run_slowly if slow else run_rounds
+    sys.modules["vecaf.runs.rounds"] = module

@@ -1,0 +1,65 @@
+"""The random baseline of a run: what it is, and why there may be none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from vecaf.config import RunConfig
+from vecaf.engine.baseline import baseline_config, submit_baseline
+from vecaf.engine.queue import submit_run
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store import Run, Sample, Selection, Store
+from vecaf.store.subsets import add_subset
+
+
+def test_all_is_equal_but_the_strategy(store: Store, run_id: int) -> None:
+    twin = submit_baseline(store, run_id, store.owner())
+    with store.read() as session:
+        own, other = (session.get_one(Run, id_) for id_ in (run_id, twin))
+        assert other.config == {**own.config, "strategy": "random"}
+        assert other.state == "queued"
+    with pytest.raises(InputError, match="picks at random already"):
+        submit_baseline(store, twin, store.owner())
+    with pytest.raises(NotFoundError):
+        submit_baseline(store, run_id, store.owner() + 1)
+
+
+def test_a_saved_selections_twin_is_as_large(store: Store, rows: str) -> None:
+    config = RunConfig(dataset=rows, subset="chosen", rounds=1, strategy_options="gamma=0")
+    with store.write() as session:
+        add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6, 9])
+    with store.read() as session:
+        twin = baseline_config(session, store.owner(), config)
+        plain = replace(config, strategy="random", strategy_options="")
+        assert twin == replace(plain, subset="", budget="5")
+        open_one = replace(config, subset="")
+        assert baseline_config(session, store.owner(), open_one) == replace(plain, subset="")
+        with pytest.raises(InputError, match="of another size"):
+            baseline_config(session, store.owner(), replace(config, rounds=2))
+
+
+def test_an_unlabelled_pool_has_no_twin_and_says_what_to_do(store: Store, rows: str) -> None:
+    with store.write() as session:
+        add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2])
+        session.execute(sa.update(Sample).where(Sample.id > 2).values(label=None))
+    config = RunConfig(dataset=rows, subset="chosen", rounds=1)
+    with store.read() as session, pytest.raises(InputError, match="Label page, choose 2 random"):
+        baseline_config(session, store.owner(), config)
+
+
+def test_a_twin_is_as_large_as_what_was_trained_on(store: Store, rows: str) -> None:
+    with store.write() as session:
+        add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6])
+    config = RunConfig(dataset=rows, subset="chosen", rounds=1)
+    run_id = submit_run(store, config, store.owner())
+    with store.write() as session:  # the fourth image had no label when the run began
+        session.add_all(
+            Selection(run_id=run_id, round=1, rank=rank, sample_id=sample, scores={})
+            for rank, sample in enumerate((1, 2, 5))
+        )
+    twin = submit_baseline(store, run_id, store.owner())
+    with store.read() as session:
+        assert session.get_one(Run, twin).config["budget"] == "3"

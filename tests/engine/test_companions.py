@@ -1,0 +1,213 @@
+"""Two processes train as one does, and a run goes on after one of them was lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from torch import Tensor
+
+import vecaf
+from tests.engine.harness import is_alive, wait_for, wait_until_ended, worker, write_images
+from tests.shapes import make_samples
+from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
+from vecaf.encoders.pvm import load_pvm
+from vecaf.engine.queue import submit_run
+from vecaf.engine.training_processes import companions
+from vecaf.errors import CanceledError
+from vecaf.evaluation.predictions import load_predictions
+from vecaf.runs.plan import select_along
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import run_rounds
+from vecaf.selection.descent import descend
+from vecaf.settings import Settings
+from vecaf.store import FINISHED, Metric, Round, Store
+from vecaf.training.batches import epoch_steps
+from vecaf.training.loop import schedule
+from vecaf.training.model import Classifier, Head
+from vecaf.training.progress import SILENT
+from vecaf.training.ranks import ALONE, Ranks
+from vecaf.training.recipe import Images, train_full
+
+# Nine images in batches of four: the last batch has one, so the second process gets none of it.
+# Of three classes none is a third of a batch: its bias would have a first gradient of exactly zero,
+# and AdamW makes a whole step of what rounding leaves there.
+CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
+
+
+class StopsOnce(MemoryRecorder):
+    """Asks for a stop the first time that it is asked amid training."""
+
+    stopped = False
+
+    def should_stop(self) -> bool:
+        if self.metrics and not self.stopped:
+            self.stopped = True
+            return True
+        return False
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "full",  # which trains a head first
+        pytest.param("head-only", marks=pytest.mark.soak),
+        pytest.param("lora", marks=pytest.mark.soak),
+    ],
+)
+def test_two_processes_train_the_model_that_one_trains(
+    settings: Settings, tmp_path: Path, mode: str
+) -> None:
+    samples = make_samples(tmp_path / "shapes", 60)
+    config = replace(CONFIG, mode=mode)
+    whole = MemoryRecorder()
+    run_rounds(config, samples, whole, tmp_path / "one", settings)
+    recorder = StopsOnce()
+    folder = tmp_path / "two"
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        with pytest.raises(CanceledError):
+            run_rounds(config, samples, recorder, folder, settings, ranks)
+        run_rounds(config, samples, recorder, folder, settings, ranks)  # from the checkpoint
+    assert recorder.stopped
+    one, two = (
+        load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
+    )
+    heads = [load_file(tmp_path / name / "round-1" / "head.safetensors") for name in ("one", "two")]
+    assert np.abs(heads[1]["linear.weight"]).max() > 1e-3  # it did learn
+    for name, values in heads[0].items():
+        np.testing.assert_allclose(heads[1][name], values, rtol=0, atol=config.head_lr / 1000)
+    assert one.keys() == two.keys()
+    apart = np.concatenate([np.abs(one[name] - two[name]).ravel() for name in one])
+    # Float32 rounding gives a weight without a gradient a tiny one, and AdamW makes a full step of
+    # it. The processor decides how many weights that concerns and which way each moves. A weight
+    # can thus end two whole paths apart; all weights together stay within 1% of a path.
+    steps = config.epochs * epoch_steps(int(config.budget), config.batch_size)
+    path = config.lr * sum(schedule(step, steps) for step in range(steps))
+    assert apart.max() < 2 * path
+    assert np.sqrt(np.mean(np.square(apart, dtype=np.float64))) < path / 100
+    assert recorder.results[0].confusion == whole.results[0].confusion
+    predictions = [load_predictions(tmp_path / name, 1) for name in ("one", "two")]
+    assert predictions[0] is not None and predictions[1] is not None
+    np.testing.assert_array_equal(predictions[1].predicted, predictions[0].predicted)
+    for (number, step, name), value in whole.metrics.items():
+        if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
+            assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-3)
+
+
+class InDoubles(Classifier):
+    """A classifier that computes in doubles, in which rounding has nothing to grow from."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = super().forward(images.double())
+        return logits
+
+
+def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path / "shapes", 14)
+    images = Images(list(samples.paths), samples.labels)
+    nobody = Images([], np.empty(0, dtype=np.int64))
+    config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
+    pvm = load_pvm("efficientnet_lite0", 64)
+
+    def trained(name: str, ranks: Ranks) -> dict[str, Tensor]:
+        head = Head(torch.zeros(1280), 3)
+        torch.nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(7))
+        model = InDoubles(pvm.build(0), head).double()
+        (tmp_path / name).mkdir()
+        train_full(
+            model, images, nobody, pvm.preprocessing, config, 3, tmp_path / name, SILENT,
+            ranks=ranks,
+        )  # fmt: skip
+        return model.state_dict()
+
+    before = InDoubles(pvm.build(0), Head(torch.zeros(1280), 3)).state_dict()
+    one = trained("one", ALONE)
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        two = trained("two", ranks)
+    moved = [float((one[name] - before[name]).abs().max()) for name in one if "backbone" in name]
+    assert max(moved) > 1e-4
+    for name, values in one.items():
+        torch.testing.assert_close(two[name], values, rtol=0, atol=1e-7, msg=name)
+
+
+def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(3001, 24)) + 3 * rng.normal(size=(12, 24))[np.arange(3001) % 12]
+    asked: dict[str, Any] = {
+        "features": features.astype(np.float32),
+        "budget": 40,
+        "seed": 3,
+        "chosen": [5, 900],
+    }
+    losses = rng.exponential(size=3001).astype(np.float32)
+    requests: list[dict[str, Any]] = [
+        {"strategy": "activeft"},
+        {"strategy": "bilaf"},
+        {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
+    ]
+    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+        for request in requests:
+            ranks.tell(select_along, **asked, **request)
+            shared = vecaf.select(**asked, **request, split=ranks)
+            alone = vecaf.select(**asked, **request)
+            np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
+            for name, values in alone.scores.items():
+                np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
+        # More rows than a step takes: slices of the pool, each split.
+        rows = unit_rows(features)
+        slices: dict[str, Any] = {
+            "features": rows,
+            "initial": rows[:30],
+            "steps": 20,
+            "batch_rows": 700,
+        }
+        ranks.tell(descend_along, **slices)
+        shared_descent, descent = descend(**slices, split=ranks), descend(**slices)
+    np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
+    np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
+    assert descent.losses[-1] < descent.losses[0]
+
+
+def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
+    rows = features / np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(rows, dtype=np.float32)
+
+
+def descend_along(ranks: Ranks, report: object, **asked: Any) -> None:
+    descend(**asked, split=ranks)
+
+
+@pytest.mark.soak
+def test_a_run_goes_on_after_one_of_its_processes_was_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings = replace(settings, processes=2, device="cpu")
+    store = Store.open(settings)
+    import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
+    config = RunConfig(dataset="pictures", budget="9", rounds=2, epochs=40, batch_size=3)
+    run_id = submit_run(store, config, store.owner())
+    with worker(settings) as process:
+        wait_for(lambda: second_round_is_trained(store, run_id), 60, "no second round")
+        (child,) = process.children()
+        listing = Path(f"/proc/{child}/task/{child}/children")
+        (companion,) = [int(pid) for pid in listing.read_text().split() if is_alive(int(pid))]
+        os.kill(companion, signal.SIGKILL)
+        run = wait_until_ended(store, run_id, 60)
+        wait_for(lambda: not is_alive(child), 60, "the old child lives on")
+    assert (run.state, run.error, run.attempt, run.crashes) == (FINISHED, None, 2, 1)
+    with store.read() as session:
+        assert [row.number for row in session.query(Round).order_by(Round.number)] == [1, 2]
+
+
+def second_round_is_trained(store: Store, run_id: int) -> bool:
+    with store.read() as session:
+        return session.query(Metric).filter_by(run_id=run_id, round=2).first() is not None

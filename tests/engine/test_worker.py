@@ -1,0 +1,301 @@
+"""Submitting, canceling, resuming, stopping and killing, with a real worker and real children.
+
+The runs are stand-ins (tests/engine/stand_in) where a test needs one that hangs, crashes or takes a
+known time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from tests.databases import both_databases
+from tests.engine.harness import (
+    ROOT,
+    WorkerProcess,
+    check_integrity,
+    group_members,
+    is_alive,
+    log_lines,
+    run_row,
+    wait_for,
+    wait_until_ended,
+    worker,
+)
+from vecaf.config import RunConfig
+from vecaf.engine import gpus
+from vecaf.engine import worker as worker_module
+from vecaf.engine.queue import cancel_run, resume_run, submit_run
+from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.settings import Settings
+from vecaf.store import (
+    CANCELED,
+    FAILED,
+    FINISHED,
+    QUEUED,
+    RUNNING,
+    SELECTION,
+    Round,
+    Store,
+    Worker,
+    dataset_named,
+)
+from vecaf.store import runs as queries
+from vecaf.store.models import now
+from vecaf.store.subsets import add_subset
+from vecaf.store.workers import alive_workers, heartbeat_age, worker_alive
+
+
+def wait_until_training(store: Store, run_id: int) -> None:
+    wait_for(lambda: "training" in run_row(store, run_id).stage, 60, "the run did not start")
+
+
+def rounds_recorded(store: Store, run_id: int) -> list[int]:
+    with store.read() as session:
+        return list(session.scalars(sa.select(Round.number).where(Round.run_id == run_id)))
+
+
+def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
+    store: Store, run_id: int
+) -> None:
+    assert run_row(store, run_id).state == QUEUED
+    with worker(store.settings, stand_in="work"):
+        wait_for(lambda: _alive(store), 60, "no heartbeat")
+        run = wait_until_ended(store, run_id, 60)
+        assert (run.state, run.error, run.attempt) == (FINISHED, None, 1)
+        second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
+        assert wait_until_ended(store, second, 60).state == FINISHED
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert log_lines(store, run_id) == ["Queued.", "Started.", "Finished."]
+    with store.read() as session:
+        points = queries.metrics_since(session, store.owner(), run_id)
+        assert len({(point.round, point.step) for point in points}) == len(points) == 40
+        assert heartbeat_age(session) is None  # it has said good-bye
+    check_integrity(store.settings)
+
+
+def _alive(store: Store) -> bool:
+    with store.read() as session:
+        return worker_alive(session)
+
+
+def test_canceled_while_queued_it_never_starts(store: Store, run_id: int) -> None:
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    with worker(store.settings, stand_in="work"):
+        follower = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
+        wait_until_training(store, follower)
+        assert run_row(store, run_id).attempt <= 1
+        assert "Started." not in log_lines(store, run_id)
+
+
+@pytest.mark.parametrize("behaviour", ["work", "hang"])
+def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
+    store: Store, run_id: int, behaviour: str
+) -> None:
+    with worker(store.settings, stand_in=behaviour) as process:
+        wait_for(lambda: run_row(store, run_id).stage not in ("", "starting"), 60, "no start")
+        (child,) = process.children()
+        group = os.getpgid(child)
+        assert cancel_run(store, run_id, store.owner()) == RUNNING
+        run = wait_until_ended(store, run_id, 60)
+        assert run.state == CANCELED
+        wait_for(lambda: not group_members(group), 60, "a process of the run lives on")
+
+
+def _metric_count(store: Store, run_id: int) -> int:
+    with store.read() as session:
+        return len(queries.metrics_since(session, store.owner(), run_id))
+
+
+def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work"):
+        wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
+        with pytest.raises(InputError, match="running now"):
+            resume_run(store, run_id, store.owner())
+        cancel_run(store, run_id, store.owner())
+        wait_until_ended(store, run_id, 60)
+        resume_run(store, run_id, store.owner())
+        run = wait_until_ended(store, run_id, 60)
+        assert (run.state, run.attempt) == (FINISHED, 2)
+        with pytest.raises(InputError, match="has finished"):
+            resume_run(store, run_id, store.owner())
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert _metric_count(store, run_id) == 40
+
+
+def test_a_run_that_crashed_once_finishes(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="crash once"):
+        run = wait_until_ended(store, run_id, 60)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert any("memory ran out" in line for line in log_lines(store, run_id))
+
+
+def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
+    store: Store, run_id: int
+) -> None:
+    with worker(store.settings, stand_in="raise"):
+        run = wait_until_ended(store, run_id, 60)
+    assert (run.state, run.attempt) == (FAILED, 1)
+    assert run.error is not None
+    assert "ZeroDivisionError" in run.error
+    assert f"runs/{run_id}/log.txt" in run.error
+    assert "secret" not in run.error
+    log = (store.settings.runs / str(run_id) / "log.txt").read_text()
+    assert "a secret detail" in log
+    assert "Traceback" in log
+
+
+def test_sigterm_pauses_the_run_and_the_next_worker_goes_on(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work") as process:
+        wait_until_training(store, run_id)
+        children = process.children()
+        process.send(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert not any(map(is_alive, children))
+    assert run_row(store, run_id).state == QUEUED
+    with worker(store.settings, stand_in="work"):
+        run = wait_until_ended(store, run_id, 60)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert any(line.startswith("Paused") for line in log_lines(store, run_id))
+
+
+def test_a_second_signal_ends_the_worker_now(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="hang") as process:
+        wait_for(lambda: "standing in" in run_row(store, run_id).stage, 60, "no start")
+        children = process.children()
+        process.send(signal.SIGTERM)
+        told = store.settings.runs / str(run_id) / "told"
+        wait_for(told.exists, 60, "the run was not told to stop")
+        process.send(signal.SIGTERM)
+        assert process.wait(60) == 1
+    wait_for(lambda: not any(map(is_alive, children)), 60, "a child lives on")
+
+
+def test_a_run_paused_and_canceled_stays_canceled(store: Store, run_id: int) -> None:
+    with worker(store.settings, stand_in="work") as process:
+        wait_until_training(store, run_id)
+        process.send(signal.SIGTERM)
+        process.wait(60)
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+    with worker(store.settings, stand_in="work"):
+        follower = submit_run(store, RunConfig(dataset="rows", budget="5"), store.owner())
+        wait_until_training(store, follower)
+    assert run_row(store, run_id).state == CANCELED
+
+
+def test_kill_nine_loses_nothing(store: Store, run_id: int) -> None:
+    process = WorkerProcess(store.settings, stand_in="work")
+    wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
+    process.kill()  # and sees the child go
+    process.close()
+    assert run_row(store, run_id).state == RUNNING
+    with worker(store.settings, stand_in="work"):
+        run = wait_until_ended(store, run_id, 60)
+    assert (run.state, run.attempt) == (FINISHED, 2)
+    assert rounds_recorded(store, run_id) == [1, 2]
+    assert _metric_count(store, run_id) == 40
+    check_integrity(store.settings)
+
+
+def test_canceled_after_its_worker_died(
+    store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = WorkerProcess(store.settings, stand_in="work")
+    wait_until_training(store, run_id)
+    process.kill()
+    process.close()
+    monkeypatch.setattr("vecaf.store.workers.LEASE_SECONDS", 0.0)  # as if ten seconds had passed
+    assert cancel_run(store, run_id, store.owner()) == CANCELED
+
+
+def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None:
+    process = WorkerProcess(settings)
+    wait_for(lambda: _alive(store), 60, "no heartbeat")
+    _, second, lock = worker_module.claim(store)
+    lock.release()
+    process.kill()
+    process.close()
+    _, first, lock = worker_module.claim(store)
+    lock.release()
+    assert (first, second) == (0, 1)
+
+
+def test_each_worker_has_gpus_of_its_own(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpus, "visible_gpus", lambda: ["0", "1", "2", "5"])
+    assert [gpus.own_gpus(settings, place) for place in range(4)] == ["0", "1", "2", "5"]
+    pairs = replace(settings, processes=2)
+    assert [gpus.own_gpus(pairs, place) for place in range(2)] == ["0,1", "2,5"]
+    with pytest.raises(UnavailableError, match="4 GPUs and each worker takes 2"):
+        gpus.own_gpus(pairs, 2)
+    assert gpus.own_gpus(replace(settings, device="cpu"), 9) == ""
+    monkeypatch.setattr(gpus, "visible_gpus", list)
+    assert gpus.own_gpus(settings, 9) == ""
+
+
+def test_several_workers_are_one_command(store: Store) -> None:
+    environment = os.environ | store.settings.as_environment()
+    command = [sys.executable, "-m", "vecaf", "worker", "--count", "2"]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _workers(store) == 2, 60, "two workers are not there")
+    finally:
+        process.terminate()
+        status = process.wait(60)
+    assert (status, _workers(store)) == (0, 0)  # they have said good-bye
+
+
+def _workers(store: Store) -> int:
+    with store.read() as session:
+        return alive_workers(session)
+
+
+def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
+    moment = now()
+    with store.write() as session:
+        session.add(Worker(id="far:0:1", pid=1, host="far", started_at=moment, heartbeat_at=moment))
+    with pytest.raises(UnavailableError, match=r"A worker on far works on .*PostgreSQL"):
+        worker_module.claim(store)
+
+
+def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
+    user = store.owner()
+    for config, complaint in [
+        (RunConfig(dataset=rows, budget="41"), "only 40 can be picked"),
+        (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images are more than the 40"),
+        (RunConfig(dataset=rows, budget="0"), "at least 1"),
+        (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
+        (RunConfig(dataset=rows, mode="half"), "choose from"),
+        (RunConfig(dataset="row"), "no dataset called 'row'"),
+    ]:
+        with pytest.raises(InputError, match=complaint):
+            submit_run(store, config, user)
+    with store.read() as session:
+        assert queries.list_runs(session, user) == []
+
+
+@both_databases
+def test_a_run_on_a_selection_of_the_longest_name_has_a_name_that_fits(
+    store: Store, rows: str
+) -> None:
+    user = store.owner()
+    with store.write() as session:
+        dataset = dataset_named(session, user, rows)
+        add_subset(session, user, dataset.id, "x" * 200, SELECTION, [1, 2, 5, 6])
+    run_id = submit_run(store, RunConfig(dataset=rows, subset="x" * 200, rounds=1), user)
+    assert run_row(store, run_id).name == "x" * 200
+
+
+def test_a_stranger_can_neither_cancel_nor_resume(store: Store, run_id: int) -> None:
+    for act in (cancel_run, resume_run):
+        with pytest.raises(NotFoundError):
+            act(store, run_id, store.owner() + 1)
+    assert run_row(store, run_id).state == QUEUED

@@ -1,0 +1,24 @@
+"""The doctor speaks of a sick installation, too; of a sound one: test_cli.py."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from vecaf.housekeeping.doctor import examine
+from vecaf.settings import Settings
+
+
+def test_a_package_that_is_missing_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("vecaf.encoders", "vecaf.encoders.runtime", "vecaf.encoders.vlm"):
+        monkeypatch.setitem(sys.modules, name, None)  # to import it raises ModuleNotFoundError
+    settings = Settings.from_environment({"VECAF_HOME": str(tmp_path)})
+    found = {one.subject: one for one in examine(settings)}
+    assert found["database"].ok
+    for subject in ("device", "model", "text"):
+        assert not found[subject].ok
+        assert found[subject].finding.endswith(". Run: pip install -r requirements.txt")

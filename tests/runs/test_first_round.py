@@ -1,0 +1,83 @@
+"""Every strategy through whole rounds: what selects before there is a model, what it may see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.errors import InputError
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import run_rounds
+from vecaf.runs.select_now import choose
+from vecaf.selection import FIRST_ROUND, STRATEGIES
+from vecaf.settings import Settings
+from vecaf.store import TEST, TRAIN
+
+CONFIG = RunConfig(budget="6", rounds=2, epochs=2, batch_size=4, text_pull=0.0)
+NEEDY = sorted(name for name in STRATEGIES if STRATEGIES[name].info.needs_model)
+LABEL_FREE_ONES = sorted(name for name in STRATEGIES if LABEL_FREE in STRATEGIES[name].info.tracks)
+
+
+def config_for(name: str) -> RunConfig:
+    return replace(CONFIG, strategy=name, track=STRATEGIES[name].info.tracks[0])
+
+
+@pytest.mark.parametrize("name", NEEDY)
+def test_what_needs_a_model_leaves_the_first_round_to_another(
+    name: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = config_for(name)
+    recorder = MemoryRecorder()
+    run_rounds(config, samples, recorder, tmp_path, settings)
+    stand_in = replace(config, strategy=FIRST_ROUND)
+    expected = choose(stand_in, samples, MemoryRecorder(), settings).picks
+    assert_array_equal(recorder.picked[1].sample_ids, expected.sample_ids)
+    assert set(recorder.picked[2].scores) != set(expected.scores)
+    said = "\n".join(recorder.messages)
+    assert f"Round 1: {FIRST_ROUND} picked 6 images." in said
+    assert f"{name} needs a trained model: it selects from round 2 on." in said
+    assert f"Round 2: {name} picked 6 images." in said
+
+
+@pytest.mark.parametrize("name", LABEL_FREE_ONES)
+def test_labels_that_were_not_bought_change_no_pick(
+    name: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    honest, other = MemoryRecorder(), MemoryRecorder()
+    run_rounds(config_for(name), samples, honest, tmp_path / "honest", settings)
+    bought = np.concatenate([picks.sample_ids for picks in honest.picked.values()])
+    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~np.isin(samples.ids, bought))
+    poisoned = samples.labels.copy()
+    poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
+    changed = replace(samples, labels=poisoned)
+    run_rounds(config_for(name), changed, other, tmp_path / "poisoned", settings)
+    for number in (1, 2):
+        assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
+
+
+def test_where_labels_are_known_losses_are_there_from_the_start(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    recorder = MemoryRecorder()
+    config = replace(config_for("importance"), head_init="zeros")
+    run_rounds(config, samples, recorder, tmp_path, settings)
+    picked = "Round 1: importance picked 6 images"
+    assert any(said.startswith(picked) for said in recorder.messages)
+    untrained, trained = (recorder.picked[number].scores["loss"] for number in (1, 2))
+    np.testing.assert_allclose(untrained, np.log(len(samples.classes)), rtol=1e-6)
+    assert np.ptp(trained) > 0
+
+
+def test_what_looks_at_labels_is_refused_in_the_label_free_track(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    assert STRATEGIES["ccs"].info.tracks == (LABELS_KNOWN,)
+    config = replace(CONFIG, strategy="ccs", track=LABEL_FREE)
+    with pytest.raises(InputError, match="'ccs' is for the labels-known track"):
+        run_rounds(config, samples, MemoryRecorder(), tmp_path, settings)

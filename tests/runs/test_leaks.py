@@ -1,0 +1,192 @@
+"""No label reaches a selector before it is bought, and no test label ever: for every strategy.
+
+The round loop is run on made-up features, then again with every hidden label poisoned; picks,
+scores and weights must be the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+from vecaf.augmentation.words import Words
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.encoders.pvm import load_pvm
+from vecaf.runs.plan import Plan
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import do_rounds
+from vecaf.selection import STRATEGIES
+from vecaf.store import TEST, TRAIN, VAL
+from vecaf.training.learner import HeadLearner, Watch
+from vecaf.training.model import Centred
+
+CLASSES = ("ash", "birch", "cedar", "dogwood")
+ROUNDS, BUDGET = 2, 9
+WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+
+Rows = npt.NDArray[np.int64]
+
+
+def made_up(n: int = 180, d: int = 12) -> tuple[Samples, npt.NDArray[np.float32]]:
+    """Clusters that overlap, so that epochs differ in what they get right: samples, features."""
+    rng = np.random.default_rng(5)
+    labels = rng.integers(len(CLASSES), size=n)
+    features = (rng.normal(size=(4, d))[labels] + 1.3 * rng.normal(size=(n, d))).astype(np.float32)
+    names = [f"{row:064x}" for row in range(n)]
+    samples = Samples(
+        classes=CLASSES,
+        ids=np.arange(n, dtype=np.int64) * 5 + 2,
+        keys=tuple(names),
+        paths=tuple(Path(name) for name in names),
+        splits=np.array([(TRAIN, TRAIN, TRAIN, VAL, TEST)[row % 5] for row in range(n)]),
+        labels=labels.astype(np.int64),
+        captions=(None,) * n,  # so that labels, where they are seen, are what captions say
+        short_sides=np.full(n, 32, dtype=np.int64),
+        excluded=np.zeros(n, dtype=bool),
+    )
+    return samples, features
+
+
+def embed_texts(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """A unit row for each sentence, the same whenever it is asked."""
+    seeds = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts]
+    rows = np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds], np.float32)
+    return unit(rows)
+
+
+def unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+class Run:
+    """A finished run on made-up data: its picks, scores and final weights."""
+
+    def __init__(self, config: RunConfig, labels: Rows, folder: Path) -> None:
+        samples, features = made_up()
+        samples = replace(samples, labels=labels)
+        plan = Plan.of(config, samples)
+        centred = Centred.of(features, samples.pool, "cpu")
+        pvm = load_pvm("efficientnet_lite0")
+        learner = HeadLearner(config, samples, centred, pvm, "cpu", folder, WATCH)
+        words = Words(
+            own=samples.captions,
+            classes=CLASSES,
+            strength=config.text_pull,
+            embed_texts=embed_texts,
+            embed_rows=lambda rows: unit(features[rows, :8]),
+            target=config.target_words,
+        )
+        recorder = MemoryRecorder()
+        do_rounds(plan, learner, words, recorder, folder)
+        assert learner.head is not None
+        self.picks, self.results = recorder.picked, recorder.results
+        self.weights = learner.head.state_dict()
+
+    def picked(self, rounds: int) -> Rows:
+        """Sample ids picked in the first so many rounds."""
+        first = [self.picks[number].sample_ids for number in range(1, rounds + 1)]
+        return np.concatenate([np.empty(0, np.int64), *first])
+
+    def same_selection(self, other: Run, rounds: int) -> None:
+        for number in range(1, rounds + 1):
+            mine, theirs = self.picks[number], other.picks[number]
+            assert_array_equal(mine.sample_ids, theirs.sample_ids, err_msg=f"round {number}")
+            assert mine.scores.keys() == theirs.scores.keys()
+            for name, part in mine.scores.items():
+                assert_array_equal(part, theirs.scores[name], err_msg=f"{name}, round {number}")
+
+    def same_weights(self, other: Run) -> None:
+        for name, tensor in self.weights.items():
+            assert torch.equal(tensor, other.weights[name]), name
+
+
+def poisoned(hidden: npt.NDArray[np.bool_]) -> Rows:
+    """The labels with every hidden one another class's."""
+    samples, _ = made_up()
+    return np.where(hidden, (samples.labels + 1) % len(CLASSES), samples.labels)
+
+
+def config_for(strategy: str, track: str) -> RunConfig:
+    return RunConfig(
+        strategy=strategy, track=track, budget=str(BUDGET), rounds=ROUNDS, epochs=6, batch_size=4,
+        head_init="text",
+    )  # fmt: skip
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "text": {"head_init": "text"},
+    "means": {"head_init": "means"},
+    "patience": {"patience": 1},
+    "target-words": {"target_words": "in thick fog"},
+    "silent": {"text_pull": 0.0},
+}
+"""What a recipe's options could leak by, beyond the defaults."""
+KNOWN_RECIPES = RECIPES | {"one-schedule": {"schedule": "run"}, "replaced": {"picks": "replace"}}
+
+
+def serving(track: str) -> list[str]:
+    return [name for name in sorted(STRATEGIES) if track in STRATEGIES[name].info.tracks]
+
+
+@pytest.mark.parametrize("strategy", serving(LABEL_FREE))
+def test_label_free_no_label_counts_before_it_is_bought(strategy: str, tmp_path: Path) -> None:
+    label_free(config_for(strategy, LABEL_FREE), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_label_free_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+    label_free(replace(config_for("vecaf", LABEL_FREE), **RECIPES[recipe]), tmp_path)
+
+
+def label_free(config: RunConfig, tmp_path: Path) -> None:
+    samples, _ = made_up()
+    honest = Run(config, samples.labels, tmp_path / "honest")
+    for bought in range(ROUNDS + 1):
+        known = (samples.splits == VAL) | np.isin(samples.ids, honest.picked(bought))
+        other = Run(config, poisoned(~known), tmp_path / f"after-{bought}")
+        honest.same_selection(other, min(bought + 1, ROUNDS))
+    honest.same_weights(other)  # all that was bought was true, and nothing else counts
+    assert honest.results[-1].test_accuracy != other.results[-1].test_accuracy
+
+
+@pytest.mark.parametrize("strategy", serving(LABELS_KNOWN))
+def test_labels_known_no_test_label_counts(strategy: str, tmp_path: Path) -> None:
+    labels_known(config_for(strategy, LABELS_KNOWN), tmp_path)
+
+
+@pytest.mark.parametrize("recipe", KNOWN_RECIPES)
+def test_labels_known_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+    labels_known(replace(config_for("vecaf", LABELS_KNOWN), **KNOWN_RECIPES[recipe]), tmp_path)
+
+
+def labels_known(config: RunConfig, tmp_path: Path) -> None:
+    samples, _ = made_up()
+    honest = Run(config, samples.labels, tmp_path / "honest")
+    other = Run(config, poisoned(samples.splits == TEST), tmp_path / "poisoned")
+    honest.same_selection(other, ROUNDS)
+    honest.same_weights(other)
+    assert honest.results[-1].test_accuracy != other.results[-1].test_accuracy
+
+
+def test_a_bought_label_does_count(tmp_path: Path) -> None:
+    """The comparisons above can fail: poison one label that was bought, and they do."""
+    samples, _ = made_up()
+    config = config_for("vecaf", LABEL_FREE)
+    honest = Run(config, samples.labels, tmp_path / "honest")
+    bought = np.isin(samples.ids, honest.picked(1)[:1])
+    other = Run(config, poisoned(bought), tmp_path / "poisoned")
+    honest.same_selection(other, 1)
+    with pytest.raises(AssertionError):
+        honest.same_selection(other, 2)
+    with pytest.raises(AssertionError):
+        honest.same_weights(other)

@@ -1,0 +1,395 @@
+"""The whole loop on real images with the embedded models, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from safetensors.numpy import load_file
+
+from tests.shapes import make_samples
+from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.pvm import load_pvm
+from vecaf.errors import CanceledError, InputError
+from vecaf.evaluation.predictions import load_predictions
+from vecaf.export.model import Predictor
+from vecaf.runs.recording import MemoryRecorder
+from vecaf.runs.rounds import run_rounds
+from vecaf.runs.select_now import choose
+from vecaf.settings import Settings
+from vecaf.store import TEST, TRAIN, VAL
+from vecaf.training import checkpoints, loop
+from vecaf.training.batches import ImageBatches
+
+CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
+FULL = replace(CONFIG, mode="full", epochs=2)
+LORA = replace(FULL, mode="lora", lr=0.003, lora_rank=4)
+KNOWN = replace(
+    CONFIG, track=LABELS_KNOWN, strategy="importance", picks="replace", schedule="run",
+    head_init="means", epochs=6,
+)  # fmt: skip
+TOLD = replace(CONFIG, head_init="text")
+WHOLE = ("full", "lora")  # modes in which the backbone learns
+SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def finish(
+    config: RunConfig, samples: Samples, settings: Settings, folder: Path
+) -> tuple[MemoryRecorder, dict[str, np.ndarray]]:
+    recorder = MemoryRecorder()
+    run_rounds(config, samples, recorder, folder, settings)
+    return recorder, load_file(folder / "model" / "model.safetensors")
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def epochs_of(recorder: MemoryRecorder) -> dict[tuple[int, int, str], float]:
+    """What was measured after each epoch; losses in between are reported by the clock."""
+    return {key: value for key, value in recorder.metrics.items() if key[2] == "val_accuracy"}
+
+
+@pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
+@pytest.mark.parametrize("config", [CONFIG, FULL], ids=["head-only", "full"])
+def test_a_run_learns_and_its_files_predict(
+    config: RunConfig, track: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(config, track=track)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+
+    assert [r.number for r in recorder.results] == [1, 2]
+    assert [r.labeled for r in recorder.results] == [6, 12]
+    picked = np.concatenate([recorder.picked[r].sample_ids for r in (1, 2)])
+    assert len(set(picked.tolist())) == 12
+    assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
+    assert (recorder.results[-1].test_accuracy or 0) > 0.6  # three classes: chance is a third
+    assert np.sum(recorder.results[-1].confusion) == len(samples.rows(TEST))
+
+    first, last = (load_predictions(tmp_path, number) for number in (1, 2))
+    assert first is not None and last is not None
+    assert_array_equal(last.ids, samples.ids)  # the last round's model is asked about every image
+    watched = samples.ids if config.mode == "head-only" else samples.ids[samples.splits != TRAIN]
+    assert_array_equal(first.ids, watched)
+    for said, result in zip((first, last), recorder.results, strict=True):
+        where = np.isin(said.ids, samples.ids[samples.rows(TEST)])
+        right = said.predicted[where] == samples.labels[samples.rows(TEST)]
+        assert float(right.mean()) == result.test_accuracy
+
+    test = samples.rows(TEST)
+    logits = Predictor.load(tmp_path / "model", "cpu").logits([samples.paths[i] for i in test])
+    accuracy = float((logits.argmax(axis=1) == samples.labels[test]).mean())
+    assert accuracy == recorder.results[-1].test_accuracy
+    steps = sorted(step for _, step, name in recorder.metrics if name == "val_accuracy")
+    assert steps and steps[-1] == recorder.results[-1].batches
+    assert not list(tmp_path.glob("round-*/*-checkpoint.safetensors"))
+
+
+class StoppingRecorder(MemoryRecorder):
+    """Asks for a stop at the questions it is given the numbers of, and counts them all."""
+
+    def __init__(self, stops: set[int]) -> None:
+        super().__init__()
+        self.stops, self.asked = stops, 0
+
+    def should_stop(self) -> bool:
+        self.asked += 1
+        return self.asked in self.stops
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(CONFIG, id="head-only"),
+        pytest.param(FULL, id="full"),
+        pytest.param(LORA, id="lora", marks=pytest.mark.soak),
+        pytest.param(KNOWN, id="one-training"),
+        *(pytest.param(replace(KNOWN, mode=m, epochs=1), id=f"one-training-{m}") for m in WHOLE),
+        pytest.param(TOLD, id="words"),
+    ],
+)
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    whole = StoppingRecorder(set())
+    run_rounds(config, samples, whole, tmp_path / "whole", settings)
+    weights = load_file(tmp_path / "whole" / "model" / "model.safetensors")
+
+    broken = StoppingRecorder(set(range(3, whole.asked, max(4, whole.asked // 9))))
+    folder, interruptions = tmp_path / "broken", 0
+    while True:
+        try:
+            run_rounds(config, samples, broken, folder, settings)
+            break
+        except CanceledError:
+            interruptions += 1
+    assert interruptions >= 5
+    assert same(load_file(folder / "model" / "model.safetensors"), weights)
+    for number in (1, 2):
+        assert_array_equal(broken.picked[number].sample_ids, whole.picked[number].sample_ids)
+    assert [r.batches for r in broken.results] == [r.batches for r in whole.results]
+    epochs = {key for key in whole.metrics if key[2] == "val_accuracy"}
+    assert {key: broken.metrics.get(key) for key in epochs} == {
+        key: whole.metrics[key] for key in epochs
+    }
+
+
+@pytest.mark.parametrize("config", [FULL, LORA], ids=["full", "lora"])
+def test_without_validation_labels_what_was_trained_is_kept(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    unlabelled = replace(samples, labels=np.where(samples.splits == VAL, -1, samples.labels))
+    config = replace(config, rounds=1, epochs=1)
+    _, weights = finish(config, unlabelled, settings, tmp_path)
+    pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
+    moved = [np.abs(weights[f"backbone.{name}"] - pretrained[name].numpy()) for name in pretrained]
+    assert max(float(one.max()) for one in moved) > config.lr / 10
+
+
+def test_adapters_of_one_training_go_on_where_they_stood(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    """Laid on weights that hold them already, they would take every weight twice as far."""
+    config = replace(KNOWN, mode="lora", lr=0.003, lora_rank=4, epochs=4)
+    finish(config, samples, settings, tmp_path)
+    pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
+    name = next(name for name, value in pretrained.items() if value.ndim == 4 and len(value) > 96)
+    first, last = (
+        np.linalg.norm(
+            load_file(tmp_path / f"round-{number}" / "model.safetensors")[f"backbone.{name}"]
+            - pretrained[name].numpy()
+        )
+        for number in (1, 2)
+    )
+    assert 0 < first < last < 1.5 * first
+
+
+@pytest.mark.parametrize("stage", ["head", "full"])
+@pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
+def test_a_crash_right_after_any_checkpoint_loses_nothing(
+    stage: str,
+    track: str,
+    samples: Samples,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a power cut would: the process is gone, the files stay."""
+    config = replace(FULL, track=track)
+    whole, weights = finish(config, samples, settings, tmp_path / "whole")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    original = checkpoints.save_state
+
+    class Crash(BaseException):
+        pass
+
+    due, writes, crashed = [2, 3, 5], 0, 0
+
+    def save_then_crash(path: Path, *arguments: object) -> None:
+        nonlocal writes
+        original(path, *arguments)  # type: ignore[arg-type]
+        writes += path.name.startswith(stage)
+        if due and writes == due[0]:
+            due.pop(0)
+            raise Crash
+
+    monkeypatch.setattr(loop, "save_state", save_then_crash)
+    recorder, folder = MemoryRecorder(), tmp_path / "crashed"
+    while True:
+        try:
+            run_rounds(config, samples, recorder, folder, settings)
+            break
+        except Crash:
+            crashed += 1
+    assert crashed == 3
+    assert same(load_file(folder / "model" / "model.safetensors"), weights)
+    epochs = {key: value for key, value in whole.metrics.items() if key[2] == "val_accuracy"}
+    assert epochs == {k: v for k, v in recorder.metrics.items() if k[2] == "val_accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("config", "file", "repeated"),
+    [
+        pytest.param(CONFIG, "round-2/head.safetensors", 2, id="the last round"),
+        pytest.param(CONFIG, "round-?/head.safetensors", 1, id="all rounds"),
+        pytest.param(replace(FULL, epochs=1), "round-2/model.safetensors", 2, id="full"),
+        pytest.param(KNOWN, "round-2/head.safetensors", 1, id="one-training"),
+    ],
+)
+def test_a_run_with_damaged_files_repeats_what_it_must_and_ends_the_same(
+    config: RunConfig,
+    file: str,
+    repeated: int,
+    samples: Samples,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    """One training's optimizer state of round 1 is gone by then, so it begins again."""
+    recorder, weights = finish(config, samples, settings, tmp_path)
+    results, measured = list(recorder.results), epochs_of(recorder)
+    for path in tmp_path.glob(file):
+        path.write_bytes(path.read_bytes()[:-100])
+    run_rounds(config, samples, recorder, tmp_path, settings)
+    assert same(load_file(tmp_path / "model" / "model.safetensors"), weights)
+    assert [(one.number, one.batches, one.test_accuracy) for one in recorder.results] == [
+        (one.number, one.batches, one.test_accuracy) for one in results
+    ]
+    assert epochs_of(recorder) == measured
+    assert [line for line in recorder.messages if "damaged" in line] == [
+        f"Files of round {repeated} are damaged or missing. The run repeats this round."
+    ]
+
+
+@pytest.mark.parametrize("file", ["head-checkpoint.safetensors", "head.safetensors"])
+def test_a_damaged_checkpoint_repeats_its_round_alone(
+    file: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    whole = StoppingRecorder(set())
+    run_rounds(CONFIG, samples, whole, tmp_path / "whole", settings)
+    broken = StoppingRecorder({whole.asked - 3})  # amid the last round
+    with pytest.raises(CanceledError):
+        run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
+    path = tmp_path / "broken" / "round-2" / file
+    path.write_bytes(path.read_bytes()[:-100])
+    run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
+    models = [load_file(tmp_path / name / "model" / "model.safetensors")
+              for name in ("whole", "broken")]  # fmt: skip
+    assert same(*models)
+    assert sum("Files of round 2 are damaged" in line for line in broken.messages) == 1
+    assert epochs_of(broken) == epochs_of(whole)
+
+
+def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(KNOWN, budget="12", epochs=2, text_pull=0.0)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+    assert [r.labeled for r in recorder.results] == [12, 24]
+    assert [r.batches for r in recorder.results] == [6, 12]  # 12 images, batches of 4, 2 epochs
+    assert set(recorder.picked[1].scores) == {"loss", "weight"}  # of a model before any batch
+    assert not any("selects from round 2 on" in message for message in recorder.messages)
+    assert not list(tmp_path.glob("round-*/training-state.safetensors"))
+
+
+def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> None:
+    files = make_samples(tmp_path, n=12)
+    batches = ImageBatches(files.paths, torch.from_numpy(files.labels), SMALL, 4, seed=3)
+    drawn = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        batches(1)
+        drawn.append(torch.rand(4))
+    batches.close()
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("config", [CONFIG, KNOWN], ids=["picks", "means"])
+def test_classes_that_no_picked_image_shows_are_named(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    never = replace(samples, classes=(*samples.classes, "never"))
+    recorder, _ = finish(replace(config, budget="1", rounds=1), never, settings, tmp_path)
+    (shown,) = samples.labels[np.isin(samples.ids, recorder.picked[1].sample_ids)]
+    others = [name for name in never.classes if name != never.classes[shown]]
+    where, lacking = ("yet", others) if config is CONFIG else ("in the pool", ["never"])
+    names = " or ".join(f"'{name}'" for name in lacking)
+    (said,) = (message for message in recorder.messages if "picked 1 image" in message)
+    assert said.endswith(f"; no image of {names} {where}.")
+
+
+def test_without_test_images_nothing_is_claimed(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    untested = replace(samples, labels=np.where(samples.splits == TEST, -1, samples.labels))
+    recorder, _ = finish(replace(CONFIG, rounds=1), untested, settings, tmp_path)
+    assert recorder.results[0].test_accuracy is None
+    assert "test accuracy not measured" in recorder.messages[-1]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, FULL, replace(CONFIG, target_words="a white drawing of")],
+    ids=["head-only", "full", "target-words"],
+)
+def test_hidden_labels_change_nothing(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    """Label-free: the labels of test images and of unpicked pool images are poisoned."""
+    honest, weights = finish(config, samples, settings, tmp_path / "honest")
+    picked = np.isin(samples.ids, np.concatenate([p.sample_ids for p in honest.picked.values()]))
+    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~picked)
+    poisoned = samples.labels.copy()
+    poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
+    other, poisoned_weights = finish(
+        config, replace(samples, labels=poisoned), settings, tmp_path / "poisoned"
+    )
+    for number in (1, 2):
+        assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
+    assert same(weights, poisoned_weights)
+
+
+def test_labels_known_selection_never_sees_test_labels(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, track=LABELS_KNOWN)
+    _, weights = finish(config, samples, settings, tmp_path / "honest")
+    poisoned = samples.labels.copy()
+    poisoned[samples.splits == TEST] = 0
+    _, other = finish(config, replace(samples, labels=poisoned), settings, tmp_path / "poisoned")
+    assert same(weights, other)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [CONFIG, replace(CONFIG, track=LABELS_KNOWN, strategy="entropy"), KNOWN],
+    ids=["label-free", "from-words", "from-means"],
+)
+def test_the_first_picks_are_those_of_a_run(
+    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    config = replace(config, rounds=1, epochs=1)
+    recorder, _ = finish(config, samples, settings, tmp_path)
+    choice = choose(config, samples, MemoryRecorder(), settings)
+    assert_array_equal(choice.picks.sample_ids, recorder.picked[1].sample_ids)
+    if config.strategy == "entropy":
+        assert choice.losses is not None and choice.losses.std() > 0.01
+
+
+def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Path) -> None:
+    told = make_samples(tmp_path / "told", n=45, captions=True)
+    recorder, _ = finish(replace(CONFIG, rounds=1), told, settings, tmp_path / "run")
+    silent = replace(CONFIG, rounds=1, text_pull=0.0)
+    without, _ = finish(silent, told, settings, tmp_path / "silent")
+    # 6 picks in batches of 4 over 4 epochs; CEA adds a row to each.
+    assert (without.results[0].batches, recorder.results[0].batches) == (4 * 2, 4 * 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"budget": "55"}, "only 54 can be picked"),
+        ({"budget": "30"}, "2 rounds of 30 images are more than the 54"),
+        ({"strategy": "vecav"}, "did you mean vecaf"),
+        ({"model": "efficientnet_lite"}, "efficientnet_lite0"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    change: dict[str, str], words: str, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=words):
+        run_rounds(replace(CONFIG, **change), samples, MemoryRecorder(), tmp_path, settings)  # type: ignore[arg-type]
+
+
+def test_one_class_only_is_refused(samples: Samples, settings: Settings, tmp_path: Path) -> None:
+    one = replace(samples, labels=np.zeros_like(samples.labels))
+    with pytest.raises(InputError, match=r"of one class \('disc'\)"):
+        run_rounds(CONFIG, one, MemoryRecorder(), tmp_path, settings)
+    none = replace(samples, labels=np.full_like(samples.labels, -1))
+    with pytest.raises(InputError, match="no labeled images"):
+        run_rounds(CONFIG, none, MemoryRecorder(), tmp_path, settings)

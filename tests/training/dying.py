@@ -1,0 +1,144 @@
+"""Write a checkpoint in a child process that is killed at each of its system calls in turn.
+
+    python -m tests.training.dying FOLDER
+
+A child is followed by ptrace, so that the calls of native code are seen as well, and gets SIGKILL
+before its first call, after it, before its second … until one lives to the end. Then files are cut
+in the midst of a write: the kernel kills a child that writes beyond its limit. Prints how many
+children found the old and the new checkpoint, as JSON.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from vecaf.training.checkpoints import load_state, save_state
+from vecaf.training.state import AveragedWeights, TrainState
+
+TRACE_ME, SYSCALL = 0, 24
+LIBC = ctypes.CDLL(None, use_errno=True)
+NO_PTRACE = 77  # exit status where this system forbids it
+
+
+Training = tuple[TrainState, torch.nn.Module, torch.optim.Optimizer, AveragedWeights]
+
+
+def training(steps: int) -> Training:
+    """A model after some steps, the same at every call."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(64, 48)
+    optimizer = torch.optim.AdamW(model.parameters())
+    averaged = AveragedWeights(model, 0.9)
+    for step in range(steps):
+        loss = model(torch.full((2, 64), float(step + 1))).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        averaged.update(model)
+    return TrainState(step=steps), model, optimizer, averaged
+
+
+def what_loads(path: Path) -> str:
+    """Which checkpoint is at `path`, every number of it compared: none, old or new."""
+    _, model, optimizer, averaged = training(0)
+    state = load_state(path, model, optimizer, averaged)
+    if state is None:
+        return "none"
+    _, same, its, own = training(state.step)
+    for one, other in zip(model.parameters(), same.parameters(), strict=True):
+        assert torch.equal(one, other)
+        for name, value in its.state[other].items():
+            assert torch.equal(optimizer.state[one][name], value), name
+    assert all(torch.equal(averaged.weights[name], own.weights[name]) for name in own.weights)
+    return {1: "old", 2: "new"}[state.step]
+
+
+def child(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return pid
+
+
+def killed_at(stop: int, save: Callable[[], None]) -> bool:
+    """Kill a child at its `stop`-th entry into or return from the kernel; False if it ended."""
+
+    def traced() -> None:
+        if LIBC.ptrace(TRACE_ME, 0, None, None):
+            os._exit(NO_PTRACE)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        save()
+
+    pid = child(traced)
+    for number in range(stop + 1):
+        _, status = os.waitpid(pid, 0)
+        if os.WIFEXITED(status):
+            if os.WEXITSTATUS(status) == NO_PTRACE:
+                sys.exit(NO_PTRACE)
+            return False
+        if number < stop:
+            LIBC.ptrace(SYSCALL, pid, None, None)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return True
+
+
+def cut_at(size: int, save: Callable[[], None]) -> bool:
+    """Let a child die once it writes beyond `size` bytes of a file; False if it did not."""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        save()
+
+    _, status = os.waitpid(child(limited), 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ
+
+
+def main(folder: Path) -> dict[str, dict[str, int]]:
+    path, old = folder / "checkpoint.safetensors", folder / "old.safetensors"
+    save_state(old, *training(1))
+    later = training(2)
+
+    def save() -> None:
+        save_state(path, *later)
+
+    found: dict[str, Counter[str]] = {}
+    for beginning in ("old", "none"):
+        outcomes = found[beginning] = Counter()
+        stop, died = 0, True
+        while died:
+            stop += 1
+            for left in folder.glob(".*.tmp"):
+                left.unlink()
+            path.unlink(missing_ok=True)
+            if beginning == "old":
+                shutil.copy(old, path)
+            died = killed_at(stop, save)
+            outcomes[what_loads(path)] += died
+        assert what_loads(path) == "new"
+    cuts = found["cut"] = Counter()
+    for part in range(20):
+        shutil.copy(old, path)
+        assert cut_at(old.stat().st_size * part // 20, save)
+        cuts[what_loads(path)] += 1
+    return {name: dict(counter) for name, counter in found.items()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))

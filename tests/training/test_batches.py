@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from tests.shapes import write_shapes
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.training.batches import ImageBatches, Order, augment
+from vecaf.training.loop import schedule
+
+PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 5))
+def test_an_epoch_holds_every_row_once_and_epochs_differ(n: int, size: int, seed: int) -> None:
+    order = Order(n, size, seed)
+    steps = order.steps_per_epoch
+    epochs = [
+        np.concatenate([order.rows(step) for step in range(first, first + steps)])
+        for first in (0, steps)
+    ]
+    for epoch in epochs:
+        assert sorted(epoch.tolist()) == list(range(n))
+    if n > 10:
+        assert not np.array_equal(epochs[0], epochs[1])
+    again = Order(n, size, seed)  # asked in another sequence, it gives the same
+    last = 2 * steps - 1
+    assert np.array_equal(again.rows(last), order.rows(last))
+    assert np.array_equal(again.rows(0), order.rows(0))
+
+
+def test_image_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
+    files = write_shapes(tmp_path, 10)
+    paths, targets = [path for path, _ in files], torch.tensor([label for _, label in files])
+    one, other = (ImageBatches(paths, targets, PREPROCESSING, 4, seed=1) for _ in range(2))
+    forward = [one(step) for step in range(6)]
+    for step in (5, 2, 0, 3, 1, 4):
+        images, labels = other(step)
+        assert torch.equal(images, forward[step][0])
+        assert torch.equal(labels, forward[step][1])
+    sizes = [len(labels) for _, labels in forward]
+    assert sizes == [4, 4, 2, 4, 4, 2]
+    assert not torch.equal(forward[0][0], forward[3][0])
+    one.close()
+    other.close()
+
+
+def test_crops_keep_the_range_and_a_flat_image_flat() -> None:
+    rng = np.random.default_rng(0)
+    images = torch.rand(8, 3, 24, 24)
+    out = augment(images, rng)
+    assert out.shape == images.shape
+    assert out.min() >= images.min() and out.max() <= images.max()
+    assert_allclose(augment(torch.full((2, 3, 24, 24), 7.0), rng).numpy(), 7.0, rtol=1e-5)
+
+
+def test_whole_crops_are_the_image_or_its_mirror() -> None:
+    images = torch.rand(40, 3, 16, 16)
+    out = augment(images, np.random.default_rng(0), smallest=1.0, stretch=1.0)
+    same = [torch.allclose(a, b, atol=1e-5) for a, b in zip(out, images, strict=True)]
+    mirrored = [torch.allclose(a, b.flip(2), atol=1e-5) for a, b in zip(out, images, strict=True)]
+    assert all(a != b for a, b in zip(same, mirrored, strict=True))
+    assert 10 < sum(same) < 30
+
+
+def test_the_schedule_warms_up_and_ends_at_nothing() -> None:
+    rates = [schedule(step, 200) for step in range(200)]
+    assert rates[0] == 0.1 and max(rates) == 1.0 and rates.index(1.0) == 9
+    assert rates[-1] < 1e-3
+    assert all(a >= b for a, b in pairwise(rates[9:]))
+    assert schedule(0, 1) == 1.0

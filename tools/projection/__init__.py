@@ -1,0 +1,1 @@
+"""Fit the embedded VLM's projection. Not part of the library."""

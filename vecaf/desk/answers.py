@@ -1,5 +1,0 @@
-"""Importing this registers every answer."""
-
-from vecaf.desk import predict, search_image, search_text, suggest_labels
-
-__all__ = ["predict", "search_image", "search_text", "suggest_labels"]

@@ -1,0 +1,82 @@
+"""Images that a run can't read: the run goes on without them, and its log names the first few."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import sqlalchemy as sa
+
+from vecaf.datasets.pool import Samples
+from vecaf.errors import InputError, UnreadableImageError
+from vecaf.files import write_bytes
+from vecaf.runs.recording import Recorder
+from vecaf.store import Sample, Store
+
+NAME = "left-out.json"
+NAMED = 3
+
+
+def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store: Store) -> Samples:
+    """`samples` without the images whose files are missing or were found damaged.
+
+    A file in the run's `folder` lists them. If the list has changed, the current round is repeated
+    from its beginning, because its batches change too. Raises InputError if no image is left.
+    """
+    known = _read(folder)
+    there = np.array([path.exists() for path in samples.paths], dtype=bool)
+    damaged = np.isin(samples.ids, known["damaged"])
+    rows = np.flatnonzero(~there | damaged)
+    if len(rows) == len(samples):
+        raise InputError(
+            "The image files of this dataset are missing. Restore a backup, or import the same "
+            "images again, which puts the files back."
+        )
+    lost = samples.ids[rows].tolist()
+    if lost == known["left_out"]:
+        return samples.without(rows) if lost else samples
+    begun = len(recorder.rounds_done()) + 1
+    for path in (folder / f"round-{begun}").glob("*.safetensors"):
+        path.unlink()
+    _write(folder, lost, known["damaged"])
+    recorder.log(_sentence(store, lost), "warning")
+    return samples.without(rows)
+
+
+def note_damaged(samples: Samples, folder: Path, error: UnreadableImageError) -> None:
+    """Remember a file that could not be read.
+
+    Raises the error if the file is not an image of the dataset, or is left out already.
+    """
+    known = _read(folder)
+    ids = [int(samples.ids[row]) for row, path in enumerate(samples.paths) if path == error.path]
+    if not set(ids) - set(known["left_out"]):
+        raise error
+    _write(folder, known["left_out"], sorted({*known["damaged"], *ids}))
+
+
+def _sentence(store: Store, lost: list[int]) -> str:
+    if not lost:
+        return "All images can be read again."
+    query = sa.select(Sample.file_name).where(Sample.id.in_(lost[:NAMED])).order_by(Sample.id)
+    with store.read() as session:
+        names = ", ".join(session.scalars(query)) + (" …" if len(lost) > NAMED else "")
+    be = "image is" if len(lost) == 1 else "images are"
+    return (
+        f"{len(lost):,} {be} missing or damaged and left out: {names}. "
+        "Import the same images again to put the files back."
+    )
+
+
+def _read(folder: Path) -> dict[str, list[int]]:
+    path = folder / NAME
+    if not path.exists():
+        return {"left_out": [], "damaged": []}
+    kept: dict[str, list[int]] = json.loads(path.read_text())
+    return kept
+
+
+def _write(folder: Path, left_out: list[int], damaged: list[int]) -> None:
+    content = json.dumps({"left_out": left_out, "damaged": damaged})
+    write_bytes(folder / NAME, content.encode())

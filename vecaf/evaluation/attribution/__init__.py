@@ -1,0 +1,1 @@
+"""Which training images are responsible for a prediction."""

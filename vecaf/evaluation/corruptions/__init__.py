@@ -1,0 +1,1 @@
+"""Image corruptions at five severities, and matching them to a description."""

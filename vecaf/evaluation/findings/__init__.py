@@ -1,0 +1,1 @@
+"""Near-duplicates, outliers and likely label errors in a dataset."""

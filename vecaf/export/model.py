@@ -1,0 +1,131 @@
+"""An exported model: weights, what they are, the class names; and the way back from the files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.pvm import PVM
+from vecaf.encoders.runtime import choose_device
+from vecaf.errors import InputError, VecafError
+from vecaf.evaluation.metrics import probabilities
+from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
+from vecaf.files import Publishing, write_bytes
+from vecaf.training.checkpoints import load_tensors, save_tensors
+from vecaf.training.model import Classifier, Head
+from vecaf.training.recipe import predict
+
+FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
+
+
+def export_model(
+    classifier: Classifier,
+    pvm: PVM,
+    classes: Sequence[str],
+    folder: Path,
+    publishing: Publishing = nullcontext,
+) -> None:
+    """Write `model.safetensors`, `config.json` and `labels.json` to `folder`.
+
+    The three are all that `Predictor.load` needs; nothing of the pretrained weights' source is.
+    They appear within `publishing()`, see `vecaf.files.replacing`.
+    """
+    tensors = {name: value.detach().cpu() for name, value in classifier.state_dict().items()}
+    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"}, publishing)
+    config = {
+        "format": FORMAT,
+        "architecture": pvm.architecture,
+        "image_size_fixed": bool(pvm.patch_size),
+        "feature_dim": pvm.feature_dim,
+        "preprocessing": asdict(pvm.preprocessing),
+    }
+    write_bytes(folder / CONFIG, _json(config), publishing=publishing)
+    write_bytes(folder / LABELS, _json(list(classes)), publishing=publishing)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A finetuned model read back from its exported files."""
+
+    model: Classifier
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "auto") -> Predictor:
+        """Read an exported folder. Raises InputError when a file is missing or damaged."""
+        config, classes = _read_json(folder / CONFIG, dict), _read_json(folder / LABELS, list)
+        if config.get("format") != FORMAT:
+            raise InputError(
+                f"{folder / CONFIG} has format {config.get('format')}, this program reads "
+                f"{FORMAT}. Update VeCAF Studio, or export the run again."
+            )
+        try:
+            stored: dict[str, Any] = config["preprocessing"]
+            for name in ("mean", "std"):
+                stored[name] = tuple(stored[name])
+            preprocessing = Preprocessing(**stored)
+            head = Head(torch.zeros(config["feature_dim"]), len(classes))
+            model = Classifier(_architecture(config, preprocessing), head)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{folder / CONFIG} does not describe a model ({error}); export the run again."
+            ) from error
+        try:
+            model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
+        except (RuntimeError, VecafError) as error:
+            raise InputError(
+                f"{folder / WEIGHTS} does not fit {CONFIG}: {str(error).splitlines()[0]}"
+            ) from error
+        return cls(model.to(choose_device(device)).eval(), preprocessing, tuple(classes))
+
+    def logits(
+        self,
+        paths: Sequence[Path],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Logits (n, classes) of image files. Raises InputError for one that can't be read."""
+        return predict(self.model, list(paths), self.preprocessing, progress=progress)[1]
+
+    def predict(self, path: Path, top: int = 5) -> dict[str, float]:
+        """The `top` most probable classes of an image file with their probabilities, in order."""
+        shares = probabilities(self.logits([path]))[0]
+        order = np.argsort(-shares, kind="stable")[:top]
+        return {self.classes[index]: float(shares[index]) for index in order}
+
+
+def _architecture(config: dict[str, Any], preprocessing: Preprocessing) -> torch.nn.Module:
+    import timm
+
+    size: dict[str, Any] = {}
+    if config["image_size_fixed"]:
+        size["img_size"] = preprocessing.image_size
+    model: torch.nn.Module = timm.create_model(
+        config["architecture"], pretrained=False, num_classes=0, **size
+    )
+    return model
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"There is no {path}; give the folder of an exported model.") from None
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}); export the run again.") from error
+    if not isinstance(value, kind):
+        raise InputError(f"{path} is not what an export writes; export the run again.")
+    return value

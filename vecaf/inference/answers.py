@@ -1,0 +1,5 @@
+"""Importing this registers every answer."""
+
+from vecaf.inference import predict, search_image, search_text, suggest_labels
+
+__all__ = ["predict", "search_image", "search_text", "suggest_labels"]

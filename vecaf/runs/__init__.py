@@ -1,0 +1,1 @@
+"""A run: its plan, its preparation, its rounds, and its records."""
