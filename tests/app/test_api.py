@@ -1,4 +1,4 @@
-"""The studio for programs: the README's examples run as they stand, and what the API refuses."""
+"""The HTTP API: the examples of its documentation run, and bad requests get a sentence."""
 
 from __future__ import annotations
 
@@ -19,22 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.api import BASE
 from app.shell.body_limit import DEFAULT
+from tests.app.crawl import routes
+from tests.documentation import WITH_STUDIO, read
 from tests.finished import new_studio
 
 ROOT = Path(__file__).resolve().parents[2]
-HEADING = "## From a program"
+DOCS = ROOT / "docs" / "http-api.md"
 START_SECONDS = 180
-
-
-def examples(text: str) -> list[tuple[str, str]]:
-    """(language, code) of the fenced blocks below the heading, up to the next one."""
-    _, found, rest = text.partition(f"\n{HEADING}\n")
-    assert found, f"The README has no '{HEADING}'."
-    section = re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-    return re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -74,12 +70,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     assert process.wait(60) == 0
 
 
-def test_the_readmes_examples_run(live: Live) -> None:
+def test_the_documented_examples_run(live: Live) -> None:
     """One after the other, each in a process of its own, as a reader would paste them."""
-    found = examples((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [language for language, _ in found] == ["python", "bash", "python"]
+    found = [block for block in read(DOCS).blocks if block.note == WITH_STUDIO]
+    assert [block.language for block in found] == ["python", "bash", "python"]
     printed = []
-    for language, code in found:
+    for block in found:
+        language, code = block.language, block.code
         assert "http://127.0.0.1:7860" in code or language == "bash"
         code = code.replace("127.0.0.1:7860", f"127.0.0.1:{live.port}")
         command = [sys.executable, "-"] if language == "python" else ["bash", "-e"]
@@ -158,8 +155,18 @@ def test_a_page_elsewhere_may_not_launch(client: TestClient) -> None:
     assert client.post(f"/api/v1/runs/{run}/cancel").json()["state"] == "canceled"
 
 
-def test_only_the_documented_endpoints_are_open_to_clients(client: TestClient) -> None:
-    named = client.get("/gradio_api/info").json()["named_endpoints"]
-    assert set(named) == {
-        "/datasets", "/runs", "/run", "/launch_run", "/cancel_run", "/predict", "/model_files",
-    }  # fmt: skip
+def test_the_documentation_lists_every_endpoint(client: TestClient) -> None:
+    listed = {row[0] for table in read(DOCS).tables for row in table.rows}
+    asked = {re.sub(r"\b(RUN|NAME)\b", "…", row) for row in listed if f" {BASE}/" in row}
+    assert isinstance(client.app, FastAPI)
+    there = {
+        f"{route.method} {re.sub(r'{[^}]+}', '…', route.path)}"
+        for route in routes(client.app)
+        if route.path.startswith(f"{BASE}/") and not route.path.endswith(":path}")
+    }
+    assert asked == there
+
+
+def test_only_the_documented_names_are_open_to_clients(client: TestClient) -> None:
+    listed = {row[0] for table in read(DOCS).tables for row in table.rows if row[0].startswith("/")}
+    assert set(client.get("/gradio_api/info").json()["named_endpoints"]) == listed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from tests.datasets.pictures import make_zip, photos
 from tests.shapes import write_shapes
-from vecaf.commands.cli import app, main
+from vecaf.commands.cli import main
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, Store
@@ -193,13 +192,3 @@ def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_every_command_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    documented = set(re.findall(r"python -m vecaf ([a-z-]+)", readme))
-    commands = {
-        command.name or command.callback.__name__  # type: ignore[union-attr]
-        for command in app.registered_commands
-    } | {group.name for group in app.registered_groups}
-    assert commands == documented
