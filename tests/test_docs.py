@@ -13,7 +13,6 @@ from urllib.parse import unquote
 
 import pytest
 import typer
-from vecaf.cli import app
 
 from app.__main__ import _parser as server_parser
 from tests.documentation import (
@@ -29,6 +28,7 @@ from tests.documentation import (
     read,
 )
 from tests.shapes import write_shapes
+from vecaf.commands.cli import app
 from vecaf.settings import Settings
 
 COMMANDS: Any = typer.main.get_command(app)
