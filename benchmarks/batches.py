@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.rows import Row, measured, points, samples_of
-from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.budget import parse_budget
+from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.errors import InputError
 from vecaf.evaluation.comparison import cost_of, paired_over_seeds
 from vecaf.settings import Settings

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecaf.config import RunConfig, parse_budget
+from vecaf.budget import parse_budget
+from vecaf.config import RunConfig
 from vecaf.errors import InputError
 
 
@@ -15,7 +16,7 @@ def test_a_count_is_itself_or_too_much(count: int, pool: int) -> None:
     if count <= pool:
         assert parse_budget(str(count)).of(pool) == count
     else:
-        with pytest.raises(InputError, match=f"only {pool} can be picked"):
+        with pytest.raises(InputError, match=f"only {pool} can be selected"):
             parse_budget(str(count)).of(pool)
 
 
@@ -52,20 +53,20 @@ def test_forms_send_floats_for_whole_numbers() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"rounds": 0}, "rounds is 0; it must lie between 1 and 100"),
+        ({"rounds": 0}, "rounds is 0. It must be between 1 and 100"),
         ({"rounds": 1.5}, "rounds is '1.5', which is not a whole number"),
         ({"rounds": None}, "not a whole number"),
         ({"lr": "fast"}, "lr is 'fast', which is not a number"),
-        ({"mode": "half"}, "choose from head-only, lora, full"),
+        ({"mode": "half"}, "Choose one of: head-only, lora, full"),
         ({"colour": "red"}, "Unknown setting 'colour'"),
-        ({"dataset": "a\0b"}, "dataset holds a character that no database keeps"),
-        ({"subset": "\ud800"}, "subset holds a character that no database keeps"),
-        ({"budget": "0"}, "pick at least 1 image"),
-        ({"picks": "replace"}, "picks 'replace' is for the labels-known track"),
-        ({"schedule": "run"}, "schedule 'run' is for the labels-known track"),
+        ({"dataset": "a\0b"}, "dataset contains a character that cannot be stored"),
+        ({"subset": "\ud800"}, "subset contains a character that cannot be stored"),
+        ({"budget": "0"}, "Select at least 1 image"),
+        ({"picks": "replace"}, "picks 'replace' needs the labels-known track"),
+        ({"schedule": "run"}, "schedule 'run' needs the labels-known track"),
         (
             {"schedule": "run", "track": "labels-known", "patience": 2},
-            "patience can't stop a training whose schedule covers the whole run",
+            "patience does not work with schedule 'run'",
         ),
     ],
 )

@@ -1,198 +1,238 @@
-"""A run's configuration: one frozen dataclass behind the form, the command line and the store."""
+"""The settings of a run: one source for the form, the command line, the API and the store."""
 
 from __future__ import annotations
 
-import math
-import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from vecaf.budget import parse_budget
 from vecaf.errors import InputError
+from vecaf.options import check, option, typed
 
 LABEL_FREE, LABELS_KNOWN = "label-free", "labels-known"
 
 
-def option(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] = (),
-    minimum: float | None = None,
-    maximum: float | None = None,
-    advanced: bool = False,
-) -> Any:
-    """A field with what a form and a command line need to offer it."""
-    return field(
-        default=default,
-        metadata={
-            "help": help,
-            "choices": choices,
-            "minimum": minimum,
-            "maximum": maximum,
-            "advanced": advanced,
-        },
-    )
-
-
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides a run's result, given the dataset's content.
+    """The settings that determine a run's result on a dataset.
 
-    Each field carries its help, choices and bounds as metadata; `checked` enforces them.
+    Each field's metadata holds its help, choices and bounds. `checked` enforces them.
     """
 
-    dataset: str = option("", "The dataset's name.")
+    dataset: str = option("", "The dataset to finetune on.")
     model: str = option(
         "efficientnet_lite0",
-        "The pretrained vision model to finetune: an embedded one, any timm name, "
-        "or NAME@FILE.safetensors.",
+        "The pretrained vision model to finetune: the embedded one, any timm model name, or "
+        "NAME@FILE.safetensors. The default needs no network; choose a larger model if you have "
+        "a GPU.",
     )
     vlm: str = option(
         "embedded",
-        "The vision-language model that embeds captions: 'embedded', or an open_clip "
-        "NAME/PRETRAINED.",
+        "The vision-language model that embeds captions and class names: 'embedded', or an "
+        "open_clip NAME/PRETRAINED. The default needs no network; a CLIP model understands more "
+        "words.",
     )
-    strategy: str = option("vecaf", "How images are selected.")
+    strategy: str = option(
+        "vecaf",
+        "How each round selects images. Compare with 'random' to see what a strategy gains.",
+    )
     strategy_options: str = option(
         "",
-        "The strategy's own options, such as 'gamma=0, objective=released-code'; "
-        "`vecaf strategies` lists them.",
+        "Options of the strategy, such as 'gamma=0, objective=released-code'. Leave empty for its "
+        "defaults. `vecaf strategies` lists them.",
         advanced=True,
     )
     track: str = option(
         LABEL_FREE,
-        "label-free: labels are what costs, and only picked images show theirs to the selector. "
-        "labels-known: training is what costs, and the selector may use every pool label.",
+        "label-free: labels are expensive, so the strategy sees only the labels of selected "
+        "images. labels-known: the pool is labeled and training time is limited, so the strategy "
+        "sees all labels.",
         choices=(LABEL_FREE, LABELS_KNOWN),
     )
-    budget: str = option("5%", "Images picked in each round: a count (100) or a share (2%).")
-    rounds: int = option(3, "How often to select and train.", minimum=1, maximum=100)
+    budget: str = option(
+        "5%",
+        "Images to select in each round: a count (100) or a percentage of the pool (2%). Raise it "
+        "if you can label more images.",
+    )
+    rounds: int = option(
+        3,
+        "How many times to select images and train. With more rounds, later selections learn from "
+        "earlier ones.",
+        minimum=1,
+        maximum=100,
+    )
     subset: str = option(
         "",
-        "A saved selection of the dataset: the first round trains on its labelled images instead "
-        "of selecting.",
+        "A saved selection to start with. The first round trains on its labeled images instead of "
+        "selecting new ones.",
     )
     mode: str = option(
         "head-only",
-        "head-only trains a classifier on fixed features (fast); full also finetunes the model; "
-        "lora finetunes it through small adapters, which wants a learning rate some 10 times "
-        "higher.",
+        "head-only trains a classifier on fixed features (fastest). full also finetunes the whole "
+        "model; use it when you have many labels. lora finetunes the model through small adapters "
+        "and needs a learning rate about 10× higher.",
         choices=("head-only", "lora", "full"),
     )
     epochs: int = option(
-        20, "Passes over the picked images, in each round.", minimum=1, maximum=1000
+        20,
+        "Passes over the training images in each round. Raise it if the training loss is still "
+        "falling when a round ends.",
+        minimum=1,
+        maximum=1000,
     )
     patience: int = option(
         0,
-        "Stop a round's training when validation has not improved for so many epochs; 0 never "
-        "does. The learning rate still falls as if all epochs came.",
+        "Stop training a round after this many epochs without better validation accuracy. 0 "
+        "trains all epochs. The learning-rate schedule always covers all epochs.",
         minimum=0,
         maximum=1000,
         advanced=True,
     )
     picks: str = option(
         "keep",
-        "keep: a round trains on its own picks and all earlier ones. replace: on its own alone "
-        "(labels-known).",
+        "keep: each round trains on all images selected so far. replace: each round trains only "
+        "on the images it selected (labels-known only).",
         choices=("keep", "replace"),
         advanced=True,
     )
     schedule: str = option(
         "round",
-        "round: the learning rate falls to zero in every round. run: over all rounds together, "
-        "and the optimizer's state goes on (labels-known); better for many short rounds.",
+        "round: the learning rate falls to zero in each round. run: it falls once over the whole "
+        "run, and the optimizer keeps its state between rounds (labels-known only). Choose run "
+        "for many short rounds.",
         choices=("round", "run"),
         advanced=True,
     )
     head_init: str = option(
         "text",
-        "What the classifier starts from. zeros: nothing. text: what the classes' names say of the "
-        "pool, which weight decay then pulls toward. means: linear discriminants of the "
-        "classes, from features and labels that the track has paid for, without a batch; the "
-        "better they fit more images than there are features, the smaller the classifier's "
-        "learning rate after them. Where the whole model learns from few images, zeros did better.",
+        "How the classifier starts. text: from the class names; weight decay then pulls toward "
+        "this start. means: from a linear discriminant analysis of the visible labels, and its "
+        "learning rate is lower if that fits well. zeros: from zero; choose it to finetune the "
+        "whole model on few images.",
         choices=("zeros", "text", "means"),
         advanced=True,
     )
-    batch_size: int = option(32, "Images in one optimizer step.", minimum=1, maximum=4096)
+    batch_size: int = option(
+        32,
+        "Images per optimizer step. Lower it if you run out of memory.",
+        minimum=1,
+        maximum=4096,
+    )
     lr: float = option(
         0.0003,
-        "Learning rate of the model's last layers in full mode; earlier layers get less.",
+        "Learning rate of the vision model in full and lora mode. Earlier layers use a lower rate "
+        "(see Layer decay). Lower it if the training loss is unstable.",
         minimum=1e-8,
         maximum=1.0,
     )
     head_lr: float = option(
-        0.03, "Learning rate of the classifier.", minimum=1e-8, maximum=10.0, advanced=True
+        0.03,
+        "Learning rate of the classifier on fixed features. Lower it if the training loss is "
+        "unstable.",
+        minimum=1e-8,
+        maximum=10.0,
+        advanced=True,
     )
     head_weight_decay: float = option(
-        0.3, "AdamW's weight decay of the classifier.", minimum=0.0, maximum=10.0, advanced=True
+        0.3,
+        "AdamW weight decay of the classifier on fixed features. Raise it if the classifier "
+        "overfits.",
+        minimum=0.0,
+        maximum=10.0,
+        advanced=True,
     )
     lora_rank: int = option(
-        16, "Rank of the adapters (mode lora).", minimum=1, maximum=1024, advanced=True
+        16,
+        "Rank of the LoRA adapters (lora mode). A higher rank trains more parameters and needs "
+        "more memory.",
+        minimum=1,
+        maximum=1024,
+        advanced=True,
     )
     layer_decay: float = option(
         0.75,
-        "Each earlier layer group's learning rate, as a share of the next one's (full mode).",
+        "Learning rate of each layer group as a fraction of the next group's (full and lora "
+        "mode). Lower it to keep early layers closer to their pretrained weights.",
         minimum=0.01,
         maximum=1.0,
         advanced=True,
     )
     weight_decay: float = option(
         0.01,
-        "AdamW's weight decay of the model (full mode).",
+        "AdamW weight decay of the vision model (full and lora mode). Raise it if the model "
+        "overfits.",
         minimum=0.0,
         maximum=10.0,
         advanced=True,
     )
     label_smoothing: float = option(
-        0.1, "Label smoothing.", minimum=0.0, maximum=0.9, advanced=True
+        0.1,
+        "Share of each training target that is spread over all classes. Raise it if the labels "
+        "contain errors; 0 turns it off.",
+        minimum=0.0,
+        maximum=0.9,
+        advanced=True,
     )
     ema: float = option(
         0.99,
-        "Decay of the moving average of the weights that is evaluated (full mode).",
+        "Decay of the moving average of the weights, which is the model that is evaluated and "
+        "kept (full and lora mode). Raise it for long training; 0 turns averaging off.",
         minimum=0.0,
         maximum=0.99999,
         advanced=True,
     )
     text_pull: float = option(
         0.25,
-        "How far features are pulled toward their caption's embedding (CEA's η); 0 turns it off.",
+        "How strongly captions change the image features that a strategy sees and the classifier "
+        "learns from (η of CEA). Raise it if your captions describe the classes well; 0 ignores "
+        "captions.",
         minimum=0.0,
         maximum=1.0,
     )
     target_words: str = option(
         "",
-        "Words for a domain that the model must cope with and has no images of, such as "
-        "'in thick fog'. They teach the classifier; where all of the model goes on from round to "
-        "round, in the first one alone.",
+        "A target domain that your images do not show, such as 'in thick fog'. The classifier "
+        "also learns from features shifted toward it. In full or lora mode with known labels, "
+        "only the first round uses it.",
     )
     image_size: int = option(
         0,
-        "Pixels a side that the model sees; 0 chooses from the images (small ones stay small).",
+        "Width and height of the model's input, in pixels. 0 chooses a size that suits your "
+        "images. A larger size is often more accurate, and slower.",
         minimum=0,
         maximum=1024,
         advanced=True,
     )
-    seed: int = option(0, "The same seed gives the same picks.", minimum=0, maximum=2**31 - 1)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N.")
+    seed: int = option(
+        0,
+        "Seed of all random draws. The same seed selects the same images; change it to measure "
+        "how much results vary.",
+        minimum=0,
+        maximum=2**31 - 1,
+    )
+    device: str = option(
+        "auto", "Where to train: auto, cpu, cuda or cuda:N. auto uses a GPU if there is one."
+    )
 
     def checked(self) -> RunConfig:
-        """Return self; raise InputError for the first field out of its bounds or choices."""
+        """Return self. Raises InputError for the first invalid field."""
         for item in fields(self):
-            _check(item, getattr(self, item.name))
+            check(item, getattr(self, item.name))
         parse_budget(self.budget)
         for name, value in (("picks", "replace"), ("schedule", "run")):
             if getattr(self, name) == value and self.track != LABELS_KNOWN:
+                default = RunConfig.__dataclass_fields__[name].default
                 raise InputError(
-                    f"{name} '{value}' is for the labels-known track: only there a round goes on "
-                    "from the one before."
+                    f"{name} '{value}' needs the labels-known track, because only there a round "
+                    f"continues from the previous one. Choose track 'labels-known' or {name} "
+                    f"'{default}'."
                 )
         if self.patience and self.schedule == "run":
             raise InputError(
-                "patience can't stop a training whose schedule covers the whole run; use "
-                "schedule 'round' or patience 0."
+                "patience does not work with schedule 'run', because that schedule covers the "
+                "whole run. Choose schedule 'round' or patience 0."
             )
         return self
 
@@ -201,88 +241,18 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Build from a stored mapping; an unknown or ill-typed entry raises InputError."""
+        """Build from a stored mapping. Raises InputError for an unknown or ill-typed entry."""
         known = {item.name: item for item in fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise InputError(f"Unknown setting '{unknown[0]}'. Known: {', '.join(known)}.")
-        return cls(**{name: _typed(known[name], value) for name, value in values.items()}).checked()
+            raise InputError(f"Unknown setting '{unknown[0]}'. Known settings: {', '.join(known)}.")
+        return cls(**{name: typed(known[name], value) for name, value in values.items()}).checked()
 
     def as_command(self) -> str:
-        """The equivalent command line, with only what differs from the defaults."""
+        """Return the equivalent command line, with only the settings that differ from defaults."""
         words = ["python", "-m", "vecaf", "run", self.dataset]
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name != "dataset" and value != item.default:
                 words += [f"--{item.name.replace('_', '-')}", str(value)]
         return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A budget as typed: a count, or a share of the pool."""
-
-    amount: float
-    share: bool
-
-    def of(self, pool_size: int) -> int:
-        """How many of `pool_size` images this is; a share rounds to the nearest, at least 1.
-
-        Raises InputError when it is more than the pool holds.
-        """
-        count = max(1, round(pool_size * self.amount / 100)) if self.share else int(self.amount)
-        if count > pool_size:
-            raise InputError(
-                f"The budget is {count} images, but only {pool_size} can be picked. Choose less."
-            )
-        return count
-
-
-def parse_budget(text: str) -> Budget:
-    """Read '250' or '2.5%'. Raises InputError for anything else, and for zero or less."""
-    stripped = str(text).strip()
-    share = stripped.endswith("%")
-    try:
-        amount = float(stripped.removesuffix("%"))
-    except ValueError:
-        amount = math.nan
-    if not math.isfinite(amount) or (not share and amount != int(amount)):
-        raise InputError(f"The budget '{text}' is not a count such as 250 or a share such as 2%.")
-    if amount <= 0:
-        raise InputError(f"The budget is {text}; pick at least 1 image.")
-    if share and amount > 100:
-        raise InputError(f"The budget is {text}; a share is at most 100%.")
-    return Budget(amount, share)
-
-
-UNKEPT = re.compile("[\0\ud800-\udfff]")
-"""Characters that a database refuses or drops."""
-
-
-def _check(item: Field[Any], value: Any) -> None:
-    name, meta = item.name.replace("_", "-"), item.metadata
-    if isinstance(value, str) and UNKEPT.search(value):
-        raise InputError(f"{name} holds a character that no database keeps; leave it out.")
-    if meta["choices"] and value not in meta["choices"]:
-        raise InputError(f"{name} is '{value}'; choose from {', '.join(meta['choices'])}.")
-    low, high = meta["minimum"], meta["maximum"]
-    if low is not None and not low <= value <= high:
-        raise InputError(f"{name} is {value}; it must lie between {low:g} and {high:g}.")
-
-
-def _typed(item: Field[Any], value: Any) -> Any:
-    kind: Any = type(item.default)
-    if kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)  # web forms send whole numbers as floats
-    accepted: dict[Any, tuple[type, ...]] = {
-        int: (int, str),
-        float: (int, float, str),
-        str: (str, int, float),
-    }
-    if isinstance(value, accepted[kind]) and not isinstance(value, bool):
-        try:
-            return kind(value)
-        except ValueError:
-            pass  # said below, with the same words as for a wrong type
-    plain = {int: "whole number", float: "number", str: "text"}[kind]
-    raise InputError(f"{item.name.replace('_', '-')} is '{value}', which is not a {plain}.")

@@ -154,12 +154,12 @@ def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
     assert (made["budget"], made["run"], made["text_pull"]) == ("50%", 7, 0.25)
     assert isinstance(made["revision"], int)
     for change, words in (
-        ({"budget": "999"}, "can be picked"),
-        ({"budget": "few"}, "is not a count"),
+        ({"budget": "999"}, "can be selected"),
+        ({"budget": "few"}, "is neither a count"),
         ({"budget": " "}, "Budget is empty. Enter a count"),
         ({"image_size": ""}, "Image size is empty"),
         ({"seed": "x"}, "whole number"),
-        ({"text_pull": "2"}, "must lie between"),
+        ({"text_pull": "2"}, "must be between"),
         ({"strategy": "vecav"}, "did you mean"),
     ):
         with pytest.raises(InputError, match=words):

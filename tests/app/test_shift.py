@@ -204,8 +204,8 @@ def test_a_strangers_run_does_not_exist(studio: Studio) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"words": " "}, "Type words"), ({"act": "launch", "budget": "900"}, "can be picked"),
-     ({"act": "launch", "budget": "few"}, "is not a count"),
+    [({"words": " "}, "Type words"), ({"act": "launch", "budget": "900"}, "can be selected"),
+     ({"act": "launch", "budget": "few"}, "is neither a count"),
      ({"act": "launch", "seed": "x"}, "seed")],
 )  # fmt: skip
 def test_what_can_not_be_is_said(studio: Studio, change: dict[str, str], words: str) -> None:

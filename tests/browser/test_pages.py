@@ -132,12 +132,12 @@ def test_an_upload_can_be_canceled(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("budget", "0", "pick at least 1 image"),
-        ("budget", "1000000", "can be picked"),
-        ("budget", "few", "is not a count"),
-        ("rounds", "0", "must lie between 1 and 100"),
+        ("budget", "0", "Select at least 1 image"),
+        ("budget", "1000000", "can be selected"),
+        ("budget", "few", "is neither a count"),
+        ("rounds", "0", "must be between 1 and 100"),
         ("epochs", "", "is empty"),
-        ("lr", "7", "must lie between"),
+        ("lr", "7", "must be between"),
     ],
 )
 def test_a_setting_that_can_not_be_is_answered_with_a_sentence(

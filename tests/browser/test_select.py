@@ -20,7 +20,7 @@ def test_from_a_budget_to_a_signed_off_selection(
     budget.fill("9999")
     page.get_by_role("button", name="Select", exact=True).click()
     expect(page.locator(".toast-body, [data-testid=toast-body]").first).to_contain_text(
-        "can be picked"
+        "can be selected"
     )
     expect(budget).to_have_value("9999")  # nobody has to type it again
     budget.fill("6")

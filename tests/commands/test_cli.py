@@ -120,7 +120,7 @@ def test_a_queued_run_is_canceled_at_once(home: Path, shapes: Path) -> None:
         (("run", "nowhere"), "There is no dataset called 'nowhere'"),
         (("select", "nowhere"), "budget"),
         (("run", "nowhere", "--rounds", "0"), "rounds"),
-        (("run", "nowhere", "--budget", "0"), "pick at least 1 image"),
+        (("run", "nowhere", "--budget", "0"), "Select at least 1 image"),
         (("run", "nowhere", "--no-such-option"), "no-such-option"),
         (("evaluate", "99"), "There is no run 99"),
         (("cancel", "99"), "There is no run 99"),

@@ -269,11 +269,11 @@ def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
 def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
     user = store.owner()
     for config, complaint in [
-        (RunConfig(dataset=rows, budget="41"), "only 40 can be picked"),
+        (RunConfig(dataset=rows, budget="41"), "only 40 can be selected"),
         (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images are more than the 40"),
         (RunConfig(dataset=rows, budget="0"), "at least 1"),
         (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
-        (RunConfig(dataset=rows, mode="half"), "choose from"),
+        (RunConfig(dataset=rows, mode="half"), "Choose one of"),
         (RunConfig(dataset="row"), "no dataset called 'row'"),
     ]:
         with pytest.raises(InputError, match=complaint):

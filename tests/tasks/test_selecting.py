@@ -192,7 +192,7 @@ def test_what_cannot_be_selected_is_said(store: Store, tmp_path: Path) -> None:
     work = work_of(store, bare, tmp_path)
     with pytest.raises(InputError, match="have no label"):
         TASKS["selection"](work, **{**PARAMS, "track": LABELS_KNOWN})
-    with pytest.raises(InputError, match=r"only .* can be picked"):
+    with pytest.raises(InputError, match=r"only .* can be selected"):
         TASKS["selection"](work, **{**PARAMS, "budget": "5000"})
     with pytest.raises(InputError, match="did you mean vecaf"):
         TASKS["selection"](work, **{**PARAMS, "strategy": "vecav"})

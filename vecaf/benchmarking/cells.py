@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.budget import parse_budget
+from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.runs.plan import Plan

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 import vecaf
 from vecaf.arrays import Floats, Rows
-from vecaf.config import LABELS_KNOWN, RunConfig, parse_budget
+from vecaf.budget import parse_budget
+from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import NO_SPLIT, Samples
 from vecaf.errors import InputError, NotLabeledError
 from vecaf.evaluation import metrics

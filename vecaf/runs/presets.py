@@ -1,4 +1,4 @@
-"""Settings that belong together, by what a person wants of a run, each with its reason."""
+"""Presets: settings that work well together for a common goal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """`values` replace the settings of these names; the dataset, seed and device stay."""
+    """`values` replace the settings of the same names; dataset, seed and device stay."""
 
     name: str
     title: str
@@ -19,24 +19,25 @@ class Preset:
     values: Mapping[str, Any]
 
 
-_KEPT = ("dataset", "subset", "seed", "device", "target_words")
-_USUAL = {name: value for name, value in RunConfig().as_dict().items() if name not in _KEPT}
+_UNCHANGED = ("dataset", "subset", "seed", "device", "target_words")
+_DEFAULTS = {name: value for name, value in RunConfig().as_dict().items() if name not in _UNCHANGED}
 
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "quick-look",
         "Quick look",
-        "Three rounds of 5% with the model's features fixed: only a classifier is trained, so it "
-        "takes seconds once the images are embedded, and the curve already bends where it will.",
-        {**_USUAL, "track": LABEL_FREE, "budget": "5%", "rounds": 3, "mode": "head-only"},
+        "Trains only a classifier on fixed features, in three rounds of 5%. Takes seconds once the "
+        "images are embedded. Use it to compare strategies.",
+        {**_DEFAULTS, "track": LABEL_FREE, "budget": "5%", "rounds": 3, "mode": "head-only"},
     ),
     Preset(
         "paper",
         "Paper setting",
-        "VeCAF's own: labels known and batches scarce, a DINO ViT-S/16 at 224 pixels finetuned "
-        "whole, captions by OpenCLIP, AdamW. Both models come from a hub; meant for a GPU.",
+        "The VeCAF paper's setting: labels available, training time limited, full finetuning of a "
+        "DINO ViT-S/16 at 224 pixels, captions embedded by OpenCLIP. Downloads both models and "
+        "needs a GPU.",
         {
-            **_USUAL,
+            **_DEFAULTS,
             "model": "vit_small_patch16_224.dino",
             "vlm": "ViT-B-32/laion2b_s34b_b79k",
             "strategy": "vecaf",
@@ -55,10 +56,10 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "best-accuracy",
         "Best accuracy",
-        "More labels (10% a round) and the whole model finetuned for longer, with earlier layers "
-        "moving less and weights averaged: best where each class has a dozen labels or more.",
+        "Full finetuning for 40 epochs, in three rounds of 10%. Use it if each class has at least "
+        "a dozen labels. Slow without a GPU.",
         {
-            **_USUAL,
+            **_DEFAULTS,
             "track": LABEL_FREE,
             "budget": "10%",
             "rounds": 3,
@@ -71,4 +72,5 @@ PRESETS: tuple[Preset, ...] = (
 
 
 def preset(name: str) -> Preset | None:
+    """Return the preset called `name`, None if there is none."""
     return next((item for item in PRESETS if item.name == name), None)

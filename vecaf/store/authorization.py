@@ -13,8 +13,8 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.config import UNKEPT
 from vecaf.errors import NotAllowedError, NotFoundError
+from vecaf.options import UNSTORABLE
 from vecaf.store.database import LOCAL_OWNER
 from vecaf.store.models import Dataset, Import, Run, Sample, Share, Subset, Task, User
 
@@ -85,7 +85,7 @@ def dataset_named(session: Session, user_id: int, name: str) -> Dataset:
 
     NotFoundError lists what exists.
     """
-    name = UNKEPT.sub("\ufffd", name)
+    name = UNSTORABLE.sub("\ufffd", name)
     query = sa.select(Dataset).where(readable(Dataset, user_id))
     query = query.order_by((Dataset.owner_id == user_id).desc(), Dataset.id.desc()).limit(1)
     found = session.scalar(query.where(Dataset.name == name))

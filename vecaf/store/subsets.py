@@ -14,8 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.config import UNKEPT
 from vecaf.errors import InputError, NotFoundError
+from vecaf.options import UNSTORABLE
 from vecaf.store.authorization import changeable, visible
 from vecaf.store.datasets import in_pool
 from vecaf.store.models import ENDED, SUBSET_KINDS, Dataset, Run, Sample, Subset, SubsetSample
@@ -52,7 +52,7 @@ def add_subset(
     images that are not the dataset's.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
-    name = " ".join(UNKEPT.sub(" ", name).split())[:200]
+    name = " ".join(UNSTORABLE.sub(" ", name).split())[:200]
     if kind not in SUBSET_KINDS:
         raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
     if not name:
