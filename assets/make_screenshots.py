@@ -78,7 +78,7 @@ WALK = (
     Stop("run", "/runs", "a.run-row", newest_run, kept=True),
     Stop("verdict", "/runs", "a.run-row", lambda page: (newest_run(page), scroll(640)(page))),
     Stop("shift", f"/shift?dataset=1&words={WORDS.replace(' ', '+')}", ".shift-near img"),
-    Stop("predict", "/predict", ".tries a", lambda page: page.locator(".tries a").nth(3).click()),
+    Stop("predict", "/predict", ".test-images a", lambda page: page.locator(".test-images a").nth(3).click()),
 )
 
 

@@ -1,1 +1,1 @@
-"""Log in, log out, and change a password."""
+"""The login page, login and logout."""

@@ -1,22 +1,21 @@
-"""The Predict page: a finished run's model, asked about one image and taken away."""
+"""The Predict page: classify an image with a finished run's model, and download the model."""
 
 from __future__ import annotations
 
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.predict import view
-from app.shell import markup as m
 from app.shell.address import QUERY_JS, parameters, query_input, whole
 from app.shell.components.live import MOVING, QUIET, live
 from app.shell.downloads import export_status, files_of
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import FINISHED, visible_sample
 from vecaf.store.predicting import finished_runs, newest_finished, test_pictures
 from vecaf.store.runs import run_summary
 
-TRIES = 14  # test images that are offered
+TEST_IMAGES = 14  # offered to try
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -27,7 +26,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
     def show(address: str, request: gr.Request) -> str:
         values = parameters(address)
-        return _page(studio, studio.user(request), values, request.headers.get("host", ""))
+        return content(studio, studio.user(request), values, request.headers.get("host", ""))
 
     def go(event: gr.EventData, request: gr.Request) -> str:
         return show(event._data.get("query", ""), request)
@@ -36,33 +35,40 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     piece.go(go, None, piece, **MOVING)
 
 
-def _page(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
+def content(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
+    """Return the page's HTML for the run and the image that the address names."""
+    html = macros("predict")
     run_id, dataset, sample_id = (whole(values, name) for name in ("run", "dataset", "image"))
     with studio.store.read() as session:
         if run_id is None:
             run_id = newest_finished(session, user, dataset)
         if run_id is None:
-            return view.no_run()
+            return str(html.no_run())
         try:
-            chosen = run_summary(session, user, run_id)
+            selected = run_summary(session, user, run_id)
             image = None if sample_id is None else visible_sample(session, user, sample_id)
         except NotFoundError as error:
-            return view.missing(str(error))
-        if chosen.state != FINISHED:
-            return view.missing(f"Run {run_id} has not finished, so it has no model yet.")
+            return str(html.not_available(str(error)))
+        if selected.state != FINISHED:
+            message = f"Run {run_id} has not finished, so it has no model yet."
+            return str(html.not_available(message))
         runs = finished_runs(session, user)
-        tries = test_pictures(session, user, run_id, TRIES)
+        test_images = test_pictures(session, user, run_id, TEST_IMAGES)
     if all(run.id != run_id for run in runs):
-        runs.append(chosen)
+        runs.append(selected)
     if studio.desk is not None:
         studio.desk.prepare("open_model", user=user, run_id=run_id)
-    return view.page(runs, chosen, tries, image, _downloads(studio, user, run_id), host)
+    export, files, problem = _export(studio, user, run_id)
+    return str(html.page(runs, selected, test_images, image, export, files, problem, host))
 
 
-def _downloads(studio: Studio, user: int, run_id: int) -> str:
+def _export(
+    studio: Studio, user: int, run_id: int
+) -> tuple[dict[str, object], list[str], str | None]:
+    """Return (the export's status, the names of its files, why there can be no export)."""
     try:
         export = export_status(studio, user, run_id)
         files = files_of(studio, user, run_id) if export["state"] == FINISHED else []
     except InputError as error:  # the model's files are missing
-        return m.notice(str(error))
-    return view.download(run_id, export, files)
+        return {}, [], str(error)
+    return export, [file["name"] for file in files], None

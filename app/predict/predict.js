@@ -1,16 +1,17 @@
-/* The Predict page: an image dropped, chosen or named by the address is sent to the studio, and the
-   answer, which the server renders, is shown. Downloads are made ready before they begin. */
+/* The Predict page: send a dropped, chosen or linked image to the studio and show the answer, which
+   the server renders. Prepare a run's download. */
 (() => {
   "use strict";
-  let asked = ""; // what the page shows or waits for: run and image
+  let asked = ""; // run and image that the page shows or waits for
   let request = null;
-  let picture = null; // address of a dropped image, in this page alone
+  let preview = null; // object URL of a dropped image
 
   const waiting = (place, words) => {
     const begun = Date.now();
     place.innerHTML = `<div class="progress"><div class="progress-words"><span></span>` +
-      `<span class="num"></span></div><progress aria-label="Waiting"></progress></div>`;
+      `<span class="num"></span></div><progress></progress></div>`;
     place.querySelector("span").textContent = words;
+    place.querySelector("progress").setAttribute("aria-label", words);
     const seconds = place.querySelector(".num");
     const timer = setInterval(() => {
       const passed = Math.round((Date.now() - begun) / 1000);
@@ -18,7 +19,7 @@
     }, 500);
     return () => clearInterval(timer);
   };
-  const complain = (place, sentence) => {
+  const showError = (place, sentence) => {
     const words = document.createElement("p");
     words.className = "notice notice-error";
     words.setAttribute("role", "alert");
@@ -30,20 +31,20 @@
     request?.abort();
     const mine = (request = new AbortController());
     const place = section.querySelector("[data-answer]");
-    place.innerHTML = `<div class="asked"><img alt=""><div data-said></div></div>`;
+    place.innerHTML = `<div class="prediction-columns"><img alt=""><div data-result></div></div>`;
     const image = place.querySelector("img");
     image.alt = name;
-    image.addEventListener("error", () => image.remove()); // the browser can't show it; the answer says why
+    image.addEventListener("error", () => image.remove()); // the browser can't show it; the answer explains why
     image.src = source;
-    const said = place.querySelector("[data-said]");
-    const done = waiting(said, "Asking the model");
+    const result = place.querySelector("[data-result]");
+    const done = waiting(result, "Predicting");
     try {
       const answer = await fetch(address, { ...options, signal: mine.signal });
       const { html, error } = await answer.json();
-      if (html) said.innerHTML = html;
-      else complain(said, error ?? "The studio could not answer. Try again.");
+      if (html) result.innerHTML = html;
+      else showError(result, error ?? "The prediction failed. Try again.");
     } catch (error) {
-      if (error.name !== "AbortError") complain(said, "The studio does not answer. Is it running?");
+      if (error.name !== "AbortError") showError(result, "The studio is not responding. Check that it is running, then try again.");
     } finally {
       done();
     }
@@ -54,21 +55,21 @@
     if (new URLSearchParams(location.search).has("image")) // the address named another image
       studio.go(`/predict?run=${section.dataset.predict}`, true);
     asked = `${section.dataset.predict}:file`;
-    if (picture) URL.revokeObjectURL(picture);
-    picture = URL.createObjectURL(file);
-    ask(section, `/predict/${section.dataset.predict}`, { method: "POST", body: file }, picture, file.name);
+    if (preview) URL.revokeObjectURL(preview);
+    preview = URL.createObjectURL(file);
+    ask(section, `/predict/${section.dataset.predict}`, { method: "POST", body: file }, preview, file.name);
   };
 
-  /* A page that names an image is answered at once; one that names none is left empty. */
+  /* Predict the image that the address names. */
   const look = () => {
     const section = document.querySelector("[data-predict]");
     if (!section) return void (asked = "");
     const { predict: run, image, src } = section.dataset;
     const wanted = image ? `${run}:${image}` : "";
-    if (!image && asked === `${run}:file`) return; // a dropped image stays
+    if (!image && asked === `${run}:file`) return; // keep the dropped image
     if (wanted === asked) return;
     asked = wanted;
-    if (image) ask(section, `/predict/${run}?image=${image}`, {}, src, "The image");
+    if (image) ask(section, `/predict/${run}?image=${image}`, {}, src, "Image to classify");
     else {
       request?.abort();
       section.querySelector("[data-answer]").replaceChildren();
@@ -91,9 +92,9 @@
       if (type === "drop") send(section, event.dataTransfer.files[0]);
     });
 
-  /* The export of a run is prepared by the worker: ask how far it is, then show the links. */
+  /* The worker prepares a run's export: poll its progress, then show the links. */
   const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-  let preparing = ""; // the run whose export is being waited for
+  let preparing = ""; // the run whose export the page waits for
   const prepare = async (button, method) => {
     const run = button.dataset.prepare;
     if (preparing === run) return;
@@ -111,12 +112,12 @@
           return studio.go(location.pathname + location.search, true);
         }
         if (state !== "queued" && state !== "running")
-          return complain(place, error ?? "The files were not prepared. Try again.");
+          return showError(place, error ?? "The export failed. Try again.");
         place.querySelector(".progress-words span").textContent = stage || "Starting";
         await pause(1000);
       }
     } catch {
-      complain(place, "The studio does not answer. Is it running?");
+      showError(place, "The studio is not responding. Check that it is running, then try again.");
     } finally {
       done();
       button.disabled = false;

@@ -1,5 +1,5 @@
-"""Logging in: wrong passwords are slowed, cookies are as they should be, other sites' pages can do
-nothing, and no answer tells what is inside."""
+"""Logins: wrong passwords are throttled, cookies are safe, other sites can change nothing, and errors
+reveal no internals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BROWSER = {**HTML, "Origin": BASE, "Sec-Fetch-Site": "same-origin"}
 
 
 class Clock:
-    """The time as the throttle sees it: it stands still unless it is moved."""
+    """The throttle's clock, which moves only when a test moves it."""
 
     def __init__(self) -> None:
         self.moment = now()
@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords that are checked in a millisecond; the real cost is measured in test_users."""
+    """Make password checks take a millisecond; test_users measures the real cost."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", hasher)
     passwords._nobodys.cache_clear()
@@ -74,7 +74,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def application(store: Store) -> FastAPI:
-    """The door, the guard and what lies between, without Gradio, which takes seconds to build."""
+    """Build the authentication middleware and its routes without Gradio, which takes seconds."""
     studio = Studio(store.settings, store, accounts=True)
     app = FastAPI(openapi_url=None)
     answer_with_sentences(app, store.settings)
@@ -106,7 +106,7 @@ def enter(client: TestClient, password: str = PASSWORD, name: str = "anna", **he
 
 
 def at(client: TestClient, address: str, password: str = PASSWORD, name: str = "anna") -> int:
-    """The status of a login from another address, through a proxy that the studio trusts."""
+    """Return the status of a login from another address, through a trusted proxy."""
     return int(enter(client, password, name, **{"X-Forwarded-For": address}).status_code)
 
 
@@ -117,14 +117,14 @@ def behind_a_proxy(store: Store) -> Iterator[TestClient]:
         yield client
 
 
-def test_wrong_passwords_are_slowed_and_a_restart_does_not_help(
+def test_wrong_passwords_are_throttled_across_restarts(
     store: Store, client: TestClient, clock: Clock
 ) -> None:
     for _ in range(OF_NAME_FROM_ADDRESS.free):
         assert enter(client, "wrong wrong").status_code == 401
     waits = []
     for _ in range(12):
-        refused = enter(client, PASSWORD)  # even the right one has to wait
+        refused = enter(client, PASSWORD)  # the right password has to wait, too
         assert refused.status_code == 429
         waits.append(int(refused.headers["retry-after"]))
         clock.wait(waits[-1] - 0.5)
@@ -139,7 +139,7 @@ def test_wrong_passwords_are_slowed_and_a_restart_does_not_help(
         assert enter(restarted, PASSWORD).status_code == 429
         clock.wait(OF_NAME_FROM_ADDRESS.longest)
         assert enter(restarted, PASSWORD).status_code == 200
-        assert enter(restarted, "wrong wrong").status_code == 401  # and counts from one again
+        assert enter(restarted, "wrong wrong").status_code == 401  # the count starts again
     again.close()
 
 
@@ -154,7 +154,7 @@ def test_wrong_passwords_do_not_block_right_ones_from_the_same_address(
         clock.wait(OF_NAME_FROM_ADDRESS.longest)
     for i in range(OF_ADDRESS.free):
         enter(client, "wrong wrong", f"user{i}")
-    assert enter(client, PASSWORD, "bob").status_code == 429  # bob has not
+    assert enter(client, PASSWORD, "bob").status_code == 429  # bob never logged in from here
     for _ in range(3):
         assert enter(client).status_code == 200
     clock.wait(OF_ADDRESS.longest)
@@ -169,16 +169,16 @@ def test_wrong_passwords_from_elsewhere_do_not_block_a_name(
     for _ in range(OF_NAME_FROM_ADDRESS.free):
         assert at(client, "203.0.113.9", "wrong wrong") == 401
     assert at(client, "203.0.113.9", "wrong wrong") == 429
-    assert at(client, "192.0.2.1") == 200  # nobody guessed from there
+    assert at(client, "192.0.2.1") == 200  # no wrong password came from there
     tried = OF_NAME_FROM_ADDRESS.free
-    while tried < OF_NAME.free:  # many addresses guess at one name
+    while tried < OF_NAME.free:  # many addresses guess the password of one name
         assert at(client, f"203.0.{tried}.1", "wrong wrong") == 401
         tried += 1
     assert at(client, "203.0.200.1", "wrong wrong") == 429
     assert at(client, "198.51.100.7") == 200
 
 
-def test_an_address_that_tries_many_names_is_slowed(client: TestClient, clock: Clock) -> None:
+def test_an_address_that_tries_many_names_is_throttled(client: TestClient, clock: Clock) -> None:
     free = OF_ADDRESS.free
     statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(free + 1)]
     assert statuses == [401] * free + [429]
@@ -219,16 +219,18 @@ def test_a_named_proxy_is_trusted(
     assert not [one for one in caplog.records if one.name == "app.login.routes"]
 
 
-def test_a_name_that_does_not_exist_reads_the_same(client: TestClient) -> None:
+def test_an_unknown_name_gets_the_same_answer_as_a_wrong_password(client: TestClient) -> None:
     one, other = enter(client, "wrong wrong"), enter(client, "wrong wrong", "nobody")
     assert (one.status_code, one.json()) == (other.status_code, other.json())
 
 
-def test_the_cookie(store: Store, client: TestClient) -> None:
+def test_the_login_cookie_is_safe_and_its_token_is_not_stored(
+    store: Store, client: TestClient
+) -> None:
     cookie = enter(client).headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "samesite=lax" in cookie.lower()
-    assert "Secure" not in cookie  # there would be none over http
+    assert "Secure" not in cookie  # a secure cookie would not be sent over http
     with TestClient(application(store), base_url=BASE.replace("http:", "https:")) as https:
         assert "Secure" in enter(https).headers["set-cookie"]
     token = client.cookies[COOKIE]
@@ -282,7 +284,7 @@ def test_a_login_ends(store: Store, client: TestClient) -> None:
         {"Sec-Fetch-Site": "same-site", "Origin": "http://other.studio.example:7860"},
     ],
 )
-def test_other_sites_pages_can_send_nothing(
+def test_requests_from_other_sites_are_refused(
     client: TestClient, path: str, headers: dict[str, str]
 ) -> None:
     enter(client)
@@ -291,7 +293,7 @@ def test_other_sites_pages_can_send_nothing(
     assert client.get("/me").status_code == 200  # still logged in
 
 
-def test_every_answer_forbids_framing_and_sniffing(client: TestClient) -> None:
+def test_every_response_forbids_framing_and_sniffing(client: TestClient) -> None:
     enter(client)
     for path in ("/login", "/me", "/nothing", "/broken", "/thumb/1", "/thumb/x"):
         answer = client.get(path)
@@ -301,7 +303,7 @@ def test_every_answer_forbids_framing_and_sniffing(client: TestClient) -> None:
     assert "frame-ancestors 'none'" in HEADERS["Content-Security-Policy"]
 
 
-def test_what_breaks_tells_nothing(store: Store, client: TestClient) -> None:
+def test_an_unexpected_error_reveals_no_internals(store: Store, client: TestClient) -> None:
     enter(client)
     answer = client.get("/broken")
     assert answer.status_code == 500
@@ -310,7 +312,7 @@ def test_what_breaks_tells_nothing(store: Store, client: TestClient) -> None:
         assert inside not in answer.text
 
 
-def test_a_person_is_led_to_the_login_and_back(client: TestClient) -> None:
+def test_a_visitor_is_redirected_to_the_login_and_back(client: TestClient) -> None:
     led = client.get("/me?run=3", headers=HTML)
     assert (led.status_code, led.headers["location"]) == (303, "/login?next=/me%3Frun%3D3")
     page = client.get(led.headers["location"])
@@ -329,7 +331,7 @@ def test_a_person_is_led_to_the_login_and_back(client: TestClient) -> None:
     "away",
     ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\nb"],
 )
-def test_a_login_leads_nowhere_else(client: TestClient, away: str) -> None:
+def test_a_login_redirects_only_within_the_studio(client: TestClient, away: str) -> None:
     given = {"username": "anna", "password": PASSWORD, "next": away}
     assert client.post("/login", data=given, headers=BROWSER).headers["location"] == "/"
 
@@ -343,13 +345,13 @@ def test_names_are_escaped_on_the_page(client: TestClient) -> None:
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[1]", b"{", b"x" * 20_000])
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
-def test_garbage_is_no_login(client: TestClient, body: bytes, kind: str) -> None:
+def test_unreadable_login_requests_are_refused(client: TestClient, body: bytes, kind: str) -> None:
     answer = client.post("/login", content=body, headers={"Content-Type": kind})
     assert answer.status_code in (400, 401)
     assert COOKIE not in answer.headers.get("set-cookie", "")
 
 
-def test_another_address_needs_accounts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_listening_on_other_addresses_requires_accounts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--host", "0.0.0.0"]) == 2
     told = capsys.readouterr().err
     assert "--auth" in told
@@ -359,6 +361,6 @@ def test_another_address_needs_accounts(capsys: pytest.CaptureFixture[str]) -> N
     assert "there is no such file" in capsys.readouterr().err
 
 
-def test_an_ipv4_address_is_one_however_it_is_written() -> None:
+def test_an_ipv4_mapped_address_counts_as_its_ipv4_address() -> None:
     written = ("198.51.100.7", "::ffff:198.51.100.7", "::ffff:203.0.113.9")
     assert len({throttle._network(one) for one in written}) == 2

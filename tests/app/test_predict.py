@@ -1,4 +1,4 @@
-"""The Predict page: what it says, what it refuses, and that a dropped image is not kept."""
+"""The Predict page: its states, what it refuses, and that it deletes uploaded images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 
 from app.predict import page as predict
 from app.predict import routes as predicting
-from app.predict import view as predict_view
 from app.predict.routes import predict_file
 from app.shell.received import image_of
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from tests.app.conftest import BASE, picture
 from tests.waiting import result_of
 from vecaf.config import RunConfig
@@ -31,8 +31,8 @@ ANSWER: dict[str, Any] = {
 }
 
 
-class Desk:
-    """Stands in for the process that asks models; remembers what it was asked."""
+class InferenceProcess:
+    """Fake inference process that records its questions."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -68,11 +68,11 @@ def run_id(studio: Studio) -> int:
 
 def page(studio: Studio, **values: object) -> str:
     given = {name: str(value) for name, value in values.items()}
-    return predict._page(studio, studio.store.owner(), given, "127.0.0.1:7860")
+    return predict.content(studio, studio.store.owner(), given, "127.0.0.1:7860")
 
 
-def asking(studio: Studio, desk: Desk) -> Studio:
-    return replace(studio, desk=desk)  # type: ignore[arg-type]
+def asking(studio: Studio, inference: InferenceProcess) -> Studio:
+    return replace(studio, desk=inference)  # type: ignore[arg-type]
 
 
 async def predict_bytes(studio: Studio, user: int, run_id: int, content: bytes) -> dict[str, Any]:
@@ -85,23 +85,23 @@ def test_the_newest_finished_run_is_offered(studio: Studio, run_id: int) -> None
     assert f'data-predict="{run_id}"' in shown
     assert "a &lt;b&gt;run&lt;/b&gt;" in shown and "<b>run</b>" not in shown
     assert f"http://127.0.0.1:7860/api/v1/runs/{run_id}/predict" in shown
-    assert shown.count('data-key="try-') > 0
+    assert shown.count('data-key="test-') > 0
     assert "data-image" not in shown
 
 
 def test_opening_the_page_loads_the_model_that_it_shows(studio: Studio, run_id: int) -> None:
-    desk, owner = Desk(), studio.store.owner()
-    page(asking(studio, desk), run=999)
-    assert not desk.asked
-    page(asking(studio, desk), run=run_id)
-    assert desk.asked == [{"name": "open_model", "user": owner, "run_id": run_id}]
+    inference, owner = InferenceProcess(), studio.store.owner()
+    page(asking(studio, inference), run=999)
+    assert not inference.asked
+    page(asking(studio, inference), run=run_id)
+    assert inference.asked == [{"name": "open_model", "user": owner, "run_id": run_id}]
 
 
 def test_an_image_in_the_address_is_shown(studio: Studio, run_id: int) -> None:
     assert 'data-image="1" data-src="/image/1?v=' in page(studio, run=run_id, image=1)
 
 
-def test_what_is_not_there_or_not_ones_own_is_said(studio: Studio, run_id: int) -> None:
+def test_missing_and_hidden_things_get_a_message(studio: Studio, run_id: int) -> None:
     assert "There is no run 999" in page(studio, run=999)
     assert "There is no image 13" in page(studio, run=run_id, image=13)  # a stranger's
     with studio.store.write() as session:
@@ -113,34 +113,34 @@ def test_what_is_not_there_or_not_ones_own_is_said(studio: Studio, run_id: int) 
         session.get_one(Run, run_id).state = FINISHED
 
 
-def test_an_answer_escapes_names_and_skips_images_that_are_gone(studio: Studio) -> None:
+def test_an_answer_escapes_names_and_skips_deleted_images(studio: Studio) -> None:
     with studio.store.read() as session:
         sample = session.get_one(Sample, 1)
-    html = predict_view.result(ANSWER, {1: sample}, ["<i>cat</i>", "dog"])
+    html = macros("predict").result(ANSWER, {1: sample}, ["<i>cat</i>", "dog"])
     assert "<i>cat" not in html
     assert html.count('data-key="1"') == 2 and str(10**9) not in html
-    assert "pull away" not in html
-    own = predict_view.result({**ANSWER, "trained_on_it": True}, {}, [])
-    assert "trained on this very image" in own
+    assert "oppose" not in html
+    own = macros("predict").result({**ANSWER, "trained_on_it": True}, {}, [])
+    assert "trained on this image" in own
 
 
-def test_a_dropped_image_is_asked_about_and_forgotten(studio: Studio, run_id: int) -> None:
-    desk = Desk()
+def test_an_uploaded_image_is_deleted_after_the_answer(studio: Studio, run_id: int) -> None:
+    inference = InferenceProcess()
     content = picture((200, 10, 10))
-    answer = predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content)
+    answer = predict_bytes(asking(studio, inference), studio.store.owner(), run_id, content)
     assert result_of(answer) == ANSWER
-    assert desk.seen[0].startswith(b"\x89PNG")
-    assert not Path(desk.asked[0]["path"]).exists()
-    failing = Desk(InputError("no"))
+    assert inference.seen[0].startswith(b"\x89PNG")
+    assert not Path(inference.asked[0]["path"]).exists()
+    failing = InferenceProcess(InputError("no"))
     with pytest.raises(InputError):
         result_of(predict_bytes(asking(studio, failing), studio.store.owner(), run_id, content))
     assert not list(studio.settings.uploads.iterdir())
 
 
-def test_the_gate_is_asked_as_whoever_sends_it(studio: Studio, run_id: int) -> None:
-    desk = Desk()
-    result_of(predict_bytes(asking(studio, desk), 2, run_id, picture((0, 0, 0))))
-    assert (desk.asked[0]["user"], desk.asked[0]["run_id"]) == (2, run_id)
+def test_a_prediction_is_authorized_as_the_user_who_asks(studio: Studio, run_id: int) -> None:
+    inference = InferenceProcess()
+    result_of(predict_bytes(asking(studio, inference), 2, run_id, picture((0, 0, 0))))
+    assert (inference.asked[0]["user"], inference.asked[0]["run_id"]) == (2, run_id)
 
 
 @pytest.mark.parametrize(
@@ -151,17 +151,17 @@ def test_the_gate_is_asked_as_whoever_sends_it(studio: Studio, run_id: int) -> N
         (b"\xff\xd8\xff\xe0", "truncated"),
     ],
 )
-def test_what_is_no_image_never_reaches_the_desk(
+def test_a_file_that_is_no_image_never_reaches_the_inference_process(
     studio: Studio, run_id: int, content: bytes, words: str
 ) -> None:
-    desk = Desk()
+    inference = InferenceProcess()
     with pytest.raises(InputError, match=words):
-        result_of(predict_bytes(asking(studio, desk), studio.store.owner(), run_id, content))
-    assert not desk.asked
+        result_of(predict_bytes(asking(studio, inference), studio.store.owner(), run_id, content))
+    assert not inference.asked
 
 
-def test_without_a_desk_it_is_said(studio: Studio, run_id: int) -> None:
-    with pytest.raises(UnavailableError, match="without the process"):
+def test_without_an_inference_process_there_is_an_error(studio: Studio, run_id: int) -> None:
+    with pytest.raises(UnavailableError, match="no inference process"):
         result_of(predicting.predict_sample(studio, studio.store.owner(), run_id, 1))
 
 

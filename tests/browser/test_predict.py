@@ -1,4 +1,4 @@
-"""The Predict page as a person uses it: ask about an image, look at the evidence, download."""
+"""The Predict page in a browser: classify an image, look at the evidence, download the model."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_a_dropped_image_is_answered(
 ) -> None:
     page = open_page(address)
     page.set_input_files("[data-drop] input", str(circle))
-    page.wait_for_selector(".said", timeout=ANSWER_MS)
-    assert "circle" in page.inner_text(".said").lower()
+    page.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
+    assert "circle" in page.inner_text(".predicted-class").lower()
     assert page.locator(".bars li").count() == 3
     shares = [float(text.rstrip("%")) for text in page.locator(".bars b").all_inner_texts()]
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(100, abs=0.3)
@@ -44,59 +44,59 @@ def test_a_dropped_image_is_answered(
     page.locator(".evidence .thumb").first.click()
     page.wait_for_selector(".lightbox[open]")
     page.keyboard.press("Escape")
-    page.click("summary:has-text('What these shares mean')")
+    page.click("summary:has-text('How shares are computed')")
     assert "Yeh et al. 2018" in page.inner_text(".predict")
 
 
-def test_what_is_no_image_is_said(
+def test_a_file_that_is_no_image_gets_a_message(
     address: str, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:
     page = open_page(address)
     other = tmp_path / "notes.pdf"
     other.write_bytes(b"%PDF-1.7 nothing")
     page.set_input_files("[data-drop] input", str(other))
-    page.wait_for_selector(".predicted .notice-error", timeout=ANSWER_MS)
-    assert "it is a PDF file" in page.inner_text(".predicted")
-    assert page.locator(".asked img").count() == 0  # rather than the mark of a broken image
+    page.wait_for_selector(".prediction .notice-error", timeout=ANSWER_MS)
+    assert "it is a PDF file" in page.inner_text(".prediction")
+    assert page.locator(".prediction-columns img").count() == 0  # no broken-image icon
 
 
 def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., Any]) -> None:
-    """By keyboard; back, reload and a second tab find it again. At a telephone's width."""
+    """By keyboard, on a phone-sized page; back, reload and a second tab show it again."""
     page = open_page(address, width=390, height=844)
-    page.locator(".tries a").nth(1).focus()
+    page.locator(".test-images a").nth(1).focus()
     page.keyboard.press("Enter")
-    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    page.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
     assert "image=" in page.url
-    said = page.inner_text(".said")
+    result = page.inner_text(".predicted-class")
     page.reload()
-    page.wait_for_selector(".said", timeout=ANSWER_MS)
-    assert page.inner_text(".said") == said
+    page.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
+    assert page.inner_text(".predicted-class") == result
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
     page.go_back()
-    page.wait_for_selector(".said", state="detached")
+    page.wait_for_selector(".predicted-class", state="detached")
     page.go_forward()
-    page.wait_for_selector(".said", timeout=ANSWER_MS)
+    page.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
     again = open_page(page.url.split("/", 3)[3].join(["/", ""]))
-    again.wait_for_selector(".said", timeout=ANSWER_MS)
-    assert again.inner_text(".said") == said
+    again.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
+    assert again.inner_text(".predicted-class") == result
 
 
-def test_the_model_is_taken_away(
+def test_the_model_is_downloaded(
     address: str, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:
     page = open_page(address)
     page.click("text=Prepare download")
-    page.wait_for_selector("text=Download everything", timeout=150_000)
+    page.wait_for_selector("text=Download model", timeout=150_000)
     with page.expect_download() as download:
-        page.click("text=Download everything")
+        page.click("text=Download model")
     assert download.value.suggested_filename.endswith(".zip")
     path = tmp_path / "model.zip"
     download.value.save_as(path)
     with zipfile.ZipFile(path) as archive:
         assert {"model.onnx", "model.safetensors", "predict.py"} <= set(archive.namelist())
         receipt = json.loads(archive.read("receipt.json"))
-    page.click("summary:has-text('The files, one by one')")
+    page.click("summary:has-text('Individual files')")
     with page.expect_download() as download:
         page.click("a:text-is('receipt.json')")
     download.value.save_as(tmp_path / "receipt.json")
