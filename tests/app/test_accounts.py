@@ -1,5 +1,5 @@
-"""Logins: wrong passwords are throttled, cookies are safe, other sites can change nothing, and errors
-reveal no internals."""
+"""Logins: wrong passwords are throttled, cookies are safe, other sites can change nothing, and
+errors reveal no internals."""
 
 from __future__ import annotations
 
