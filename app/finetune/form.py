@@ -1,4 +1,4 @@
-"""The form's fields, made from RunConfig: a new setting there appears here by itself."""
+"""The fields of the form, made from RunConfig: a new setting appears in the form by itself."""
 
 from __future__ import annotations
 
@@ -13,23 +13,34 @@ from vecaf.errors import InputError
 from vecaf.selection.strategies import describe
 
 LABELS = {
-    "dataset": "Dataset",
-    "model": "Vision model (PVM)",
-    "vlm": "Caption model (VLM)",
-    "strategy": "Strategy",
-    "strategy_options": "Strategy's own options",
-    "track": "What is scarce",
-    "budget": "Budget a round",
-    "lr": "Learning rate",
-    "head_lr": "Head learning rate",
-    "ema": "Weight averaging (EMA)",
-    "mode": "What to train",
-    "text_pull": "Text pull (CEA)",
-    "head_init": "Where the classifier starts",
-    "lora_rank": "LoRA rank",
-    "picks": "Earlier picks",
+    "model": "Vision model (backbone)",
+    "vlm": "Vision-language model (VLM)",
+    "strategy_options": "Strategy options",
+    "track": "Goal",
+    "budget": "Budget per round",
     "subset": "Saved selection",
+    "mode": "Training mode",
+    "epochs": "Epochs per round",
+    "patience": "Early stopping (epochs)",
+    "picks": "Training images",
+    "schedule": "Learning rate schedule",
+    "head_init": "Classifier initialization",
+    "lr": "Learning rate",
+    "head_lr": "Classifier learning rate",
+    "head_weight_decay": "Classifier weight decay",
+    "lora_rank": "LoRA rank",
+    "ema": "Weight averaging (EMA)",
+    "text_pull": "Caption weight (CEA)",
+    "target_words": "Target domain",
 }
+"""Labels that differ from the setting's name."""
+CHOICES = {
+    "track": {
+        "label-free": "Save labels (label-free)",
+        "labels-known": "Save training time (labels-known)",
+    },
+}
+"""Names of a setting's choices that differ from their values."""
 SELECTION = ("dataset", "strategy", "track", "budget", "rounds", "subset")
 SUGGESTIONS = {
     "model": ["efficientnet_lite0", "vit_small_patch16_224.dino", "resnet50"],
@@ -40,28 +51,32 @@ FIELDS = fields(RunConfig)
 
 
 def label(name: str) -> str:
+    """Return the label of a setting."""
     return LABELS.get(name, name.replace("_", " ").capitalize())
 
 
 def in_selection() -> list[Field[Any]]:
-    """What decides which images are picked, in reading order."""
+    """Return the settings that decide which images are selected, in reading order."""
     by_name = {item.name: item for item in FIELDS}
     return [by_name[name] for name in SELECTION]
 
 
 def in_training() -> list[Field[Any]]:
+    """Return the other settings that most users change."""
     return [f for f in FIELDS if f.name not in SELECTION and not f.metadata["advanced"]]
 
 
 def advanced() -> list[Field[Any]]:
+    """Return the settings that few users change."""
     return [f for f in FIELDS if f.name not in SELECTION and f.metadata["advanced"]]
 
 
 def component(item: Field[Any]) -> gr.components.FormComponent:
-    """The input for one setting, with its help, choices and bounds."""
+    """Return the input for one setting, with its help, default and choices."""
     meta, name = item.metadata, item.name
     default: Any = item.default
-    common: dict[str, Any] = {"label": label(name), "info": meta["help"], "elem_id": f"f-{name}"}
+    info = meta["help"] + (f" Default: {default}." if default != "" else "")
+    common: dict[str, Any] = {"label": label(name), "info": info, "elem_id": f"f-{name}"}
     if name == "dataset":
         return gr.Dropdown([], value=None, **common)
     if name == "subset":
@@ -71,11 +86,13 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
         choices = [(f"{info.name} – {info.description}", info.name) for info in infos]
         return gr.Radio(choices, value=default, **common)
     if meta["choices"]:
-        return gr.Radio(list(meta["choices"]), value=default, **common)
+        names = CHOICES.get(name, {})
+        choices = [(names.get(value, value), value) for value in meta["choices"]]
+        return gr.Radio(choices, value=default, **common)
     if name in SUGGESTIONS:
         return gr.Dropdown(SUGGESTIONS[name], value=default, allow_custom_value=True, **common)
     if isinstance(default, int):
-        # Bounds are checked with the rest, in words; Gradio would clip them without a word.
+        # `read` checks the bounds with an error message; Gradio would clip the value silently.
         return gr.Number(default, precision=0, **common)
     if isinstance(default, float):
         return gr.Number(default, step=_step(default), **common)
@@ -83,32 +100,31 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
 
 
 def subset_choices(names: Sequence[str]) -> list[tuple[str, str]]:
-    """The saved selections of a dataset, and the choice of none, as a drop-down's choices."""
-    return [("None: the strategy selects", ""), *((name, name) for name in names)]
+    """Return the choices of the drop-down: no saved selection, then those of the dataset."""
+    return [("None (the strategy selects)", ""), *((name, name) for name in names)]
 
 
 def _step(default: float) -> float:
-    """A step of the arrow keys that suits the size of the default."""
+    """Return a step for the arrow keys that suits the default's magnitude."""
     return 10.0 ** (len(str(int(1 / default))) * -1) if 0 < default < 1 else 0.1
 
 
 def read(values: Sequence[Any]) -> RunConfig:
-    """The configuration that the fields' values spell. Raises InputError for the first misfit."""
+    """Return the settings in the form. Raises InputError for the first invalid value."""
     given = dict(zip((item.name for item in FIELDS), values, strict=True))
     if not given["dataset"]:
         raise InputError("Choose a dataset.")
     for item in FIELDS:
         name, value = item.name, given[item.name]
         if value is None or (value == "" and item.default != ""):
-            raise InputError(f"{label(name)} is empty.")
+            raise InputError(f"{label(name)} is empty. Enter a value.")
     return RunConfig.from_dict(given)
 
 
 def restored(stored: object, names: Sequence[str], wanted: str | None) -> list[Any]:
-    """Values for the fields: the address's dataset first, then what was kept, then the defaults.
+    """Return the form's values: the browser's stored ones where they still fit, else defaults.
 
-    What was kept comes from the browser and may be of an older version, so only what still fits
-    its setting counts.
+    `wanted` is the dataset that the address names. Stored values may come from an older version.
     """
     kept = stored if isinstance(stored, dict) else {}
     values = []

@@ -1,4 +1,4 @@
-"""What the form's settings come to: images, batches, minutes and memory, and the command line."""
+"""What a run with the form's settings takes: images, batches, time and memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.shell import markup as m
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotLabeledError
@@ -34,21 +33,46 @@ from vecaf.store.tasks import find_task, latest_task
 from vecaf.training.cost import Cost, Sizes, Speed, by_rounds, by_speed, counted
 
 KIND = "cost"
-ALIKE = ("model", "image_size", "mode", "strategy", "text_pull", "device", "batch_size")
-"""Settings by which an earlier run tells how fast this one will be."""
+SPEED_SETTINGS = ("model", "image_size", "mode", "strategy", "text_pull", "device", "batch_size")
+"""Settings that an earlier run must share with this one for its speed to be an estimate."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """A run's cost, and where its minutes come from. `task`: the measurement under way or done."""
+    """A run's cost and how its time is known.
+
+    task         the measurement for these settings, None if none was started
+    similar_run  the finished run whose speed the time is estimated from, None without an estimate
+    """
 
     cost: Cost
-    source: str
     task: Task | None
+    similar_run: int | None = None
+
+    @property
+    def time(self) -> str | None:
+        """The estimated time as text; None if there is no estimate."""
+        return None if self.cost.seconds is None else _rounded(self.cost.seconds)
+
+    @property
+    def measured(self) -> bool:
+        return self.task is not None and self.task.state == FINISHED
+
+    @property
+    def measuring(self) -> bool:
+        return self.task is not None and self.task.state not in ENDED
+
+    @property
+    def problem(self) -> str | None:
+        """Why the measurement failed."""
+        return self.task.error if self.task is not None and self.task.state == FAILED else None
 
 
 def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, Sizes]:
-    """What the run would work on. Raises InputError where the dataset can't serve it."""
+    """Return the dataset and how many of its images the run uses.
+
+    Raises InputError if the run cannot work on the dataset.
+    """
     dataset = dataset_named(session, user, config.dataset)
     by_class = pool_by_class(session, dataset)
     first = None
@@ -56,7 +80,7 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
         first = labeled_of(session, subset_named(session, user, dataset.id, config.subset))
         if not first:
             raise NotLabeledError(
-                f"No image of the selection '{config.subset}' has a label yet. Label them first."
+                f"The selection '{config.subset}' has no labeled images. Label some of them first."
             )
     budget = check_pool(config, dataset.classes, by_class, first)
     counted_splits = session.execute(
@@ -77,8 +101,8 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
     )
 
 
-def probe_params(config: RunConfig) -> dict[str, Any]:
-    """What a measurement depends on: the arguments of the task `cost`."""
+def measurement_params(config: RunConfig) -> dict[str, Any]:
+    """Return the settings that a measurement depends on: the arguments of the task `cost`."""
     names = ("model", "image_size", "mode", "batch_size", "strategy", "device", "lora_rank")
     return {name: getattr(config, name) for name in names}
 
@@ -86,76 +110,23 @@ def probe_params(config: RunConfig) -> dict[str, Any]:
 def preview(
     session: Session, user: int, dataset: Dataset, config: RunConfig, sizes: Sizes
 ) -> Preview:
-    """The cost by a measurement, else at an earlier run's pace, else counted alone."""
-    params = probe_params(config)
+    """Return the cost by a measurement, else by a similar run's speed, else without time."""
+    params = measurement_params(config)
     task = find_task(session, user, dataset.id, KIND, params)
     if task is None:
         last = latest_task(session, user, dataset.id, KIND)
         task = last if last is not None and last.params == params else None
     if task is not None and task.state == FINISHED:
-        cost = by_speed(config, sizes, Speed(**task.result))
-        return Preview(cost, "measured on this device with this model", task)
+        return Preview(by_speed(config, sizes, Speed(**task.result)), task)
     for run in runs_on(session, user, dataset.id):
-        if run.state == FINISHED and _alike(run.config, config):
-            cost = by_rounds(config, sizes, _paces(session, user, run))
-            return Preview(cost, f"at the pace of run {run.id}", task)
-    return Preview(counted(config, sizes), "", task)
+        if run.state == FINISHED and _same_speed(run.config, config):
+            cost = by_rounds(config, sizes, _round_times(session, user, run))
+            return Preview(cost, task, run.id)
+    return Preview(counted(config, sizes), task)
 
 
-def card(config: RunConfig, sizes: Sizes, found: Preview, twin: str) -> str:
-    """The summary as HTML; `twin` says what becomes of the random baseline ('' for none)."""
-    cost, first = found.cost, sizes.first
-    picked = (
-        f"{m.number(sizes.budget)} a round"
-        if first is None
-        else f"{m.number(first)} from '{m.text(config.subset)}'"
-        + (f", then {m.number(sizes.budget)} a round" if config.rounds > 1 else "")
-    )
-    share = f" ({m.percent(cost.labels / sizes.pool)})" if sizes.pool else ""
-    pairs = [
-        ("Images picked", picked),
-        ("Labels", f"{m.number(cost.labels)} of {m.number(sizes.pool)}{share}"),
-        ("Training", f"{m.plural(config.epochs, 'epoch')} a round, {m.text(config.mode)}"),
-        ("Batches", f"about {m.number(cost.batches)}"),
-        ("Time", "not measured yet" if cost.seconds is None else f"about {_time(cost.seconds)}"),
-    ]
-    if cost.memory_bytes is not None:
-        pairs.append(("Memory", f"about {m.size(cost.memory_bytes)}"))
-    return (
-        f'<section class="card"><h2>This run</h2>{m.facts(pairs)}{_measure(found)}'
-        f"{f'<p class=muted>{m.text(twin)}</p>' if twin else ''}<h3>As a command</h3>"
-        f"{m.command(config.as_command())}</section>"
-    )
-
-
-def estimate(cost: Cost, beside: bool) -> str:
-    """The cost in one line, shown beside Launch; `beside`: a random baseline follows."""
-    parts = [m.plural(cost.labels, "label"), f"about {m.plural(cost.batches, 'batch', 'batches')}"]
-    if cost.seconds is not None:
-        parts.append(f"about {_time(cost.seconds)}")
-    return f"<p><b>{' · '.join(parts)}</b>{', plus a random baseline' if beside else ''}</p>"
-
-
-def _measure(found: Preview) -> str:
-    """Where the minutes come from, and the way to measure them."""
-    task = found.task
-    if task is not None and task.state == FINISHED:
-        return f'<p class="muted cost">Time and memory: {found.source}.</p>'
-    button = (
-        '<button type="button" class="quiet" data-act="measure" '
-        'title="A few steps on a few of your images, a quarter of a minute">Measure on this '
-        "device</button>"
-    )
-    if task is not None and task.state not in ENDED:
-        words = task.stage or "Waiting for a worker to measure"
-        return m.progress(f"cost-{task.id}-{words}", words, task.done, task.total)
-    failed = m.notice(task.error or "", "warn") if task and task.state == FAILED else ""
-    source = f"Time: {found.source}. " if found.source else ""
-    return f'{failed}<div class="offer-row"><p class="muted cost">{source}</p>{button}</div>'
-
-
-def _time(seconds: float) -> str:
-    """Estimates are rounded as coarsely as they are known."""
+def _rounded(seconds: float) -> str:
+    """Return `seconds` as text, rounded as coarsely as an estimate is known."""
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 5400:
@@ -164,7 +135,7 @@ def _time(seconds: float) -> str:
 
 
 def _embedded(session: Session, user: int, dataset: Dataset, config: RunConfig) -> bool:
-    """Whether some run has put the dataset through the model already."""
+    """Return whether a run has already embedded the dataset with this model."""
     return any(
         rounds_of(session, user, run.id)
         for run in runs_on(session, user, dataset.id)
@@ -174,26 +145,26 @@ def _embedded(session: Session, user: int, dataset: Dataset, config: RunConfig) 
     )
 
 
-def _alike(other: Mapping[str, Any], config: RunConfig) -> bool:
-    return all(_value(other, name) == getattr(config, name) for name in ALIKE)
+def _same_speed(other: Mapping[str, Any], config: RunConfig) -> bool:
+    return all(_value(other, name) == getattr(config, name) for name in SPEED_SETTINGS)
 
 
 def _value(config: Mapping[str, Any], name: str) -> Any:
     return config.get(name, getattr(RunConfig(), name))
 
 
-def _paces(session: Session, user: int, run: Run) -> list[tuple[int, float]]:
-    """(batches, seconds) of each of a run's rounds."""
+def _round_times(session: Session, user: int, run: Run) -> list[tuple[int, float]]:
+    """Return (batches, seconds) of each round of a run."""
     ends = [item.batches for item in milestones(session, user, [run.id])[run.id]]
     starts = [0, *ends]
     seconds = [item.seconds for item in rounds_of(session, user, run.id)]
     return [(end - start, took) for start, end, took in zip(starts, ends, seconds, strict=False)]
 
 
-def queue_probe(studio: Studio, user: int, config: RunConfig) -> None:
-    """Queue the measurement that this configuration lacks."""
+def queue_measurement(studio: Studio, user: int, config: RunConfig) -> None:
+    """Queue a measurement for these settings."""
     from vecaf.engine.queue import submit_task
 
     with studio.store.read() as session:
         dataset = dataset_named(session, user, config.dataset)
-    submit_task(studio.store, KIND, dataset.id, probe_params(config), user)
+    submit_task(studio.store, KIND, dataset.id, measurement_params(config), user)

@@ -247,7 +247,7 @@ def test_the_form_reads_what_it_shows() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("dataset", None, "Choose a dataset"), ("epochs", None, "Epochs is empty"),
+        ("dataset", None, "Choose a dataset"), ("epochs", None, "Epochs per round is empty"),
         ("budget", "", "empty"), ("rounds", 0, "between"), ("lr", "fast", "not a number"),
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from app.compare import page as compare
 from app.finetune import summary as finetune_summary
+from app.finetune import view as finetune_view
 from app.runs.page import LISTED, _act, _list
 from app.runs.run import RunPage
 from app.runs.verdicts import saving_words
@@ -185,7 +186,7 @@ def test_only_what_is_new_is_sent() -> None:
     assert values[0] != "a" and values[1] == "c"
 
 
-def test_a_preview_goes_by_a_measurement_then_by_a_run(studio: Studio, user: int) -> None:
+def test_a_preview_uses_a_measurement_else_a_similar_run(studio: Studio, user: int) -> None:
     config = RunConfig(dataset="pets", budget="2", rounds=1)
 
     def see(**changes: Any) -> tuple[finetune_summary.Preview, str]:
@@ -194,22 +195,22 @@ def test_a_preview_goes_by_a_measurement_then_by_a_run(studio: Studio, user: int
             dataset, sizes = finetune_summary.sizes_of(session, user, wanted)
             assert isinstance(dataset, Dataset)
             found = finetune_summary.preview(session, user, dataset, wanted, sizes)
-            return found, finetune_summary.card(wanted, sizes, found, "")
+            return found, finetune_view.html("summary", wanted, sizes, found, "")
 
     found, html = see()
-    assert found.source == "at the pace of run 1"
+    assert found.similar_run == 1 and "Time is estimated from run 1" in html
     assert found.cost.seconds == pytest.approx(20 * 2.0 / 4)  # 20 batches at half a second
-    assert "Measure on this device" in html
+    assert "Measure time and memory" in html
     found, html = see(mode="full")
     assert found.cost.seconds is None and "not measured yet" in html
     with studio.store.write() as session:
-        params = finetune_summary.probe_params(config)
+        params = finetune_summary.measurement_params(config)
         speed = {"head_step": 0.01, "full_step": 0.0, "images_per_second": 10.0,
                  "select_per_thousand": 0.0, "memory_bytes": 10**9, "feature_dim": 8}  # fmt: skip
         session.add(Task(owner_id=user, dataset_id=1, kind="cost", params=params,
                          state="finished", result=speed))  # fmt: skip
     found, html = see()
-    assert "measured on this device" in html
+    assert "measured with this model on this device" in html
     assert "1.0 GB" in html
 
 

@@ -1,4 +1,4 @@
-"""The form: presets, the keyboard, what a run costs, a clone of it."""
+"""The form: presets, the keyboard, the cost of a run, a clone of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHIFTED = """() => new Promise((done) => new PerformanceObserver((list) => done(
 
 def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/finetune", width=390, height=844)
-    launch, estimate = page.get_by_role("button", name="Launch"), page.locator(".estimate")
+    launch, estimate = page.get_by_role("button", name="Launch run"), page.locator(".estimate")
     expect(estimate).to_contain_text(re.compile(r"\d labels · about \d+ batch"))
     for _ in range(2):
         expect(launch).to_be_in_viewport(ratio=1)
@@ -42,7 +42,7 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
     open_page: Callable[..., Any], dataset: str
 ) -> None:
     page = open_page("/finetune")
-    expect(page.locator(".summary")).to_contain_text("This run")
+    expect(page.locator(".summary")).to_contain_text("Run summary")
     assert page.evaluate(SHIFTED) < 0.1  # the form appears whole
     page.get_by_role("button", name="Best accuracy").click()
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("10%")
@@ -75,24 +75,24 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
     fill(page, "rounds", "1")
     fill(page, "epochs", "1")
     summary = page.locator(".summary")
-    # Another test of this session may have left a run whose pace is known.
-    expect(summary).to_contain_text(re.compile("not measured yet|at the pace of run"))
-    page.get_by_role("button", name="Measure on this device").click()
-    expect(summary).to_contain_text("measured on this device", timeout=180_000)
+    # Another test of this session may have left a run to estimate the time from.
+    expect(summary).to_contain_text(re.compile("not measured yet|estimated from run"))
+    page.get_by_role("button", name="Measure time and memory").click()
+    expect(summary).to_contain_text("measured with this model on this device", timeout=180_000)
     expect(summary.locator(".facts")).to_contain_text("MB")
     before = runs(server)
-    page.get_by_role("button", name="Launch").click()
+    page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     assert runs(server)[len(before) :] == ["vecaf", "random"]
 
-    # A clone holds its settings; its baseline is there already, and without one there is none.
+    # A clone has the same settings. Its baseline exists already; unchecked, none is launched.
     page.get_by_role("link", name="Clone its settings").click()
     page.wait_for_url("**/finetune?clone=*")
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("5")
-    expect(summary).to_contain_text("random baseline is there already")
+    expect(summary).to_contain_text("random baseline with these settings already exists")
     fill(page, "seed", "3")
-    page.get_by_label("With a random baseline").uncheck()
+    page.get_by_label("Add a random baseline").uncheck()
     expect(summary).to_contain_text("--seed 3")
-    page.get_by_role("button", name="Launch").click()
+    page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     assert runs(server)[len(before) :] == ["vecaf", "random", "vecaf"]

@@ -61,7 +61,7 @@ def test_from_a_zip_to_a_model(
     )
     expect(page.locator(".summary")).to_contain_text("32 of")
     page.locator("#f-baseline input").uncheck()  # test_finetune.py has one
-    page.get_by_role("button", name="Launch").click()
+    page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     address = page.url
 
@@ -117,7 +117,7 @@ def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str) -
     fill(page, "rounds", "1")
     fill(page, "epochs", "1")
     page.locator("#f-baseline input").uncheck()
-    page.get_by_role("button", name="Launch").click()
+    page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     number = page.url.split("run=")[1]
     page.get_by_role("link", name="All runs").click()
