@@ -1,1 +1,1 @@
-"""The Compare page: runs side by side."""
+"""The Compare page: runs compared with each other."""

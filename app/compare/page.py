@@ -1,4 +1,4 @@
-"""The Compare page: /compare?runs=1,2,3, with the target accuracy in the address too."""
+"""The Compare page: /compare?runs=1,2,3&target=90."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vecaf.errors import VecafError
 from vecaf.evaluation.run_groups import entries, grouped, verdict
 from vecaf.store import ENDED
 
-BUSY = 2.5  # seconds between looks while a run is under way
+BUSY_SECONDS = 2.5  # between updates while a run is unfinished
 MOST_RUNS = 60
 
 
@@ -30,14 +30,14 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     top = live("compare-top")
     curve = charts(compare_view.CHART, "compare-chart")
     rest = live("compare-rest")
-    timer = gr.Timer(BUSY, active=False)
+    timer = gr.Timer(BUSY_SECONDS, active=False)
 
     def show(address: str, last: Sent, request: gr.Request) -> list[Any]:
         pieces, ended = _pieces(studio, studio.user(request), parameters(address))
         changes, names = only_new(last, pieces)
         names["timer"] = "off" if ended else "on"
         same = last.get("timer") == names["timer"]
-        return [*changes, gr.skip() if same else gr.Timer(BUSY, active=not ended), names]
+        return [*changes, gr.skip() if same else gr.Timer(BUSY_SECONDS, active=not ended), names]
 
     def go(last: Sent, event: gr.EventData, request: gr.Request) -> list[Any]:
         return show(event._data.get("query", ""), last, request)
@@ -50,16 +50,17 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
 
 def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str, str], bool]:
-    """The page's HTML by piece, and whether nothing will change any more."""
+    """Return the page's HTML by piece, and whether all runs have ended."""
     try:
         with studio.store.read() as session:
             dataset, found = entries(session, user, read_runs(values.get("runs", "")))
             groups = grouped(found)
-            measure = groups[-1]
+            reference = groups[-1]
             verdicts = [
-                (place, said)
+                (place, compared)
                 for place, group in enumerate(groups[:-1])
-                if (said := verdict(session, user, studio.settings, group, measure)) is not None
+                if (compared := verdict(session, user, studio.settings, group, reference))
+                is not None
             ]
             name = dataset.name
     except VecafError as error:
@@ -67,7 +68,7 @@ def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str
         return pieces, True
     target = read_target(values.get("target", ""))
     if target is None:
-        target = measure.final()
+        target = reference.final()
     if target is None:
         ends = [end for group in groups if (end := group.final()) is not None]
         target = max(ends, default=None)
@@ -80,13 +81,13 @@ def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str
 
 
 def read_runs(text: str) -> list[int]:
-    """'3,1,2' of an address as ids; what is no id is left out."""
+    """Return the ids in '3,1,2', without entries that are no id."""
     parts = [part.strip() for part in text.split(",")[:MOST_RUNS]]
     return [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 18]
 
 
 def read_target(text: str) -> float | None:
-    """A percentage of an address as a share, else None."""
+    """Return a percentage as a fraction, None for other text."""
     try:
         value = float(text) / 100
     except ValueError:

@@ -1,4 +1,4 @@
-"""The Data page: upload, other ways in, imports under way, the datasets, one dataset."""
+"""The Data page: upload, other sources, imports under way, the datasets, one dataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradio.components.navbar import Navbar
 from app.data import view
 from app.data.dataset import Cards, detail
 from app.data.dataset_acts import edit_dataset
-from app.runs.ways_view import ways
+from app.data.sources_view import sources
 from app.shell.address import QUERY_JS, parameters, query_input, whole
 from app.shell.components.live import MOVING, NOTHING, QUIET, in_line, live
 from app.shell.components.upload import upload
@@ -87,22 +87,22 @@ def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Sh
         runs = list_runs(session, user, limit=20)
     busy = any(job.state not in ENDED for job in jobs)
     main = view.listing(
-        cards.all(user), busy, ways=_ways(studio, values), deleted=values.get("deleted")
+        cards.all(user), busy, sources=_sources(studio, values), deleted=values.get("deleted")
     )
     return view.under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
 
 
-def _ways(studio: Studio, values: dict[str, str]) -> str:
-    """Public datasets and folders; the address says which folder is looked into."""
+def _sources(studio: Studio, values: dict[str, str]) -> str:
+    """Return the other sources. The address names the folder to look into."""
     settings = studio.settings
     path = values.get("folder")
     roots = folders.roots(settings) if settings.folders else []
     if not path:
-        return ways(roots, None, opened="folder" in values)
+        return sources(roots, None, opened="folder" in values)
     try:
-        return ways(roots, folders.look_into(settings, path))
+        return sources(roots, folders.look_into(settings, path))
     except VecafError as error:
-        return ways(roots, None, str(error))
+        return sources(roots, None, str(error))
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> str | None:

@@ -85,10 +85,10 @@ def _steps(job: Import) -> str:
 
 
 def listing(
-    cards: Sequence[DatasetCard], busy: bool, *, ways: str = "", deleted: str | None = None
+    cards: Sequence[DatasetCard], busy: bool, *, sources: str = "", deleted: str | None = None
 ) -> str:
-    """Every dataset as a card; what to do first where there is none. `ways`: other ways in."""
-    offer = ways + ("" if busy else _offer({card.name for card in cards}))
+    """Every dataset as a card; what to do first where there is none. `sources`: other sources."""
+    offer = sources + ("" if busy else _offer({card.name for card in cards}))
     if deleted is not None:
         offer = m.notice(f"'{deleted}' was deleted.", "good") + offer
     if not cards:

@@ -1,1 +1,1 @@
-"""The Runs page: follow a run, its metrics, mistakes and selected images."""
+"""The Runs page: follow a run; see its metrics, mistakes and selected images."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.shell import markup as m
-from app.shell.address import link
+from app.shell.templates import macros
 from vecaf.store import Round, Sample
 
-BIGGEST_MATRIX = 40  # classes; a larger one is listed by its worst confusions alone
+LARGEST_MATRIX = 40  # classes; with more, only the most frequent mistakes are listed
+LISTED = 5  # most frequent mistakes
 Cell = tuple[int, int]  # (true class, predicted class)
 
 
@@ -24,13 +24,42 @@ class Guess:
     loss: float
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A guess as the page shows it. `lines`: its description; the first is its name."""
+
+    id: int
+    sha256: str
+    lines: Sequence[str]
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A round's confusion matrix.
+
+    worst     (count, true class, predicted class) of the most frequent mistakes
+    cell      the cell whose images are shown, None for none
+    readable  whether the matrix is small enough to be shown
+    """
+
+    run_id: int
+    round: int
+    classes: Sequence[str]
+    matrix: Sequence[Sequence[int]]
+    worst: Sequence[tuple[int, int, int]]
+    cell: Cell | None
+    readable: bool
+
+
 def read_cell(text: str, classes: int) -> Cell | None:
-    """'2-5' of an address as a cell of a matrix of so many classes, else None."""
+    """Return the cell that an address names as '2-5', None if a matrix of `classes` has no such."""
     parts = text.split("-")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
         return None
-    true, guess = (int(part[:9]) for part in parts)
-    return (true, guess) if true < classes and guess < classes else None
+    true, predicted = (int(part[:9]) for part in parts)
+    return (true, predicted) if true < classes and predicted < classes else None
 
 
 def confusion(
@@ -39,126 +68,51 @@ def confusion(
     cell: Cell | None = None,
     images: Sequence[Guess] | None = None,
 ) -> str:
-    """The last round's test confusions: a matrix where it can be read, the worst ones in words.
+    """Return the last round's confusion matrix on the test set and its most frequent mistakes.
 
-    `cell` is the one whose `images` are shown below, or None where none are kept.
+    `images` are those of `cell`, None if the run has no predictions. "" without labeled test
+    images.
     """
     if not rounds or not rounds[-1].confusion.get("test"):
         return ""
     last = rounds[-1]
     matrix: list[list[int]] = last.confusion["test"]
-    if not any(map(any, matrix)):  # no labeled test image
+    if not any(map(any, matrix)):
         return ""
     worst = sorted(
         (
-            (count, true, guess)
+            (count, true, predicted)
             for true, row in enumerate(matrix)
-            for guess, count in enumerate(row)
-            if true != guess and count
+            for predicted, count in enumerate(row)
+            if true != predicted and count
         ),
         reverse=True,
-    )[:5]
-    lines = "".join(
-        f'<li><b class="num">{m.number(count)}</b> <a href="{_address(last, (true, guess))}" '
-        f"data-go data-stay>{m.text(classes[true])} taken for {m.text(classes[guess])}</a></li>"
-        for count, true, guess in worst
-    )
-    words = f'<ul class="worst">{lines}</ul>' if lines else "<p>No mistakes.</p>"
-    return (
-        '<section class="card" data-key="confusion"><h3>Confusions on the test set, round '
-        f'{last.number}</h3><div class="confusion">{_matrix(last, matrix, classes, cell)}'
-        f"<div><p class=muted>Most frequent mistakes</p>{words}</div></div>"
-        f"{_images(last, classes, cell, images)}</section>"
-    )
+    )[:LISTED]
+    readable = len(classes) <= LARGEST_MATRIX
+    page = Confusion(last.run_id, last.number, classes, matrix, worst, cell, readable)
+    shown = None if images is None else [_shown(image, classes) for image in images]
+    return str(macros("runs", "mistakes.html").confusion(page, shown))
 
 
-def _matrix(
-    last: Round, matrix: Sequence[Sequence[int]], classes: Sequence[str], chosen: Cell | None
+def mistakes(
+    highest_loss: Sequence[Guess], most_confident: Sequence[Guess], classes: Sequence[str]
 ) -> str:
-    if len(classes) > BIGGEST_MATRIX:
+    """Return the mistakes with the highest loss, and those with the highest confidence."""
+    if not highest_loss:
         return ""
-    head = "".join(f'<th scope="col"><span>{m.text(name)}</span></th>' for name in classes)
-    rows = []
-    for true, row in enumerate(matrix):
-        total = sum(row) or 1
-        cells = "".join(
-            f'<td style="--share:{count / total:.3f}" class="{"hit" if true == guess else "miss"}"'
-            f"{' data-chosen' if (true, guess) == chosen else ''}>"
-            f"{_count(last, (true, guess), count, classes)}</td>"
-            for guess, count in enumerate(row)
-        )
-        rows.append(f'<tr><th scope="row">{m.text(classes[true])}</th>{cells}</tr>')
-    return (
-        '<div class="matrix-side"><div class="matrix-frame" tabindex="0" role="region" '
-        'aria-label="Confusion matrix"><table class="matrix"><thead><tr><td></td>'
-        f"{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-        '<p class="muted">Rows: true class. Columns: predicted class. Select a number to see its '
-        "images.</p></div>"
-    )
+    walls = [[_shown(image, classes) for image in wall] for wall in (highest_loss, most_confident)]
+    return str(macros("runs", "mistakes.html").mistakes(*walls))
 
 
-def _count(last: Round, cell: Cell, count: int, classes: Sequence[str]) -> str:
-    if not count:
-        return ""
-    words = f"{classes[cell[0]]} taken for {classes[cell[1]]}: {count}"
-    return (
-        f'<a href="{_address(last, cell)}" data-go data-stay title="{m.text(words)}" '
-        f'aria-label="{m.text(words)}">{count}</a>'
-    )
-
-
-def _address(last: Round, cell: Cell) -> str:
-    return m.text(link("/runs", run=last.run_id, cell=f"{cell[0]}-{cell[1]}"))
-
-
-def _images(
-    last: Round, classes: Sequence[str], cell: Cell | None, images: Sequence[Guess] | None
-) -> str:
-    if cell is None:
-        return ""
-    whole = m.text(link("/runs", run=last.run_id))
-    back = f'<a class="button quiet" href="{whole}" data-go data-stay>Hide</a>'
-    true, guess = (m.text(classes[index]) for index in cell)
-    name = f"{true} taken for {guess}" if cell[0] != cell[1] else f"{true}, classified correctly"
-    if images is None:
-        wall = m.notice("This run kept no predictions, so its images can't be shown.", "quiet")
-    else:
-        wall = _wall(images, classes) if images else "<p class=muted>No image any more.</p>"
-    return (
-        f'<div class="mistakes" id="cell"><div class="card-head"><h3>{name}</h3>{back}</div>'
-        f"{wall}</div>"
-    )
-
-
-def mistakes(worst: Sequence[Guess], surest: Sequence[Guess], classes: Sequence[str]) -> str:
-    """The mistakes with the highest loss, and those with the highest confidence."""
-    if not worst:
-        return ""
-    return (
-        '<section class="card" data-key="mistakes"><h3>Mistakes</h3><div class="mistakes">'
-        '<p class="muted">Highest loss: the lowest probability for the true class</p>'
-        f"{_wall(worst, classes)}"
-        '<p class="muted">Most confident: the highest probability for a wrong class</p>'
-        f"{_wall(surest, classes)}</div></section>"
-    )
-
-
-def _wall(images: Sequence[Guess], classes: Sequence[str]) -> str:
-    return f'<div class="wall">{"".join(_guess(image, classes) for image in images)}</div>'
-
-
-def _guess(image: Guess, classes: Sequence[str]) -> str:
-    true, taken = (classes[index] for index in (image.true, image.predicted))
-    words = [
-        f"{true} taken for {taken}" if true != taken else true,
-        image.sample.caption or image.sample.file_name,
+def _shown(image: Guess, classes: Sequence[str]) -> Shown:
+    true, predicted = classes[image.true], classes[image.predicted]
+    wrong = true != predicted
+    sample = image.sample
+    lines = [
+        f"{true} predicted as {predicted}" if wrong else true,
+        sample.caption or sample.file_name,
         f"confidence: {image.confidence:.3g}",
         f"loss: {image.loss:.3g}",
     ]
-    said = m.percent(image.confidence)
-    small = f"{m.text(true)} → {m.text(taken)}" if true != taken else m.text(true)
-    return (
-        f'<div class="mistake" data-key="g{image.sample.id}">'
-        f"{m.thumb(image.sample.id, image.sample.sha256, words)}"
-        f'<small>{small} <span class="num">{said}</span></small></div>'
-    )
+    label = f"{true} → {predicted}" if wrong else true
+    return Shown(sample.id, sample.sha256, lines, label, image.confidence)

@@ -1,4 +1,4 @@
-"""The Runs page: the list, and one run as it goes."""
+"""The Runs page: the list of runs, and one run with its progress and results."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from vecaf.store import ENDED, Run, visible
 from vecaf.store.page_queries import accuracies, run_mark
 from vecaf.store.runs import list_runs
 
-BUSY, IDLE = 2.0, 5.0  # seconds between looks
-LISTED = 100  # runs at once; older ones have an address of their own
+BUSY_SECONDS, IDLE_SECONDS = 2.0, 5.0  # between updates
+LISTED = 100  # runs per page
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (studio.js)
     query = query_input()
-    sent = gr.State({})  # what this tab was sent last
+    sent = gr.State({})  # what this tab shows
     top = live("run-top")
     curve = charts()
     rest = live("run-rest")
-    timer = gr.Timer(BUSY)
+    timer = gr.Timer(BUSY_SECONDS)
     run_page = RunPage(studio)
 
     def show(address: str, last: Sent, request: gr.Request) -> list[Any]:
@@ -41,7 +41,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         run_id = whole(values, "run")
         state = _mark(studio, user, run_id)
         if run_id is not None and last.get("mark") == digest((address, state)):
-            return [gr.skip()] * 5  # nothing has changed: nothing is read or sent
+            return [gr.skip()] * 5  # unchanged
         if run_id is None:
             shown = _list(studio, user, whole(values, "before"))
         else:
@@ -49,7 +49,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
         changes, names = only_new(last, pieces)
         names["mark"] = digest((address, state))
-        rate = IDLE if shown.ended else BUSY
+        rate = IDLE_SECONDS if shown.ended else BUSY_SECONDS
         names["timer"] = str(rate)
         tick = gr.skip() if last.get("timer") == names["timer"] else gr.Timer(rate, active=True)
         return [*changes, tick, names]
@@ -75,7 +75,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
 
 def _mark(studio: Studio, user: int, run_id: int | None) -> object:
-    """What changes whenever the view would; of the list nothing cheaper than itself is known."""
+    """Return a value that changes with a run's page; None for the list, which is always built."""
     with studio.store.read() as session:
         idle = studio.idle(session)
         if run_id is None:
@@ -87,6 +87,7 @@ def _mark(studio: Studio, user: int, run_id: int | None) -> object:
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
+    """Do what a button on the page asks for. Raises VecafError."""
     from vecaf.engine.baseline import submit_baseline
     from vecaf.engine.queue import cancel_run, resume_run, submit_task
 
@@ -100,11 +101,11 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
     elif data.get("act") == "map":
         with studio.store.read() as session:
             run = visible(session, user, Run, run_id)
-        usual = RunConfig().as_dict()
+        defaults = RunConfig().as_dict()
         params = {
             name: run.config[name]
             for name in ("model", "vlm", "image_size")
-            if run.config.get(name, usual[name]) != usual[name]
+            if run.config.get(name, defaults[name]) != defaults[name]
         }
         submit_task(studio.store, "map", run.dataset_id, params, user)
 
@@ -112,12 +113,11 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
 def _list(studio: Studio, user: int, before: int | None) -> Pieces:
     with studio.store.read() as session:
         found = list_runs(session, user, limit=LISTED + 1, before_id=before)
-        lines, more = found[:LISTED], len(found) > LISTED
-        curves_of = accuracies(session, user, [line.id for line in lines])
+        runs, more = found[:LISTED], len(found) > LISTED
+        curves = accuracies(session, user, [run.id for run in runs])
         idle = studio.idle(session)
-    busy = any(line.state not in ENDED for line in lines)
-    listing = runs_view.listing(lines, curves_of, idle=idle, before=before, more=more)
-    return Pieces(listing, NOTHING, NOTHING, not busy)
+    listing = runs_view.listing(runs, curves, idle=idle, before=before, more=more)
+    return Pieces(listing, NOTHING, NOTHING, all(run.state in ENDED for run in runs))
 
 
 def _run(

@@ -1,4 +1,4 @@
-"""Axes of fractions: they stay within 0% and 100%, and their labels tell values apart."""
+"""Axes of fractions: they stay within 0% and 100%, and no two of their labels are equal."""
 
 from __future__ import annotations
 

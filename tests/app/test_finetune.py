@@ -1,4 +1,4 @@
-"""What the Finetune form opens with, and what it says where that isn't what was asked for."""
+"""The values that the Finetune form opens with, and its warnings."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_selection_is_taken_from_the_address_while_it_is_there(studio: Studio)
         assert opening(studio, user, kept, clone=run_id)["subset"] == ""
 
 
-def test_a_shared_run_is_not_cloned_onto_ones_own_dataset_without_a_word(studio: Studio) -> None:
+def test_cloning_a_shared_run_warns_that_the_dataset_is_another(studio: Studio) -> None:
     owner = studio.store.owner()
     run_id = run_on(studio, 1, epochs=7)
     with studio.store.write() as session:
@@ -74,5 +74,5 @@ def test_a_shared_run_is_not_cloned_onto_ones_own_dataset_without_a_word(studio:
     with pytest.warns(UserWarning, match="'pets', which is shared with you"):
         found = opening(studio, ben, None, clone=run_id)
     assert (found["dataset"], found["epochs"]) == ("mine", 7)
-    assert "Clone its settings" not in RunPage(studio).pieces(ben, run_id, {}).top
-    assert "Clone its settings" in RunPage(studio).pieces(owner, run_id, {}).top
+    assert "Clone settings" not in RunPage(studio).pieces(ben, run_id, {}).top
+    assert "Clone settings" in RunPage(studio).pieces(owner, run_id, {}).top

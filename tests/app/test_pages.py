@@ -14,10 +14,10 @@ import pytest
 from app.data import dataset
 from app.data import view as data_view
 from app.data.dataset_view import TABS, Detail
+from app.data.sources_view import sources
 from app.finetune import form as finetune_form
 from app.runs import mistakes_view, run_view
 from app.runs import view as runs_view
-from app.runs.ways_view import ways
 from app.shell import markup as m
 from app.shell.address import link, parameters, whole
 from app.shell.components.chart import series
@@ -124,20 +124,20 @@ def test_what_comes_from_people_is_escaped() -> None:
     config = RunConfig(dataset=EVIL).as_dict()
     pieces = [
         data_view.listing([card()], False),
-        data_view.listing([card()], False, ways=ways([], None), deleted=EVIL),
+        data_view.listing([card()], False, sources=sources([], None), deleted=EVIL),
         data_view.went(EVIL),
         *(dataset.page(detail(tab=tab), False) for tab in TABS),
         dataset.page(detail(card=card(classes=[EVIL] * 50, class_counts=[1] * 50)), False),
         dataset.page(detail(), True),
-        ways([Path(f"/{EVIL}")], None, EVIL),
-        ways([Path("/a")], Folder(Path(f"/a/{EVIL}"), Path("/a"), [EVIL], 3, [EVIL], True)),
+        sources([Path(f"/{EVIL}")], None, EVIL),
+        sources([Path("/a")], Folder(Path(f"/a/{EVIL}"), Path("/a"), [EVIL], 3, [EVIL], True)),
         data_view.missing(EVIL),
         data_view.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
         runs_view.listing([summary()], {3: [0.1, 0.2]}, idle="No worker."),
         runs_view.missing(EVIL),
         run_view.top(summary(), [a_round()], idle=None),
         run_view.top(summary(state="failed", error=EVIL), [], idle=None),
-        run_view.picks(3, 1, {1: 9}, [(pick, sample())], classes),
+        run_view.selected(3, 1, {1: 9}, [(pick, sample())], classes),
         mistakes_view.confusion([a_round()], classes),
         run_view.settings(config),
         run_view.settings({EVIL: EVIL}),
@@ -149,7 +149,7 @@ def test_what_comes_from_people_is_escaped() -> None:
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "finished", "failed", "canceled"])
-def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> None:
+def test_each_state_has_its_actions(state: str) -> None:
     finished = now() if state in ENDED else None
     run = summary(state=state, error="It broke." if state == "failed" else None,
                   finished_at=finished)  # fmt: skip
@@ -163,8 +163,8 @@ def test_a_state_is_said_in_a_word_and_offers_what_can_be_done(state: str) -> No
     assert ("Canceling" in asked) == (state not in ENDED)
 
 
-def test_a_resumed_run_took_what_its_rounds_took() -> None:
-    """Three days lay between its start and its end; nothing was done in most of them."""
+def test_the_time_of_a_resumed_run_is_that_of_its_rounds() -> None:
+    """It ended three days after its start and was idle for most of that time."""
     start = now() - timedelta(days=3)
     run = summary(state="finished", started_at=start, finished_at=now())
     assert runs_view.spent(run) == ("72 h 00 min", "")
@@ -197,7 +197,7 @@ def test_the_demo_is_offered_where_it_helps() -> None:
 
 
 def test_the_page_says_how_to_allow_folders_if_none_is_allowed() -> None:
-    assert "VECAF_FOLDERS" in ways([], None)
+    assert "VECAF_FOLDERS" in sources([], None)
 
 
 def test_the_random_name_of_an_upload_is_not_shown() -> None:
@@ -319,8 +319,8 @@ def test_the_lists_of_mistakes_claim_no_more_than_their_order() -> None:
 
 def test_worst_confusions_come_first() -> None:
     page = mistakes_view.confusion([a_round()], ["cat", "dog"])
-    assert "cat taken for dog" in page
-    assert "dog taken for cat" not in page.split("worst")[1]
+    assert "cat predicted as dog" in page
+    assert "dog predicted as cat" not in page.split("worst")[1]
     big = [[1] * 41 for _ in range(41)]
     large = a_round()
     large.confusion = {"test": big}

@@ -1,4 +1,4 @@
-"""The pages of a run and of a comparison, put together from rows and files."""
+"""The pages of a run and of a comparison, built from rows and files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fastapi.testclient import TestClient
 from app.compare import page as compare
 from app.finetune import summary as finetune_summary
 from app.finetune import view as finetune_view
+from app.runs.baseline_view import comparison
+from app.runs.comparison_text import saving_text
 from app.runs.page import LISTED, _act, _list
 from app.runs.run import RunPage
-from app.runs.verdicts import saving_words
-from app.runs.versus_view import versus
 from app.select import page as select
 from app.shell.address import parameters, whole
 from app.shell.components.sent import only_new
@@ -34,7 +34,7 @@ from vecaf.store.tasks import latest_task
 
 @pytest.fixture(scope="module")
 def user(studio: Studio) -> int:
-    """The owner, with a finished run (1) of one round that takes one dog for a cat."""
+    """The owner, with a finished run (1) of one round that predicts one dog as a cat."""
     owner = studio.store.owner()
     with studio.store.write() as session:
         dataset = dataset_named(session, owner, "pets")
@@ -65,10 +65,10 @@ def test_a_runs_page_shows_its_mistake_and_offers_a_baseline(studio: Studio, use
     pieces = RunPage(studio).pieces(user, 1, {"cell": "1-0"})
     assert pieces.ended
     assert "/finetune?clone=1" in pieces.top
-    assert "Queue a random baseline" in pieces.rest
-    assert "Make the map" in pieces.rest
+    assert "Launch random baseline" in pieces.rest
+    assert "Compute map" in pieces.rest
     assert pieces.rest.count('class="mistake"') == 3  # in its cell, and in both lists of mistakes
-    assert "dog taken for cat" in pieces.rest
+    assert "dog predicted as cat" in pieces.rest
     without = RunPage(studio).pieces(user, 1, {"cell": "9-9"})
     assert 'id="cell"' not in without.rest
 
@@ -97,13 +97,13 @@ def test_the_mark_changes_with_what_the_page_shows(studio: Studio, user: int) ->
     with studio.store.read() as session:
         task = latest_task(session, user, 1, "map")
         assert task is not None and task.params == {}
-    assert "The map is being made" in RunPage(studio).pieces(user, 1, {}).rest
+    assert "Computing the map" in RunPage(studio).pieces(user, 1, {}).rest
     _act(studio, user, {"run": "1", "act": "baseline"})
     assert mark() != second
-    assert "Random picks, run 2" in RunPage(studio).pieces(user, 1, {}).rest
+    assert "Random baseline, run 2" in RunPage(studio).pieces(user, 1, {}).rest
 
 
-def test_tabs_share_what_was_put_together_a_moment_ago(studio: Studio, user: int) -> None:
+def test_tabs_share_pieces_built_a_moment_ago(studio: Studio, user: int) -> None:
     page = RunPage(studio)
     first, mark = page.shared(user, 1, {}, "one", fresh=False)
     assert mark == "one"
@@ -114,7 +114,7 @@ def test_tabs_share_what_was_put_together_a_moment_ago(studio: Studio, user: int
     assert page.shared(user, 1, {}, "two", fresh=True)[0] is again
 
 
-def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
+def test_a_comparison_shows_accuracies_and_costs(studio: Studio, user: int) -> None:
     with studio.store.write() as session:
         random = RunConfig(dataset="pets", budget="2", rounds=1, strategy="random")
         run = Run(owner_id=user, dataset_id=1, name="r", seed=0, config=random.as_dict(),
@@ -126,7 +126,7 @@ def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
         runs = f"1,{run.id}"
     pieces, ended = compare._pieces(studio, user, {"runs": runs})
     assert ended
-    assert "83.3% against 50.0% with 2 labelled images" in pieces["top"]
+    assert "Test accuracy with 2 labeled images: 83.3% vs. 50.0%." in pieces["top"]
     assert 'value="50.0"' in pieces["rest"]  # the baseline's end is the target
     assert '"target": 0.5' in pieces["curve"]
     aimed, _ = compare._pieces(studio, user, {"runs": runs, "target": "90"})
@@ -135,12 +135,12 @@ def test_a_comparison_is_put_together(studio: Studio, user: int) -> None:
 
 @pytest.mark.parametrize(
     ("found", "words"),
-    [(Saving(0.67, True), "67% fewer"), (Saving(0.67, False), "67% fewer, but this may be chance"),
-     (Saving(-0.5, True), "50% more"), (Saving(-0.5, False), "50% more, but this may be chance"),
+    [(Saving(0.67, True), "67% fewer"), (Saving(0.67, False), "67% fewer (may be chance)"),
+     (Saving(-0.5, True), "50% more"), (Saving(-0.5, False), "50% more (may be chance)"),
      (Saving(0.004, False), "the same"), (None, "")],
 )  # fmt: skip
 def test_a_saving_is_claimed_only_where_it_holds(found: Saving | None, words: str) -> None:
-    assert saving_words(found) == words
+    assert saving_text(found) == words
 
 
 def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, user: int) -> None:
@@ -157,12 +157,12 @@ def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, use
         own, beside = (group_of(entries(session, user, [id_])[1]) for id_ in (1, run.id))
         runs = f"1,{run.id}"
     pieces, _ = compare._pieces(studio, user, {"runs": runs})
-    assert pieces["rest"].count("50% fewer, but this may be chance") == 2  # labels, batches
+    assert pieces["rest"].count("50% fewer (may be chance)") == 2  # labels, batches
     sure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, 0.1, 0.5, 6, IMAGES))
     unsure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, -0.1, 0.7, 6, IMAGES))
     for found, caveats in ((sure, 0), (unsure, 2), (None, 2)):
-        page = versus(own, beside, found, None)
-        assert page.count("50% fewer") == 2 and page.count("may be chance") == caveats
+        page = comparison(own, beside, found, None)
+        assert page.count("50% fewer") == 2 and page.count("(may be chance)") == caveats
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_preview_uses_a_measurement_else_a_similar_run(studio: Studio, user: i
 
 
 def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -> None:
-    """The dataset has lost a class since and renamed one; picks without scores are shown."""
+    """The dataset has since lost a class and renamed one. Images without scores are shown."""
     folder = studio.settings.runs / "7"
     with studio.store.write() as session:
         config = RunConfig(dataset="pets", budget="2", rounds=1).as_dict()
@@ -238,10 +238,10 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     ones = np.ones(len(ids), dtype=np.float32)
     save_predictions(folder, 1, Predictions(np.array(ids), predicted, ones, ones))
     rest = RunPage(studio).pieces(user, 7, {"cell": "1-2"}).rest
-    assert rest.count("hound taken for bird") >= 3  # the matrix, the worst in words, the images
-    assert "taken for dog" not in rest
-    assert "what it added to what is covered: 0.25" in rest
-    assert "distance to the nearest pick" not in rest
+    assert rest.count("hound predicted as bird") >= 3  # the matrix, the worst in words, the images
+    assert "predicted as dog" not in rest
+    assert "coverage gain: 0.25" in rest
+    assert "distance to the nearest selected image" not in rest
 
 
 def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestClient) -> None:

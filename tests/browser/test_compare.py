@@ -1,4 +1,4 @@
-"""A run against random picks, its mistakes, its picks on the map; runs side by side."""
+"""A run and its random baseline, its mistakes, its selected images on the map; runs compared."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ ZOOM = "(ends) => Plotly.relayout(document.querySelector('.js-plotly-plot'), {'y
 LONG = 240_000  # the worker starts a process for each run and task
 
 
-def test_a_run_is_measured_by_random_picks_and_compared(
+def test_a_run_is_compared_with_its_random_baseline(
     open_page: Callable[..., Any], run: str
 ) -> None:
     page = open_page(run)
-    page.get_by_role("button", name="Queue a random baseline").click()
-    verdict = page.locator(".versus .notice")
-    expect(verdict).to_contain_text("random picks", timeout=LONG)
-    expect(verdict).to_contain_text("95% interval")
-    expect(page.locator(".versus tbody tr")).to_have_count(2)
-    expect(page.locator("[data-chart=rounds] .legend")).to_contain_text("random picks")
+    page.get_by_role("button", name="Launch random baseline").click()
+    verdict = page.locator(".baseline-comparison .notice")
+    expect(verdict).to_contain_text("the random baseline", timeout=LONG)
+    expect(verdict).to_contain_text("95% confidence interval")
+    expect(page.locator(".baseline-comparison tbody tr")).to_have_count(2)
+    expect(page.locator("[data-chart=rounds] .legend")).to_contain_text("random baseline")
     heights = (
         "[...document.querySelectorAll('.chart h3')].map((one) => one.getBoundingClientRect().y)"
     )
@@ -37,7 +37,7 @@ def test_a_run_is_measured_by_random_picks_and_compared(
     expect(page).to_have_title("Compare · VeCAF Studio")
     expect(page.locator(".bar nav [aria-current]")).to_have_text("Runs")
     expect(page.locator(".verdicts .notice")).to_contain_text("random")
-    expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("labelled images")
+    expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("labeled images")
     page.get_by_role("button", name="batches", exact=True).click()
     expect(page.locator("[data-chart=accuracy] .xtitle")).to_have_text("batches")
     for low, high in ((0.5, 0.52), (0.981, 0.9834), (0.9, 0.9001)):
@@ -52,7 +52,7 @@ def test_a_run_is_measured_by_random_picks_and_compared(
     page.locator(".target input[type=number]").blur()
     expect(page).to_have_url(re.compile("target=1"))
     first = page.locator("[data-key=targets] tbody tr").first
-    expect(first).to_contain_text("6 labels")  # the first round passes it: nothing less was tried
+    expect(first).to_contain_text("6 labels")  # the first round reaches it already
     page.locator(".target input[type=number]").fill("100")
     page.locator(".target input[type=number]").blur()
     page.wait_for_url("**target=100*")
@@ -69,32 +69,34 @@ def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str
     page.keyboard.press("Enter")
     images = page.locator("#cell .thumb")
     expect(images).to_have_count(count)
-    expect(page.locator("#cell h3")).to_contain_text(words.split(" taken")[0])
+    expect(page.locator("#cell h3")).to_contain_text(words.split(" predicted")[0])
     page.reload()
     expect(images).to_have_count(count)
     page.go_back()
     expect(images).to_have_count(0)
 
 
-def test_picks_light_up_on_the_map_round_by_round(open_page: Callable[..., Any], run: str) -> None:
+def test_the_map_shows_the_selected_images_round_by_round(
+    open_page: Callable[..., Any], run: str
+) -> None:
     page = open_page(run)
     place = page.locator(".roundmap")
-    make = page.get_by_role("button", name="Make the map")
-    expect(make.or_(place).first).to_be_visible()
-    if make.count():  # unless another file has had this dataset's map made
-        make.click()
-    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2", timeout=LONG)
+    compute = page.get_by_role("button", name="Compute map")
+    expect(compute.or_(place).first).to_be_visible()
+    if compute.count():  # unless another test has computed this dataset's map
+        compute.click()
+    expect(place.locator(".roundmap-words")).to_contain_text("6 selected in round 2", timeout=LONG)
     slider = place.get_by_role("slider")
     slider.press("Home")
-    expect(place.locator(".roundmap-words")).to_contain_text("none picked yet")
+    expect(place.locator(".roundmap-words")).to_contain_text("none selected yet")
     dark = "document.querySelector('.roundmap canvas').toDataURL().length"
     before = page.evaluate(dark)
     place.get_by_role("button", name="Play").click()
-    expect(place.locator(".roundmap-words")).to_contain_text("6 picked in round 2")
+    expect(place.locator(".roundmap-words")).to_contain_text("6 selected in round 2")
     assert page.evaluate(dark) != before
 
 
-def test_what_can_not_be_compared_is_said(open_page: Callable[..., Any]) -> None:
+def test_a_page_says_what_cannot_be_compared(open_page: Callable[..., Any]) -> None:
     page = open_page("/compare")
     expect(page.locator(".empty")).to_contain_text("at least two runs")
     page.goto(page.url + "?runs=987654")

@@ -201,22 +201,22 @@ def test_a_folder_of_the_server_is_imported(open_page: Callable[..., Any], serve
     with zipfile.ZipFile(shapes(root / "packed.zip", 3, seed=5)) as archive:
         archive.extractall(root / "unpacked")
     page = open_page("/?folder=/etc")
-    ways = page.locator(".ways")
-    expect(ways).to_contain_text("no such folder among those")
-    ways.get_by_role("link", name=str(root)).click()
+    sources = page.locator(".sources")
+    expect(sources).to_contain_text("no such folder among those")
+    sources.get_by_role("link", name=str(root)).click()
     for name in ("packed", "unpacked"):
         if name == "unpacked":
-            ways.get_by_role("link", name=name).click()
-        form = ways.locator("form.folder-form").filter(
-            has=page.get_by_label(f"Name of the dataset from {name}")
+            sources.get_by_role("link", name=name).click()
+        form = sources.locator("form.folder-form").filter(
+            has=page.get_by_label(f"Dataset name for {name}")
         )
         form.get_by_role("textbox").fill(f"{name} shapes")
         form.get_by_role("button", name="Import").click()
         card = page.locator(".dataset").filter(has_text=f"{name} shapes")
         expect(card).to_contain_text("9 images", timeout=SLOW)
-    ways.get_by_label("Call it").fill("cifar by name")
-    ways.locator("[name=key]").select_option("CIFAR10")
-    expect(ways.get_by_role("button", name="Download")).to_be_enabled()
+    sources.get_by_label("Dataset name", exact=True).fill("cifar by name")
+    sources.locator("[name=key]").select_option("CIFAR10")
+    expect(sources.get_by_role("button", name="Download dataset")).to_be_enabled()
 
 
 def test_an_upload_that_the_page_was_left_during_is_not_passed_over(

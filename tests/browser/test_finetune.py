@@ -86,7 +86,7 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
     assert runs(server)[len(before) :] == ["vecaf", "random"]
 
     # A clone has the same settings. Its baseline exists already; unchecked, none is launched.
-    page.get_by_role("link", name="Clone its settings").click()
+    page.get_by_role("link", name="Clone settings").click()
     page.wait_for_url("**/finetune?clone=*")
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("5")
     expect(summary).to_contain_text("random baseline with these settings already exists")

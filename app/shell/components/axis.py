@@ -1,19 +1,19 @@
-"""Axes of charts whose values are fractions, shown in percent."""
+"""Axes of charts that show fractions in percent."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-SPAN = 0.05  # the least that an axis covers: smaller differences would look large
-MARGIN = 0.08  # of what the axis covers, beyond the values
-RIM = 0.02  # of what the axis covers, beyond 0% and 100%, so that a line there is drawn whole
+SPAN = 0.05  # the smallest range of an axis; in a smaller one, small differences would look large
+MARGIN = 0.08  # of the range, beyond the values
+RIM = 0.02  # of the range, beyond 0% and 100%, so that a line there is not cut off
 
 
 def fraction_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return the ends of an axis that shows `values` (0 to 1), within 0 to 1 except for a rim.
+    """Return the ends of an axis that shows `values` (0 to 1).
 
-    Without values it is the whole of 0 to 1.
+    They lie within 0 and 1 except for a rim. Without values they are 0 and 1.
     """
     known = [min(1.0, max(0.0, value)) for value in values]
     low, high = min(known, default=0.0), max(known, default=1.0)
@@ -24,9 +24,9 @@ def fraction_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def fraction_ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
-    """Return at most `most` round values from `low` to `high`, and their labels in percent.
+    """Return at most `most` round values from `low` to `high`, with their labels in percent.
 
-    The labels have as many decimals as the step between them needs, so no two are equal.
+    Labels have as many decimals as the step between values needs, so no two are equal.
     """
     rough = 100 * (high - low) / most
     power = math.floor(math.log10(rough))

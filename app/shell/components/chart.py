@@ -20,7 +20,7 @@ RUN_CHARTS = (
     ("rounds", "Accuracy by round"),
 )
 """(id, title)."""
-COLOURS = ("accent", "second", "third", "fourth", "fifth", "sixth")
+COLORS = ("accent", "second", "third", "fourth", "fifth", "sixth")
 BASELINE = "muted"
 
 

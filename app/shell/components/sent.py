@@ -1,4 +1,4 @@
-"""What a tab was sent last, so that a page that looks every second sends only what is new."""
+"""What a browser tab shows already, so that regular updates send only what has changed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 import gradio as gr
 
 Sent = dict[str, str]
+"""Hashes of the pieces that a tab shows, by name."""
 
 
 def digest(value: object) -> str:
-    """A short name for a value, equal for equal ones."""
+    """Return a short hash of a value."""
     return hashlib.blake2b(repr(value).encode(), digest_size=12).hexdigest()
 
 
 def only_new(last: Sent, pieces: Mapping[str, str]) -> tuple[list[Any], Sent]:
-    """Each piece's HTML, or a skip where it is what the tab shows; and what the tab shows then."""
-    names = {name: digest(value) for name, value in pieces.items()}
+    """Return each piece's HTML, or a skip if the tab shows it already, and the new hashes."""
+    hashes = {name: digest(value) for name, value in pieces.items()}
     values = [
-        gr.skip() if last.get(name) == names[name] else value for name, value in pieces.items()
+        gr.skip() if last.get(name) == hashes[name] else value for name, value in pieces.items()
     ]
-    return values, names
+    return values, hashes
