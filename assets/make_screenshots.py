@@ -72,13 +72,18 @@ WALK = (
     Stop("explore", "/explore?dataset=1", ".x-canvas canvas", kept=True),
     Stop("lasso", "/explore?dataset=1", ".x-canvas canvas", lasso),
     Stop("search", "/explore?dataset=1", ".x-canvas canvas", search),
-    Stop("select", "/select?dataset=1&task={selection}", ".picks-wall img", kept=True),
-    Stop("picks", "/select?dataset=1&task={selection}", ".picks-wall img", scroll(700)),
+    Stop("select", "/select?dataset=1&task={selection}", ".gallery img", kept=True),
+    Stop("picks", "/select?dataset=1&task={selection}", ".gallery img", scroll(700)),
     Stop("finetune", "/finetune?dataset=1", ".summary .facts"),
     Stop("run", "/runs", "a.run-row", newest_run, kept=True),
     Stop("verdict", "/runs", "a.run-row", lambda page: (newest_run(page), scroll(640)(page))),
     Stop("shift", f"/shift?dataset=1&words={WORDS.replace(' ', '+')}", ".shift-near img"),
-    Stop("predict", "/predict", ".test-images a", lambda page: page.locator(".test-images a").nth(3).click()),
+    Stop(
+        "predict",
+        "/predict",
+        ".test-images a",
+        lambda page: page.locator(".test-images a").nth(3).click(),
+    ),
 )
 
 

@@ -1,10 +1,10 @@
-/* One labelling task: the images of a subset, one at a time or as a grid. What is known is in the
-   database; here is only where one stands, and what is on its way there. */
+/* One labeling task: the images of a subset, one at a time or as a grid. Labels live in the
+   database; this script keeps the current image and the labels that are not saved yet. */
 (() => {
   "use strict";
-  const FEW = 10; // classes that number keys reach; with more, letters look for one
-  const MOST_ASKS = 8; // for suggestions, while whoever makes them is busy or not ready
-  const ASK_AGAIN = 15_000; // milliseconds
+  const FEW = 10; // classes within reach of number keys; with more, letter keys search
+  const MAX_RETRIES = 8; // of suggestions, while the inference process is busy or starting
+  const RETRY_DELAY = 15_000; // milliseconds
   const make = (studio.make ??= (tag, props = {}, ...children) => {
     const element = Object.assign(document.createElement(tag), props);
     element.append(...children.filter((child) => child !== null && child !== undefined));
@@ -12,29 +12,29 @@
   });
 
   const mount = async (host) => {
-    const subset = +host.dataset.labeller;
-    if (host.labeller?.subset === subset) return;
-    const work = (host.labeller = { subset, host, at: 0, filter: "", suggested: new Map(), said: "", problem: "", times: [], skipped: new Set(), asks: 0 });
+    const subset = +host.dataset.labeler;
+    if (host.labeler?.subset === subset) return;
+    const work = (host.labeler = { subset, host, at: 0, filter: "", suggested: new Map(), status: "", suggestionsFailed: false, problem: "", times: [], skipped: new Set(), retries: 0 });
     work.queue = studio.labelQueue(subset, (waiting, problem, { refused, undone, shown } = {}) => {
       work.problem = problem;
-      if (refused) refresh(work).then(() => show(work), () => {}); // away: said, and asked again later
-      if (undone) takenBack(work, undone, !shown);
+      if (refused) refresh(work).then(() => show(work), () => {}); // the server is away: retried later
+      if (undone) showUndone(work, undone, !shown);
       else show(work);
-      if (!waiting && left(work) === 0) dispatchEvent(new Event("studio:go")); // what follows now
+      if (!waiting && left(work) === 0) dispatchEvent(new Event("studio:go")); // shows the next step
     });
     try {
       await refresh(work);
     } catch (error) {
-      host.labeller = null; // tried again: at the next redraw, or when the server is back
-      const sentence = error.status ? error.message : "The images could not be read; they are asked for again.";
+      host.labeler = null; // loaded again at the next redraw, or when the server is back
+      const sentence = error.status ? error.message : "Could not load the images. The page tries again automatically.";
       host.replaceChildren(make("p", { className: "notice notice-error", role: "alert", textContent: sentence }));
       return;
     }
     work.queue.flush();
     work.grid = new URLSearchParams(location.search).get("view") === "grid";
-    const wanted = +new URLSearchParams(location.search).get("image");
-    const there = work.images.findIndex((image) => image.id === wanted);
-    work.at = there >= 0 ? there : Math.max(0, next(work, -1));
+    const imageId = +new URLSearchParams(location.search).get("image");
+    const index = work.images.findIndex((image) => image.id === imageId);
+    work.at = index >= 0 ? index : Math.max(0, next(work, -1));
     show(work);
     suggest(work);
   };
@@ -42,7 +42,7 @@
     Object.assign(work, await studio.fetchJson(`/label/${work.subset}/state`));
     applyWaiting(work);
   };
-  const applyWaiting = (work) => { // what is still on its way
+  const applyWaiting = (work) => { // labels that are not saved yet
     for (const one of work.queue.waiting) apply(work, one.undo ? one.values ?? {} : one);
   };
   const apply = (work, values) => {
@@ -50,7 +50,7 @@
   };
   const left = (work) => work.images.filter((image) => image.label === null).length;
 
-  /* The next image without a label after `from`, round the end; skipped ones come last. −1: none. */
+  /* Index of the next unlabeled image after `from`, cyclic; skipped ones come last. −1: none. */
   const next = (work, from) => {
     const count = work.images.length;
     for (const again of [false, true])
@@ -65,7 +65,8 @@
   const suggest = async (work) => {
     const ids = work.images.filter((i) => i.label === null && !work.suggested.has(i.id)).map((i) => i.id);
     if (work.classes.length < 2 || !ids.length) return;
-    work.said = "Looking for suggestions …";
+    work.suggestionsFailed = false;
+    work.status = "Computing suggestions …";
     show(work);
     try {
       for (let start = 0; start < ids.length; start += 500) {
@@ -73,36 +74,37 @@
         const { labels, confidences } = await studio.fetchJson(`/label/${work.subset}/suggestions`, { ids: part });
         part.forEach((id, i) => work.suggested.set(id, { label: labels[i], confidence: confidences[i] }));
       }
-      work.said = "";
+      work.status = "";
     } catch (error) {
-      work.said = `No suggestions: ${error.message} Labelling works without.`;
-      if (error.status === 503 && work.asks++ < MOST_ASKS)
-        setTimeout(() => work.host.isConnected && suggest(work), ASK_AGAIN);
+      work.status = `Suggestions are unavailable: ${error.message} You can label without them.`;
+      work.suggestionsFailed = true;
+      if (error.status === 503 && work.retries++ < MAX_RETRIES)
+        setTimeout(() => work.host.isConnected && suggest(work), RETRY_DELAY);
     }
     show(work);
   };
 
-  /* Give images (a list) one label, or each its own ({id: index}); moves on from a single one. */
+  /* Label images ({id: class index}) and move on to the next unlabeled one. */
   const label = (work, values) => {
     const were = Object.fromEntries(work.images.map((image) => [image.id, image.label]));
     apply(work, values);
     const ids = Object.keys(values);
     const now = Date.now();
     work.times.push(...ids.map(() => now));
-    if (!work.grid && !Object.values(values).includes(null)) { // what was taken away stays in view
+    if (!work.grid && !Object.values(values).includes(null)) { // an image whose label was removed stays in view
       const to = next(work, work.at);
       if (to >= 0) work.at = to;
     }
     work.filter = "";
-    work.queue.put(values, were); // before it is shown, so that it counts as being saved
+    work.queue.put(values, were); // before `show`, which counts the labels being saved
     show(work);
   };
   const undo = (work) => {
-    const were = work.queue.takeBack();
-    if (were) takenBack(work, were, true);
+    const were = work.queue.undo();
+    if (were) showUndone(work, were, true);
     else show(work);
   };
-  const takenBack = (work, values, goThere) => {
+  const showUndone = (work, values, goThere) => {
     apply(work, values);
     applyWaiting(work);
     const at = work.images.findIndex((image) => image.id in values);
@@ -127,7 +129,7 @@
     try {
       work.classes = (await studio.fetchJson(`/label/${work.subset}/classes`, { names })).classes;
       work.problem = "";
-      if (work.classes.length > before) work.suggested.clear(); // there is more to choose from
+      if (work.classes.length > before) work.suggested.clear(); // suggestions depend on the classes
     } catch (error) {
       work.problem = error.message;
     }
@@ -147,7 +149,7 @@
     if (minutes < 0.02) return "";
     const speed = recent.length / minutes;
     const rest = left(work) ? `, about ${studio.span((60 * left(work)) / speed)} left` : "";
-    return ` · ${Math.round(speed)} a minute${rest}`;
+    return ` · ${Math.round(speed)} per minute${rest}`;
   };
 
   const show = (work) => {
@@ -164,10 +166,10 @@
     const head = make("div", { className: "label-head" },
       make("div", { className: "progress" },
         make("div", { className: "progress-words" },
-          make("span", { textContent: `${done} of ${total} labelled${pace(work)}` }),
-          make("span", { className: "num", textContent: waiting ? `${waiting} being saved` : done ? "saved" : "" })),
-        Object.assign(make("progress", { max: total, value: done }), { ariaLabel: "Labelled" })),
-      tab(work, "One by one", false), tab(work, "Grid", true));
+          make("span", { textContent: `${done} of ${total} labeled${pace(work)}` }),
+          make("span", { className: "num", textContent: waiting ? `Saving ${waiting} …` : done ? "Saved" : "" })),
+        Object.assign(make("progress", { max: total, value: done }), { ariaLabel: "Labeled images" })),
+      tab(work, "Single image", false), tab(work, "Grid", true));
     const notice = work.problem
       ? make("p", { className: "notice notice-error", role: "alert", textContent: work.problem }) : null;
     const body = !work.classes.length ? studio.labelClasses(work)
@@ -175,8 +177,8 @@
     const held = document.activeElement;
     const within = work.host.contains(held);
     work.host.replaceChildren(head, ...[notice].filter(Boolean), body);
-    if (within || held === document.body) refocus(work, within ? held.name : ""); // none is stolen
-    if (!work.grid) for (const step of [1, 2]) // what comes next is fetched ahead
+    if (within || held === document.body) refocus(work, within ? held.name : ""); // focus elsewhere stays there
+    if (!work.grid) for (const step of [1, 2]) // preload the next images
       new Image().src = work.images[(work.at + step) % total].image;
   };
   const refocus = (work, name) => {
@@ -190,10 +192,10 @@
     onclick: () => { work.grid = grid; show(work); },
   });
 
-  studio.labelling = { FEW, label, undo, skip, move, addClasses, found, suggest, show };
+  studio.labeling = { FEW, label, undo, skip, move, addClasses, found, suggest, show };
 
   const keys = (event) => {
-    const work = document.querySelector("[data-labeller]")?.labeller;
+    const work = document.querySelector("[data-labeler]")?.labeler;
     if (!work?.images || !work.classes.length || work.grid || document.querySelector("dialog[open], .tour")) return;
     const key = event.key;
     if (key === "z" && (event.ctrlKey || event.metaKey) && event.target.value === undefined) { event.preventDefault(); return undo(work); }
@@ -202,7 +204,7 @@
     if (!filtering && event.target.closest?.("input, select, textarea, a, summary")) return;
     const onButton = event.target.tagName === "BUTTON";
     const shown = found(work);
-    if (/^[0-9]$/.test(key) && !filtering) { // a class may be called “Boeing 737”
+    if (/^[0-9]$/.test(key) && !filtering) { // class names may contain digits
       const hit = shown[(+key + 9) % 10];
       if (!hit) return;
       event.preventDefault();
@@ -216,8 +218,8 @@
         if (shown.length) return label(work, { [image.id]: shown[0].index });
         return studio.labelNew(work);
       }
-      const said = work.suggested.get(image.id);
-      if (said && image.label === null) return label(work, { [image.id]: said.label });
+      const suggestion = work.suggested.get(image.id);
+      if (suggestion && image.label === null) return label(work, { [image.id]: suggestion.label });
       return move(work, 1);
     }
     if (filtering) return;
@@ -226,7 +228,7 @@
     if (work.classes.length <= FEW) {
       if (key === "s") return skip(work);
       if (key === "u") return undo(work);
-    } else if (key.length === 1 && /\S/.test(key)) { // letters look for a class
+    } else if (key.length === 1 && /\S/.test(key)) { // letter keys search for a class
       event.preventDefault();
       work.filter += key;
       show(work);
@@ -234,7 +236,7 @@
     }
   };
   document.addEventListener("keydown", keys);
-  const all = () => document.querySelectorAll("[data-labeller]").forEach(mount);
+  const all = () => document.querySelectorAll("[data-labeler]").forEach(mount);
   document.addEventListener("studio:shown", all);
   addEventListener("studio:back", all);
 })();

@@ -1,16 +1,17 @@
-/* Labels on their way to the server: shown at once, sent one after the other, tried again on
-   failure, and kept in the browser until the server has them, so a reload loses none. */
+/* The queue of labels to save. Labels are sent in order, retried on failure, and kept in the
+   browser's storage until the server has them, so a reload loses none. */
 (() => {
   "use strict";
-  const PATIENCE = [1, 2, 4, 8, 15]; // seconds between tries
-  const MOST = 5000; // images of one request: the server refuses more
-  const PASSING = [408, 421, 429]; // nothing is wrong with the labels: they are sent again
-  const refused = (status) => status >= 400 && status < 500 && !PASSING.includes(status);
+  const DELAYS = [1, 2, 4, 8, 15]; // seconds between retries
+  const MAX_IMAGES = 5000; // per request: the server refuses more
+  const TEMPORARY = [408, 421, 429]; // the labels are valid, so they are sent again
+  const refused = (status) => status >= 400 && status < 500 && !TEMPORARY.includes(status);
 
-  /* `told(waiting, problem, {refused, undone, shown})` hears how many wait, the sentence of what went
-     wrong, whether that is now given up, and the values that an undo has brought back. */
-  studio.labelQueue = (subset, told) => {
-    // Who logs in next in this browser must not send, or lose, what another one has labelled.
+  /* `onChange(waiting, problem, {refused, undone, shown})`: how many requests wait, the error
+     message, whether the server refused a label, the labels that an undo restored, and whether the
+     page shows them already. */
+  studio.labelQueue = (subset, onChange) => {
+    // The next user of this browser must neither send nor lose the labels of this one.
     const user = document.querySelector('meta[name="studio-user"]')?.content;
     const key = ["vecaf-labels", user, subset].filter(Boolean).join("-");
     const read = () => {
@@ -21,14 +22,14 @@
         const kept = waiting.filter((one) => one !== undoing);
         if (kept.length) localStorage.setItem(key, JSON.stringify(kept));
         else localStorage.removeItem(key);
-      } catch { /* a private window: kept in memory alone */ }
+      } catch { /* private window: kept in memory only */ }
     };
-    const waiting = read(); // of {image id: class index or null}, or {undo: true, values} for what came before
-    const before = new WeakMap(); // one of them → what its images had before
-    const group = new WeakMap(); // one of them → what it was put with
-    const given = []; // the group of each that was put, the last one last
+    const waiting = read(); // of {image id: class index or null}, or {undo: true, values}
+    const before = new WeakMap(); // request → the previous labels of its images
+    const group = new WeakMap(); // request → the labels it was put with
+    const given = []; // the group of each request, newest last
     let sending = null;
-    let undoing = null; // sent once alone: twice, it would take back two labels
+    let undoing = null; // sent only once: a repeated undo would undo two labels
     const send = async (one) => {
       if (!one.undo) return void (await studio.fetchJson(`/label/${subset}/labels`, { values: one }));
       undoing = one;
@@ -44,34 +45,34 @@
           const shown = !!waiting.shift().values;
           tries = 0;
           write();
-          told(waiting.length, "", { undone, shown });
+          onChange(waiting.length, "", { undone, shown });
         } catch (error) {
           if (waiting[0].undo) {
             waiting.shift();
-            const problem = error.status ? error.message : "The studio does not answer, so nothing was taken back.";
-            told(waiting.length, problem, { refused: true });
+            const problem = error.status ? error.message : "The server is not responding, so the label was not undone. Try again.";
+            onChange(waiting.length, problem, { refused: true });
             continue;
           }
-          if (error.status === 401) { // the login has ended: kept until there is another
-            told(waiting.length, error.message);
+          if (error.status === 401) { // logged out: kept until the next login
+            onChange(waiting.length, error.message);
             break;
           }
-          if (refused(error.status)) { // trying again changes nothing
+          if (refused(error.status)) { // a retry would fail too
             const at = given.lastIndexOf(group.get(waiting.shift()));
             if (at >= 0) given.splice(at, 1);
-            if (waiting[0]?.undo) waiting.shift(); // there is nothing to take back
+            if (waiting[0]?.undo) waiting.shift(); // there is no label to undo
             write();
-            told(waiting.length, error.message, { refused: true });
+            onChange(waiting.length, error.message, { refused: true });
             continue;
           }
-          const pause = PATIENCE[Math.min(tries++, PATIENCE.length - 1)];
-          told(waiting.length, `The studio does not answer. Trying again in ${pause} s; nothing is lost.`);
+          const pause = DELAYS[Math.min(tries++, DELAYS.length - 1)];
+          onChange(waiting.length, `The server is not responding. Retrying in ${pause} s. Your labels are kept in this browser.`);
           await new Promise((done) => setTimeout(done, 1000 * pause));
         }
       }
       sending = null;
     };
-    const takePart = () => {
+    const undoPart = () => {
       const last = waiting.at(-1);
       const were = before.get(last);
       if (were && !(sending && last === waiting[0])) waiting.pop();
@@ -84,8 +85,8 @@
       flush,
       put(values, were = {}) {
         const all = Object.entries(values);
-        for (let start = 0; start < all.length; start += MOST) {
-          const part = Object.fromEntries(all.slice(start, start + MOST));
+        for (let start = 0; start < all.length; start += MAX_IMAGES) {
+          const part = Object.fromEntries(all.slice(start, start + MAX_IMAGES));
           before.set(part, Object.fromEntries(Object.keys(part).map((id) => [id, were[id] ?? null])));
           group.set(part, all);
           given.push(all);
@@ -94,12 +95,12 @@
         write();
         flush();
       },
-      /* Take back what was given last, in all its parts: here alone where one was not sent yet, else
-         behind it in line. Returns the values that its images had before, as far as they are known. */
-      takeBack() {
-        const last = given.at(-1); // none: given before a reload
+      /* Undo the newest labels, in all their parts. A part that was not sent is dropped; for the
+         others an undo is queued. Returns the previous labels, as far as they are known. */
+      undo() {
+        const last = given.at(-1); // none: labeled before a reload
         const were = [];
-        do were.push(takePart());
+        do were.push(undoPart());
         while (last && given.pop() && given.at(-1) === last);
         write();
         flush();

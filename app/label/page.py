@@ -1,15 +1,16 @@
-"""The Label page: labelling tasks, one of them at work (components/label.js), and what follows."""
+"""The Label page: the list of labeling tasks, one task (label.js), and what follows it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.label import view
-from app.shell import markup as m
 from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
 from app.shell.components.live import MOVING, QUIET, in_line, live
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
@@ -20,7 +21,8 @@ from vecaf.store.page_queries import dataset_choices
 from vecaf.store.samples import split_counts
 from vecaf.store.subsets import subsets_of
 
-SECONDS = 10.0  # between looks: the page's own script asks at once when it has changed something
+SECONDS = 10.0  # between refreshes; label.js refreshes at once after its own changes
+USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side
 FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
 
 Shown = tuple[str, str, str]
@@ -30,8 +32,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (studio.js)
     query = query_input()
-    here = gr.Textbox(visible=False)  # an address to go to on this page
-    away = gr.Textbox(visible=False)  # and one on another
+    here = gr.Textbox(visible=False)  # address on this page to move to
+    away = gr.Textbox(visible=False)  # address on another page to move to
     piece = live("label")
     timer = gr.Timer(SECONDS)
 
@@ -59,7 +61,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:
-    """Do what was asked; returns the addresses to go to, on this page and elsewhere."""
+    """Perform an action. Return the addresses to move to, on this page and on another."""
     what = data.get("act")
     if what == "test-sample":
         count = _whole(data, "count")
@@ -82,7 +84,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:
 
 
 def config_for(subset: Subset, dataset: str) -> RunConfig:
-    """A run of one round on a selection, with the model and seed that it was made with."""
+    """Return a run of one round on a selection, with the selection's model and seed."""
     kept = {name: subset.facts[name] for name in FROM_SELECTION if name in subset.facts}
     return RunConfig.from_dict({**kept, "dataset": dataset, "subset": subset.name, "rounds": 1})
 
@@ -90,22 +92,35 @@ def config_for(subset: Subset, dataset: str) -> RunConfig:
 def _whole(data: dict[str, str], name: str) -> int:
     found = whole(data, name)
     if found is None:
-        raise InputError("Give a whole number.")
+        raise InputError("Enter a whole number.")
     return found
 
 
+@dataclass(frozen=True)
+class TestImages:
+    """How many test images a dataset has, and how many of them are labeled."""
+
+    total: int
+    labeled: int
+
+    @property
+    def usual(self) -> int:
+        """Size of a test sample by default."""
+        return min(USUAL_TESTS, self.total)
+
+
 def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
+    pieces = macros("label")
     with studio.store.read() as session:
-        choices = dataset_choices(session, user)
-    if not choices:
-        hint = 'Upload images on the <a href="/">Data page</a>, labelled or not.'
-        return view.TITLE + m.empty("No datasets yet", hint)
+        datasets = dataset_choices(session, user)
+    if not datasets:
+        return str(pieces.no_dataset())
     try:
         with studio.store.read() as session:
             subset_id = whole(values, "subset")
             dataset_id = whole(values, "dataset")
             if dataset_id is None:
-                dataset_id = choices[0][0]
+                dataset_id = datasets[0][0]
                 if subset_id is not None:
                     dataset_id = visible(session, user, Subset, subset_id).dataset_id
             dataset = visible(session, user, Dataset, dataset_id)
@@ -114,13 +129,13 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 for line in subsets_of(session, user, dataset_id)
                 if line.kind in (SELECTION, EVALUATION)
             ]
-            tests, labeled_tests = split_counts(session, dataset_id, TEST)
+            tests = TestImages(*split_counts(session, dataset_id, TEST))
             step = next_step(session, user, dataset_id, pool_by_class(session, dataset))
     except NotFoundError as error:
-        return view.missing(str(error))
+        return str(pieces.missing(str(error)))
     if subset_id is None:
-        return view.listing(choices, dataset.id, lines, tests, labeled_tests)
+        return str(pieces.listing(datasets, dataset.id, lines, tests))
     line = next((line for line in lines if line.id == subset_id), None)
     if line is None:
-        return view.missing(f"There is no selection {subset_id} to label in this dataset.")
-    return view.task(line, len(dataset.classes), tests, labeled_tests, step)
+        return str(pieces.missing(f"This dataset has no labeling task {subset_id}."))
+    return str(pieces.task(line, len(dataset.classes), tests, step))

@@ -1,7 +1,7 @@
-"""Routes of the Label page: an image's label comes in at once, and can be taken back.
+"""Routes of the Label page: save labels, undo them, add classes, suggest labels.
 
-Every change is an edit of `vecaf.datasets.edits`: who and when are recorded. The same request sent
-twice changes nothing twice, so the page repeats one whose answer it has not seen.
+`vecaf.datasets.edits` records who changed a label and when. Saving labels is idempotent, so the
+page can repeat a request that got no answer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/label/{subset_id}/labels")
     def label(subset_id: Id, values: Values, request: Request) -> JSONResponse:
-        """Label images (id → class index, None takes a label away)."""
+        """Label images: sample id → class index, or None to remove the label."""
         user = studio.user(request)
         with studio.store.write() as session:
             subset = visible(session, user, Subset, subset_id)
@@ -52,7 +52,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/label/{subset_id}/classes")
     def classes(subset_id: Id, names: Names, request: Request) -> JSONResponse:
-        """Add classes by name; answers with all of them, in order."""
+        """Add classes by name. Answer with all class names in order."""
         user = studio.user(request)
         with studio.store.write() as session:
             subset = visible(session, user, Subset, subset_id)
@@ -62,20 +62,20 @@ def routes(studio: Studio) -> APIRouter:
             return JSONResponse({"classes": dataset.classes})
 
     @router.post("/label/{subset_id}/undo")
-    def take_back(subset_id: Id, request: Request) -> JSONResponse:
-        """Undo the user's newest change of labels in this subset; answers with what they are."""
+    def undo_labels(subset_id: Id, request: Request) -> JSONResponse:
+        """Undo the user's newest change of labels in this subset. Answer with the labels now."""
         user = studio.user(request)
         with studio.store.write() as session:
             found = _newest(session, user, visible(session, user, Subset, subset_id))
             if found is None:
-                raise InputError("There is nothing to undo.")
+                raise InputError("There is no label to undo.")
             undo(session, user, found.id)
             touched = set(_touched(session, found))
             rows = subset_samples(session, user, subset_id)
         values = {sample.id: sample.label for _, sample in rows if sample.id in touched}
         return JSONResponse({"values": values})
 
-    def question(request: Request, subset_id: int, ids: list[int]) -> dict[str, Any]:
+    def suggestion_request(request: Request, subset_id: int, ids: list[int]) -> dict[str, Any]:
         user = studio.user(request)
         with studio.store.read() as session:
             subset = visible(session, user, Subset, subset_id)
@@ -90,10 +90,10 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/label/{subset_id}/suggestions")
     async def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
-        """Suggest labels by the vision-language model: class indices and confidences, 0 to 1."""
-        asked = await run_in_threadpool(question, request, subset_id, ids)
+        """Suggest labels by the vision-language model: class indices and confidences (0 to 1)."""
+        asked = await run_in_threadpool(suggestion_request, request, subset_id, ids)
         if studio.desk is None:
-            raise UnavailableError("Suggestions are not available in this studio.")
+            raise UnavailableError("Label suggestions are not available on this server.")
         answer = studio.desk.ask("suggest_labels", **asked)
         return JSONResponse(await while_connected(request, answer))
 
@@ -122,13 +122,13 @@ def _state(session: Session, user: int, subset_id: int) -> dict[str, Any]:
 
 
 def _check_members(session: Session, subset_id: int, ids: list[int]) -> None:
-    """Raises NotFoundError for an image that is not the subset's, InputError for too many."""
+    """Raise NotFoundError for images outside the subset, InputError for too many or none."""
     if not 1 <= len(ids) <= MAX_AT_ONCE:
-        raise InputError(f"Choose between 1 and {MAX_AT_ONCE} images.")
+        raise InputError(f"Choose between 1 and {MAX_AT_ONCE:,} images.")
     query = sa.select(SubsetSample.sample_id).where(SubsetSample.subset_id == subset_id)
-    strangers = set(ids) - set(session.scalars(query))
-    if strangers:
-        raise NotFoundError(f"There is no image {min(strangers)} in this selection.")
+    outside = set(ids) - set(session.scalars(query))
+    if outside:
+        raise NotFoundError(f"Image {min(outside)} is not in this selection.")
 
 
 def _newest(session: Session, user: int, subset: Subset) -> Edit | None:

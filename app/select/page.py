@@ -1,4 +1,4 @@
-"""The Select page: what would be picked and why, without training; two selections side by side."""
+"""The Select page: what a strategy selects and why, and two selections side by side."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from gradio.components.navbar import Navbar
 
 from app.explore.maps import map_state
 from app.select import form as select_form
-from app.select import saved as select_saved
 from app.select import view
-from app.select.shown import Shown
-from app.shell import markup as m
+from app.select.state import PageState, PoolFacts, task_name
 from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
 from app.shell.components.live import MOVING, QUIET, in_line, live
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Dataset, Task, visible
@@ -25,7 +24,7 @@ from vecaf.store.samples import pool_counts, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
 from vecaf.tasks.select_images import read_picks, sign_off
 
-BUSY, IDLE = 1.0, 10.0  # seconds between looks
+BUSY, IDLE = 1.0, 10.0  # seconds between refreshes
 
 Outputs = tuple[str, gr.Timer, str, str]
 
@@ -34,8 +33,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (studio.js)
     query = query_input()
-    here = gr.Textbox(visible=False)  # an address to go to on this page
-    away = gr.Textbox(visible=False)  # and one on another
+    here = gr.Textbox(visible=False)  # address on this page to move to
+    away = gr.Textbox(visible=False)  # address on another page to move to
     piece = live("select")
     timer = gr.Timer(BUSY)
 
@@ -67,7 +66,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 def _act(
     studio: Studio, user: int, data: dict[str, str], values: dict[str, str]
 ) -> tuple[str, str]:
-    """Do what was asked; returns the addresses to go to, on this page and elsewhere."""
+    """Perform an action. Return the addresses to move to, on this page and on another."""
     from vecaf.engine.queue import cancel_task, submit_task
 
     what, dataset_id = data.get("act"), whole(data, "dataset") or 0
@@ -82,7 +81,7 @@ def _act(
         cancel_task(studio.store, int(data["task"]), user)
     elif what == "map":
         submit_task(studio.store, "map", dataset_id, {}, user)
-    elif what == "sign-off":
+    elif what == "save":
         with studio.store.write() as session:
             earlier = data.get("earlier") == "on"
             subset = sign_off(
@@ -99,7 +98,7 @@ def _act(
 
 
 def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) -> dict[str, Any]:
-    """The task's parameters from the form's fields; raises InputError for what can't be."""
+    """Return the task's parameters from the form's fields. Raises InputError."""
     from vecaf.runs.plan import check_selection
 
     config = RunConfig.from_dict(select_form.read(data))
@@ -114,17 +113,16 @@ def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) ->
 
 
 def _render(studio: Studio, user: int, values: dict[str, str]) -> tuple[str, bool]:
-    """The page as HTML, and whether something on it is under way."""
+    """Return the page as HTML, and whether a task on it is unfinished."""
     with studio.store.read() as session:
-        choices = dataset_choices(session, user)
-    if not choices:
-        hint = 'Upload images on the <a href="/">Data page</a>, labelled or not.'
-        return view.TITLE + m.empty("No datasets yet", hint), False
-    dataset_id = whole(values, "dataset") or choices[0][0]
+        datasets = dataset_choices(session, user)
+    if not datasets:
+        return str(macros("select").no_dataset()), False
+    dataset_id = whole(values, "dataset") or datasets[0][0]
     try:
-        return _dataset(studio, user, dataset_id, values, choices)
+        return _dataset(studio, user, dataset_id, values, datasets)
     except NotFoundError as error:
-        return view.missing(str(error)), False
+        return str(macros("select").missing(str(error))), False
 
 
 def _dataset(
@@ -132,50 +130,56 @@ def _dataset(
     user: int,
     dataset_id: int,
     values: dict[str, str],
-    choices: list[tuple[int, str]],
+    datasets: list[tuple[int, str]],
 ) -> tuple[str, bool]:
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
         size, labeled = pool_counts(session, dataset_id)
         runs = list_runs(session, user, limit=None, dataset_id=dataset_id)
         saved = subsets_of(session, user, dataset_id)
-        lay = map_state(session, studio.settings, user, dataset_id)
+        map_now = map_state(session, studio.settings, user, dataset_id)
         idle = studio.idle(session)
         tasks = [
-            _task(visible(session, user, Task, number), dataset_id)
+            _selection(visible(session, user, Task, number), dataset_id)
             for number in (whole(values, "task"), whole(values, "against"))
             if number is not None
         ]
         found = [(task, read_picks(studio.settings.tasks / str(task.id))) for task in tasks]
         ready = [
-            (task, picks) for task, picks in found if picks is not None and task.state in ENDED
+            (task, selected)
+            for task, selected in found
+            if selected is not None and task.state in ENDED
         ]
-        wanted = {i for _, picks in ready for i in view.needed(picks, values)}
+        wanted = {i for _, selected in ready for i in view.needed(selected, values)}
         samples = samples_by_id(session, user, dataset_id, wanted)
-    pool = select_form.PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled)
-    shown = Shown(values, pool, samples, lay)
-    parts = [
-        view.head(choices, pool),
-        '<div class="select-page">',
-        select_form.form(pool, runs, tasks),
+    pool = PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled)
+    state = PageState(values, pool, samples, map_now)
+    finished = {task.id for task, _ in ready}
+    results = [
+        macros("select").unfinished(task, task_name(task))
+        for task in tasks
+        if task.id not in finished
     ]
-    parts.append('<div class="select-main">')
-    pending = [task for task in tasks if task.state not in ENDED]
-    waiting = bool(pending) or lay.state not in (*ENDED, "none")
-    if waiting and idle:
-        parts.append(m.notice(idle, "warn"))
-    parts += [view.going_on(task) for task in tasks if task not in [one for one, _ in ready]]
     if len(ready) == 2:
-        parts.append(view.comparison(shown, ready[0], ready[1]))
+        results.append(view.comparison(state, ready[0], ready[1]))
     elif ready:
-        parts.append(view.selection(shown, *ready[0]))
-    if not tasks:
-        parts.append(view.start(pool))
-    parts.append(select_saved.saved(pool, saved))
-    return "".join((*parts, "</div></div>")), waiting
+        results.append(view.selection(state, *ready[0]))
+    waiting = any(task.state not in ENDED for task in tasks) or map_now.state not in (
+        *ENDED,
+        "none",
+    )
+    html = macros("select").page(
+        datasets=datasets,
+        pool=pool,
+        form=select_form.form(pool, runs, tasks),
+        warning=idle if waiting else None,
+        results=results,
+        saved=view.saved(pool.id, saved),
+    )
+    return str(html), waiting
 
 
-def _task(task: Task, dataset_id: int) -> Task:
+def _selection(task: Task, dataset_id: int) -> Task:
     if task.kind != "selection" or task.dataset_id != dataset_id:
-        raise NotFoundError(f"There is no selection {task.id} of this dataset.")
+        raise NotFoundError(f"This dataset has no selection {task.id}.")
     return task

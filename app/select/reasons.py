@@ -1,128 +1,100 @@
-"""Why a pick is there, in words and with the images that it concerns."""
+"""Why an image was selected: the facts that the panel beside the map explains."""
 
 from __future__ import annotations
 
-from app.select.shown import Shown
-from app.shell import markup as m
-from app.shell.address import whole
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from app.select.state import PageState
+from app.shell.templates import macros
 from vecaf.store import Sample, Task
 from vecaf.tasks.select_images import Explained
 
-SOURCES = {
-    "caption": "its own caption",
-    "label": "its label",
-    "look": "what it looks like to the caption model",
-}
+OWN_ROW = ("density", "loss_weight")  # scores that a row of their own explains
 
 
-def panel(shown: Shown, task: Task, picks: Explained) -> str:
-    """The chosen pick (the address's, else the first) with its reasons."""
-    chosen = whole(dict(shown.values), "pick")
-    at = picks.ids.index(chosen) if chosen in picks.ids else 0
-    sample = shown.samples.get(picks.ids[at])
+@dataclass(frozen=True)
+class Reasons:
+    """Facts about one selected image, whose `rank` counts from 1.
+
+    represented  how many images of the pool it represents, itself included, and as a share (0 to 1)
+    denser       share of the pool (0 to 1) that lies in a less dense region
+    loss         per-sample loss in nats; None without a model
+    caption      sentence that moved its features; None where captions had no effect
+    origin       where the sentence comes from: caption, label or look
+    angle        degrees by which the sentence moved the features
+    alternative  image that would be selected instead, if any
+    plain        whether `alternative` is what the strategy selects without captions and losses
+    """
+
+    sample: Sample
+    label: str | None
+    rank: int
+    count: int
+    previous: int | None
+    next: int | None
+    represented: int
+    share: float
+    members: list[Sample]
+    denser: float
+    density: float | None
+    loss: float | None
+    loss_weight: float | None
+    run: int | None
+    caption: str | None
+    origin: str
+    angle: float
+    alternative: Sample | None
+    plain: bool
+    scores: list[tuple[str, float]]
+
+
+def panel(state: PageState, task: Task, selected: Explained) -> Markup:
+    """Return the panel for the image that the address names, by default the first one."""
+    at = selected.ids.index(state.image) if state.image in selected.ids else 0
+    sample = state.samples.get(selected.ids[at])
     if sample is None:
-        return ""
-    label = "no label yet" if sample.label is None else shown.pool.classes[sample.label]
-    steps = "".join(
-        f'<a class="button quiet" data-pick="{picks.ids[to]}" aria-label="{name} pick" '
-        f'href="{m.text(shown.address(pick=picks.ids[to]))}">{arrow}</a>'
-        for to, arrow, name in ((at - 1, "←", "Previous"), (at + 1, "→", "Next"))
-        if 0 <= to < len(picks.ids)
+        return Markup()
+    html: Markup = macros("select", "reasons.html").panel(
+        state, _reasons(state, task, selected, at, sample)
     )
-    reasons = "".join(
-        f"<div><dt>{name}</dt><dd>{value}</dd></div>"
-        for name, value in (
-            ("Stands for", _stands_for(shown, task, picks, at)),
-            ("Surroundings", _surroundings(picks, at)),
-            ("Weight", _weight(task, picks, at)),
-            ("Text", _text(picks, at)),
-            ("Instead of", _instead(shown, task, picks, at)),
-            ("Scores", _scores(picks, at)),
-        )
-    )
-    words = [
-        f"Pick {at + 1}: {label}",
-        sample.file_name,
-        *([sample.caption] if sample.caption else []),
-    ]
-    return (
-        f'<section class="card why" data-key="why" aria-live="polite"><div class="card-head">'
-        f'<h3>Why pick {m.number(at + 1)}?</h3><span class="grow"></span>{steps}</div>'
-        f'<div class="why-head">{m.thumb(sample.id, sample.sha256, words)}<div>'
-        f"<b>{m.text(label)}</b>"
-        f'<br><small class="muted">{m.text(sample.file_name)}</small>'
-        + (f"<br><small>{m.text(sample.caption)}</small>" if sample.caption else "")
-        + f'</div></div><dl class="reasons">{reasons}</dl></section>'
-    )
+    return html
 
 
-def _stands_for(shown: Shown, task: Task, picks: Explained, at: int) -> str:
+def _reasons(state: PageState, task: Task, selected: Explained, at: int, sample: Sample) -> Reasons:
+    ids, other = selected.ids, selected.displaced[at]
+    caption, origin = selected.captions[at] if selected.captions else (None, "")
     pool = max(1, int(task.result.get("pool", 1)))
-    count = picks.covers[at]
-    members = [shown.samples[i] for i in picks.members[at] if i in shown.samples]
-    wall = "".join(_small(sample) for sample in members)
-    return (
-        f"{m.plural(count, 'image')} ({m.percent(count / pool)} of the pool) that "
-        f"{'is' if count == 1 else 'are'} nearer to it than to any other pick"
-        + (f'<span class="why-wall">{wall}</span>' if wall else "")
+    return Reasons(
+        sample=sample,
+        label=state.label(sample),
+        rank=at + 1,
+        count=len(ids),
+        previous=ids[at - 1] if at else None,
+        next=ids[at + 1] if at + 1 < len(ids) else None,
+        represented=selected.covers[at],
+        share=selected.covers[at] / pool,
+        members=[state.samples[i] for i in selected.members[at] if i in state.samples],
+        denser=selected.typical[at],
+        density=_score(selected, "density", at),
+        loss=None if selected.losses is None else selected.losses[at],
+        loss_weight=_score(selected, "loss_weight", at),
+        run=task.params.get("run"),
+        caption=None if selected.turned is None else caption,
+        origin=origin,
+        angle=0.0 if selected.turned is None else selected.turned[at],
+        alternative=None if other is None else state.samples.get(other),
+        plain=selected.because[at] == "plain",
+        scores=_other_scores(selected, at),
     )
 
 
-def _surroundings(picks: Explained, at: int) -> str:
-    density = _score(picks, "density", at)
-    said = f"; density {density:.2f}" if density is not None else ""
-    return f"denser than around {m.percent(picks.typical[at])} of the images{said}"
-
-
-def _score(picks: Explained, name: str, at: int) -> float | None:
-    """A pick's score; None where its strategy gives no such one."""
-    values = picks.scores.get(name)
+def _score(selected: Explained, name: str, at: int) -> float | None:
+    values = selected.scores.get(name)
     return values[at] if values else None
 
 
-def _weight(task: Task, picks: Explained, at: int) -> str:
-    if picks.losses is None:
-        return "no model yet, so every image weighs the same"
-    run = task.params.get("run")
-    whose = f"run {run}'s model" if run else "a classifier that knows the classes' names"
-    cost = f"it costs {whose} {picks.losses[at]:.2f} nats"
-    weight = _score(picks, "loss_weight", at)
-    if weight is None:
-        return f"{cost}; this strategy does not weigh that"
-    return f"{weight:.2f} (1 is average): {cost}"
-
-
-def _text(picks: Explained, at: int) -> str:
-    if picks.turned is None or picks.captions is None:
-        return "had no say"
-    sentence, source = picks.captions[at]
-    return f"turned it by {picks.turned[at]:.1f}° toward “{m.text(sentence)}” ({SOURCES[source]})"
-
-
-def _scores(picks: Explained, at: int) -> str:
-    """The strategy's own numbers, those that no line above has said."""
-    parts = [
-        f"{m.text(name.replace('_', ' '))} {values[at]:.3g}"
-        for name, values in picks.scores.items()
-        if name not in ("density", "loss_weight") and values[at] is not None
-    ]
-    return ", ".join(parts) or "this strategy gives none"
-
-
-def _instead(shown: Shown, task: Task, picks: Explained, at: int) -> str:
-    other = picks.displaced[at]
-    sample = shown.samples.get(other) if other is not None else None
-    if sample is None:
-        return "nothing: no other image lies here"
-    why = (
-        "which would be picked without text"
-        + (" and losses" if picks.losses is not None else "")
-        + ", and now is not: the one most like this pick"
-        if picks.because[at] == "plain"
-        else "the second choice here: of the images it stands for, the one nearest to their middle"
-    )
-    return f'<span class="why-wall">{_small(sample)}</span> {why}'
-
-
-def _small(sample: Sample) -> str:
-    return m.thumb(sample.id, sample.sha256, [sample.file_name])
+def _other_scores(selected: Explained, at: int) -> list[tuple[str, float]]:
+    found = ((name, values[at]) for name, values in selected.scores.items() if name not in OWN_ROW)
+    return [(name.replace("_", " "), value) for name, value in found if value is not None]

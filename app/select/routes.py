@@ -1,4 +1,4 @@
-"""Routes of selections: what they picked as CSV, JSON and an imagefolder, and where it lies."""
+"""Routes of selections: downloads as CSV, JSON and an imagefolder, and points of the map."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from vecaf.store.samples import ids_of, samples_by_id
 from vecaf.store.subsets import subset_samples
 from vecaf.tasks.select_images import COVERS, Explained, read_picks
 
-FIRST, SECOND, BOTH, TAKEN = 1, 2, 3, 4  # an image's mark on the map
+FIRST, SECOND, BOTH, EARLIER = 1, 2, 3, 4  # an image's mark on the map
 NO_STORE = {"Cache-Control": "private, no-store"}
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Picks to be exported, in rank order."""
+    """Selected images to export, in rank order."""
 
     name: str
     classes: Sequence[str]
@@ -66,15 +66,15 @@ def routes(studio: Studio) -> APIRouter:
     @router.get("/download/selection/{task_id}/{form}")
     def selection(task_id: Id, form: str, request: Request) -> Response:
         user = studio.user(request)
-        explained, task = _finished(studio, user, task_id)
+        selected, task = _finished(studio, user, task_id)
         with studio.store.read() as session:
             dataset = visible(session, user, Dataset, task.dataset_id)
-            found = samples_by_id(session, user, dataset.id, explained.ids)
+            found = samples_by_id(session, user, dataset.id, selected.ids)
         scores = [
-            {name: values[rank] for name, values in explained.scores.items()}
-            for rank in range(len(explained.ids))
+            {name: values[rank] for name, values in selected.scores.items()}
+            for rank in range(len(selected.ids))
         ]
-        samples = [found[sample_id] for sample_id in explained.ids]
+        samples = [found[sample_id] for sample_id in selected.ids]
         listed = Listed(f"selection-{task_id}", dataset.classes, samples, scores)
         return _answer(studio, listed, form)
 
@@ -92,14 +92,14 @@ def routes(studio: Studio) -> APIRouter:
         return _answer(studio, listed, form)
 
     @router.get("/select/{task_id}/map")
-    def where(task_id: Id, request: Request, against: AskedId | None = None) -> Response:
+    def points(task_id: Id, request: Request, against: AskedId | None = None) -> Response:
         user = studio.user(request)
-        explained, task = _finished(studio, user, task_id)
+        selected, task = _finished(studio, user, task_id)
         second = None if against is None else _finished(studio, user, against)
         if second is not None and second[1].dataset_id != task.dataset_id:
-            raise NotFoundError(f"Selection {against} is on another dataset.")
+            raise NotFoundError(f"Selection {against} belongs to another dataset.")
         return Response(
-            _map(studio, user, task, explained, second[0] if second else None),
+            _map(studio, user, task, selected, second[0] if second else None),
             media_type="application/octet-stream",
             headers=NO_STORE,
         )
@@ -108,19 +108,19 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def _finished(studio: Studio, user: int, task_id: int) -> tuple[Explained, Task]:
-    """A finished selection's picks. Raises NotFoundError where there are none."""
+    """Return a finished selection and its task. Raises NotFoundError."""
     with studio.store.read() as session:
         task = visible(session, user, Task, task_id)
-    explained = read_picks(studio.settings.tasks / str(task_id))
-    if task.kind != "selection" or explained is None:
+    selected = read_picks(studio.settings.tasks / str(task_id))
+    if task.kind != "selection" or selected is None:
         raise NotFoundError(f"There is no finished selection {task_id}.")
-    return explained, task
+    return selected, task
 
 
 def _map(
-    studio: Studio, user: int, task: Task, explained: Explained, second: Explained | None
+    studio: Studio, user: int, task: Task, selected: Explained, second: Explained | None
 ) -> bytes:
-    """Pack points (n, 2), ids, marks and covers of all samples (app/shell/array_bundle.py)."""
+    """Pack points (n, 2), ids, marks and covers of all samples (see app/shell/array_bundle.py)."""
     with studio.store.read() as session:
         ids = ids_of(session, user, task.dataset_id)
         try:
@@ -132,16 +132,21 @@ def _map(
                 session, studio.settings, user, task.dataset_id, file_name("pca", "image")
             )
     marks = np.zeros(len(ids), dtype=np.uint8)
-    marks[np.isin(ids, explained.taken)] = TAKEN
-    marks[np.isin(ids, explained.ids)] = FIRST
+    marks[np.isin(ids, selected.taken)] = EARLIER
+    marks[np.isin(ids, selected.ids)] = FIRST
     if second is not None:
         other = np.isin(ids, second.ids)
         marks[other] = np.where(marks[other] == FIRST, BOTH, SECOND)
     covers = np.load(studio.settings.tasks / str(task.id) / COVERS, allow_pickle=False)
-    points = read_rows(path, len(ids))
-    meta = {"picks": explained.ids, "method": path.stem}
+    coordinates = read_rows(path, len(ids))
+    meta = {"selected": selected.ids, "method": path.stem}
     return pack(
-        {"points": np.asarray(points, np.float32), "ids": ids, "marks": marks, "covers": covers},
+        {
+            "points": np.asarray(coordinates, np.float32),
+            "ids": ids,
+            "marks": marks,
+            "covers": covers,
+        },
         meta,
     )
 
@@ -155,7 +160,7 @@ def _answer(studio: Studio, listed: Listed, form: str) -> Response:
         return Response(content, media_type=media, headers=headers)
     if form == "imagefolder.zip":
         return _imagefolder(studio, listed)
-    raise NotFoundError("Picks are exported as ids.csv, ids.json or imagefolder.zip.")
+    raise NotFoundError(f"There is no export {form}. Use ids.csv, ids.json or imagefolder.zip.")
 
 
 def _csv(listed: Listed) -> tuple[str, str]:
@@ -168,7 +173,7 @@ def _json(listed: Listed) -> tuple[str, bytes]:
 
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same columns; None is written as nothing, and no text is a formula."""
+    """Return rows as CSV. None becomes an empty cell, and no text is run as a formula."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, names, lineterminator="\n")
@@ -180,9 +185,9 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _imagefolder(studio: Studio, listed: Listed) -> Response:
-    """A zip that `datasets.load_dataset("imagefolder", …)` reads: images beside a metadata.csv.
+    """Return a ZIP file that `datasets.load_dataset("imagefolder", …)` reads.
 
-    Images are named by their ids: an uploaded name is data, never a path.
+    Images are named by their ids, because an uploaded name must never become a path.
     """
     folder = Path(tempfile.mkdtemp(prefix="download-", dir=studio.settings.home))
     try:

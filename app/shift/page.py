@@ -1,4 +1,4 @@
-"""The Shift page: words for a domain without images, where they point, whether they help."""
+"""The Shift page: describe a target domain, preview its shift, train and compare runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components.navbar import Navbar
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.shell.address import QUERY_JS, link, parameters, query_input, whole
@@ -23,9 +24,9 @@ from vecaf.store.pairs import Pair, kin_of, pairs_of
 from vecaf.store.samples import samples_by_id
 from vecaf.store.tasks import find_task, latest_task
 
-BUSY, IDLE = 1.5, 6.0  # seconds between looks
-COPIED = 3  # images shown under a corruption
-NO_PAIR = "There is no such pair of runs; reload the page."
+BUSY, IDLE = 1.5, 6.0  # seconds between refreshes
+CORRUPTED = 3  # images shown with a corruption
+NO_PAIR = "This pair of runs no longer exists. Reload the page."
 
 Shown = tuple[str, str, str, gr.Timer]
 
@@ -42,18 +43,23 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         try:
             return _shown(studio, studio.user(request), parameters(address))
         except NotFoundError as error:
-            return shift_view.missing(str(error)), NOTHING, NOTHING, gr.Timer(IDLE, active=False)
+            return (
+                str(shift_view.missing(str(error))),
+                NOTHING,
+                NOTHING,
+                gr.Timer(IDLE, active=False),
+            )
 
     def go(event: gr.EventData, request: gr.Request) -> Shown:
         return show(event._data.get("query", ""), request)
 
     def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, gr.Timer, str]:
-        data, where = event._data, ""
+        data, address = event._data, ""
         try:
-            where = _act(studio, studio.user(request), data)
+            address = _act(studio, studio.user(request), data)
         except VecafError as error:
             gr.Warning(str(error), title="")
-        return *show(where.partition("?")[2] or data.get("query", ""), request), where
+        return *show(address.partition("?")[2] or data.get("query", ""), request), address
 
     outputs = [top, body, pairs, timer]
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
@@ -66,12 +72,12 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
 
 def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
-    """The page that an address asks for."""
+    """Return the pieces of the page for an address's parameters."""
     words = _words(values.get("words", ""))
     with studio.store.read() as session:
         datasets = dataset_choices(session, user)
         if not datasets:
-            return shift_view.nothing(), NOTHING, NOTHING, gr.Timer(IDLE)
+            return str(shift_view.no_dataset()), NOTHING, NOTHING, gr.Timer(IDLE)
         base = _base(session, user, values)
         dataset_id = whole(values, "dataset") or (base.dataset_id if base else datasets[0][0])
         dataset = visible(session, user, Dataset, dataset_id)
@@ -80,23 +86,23 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
         task = find_task(session, user, dataset_id, "shift_preview", params) if words else None
         last = latest_task(session, user, dataset_id, "shift_preview")
         if task is None and last is not None and last.params == params:
-            task = last  # it failed, and says why
-        pictures = samples_by_id(session, user, dataset_id, shift_view.wanted(task))
-        copied = pool_pictures(session, user, dataset_id, COPIED)
+            task = last  # it failed: show its error
+        samples = samples_by_id(session, user, dataset_id, shift_view.shown_samples(task))
+        corrupted = pool_pictures(session, user, dataset_id, CORRUPTED)
         pairs = pairs_of(session, user, dataset_id)
-        pair = _chosen(pairs, whole(values, "pair"), words, base)
-        kin = kin_of(session, user, dataset_id)
+        pair = _selected(pairs, whole(values, "pair"), words, base)
+        test_datasets = kin_of(session, user, dataset_id)
         on = whole(values, "on") or 0
-        on = on if on in dict(kin) else 0
+        on = on if on in dict(test_datasets) else 0
         matched = matching_corruption(words)
         corruption = values.get("corruption", "")
         corruption = corruption if corruption in NAMES else matched or "fog"
         compared = None
         if pair is not None:
-            asked = _comparison(session, user, dataset_id, pair, corruption, on)
-            compared = find_task(session, user, dataset_id, "shift_result", asked)
+            params = _comparison(session, user, dataset_id, pair, corruption, on)
+            compared = find_task(session, user, dataset_id, "shift_result", params)
             last = latest_task(session, user, dataset_id, "shift_result")
-            if compared is None and last is not None and last.params == asked:
+            if compared is None and last is not None and last.params == params:
                 compared = last
         idle = studio.idle(session)
     address = {
@@ -108,43 +114,46 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
     }
     jobs = [task, compared, *((pair.plain, pair.shifted) if pair else ())]
     busy = any(job is not None and job.state not in ENDED for job in jobs)
-    told = shift_view.preview(words, task, pictures)
-    strips = shift_view.strips(copied[:COPIED], corruption, matched, address)
-    other = on or (kin[0][0] if kin and matched is None else 0)  # else offer the twin at once
-    result = shift_pairs.result(pair, compared, corruption, kin, other) if pair else ""
+    preview = shift_view.preview(words, task, samples)
+    strips = shift_view.strips(corrupted[:CORRUPTED], corruption, matched, address)
+    # Without a similar corruption, the form suggests a dataset with the same classes.
+    other = on or (test_datasets[0][0] if test_datasets and matched is None else 0)
+    result = Markup()
+    if pair:
+        result = shift_pairs.result(pair, compared, corruption, test_datasets, other)
     earlier = shift_pairs.earlier(pairs, address)
     return (
-        shift_view.top(datasets, dataset_id, words, idle if busy else None, base),
-        told + strips,
-        (shift_pairs.launch(dataset_id, words, base) + result + earlier) or NOTHING,
+        str(shift_view.top(datasets, dataset_id, words, idle if busy else None, base)),
+        str(preview + strips),
+        str(shift_pairs.launch(dataset_id, words, base) + result + earlier) or NOTHING,
         gr.Timer(BUSY if busy else IDLE, active=True),
     )
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Do what a button or form asks for; the address where its result is seen."""
+    """Perform an action. Return the address that shows its result."""
     from vecaf.engine.queue import submit_task
 
-    asked, values = data.get("act"), parameters(data.get("query"))
-    if asked == "point":
+    action, values = data.get("act"), parameters(data.get("query"))
+    if action == "preview":
         dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
         if not words:
-            raise InputError("Type words for what your images lack, such as “in thick fog”.")
+            raise InputError("Enter a target domain, such as “in thick fog”.")
         with studio.store.read() as session:
             revision = visible(session, user, Dataset, dataset_id).revision
         params = {"words": words, "revision": revision}
         submit_task(studio.store, "shift_preview", dataset_id, params, user)
         return link("/shift", dataset=dataset_id, run=whole(values, "run"), words=words)
-    if asked == "launch":
+    if action == "launch":
         return _launch(studio, user, data)
-    if asked == "compare":
+    if action == "compare":
         pair_id, corruption, on = _id(data, "pair"), data.get("corruption", ""), _id(data, "on")
         with studio.store.read() as session:
             choices = dataset_choices(session, user)
-            if not choices:  # the last one was deleted meanwhile
+            if not choices:  # the last dataset was deleted meanwhile
                 raise NotFoundError(NO_PAIR)
             dataset_id = whole(values, "dataset") or choices[0][0]
-            pair = _chosen(pairs_of(session, user, dataset_id), pair_id, "", None)
+            pair = _selected(pairs_of(session, user, dataset_id), pair_id, "", None)
         if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
             raise NotFoundError(NO_PAIR)
         with studio.store.read() as session:
@@ -158,9 +167,9 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
 
 
 def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Queue the missing runs of a pair, unless they are under way already.
+    """Queue the missing runs of a pair, unless they are in progress already.
 
-    A run that the address names is the pair's plain run if it has no target words.
+    The run that the address names is the pair's baseline if it has no target words.
     """
     from vecaf.engine.queue import submit_run
 
@@ -176,14 +185,14 @@ def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
         settings = {key: data.get(key, "") for key in ("budget", "seed", "mode")}
         plain = RunConfig.from_dict({"dataset": name, "rounds": 1, **settings})
     shifted = replace(plain, target_words=words).checked()
-    going = [
+    unfinished = [
         pair.shifted
         for pair in pairs
         if pair.shifted.state not in ENDED and pair.shifted.config == shifted.as_dict()
     ]
-    if going:
-        gr.Info("This pair is under way already.", title="")
-        pair_id = going[0].id
+    if unfinished:
+        gr.Info("These runs are already in progress.", title="")
+        pair_id = unfinished[0].id
     else:
         if base is None or base.config != plain.as_dict():
             submit_run(studio.store, plain, user)
@@ -194,13 +203,13 @@ def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
 
 
 def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:
-    """The run that the page was opened from. Raises NotFoundError."""
+    """Return the run that the page was opened from. Raises NotFoundError."""
     run_id = whole(values, "run")
     return None if run_id is None else visible(session, user, Run, run_id)
 
 
-def _chosen(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None) -> Pair | None:
-    """The pair that the address names, else the newest with these words (and the run `base`)."""
+def _selected(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None) -> Pair | None:
+    """Return the pair that the address names, else the newest with these words and `base`."""
     named = [pair for pair in pairs if pair.shifted.id == pair_id]
     same = [
         pair
@@ -215,7 +224,7 @@ def _chosen(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None
 def _comparison(
     session: Session, user: int, dataset_id: int, pair: Pair, corruption: str, on: int
 ) -> dict[str, Any]:
-    """What the comparison depends on: once labels have changed, it is another one."""
+    """Return a comparison's parameters. The revisions change when labels change."""
     return {
         "plain": pair.plain.id,
         "shifted": pair.shifted.id,
@@ -233,5 +242,5 @@ def _words(text: str) -> str:
 def _id(data: dict[str, str], name: str) -> int:
     number = whole(data, name)
     if number is None:
-        raise NotFoundError("There is no such thing here; reload the page.")
+        raise NotFoundError(f"The {name} was not found. Reload the page.")
     return number

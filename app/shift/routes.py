@@ -1,4 +1,4 @@
-"""What the Shift page fetches by itself: corrupted copies of images, and the map of the words."""
+"""Routes of the Shift page: corrupted copies of images and the map of a preview."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from vecaf.evaluation.corruptions.preview import corrupted_copy
 from vecaf.store import Task, visible, visible_sample
 from vecaf.tasks.shift_preview import PREVIEW
 
-KEPT = "private, max-age=86400"  # the same address gives the same pixels
+CACHE = "private, max-age=86400"  # the same address gives the same pixels
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
 
 def preview_url(sample_id: int, sha256: str, corruption: str, severity: int) -> str:
-    """The address of a corrupted copy; its `v` changes with the content."""
+    """Return the address of a corrupted copy; `v` changes with the content."""
     return f"/shift/preview/{sample_id}?corruption={corruption}&severity={severity}&v={sha256[:12]}"
 
 
@@ -31,7 +31,7 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
 
     def authorized(request: Request, sample_id: int) -> tuple[int, Path]:
-        """Who asks, and the image's file."""
+        """Return the user and the file of the image. Raises NotFoundError."""
         user = studio.user(request)
         with studio.store.read() as session:
             sample = visible_sample(session, user, sample_id)
@@ -51,17 +51,17 @@ def routes(studio: Studio) -> APIRouter:
         return Response(
             await while_connected(request, copy),
             media_type="image/webp",
-            headers={"Cache-Control": KEPT},
+            headers={"Cache-Control": CACHE},
         )
 
     @router.get("/shift/map/{task_id}")
-    def drawn(task_id: Id, request: Request) -> FileResponse:
+    def preview_map(task_id: Id, request: Request) -> FileResponse:
         user = studio.user(request)
         with studio.store.read() as session:
             task = visible(session, user, Task, task_id)
         path = studio.settings.tasks / str(task.id) / PREVIEW
         if task.kind != "shift_preview" or not path.is_file():
-            raise NotFoundError(f"Task {task_id} has no map of words.")
+            raise NotFoundError(f"Task {task_id} has no shift preview.")
         return FileResponse(
             path, media_type="application/json", headers={"Cache-Control": "private, no-cache"}
         )

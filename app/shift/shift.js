@@ -1,5 +1,5 @@
-/* The Shift page's map: points of the dataset on a canvas, an arrow a class over them. The server
-   says which task's map to show ([data-shift-map]); it is fetched once and redrawn by itself. */
+/* The Shift page's map: the dataset's points on a canvas and an arrow per class. The element
+   [data-shift-map] names the task; its map is loaded once and redrawn when the size changes. */
 (() => {
   "use strict";
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -61,17 +61,17 @@
     pen.lineWidth = 2;
     pen.setLineDash(root.dataset.useful === "1" ? [] : [5, 4]);
     pen.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
-    const taken = []; // a name that would lie on another moves down
+    const placed = []; // a name that would overlap another moves down
     map.names.forEach((label, index) => {
       const [start, end] = [at(view.from[index]), at(view.to[index])];
       pen.strokeStyle = pen.fillStyle = hue(index, count, dark);
       arrow(pen, start, end);
       const room = pen.measureText(label).width;
       const x = Math.max(2, Math.min(start[0] + 5, width - room - 2));
-      let y = end[1] < start[1] ? start[1] + 14 : start[1] - 5; // on the side that the arrow leaves free
-      const lies = (one) => Math.abs(one.y - y) < 14 && x < one.x + one.room && one.x < x + room;
-      while (taken.some(lies) && y < height) y += 4;
-      taken.push({ x, y, room });
+      let y = end[1] < start[1] ? start[1] + 14 : start[1] - 5; // on the side away from the arrow
+      const overlaps = (one) => Math.abs(one.y - y) < 14 && x < one.x + one.room && one.x < x + room;
+      while (placed.some(overlaps) && y < height) y += 4;
+      placed.push({ x, y, room });
       pen.lineJoin = "round";
       pen.save();
       pen.setLineDash([]);
@@ -81,13 +81,13 @@
       pen.restore();
       pen.fillText(label, x, y);
     });
-    canvas.setAttribute("aria-label", `${name}: where the words take ${map.names.join(", ")}`);
+    canvas.setAttribute("aria-label", `${name}: predicted shift of ${map.names.join(", ")}`);
     root.querySelector(".shift-stretch").textContent =
-      view.stretch > 1 ? `Arrows are drawn ${view.stretch} times as long as the move.` : "";
+      view.stretch > 1 ? `Arrows are drawn at ${view.stretch} times their length.` : "";
     root.dataset.drawn = name;
   };
 
-  const started = new WeakSet(); // a mark on the element would go with each redraw of the page
+  const started = new WeakSet(); // an attribute would vanish at the next redraw
   const start = async (root) => {
     if (started.has(root)) return;
     started.add(root);
@@ -96,7 +96,7 @@
       map = await studio.fetchJson(`/shift/map/${root.dataset.shiftMap}`);
     } catch {
       started.delete(root);
-      root.textContent = "The map could not be read. It is asked for again when the studio answers.";
+      root.textContent = "Could not load the map. The page tries again when the server responds.";
       return;
     }
     const names = Object.keys(map.views);
@@ -126,8 +126,7 @@
     document.addEventListener("studio:theme", () => root.isConnected && draw(root, map, shown));
   };
 
-  /* What a button has started is shown beside it: the page keeps its place, and scrolls only as
-     far as needed to show the progress. */
+  /* The page keeps its scroll position and scrolls only as far as the progress needs. */
   const reveal = (selector) => {
     const place = document.querySelector(selector);
     if (place) (place.querySelector(".progress") ?? place).scrollIntoView({ block: "nearest" });

@@ -144,11 +144,11 @@ def test_a_card_follows_what_is_changed_beside_the_page(studio: Studio, tmp_path
         return detail(studio, cards, ben.id, theirs.dataset_id, {"view": view})[0]
 
     assert [card.owner for card in cards.all(ben.id)] == ["anna"]
-    assert "Finetune on this" not in shown("images")
+    assert "Finetune model" not in shown("images")
     with studio.store.write() as session:
         give_all(session, session.get_one(User, anna.id), session.get_one(User, ben.id))
     assert [card.owner for card in cards.all(ben.id)] == [""]
-    assert "Finetune on this" in shown("images")
+    assert "Finetune model" in shown("images")
 
     lost = Loss(DATASET, theirs.dataset_id, f"{MARK}1 image of 'theirs'.", 1, False)
     assert MARK not in shown("report")

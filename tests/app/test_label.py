@@ -1,4 +1,4 @@
-"""Labels come in one by one or many, twice without harm, and can be taken back; drawn samples."""
+"""Saving labels, repeated requests, undo, classes, suggestions, drawn samples."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vecaf.store import Dataset, Edit, Run, Sample, Subset
 from vecaf.store.subsets import add_subset
 
 
-class OneAnswerDesk:
-    """Answers as the desk would, without a model."""
+class FakeInference:
+    """Answers as the inference process would, without a model."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -32,7 +32,7 @@ class OneAnswerDesk:
 
 @pytest.fixture
 def subset_id(studio: Studio, request: pytest.FixtureRequest) -> int:
-    """A fresh selection of four unlabelled images of 'pets'."""
+    """A new selection of four unlabeled images of 'pets'."""
     dataset_id, samples = pool(studio, "pets")
     ids = [sample.id for sample in samples[:4]]
     with studio.store.write() as session:
@@ -98,10 +98,10 @@ def test_undo_reaches_no_other_subset_and_no_other_kind(
     client.post(f"/label/{other}/labels", json={"values": {samples[5].id: 0}})
     client.post(f"/label/{other}/labels", json={"values": {samples[5].id: 1}})
     response = client.post(f"/label/{subset_id}/undo", json={})
-    assert response.status_code == 400 and "nothing to undo" in response.json()["error"]
+    assert response.status_code == 400 and "no label to undo" in response.json()["error"]
 
 
-def test_what_can_not_be_labelled_is_refused(
+def test_invalid_labels_are_refused(
     studio: Studio, client: TestClient, subset_id: int, foreign: int
 ) -> None:
     one = next(iter(labels(client, subset_id)))
@@ -130,12 +130,14 @@ def test_classes_are_added_once(client: TestClient, subset_id: int) -> None:
     assert client.post(f"/label/{subset_id}/classes", json={"names": [" "]}).status_code == 400
 
 
-def test_suggestions_come_from_the_desk(studio: Studio, client: TestClient, subset_id: int) -> None:
+def test_suggestions_come_from_the_inference_process(
+    studio: Studio, client: TestClient, subset_id: int
+) -> None:
     ids = list(labels(client, subset_id))
     path = f"/label/{subset_id}/suggestions"
     without = client.post(path, json={"ids": ids})
     assert without.status_code == 503 and "not available" in without.json()["error"]
-    desk = OneAnswerDesk()
+    desk = FakeInference()
     object.__setattr__(studio, "desk", desk)
     try:
         answer = client.post(path, json={"ids": ids}).json()
@@ -145,7 +147,7 @@ def test_suggestions_come_from_the_desk(studio: Studio, client: TestClient, subs
     assert desk.asked[0]["name"] == "suggest_labels" and desk.asked[0]["sample_ids"] == ids
 
 
-def test_a_run_is_launched_on_what_was_labelled(
+def test_a_run_is_launched_on_a_labeled_selection(
     studio: Studio, client: TestClient, subset_id: int
 ) -> None:
     user = studio.store.owner()
@@ -155,7 +157,7 @@ def test_a_run_is_launched_on_what_was_labelled(
     ids = list(labels(client, subset_id))
     client.post(f"/label/{subset_id}/labels", json={"values": {i: i % 2 for i in ids}})
     html = label._render(studio, user, {"subset": str(subset_id)})
-    assert "Launch the run" in html
+    assert "Launch run" in html
     here, away = label._act(studio, user, ask)
     assert not here
     with studio.store.read() as session:

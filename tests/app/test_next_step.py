@@ -84,7 +84,7 @@ def test_the_main_button_is_the_next_step(studio: Studio, bare: int) -> None:
     give_labels(studio, bare, images(studio, bare, TEST))  # no selector sees those
     assert main_buttons(studio, cards, bare) == {waiting}
     give_labels(studio, bare, pool)
-    ready = f'/finetune?dataset={bare}&subset=a+selection">Finetune on this'
+    ready = f'/finetune?dataset={bare}&subset=a+selection">Finetune model'
     assert main_buttons(studio, cards, bare) == {ready}
 
 
@@ -124,12 +124,12 @@ def test_a_labeled_task_leads_on(studio: Studio, bare: int) -> None:
     waiting = f'class="button primary" href="/label?dataset={bare}&subset={subset}"'
     assert waiting in page(subset=sample)
     give_labels(studio, bare, pool)
-    launch = f'data-act="launch" data-subset="{subset}">Launch the run'
+    launch = f'data-act="launch" data-subset="{subset}">Launch run'
     settings = f'href="/finetune?dataset={bare}&subset=a+selection"'
     for task in (sample, subset):
         done = page(subset=task)
         assert launch in done and settings in done
-        assert done.index("data-labeller") < done.index("label-done")  # below the images
+        assert done.index("data-labeler") < done.index("label-done")  # below the images
     assert settings in page(dataset=bare)
 
 
@@ -139,7 +139,7 @@ def test_a_selection_without_test_labels_offers_a_test_sample(studio: Studio, ba
     give_labels(studio, bare, pool)
     done = label._render(studio, studio.store.owner(), {"subset": str(subset)})
     count = len(images(studio, bare, TEST))
-    assert "accuracy can't be measured" in done
+    assert "accuracy cannot be measured" in done
     assert f'data-act="test-sample" data-dataset="{bare}" data-count="{count}"' in done
 
 

@@ -1,4 +1,4 @@
-"""What a selection is exported as, where it lies on the map, and that each route asks the gate."""
+"""Selections: exports, the map, the form, and authorization of each route."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from app.select import page as select
-from app.select.form import PoolFacts, form
-from app.select.routes import BOTH, FIRST, SECOND, TAKEN
+from app.select.form import form
+from app.select.routes import BOTH, EARLIER, FIRST, SECOND
+from app.select.state import PoolFacts
 from app.shell.studio import Studio
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
@@ -35,7 +36,7 @@ def pool(studio: Studio, name: str) -> tuple[int, list[Sample]]:
 
 
 def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection") -> int:
-    """A finished task with these picks, as the worker leaves it."""
+    """A finished task that selected these images, as the worker leaves it."""
     dataset_id, samples = pool(studio, name)
     k = len(ids)
     explained = Explained(
@@ -88,9 +89,9 @@ def test_ids_are_exported_in_rank_order(studio: Studio, client: TestClient, task
     assert [row["file_name"] for row in rows] == [samples[3].file_name, samples[0].file_name]
     assert rows[0]["label"] in ("cat", "dog") and rows[1]["density"] == ""
     assert "attachment" in table.headers["content-disposition"]
-    told = client.get(f"/download/selection/{task_id}/ids.json").json()
-    assert [pick["id"] for pick in told["picks"]] == [samples[3].id, samples[0].id]
-    assert told["classes"] == ["cat", "dog"]
+    content = client.get(f"/download/selection/{task_id}/ids.json").json()
+    assert [row["id"] for row in content["picks"]] == [samples[3].id, samples[0].id]
+    assert content["classes"] == ["cat", "dog"]
 
 
 def test_the_imagefolder_holds_images_beside_their_labels(
@@ -107,10 +108,10 @@ def test_the_imagefolder_holds_images_beside_their_labels(
     assert not list(studio.settings.home.glob("download-*"))
 
 
-def test_the_map_marks_picks_of_one_or_both(
+def test_the_map_marks_images_of_one_selection_or_both(
     studio: Studio, client: TestClient, task_id: int
 ) -> None:
-    assert client.get(f"/select/{task_id}/map").status_code == 404  # no map was drawn yet
+    assert client.get(f"/select/{task_id}/map").status_code == 404  # there is no map yet
     dataset_id, samples = pool(studio, "pets")
     lay = finished(studio, "pets", [samples[0].id], kind="map")
     with studio.store.read() as session:
@@ -125,13 +126,15 @@ def test_the_map_marks_picks_of_one_or_both(
     at = {entry["name"]: entry for entry in header["arrays"]}
     start = -(-(8 + length) // 8) * 8 + at["marks"]["at"]
     marks = dict(zip(ids, content[start : start + len(ids)], strict=True))
-    told = [marks[samples[i].id] for i in (0, 3, 4, -2)]
-    assert told == [FIRST, BOTH, SECOND, TAKEN]
-    assert header["meta"]["picks"] == [samples[3].id, samples[0].id]
+    found = [marks[samples[i].id] for i in (0, 3, 4, -2)]
+    assert found == [FIRST, BOTH, SECOND, EARLIER]
+    assert header["meta"]["selected"] == [samples[3].id, samples[0].id]
     assert client.get(f"/select/{lay}/map").status_code == 404
 
 
-def test_nobody_sees_anothers_selection(studio: Studio, client: TestClient, task_id: int) -> None:
+def test_users_see_only_their_own_selections(
+    studio: Studio, client: TestClient, task_id: int
+) -> None:
     _, samples = pool(studio, "secret")
     theirs = finished(studio, "secret", [samples[0].id, samples[1].id])
     paths = [f"/download/selection/{theirs}/{each}" for each in FORMS]
@@ -141,7 +144,7 @@ def test_nobody_sees_anothers_selection(studio: Studio, client: TestClient, task
         assert client.get(path).status_code == 404, path
 
 
-def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
+def test_the_form_is_validated_before_a_task_is_queued(studio: Studio) -> None:
     dataset_id, _ = pool(studio, "pets")
     user = studio.store.owner()
 
@@ -166,27 +169,27 @@ def test_the_form_is_checked_before_anything_is_queued(studio: Studio) -> None:
             params(**change)
 
 
-def test_the_page_escapes_what_people_wrote(studio: Studio, task_id: int) -> None:
+def test_the_page_escapes_user_text(studio: Studio, task_id: int) -> None:
     user = studio.store.owner()
     dataset_id, samples = pool(studio, "pets")
-    values = {"dataset": str(dataset_id), "task": str(task_id), "pick": str(samples[3].id)}
+    values = {"dataset": str(dataset_id), "task": str(task_id), "image": str(samples[3].id)}
     html, busy = select._render(studio, user, values)
     assert not busy
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html and "<b>a cat" not in html
-    assert "turned it by 3.0°" in html and "no model yet" in html
+    assert "moved its features by 3.0°" in html and "no trained model yet" in html
     stranger, _ = select._render(studio, user, {**values, "task": "99999"})
     assert "There is no task 99999" in stranger
 
 
-def test_the_overlap_is_counted(studio: Studio, task_id: int) -> None:
+def test_a_comparison_counts_the_overlap(studio: Studio, task_id: int) -> None:
     dataset_id, samples = pool(studio, "pets")
     other = finished(studio, "pets", [samples[3].id, samples[4].id])
     values = {"dataset": str(dataset_id), "task": str(task_id), "against": str(other)}
     html, _ = select._render(studio, studio.store.owner(), values)
-    assert "Side by side" in html and "0.33" in html  # 1 in both, of 3 in all
+    assert "Comparison of two selections" in html and "0.33" in html  # 1 in both, of 3 in all
 
 
-def test_strategies_that_need_labels_are_offered_where_labels_are(studio: Studio) -> None:
+def test_the_labels_known_goal_requires_a_labeled_pool(studio: Studio) -> None:
     facts = PoolFacts(1, "x", ["a"], 10, 10)
     assert "labels-known" in form(facts, [], [])
     assert "labels-known" not in form(replace(facts, labeled=9), [], [])

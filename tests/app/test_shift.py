@@ -1,4 +1,4 @@
-"""The Shift page: HTML from plain records, what its buttons do, and its own routes."""
+"""The Shift page: its HTML, its actions, and its routes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def compared(low: float, high: float) -> dict[str, Any]:
     }
 
 
-def test_what_comes_from_people_is_escaped() -> None:
+def test_user_text_is_escaped() -> None:
     done = a_task(kind="shift_result", result=compared(0.01, 0.09))
     for text in (
         shift_view.missing(EVIL),
@@ -74,12 +74,12 @@ def test_what_comes_from_people_is_escaped() -> None:
 
 
 def test_every_state_says_what_to_do_next() -> None:
-    assert "Data page" in shift_view.nothing()
-    assert "Type words" in shift_view.preview("", None, {})
-    assert "Show where they point" in shift_view.preview("in fog", None, {})
+    assert "Data page" in shift_view.no_dataset()
+    assert "Enter a target domain" in shift_view.preview("", None, {})
+    assert "Preview shift" in shift_view.preview("in fog", None, {})
     assert "too bad" in shift_view.preview("in fog", a_task(state=FAILED, error="too bad"), {})
-    assert "can be compared here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
-    assert "resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
+    assert "you can compare them here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
+    assert "Resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
     canceled = a_task(state=CANCELED, result=None)
     told = shift_view.preview("in fog", canceled, {})
     assert "was canceled" in told and "Waiting" not in told
@@ -89,24 +89,24 @@ def test_every_state_says_what_to_do_next() -> None:
     assert shift_pairs.launch(1, "", None) == shift_pairs.earlier([], {}) == ""
 
 
-def test_words_that_move_nothing_are_shown_as_such() -> None:
+def test_a_shift_that_a_run_would_not_apply_is_dashed() -> None:
     useless = shift_view.preview("in fog", a_task(result={**RESULT, "strength": 0.0}), {})
-    assert "notice-warn" in useless and "a run would not go there" in useless
+    assert "notice-warn" in useless and "a run would not apply this shift" in useless
     assert "notice-good" in shift_view.preview("in fog", a_task(), {})
 
 
 @pytest.mark.parametrize(("low", "kind"), [(0.01, "good"), (-0.01, "quiet")])
-def test_only_a_difference_beyond_chance_is_good_news(low: float, kind: str) -> None:
+def test_only_a_difference_beyond_chance_counts_as_help(low: float, kind: str) -> None:
     task = a_task(kind="shift_result", result=compared(low, 0.09))
     text = shift_pairs.result(a_pair(), task, "fog", [], 0)
     assert f"notice-{kind}" in text and "fog 5" in text
-    assert f"+5.0 <small class='muted'>({100 * low:+.1f} to +9.0)" in text
+    assert f'+5.0 <small class="muted">({100 * low:+.1f} to +9.0)' in text
 
 
 def test_the_strip_offers_every_corruption_and_keeps_the_address() -> None:
     text = shift_view.strips([sample()], "snow", "snow", {"dataset": 1, "words": "in snow"})
     assert all(f"corruption={name}" in text for name in NAMES)
-    assert "Your words sound like snow" in text
+    assert "“snow” is similar to your target domain" in text
     assert text.count("/shift/preview/5?") == 5 and "words=in+snow" in text
 
 
@@ -117,25 +117,25 @@ def dataset_of(studio: Studio) -> int:
 
 def test_buttons_queue_a_preview_and_a_pair(studio: Studio) -> None:
     user, dataset = studio.store.owner(), str(dataset_of(studio))
-    point = {"act": "point", "dataset": dataset, "words": "  in   fog ", "query": ""}
-    where = shift._act(studio, user, point)
-    assert where == f"/shift?dataset={dataset}&words=in+fog"
-    assert shift._act(studio, user, point) == where
+    point = {"act": "preview", "dataset": dataset, "words": "  in   fog ", "query": ""}
+    address = shift._act(studio, user, point)
+    assert address == f"/shift?dataset={dataset}&words=in+fog"
+    assert shift._act(studio, user, point) == address
     launch = {"act": "launch", "dataset": dataset, "words": "in fog", "budget": "2", "seed": "3",
               "mode": "head-only", "query": ""}  # fmt: skip
-    where = shift._act(studio, user, launch)
+    address = shift._act(studio, user, launch)
     with studio.store.read() as session:
         tasks = session.scalars(sa.select(Task).where(Task.kind == "shift_preview")).all()
         runs = session.scalars(sa.select(Run).order_by(Run.id)).all()
     assert [task.params["words"] for task in tasks].count("in fog") == 1
     plain, shifted = (RunConfig.from_dict(run.config) for run in runs[-2:])
     assert (plain.target_words, shifted.target_words, plain.seed) == ("", "in fog", 3)
-    assert where.endswith(f"pair={runs[-1].id}")
+    assert address.endswith(f"pair={runs[-1].id}")
     top, body, pairs, _ = shift._shown(
         studio, user, {"dataset": dataset, "words": "in fog", "pair": str(runs[-1].id)}
     )
     assert "in fog" in top and "/shift/preview/" in body and f"runs={runs[-1].id}" not in pairs
-    assert f"run {runs[-1].id}" in pairs and "Launch the pair" in pairs
+    assert f"run {runs[-1].id}" in pairs and "Launch both runs" in pairs
 
 
 def a_run(studio: Studio, **settings: Any) -> Run:
@@ -153,17 +153,17 @@ def test_a_page_opened_from_a_run_keeps_it_and_launches_its_settings(studio: Stu
     user, run = studio.store.owner(), a_run(studio, budget="3", rounds=1, epochs=7, seed=5)
     dataset = str(dataset_of(studio))
     query = f"?dataset={dataset}&run={run.id}"
-    data = {"act": "point", "dataset": dataset, "words": "at night", "query": query}
-    where = shift._act(studio, user, data)
-    assert where == f"/shift?dataset={dataset}&run={run.id}&words=at+night"
-    top, body, pairs, _ = shift._shown(studio, user, parameters(where.partition("?")[2]))
+    data = {"act": "preview", "dataset": dataset, "words": "at night", "query": query}
+    address = shift._act(studio, user, data)
+    assert address == f"/shift?dataset={dataset}&run={run.id}&words=at+night"
+    top, body, pairs, _ = shift._shown(studio, user, parameters(address.partition("?")[2]))
     assert f"run {run.id}: mine" in top
     assert f"run={run.id}&amp;words=at+night&amp;corruption=fog" in body
-    assert f"The same settings as run {run.id}" in pairs and 'name="budget"' not in pairs
+    assert f"has the settings of run {run.id}" in pairs and 'name="budget"' not in pairs
 
-    data = {**data, "act": "launch", "query": where.partition("?")[2]}
-    where = shift._act(studio, user, data)
-    values = parameters(where.partition("?")[2])
+    data = {**data, "act": "launch", "query": address.partition("?")[2]}
+    address = shift._act(studio, user, data)
+    values = parameters(address.partition("?")[2])
     assert values["run"] == str(run.id)
     with studio.store.read() as session:
         newest = session.scalars(sa.select(Run).order_by(Run.id.desc())).first()
@@ -185,7 +185,7 @@ def test_a_run_with_words_gets_a_plain_run_beside_it(studio: Studio) -> None:
     assert [one.config["target_words"] for one in made] == ["", "at night"]
 
 
-def test_a_strangers_run_does_not_exist(studio: Studio) -> None:
+def test_runs_of_other_users_do_not_exist(studio: Studio) -> None:
     with studio.store.write() as session:
         stranger = session.scalars(sa.select(User).where(User.name == "stranger")).one()
         secret = session.scalars(sa.select(Dataset.id).where(Dataset.name == "secret")).one()
@@ -204,12 +204,13 @@ def test_a_strangers_run_does_not_exist(studio: Studio) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"words": " "}, "Type words"), ({"act": "launch", "budget": "900"}, "can be selected"),
+    [({"words": " "}, "Enter a target domain"),
+     ({"act": "launch", "budget": "900"}, "can be selected"),
      ({"act": "launch", "budget": "few"}, "is neither a count"),
      ({"act": "launch", "seed": "x"}, "seed")],
 )  # fmt: skip
-def test_what_can_not_be_is_said(studio: Studio, change: dict[str, str], words: str) -> None:
-    data = {"act": "point", "dataset": str(dataset_of(studio)), "words": "in fog", "budget": "2",
+def test_invalid_input_is_explained(studio: Studio, change: dict[str, str], words: str) -> None:
+    data = {"act": "preview", "dataset": str(dataset_of(studio)), "words": "in fog", "budget": "2",
             "seed": "0", "mode": "head-only", "query": "", **change}  # fmt: skip
     with pytest.raises(InputError, match=words):
         shift._act(studio, studio.store.owner(), data)
@@ -222,15 +223,15 @@ def test_a_pair_whose_dataset_is_gone_is_not_compared(studio: Studio) -> None:
         session.flush()
         user_id = user.id
     data = {"act": "compare", "pair": "1", "corruption": "fog", "on": "0", "query": ""}
-    with pytest.raises(NotFoundError, match="reload the page"):
+    with pytest.raises(NotFoundError, match="Reload the page"):
         shift._act(studio, user_id, data)
 
 
-def test_strangers_datasets_do_not_exist(studio: Studio, client: TestClient) -> None:
+def test_datasets_of_other_users_do_not_exist(studio: Studio, client: TestClient) -> None:
     user = studio.store.owner()
     with studio.store.read() as session:
         secret = session.scalars(sa.select(Dataset.id).where(Dataset.name == "secret")).one()
-    for act in ("point", "launch"):
+    for act in ("preview", "launch"):
         with pytest.raises(NotFoundError):
             shift._act(studio, user, {"act": act, "dataset": str(secret), "words": "in fog"})
     with pytest.raises(NotFoundError):
@@ -240,7 +241,7 @@ def test_strangers_datasets_do_not_exist(studio: Studio, client: TestClient) -> 
     assert answer.status_code == 404
 
 
-def test_corrupted_copies_are_made_on_the_fly(studio: Studio, client: TestClient) -> None:
+def test_corrupted_copies_are_made_on_request(studio: Studio, client: TestClient) -> None:
     mine = samples(studio, "pets")[0].id
     first = client.get(f"/shift/preview/{mine}?corruption=gaussian_noise&severity=1")
     worse = client.get(f"/shift/preview/{mine}?corruption=gaussian_noise&severity=5")
@@ -252,7 +253,7 @@ def test_corrupted_copies_are_made_on_the_fly(studio: Studio, client: TestClient
     assert client.get(f"/shift/preview/{mine}?corruption=fog&severity=6").status_code in (400, 404)
 
 
-def test_a_map_is_its_owners_alone(studio: Studio, client: TestClient) -> None:
+def test_only_the_owner_can_load_a_map(studio: Studio, client: TestClient) -> None:
     with studio.store.write() as session:
         stranger = session.scalars(sa.select(User).where(User.name == "stranger")).one()
         made = [

@@ -1,4 +1,4 @@
-"""Label: by keyboard, through a break of the connection and a reload, to the run's launch."""
+"""Label: by keyboard, through a lost connection and a reload, to the launch of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = ["circle", "square", "triangle"]
 
 @pytest.fixture(scope="module")
 def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of a labelling task of eight images, of an upload without labels."""
+    """The path of a labeling task of eight images, of an upload without labels."""
     folder = tmp_path_factory.mktemp("bare")
     with (
         zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as told,
@@ -44,7 +44,7 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ()) -> str:
-    """The path of a labelling task of images of that upload; later ones begin further on."""
+    """The path of a labeling task of images of that upload; later ones begin further on."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
     with store.write() as session:
         me = store.owner()
@@ -74,21 +74,21 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     page = open_page(task)
     expect(page.locator(".label-samples img")).to_have_count(8)
     page.locator(".label-first textarea").fill("circle, square")
-    page.get_by_role("button", name="Start labelling").click()
+    page.get_by_role("button", name="Start labeling").click()
     done = page.locator(".label-head .progress-words")
     expect(done).to_contain_text("0 of 8")
     page.locator("[name=filter]").fill("triangle of any shape")  # a class that was forgotten
     page.keyboard.press("Enter")
-    expect(done).to_contain_text("1 of 8 labelled")
+    expect(done).to_contain_text("1 of 8 labeled")
     page.locator(".label-one").press("u")
-    expect(done).to_contain_text("0 of 8 labelled")
+    expect(done).to_contain_text("0 of 8 labeled")
     expect(page.locator(".label-classes button")).to_have_count(3)
     names = page.locator(".label-classes span")
     assert names.evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
 
     for number in range(1, 4):
         page.keyboard.press(key_for(page))
-        expect(done).to_contain_text(f"{number} of 8 labelled")
+        expect(done).to_contain_text(f"{number} of 8 labeled")
     first = page.locator(".label-one img").get_attribute("alt")
     page.keyboard.press("s")
     expect(page.locator(".label-one img")).not_to_have_attribute("alt", str(first))
@@ -96,46 +96,46 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(page.locator(".label-one img")).to_have_attribute("alt", str(first))
 
     saved = page.locator(".label-head .num")
-    expect(saved).to_have_text("saved")
+    expect(saved).to_have_text("Saved")
     page.context.set_offline(True)
     page.keyboard.press(key_for(page))
-    expect(done).to_contain_text("4 of 8 labelled")  # shown at once
-    expect(page.locator(".labeller [role=alert]")).to_contain_text("nothing is lost")
-    expect(saved).to_have_text("1 being saved")
+    expect(done).to_contain_text("4 of 8 labeled")  # shown at once
+    expect(page.locator(".labeler [role=alert]")).to_contain_text("labels are kept")
+    expect(saved).to_have_text("Saving 1 …")
     page.context.set_offline(False)
     page.reload()  # before it was tried again
-    expect(done).to_contain_text("4 of 8 labelled")
-    expect(saved).to_have_text("saved")
+    expect(done).to_contain_text("4 of 8 labeled")
+    expect(saved).to_have_text("Saved")
     page.goto("about:blank")
     page.go_back()
-    expect(done).to_contain_text("4 of 8 labelled")
+    expect(done).to_contain_text("4 of 8 labeled")
     second = open_page(task)
-    expect(second.locator(".label-head .progress-words")).to_contain_text("4 of 8 labelled")
+    expect(second.locator(".label-head .progress-words")).to_contain_text("4 of 8 labeled")
     second.close()
 
     suggestion = page.locator(".label-suggestion")
     expect(suggestion).to_contain_text("Suggested:", timeout=240_000)
     page.locator(".label-one").focus()
     page.keyboard.press("Enter")
-    expect(done).to_contain_text("5 of 8 labelled")
+    expect(done).to_contain_text("5 of 8 labeled")
 
     page.get_by_role("button", name="Grid").click()
     tiles = page.locator(".label-tile select")
     expect(tiles).to_have_count(8)
     tiles.first.select_option(label="square")
-    expect(done).to_contain_text("6 of 8 labelled")
-    place = "document.querySelector('.labeller').getBoundingClientRect().top + scrollY"
+    expect(done).to_contain_text("6 of 8 labeled")
+    place = "document.querySelector('.labeler').getBoundingClientRect().top + scrollY"
     before = page.evaluate(place)
-    page.get_by_role("button", name="Accept all 2").click()
-    expect(done).to_contain_text("8 of 8 labelled")
+    page.get_by_role("button", name="Accept all 2 suggestions").click()
+    expect(done).to_contain_text("8 of 8 labeled")
     page.get_by_role("button", name="Undo").click()  # both at once
-    expect(done).to_contain_text("6 of 8 labelled")
-    page.get_by_role("button", name="Accept all 2").click()
+    expect(done).to_contain_text("6 of 8 labeled")
+    page.get_by_role("button", name="Accept all 2 suggestions").click()
 
-    launch = page.get_by_role("button", name="Launch the run")
+    launch = page.get_by_role("button", name="Launch run")
     expect(launch).to_be_in_viewport()
     assert page.evaluate(place) == before  # it moves no image
-    expect(page.get_by_role("link", name="Choose settings")).to_have_attribute(
+    expect(page.get_by_role("link", name="Review settings")).to_have_attribute(
         "href", f"/finetune?dataset={task.split('=')[1].split('&')[0]}&subset=eight"
     )
     launch.click()
@@ -147,11 +147,11 @@ def test_nothing_scrolls_sideways_on_a_telephone(
     open_page: Callable[..., Any], task: str, path: str
 ) -> None:
     page = open_page(task if path == "task" else task.partition("&")[0], width=390, height=844)
-    expect(page.locator(".label-one, .label-first, .saved").first).to_be_visible()
+    expect(page.locator(".label-one, .label-first, .subsets").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     if path == "list":
         page.locator("[name=count]").fill("3")
-        page.get_by_role("button", name="Label a random test sample").click()
+        page.get_by_role("button", name="Create test sample").click()
         expect(page.locator("h1")).to_have_text("test sample of 3")
         expect(page.locator(".label-head .progress-words")).to_contain_text("0 of 3")
 
@@ -176,7 +176,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
         holding = False
         while held:
             held.pop().continue_()
-        expect(saved).to_have_text("saved")
+        expect(saved).to_have_text("Saved")
 
     page.route(
         "**/label/*/labels",
@@ -193,7 +193,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     expect(done).to_contain_text("1 of 6")
     page.keyboard.press("ArrowLeft")
     first = str(image.get_attribute("alt"))
-    page.get_by_role("button", name="Take it away").click()
+    page.get_by_role("button", name="Remove label").click()
     expect(done).to_contain_text("0 of 6")
     expect(image).to_have_attribute("alt", first)
 
@@ -201,7 +201,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     for key in ("1", "2", "u", "3", "3", "u"):  # the last two are one image's
         page.keyboard.press(key)
     expect(done).to_contain_text("2 of 6")
-    back = page.get_by_role("link", name="All labelling tasks")
+    back = page.get_by_role("link", name="All labeling tasks")
     back.focus()
     release()
     expect(back).to_be_focused()
@@ -213,7 +213,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
 
     hold_back()
     page.locator(".label-one").press("2")  # a circle until now
-    expect(saved).to_have_text("1 being saved")
+    expect(saved).to_have_text("Saving 1 …")
     page.keyboard.press("u")
     expect(given).to_contain_text("circle")
     expect(image).to_have_attribute("alt", first)
@@ -227,11 +227,11 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     page.keyboard.press("t")  # the class that begins with it
     expect(field).to_have_value("2")
     expect(field).to_be_focused()
-    expect(saved).to_have_text("saved")
+    expect(saved).to_have_text("Saved")
 
     page.route("**/label/*/state", lambda route: route.abort())
     page.reload()
-    expect(page.locator(".labeller [role=alert]")).to_contain_text("could not be read")
+    expect(page.locator(".labeler [role=alert]")).to_contain_text("Could not load")
     page.unroute("**/label/*/state")
     expect(done).to_contain_text("2 of 6")
 
@@ -241,11 +241,11 @@ def test_who_goes_back_before_the_answer_sees_where_the_address_leads(
 ) -> None:
     page = open_page(task.partition("&")[0])
     send = hold(page)
-    page.locator(".saved a").first.click()
+    page.locator(".subsets a").first.click()
     page.wait_for_function("window.held.length")
     page.go_back()
     send()
-    page.locator(".labeller").wait_for()  # the answer to the first
+    page.locator(".labeler").wait_for()  # the answer to the first
     send()
-    expect(page.locator(".saved").first).to_be_visible()
-    expect(page.locator(".labeller")).to_have_count(0)
+    expect(page.locator(".subsets").first).to_be_visible()
+    expect(page.locator(".labeler")).to_have_count(0)

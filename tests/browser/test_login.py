@@ -158,7 +158,7 @@ def test_labels_outlive_the_login_that_they_were_given_in(
     page = visitor(f"/label?dataset=1&subset={subset}")
     log_in(page, "anna")
     done = page.locator(".label-head .progress-words")
-    expect(done).to_contain_text("0 of 4 labelled")
+    expect(done).to_contain_text("0 of 4 labeled")
     expire(guarded)
     page.evaluate("""
       for (const key of ["3", "2", "1"])
@@ -166,7 +166,7 @@ def test_labels_outlive_the_login_that_they_were_given_in(
     """)
     page.wait_for_url("**/login**")
     log_in(page, "anna")
-    expect(done).to_contain_text("3 of 4 labelled")
+    expect(done).to_contain_text("3 of 4 labeled")
 
     def labels() -> list[int | None]:
         with store.read() as session:

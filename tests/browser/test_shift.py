@@ -1,4 +1,4 @@
-"""Shift: words to arrows, copies at five severities, a pair of runs and what it is worth."""
+"""Shift: a preview with arrows, copies at five severities, a pair of runs compared."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from playwright.sync_api import expect
 SLOW = 180_000  # tasks and runs import frameworks, and may embed the dataset first
 
 
-def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], dataset_id: int) -> None:
+def test_from_a_target_domain_to_a_comparison_of_runs(
+    open_page: Callable[..., Any], dataset_id: int
+) -> None:
     page = open_page(f"/shift?dataset={dataset_id}")
-    expect(page.locator(".empty")).to_contain_text("Which domain should the model cope with?")
-    page.get_by_label("Words for what your images lack").focus()
+    expect(page.locator(".empty")).to_contain_text("No target domain yet")
+    page.get_by_label("Target domain").focus()
     page.keyboard.type("in thick fog")
     page.keyboard.press("Enter")
     expect(page.locator("[data-shift-map][data-drawn]")).to_be_visible(timeout=SLOW)
@@ -27,13 +29,13 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     )
     assert drawn > 500
     expect(page.locator("[data-shift-map] canvas")).to_have_attribute(
-        "aria-label", "Principal plane: where the words take circle, square, triangle"
+        "aria-label", "Principal plane: predicted shift of circle, square, triangle"
     )
     expect(page.locator(".shift-near li")).to_have_count(3)
 
     copies = page.locator(".shift-strip img[src*='/shift/preview/']")
     expect(copies).to_have_count(15)
-    expect(page.locator("body")).to_contain_text("Your words sound like fog")
+    expect(page.locator("body")).to_contain_text("“fog” is similar to your target domain")
     copies.last.scroll_into_view_if_needed()
     page.wait_for_function(
         "[...document.querySelectorAll(\".shift-strip img[src*='/shift/preview/']\")]"
@@ -43,13 +45,13 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
     expect(copies.first).to_have_attribute("alt", "snow, severity 1")
 
     page.get_by_label("Budget").fill("9")
-    stays_beside(page, "Launch the pair")
+    stays_beside(page, "Launch both runs")
     expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
-    page.get_by_label("Compare on test images under").select_option("fog")
-    stays_beside(page, "Compare")
+    page.get_by_label("Corruption of the test images").select_option("fog")
+    stays_beside(page, "Compare runs")
     expect(page.locator(".shift-table tbody tr")).to_have_count(6, timeout=SLOW)
     expect(page.locator(".shift-chart circle")).to_have_count(12)
-    expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # drawn anew, not once more
+    expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # redrawn, not added twice
     page.reload()
     expect(page.locator(".shift-table tbody tr")).to_have_count(6)
     expect(page.locator(".shift-earlier a[aria-current]")).to_have_text("“in thick fog”")
@@ -66,7 +68,7 @@ def test_from_words_to_the_result_of_a_pair(open_page: Callable[..., Any], datas
 
 
 def stays_beside(page: Any, button: str) -> None:
-    """Click the button at the window's lower end: the progress is seen where it was clicked."""
+    """Click the button at the window's lower end: the progress appears where it was clicked."""
     place = page.get_by_role("button", name=button, exact=True)
     place.evaluate("(one) => one.scrollIntoView({ block: 'end' })")
     before = page.evaluate("scrollY")
@@ -76,8 +78,8 @@ def stays_beside(page: Any, button: str) -> None:
     assert 0 <= page.evaluate("scrollY") - before < 300
 
 
-def test_what_does_not_exist_is_said_in_words(open_page: Callable[..., Any], dataset: str) -> None:
+def test_a_missing_dataset_is_explained(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/shift?dataset=98765")
     expect(page.locator(".empty")).to_contain_text("There is no dataset 98765")
     page.locator(".empty a").click()
-    expect(page.get_by_label("Words for what your images lack")).to_be_visible()
+    expect(page.get_by_label("Target domain")).to_be_visible()

@@ -54,10 +54,10 @@ def label_by_keyboard(
     """
     for done in range(start, count):
         caption = page.locator(".label-one figcaption span").first
-        expect(page.locator(".label-head")).to_contain_text(f"{done} of {count} labelled")
+        expect(page.locator(".label-head")).to_contain_text(f"{done} of {count} labeled")
         name = caption.inner_text().rpartition(" · ")[2]
         page.keyboard.press(str(classes.index(truth[name]) + 1))
-    expect(page.locator(".label-head")).to_contain_text(f"{count} of {count} labelled")
+    expect(page.locator(".label-head")).to_contain_text(f"{count} of {count} labeled")
     expect(page.locator(".label-head")).to_contain_text("saved", timeout=SLOW)
 
 
@@ -76,7 +76,7 @@ def launch(page: Any, title: str, server: Server | None = None) -> str:
     With a `server`, that is restarted as soon as the run is queued.
     """
     expect(page.locator("h1", has_text=title)).to_be_visible()
-    page.get_by_role("button", name="Launch the run").click(timeout=SLOW)
+    page.get_by_role("button", name="Launch run").click(timeout=SLOW)
     page.wait_for_url("**/runs?run=*")
     if server is not None:
         restart(server, page)
@@ -115,21 +115,21 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     # Select 70, look at one's reasons, sign off.
     page.goto(f"{server.url}/select?dataset={dataset[1]}")
     page.locator(".select-page [name=budget]").fill(str(PICKS))
-    page.get_by_role("button", name="Select", exact=True).click()
+    page.get_by_role("button", name="Select images").click()
     page.wait_for_url("**/select?*task=*")
     restart(server, page)
-    expect(page.locator(".picks-wall .pick")).to_have_count(PICKS, timeout=SLOW)
-    page.locator(".picks-wall .pick").nth(3).click()
-    expect(page.locator(".picks-wall .pick[aria-current]")).to_have_count(1)
+    expect(page.locator(".gallery-image")).to_have_count(PICKS, timeout=SLOW)
+    page.locator(".gallery-image").nth(3).click()
+    expect(page.locator(".gallery-image[aria-current]")).to_have_count(1)
     page.reload()
-    expect(page.locator(".picks-wall .pick")).to_have_count(PICKS)
-    page.get_by_role("button", name="Sign off and label them").click()
+    expect(page.locator(".gallery-image")).to_have_count(PICKS)
+    page.get_by_role("button", name="Save and label images").click()
     page.wait_for_url("**/label?*subset=*")
     selection = page.url
 
     # Label by keyboard. Three labels are given while no server is there: it gets them later.
     page.locator("textarea[name=classes]").fill("\n".join(classes))
-    page.get_by_role("button", name="Start labelling").click()
+    page.get_by_role("button", name="Start labeling").click()
 
     def three_more() -> None:
         for _ in range(3):
@@ -137,21 +137,21 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
             page.keyboard.press(str(classes.index(truth[name.rpartition(" · ")[2]]) + 1))
 
     three_more()
-    expect(page.locator(".label-head")).to_contain_text("saved")
+    expect(page.locator(".label-head")).to_contain_text("Saved")
     restart(server, page, meanwhile=three_more)
-    expect(page.locator(".label-head .num")).to_have_text("saved", timeout=SLOW)
+    expect(page.locator(".label-head .num")).to_have_text("Saved", timeout=SLOW)
     page.reload()
     label_by_keyboard(page, truth, classes, PICKS, start=6)
 
     # A random test sample, so that accuracy can be measured; random picks, to compare with.
     page.goto(f"{server.url}/label?dataset={dataset[1]}")
     page.locator("[name=count]").fill(str(TESTS))
-    page.get_by_role("button", name="Label a random test sample").click()
+    page.get_by_role("button", name="Create test sample").click()
     page.wait_for_url("**/label?*subset=*")
     label_by_keyboard(page, truth, classes, TESTS)
     page.goto(selection)
-    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labelled")
-    page.get_by_role("button", name="Label random picks for the baseline").first.click()
+    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labeled")
+    page.get_by_role("button", name="Label random baseline").first.click()
     expect(page.locator("h1", has_text="random, beside vecaf")).to_be_visible()
     page.wait_for_selector(".label-one")
     baseline = page.url
@@ -170,11 +170,11 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
 
     # Target words: where they point, and a pair of runs.
     page.goto(f"{server.url}/shift?dataset={dataset[1]}")
-    page.get_by_label("Words for what your images lack").fill("in thick fog")
-    page.get_by_role("button", name="Show where they point").click()
-    expect(page.get_by_role("heading", name="Where the words point")).to_be_visible(timeout=SLOW)
+    page.get_by_label("Target domain").fill("in thick fog")
+    page.get_by_role("button", name="Preview shift").click()
+    expect(page.get_by_role("heading", name="Shift preview")).to_be_visible(timeout=SLOW)
     page.locator(".shift-launch [name=budget]").fill("50%")
-    page.get_by_role("button", name="Launch the pair").click()
+    page.get_by_role("button", name="Launch both runs").click()
     page.wait_for_url("**pair=*")
     restart(server, page)
     expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)

@@ -49,7 +49,7 @@ def test_from_a_zip_to_a_model(
     expect(page.locator(".detail")).to_contain_text("Imported 120 images with 3 classes")
 
     # Finetune: the deep link chose the dataset; the command line follows the fields.
-    page.get_by_role("link", name="Finetune on this").click()
+    page.get_by_role("link", name="Finetune model").click()
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
     fill(page, "budget", "16")
     fill(page, "rounds", "2")
