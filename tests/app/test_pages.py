@@ -294,7 +294,7 @@ def test_a_chart_without_points_says_why() -> None:
         assert "no labeled validation images" in validation["wait"]
         assert "no labeled test or validation images" in by_round["wait"]
     assert [chart["wait"] for chart in charts_of(ended=False)][1:] == [
-        "One point after each epoch.", "One point after each round.",
+        "A point appears after each epoch.", "A point appears after each round.",
     ]  # fmt: skip
     assert all(chart["wait"].startswith("The run ended before") for chart in charts_of())
 

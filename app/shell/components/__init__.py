@@ -1,1 +1,1 @@
-"""Pieces of pages, each with its JavaScript beside it."""
+"""Gradio components that several pages share."""

@@ -1,4 +1,4 @@
-"""Curves, drawn by Plotly in the page from numbers alone."""
+"""Charts that the page draws with Plotly from numbers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 import gradio as gr
 
 from app.shell.components.axis import fraction_range
+from app.shell.templates import macros
 from vecaf.evaluation.comparison import Line, band
 from vecaf.store import Round
 from vecaf.store.page_queries import Curve
 
-BATCHES, LABELS = "batches", "labelled images"
+BATCHES, LABELS = "batches", "labeled images"
 RUN_CHARTS = (
     ("loss", "Loss"),
     ("validation", "Validation accuracy"),
-    ("rounds", "Accuracy by round"),
+    ("rounds", "Learning curve"),
 )
 """(id, title)."""
 COLORS = ("accent", "second", "third", "fourth", "fifth", "sixth")
@@ -25,16 +26,10 @@ BASELINE = "muted"
 
 
 def charts(specs: Sequence[tuple[str, str]] = RUN_CHARTS, name: str = "charts") -> gr.HTML:
-    """Charts beside each other; handlers return JSON as `series` does, or NOTHING to hide them."""
-    sections = "".join(
-        f'<section class="card chart waiting"><div class="chart-head"><h3>{title}</h3>'
-        f'<div class="chart-switch" role="group" aria-label="Against what" hidden></div></div>'
-        f'<div data-chart="{id_}"></div><p class="muted chart-wait"></p></section>'
-        for id_, title in specs
-    )
+    """Return charts side by side. Handlers return the JSON of `series`, or NOTHING to hide them."""
     return gr.HTML(
         value="",
-        html_template=f'<div class="charts charts-{len(specs)}" hidden>{sections}</div>',
+        html_template=str(macros("shell", "components/pieces.html").charts(specs)),
         js_on_load="studio.chart(element, props, watch)",
         apply_default_css=False,
         elem_id=name,
@@ -50,10 +45,11 @@ def series(
     *,
     ended: bool = False,
 ) -> str:
-    """A run's numbers as JSON: losses and accuracies by batch, accuracies by labels or batches.
+    """Return a run's curves as JSON: loss and accuracy by batch, accuracy by labels or batches.
 
-    `baseline`: the random runs' lines, one a seed, drawn into the last chart; `baseline_curves`:
-    one such run's curves, of which the validation accuracy is drawn. `ended`: the run has ended.
+    baseline         test accuracies of the random runs, one line per seed
+    baseline_curves  curves of one random run, for its validation accuracy
+    ended            whether the run has ended
     """
     loss = [
         _curve("training", curves.get("train_loss", []), "accent"),
@@ -62,12 +58,12 @@ def series(
     beside = (baseline_curves or {}).get("val_accuracy", [])
     accuracy = [
         _curve("validation", curves.get("val_accuracy", []), "third"),
-        _curve("random picks", beside, BASELINE) | {"dash": True},
+        _curve("random baseline", beside, BASELINE) | {"dash": True},
     ]
     by_round = [
         _by_round("test", [(item, item.test_accuracy) for item in rounds], "accent"),
         _by_round("validation", [(item, item.val_accuracy) for item in rounds], "third"),
-        group_curve("random picks", BASELINE, baseline) | {"dash": True},
+        group_curve("random baseline", BASELINE, baseline) | {"dash": True},
     ]
     waits = _waits(rounds, ended)
     marks = [item.batches for item in rounds]
@@ -84,7 +80,7 @@ def series(
 
 
 def chart(id_: str, against: str, curves: Sequence[Mapping[str, Any]], wait: str) -> dict[str, Any]:
-    """One chart: its curves that have a point. `wait` is the text shown if none has."""
+    """Return a chart of the curves that have a point. `wait`: the text if none has."""
     return {"id": id_, "x": against, "curves": [one for one in curves if one["x"]], "wait": wait}
 
 
@@ -95,7 +91,7 @@ def percent_chart(
     wait: str,
     target: float | None = None,
 ) -> dict[str, Any]:
-    """A chart of fractions (0 to 1), with the ends of its axis; `target` is a line across it."""
+    """Return a chart of fractions (0 to 1). `target`: where to draw a horizontal line."""
     made = chart(id_, against, curves, wait)
     values = [value for one in made["curves"] for key in ("y", "low", "high")
               for value in one.get(key, ())]  # fmt: skip
@@ -104,23 +100,23 @@ def percent_chart(
 
 
 def _waits(rounds: Sequence[Round], ended: bool) -> tuple[str, str, str]:
-    """The text of each empty chart of a run: when its first point appears, or why it has none."""
+    """Return the text of each chart without points: when one appears, or why none will."""
     validated = any(item.val_accuracy is not None for item in rounds)
     return (
         "The run ended before its first batch." if ended
-        else "The curve begins with the first batches.",
+        else "The curve starts with the first batch.",
         "The dataset has no labeled validation images, so there is no validation accuracy."
         if rounds and not validated
         else "The run ended before its first epoch." if ended
-        else "One point after each epoch.",
+        else "A point appears after each epoch.",
         "The dataset has no labeled test or validation images, so there is no accuracy." if rounds
         else "The run ended before its first round." if ended
-        else "One point after each round.",
+        else "A point appears after each round.",
     )  # fmt: skip
 
 
 def group_curve(name: str, colour: str, lines: Sequence[Line]) -> dict[str, Any]:
-    """Test accuracies of runs that differ by their seed: the mean and its 95% interval."""
+    """Return the mean test accuracy of runs that differ only by seed, with its 95% interval."""
     labeled, means = band(lines, "labels")
     batches, _ = band(lines, "batches")
     curve: dict[str, Any] = {
@@ -149,7 +145,7 @@ def _curve(name: str, points: Curve, colour: str) -> dict[str, Any]:
 def _by_round(
     name: str, values: Sequence[tuple[Round, float | None]], colour: str
 ) -> dict[str, Any]:
-    """A point for each round that has a value."""
+    """Return a curve with a point for each round that has a value."""
     known = [(item, value) for item, value in values if value is not None]
     return {
         "name": name,

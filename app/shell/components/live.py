@@ -6,21 +6,20 @@ from typing import Any
 
 import gradio as gr
 
-# The template is constant and holds no `{{…}}` or `${…}`: Gradio would compile what stands there
-# as code. Content only ever arrives as the component's value.
-_SHELL = '<div class="live {name}" aria-busy="true"></div>'
+from app.shell.templates import macros
+
 NOTHING = "<!-- nothing to show -->"
-"""What a handler returns for a piece that is to vanish; "" would leave it as it is."""
+"""What a handler returns to empty a piece; Gradio ignores ""."""
 
 QUIET: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
     "concurrency_limit": None,
 }
-"""How a page's own handlers are registered: no spinner, no public name, no waiting in line."""
+"""Options of a page's handlers: no spinner, not in the API, not queued."""
 
 MOVING: dict[str, Any] = {**QUIET, "trigger_mode": "always_last"}
-"""How `go` is registered: who goes on while a view is on its way gets the last one asked for."""
+"""Options of `go`: of several requests in a row, the last one is answered."""
 
 _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
@@ -29,7 +28,7 @@ def live(name: str, value: str = "") -> gr.HTML:
     """A live piece; handlers return its HTML, `act` and `go` are its events (studio.js)."""
     return gr.HTML(
         value=value,
-        html_template=_SHELL.format(name=name),
+        html_template=str(macros("shell", "components/pieces.html").live(name)),
         js_on_load=_LOAD,
         apply_default_css=False,
         elem_id=name,
