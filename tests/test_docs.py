@@ -255,6 +255,13 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in read(file).anchors, f"{link} in {by_name(path)}"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=by_name)
+def test_files_of_the_repository_exist(path: Path) -> None:
+    for phrase in read(path).phrases:
+        if re.fullmatch(r"(vecaf|app|assets|benchmarks|tests|tools)/[\w./*-]*", phrase):
+            assert any(ROOT.glob(phrase)), f"{phrase} in {by_name(path)}"
+
+
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / link.partition("#")[0]).resolve() for link in read(index).links}
