@@ -14,21 +14,21 @@ MAY_BE_CHANCE = "may be chance"
 
 def verdict_text(name: str, other: str, found: Verdict) -> str:
     """Return a paragraph that compares `name` with `other` at equal labels."""
-    scores = (
-        f"Test accuracy with {plural(found.labeled, 'labeled image')}: "
-        f"{percent(found.first)} vs. {percent(found.second)}."
-    )
+    labels = plural(found.labeled, "labeled image")
+    first, second = percent(found.first), percent(found.second)
     difference = found.difference
     if difference is None:
         return (
-            f"{name} vs. {other}: it is unknown whether the difference is chance, because these "
-            f"runs have no stored predictions. Repeat the runs to find out. {scores}"
+            f"{name} reaches {first} test accuracy and {other} reaches {second}, with {labels}. "
+            "The runs have no stored predictions, so it is unknown whether the difference is "
+            "chance. Repeat the runs to find out."
         )
     points = 100 * (found.first - found.second)
     low, high = _signed(100 * difference.low), _signed(100 * difference.high)
     over, advice = _basis(difference)
     return (
-        f"{_head(name, other, points, difference.beyond_chance)} {scores} Difference: "
+        f"{_head(name, other, points, difference.beyond_chance)} Test accuracy with {labels}: "
+        f"{first} vs. {second}. Difference: "
         f"{_signed(points)} points (95% confidence interval {low} to {high}, {over}).{advice}"
     )
 

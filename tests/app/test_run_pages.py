@@ -126,7 +126,10 @@ def test_a_comparison_shows_accuracies_and_costs(studio: Studio, user: int) -> N
         runs = f"1,{run.id}"
     pieces, ended = compare._pieces(studio, user, {"runs": runs})
     assert ended
-    assert "Test accuracy with 2 labeled images: 83.3% vs. 50.0%." in pieces["top"]
+    assert (
+        "reaches 83.3% test accuracy and random reaches 50.0%, with 2 labeled images"
+        in pieces["top"]
+    )
     assert 'value="50.0"' in pieces["rest"]  # the baseline's end is the target
     assert '"target": 0.5' in pieces["curve"]
     aimed, _ = compare._pieces(studio, user, {"runs": runs, "target": "90"})
