@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from app.shell.formatting import number, percent
+from app.shell.formatting import percent
 from vecaf.evaluation.comparison import SEEDS, Difference, Interval
 from vecaf.evaluation.run_groups import Saving, Verdict
 from vecaf.wording import plural
 
 MAY_BE_CHANCE = "may be chance"
+SINGULAR = {"labels": "label", "batches": "batch"}
 
 
 def verdict_text(name: str, other: str, found: Verdict) -> str:
@@ -39,7 +40,7 @@ def _head(name: str, other: str, points: float, significant: bool) -> str:
     if points == 0:
         return f"{name} and {other} are equally accurate."
     return (
-        f"{name} is {'better' if points > 0 else 'worse'} than {other}, but the difference "
+        f"{name} is {'ahead of' if points > 0 else 'behind'} {other}, but the difference "
         f"{MAY_BE_CHANCE}."
     )
 
@@ -65,7 +66,7 @@ def cost_text(costs: Collection[float | None], unit: str) -> str:
     if not reached:
         return "not reached" if costs else "–"
     mean = sum(reached) / len(reached)
-    text = f"{number(round(mean))} {unit}"
+    text = plural(round(mean), SINGULAR[unit], unit)
     if len(costs) > 1:
         text += f" ({len(reached)} of {len(costs)} seeds)"
     return text

@@ -165,7 +165,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     other = launch(page, "random")
     page.goto(f"{server.url}/compare?runs={run},{other}")
     expect(page.locator(".compare-top")).to_contain_text(
-        re.compile("vecaf.* is (better|worse) than|equally accurate")
+        re.compile("vecaf.* is (better|worse|ahead|behind) |equally accurate")
     )
 
     # Target words: where they point, and a pair of runs.
