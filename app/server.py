@@ -19,8 +19,8 @@ from app.shell.worker import WorkerKeeper
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
-from vecaf.store.serving import WRITERS, ServerStore
-from vecaf.store.soundness import check_at_start
+from vecaf.store.integrity import check_at_start
+from vecaf.store.server_store import WRITERS, ServerStore
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -194,10 +194,10 @@ def serve(
 
 def _advise(store: Store, *, exposed: bool) -> None:
     """What whoever starts a studio with accounts should know."""
-    from vecaf.accounts.users import users
+    from vecaf.accounts.users import list_users
 
     with store.read() as session:
-        anybody = any(user.can_log_in for user in users(session))
+        anybody = any(user.can_log_in for user in list_users(session))
     if not anybody:
         print("Nobody can log in yet: python -m vecaf user add NAME", flush=True)
     if exposed:

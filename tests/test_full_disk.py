@@ -38,10 +38,10 @@ from vecaf.engine.queue import resume_run, submit_run
 from vecaf.errors import UnavailableError
 from vecaf.evaluation.predictions import Predictions, load_predictions, save_predictions
 from vecaf.files import DISK_FULL
-from vecaf.housekeeping.backup import back_up, restore
+from vecaf.housekeeping.backup import restore, write_backup
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Event, Run, Sample, Store
-from vecaf.store.copies import copy_database
+from vecaf.store.sqlite_copies import copy_database
 from vecaf.tasks import TASKS, Work
 from vecaf.tasks.array_files import save
 from vecaf.training.checkpoints import save_state
@@ -183,7 +183,7 @@ def test_a_backup_and_a_restored_home(disk: Path, studio: Store, tmp_path: Path)
     def no_backup() -> None:
         assert not [path for path in disk.iterdir() if "backup" in path.name or "db-" in path.name]
 
-    assert walk(disk, lambda: back_up(studio, disk / "backup.tar"), no_backup, 16 * PAGE) >= 3
+    assert walk(disk, lambda: write_backup(studio, disk / "backup.tar"), no_backup, 16 * PAGE) >= 3
     archive = (disk / "backup.tar").rename(disk / "saved.tar")
 
     def no_home() -> None:

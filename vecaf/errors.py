@@ -46,7 +46,7 @@ class NotLoggedInError(VecafError):
     """Accounts are on, and nobody who has one is asking."""
 
 
-class TooManyTriesError(VecafError):
+class TooManyAttemptsError(VecafError):
     """Passwords were wrong too often; `seconds` is how long to wait before the next try."""
 
     def __init__(self, message: str, seconds: int) -> None:
@@ -66,7 +66,7 @@ class BusyError(UnavailableError):
         self.seconds = seconds
 
 
-class TooManyQuestionsError(VecafError):
+class TooManyRequestsError(VecafError):
     """One user asks for too much at once; try again in `seconds`."""
 
     def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:

@@ -96,7 +96,7 @@ def age(path: Path) -> float:
         return 0.0
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[Path]:
     """What is no folder below a folder, in order. What vanishes meanwhile is passed over."""
     for here, folders, names in os.walk(folder):
         folders.sort()
@@ -105,7 +105,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files below a folder; 0 for what has gone meanwhile."""
-    return sum(map(size_of, files_below(path))) if path.is_dir() else _bytes(path)
+    return sum(map(size_of, walk_files(path))) if path.is_dir() else _bytes(path)
 
 
 def _bytes(path: Path) -> int:

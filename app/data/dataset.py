@@ -14,16 +14,16 @@ from app.shell.studio import Studio
 from vecaf.accounts.sharing import shared_with
 from vecaf.errors import NotFoundError
 from vecaf.store import Dataset, User, visible
-from vecaf.store.datasets import Version, activities, dataset_versions, version_of
+from vecaf.store.datasets import Version, active_jobs, dataset_versions, version_of
 from vecaf.store.gallery import (
     changes_of,
     count_images,
     history_of_image,
-    images_of,
     page_of_images,
 )
 from vecaf.store.next_step import next_step
 from vecaf.store.page_queries import DatasetCard, dataset_card
+from vecaf.store.samples import samples_by_id
 
 
 class Cards:
@@ -73,14 +73,14 @@ def detail(
         dataset = visible(session, user, Dataset, dataset_id)
         own = dataset.owner_id == user
         tab = tab if own or tab != SHARING else "images"
-        busy = activities(session, user, dataset_id)
+        busy = active_jobs(session, user, dataset_id)
         newest = changes_of(session, user, dataset_id, limit=1)
         listed = tab == "images" and shown is None
         matching = count_images(session, user, dataset_id, which) if listed else 0
         number = min(max(1, whole(values, "part") or 1), max(1, -(-matching // PAGE)))
         offset = (number - 1) * PAGE
         images = page_of_images(session, user, dataset_id, which, offset, PAGE) if matching else []
-        image = images_of(session, user, dataset_id, [shown]) if shown is not None else []
+        image = samples_by_id(session, user, dataset_id, [shown] if shown is not None else [])
         one = Detail(
             card=cards.one(user, dataset),
             revision=dataset.revision,
@@ -93,8 +93,8 @@ def detail(
             number=number,
             images=images,
             changes=changes_of(session, user, dataset_id) if tab == "history" else [],
-            image=image[0] if image else None,
-            history=history_of_image(session, user, image[0].id) if image else [],
+            image=next(iter(image.values()), None),
+            history=history_of_image(session, user, shown) if shown in image else [],
             owner="" if own else session.get_one(User, dataset.owner_id).name,
             shares=shared_with(session, user, dataset_id) if own and studio.accounts else None,
         )

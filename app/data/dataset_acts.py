@@ -11,11 +11,12 @@ from app.shell.address import parameters, whole
 from app.shell.studio import Studio
 from vecaf.accounts import sharing
 from vecaf.datasets import edits
+from vecaf.datasets.deletion import delete_dataset
 from vecaf.datasets.edits import EditKind, Value
-from vecaf.datasets.removing import delete_dataset
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, Sample, changeable
-from vecaf.store.gallery import UNLABELED, Filter, ids_of_images, images_of
+from vecaf.store.gallery import UNLABELED, Filter, ids_of_images
+from vecaf.store.samples import samples_by_id
 
 PICK = "pick-"
 """The name of an image's checkbox begins with it, and ends with the image's id."""
@@ -91,8 +92,8 @@ def _bulk(
         _edit(session, user, dataset, "label", ids, lambda _: label)
     elif task == "caption":
         template = data.get("bulk-caption", "")
-        found = images_of(session, user, dataset.id, ids)
-        texts = {one.id: filled(template, one, dataset.classes) for one in found}
+        found = samples_by_id(session, user, dataset.id, ids)
+        texts = {key: filled(template, one, dataset.classes) for key, one in found.items()}
         _edit(session, user, dataset, "caption", ids, lambda sample_id: texts.get(sample_id, ""))
     elif task in ("exclude", "include"):
         _edit(session, user, dataset, "excluded", ids, lambda _: task == "exclude")

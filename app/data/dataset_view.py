@@ -14,7 +14,7 @@ from app.shell.address import link
 from app.shell.next_step_view import next_step_link
 from app.shell.words import SPLITS
 from vecaf.store import Sample
-from vecaf.store.datasets import Activity
+from vecaf.store.datasets import ActiveJob
 from vecaf.store.gallery import UNLABELED, Change, Filter, ImageChange
 from vecaf.store.page_queries import DatasetCard
 
@@ -32,7 +32,7 @@ class Detail:
 
     card: DatasetCard
     revision: int
-    busy: Sequence[Activity]
+    busy: Sequence[ActiveJob]
     last: Change | None
     tab: str = "images"
     values: dict[str, str] = field(default_factory=dict)  # the filter as the address has it
@@ -97,7 +97,7 @@ def tabs_of(one: Detail) -> dict[str, str]:
     return TABS if one.shares is None else {**TABS, SHARING: "Sharing"}
 
 
-def _busy(job: Activity) -> str:
+def _busy(job: ActiveJob) -> str:
     words = "Canceling" if job.cancel_requested else job.stage or job.state
     button = (
         ""

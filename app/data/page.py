@@ -96,11 +96,11 @@ def _sources(studio: Studio, values: dict[str, str]) -> str:
     """Return the other sources. The address names the folder to look into."""
     settings = studio.settings
     path = values.get("folder")
-    roots = folders.roots(settings) if settings.folders else []
+    roots = folders.allowed_roots(settings) if settings.folders else []
     if not path:
         return sources(roots, None, opened="folder" in values)
     try:
-        return sources(roots, folders.look_into(settings, path))
+        return sources(roots, folders.list_folder(settings, path))
     except VecafError as error:
         return sources(roots, None, str(error))
 

@@ -11,12 +11,12 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from app.shell.media import KEPT
 from app.shell.studio import Studio
-from vecaf.datasets.exporting import exported, stream
+from vecaf.datasets.deletion import preview_deletion
+from vecaf.datasets.exporting import images_to_export, stream_zip
 from vecaf.datasets.pool import thumb_path
-from vecaf.datasets.removing import what_goes
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, visible
-from vecaf.store.datasets import activities
+from vecaf.store.datasets import active_jobs
 
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 Key = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
@@ -31,12 +31,12 @@ def routes(studio: Studio) -> APIRouter:
     ) -> StreamingResponse:
         """The dataset in imagefolder form, streamed: nothing is written to the disk for it."""
         user = studio.user(request)
-        images = exported(studio.store, user, dataset_id)
+        images = images_to_export(studio.store, user, dataset_id)
         with studio.store.read() as session:
             name = visible(session, user, Dataset, dataset_id).name
         file_name = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "dataset"
         return StreamingResponse(
-            stream(images, format),
+            stream_zip(images, format),
             media_type="application/zip",
             headers={
                 "Content-Disposition": f'attachment; filename="{file_name}.zip"',
@@ -49,8 +49,8 @@ def routes(studio: Studio) -> APIRouter:
         """What deleting it would take with it, as the question that is asked first."""
         user = studio.user(request)
         with studio.store.read() as session:
-            busy = activities(session, user, dataset_id)
-        going = what_goes(studio.store, user, dataset_id)
+            busy = active_jobs(session, user, dataset_id)
+        going = preview_deletion(studio.store, user, dataset_id)
         if busy:
             raise InputError(
                 f"Something on '{going.name}' is under way: {busy[0].kind} {busy[0].id} "

@@ -24,10 +24,10 @@ from vecaf.store import Dataset, Run, Subset, visible
 from vecaf.store.columns import (
     Columns,
     count_samples,
-    ids_of_subset,
     read_columns,
-    read_keys,
-    rounds_of_picks,
+    read_hash_prefixes,
+    read_selected_rounds,
+    read_subset_ids,
 )
 from vecaf.store.runs import rounds_of
 
@@ -96,7 +96,7 @@ def routes(studio: Studio) -> APIRouter:
 
         def make() -> bytes:
             with studio.store.read() as session:
-                return pack({"keys": read_keys(session, user, dataset_id)})
+                return pack({"keys": read_hash_prefixes(session, user, dataset_id)})
 
         return _answer(request, (dataset.content_hash, dataset_id), make)
 
@@ -138,7 +138,7 @@ def routes(studio: Studio) -> APIRouter:
             if found.dataset_id != dataset_id:
                 raise NotFoundError(f"There is no run {run} on this dataset.")
             rounds = [done.number for done in rounds_of(session, user, run)]
-            picked, numbers = rounds_of_picks(session, user, run)
+            picked, numbers = read_selected_rounds(session, user, run)
         arrays: dict[str, NDArray[Any]] = {"round": np.zeros(len(columns), np.uint8)}
         arrays["round"][columns.rows_of(picked)] = np.minimum(numbers, 255)
         folder = settings.runs / str(run)
@@ -167,7 +167,7 @@ def routes(studio: Studio) -> APIRouter:
         _, columns = look(request, dataset_id)
         with studio.store.read() as session:
             found = visible(session, user, Subset, subset)
-            ids = ids_of_subset(session, user, subset)
+            ids = read_subset_ids(session, user, subset)
         rows = columns.rows_of(ids).astype(np.uint32)
         return _answer(request, (), lambda: pack({"rows": rows}, {"name": found.name}))
 

@@ -18,7 +18,7 @@ from app.shell.studio import Studio
 from app.shell.waiting import while_connected
 from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
-from vecaf.store.columns import find_words, read_columns
+from vecaf.store.columns import read_columns, search_text
 
 Words = Annotated[str, Query(max_length=500)]
 
@@ -38,7 +38,7 @@ def routes(studio: Studio) -> APIRouter:
         """`rows` of the images whose caption or file name holds all the words."""
         user = studio.user(request)
         with studio.store.read() as session:
-            ids = find_words(session, user, dataset_id, words)
+            ids = search_text(session, user, dataset_id, words)
             rows = read_columns(session, user, dataset_id).rows_of(ids)
         return Response(
             pack({"rows": rows.astype(np.uint32)}),

@@ -18,7 +18,7 @@ from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotLabeledError, VecafError
 from vecaf.runs.presets import preset
 from vecaf.store import CANCELED, FAILED, Dataset, Run, dataset_named, visible
-from vecaf.store.datasets import pool_by_class
+from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import FINETUNE, next_step
 from vecaf.store.page_queries import dataset_choices, dataset_names
 from vecaf.store.runs import runs_on
@@ -194,7 +194,7 @@ def _only_selection(studio: Studio, user: int, dataset: str) -> str:
     """Return the selection that holds all labels of the pool; "" for none."""
     with studio.store.read() as session:
         found = dataset_named(session, user, dataset)
-        step = next_step(session, user, found.id, pool_by_class(session, found))
+        step = next_step(session, user, found.id, count_pool_by_class(session, found))
     return "" if step.kind != FINETUNE or step.subset is None else step.subset.name
 
 

@@ -26,8 +26,8 @@ from vecaf.store import (
     Task,
     dataset_named,
 )
-from vecaf.store.datasets import pool_by_class
-from vecaf.store.runs import milestones, rounds_of, runs_on
+from vecaf.store.datasets import count_pool_by_class
+from vecaf.store.runs import learning_curves, rounds_of, runs_on
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task, latest_task
 from vecaf.training.cost import Cost, Sizes, Speed, by_rounds, by_speed, counted
@@ -74,7 +74,7 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
     Raises InputError if the run cannot work on the dataset.
     """
     dataset = dataset_named(session, user, config.dataset)
-    by_class = pool_by_class(session, dataset)
+    by_class = count_pool_by_class(session, dataset)
     first = None
     if config.subset:
         first = labeled_of(session, subset_named(session, user, dataset.id, config.subset))
@@ -155,7 +155,7 @@ def _value(config: Mapping[str, Any], name: str) -> Any:
 
 def _round_times(session: Session, user: int, run: Run) -> list[tuple[int, float]]:
     """Return (batches, seconds) of each round of a run."""
-    ends = [item.batches for item in milestones(session, user, [run.id])[run.id]]
+    ends = [item.batches for item in learning_curves(session, user, [run.id])[run.id]]
     starts = [0, *ends]
     seconds = [item.seconds for item in rounds_of(session, user, run.id)]
     return [(end - start, took) for start, end, took in zip(starts, ends, seconds, strict=False)]

@@ -13,7 +13,7 @@ from app.shell.next_step_view import next_step_link
 from app.shell.templates import macros
 from vecaf.runs.presets import PRESETS
 from vecaf.store import dataset_named
-from vecaf.store.datasets import pool_by_class
+from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import FINETUNE, LABEL, SELECT, NextStep, next_step
 
 
@@ -35,7 +35,7 @@ def labels_missing(session: Session, user: int, name: str, problem: str) -> tupl
     Raises NotFoundError.
     """
     dataset = dataset_named(session, user, name)
-    step = next_step(session, user, dataset.id, pool_by_class(session, dataset))
+    step = next_step(session, user, dataset.id, count_pool_by_class(session, dataset))
     if step.kind == FINETUNE:  # its labels belong to images that the form does not use
         step = NextStep(LABEL)
     other = NextStep(SELECT if step.kind == LABEL else LABEL)

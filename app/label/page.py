@@ -14,11 +14,11 @@ from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
-from vecaf.store.datasets import pool_by_class
-from vecaf.store.drawing import draw_baseline, draw_test_sample
+from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import next_step
 from vecaf.store.page_queries import dataset_choices
-from vecaf.store.samples import split_counts
+from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
+from vecaf.store.samples import count_split
 from vecaf.store.subsets import subsets_of
 
 SECONDS = 10.0  # between refreshes; label.js refreshes at once after its own changes
@@ -70,7 +70,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:
             return link("/label", dataset=made.dataset_id, subset=made.id), ""
     if what == "baseline":
         with studio.store.write() as session:
-            made = draw_baseline(session, user, _whole(data, "subset"))
+            made = draw_random_baseline(session, user, _whole(data, "subset"))
             return link("/label", dataset=made.dataset_id, subset=made.id), ""
     if what == "launch":
         from vecaf.engine.queue import submit_run
@@ -129,8 +129,8 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 for line in subsets_of(session, user, dataset_id)
                 if line.kind in (SELECTION, EVALUATION)
             ]
-            tests = TestImages(*split_counts(session, dataset_id, TEST))
-            step = next_step(session, user, dataset_id, pool_by_class(session, dataset))
+            tests = TestImages(*count_split(session, dataset_id, TEST))
+            step = next_step(session, user, dataset_id, count_pool_by_class(session, dataset))
     except NotFoundError as error:
         return str(pieces.missing(str(error)))
     if subset_id is None:

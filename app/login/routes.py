@@ -23,9 +23,9 @@ from app.shell.static import address
 from app.shell.studio import Studio
 from app.shell.templates import macros
 from vecaf.accounts.logins import log_in, log_out
-from vecaf.errors import BusyError, InputError, NotLoggedInError, TooManyTriesError
+from vecaf.errors import BusyError, InputError, NotLoggedInError, TooManyAttemptsError
 
-STATUSES = {TooManyTriesError: 429, BusyError: 503}
+STATUSES = {TooManyAttemptsError: 429, BusyError: 503}
 PASSWORD_THREADS = 2  # each password check takes 64 MB for a moment
 
 logger = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ def routes(studio: Studio) -> APIRouter:
             token = await asyncio.get_running_loop().run_in_executor(
                 checks, log_in, studio.store, name, fields.get("password", ""), source
             )
-        except (NotLoggedInError, TooManyTriesError, BusyError) as error:
+        except (NotLoggedInError, TooManyAttemptsError, BusyError) as error:
             status = STATUSES.get(type(error), 401)
             answer = (
                 login_page(after, name, str(error), status)
                 if page
                 else JSONResponse({"error": str(error)}, status)
             )
-            if isinstance(error, TooManyTriesError | BusyError):
+            if isinstance(error, TooManyAttemptsError | BusyError):
                 answer.headers["Retry-After"] = str(error.seconds)
             return answer
         response = RedirectResponse(after, 303) if page else JSONResponse({"ok": True})

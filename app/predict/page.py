@@ -12,7 +12,7 @@ from app.shell.studio import Studio
 from app.shell.templates import macros
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import FINISHED, visible_sample
-from vecaf.store.predicting import finished_runs, newest_finished, test_pictures
+from vecaf.store.prediction_queries import finished_runs, newest_finished, test_pictures
 from vecaf.store.runs import run_summary
 
 TEST_IMAGES = 14  # offered to try

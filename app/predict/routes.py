@@ -15,7 +15,7 @@ from app.shell.studio import Studio
 from app.shell.templates import macros
 from app.shell.waiting import while_connected
 from vecaf.errors import UnavailableError
-from vecaf.store.predicting import samples_of_run
+from vecaf.store.prediction_queries import samples_of_run
 
 
 async def predict_sample(studio: Studio, user: int, run_id: int, sample_id: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Run, visible
-from vecaf.store.page_queries import accuracies, run_mark
+from vecaf.store.page_queries import accuracies, run_version
 from vecaf.store.runs import list_runs
 
 BUSY_SECONDS, IDLE_SECONDS = 2.0, 5.0  # between updates
@@ -81,7 +81,7 @@ def _mark(studio: Studio, user: int, run_id: int | None) -> object:
         if run_id is None:
             return None
         try:
-            return idle, run_mark(session, user, run_id)
+            return idle, run_version(session, user, run_id)
         except NotFoundError as error:
             return str(error)
 

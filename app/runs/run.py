@@ -19,7 +19,7 @@ from app.shell.address import whole
 from app.shell.components.chart import series
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
-from vecaf.datasets.snapshot import classes_as_begun
+from vecaf.datasets.snapshot import snapshot_classes
 from vecaf.engine.baseline import baseline_config
 from vecaf.errors import VecafError
 from vecaf.evaluation.mistakes import Tested, tested
@@ -32,8 +32,9 @@ from vecaf.evaluation.run_groups import (
     verdict,
 )
 from vecaf.store import ENDED, Dataset, Run, visible
-from vecaf.store.page_queries import curves, log_tail, samples_by_id
-from vecaf.store.runs import picks_of, rounds_of, rounds_picked, run_summary
+from vecaf.store.page_queries import curves, log_tail
+from vecaf.store.runs import count_selected_per_round, rounds_of, run_summary, selected_in_round
+from vecaf.store.samples import samples_by_id
 
 SHOWN = 60  # selected images at first
 MOST_SHOWN = 6000
@@ -96,11 +97,11 @@ class RunPage:
             dataset = visible(session, user, Dataset, run.dataset_id)
             classes, own_dataset = dataset.classes, dataset.owner_id == user
             rounds = rounds_of(session, user, run_id)
-            counts = rounds_picked(session, user, run_id)
+            counts = count_selected_per_round(session, user, run_id)
             asked = whole(values, "round")
             number = asked if asked in counts else max(counts, default=0)
             limit = min(max(SHOWN, whole(values, "show") or 0), MOST_SHOWN)
-            shown = picks_of(session, user, run_id, number, limit=limit) if number else []
+            shown = selected_in_round(session, user, run_id, number, limit=limit) if number else []
             own = group_of(entries(session, user, [run_id])[1])
             random_runs = baselines(session, user, run_id)
             baseline = group_of(random_runs) if random_runs else None
@@ -164,7 +165,7 @@ class RunPage:
 
     def _read_classes(self, run_id: int, _number: int) -> tuple[str, ...] | None:
         """Return the classes when the run started: the dataset's may have changed since."""
-        return classes_as_begun(self.studio.settings.runs / str(run_id))
+        return snapshot_classes(self.studio.settings.runs / str(run_id))
 
     def _read_tested(self, user: int, run_id: int, number: int) -> Tested | None:
         with self.studio.store.read() as session:

@@ -113,7 +113,7 @@ def selected(
     run_id: int,
     number: int,
     counts: Mapping[int, int],
-    shown: Sequence[tuple[Selection, Sample]],
+    shown: Sequence[tuple[SelectedSample, Sample]],
     classes: Sequence[str],
 ) -> str:
     """Return the first images that round `number` selected, by rank, and links to other rounds.

@@ -20,7 +20,7 @@ from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Dataset, Task, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.runs import list_runs
-from vecaf.store.samples import pool_counts, samples_by_id
+from vecaf.store.samples import count_pool, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
 from vecaf.tasks.select_images import read_picks, sign_off
 
@@ -104,7 +104,7 @@ def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) ->
     config = RunConfig.from_dict(select_form.read(data))
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
-        size, labeled = pool_counts(session, dataset_id)
+        size, labeled = count_pool(session, dataset_id)
     check_selection(config, size, labeled, labeled if labeled < size else 0)
     params = {name: getattr(config, name) for name in select_form.LABELS}
     params["run"] = whole(data, "run")
@@ -134,7 +134,7 @@ def _dataset(
 ) -> tuple[str, bool]:
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
-        size, labeled = pool_counts(session, dataset_id)
+        size, labeled = count_pool(session, dataset_id)
         runs = list_runs(session, user, limit=None, dataset_id=dataset_id)
         saved = subsets_of(session, user, dataset_id)
         map_now = map_state(session, studio.settings, user, dataset_id)

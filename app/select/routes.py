@@ -25,7 +25,7 @@ from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import image_path
 from vecaf.errors import NotFoundError
 from vecaf.store import Dataset, Sample, Subset, Task, visible
-from vecaf.store.samples import ids_of, samples_by_id
+from vecaf.store.samples import read_sample_ids, samples_by_id
 from vecaf.store.subsets import subset_samples
 from vecaf.tasks.select_images import COVERS, Explained, read_picks
 
@@ -122,7 +122,7 @@ def _map(
 ) -> bytes:
     """Pack points (n, 2), ids, marks and covers of all samples (see app/shell/array_bundle.py)."""
     with studio.store.read() as session:
-        ids = ids_of(session, user, task.dataset_id)
+        ids = read_sample_ids(session, user, task.dataset_id)
         try:
             path = map_file(
                 session, studio.settings, user, task.dataset_id, file_name("umap", "image")

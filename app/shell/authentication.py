@@ -16,12 +16,12 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vecaf.accounts.logins import Person, person_of
+from vecaf.accounts.logins import LoggedInUser, find_login
 from vecaf.store import Store
 
 COOKIE = "vecaf_login"
 PERSON = "vecaf.person"
-"""Where the request's scope holds the `Person` who is logged in."""
+"""Where the request's scope holds the `LoggedInUser` who is logged in."""
 LOGIN = "/login"
 
 
@@ -48,17 +48,17 @@ class Door:
             return
         await self.app(scope, receive, send)
 
-    async def _person(self, token: str) -> Person | None:
+    async def _person(self, token: str) -> LoggedInUser | None:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, person_of, self.store, token)
+        return await loop.run_in_executor(self.threads, find_login, self.store, token)
 
 
-def person_in(request: Any) -> Person | None:
+def person_in(request: Any) -> LoggedInUser | None:
     """Who sent a request, FastAPI's or Gradio's; None where that is nobody."""
     inner = getattr(request, "request", request)  # Gradio's wraps the one that came in
     scope = getattr(inner, "scope", None)
     found = scope.get(PERSON) if isinstance(scope, dict) else None
-    return found if isinstance(found, Person) else None
+    return found if isinstance(found, LoggedInUser) else None
 
 
 def token_in(headers: Headers) -> str | None:

@@ -26,7 +26,7 @@ from vecaf import errors
 from vecaf.errors import (
     BusyError,
     InputError,
-    TooManyQuestionsError,
+    TooManyRequestsError,
     UnavailableError,
     VecafError,
 )
@@ -74,7 +74,7 @@ class Decoder:
             The error that the function raised.
         InputError
             The function needed too much time or memory.
-        TooManyQuestionsError, BusyError
+        TooManyRequestsError, BusyError
             Too many calls of the user, or of all users, are waiting.
         UnavailableError
             The process ended unexpectedly, or the studio is stopping.
@@ -103,7 +103,7 @@ class Decoder:
     @contextmanager
     def _place(self, user: int) -> Iterator[asyncio.Lock]:
         if self._waiting[user] >= USER_LIMIT:
-            raise TooManyQuestionsError(
+            raise TooManyRequestsError(
                 f"{USER_LIMIT} of your images are waiting to be opened. Wait for one of them, then "
                 "try again."
             )

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vecaf import errors
-from vecaf.errors import BusyError, TooManyQuestionsError, UnavailableError, VecafError
+from vecaf.errors import BusyError, TooManyRequestsError, UnavailableError, VecafError
 
 IDLE_SECONDS = 600.0
 ANSWER_SECONDS = 120.0  # a first answer imports frameworks and may embed a thousand images
@@ -69,7 +69,7 @@ class DeskKeeper:
         ------
         VecafError
             The error that the desk answered with.
-        TooManyQuestionsError
+        TooManyRequestsError
             The user has `USER_LIMIT` questions waiting.
         UnavailableError
             The desk has no room for the question, takes too long, or dies while answering.
@@ -96,7 +96,7 @@ class DeskKeeper:
         Nothing happens while the user waits for an answer, or where the desk has no room.
         """
         if not self._waiting[user]:
-            with contextlib.suppress(TooManyQuestionsError, BusyError):
+            with contextlib.suppress(TooManyRequestsError, BusyError):
                 self._enqueue(user, {"name": name, "user": user, "arguments": arguments})
 
     def stop(self) -> None:
@@ -108,7 +108,7 @@ class DeskKeeper:
         question = _Question(content)
         with self._lock:
             if self._waiting[user] >= USER_LIMIT:
-                raise TooManyQuestionsError(
+                raise TooManyRequestsError(
                     f"{USER_LIMIT} of your questions are waiting for an answer. Wait for one of "
                     "them, then ask again."
                 )

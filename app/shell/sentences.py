@@ -14,7 +14,7 @@ from vecaf.errors import (
     NotFoundError,
     NotLoggedInError,
     NotReadyError,
-    TooManyQuestionsError,
+    TooManyRequestsError,
     UnavailableError,
     VecafError,
 )
@@ -26,7 +26,7 @@ STATUSES: dict[type[VecafError], int] = {
     UnavailableError: 503,
     NotAllowedError: 403,
     NotLoggedInError: 401,
-    TooManyQuestionsError: 429,
+    TooManyRequestsError: 429,
     NotReadyError: 409,
 }
 
@@ -40,7 +40,7 @@ def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
         sentence = str(error).replace(str(settings.home), "the studio's folder")
         sentence = sentence.encode(errors="replace").decode()  # it may quote half a character
         answer = JSONResponse({"error": sentence}, status)
-        if isinstance(error, BusyError | TooManyQuestionsError):
+        if isinstance(error, BusyError | TooManyRequestsError):
             answer.headers["Retry-After"] = str(error.seconds)
         return answer
 

@@ -16,8 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.shell.studio import Studio
+from vecaf.datasets.deletion import finish_deletions
 from vecaf.datasets.names import dataset_name, free_name
-from vecaf.datasets.removing import finish_removals
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
@@ -127,7 +127,7 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
 def sweep(studio: Studio) -> None:
     """Remove what interrupted uploads and deletions left: parts that nobody receives, old archives
     that no import waits for, files of datasets that are gone."""
-    finish_removals(studio.store)
+    finish_deletions(studio.store)
     folder = studio.settings.uploads
     if not folder.is_dir():
         return

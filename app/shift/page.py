@@ -20,7 +20,7 @@ from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.evaluation.corruptions.matching import NAMES, matching_corruption
 from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.page_queries import dataset_choices, pool_pictures
-from vecaf.store.pairs import Pair, kin_of, pairs_of
+from vecaf.store.run_pairs import Pair, compatible_datasets, find_run_pairs
 from vecaf.store.samples import samples_by_id
 from vecaf.store.tasks import find_task, latest_task
 
@@ -89,9 +89,9 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
             task = last  # it failed: show its error
         samples = samples_by_id(session, user, dataset_id, shift_view.shown_samples(task))
         corrupted = pool_pictures(session, user, dataset_id, CORRUPTED)
-        pairs = pairs_of(session, user, dataset_id)
+        pairs = find_run_pairs(session, user, dataset_id)
         pair = _selected(pairs, whole(values, "pair"), words, base)
-        test_datasets = kin_of(session, user, dataset_id)
+        test_datasets = compatible_datasets(session, user, dataset_id)
         on = whole(values, "on") or 0
         on = on if on in dict(test_datasets) else 0
         matched = matching_corruption(words)
@@ -153,7 +153,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
             if not choices:  # the last dataset was deleted meanwhile
                 raise NotFoundError(NO_PAIR)
             dataset_id = whole(values, "dataset") or choices[0][0]
-            pair = _selected(pairs_of(session, user, dataset_id), pair_id, "", None)
+            pair = _selected(find_run_pairs(session, user, dataset_id), pair_id, "", None)
         if pair is None or pair.shifted.id != pair_id or corruption not in NAMES:
             raise NotFoundError(NO_PAIR)
         with studio.store.read() as session:
@@ -176,7 +176,7 @@ def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
     dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
     with studio.store.read() as session:
         name = visible(session, user, Dataset, dataset_id).name
-        pairs = pairs_of(session, user, dataset_id)
+        pairs = find_run_pairs(session, user, dataset_id)
         base = _base(session, user, parameters(data.get("query")))
     if base is not None and base.dataset_id == dataset_id:
         plain = replace(RunConfig.from_dict(base.config), dataset=name, target_words="")

@@ -13,7 +13,7 @@ from app.shell.components.axis import fraction_range, fraction_ticks
 from app.shell.templates import macros
 from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import FINISHED, Run, Task
-from vecaf.store.pairs import Pair
+from vecaf.store.run_pairs import Pair
 
 WIDTH, HEIGHT = 420, 210  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vecaf.accounts.passwords import verify
+from vecaf.accounts.passwords import verify_password
 from vecaf.accounts.users import user_named
 from vecaf.commands import app
 from vecaf.commands.shared import USER
@@ -48,7 +48,7 @@ def test_accounts_from_the_shell(tmp_path: Path, vecaf: Callable[..., str]) -> N
         said = vecaf("user", "add", name, "--password-stdin", *kept, given=f"{PASSWORD}\r\n")
         assert f"{name} can log in" in said
     with store.read() as session:
-        assert verify(user_named(session, "Ada").password_hash, PASSWORD)
+        assert verify_password(user_named(session, "Ada").password_hash, PASSWORD)
     with pytest.raises(InputError, match="give --password-stdin"):
         vecaf("user", "password", "Zoe")
     listed = json.loads(vecaf("user", "list", "--json"))["users"]

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import both_databases
-from vecaf.accounts.logins import log_in, person_of
+from vecaf.accounts.logins import find_login, log_in
 from vecaf.accounts.users import add_user
 from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, Store
@@ -39,11 +39,11 @@ def test_whoever_writes_holds_up_no_page(store: Store) -> None:
     with store.write() as session:
         session.execute(sa.update(Login).values(seen_at=before))
         begun = time.monotonic()
-        person = person_of(store, token)
+        person = find_login(store, token)
         assert time.monotonic() - begun < 20  # it would wait for the writer for 30 s
     assert person is not None and person.name == "Ada"
     assert seen() == before
-    assert person_of(store, token) == person  # and when nobody does, it is noted
+    assert find_login(store, token) == person  # and when nobody does, it is noted
     assert seen() != before
 
 

@@ -10,7 +10,14 @@ import pytest
 from tests.databases import both_databases
 from vecaf.accounts import passwords
 from vecaf.accounts.sharing import share, shared_with, unshare
-from vecaf.accounts.users import add_user, give_all, remove_user, set_password, user_named, users
+from vecaf.accounts.users import (
+    add_user,
+    list_users,
+    remove_user,
+    set_password,
+    transfer_all,
+    user_named,
+)
 from vecaf.config import RunConfig
 from vecaf.datasets.edits import edit
 from vecaf.engine.queue import submit_run, submit_task
@@ -136,13 +143,13 @@ def test_a_user_is_removed_only_when_nothing_hangs_on_them(store: Store) -> None
             remove_user(session, "Ada")
         share(session, 1, 1, "Bob")
         ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
-        assert give_all(session, ada, bob) == 1
+        assert transfer_all(session, ada, bob) == 1
         everything: tuple[Any, ...] = (Dataset, Run, Subset, Task, Import)
         for kind in everything:
             assert changeable(session, bob.id, kind, 1).owner_id == bob.id
         assert shared_with(session, bob.id, 1) == []
         remove_user(session, "Ada")
-        assert [user.name for user in users(session)] == ["Bob"]
+        assert [user.name for user in list_users(session)] == ["Bob"]
         with pytest.raises(NotFoundError):
             user_named(session, "Ada")
         assert session.get_one(User, 1).name == "Ada"  # the caption's history still says who
@@ -156,13 +163,13 @@ def test_nothing_is_given_away_under_a_workers_hands(store: Store) -> None:
         session.get_one(Run, 1).state = QUEUED
         session.flush()
         with pytest.raises(InputError, match="run 1 of Ada is under way"):
-            give_all(session, ada, bob)
+            transfer_all(session, ada, bob)
         session.get_one(Run, 1).state = "finished"
         session.add(Dataset(owner_id=2, name="pets", classes=[], content_hash="", source="",
                             report={}))  # fmt: skip
         session.flush()
         with pytest.raises(InputError, match="both have a dataset called 'pets'"):
-            give_all(session, ada, bob)
+            transfer_all(session, ada, bob)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +199,7 @@ def test_capitals_beyond_ascii_are_capitals(store: Store) -> None:
                 add_user(session, name, PASSWORD)
         remove_user(session, "Ärger")
         assert add_user(session, "ärger", PASSWORD).id == made
-        assert [user.name for user in users(session)] == ["Ada", "Bob", "Ärger"]
+        assert [user.name for user in list_users(session)] == ["Ada", "Bob", "Ärger"]
 
 
 def test_who_was_added_twice_by_older_versions_comes_back_as_who_they_were(store: Store) -> None:
@@ -212,16 +219,16 @@ def test_a_password_is_kept_as_argon2id_and_costs_something(store: Store) -> Non
     assert kept.startswith("$argon2id$")
     assert PASSWORD not in kept
     begun = time.process_time()
-    assert passwords.verify(kept, PASSWORD)
+    assert passwords.verify_password(kept, PASSWORD)
     cost = time.process_time() - begun
     assert cost > 0.01  # seconds of a core: 100 guesses a second at most
-    assert not passwords.verify(kept, PASSWORD + "x")
-    assert not passwords.verify(None, "\0" * passwords.SHORTEST)
-    assert not passwords.verify(kept, "x" * 5000)
+    assert not passwords.verify_password(kept, PASSWORD + "x")
+    assert not passwords.verify_password(None, "\0" * passwords.SHORTEST)
+    assert not passwords.verify_password(kept, "x" * 5000)
 
 
 def test_a_new_password_ends_the_old_one(store: Store) -> None:
     with store.write() as session:
         kept = set_password(session, "Ada", "another password").password_hash
-    assert passwords.verify(kept, "another password")
-    assert not passwords.verify(kept, PASSWORD)
+    assert passwords.verify_password(kept, "another password")
+    assert not passwords.verify_password(kept, PASSWORD)

@@ -29,7 +29,7 @@ from vecaf.store import (
     Round,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Store,
     Task,
 )
@@ -98,8 +98,9 @@ def give(store: Store, user: int, folder: Path, mark: str = MARK) -> Belongings:
                       test_accuracy=None, confusion={}, seconds=1.0),
                 Event(run_id=run.id, message=f"The {mark} began."),
                 Metric(run_id=run.id, round=1, step=1, name="train_loss", value=0.5),
-                *(Selection(run_id=run.id, round=1, rank=rank, sample_id=id_, scores={"s": 1.0})
-                  for rank, id_ in enumerate(ids[:4])),
+                *(SelectedSample(run_id=run.id, round=1, rank=rank, sample_id=one,
+                                 scores={"s": 1.0})
+                  for rank, one in enumerate(ids[:4])),
             ]
         )  # fmt: skip
         subset = add_subset(session, user, dataset_id, f"{mark} picks", SELECTION, ids[:4])

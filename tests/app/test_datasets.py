@@ -14,10 +14,16 @@ from app.data.dataset_acts import edit_dataset, filled, filter_of
 from app.shell.studio import Studio
 from tests.app.conftest import archive
 from vecaf.accounts.sharing import share
-from vecaf.accounts.users import add_user, give_all
+from vecaf.accounts.users import add_user, transfer_all
 from vecaf.datasets import import_dataset
 from vecaf.errors import InputError, NotFoundError
-from vecaf.housekeeping.losses import DATASET, MARK, Loss, mark, unmark
+from vecaf.housekeeping.lost_files import (
+    DATASET,
+    WARNING_PREFIX,
+    LostFiles,
+    clear_reports,
+    report_lost_files,
+)
 from vecaf.store import Dataset, Sample, User
 from vecaf.store.gallery import UNLABELED, Filter, changes_of, count_images, page_of_images
 
@@ -146,13 +152,13 @@ def test_a_card_follows_what_is_changed_beside_the_page(studio: Studio, tmp_path
     assert [card.owner for card in cards.all(ben.id)] == ["anna"]
     assert "Finetune model" not in shown("images")
     with studio.store.write() as session:
-        give_all(session, session.get_one(User, anna.id), session.get_one(User, ben.id))
+        transfer_all(session, session.get_one(User, anna.id), session.get_one(User, ben.id))
     assert [card.owner for card in cards.all(ben.id)] == [""]
     assert "Finetune model" in shown("images")
 
-    lost = Loss(DATASET, theirs.dataset_id, f"{MARK}1 image of 'theirs'.", 1, False)
-    assert MARK not in shown("report")
-    mark(studio.store, lost)
-    assert MARK in shown("report")
-    unmark(studio.store, set())
-    assert MARK not in shown("report")
+    lost = LostFiles(DATASET, theirs.dataset_id, f"{WARNING_PREFIX}1 image of 'theirs'.", 1, False)
+    assert WARNING_PREFIX not in shown("report")
+    report_lost_files(studio.store, lost)
+    assert WARNING_PREFIX in shown("report")
+    clear_reports(studio.store, set())
+    assert WARNING_PREFIX not in shown("report")

@@ -24,7 +24,7 @@ from tests.app.test_routes import samples
 from tests.datasets.pictures import with_scans
 from tests.waiting import result_of
 from vecaf.datasets.decoding import thumbnail
-from vecaf.errors import InputError, TooManyQuestionsError, UnavailableError
+from vecaf.errors import InputError, TooManyRequestsError, UnavailableError
 from vecaf.evaluation.corruptions.preview import corrupted_copy
 from vecaf.settings import GIB, Limits
 
@@ -100,7 +100,7 @@ def test_calls_wait_for_calls_of_the_same_user_only(decoder: Decoder, tmp_path: 
         await asyncio.to_thread(first_line, pipe)
         more = [asyncio.create_task(decoder.run(ME, number, i)) for i in range(USER_LIMIT - 1)]
         await asyncio.sleep(0)
-        with pytest.raises(TooManyQuestionsError, match="waiting to be opened"):
+        with pytest.raises(TooManyRequestsError, match="waiting to be opened"):
             await decoder.run(ME, number, 0)
         other = await decoder.run(SHE, number, 5)
         assert not any(task.done() for task in more)

@@ -23,12 +23,12 @@ from vecaf.store import (
     Round,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Subset,
     Task,
     visible,
 )
-from vecaf.store.columns import read_columns, read_keys
+from vecaf.store.columns import read_columns, read_hash_prefixes
 from vecaf.store.models.base import now
 
 
@@ -133,7 +133,7 @@ def test_columns_and_keys_of_one_dataset_hold_nothing_of_another(
 ) -> None:
     with studio.store.read() as session:
         user = studio.store.owner()
-        columns, keys = read_columns(session, user, pets), read_keys(session, user, pets)
+        columns, keys = read_columns(session, user, pets), read_hash_prefixes(session, user, pets)
     rows = samples(studio, pets)
     assert len(columns) == len(keys) == len(rows)
     assert [bytes(key).hex() for key in keys] == [row.sha256[:12] for row in rows]
@@ -232,7 +232,7 @@ def test_a_runs_values_are_told_by_row(studio: Studio, client: TestClient, pets:
         session.add(run)
         session.flush()
         session.add(Round(run_id=run.id, number=1, labeled=1, batches=1, confusion={}, seconds=1.0))
-        session.add(Selection(run_id=run.id, round=1, rank=0, sample_id=rows[5].id, scores={}))
+        session.add(SelectedSample(run_id=run.id, round=1, rank=0, sample_id=rows[5].id, scores={}))
         run_id = run.id
     ids = np.array([rows[1].id, rows[3].id])
     given = Predictions(

@@ -21,7 +21,7 @@ import pytest
 from tests.app.test_pages_beside_a_run import studio
 from tests.engine.harness import wait_for, write_images
 from vecaf.accounts.users import add_user
-from vecaf.datasets.removing import delete_dataset
+from vecaf.datasets.deletion import delete_dataset
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Run, Store
 from vecaf.store.datasets import dataset_summaries

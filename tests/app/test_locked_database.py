@@ -22,7 +22,7 @@ from vecaf.datasets import import_dataset
 from vecaf.errors import BusyError
 from vecaf.settings import Settings
 from vecaf.store import Dataset
-from vecaf.store.serving import ServerStore
+from vecaf.store.server_store import ServerStore
 from vecaf.store.sqlite import JOURNAL, library
 
 pytestmark = pytest.mark.skipif(JOURNAL != "wal", reason="this SQLite stops readers, too")

@@ -26,8 +26,8 @@ from vecaf.datasets.folders import Folder
 from vecaf.datasets.import_report import ImportReport, Refusal
 from vecaf.errors import InputError
 from vecaf.runs.demo_run import COLOR, LINE
-from vecaf.store import ENDED, Event, Import, Round, Sample, Selection
-from vecaf.store.datasets import Activity
+from vecaf.store import ENDED, Event, Import, Round, Sample, SelectedSample
+from vecaf.store.datasets import ActiveJob
 from vecaf.store.gallery import Change, Filter, ImageChange
 from vecaf.store.models import now
 from vecaf.store.page_queries import DatasetCard
@@ -83,7 +83,7 @@ def detail(**values: Any) -> Detail:
     given: dict[str, Any] = {
         "card": card(), "revision": 3, "last": change, "values": {"words": EVIL},
         "which": Filter(words=EVIL), "matching": 99, "number": 2, "images": [sample()],
-        "busy": [Activity("run", 3, EVIL, "running", EVIL, 0, 0, False)],
+        "busy": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False)],
         "changes": [change, replace(change, kind="class"), replace(change, kind="label")],
         "image": sample(), "history": [ImageChange("label", EVIL, EVIL, EVIL, now())], **values,
     }  # fmt: skip
@@ -119,7 +119,7 @@ def an_import(**values: Any) -> Import:
 
 def test_what_comes_from_people_is_escaped() -> None:
     classes = [EVIL, "b"]
-    pick = Selection(run_id=3, round=1, rank=0, sample_id=5, scores={EVIL: 1.0})
+    pick = SelectedSample(run_id=3, round=1, rank=0, sample_id=5, scores={EVIL: 1.0})
     event = Event(id=1, run_id=3, level=EVIL, message=EVIL, created_at=now())
     config = RunConfig(dataset=EVIL).as_dict()
     pieces = [

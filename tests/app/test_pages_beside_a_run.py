@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from tests.engine.harness import run_row, wait_for, write_images
+from tests.recorded import events_of, metrics_of
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.engine.queue import submit_run
@@ -25,7 +26,7 @@ from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.settings import Settings
 from vecaf.store import RUNNING, Run, Store
 from vecaf.store.datasets import dataset_summaries
-from vecaf.store.runs import events_since, list_runs, metrics_since, run_summary
+from vecaf.store.runs import list_runs, run_summary
 
 ROOT = Path(__file__).parents[2]
 PAGES, HERTZ = 10, 5
@@ -95,9 +96,9 @@ def test_ten_pages_read_what_a_run_writes(store: Store) -> None:
             owner = 1
             summary = run_summary(session, owner, run_id)
             seen = written
-            points = metrics_since(session, owner, run_id)
+            points = metrics_of(session, run_id)
             assert len(points) >= 2 * min(seen, summary.done) - 2
-            assert events_since(session, owner, run_id)
+            assert events_of(session, run_id)
             assert list_runs(session, owner) and dataset_summaries(session, owner)
 
     writer = threading.Thread(target=write)

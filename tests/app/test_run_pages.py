@@ -27,8 +27,8 @@ from vecaf.errors import NotFoundError
 from vecaf.evaluation.comparison import IMAGES, Difference
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.evaluation.run_groups import Saving, Verdict, entries, group_of
-from vecaf.store import TEST, Dataset, Round, Run, Sample, Selection, Task, User, dataset_named
-from vecaf.store.page_queries import run_mark
+from vecaf.store import TEST, Dataset, Round, Run, Sample, SelectedSample, Task, User, dataset_named
+from vecaf.store.page_queries import run_version
 from vecaf.store.tasks import latest_task
 
 
@@ -50,7 +50,7 @@ def user(studio: Studio) -> int:
         session.add(Round(run_id=run.id, number=1, labeled=2, batches=4, val_accuracy=None,
                           test_accuracy=5 / 6, confusion={"test": [[3, 0], [1, 2]]},
                           seconds=2.0))  # fmt: skip
-        session.add(Selection(run_id=run.id, round=1, rank=0, sample_id=rows[0].id, scores={}))
+        session.add(SelectedSample(run_id=run.id, round=1, rank=0, sample_id=rows[0].id, scores={}))
         ids = np.array([row.id for row in rows])
         labels = np.array([row.label for row in rows])
         assert run.id == 1
@@ -87,7 +87,7 @@ def test_nobody_elses_run_is_shown(studio: Studio, user: int) -> None:
 def test_the_mark_changes_with_what_the_page_shows(studio: Studio, user: int) -> None:
     def mark() -> tuple[object, ...]:
         with studio.store.read() as session:
-            return run_mark(session, user, 1)
+            return run_version(session, user, 1)
 
     first = mark()
     assert mark() == first
@@ -231,7 +231,7 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
                           test_accuracy=5 / 6, confusion={"test": matrix},
                           seconds=2.0))  # fmt: skip
         scores: Any = {"distance": None, "gain": 0.25}
-        session.add(Selection(run_id=7, round=1, rank=0, sample_id=rows[0].id, scores=scores))
+        session.add(SelectedSample(run_id=7, round=1, rank=0, sample_id=rows[0].id, scores=scores))
         ids, labels = [row.id for row in rows], [row.label for row in rows]
     begun = {"classes": ["cat", "hound", "bird"], "labels": labels, "captions": [], "excluded": []}
     folder.mkdir(parents=True)

@@ -21,7 +21,7 @@ from app.select.state import PoolFacts
 from app.shell.studio import Studio
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
-from vecaf.store.samples import pool_counts
+from vecaf.store.samples import count_pool
 from vecaf.tasks.select_images import COVERS, PICKS, Explained
 
 PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
@@ -198,4 +198,4 @@ def test_the_labels_known_goal_requires_a_labeled_pool(studio: Studio) -> None:
 def test_pool_counts(studio: Studio) -> None:
     dataset_id, samples = pool(studio, "pets")
     with studio.store.read() as session:
-        assert pool_counts(session, dataset_id) == (len(samples), len(samples))
+        assert count_pool(session, dataset_id) == (len(samples), len(samples))

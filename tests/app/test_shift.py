@@ -19,7 +19,7 @@ from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
-from vecaf.store.pairs import Pair
+from vecaf.store.run_pairs import Pair
 from vecaf.tasks.shift_preview import PREVIEW
 
 RESULT = {

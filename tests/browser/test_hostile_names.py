@@ -22,7 +22,17 @@ from tests.browser.conftest import Server, ended, wait_for
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, SELECTION, Dataset, Event, Round, Run, Sample, Selection, Store
+from vecaf.store import (
+    FINISHED,
+    SELECTION,
+    Dataset,
+    Event,
+    Round,
+    Run,
+    Sample,
+    SelectedSample,
+    Store,
+)
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
 
@@ -78,7 +88,7 @@ def hostile(server: Server) -> Iterator[Hostile]:
                           test_accuracy=0.5, confusion={"test": counts}, seconds=1.0))  # fmt: skip
         session.add(Event(run_id=run.id, message=SCRIPT + HANDLER))
         session.add_all(
-            Selection(run_id=run.id, round=1, rank=rank, sample_id=id_, scores={"score": 1.0})
+            SelectedSample(run_id=run.id, round=1, rank=rank, sample_id=id_, scores={"score": 1.0})
             for rank, id_ in enumerate(ids[:6])
         )
         subset = add_subset(session, user, dataset.id, SCRIPT + HANDLER, SELECTION, ids)

@@ -17,7 +17,14 @@ from tests.datasets.conftest import samples
 from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
-from vecaf.datasets.exporting import Format, _part, export_dataset, exported, metadata, stream
+from vecaf.datasets.exporting import (
+    Format,
+    _part,
+    export_dataset,
+    images_to_export,
+    metadata,
+    stream_zip,
+)
 from vecaf.datasets.metadata import parse_metadata
 from vecaf.datasets.names import clean_path, is_junk
 from vecaf.errors import InputError, NotFoundError
@@ -74,7 +81,7 @@ def test_a_class_may_be_called_like_an_image_beside_it(
 ) -> None:
     members = photos(f"train/{folder}", "train/dog", "test/dog") | {"train/photo.jpg": jpeg(90)}
     report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "first")
-    names = [one.file_name for one in exported(store, store.owner(), report.dataset_id)]
+    names = [one.file_name for one in images_to_export(store, store.owner(), report.dataset_id)]
     assert "train/photo-2.jpg" in names  # some file systems tell no capitals apart
     export_dataset(store, store.owner(), report.dataset_id, tmp_path / "out")
     assert import_dataset(store, tmp_path / "out", "second").refused_count == 0
@@ -84,8 +91,8 @@ def test_a_class_may_be_called_like_an_image_beside_it(
 def test_spreadsheets_find_no_formula_and_unpackers_no_way_out(
     store: Store, tmp_path: Path
 ) -> None:
-    images = exported(store, store.owner(), imported(store, tmp_path))
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream(images, "csv"))))
+    images = images_to_export(store, store.owner(), imported(store, tmp_path))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(images, "csv"))))
     assert archive.testzip() is None
     rows = list(csv.reader(io.StringIO(archive.read("metadata.csv").decode(), newline="")))
     assert rows[0] == ["file_name", "label", "text", "split"]
@@ -106,7 +113,9 @@ def test_where_a_photo_was_taken_stays_in_the_studio(store: Store, tmp_path: Pat
     exif[0x010F] = "Secret camera"
     members = {f"cat/{i}.jpg": packed(pixels(i), exif=exif) for i in range(3)}
     report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "photos")
-    content = b"".join(stream(exported(store, store.owner(), report.dataset_id), "jsonl"))
+    content = b"".join(
+        stream_zip(images_to_export(store, store.owner(), report.dataset_id), "jsonl")
+    )
     assert b"Secret camera" not in content
     archive = zipfile.ZipFile(io.BytesIO(content))
     lines = archive.read("metadata.jsonl").decode().splitlines()
@@ -120,7 +129,7 @@ def test_images_whose_files_are_missing_are_left_out_and_listed(
     store: Store, tmp_path: Path, place: str
 ) -> None:
     dataset_id = imported(store, tmp_path)
-    images = exported(store, store.owner(), dataset_id)
+    images = images_to_export(store, store.owner(), dataset_id)
     images[3].source.unlink()
     images[5].source.unlink()
     lost = {images[3].file_name, images[5].file_name}
@@ -146,7 +155,7 @@ def test_nobody_else_gets_it(store: Store, tmp_path: Path) -> None:
     with store.write() as session:
         session.add(User(id=99, name="stranger"))
     with pytest.raises(NotFoundError):
-        exported(store, 99, dataset_id)
+        images_to_export(store, 99, dataset_id)
     with pytest.raises(InputError, match="csv or jsonl"):
         export_dataset(store, store.owner(), dataset_id, tmp_path / "x", "xml")  # type: ignore[arg-type]
 
@@ -163,10 +172,10 @@ def test_any_name_becomes_a_part_of_a_path(name: str) -> None:
 
 @given(st.text(alphabet="=+-@'ab\t", max_size=6))
 def test_the_guard_of_a_cell_is_taken_away_again(text: str) -> None:
-    from vecaf.datasets.exporting import Exported
+    from vecaf.datasets.exporting import ExportedImage
     from vecaf.datasets.names import clean
 
     text = clean(text)
-    one = Exported("train/a.jpg", Path(), None, text or None, "train")
+    one = ExportedImage("train/a.jpg", Path(), None, text or None, "train")
     name, content = metadata([one], "csv")
     assert parse_metadata(content, name).rows["train/a.jpg"].caption == (text or None)

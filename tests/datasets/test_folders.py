@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.datasets.pictures import make_zip, photos
-from vecaf.datasets.folders import allowed, look_into, roots
+from vecaf.datasets.folders import allowed_roots, list_folder, resolve_allowed
 from vecaf.datasets.sources import checked_source, import_source
 from vecaf.errors import InputError, UnavailableError
 from vecaf.settings import Settings
@@ -39,7 +39,7 @@ def settings(tree: Path, store: Store) -> Settings:
 
 
 def test_they_are_off_unless_somebody_allows_some(tree: Path, store: Store) -> None:
-    for ask in (allowed, look_into):
+    for ask in (resolve_allowed, list_folder):
         with pytest.raises(UnavailableError, match="VECAF_FOLDERS"):
             ask(store.settings, tree)
     with pytest.raises(UnavailableError, match="VECAF_FOLDERS"):
@@ -51,21 +51,21 @@ def test_the_variable_is_read_and_passed_on(tree: Path, tmp_path: Path) -> None:
     settings = Settings.from_environment({"VECAF_HOME": str(tmp_path), "VECAF_FOLDERS": text})
     assert settings.folders == (tree, Path("/somewhere/else"))
     assert Settings.from_environment(settings.as_environment()) == settings
-    assert roots(settings) == [tree]
+    assert allowed_roots(settings) == [tree]
 
 
 def test_a_listing_shows_what_can_be_imported(tree: Path, settings: Settings) -> None:
-    top = look_into(settings, tree)
+    top = list_folder(settings, tree)
     assert (top.folders, top.archives, top.parent, top.more) == (
         ["pets"],
         ["more.zip"],
         None,
         False,
     )
-    pets = look_into(settings, tree / "pets")
+    pets = list_folder(settings, tree / "pets")
     assert (pets.folders, pets.parent) == (["cat", "dog"], tree)
-    assert look_into(settings, tree / "pets" / "cat").images == 3
-    assert look_into(settings, tree / "inner").path == tree / "pets"
+    assert list_folder(settings, tree / "pets" / "cat").images == 3
+    assert list_folder(settings, tree / "inner").path == tree / "pets"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_listing_shows_what_can_be_imported(tree: Path, settings: Settings) ->
      "a\0b", "x" * 5000],
 )  # fmt: skip
 def test_nothing_leads_out(tree: Path, settings: Settings, path: str) -> None:
-    for ask in (allowed, look_into):
+    for ask in (resolve_allowed, list_folder):
         with pytest.raises(InputError, match="no such folder"):
             ask(settings, f"{tree}/{path}")
     with pytest.raises(InputError, match="no such folder"):
@@ -86,7 +86,7 @@ def test_relative_paths_and_lookalikes_are_refused(tree: Path, settings: Setting
     lookalike.mkdir()
     for path in ("", ".", "pets", str(lookalike), "/", "/etc"):
         with pytest.raises(InputError, match="no such folder"):
-            allowed(settings, path)
+            resolve_allowed(settings, path)
 
 
 def test_what_is_allowed_is_imported_and_asked_again(

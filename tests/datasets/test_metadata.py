@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vecaf.datasets.folder_layout import plan
+from vecaf.datasets.folder_layout import place_images
 from vecaf.datasets.metadata import (
     MAX_CAPTION,
     Metadata,
-    Row,
+    MetadataRow,
     guarded,
     parse_metadata,
     with_whole_labels,
@@ -28,9 +28,9 @@ PATHS = st.text(string.ascii_letters + "àéø=,;\"' .", min_size=1, max_size=20
 ROWS = st.dictionaries(PATHS, st.tuples(ANYTHING, ANYTHING), max_size=8)
 
 
-def expected(rows: dict[str, tuple[str, str]]) -> dict[str, Row]:
+def expected(rows: dict[str, tuple[str, str]]) -> dict[str, MetadataRow]:
     return {
-        clean_path(name): Row(clean(label) or None, clean(text) or None)
+        clean_path(name): MetadataRow(clean(label) or None, clean(text) or None)
         for name, (label, text) in rows.items()
     }
 
@@ -111,7 +111,7 @@ def test_values() -> None:
         "[" * 100_000,
     ]
     parsed = parse_metadata("\n".join(lines).encode(), "metadata.jsonl")
-    assert parsed.rows == {"0.jpg": Row("3", "c"), "1.jpg": Row(split="val")}
+    assert parsed.rows == {"0.jpg": MetadataRow("3", "c"), "1.jpg": MetadataRow(split="val")}
     words = ["can be train, val or test", "10,000", "neither text nor a number", "JSON object"]
     for refusal, word in zip(parsed.refused, words, strict=True):
         assert word in refusal.reason
@@ -119,7 +119,7 @@ def test_values() -> None:
 
 def test_capitals_in_the_files_name_change_nothing() -> None:
     line = b'{"file_name": "0.jpg", "label": "cat"}'
-    assert parse_metadata(line, "METADATA.JSONL").rows == {"0.jpg": Row("cat")}
+    assert parse_metadata(line, "METADATA.JSONL").rows == {"0.jpg": MetadataRow("cat")}
     assert (
         parse_metadata(b"file_name,label\n0.jpg,cat", "Metadata.CSV").rows["0.jpg"].label == "cat"
     )
@@ -128,15 +128,19 @@ def test_capitals_in_the_files_name_change_nothing() -> None:
 def test_nan_is_what_is_missing() -> None:
     line = b'{"file_name": "0.jpg", "label": NaN, "text": NaN, "split": NaN}'
     parsed = parse_metadata(line, "metadata.jsonl")
-    assert (parsed.rows, parsed.refused) == ({"0.jpg": Row()}, [])
+    assert (parsed.rows, parsed.refused) == ({"0.jpg": MetadataRow()}, [])
 
 
 @pytest.mark.parametrize("spelling", ["nan", "None", "null", "NA", "#N/A", "-nan", "<NA>"])
 def test_what_pandas_reads_as_missing_is_no_label(spelling: str) -> None:
     table = f"file_name,label,text\n0.jpg,{spelling},{spelling}\n1.jpg,cat,\n2.jpg, {spelling} ,x\n"
     parsed = parse_metadata(table.encode(), "metadata.csv")
-    assert parsed.rows == {"0.jpg": Row(), "1.jpg": Row("cat"), "2.jpg": Row(None, "x")}
-    (warning,) = plan(["0.jpg", "1.jpg", "2.jpg"], {"metadata.csv": parsed}).warnings
+    assert parsed.rows == {
+        "0.jpg": MetadataRow(),
+        "1.jpg": MetadataRow("cat"),
+        "2.jpg": MetadataRow(None, "x"),
+    }
+    (warning,) = place_images(["0.jpg", "1.jpg", "2.jpg"], {"metadata.csv": parsed}).warnings
     assert f"2 rows of metadata.csv have no label: the cell is '{spelling}'" in warning
     named = parse_metadata(f"file_name,label\n0.jpg,'{spelling}".encode(), "metadata.csv")
     assert (named.rows["0.jpg"].label, named.missing) == (spelling, {})
@@ -184,9 +188,9 @@ def test_line_breaks_and_quotes_inside_a_caption_stay() -> None:
     csv.writer(table).writerows([["file_name", "text"], ["a.jpg", caption], ["b.jpg", '5" wide']])
     parsed = parse_metadata(table.getvalue().encode() + b'c.jpg,5" wide\n', "metadata.csv")
     assert parsed.rows == {
-        "a.jpg": Row(caption=clean(caption)),
-        "b.jpg": Row(caption='5" wide'),
-        "c.jpg": Row(caption='5" wide'),
+        "a.jpg": MetadataRow(caption=clean(caption)),
+        "b.jpg": MetadataRow(caption='5" wide'),
+        "c.jpg": MetadataRow(caption='5" wide'),
     }
     assert parsed.refused == []
 

@@ -14,7 +14,7 @@ from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.datasets.pool import image_path
 from vecaf.export.card import contact_sheet
-from vecaf.housekeeping.backup import back_up
+from vecaf.housekeeping.backup import write_backup
 from vecaf.store import Store
 
 ENDING = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
@@ -47,7 +47,7 @@ def test_where_a_photo_was_taken_is_in_no_file_and_no_export(store: Store, tmp_p
     sheet = contact_sheet(paths)
     assert sheet is not None
     (out / "sheet.jpg").write_bytes(sheet)
-    back_up(store, out / "backup.tar")
+    write_backup(store, out / "backup.tar")
 
     written = [path for root in (store.settings.home, out) for path in root.rglob("*")]
     files = [path for path in written if path.is_file()]

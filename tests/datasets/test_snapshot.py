@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from tests.shapes import make_samples
-from vecaf.datasets.snapshot import as_begun
+from vecaf.datasets.snapshot import with_snapshot
 
 
 def test_later_edits_do_not_reach_a_run(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "images")
     folder = tmp_path / "run"
     folder.mkdir()
-    begun = as_begun(samples, folder)
+    begun = with_snapshot(samples, folder)
     labels = samples.labels.copy()
     labels[:5] = 2
     edited = replace(
@@ -25,7 +25,7 @@ def test_later_edits_do_not_reach_a_run(tmp_path: Path) -> None:
         excluded=np.ones(len(samples), dtype=bool),
         captions=("edited",) * len(samples),
     )
-    again = as_begun(edited, folder)
+    again = with_snapshot(edited, folder)
     assert again.classes == begun.classes
     assert np.array_equal(again.labels, begun.labels)
     assert np.array_equal(again.pool, begun.pool)

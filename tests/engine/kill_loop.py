@@ -34,7 +34,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.engine.queue import submit_run
 from vecaf.settings import Settings
-from vecaf.store import ENDED, FINISHED, Metric, Round, Selection, Store
+from vecaf.store import ENDED, FINISHED, Metric, Round, SelectedSample, Store
 from vecaf.store.runs import rounds_of
 
 PATIENCE_SECONDS = 600
@@ -132,13 +132,13 @@ def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
 def outcome(store: Store, run_id: int) -> list[object]:
     """What the run came to: its picks, accuracies and curves, without times. Losses amid an epoch
     are reported by the clock, so that their steps differ from run to run."""
-    picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
+    picks = sa.select(SelectedSample.round, SelectedSample.rank, SelectedSample.sample_id)
     rounds = sa.select(Round.number, Round.labeled, Round.batches, Round.test_accuracy)
     curves = sa.select(Metric.round, Metric.step, Metric.name).where(Metric.name != "train_loss")
     with store.read() as session:
         return [
             sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
-            for query, table in ((picks, Selection), (rounds, Round), (curves, Metric))
+            for query, table in ((picks, SelectedSample), (rounds, Round), (curves, Metric))
         ]
 
 

@@ -11,7 +11,7 @@ from vecaf.config import RunConfig
 from vecaf.engine.baseline import baseline_config, submit_baseline
 from vecaf.engine.queue import submit_run
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Run, Sample, Selection, Store
+from vecaf.store import Run, Sample, SelectedSample, Store
 from vecaf.store.subsets import add_subset
 
 
@@ -57,7 +57,7 @@ def test_a_twin_is_as_large_as_what_was_trained_on(store: Store, rows: str) -> N
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:  # the fourth image had no label when the run began
         session.add_all(
-            Selection(run_id=run_id, round=1, rank=rank, sample_id=sample, scores={})
+            SelectedSample(run_id=run_id, round=1, rank=rank, sample_id=sample, scores={})
             for rank, sample in enumerate((1, 2, 5))
         )
     twin = submit_baseline(store, run_id, store.owner())

@@ -24,8 +24,8 @@ from vecaf.engine.queue import cancel_import, submit_import
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, Dataset, Import, Sample, Store
-from vecaf.store.imports import imports_in_progress, recent_imports
-from vecaf.store.jobs import end
+from vecaf.store.imports import recent_imports
+from vecaf.store.jobs import end_job
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_an_upload_becomes_a_dataset(store: Store, archive: Path) -> None:
     upload = stage(store.settings, archive)
     import_id = submit_import(store, upload, "  shapes ", store.owner())
     with store.read() as session:
-        assert [job.name for job in imports_in_progress(session, store.owner())] == ["shapes"]
+        assert [job.name for job in recent_imports(session, store.owner())] == ["shapes"]
     with worker(store.settings):
         assert wait_until_ended(store, import_id) == FINISHED
         uploads = store.settings.uploads
@@ -66,7 +66,6 @@ def test_an_upload_becomes_a_dataset(store: Store, archive: Path) -> None:
         dataset = session.get_one(Dataset, job.dataset_id)
         count = sa.select(sa.func.count()).where(Sample.dataset_id == dataset.id)
         assert (dataset.name, session.scalar(count)) == ("shapes", 72)
-        assert imports_in_progress(session, store.owner()) == []
         assert [job.id for job in recent_imports(session, store.owner())] == [import_id]
 
 
@@ -198,7 +197,7 @@ def test_an_import_that_was_committed_has_finished_whatever_comes(store: Store, 
         job = Import(owner_id=store.owner(), name="rows", source="x", state="running", dataset_id=1)
         session.add(job)
         session.flush()
-        end(session, job, CANCELED)
+        end_job(session, job, CANCELED)
         assert (job.state, job.error) == (FINISHED, None)
 
 

@@ -20,7 +20,7 @@ from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import InputError, UnreadableImageError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.runs.recording import RoundResult
-from vecaf.store import FINISHED, TEST, TRAIN, Event, Round, Run, Sample, Selection, Store
+from vecaf.store import FINISHED, TEST, TRAIN, Event, Round, Run, Sample, SelectedSample, Store
 
 FULL = replace(CONFIG, mode="full", epochs=1, image_size=32)
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_left_out_from_the_beginning(store: Store) -> Non
     assert second.startswith("3 images are missing or damaged and left out: ")
     assert train[1].file_name in second
     with store.read() as session:
-        picked = set(session.scalars(sa.select(Selection.sample_id)))
+        picked = set(session.scalars(sa.select(SelectedSample.sample_id)))
         last = session.scalars(sa.select(Round).order_by(Round.number.desc())).first()
     gone = {one.id for one in (*lost, train[1])}
     assert len(picked) == 12

@@ -17,11 +17,12 @@ from tests.engine.harness import (
     worker,
     write_images,
 )
+from tests.recorded import metrics_of
 from vecaf.config import RunConfig
 from vecaf.engine.queue import submit_import, submit_run, submit_task
 from vecaf.store import ENDED, FINISHED, Store, Task
 from vecaf.store.page_queries import dataset_card
-from vecaf.store.runs import list_runs, metrics_since, picks_of, rounds_of
+from vecaf.store.runs import list_runs, rounds_of, selected_in_round
 
 
 @only_postgresql
@@ -45,8 +46,8 @@ def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
     with store.read() as session:
         assert dataset_card(session, me, dataset_id) is not None
         assert [one.labeled for one in rounds_of(session, me, run_id)] == [6, 12]
-        assert len(picks_of(session, me, run_id, 2)) == 6
-        assert metrics_since(session, me, run_id)
+        assert len(selected_in_round(session, me, run_id, 2)) == 6
+        assert metrics_of(session, run_id)
         (summary,) = list_runs(session, me)
         assert summary.test_accuracy is not None
     assert not (store.settings.home / "studio.db").exists()
@@ -70,4 +71,4 @@ def test_a_database_that_is_started_anew_stops_no_run(
     assert (run.state, run.error) == (FINISHED, None)
     assert run.crashes <= 1
     with store.read() as session:
-        assert len(metrics_since(session, store.owner(), run_id)) == 40
+        assert len(metrics_of(session, run_id)) == 40

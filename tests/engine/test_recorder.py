@@ -11,20 +11,21 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import both_databases
+from tests.recorded import events_of, metrics_of
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
 from vecaf.runs.recording import Picks, RoundResult
 from vecaf.store import RUNNING, Artifact, Metric, Run, Sample, Store
 from vecaf.store import runs as queries
-from vecaf.store.jobs import StaleAttemptError, begin, request_cancel
+from vecaf.store.jobs import StaleAttemptError, request_cancel, start_attempt
 
 pytestmark = both_databases
 
 
 def attempt_at(store: Store, run_id: int) -> DatabaseRecorder:
     with store.write() as session:
-        number = begin(session, "run", run_id, "a worker")
+        number = start_attempt(session, "run", run_id, "a worker")
     assert number is not None
     return DatabaseRecorder(store, run_id, number, stopping=lambda: False)
 
@@ -48,12 +49,12 @@ def test_picks_come_back_as_they_were_recorded(store: Store, run_id: int) -> Non
     np.testing.assert_array_equal(found.scores["density"], given.scores["density"])
     assert found.scores["density"].dtype == np.float32
     with store.read() as session:
-        shown = queries.picks_of(session, store.owner(), run_id, 1, offset=1, limit=2)
+        shown = queries.selected_in_round(session, store.owner(), run_id, 1, offset=1, limit=2)
         assert [(pick.rank, sample.id) for pick, sample in shown] == [
             (1, given.sample_ids[1]),
             (2, given.sample_ids[2]),
         ]
-        assert queries.rounds_picked(session, store.owner(), run_id) == {1: 5}
+        assert queries.count_selected_per_round(session, store.owner(), run_id) == {1: 5}
 
 
 def test_an_image_is_not_picked_twice(store: Store, run_id: int) -> None:
@@ -72,7 +73,7 @@ def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: 
     recorder.finish_round(result)
     assert recorder.rounds_done() == [result]
     with store.read() as session:
-        (metric,) = queries.metrics_since(session, store.owner(), run_id)
+        (metric,) = metrics_of(session, run_id)
         assert (metric.name, metric.value) == ("train_loss", 0.25)
         summary = queries.run_summary(session, store.owner(), run_id)
     assert (summary.rounds_done, summary.rounds, summary.test_accuracy) == (1, 2, 0.5)
@@ -88,7 +89,7 @@ def test_reopened_rounds_are_forgotten_and_their_picks_stay(store: Store, run_id
     assert [result.number for result in recorder.rounds_done()] == [1]
     assert recorder.picks(2) is not None
     with store.read() as session:
-        (metric,) = queries.metrics_since(session, store.owner(), run_id)
+        (metric,) = metrics_of(session, run_id)
     assert metric.round == 1
 
 
@@ -114,7 +115,7 @@ def test_metrics_are_committed_at_most_twice_a_second(
     recorder.flush()
     assert commits <= 2 * 0.005 * steps + 3  # and the stage's first appearance and the last flush
     with store.read() as session:
-        points = queries.metrics_since(session, store.owner(), run_id)
+        points = metrics_of(session, run_id)
     assert [point.step for point in points] == list(range(1, steps + 1))
 
 
@@ -124,16 +125,16 @@ def test_rewound_metrics_are_written_again_under_new_ids(store: Store, run_id: i
         recorder.metric(number, step, {"train_loss": step})
     recorder.flush()
     with store.read() as session:
-        seen = queries.metrics_since(session, store.owner(), run_id)[-1].id
+        seen = metrics_of(session, run_id)[-1].id
     recorder.metric(2, 5, {"train_loss": 5})  # still held back
     recorder.rewind(1, 1)
     with store.read() as session:
-        left = queries.metrics_since(session, store.owner(), run_id)
+        left = metrics_of(session, run_id)
     assert [(point.round, point.step) for point in left] == [(1, 1)]
     recorder.metric(1, 2, {"train_loss": 20})
     recorder.flush()
     with store.read() as session:
-        new = queries.metrics_since(session, store.owner(), run_id, seen)
+        new = [one for one in metrics_of(session, run_id) if one.id > seen]
     assert [(point.step, point.value) for point in new] == [(2, 20.0)]
 
 
@@ -152,8 +153,8 @@ def test_a_loss_that_is_no_number_is_said_once(store: Store, run_id: int) -> Non
         recorder.metric(1, step, {"train_loss": math.nan, "lr": 0.1})
     recorder.flush()
     with store.read() as session:
-        names = {m.name for m in queries.metrics_since(session, store.owner(), run_id)}
-        log = [e.message for e in queries.events_since(session, store.owner(), run_id)]
+        names = {m.name for m in metrics_of(session, run_id)}
+        log = [e.message for e in events_of(session, run_id)]
     assert names == {"lr"}
     assert sum("train_loss is nan" in line for line in log) == 1
 
@@ -184,12 +185,10 @@ def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
     assert not fresh.should_stop()
     with store.read() as session:
         user = store.owner()
-        assert queries.metrics_since(session, user, run_id) == []
+        assert metrics_of(session, run_id) == []
         assert queries.rounds_of(session, user, run_id) == []
         assert session.scalars(sa.select(Artifact)).all() == []
-        assert "I am still here" not in [
-            event.message for event in queries.events_since(session, user, run_id)
-        ]
+        assert "I am still here" not in [event.message for event in events_of(session, run_id)]
 
 
 def test_a_cancel_without_a_worker_shuts_the_attempt_out(store: Store, run_id: int) -> None:
@@ -221,12 +220,10 @@ def test_a_strangers_run_does_not_exist(store: Store, run_id: int) -> None:
         assert queries.list_runs(session, stranger) == []
         for query in (
             queries.run_summary,
-            queries.metrics_since,
-            queries.events_since,
             queries.rounds_of,
-            queries.rounds_picked,
+            queries.count_selected_per_round,
         ):
             with pytest.raises(NotFoundError):
                 query(session, stranger, run_id)
         with pytest.raises(NotFoundError):
-            queries.picks_of(session, stranger, run_id, 1)
+            queries.selected_in_round(session, stranger, run_id, 1)

@@ -23,7 +23,7 @@ from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Run, Store, Task, Worker
-from vecaf.store.jobs import begin
+from vecaf.store.jobs import start_attempt
 from vecaf.store.models import now
 
 
@@ -40,7 +40,7 @@ def test_workers_share_a_big_datasets_embedding(
     with store.write() as session:
         host, later = gethostname(), now() + timedelta(hours=1)
         session.add(Worker(id="me", pid=1, host=host, started_at=later, heartbeat_at=later))
-        assert begin(session, "run", run_id, "me") == 1
+        assert start_attempt(session, "run", run_id, "me") == 1
         run = session.get_one(Run, run_id)
         dataset = session.get_one(Dataset, run.dataset_id)
         samples = load_samples(session, dataset, store.settings.images)

@@ -22,7 +22,7 @@ from tests.engine.harness import (
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.engine.queue import cancel_run, submit_run
-from vecaf.store import CANCELED, FINISHED, QUEUED, Event, Metric, Run, Selection, Store
+from vecaf.store import CANCELED, FINISHED, QUEUED, Event, Metric, Run, SelectedSample, Store
 
 pytestmark = pytest.mark.soak  # every child loads the models; stand-ins do it in ./test
 
@@ -39,7 +39,7 @@ def traces(store: Store, run_id: int) -> tuple[object, ...]:
     """Everything that a run could still write: rows, its own row, files and when they changed."""
     with store.read() as session:
         rows = [session.scalar(sa.select(sa.func.count()).where(table.run_id == run_id))
-                for table in (Metric, Event, Selection)]  # fmt: skip
+                for table in (Metric, Event, SelectedSample)]  # fmt: skip
         row = session.get_one(Run, run_id)
     folders = (store.settings.runs / str(run_id), store.settings.embeddings)
     files = {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}

@@ -46,18 +46,25 @@ from vecaf.store import (
     Store,
     Worker,
 )
-from vecaf.store.jobs import MAX_LOSSES, StaleAttemptError, begin, lost, reclaim, take
+from vecaf.store.jobs import (
+    MAX_LOSSES,
+    StaleAttemptError,
+    claim_job,
+    reclaim,
+    record_worker_loss,
+    start_attempt,
+)
 from vecaf.store.models import now
-from vecaf.store.runs import picks_of
+from vecaf.store.runs import selected_in_round
 from vecaf.store.sqlite import library
-from vecaf.store.workers import LostWorkerError, beat, bury, enroll
+from vecaf.store.workers import LeaseExpiredError, expire_leases, register_worker, renew_lease
 
 JOBS = 100
 
 
 def a_worker(store: Store, name: str) -> str:
     with store.write() as session:
-        enroll(session, f"{name}:0:1", f"{name}:0:")
+        register_worker(session, f"{name}:0:1", f"{name}:0:")
     return f"{name}:0:1"
 
 
@@ -100,7 +107,7 @@ def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: in
     def ask(name: str) -> None:
         ready.wait()
         with store.write(alone=False) as session:
-            found = take(session, "run", name)
+            found = claim_job(session, "run", name)
             time.sleep(0.05)
         taken.append(found)
 
@@ -232,7 +239,7 @@ def test_a_run_that_changes_its_worker_ends_as_one_that_does_not(
     with store.read() as session:
         picks = [
             [pick.sample_id for number in (1, 2, 3)
-             for pick, _ in picks_of(session, me, run, number)]
+             for pick, _ in selected_in_round(session, me, run, number)]
             for run in (calm, moved)
         ]  # fmt: skip
     assert picks[0] == picks[1] and len(picks[0]) == 18
@@ -281,27 +288,29 @@ def folder(store: Store, run_id: int) -> Path:
 def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
     lost, other = a_worker(store, "one"), a_worker(store, "two")
     with store.write() as session:
-        assert take(session, "run", lost) == (run_id, 1)
+        assert claim_job(session, "run", lost) == (run_id, 1)
         session.get_one(Worker, lost).heartbeat_at = now().replace(year=2000)
     with store.write() as session:
-        bury(session)
+        expire_leases(session)
         assert reclaim(session) == []
-    with pytest.raises(LostWorkerError, match="taken for dead"), store.write() as session:
-        beat(session, lost)
-    with pytest.raises(LostWorkerError, match="taken for dead"), store.write() as session:
-        take(session, "run", lost)
+    with pytest.raises(LeaseExpiredError, match="taken for dead"), store.write() as session:
+        renew_lease(session, lost)
+    with pytest.raises(LeaseExpiredError, match="taken for dead"), store.write() as session:
+        claim_job(session, "run", lost)
     with store.write() as session:
         session.get_one(Worker, other).heartbeat_at -= timedelta(seconds=60)
     with store.write() as session:
-        assert 60 <= beat(session, other) < 70  # its machine slept: it lets others wake up, too
-        assert beat(session, other) < 10
-        assert take(session, "run", other) == (run_id, 2)
+        assert (
+            60 <= renew_lease(session, other) < 70
+        )  # its machine slept: it lets others wake up, too
+        assert renew_lease(session, other) < 10
+        assert claim_job(session, "run", other) == (run_id, 2)
 
 
 @both_databases
 def test_a_job_that_loses_every_worker_ends(store: Store, run_id: int) -> None:
     with store.write() as session:
-        begin(session, "run", run_id, "nobody")
+        start_attempt(session, "run", run_id, "nobody")
         session.get_one(Run, run_id).losses = MAX_LOSSES - 1
         (ended,) = reclaim(session)
         assert (ended.id, ended.state) == (run_id, FAILED)
@@ -313,7 +322,7 @@ def test_a_cancel_while_its_worker_is_lost_ends_it_though_others_live(
 ) -> None:
     a_worker(store, "alive")
     with store.write() as session:
-        begin(session, "run", run_id, "dead:0:1")
+        start_attempt(session, "run", run_id, "dead:0:1")
     assert cancel_run(store, run_id, store.owner()) == CANCELED
     with store.write() as session:
         run = session.get_one(Run, run_id)
@@ -325,10 +334,10 @@ def test_a_stale_import_registers_nothing(store: Store, tmp_path: Path) -> None:
     pictures = write_images(tmp_path / "pictures", classes=1, each=3)
     job = submit_import(store, pictures, "pictures", store.owner())
     with store.write() as session:
-        assert begin(session, "import", job, "one") == 1
+        assert start_attempt(session, "import", job, "one") == 1
     stale = AttemptStore(store.settings, "import", job, 1)
     with store.write() as session:
-        assert begin(session, "import", job, "two") == 2
+        assert start_attempt(session, "import", job, "two") == 2
         assert session.get_one(Import, job).state == RUNNING
     with pytest.raises(StaleAttemptError):
         import_dataset(stale, pictures, "pictures", user_id=store.owner(), import_id=job)
@@ -349,8 +358,8 @@ def test_the_lease_is_measured_by_the_databases_clock(
     name = a_worker(store, "one")
     monkeypatch.setattr("vecaf.store.workers.now", lambda: now().replace(year=2000))
     with store.write() as session:
-        bury(session)
-        beat(session, name)
+        expire_leases(session)
+        renew_lease(session, name)
 
 
 @both_databases
@@ -362,16 +371,16 @@ def test_who_has_waited_long_itself_buries_nobody(store: Store, run_id: int) -> 
         session.get_one(Worker, name).heartbeat_at -= timedelta(seconds=seconds)
 
     with store.write() as session:
-        assert take(session, "run", live) == (run_id, 1)
+        assert claim_job(session, "run", live) == (run_id, 1)
         silent(live, 20)
         silent(slow, 20)
     assert renew(store, slow, sweeping=True) == []
     with store.write() as session:
-        beat(session, live)
+        renew_lease(session, live)
         silent(live, 20)
     assert renew(store, slow, sweeping=True) == []
-    with pytest.raises(LostWorkerError), store.write() as session:
-        beat(session, live)
+    with pytest.raises(LeaseExpiredError), store.write() as session:
+        renew_lease(session, live)
 
 
 @both_databases
@@ -379,8 +388,10 @@ def test_a_database_that_goes_away_again_and_again_fails_no_run(store: Store, ru
     a_worker(store, "one")
     for attempt in range(1, 7):
         with store.write() as session:
-            assert take(session, "run", "one:0:1") == (run_id, attempt)
-        Supervisor(store)._settle("run", run_id, attempt, "The database was away.", lost)
+            assert claim_job(session, "run", "one:0:1") == (run_id, attempt)
+        Supervisor(store)._settle(
+            "run", run_id, attempt, "The database was away.", record_worker_loss
+        )
     run = run_row(store, run_id)
     assert (run.state, run.crashes, run.losses) == (QUEUED, 0, 6)
 

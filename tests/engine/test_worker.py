@@ -28,6 +28,7 @@ from tests.engine.harness import (
     wait_until_ended,
     worker,
 )
+from tests.recorded import metrics_of
 from vecaf.config import RunConfig
 from vecaf.engine import gpus
 from vecaf.engine import worker as worker_module
@@ -49,7 +50,7 @@ from vecaf.store import (
 from vecaf.store import runs as queries
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
-from vecaf.store.workers import alive_workers, heartbeat_age, worker_alive
+from vecaf.store.workers import count_alive_workers, heartbeat_age, worker_alive
 
 
 def wait_until_training(store: Store, run_id: int) -> None:
@@ -74,7 +75,7 @@ def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
     assert rounds_recorded(store, run_id) == [1, 2]
     assert log_lines(store, run_id) == ["Queued.", "Started.", "Finished."]
     with store.read() as session:
-        points = queries.metrics_since(session, store.owner(), run_id)
+        points = metrics_of(session, run_id)
         assert len({(point.round, point.step) for point in points}) == len(points) == 40
         assert heartbeat_age(session) is None  # it has said good-bye
     check_integrity(store.settings)
@@ -111,7 +112,7 @@ def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
 
 def _metric_count(store: Store, run_id: int) -> int:
     with store.read() as session:
-        return len(queries.metrics_since(session, store.owner(), run_id))
+        return len(metrics_of(session, run_id))
 
 
 def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
@@ -255,7 +256,7 @@ def test_several_workers_are_one_command(store: Store) -> None:
 
 def _workers(store: Store) -> int:
     with store.read() as session:
-        return alive_workers(session)
+        return count_alive_workers(session)
 
 
 def test_an_sqlite_file_serves_one_machine(store: Store) -> None:

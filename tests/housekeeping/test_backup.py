@@ -22,11 +22,11 @@ from tests.engine.stand_in.sitecustomize import work
 from tests.finished import CONFIG, finish_run, new_studio
 from tests.shapes import write_shapes
 from vecaf.datasets import import_dataset
+from vecaf.datasets.deletion import delete_dataset
 from vecaf.datasets.edits import edit
-from vecaf.datasets.removing import delete_dataset
 from vecaf.engine.child import do_run
 from vecaf.errors import InputError, UnavailableError, VecafError
-from vecaf.housekeeping.backup import UPLOAD_LOST, back_up, restore
+from vecaf.housekeeping.backup import UPLOAD_LOST, restore, write_backup
 from vecaf.settings import Settings
 from vecaf.store import (
     FAILED,
@@ -40,7 +40,7 @@ from vecaf.store import (
     Metric,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Store,
 )  # fmt: skip
 
@@ -67,13 +67,13 @@ def check_whole(store: Store) -> None:
 
 def outcome(store: Store, run_id: int) -> list[object]:
     """What a run came to: its end, picks, curves and model."""
-    picks = sa.select(Selection.round, Selection.rank, Selection.sample_id)
+    picks = sa.select(SelectedSample.round, SelectedSample.rank, SelectedSample.sample_id)
     curves = sa.select(Metric.round, Metric.step, Metric.name, Metric.value)
     last = Metric.name != "train_loss"  # losses amid an epoch are reported by the clock
     with store.read() as session:
         rows = [
             sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
-            for query, table in ((picks, Selection), (curves.where(last), Metric))
+            for query, table in ((picks, SelectedSample), (curves.where(last), Metric))
         ]
         state = session.get_one(Run, run_id).state
     folder = store.settings.runs / str(run_id)
@@ -108,7 +108,7 @@ def test_backups_while_a_run_and_imports_write(
     made: list[Path] = []
     while run.is_alive():
         made.append(tmp_path / f"{len(made)}.tar")
-        assert back_up(store, made[-1]).missing == 0
+        assert write_backup(store, made[-1]).missing == 0
         time.sleep(0.3)
     run.join()
     imports.join()
@@ -155,7 +155,7 @@ def test_backups_while_captions_are_edited_hold_whole_edits(tmp_path: Path) -> N
         for archive in archives:
             edited.clear()
             assert edited.wait(60)
-            back_up(store, archive)
+            write_backup(store, archive)
     finally:
         done.set()
         edits.join()
@@ -176,7 +176,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def archive(studio: Store, tmp_path: Path) -> Path:
-    back_up(studio, tmp_path / "backup.tar")
+    write_backup(studio, tmp_path / "backup.tar")
     return tmp_path / "backup.tar"
 
 
@@ -189,7 +189,7 @@ def test_it_checks_itself_without_the_studio(archive: Path, tmp_path: Path) -> N
 
 def test_nothing_is_written_over(studio: Store, archive: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
-        back_up(studio, archive)
+        write_backup(studio, archive)
     home = tmp_path / "used"
     home.mkdir()
     (home / "notes.txt").write_text("mine")
@@ -272,7 +272,7 @@ def test_an_import_whose_upload_is_gone_ends_and_others_wait(studio: Store, tmp_
     with studio.write() as session:
         for number, source in enumerate((upload, "demo:color")):
             session.add(Import(owner_id=1, name=f"import {number}", source=source))
-    back_up(studio, tmp_path / "b.tar")
+    write_backup(studio, tmp_path / "b.tar")
     restore(tmp_path / "b.tar", tmp_path / "new")
     with opened(tmp_path / "new").read() as session:
         first, second = session.scalars(sa.select(Import).order_by(Import.id))
@@ -282,7 +282,7 @@ def test_an_import_whose_upload_is_gone_ends_and_others_wait(studio: Store, tmp_
 def test_a_file_that_is_missing_is_said(studio: Store, tmp_path: Path) -> None:
     image = next(path for path in studio.settings.images.rglob("*.png"))
     away = image.rename(tmp_path / image.name)
-    done = back_up(studio, tmp_path / "b.tar")
+    done = write_backup(studio, tmp_path / "b.tar")
     assert (done.missing, done.listed) == (1, (f"images/{image.parent.name}/{image.name}",))
     assert "1 files that the database names were not there" in "\n".join(done.sentences())
     away.rename(image)
@@ -295,7 +295,7 @@ def test_nothing_is_deleted_while_a_backup_reads(tmp_path: Path) -> None:
         with pytest.raises(UnavailableError, match="backup is being made"):
             delete_dataset(store, store.owner(), 1)
 
-    assert back_up(store, tmp_path / "b.tar", progress=delete).missing == 0
+    assert write_backup(store, tmp_path / "b.tar", progress=delete).missing == 0
     check_whole(store)
     assert delete_dataset(store, store.owner(), 1).images == 6
 
@@ -320,7 +320,7 @@ def test_with_postgresql_its_own_tool_takes_the_rows_and_backup_the_files(
         import_dataset(store, home / "drawn", "shapes")
         dump = tmp_path / "vecaf.dump"
         subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", database], check=True)
-        done = back_up(store, tmp_path / "files.tar")
+        done = write_backup(store, tmp_path / "files.tar")
     assert (done.database, done.datasets, done.missing) == ("postgresql", 1, 0)
     assert "pg_dump --format=custom" in "\n".join(done.sentences())
 
@@ -345,6 +345,6 @@ def test_all_embeddings_come_along(tmp_path: Path) -> None:
         kept = store.settings.embeddings / ("0" * 16) / "rows"
         kept.parent.mkdir(parents=True)
         kept.write_bytes(b"x")
-        back_up(store, tmp_path / "backup.tar", with_embeddings=True)
+        write_backup(store, tmp_path / "backup.tar", with_embeddings=True)
     restore(tmp_path / "backup.tar", tmp_path / "restored")
     assert (tmp_path / "restored" / kept.relative_to(tmp_path / "home")).read_bytes() == b"x"

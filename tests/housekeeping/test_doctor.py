@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vecaf.housekeeping.doctor import examine
+from vecaf.housekeeping.doctor import run_checks
 from vecaf.settings import Settings
 
 
@@ -17,7 +17,7 @@ def test_a_package_that_is_missing_is_a_finding(
     for name in ("vecaf.encoders", "vecaf.encoders.runtime", "vecaf.encoders.vlm"):
         monkeypatch.setitem(sys.modules, name, None)  # to import it raises ModuleNotFoundError
     settings = Settings.from_environment({"VECAF_HOME": str(tmp_path)})
-    found = {one.subject: one for one in examine(settings)}
+    found = {one.subject: one for one in run_checks(settings)}
     assert found["database"].ok
     for subject in ("device", "model", "text"):
         assert not found[subject].ok

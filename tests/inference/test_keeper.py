@@ -21,7 +21,7 @@ from vecaf.errors import (
     BusyError,
     InputError,
     NotFoundError,
-    TooManyQuestionsError,
+    TooManyRequestsError,
     UnavailableError,
     VecafError,
 )
@@ -138,7 +138,7 @@ def test_one_user_cannot_fill_the_queue(make: Make) -> None:
 
     async def check() -> None:
         tasks = [await ask(1) for _ in range(USER_LIMIT)]
-        with pytest.raises(TooManyQuestionsError, match="of your questions") as raised:
+        with pytest.raises(TooManyRequestsError, match="of your questions") as raised:
             await keeper.ask("say", user=1)
         assert raised.value.seconds > 0
         tasks += [await ask(2 + n) for n in range(TOTAL_LIMIT - USER_LIMIT)]

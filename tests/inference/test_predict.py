@@ -19,7 +19,7 @@ from vecaf.export.model import Predictor
 from vecaf.inference import predict as predicting
 from vecaf.inference.predict import open_model, predict
 from vecaf.inference.questions import Desk
-from vecaf.store import Dataset, Run, Sample, Selection, Store
+from vecaf.store import Dataset, Run, Sample, SelectedSample, Store
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def ask(store: Store, run_id: int, **question: Any) -> dict[str, Any]:
 
 def picked(store: Store, run_id: int) -> list[int]:
     with store.read() as session:
-        query = sa.select(Selection.sample_id).where(Selection.run_id == run_id)
+        query = sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run_id)
         return list(session.scalars(query))
 
 

@@ -20,11 +20,11 @@ from vecaf.commands.cli import app
 from vecaf.commands.cli import main as command_line
 from vecaf.datasets import import_dataset
 from vecaf.errors import InputError
-from vecaf.housekeeping.backup import back_up, restore
-from vecaf.housekeeping.doctor import examine
+from vecaf.housekeeping.backup import restore, write_backup
+from vecaf.housekeeping.doctor import run_checks
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
-from vecaf.store.home import FILE, id_in
+from vecaf.store.home import FILE, read_home_id
 from vecaf.store.models import Home
 from vecaf.store.sqlite import library
 
@@ -67,7 +67,7 @@ def refused_by_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(InputError) as error:
             CliRunner().invoke(app, words, catch_exceptions=False)
         said.add(str(error.value))
-    found = {one.subject: one for one in examine(settings)}
+    found = {one.subject: one for one in run_checks(settings)}
     assert not found["database"].ok
     assert "--repair" not in found["database"].finding
     assert "files" not in found
@@ -115,8 +115,8 @@ def test_another_homes_database_is_refused_and_both_are_named(
     filled(other)
     crossed = replace(home, database_url=other.database_url)
     sentence = refused_by_every_command(crossed, monkeypatch)
-    assert f"belongs to the home {id_in(other)} (first used as {other.home} on " in sentence
-    assert f"but {home.home} is the home {id_in(home)}." in sentence
+    assert f"belongs to the home {read_home_id(other)} (first used as {other.home} on " in sentence
+    assert f"but {home.home} is the home {read_home_id(home)}." in sentence
     empty = settings_of(tmp_path / "empty", other.database_url)
     assert "has no id" in refused_by_every_command(empty, monkeypatch)
 
@@ -124,12 +124,12 @@ def test_another_homes_database_is_refused_and_both_are_named(
 def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: Server) -> None:
     settings = settings_of(tmp_path / "home", postgresql.new())
     filled(settings)
-    first = id_in(settings)
+    first = read_home_id(settings)
     Store.open(settings).close()
     shutil.move(settings.home, tmp_path / "moved")
     moved = replace(settings, home=tmp_path / "moved")
     with closing(Store.open(moved)) as store, store.read() as session:
-        assert session.scalar(sa.select(Home.key)) == first == id_in(moved)
+        assert session.scalar(sa.select(Home.key)) == first == read_home_id(moved)
     shutil.copytree(moved.home, tmp_path / "copied")
     Store.open(replace(settings, home=tmp_path / "copied")).close()
 
@@ -137,7 +137,7 @@ def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: 
 def test_a_home_from_before_ids_gets_one(home: Settings) -> None:
     forget(home, file=True, row=True)
     with closing(Store.open(home)) as store, store.read() as session:
-        assert session.scalar(sa.select(Home.key)) == id_in(home)
+        assert session.scalar(sa.select(Home.key)) == read_home_id(home)
         assert session.scalar(sa.select(sa.func.count(Sample.id))) == 6
 
 
@@ -146,10 +146,10 @@ def test_an_id_that_one_side_lost_is_given_back_if_the_images_match(
     home: Settings, lost: str, tmp_path: Path
 ) -> None:
     """The row is lost by putting back the copy from before an update, for instance."""
-    first = id_in(home)
+    first = read_home_id(home)
     forget(home, file=lost == "file", row=lost == "row")
     Store.open(home).close()
-    assert id_in(home) == first
+    assert read_home_id(home) == first
     forget(home, file=lost == "file", row=lost == "row")
     away = home.images.rename(tmp_path / "images")
     with pytest.raises(InputError, match="does not hold"):
@@ -168,10 +168,10 @@ def forget(settings: Settings, *, file: bool, row: bool) -> None:
 
 def test_a_backup_brings_the_id_along(home: Settings, tmp_path: Path) -> None:
     with closing(Store.open(home)) as store:
-        back_up(store, tmp_path / "b.tar")
+        write_backup(store, tmp_path / "b.tar")
     restore(tmp_path / "b.tar", tmp_path / "new")
     restored = settings_of(tmp_path / "new")
-    assert id_in(restored) == id_in(home)
+    assert read_home_id(restored) == read_home_id(home)
     with closing(Store.open(restored)) as again, again.read() as session:
         assert session.scalar(sa.select(Dataset.name)) == "shapes"
 
@@ -184,7 +184,7 @@ def test_an_empty_home_and_its_database_stay_a_pair(tmp_path: Path) -> None:
     Store.open(settings).close()
     new = settings_of(tmp_path / "new", settings.database_url)  # the folder was lost, say
     Store.open(new).close()
-    assert id_in(new) == id_in(settings)
+    assert read_home_id(new) == read_home_id(settings)
 
 
 @pytest.mark.parametrize("broken", ["a file", "below a file"])
@@ -202,5 +202,5 @@ def test_a_home_that_is_not_a_folder_gives_a_clear_error(
     with pytest.raises(SystemExit) as ended:
         command_line()
     assert (ended.value.code, capsys.readouterr().err.strip()) == (2, f"vecaf: {said}")
-    found = {one.subject: one for one in examine(settings_of(place))}
+    found = {one.subject: one for one in run_checks(settings_of(place))}
     assert (found["home"].ok, "database" in found) == (False, False)

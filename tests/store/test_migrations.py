@@ -13,10 +13,10 @@ from alembic.config import Config
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Sample, Store, copies, migrate
-from vecaf.store.copies import KEPT, kept_copies
+from vecaf.store import Dataset, Sample, Store, migrate, sqlite_copies
 from vecaf.store.models import Base
 from vecaf.store.sqlite import library, sqlite_engine
+from vecaf.store.sqlite_copies import KEPT, migration_copies
 
 MOMENT = "2026-11-24 12:00:00.000000"
 # One row of every table of schema 0002: each must be there after every later migration.
@@ -97,12 +97,12 @@ def test_every_row_of_an_old_database_is_kept_and_so_is_a_copy(settings: Setting
         assert {name: after[name] for name in before} == before
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     assert set(after) - {"alembic_version"} == set(Base.metadata.tables)
-    (copy,) = kept_copies(database(settings))
+    (copy,) = migration_copies(database(settings))
     assert copy.name.startswith("studio-0002-")
     with closing(library.connect(copy)) as connection:
         assert counts(connection) == before
     Store.open(settings).close()  # nothing to migrate: no other copy
-    assert kept_copies(database(settings)) == [copy]
+    assert migration_copies(database(settings)) == [copy]
 
 
 def test_a_database_of_the_first_version_gets_what_is_new(settings: Settings) -> None:
@@ -122,7 +122,7 @@ def test_the_newest_few_copies_are_kept(settings: Settings) -> None:
         (settings.home / name).touch()
     make_old(settings, "0001")
     Store.open(settings).close()
-    found = [path.name for path in kept_copies(database(settings))]
+    found = [path.name for path in migration_copies(database(settings))]
     assert len(found) == KEPT
     assert found[:-1] == ["studio-0001-20261104T120000.db", "studio-0001-20261105T120000.db"]
     assert all((settings.home / name).exists() for name in others)
@@ -153,7 +153,7 @@ def test_a_migration_that_breaks_changes_nothing(
     monkeypatch.setattr(migrate, "MIGRATIONS", scripts)
     with pytest.raises(ZeroDivisionError):
         Store.open(settings)
-    for path in (database(settings), kept_copies(database(settings))[-1]):
+    for path in (database(settings), migration_copies(database(settings))[-1]):
         with closing(library.connect(path)) as connection:
             assert contents(connection) == before
 
@@ -167,7 +167,7 @@ def test_without_room_for_a_copy_nothing_is_migrated(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(copies, "check_sound", full)
+    monkeypatch.setattr(sqlite_copies, "check_integrity", full)
     with pytest.raises(UnavailableError, match="is full"):
         Store.open(settings)
     assert database(settings).read_bytes() == before

@@ -9,7 +9,7 @@ import pytest
 from tests.databases import both_databases
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
-from vecaf.store.columns import find_words
+from vecaf.store.columns import search_text
 from vecaf.store.gallery import Filter, ids_of_images
 
 NAMES = ("Ärger/Öl.png", "plain.png", "50%_off.png")
@@ -35,7 +35,7 @@ def store(tmp_path: Path, database: str) -> Store:
 def found(store: Store, words: str) -> list[int]:
     """By both searches, which must agree."""
     with store.read() as session:
-        ids = find_words(session, store.owner(), 1, words).tolist()
+        ids = search_text(session, store.owner(), 1, words).tolist()
         assert ids_of_images(session, store.owner(), 1, Filter(words=words)) == ids
     return [int(id_) for id_ in ids]
 

@@ -23,7 +23,7 @@ from vecaf.engine.queue import submit_task
 from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.map_layout import Basis
 from vecaf.settings import Settings
-from vecaf.store import ENDED, FINISHED, Dataset, Selection, Store, Task, dataset_named
+from vecaf.store import ENDED, FINISHED, Dataset, SelectedSample, Store, Task, dataset_named
 from vecaf.tasks import TASKS, Work
 from vecaf.tasks.review import witness
 
@@ -168,7 +168,9 @@ def test_findings_ask_the_newest_run_about_what_it_was_not_trained_on(
     run_id = finish_run(store)
     asked, said = witness(work, samples)
     with store.read() as session:
-        picks = session.scalars(sa.select(Selection.sample_id).where(Selection.run_id == run_id))
+        picks = session.scalars(
+            sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run_id)
+        )
         trained = np.isin(samples.ids, list(picks))
     assert asked == run_id and trained.sum() == 12
     assert_array_equal(said < 0, trained)

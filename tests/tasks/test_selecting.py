@@ -29,9 +29,9 @@ from vecaf.runs.select_now import bought
 from vecaf.selection import FIRST_ROUND
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, TEST, TRAIN, Dataset, Run, Sample, Store, Task, dataset_named
-from vecaf.store.drawing import draw_baseline, draw_test_sample
-from vecaf.store.jobs import begin
-from vecaf.store.runs import picks_of, rounds_of
+from vecaf.store.jobs import start_attempt
+from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
+from vecaf.store.runs import rounds_of, selected_in_round
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
 from vecaf.tasks import TASKS, Work
 from vecaf.tasks.select_images import COVERS, Explained, basis_of, read_picks, sign_off
@@ -101,7 +101,7 @@ def do(store: Store, config: RunConfig) -> int:
     """A run from its submission to its end, in this process."""
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
-        attempt = begin(session, "run", run_id, "a worker")
+        attempt = start_attempt(session, "run", run_id, "a worker")
     assert attempt is not None
     do_run(store, run_id, attempt, lambda: False)
     return run_id
@@ -117,7 +117,7 @@ def test_a_selection_is_what_a_run_and_the_command_line_pick(
     )
     run_id = do(store, config)
     with store.read() as session:
-        picked = [sample.id for _, sample in picks_of(session, store.owner(), run_id, 1)]
+        picked = [sample.id for _, sample in selected_in_round(session, store.owner(), run_id, 1)]
     assert explained.ids == picked
     assert result["picks"] == 8 and result["taken"] == 0 and result["unlabeled"] == 0
 
@@ -245,7 +245,7 @@ def test_an_unlabelled_upload_goes_round_the_loop(
         baseline_of = session.get_one(Run, run_id)
         assert baseline_of.name == "second picks of bare"
     with store.write() as session:
-        drawn = draw_baseline(session, me, second, seed=1)
+        drawn = draw_random_baseline(session, me, second, seed=1)
         rows = subset_samples(session, me, drawn.id)
         assert len(rows) == 16 and drawn.facts["strategy"] == "random"
         assert {sample.split for _, sample in rows} == {TRAIN}
@@ -282,7 +282,7 @@ def test_all_picks_of_the_run_that_is_gone_on_from_are_taken(tmp_path: Path) -> 
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), ONE.dataset)
         samples = load_samples(session, dataset, store.settings.images)
-        picked = [sample.id for _, sample in picks_of(session, store.owner(), run_id, 1)]
+        picked = [sample.id for _, sample in selected_in_round(session, store.owner(), run_id, 1)]
     basis = basis_of(store, store.owner(), dataset.id, samples, run_id)
     assert list(basis.picked) == picked and len(set(picked)) == 105
     store.close()

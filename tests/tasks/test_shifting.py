@@ -21,8 +21,8 @@ from vecaf.errors import CanceledError, InputError, NotFoundError
 from vecaf.runs.evaluate import evaluate_run
 from vecaf.settings import Settings
 from vecaf.store import TEST, Dataset, Run, Sample, Store, User, dataset_named
-from vecaf.store.jobs import begin
-from vecaf.store.pairs import kin_of, pairs_of
+from vecaf.store.jobs import start_attempt
+from vecaf.store.run_pairs import compatible_datasets, find_run_pairs
 from vecaf.tasks import TASKS, Work
 from vecaf.tasks.shift_preview import PREVIEW, STRETCHES
 
@@ -48,7 +48,7 @@ def pair(store: Store) -> tuple[int, int]:
     for config in (CONFIG, replace(CONFIG, target_words=WORDS)):
         run_id = submit_run(store, config, store.owner())
         with store.write() as session:
-            attempt = begin(session, "run", run_id, "a worker")
+            attempt = start_attempt(session, "run", run_id, "a worker")
         assert attempt is not None
         do_run(store, run_id, attempt, lambda: False)
         made.append(run_id)
@@ -126,9 +126,10 @@ def test_a_pair_is_compared_on_the_same_images(
     with store.read() as session:
         other = dataset_named(session, store.owner(), "others").id
         assert [
-            (p.plain.id, p.shifted.id) for p in pairs_of(session, store.owner(), here.dataset_id)
+            (p.plain.id, p.shifted.id)
+            for p in find_run_pairs(session, store.owner(), here.dataset_id)
         ] == [pair]
-        assert kin_of(session, store.owner(), here.dataset_id) == [(other, "others")]
+        assert compatible_datasets(session, store.owner(), here.dataset_id) == [(other, "others")]
     found = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1], corruption="snow", on=other)
     assert [one["severity"] for one in found["levels"]] == [0, 1, 2, 3, 4, 5]
     clean, worst = found["levels"][0], found["levels"][5]
@@ -162,7 +163,7 @@ def test_full_models_answer_as_they_do_alone(store: Store, tmp_path: Path) -> No
     for seed in (0, 1):
         run_id = submit_run(store, replace(config, seed=seed), store.owner())
         with store.write() as session:
-            attempt = begin(session, "run", run_id, "a worker")
+            attempt = start_attempt(session, "run", run_id, "a worker")
         assert attempt is not None
         do_run(store, run_id, attempt, lambda: False)
         ids.append(run_id)
@@ -245,6 +246,6 @@ def test_each_shifted_run_finds_the_plain_one_before_it(store: Store) -> None:
     ]
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), "shapes").id
-        found = pairs_of(session, store.owner(), dataset)
+        found = find_run_pairs(session, store.owner(), dataset)
     mine = [(p.words, p.plain.id, p.shifted.id) for p in found if p.plain.config["seed"] == 4]
     assert mine == [("in snow", made[2], made[3]), ("in fog", made[0], made[1])]

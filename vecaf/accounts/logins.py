@@ -9,8 +9,13 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from vecaf.accounts.passwords import hash_password, outdated, verify
-from vecaf.accounts.throttle import FORGOTTEN, KNOWN, count_try, take_back
+from vecaf.accounts.passwords import hash_password, needs_rehash, verify_password
+from vecaf.accounts.throttle import (
+    FAILURES_EXPIRE_AFTER,
+    LOGIN_KNOWN_FOR,
+    count_attempt,
+    record_success,
+)
 from vecaf.datasets.names import clean
 from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, LoginFailure, Store, User
@@ -20,7 +25,7 @@ SEEN_EVERY = timedelta(minutes=1)  # how exactly `Login.seen_at` is kept: each t
 
 
 @dataclass(frozen=True)
-class Person:
+class LoggedInUser:
     """Who is logged in."""
 
     id: int
@@ -29,25 +34,25 @@ class Person:
 
 def log_in(store: Store, name: str, password: str, address: str) -> str:
     """The token of a new login. Raises NotLoggedInError for a wrong name or password (which of the
-    two is not said), TooManyTriesError where there were too many of them."""
+    two is not said), TooManyAttemptsError where there were too many of them."""
     name = clean(name)
     with store.write() as session:
-        tried = count_try(session, name, address)
+        tried = count_attempt(session, name, address)
         user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))
         kept = None if user is None else user.password_hash
-    if not verify(kept, password) or user is None or kept is None:
+    if not verify_password(kept, password) or user is None or kept is None:
         raise NotLoggedInError("The name or the password is wrong.")
     token = secrets.token_urlsafe(32)
     with store.write() as session:
-        take_back(session, name, address, tried)
+        record_success(session, name, address, tried)
         _forget_old(store, session)
-        if outdated(kept):
+        if needs_rehash(kept):
             session.get_one(User, user.id).password_hash = hash_password(password)
         session.add(Login(token_hash=_digest(token), user_id=user.id))
     return token
 
 
-def person_of(store: Store, token: str) -> Person | None:
+def find_login(store: Store, token: str) -> LoggedInUser | None:
     """Whose login this is; None for one that has expired, was ended or never was."""
     moment, settings = now(), store.settings
     with store.read() as session:
@@ -66,7 +71,7 @@ def person_of(store: Store, token: str) -> Person | None:
     if moment - row.seen_at > SEEN_EVERY:  # no page waits for that: the next request tries again
         login = sa.update(Login).where(Login.token_hash == _digest(token))
         store.try_write(login.values(seen_at=moment))
-    return Person(row.id, row.name)
+    return LoggedInUser(row.id, row.name)
 
 
 def log_out(store: Store, token: str) -> None:
@@ -80,7 +85,10 @@ def _forget_old(store: Store, session: sa.orm.Session) -> None:
     idle = Login.seen_at < moment - timedelta(hours=settings.login_idle_hours)
     old = Login.created_at < moment - timedelta(hours=settings.login_hours)
     session.execute(sa.delete(Login).where(sa.or_(idle, old)))
-    for kind, kept in ((LoginFailure.count > 0, FORGOTTEN), (LoginFailure.count == 0, KNOWN)):
+    for kind, kept in (
+        (LoginFailure.count > 0, FAILURES_EXPIRE_AFTER),
+        (LoginFailure.count == 0, LOGIN_KNOWN_FOR),
+    ):
         session.execute(sa.delete(LoginFailure).where(kind, LoginFailure.last_at < moment - kept))
 
 

@@ -26,7 +26,7 @@ def hash_password(password: str, name: str = "") -> str:
     return _hasher.hash(password)
 
 
-def verify(password_hash: str | None, password: str) -> bool:
+def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether this is the password. Without a hash it takes as long, and is not."""
     if len(password) > LONGEST:
         return False
@@ -38,7 +38,7 @@ def verify(password_hash: str | None, password: str) -> bool:
         raise InputError("The stored password is damaged: set a new one.") from error
 
 
-def outdated(password_hash: str) -> bool:
+def needs_rehash(password_hash: str) -> bool:
     """Whether the hash was made with weaker parameters than today's."""
     return _hasher.check_needs_rehash(password_hash)
 

@@ -18,17 +18,17 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from vecaf.errors import TooManyTriesError
+from vecaf.errors import TooManyAttemptsError
 from vecaf.store import LoginFailure
 from vecaf.store.models import now
 from vecaf.wording import plural
 
-FORGOTTEN = timedelta(days=1)  # after the last wrong password
-KNOWN = timedelta(days=30)  # after a name's last login from an address
+FAILURES_EXPIRE_AFTER = timedelta(days=1)  # after the last wrong password
+LOGIN_KNOWN_FOR = timedelta(days=30)  # after a name's last login from an address
 
 
 @dataclass(frozen=True)
-class Limit:
+class RetryLimit:
     """`free` wrong passwords without a wait, then waits of up to `longest` seconds."""
 
     free: int
@@ -40,39 +40,39 @@ class Limit:
         return 0 if beyond < 0 else min(2 ** min(beyond, 30), self.longest)
 
 
-OF_NAME_FROM_ADDRESS = Limit(5, 300)  # 288 guesses a day at a name from one address
-OF_NAME = Limit(50, 300)  # many addresses that guess at one name
-OF_ADDRESS = Limit(20, 30)  # one address that guesses at many names; an office has one address
+OF_NAME_FROM_ADDRESS = RetryLimit(5, 300)  # 288 guesses a day at a name from one address
+OF_NAME = RetryLimit(50, 300)  # many addresses that guess at one name
+OF_ADDRESS = RetryLimit(20, 30)  # one address that guesses at many names; an office has one address
 
 
 @dataclass(frozen=True)
-class Try:
+class Attempt:
     """A counted try: its time, and the time of the last wrong try before it by count."""
 
     at: datetime
     before: dict[str, datetime]
 
 
-def count_try(session: Session, name: str, address: str) -> Try:
-    """Count a try as wrong. Raises TooManyTriesError, counting nothing, when it comes too early.
+def count_attempt(session: Session, name: str, address: str) -> Attempt:
+    """Count a try as wrong. Raises TooManyAttemptsError, counting nothing, when it comes too early.
 
     Call it in a `Store.write()` session of its own, before the password is checked.
     """
     moment = now()
     last_login = session.get(LoginFailure, _key("login", name, address))
-    known = last_login is not None and moment - last_login.last_at <= KNOWN
+    known = last_login is not None and moment - last_login.last_at <= LOGIN_KNOWN_FOR
     rows, before = [], {}
     for key, limit in _counts(name, address):
         row = session.get(LoginFailure, key)
-        if row is None or moment - row.last_at > FORGOTTEN:
+        if row is None or moment - row.last_at > FAILURES_EXPIRE_AFTER:
             row = row or LoginFailure(key=key, last_at=moment)
             row.count = 0
         elif limit is OF_NAME_FROM_ADDRESS or not known:
             left = limit.wait(row.count) - (moment - row.last_at).total_seconds()
             if left > 0:
                 seconds = math.ceil(left)
-                raise TooManyTriesError(
-                    f"Too many wrong passwords. Try again in {_words(seconds)}.", seconds
+                raise TooManyAttemptsError(
+                    f"Too many wrong passwords. Attempt again in {_words(seconds)}.", seconds
                 )
         rows.append(row)
         before[key] = row.last_at
@@ -80,10 +80,10 @@ def count_try(session: Session, name: str, address: str) -> Try:
         row.count += 1
         row.last_at = moment
         session.add(row)
-    return Try(moment, before)
+    return Attempt(moment, before)
 
 
-def take_back(session: Session, name: str, address: str, tried: Try) -> None:
+def record_success(session: Session, name: str, address: str, tried: Attempt) -> None:
     """The password was right: forget the name's failures from this address, and remember the login.
 
     The two wide counts lose only this try, and their waits continue as if it had not happened.
@@ -101,7 +101,7 @@ def take_back(session: Session, name: str, address: str, tried: Try) -> None:
     session.merge(LoginFailure(key=_key("login", name, address), count=0, last_at=tried.at))
 
 
-def _counts(name: str, address: str) -> tuple[tuple[str, Limit], ...]:
+def _counts(name: str, address: str) -> tuple[tuple[str, RetryLimit], ...]:
     return (
         (_key("name and address", name, address), OF_NAME_FROM_ADDRESS),
         (_key("name", name), OF_NAME),

@@ -78,7 +78,7 @@ def set_password(session: Session, name: str, password: str) -> User:
     return user
 
 
-def users(session: Session) -> list[UserSummary]:
+def list_users(session: Session) -> list[UserSummary]:
     """All users, by name; the local owner is who the command line acts as."""
     counts = [
         sa.select(sa.func.count()).where(column == User.id).scalar_subquery()
@@ -123,7 +123,7 @@ def remove_user(session: Session, name: str) -> User:
     return user
 
 
-def give_all(session: Session, giver: User, receiver: User) -> int:
+def transfer_all(session: Session, giver: User, receiver: User) -> int:
     """Make everything that one user owns another's; how many datasets that is.
 
     Who labelled what stays as it is. Raises InputError where both have a dataset of one name, or

@@ -21,11 +21,11 @@ def backup(
     json: Json = False,
 ) -> None:
     """Back up everything into one file, while the studio works."""
-    from vecaf.housekeeping.backup import back_up
+    from vecaf.housekeeping.backup import write_backup
     from vecaf.store import Store
 
     store = Store.open(Settings.from_environment())
-    done = back_up(store, to, with_embeddings=embeddings, progress=Bar())
+    done = write_backup(store, to, with_embeddings=embeddings, progress=Bar())
     show(done.as_dict(), "\n".join(done.sentences()), json)
 
 
@@ -57,18 +57,18 @@ def gc(
 ) -> None:
     """Move files that are no longer needed to the trash, and delete old files from the trash."""
     from vecaf.housekeeping import trash
-    from vecaf.housekeeping.cleaning import by_kind, doubt, remove, waste
+    from vecaf.housekeeping.garbage import by_kind, find_garbage, refusal_reason, remove_garbage
     from vecaf.store import Store
-    from vecaf.store.soundness import check_whole
+    from vecaf.store.integrity import check_all_tables
 
     store = Store.open(Settings.from_environment())
-    check_whole(store)  # rows that can't be read name no files
+    check_all_tables(store)  # rows that can't be read name no files
     home = store.settings.home
-    found, moved_to, freed = waste(store, task_days=task_days), "", 0
+    found, moved_to, freed = find_garbage(store, task_days=task_days), "", 0
     if not dry_run:
         if found:
-            moved_to = remove(store, found, force=force).folder.relative_to(home).as_posix()
-        freed = trash.empty(home, keep_days=0 if purge else trash.KEEP_DAYS)
+            moved_to = remove_garbage(store, found, force=force).folder.relative_to(home).as_posix()
+        freed = trash.empty_trash(home, keep_days=0 if purge else trash.KEEP_DAYS)
     kinds = by_kind(found)
     total = sum(one.bytes for one in found)
     payload = {
@@ -84,7 +84,7 @@ def gc(
     lines = [table(heads, rows)] if found else ["There is nothing to remove."]
     if found and dry_run:
         lines.append(f"{total / 1e6:,.1f} MB would be moved to the trash.")
-        if (why := doubt(store, found)) is not None:
+        if (why := refusal_reason(store, found)) is not None:
             lines.append(f"{why} gc would need --force.")
     elif found and not purge:
         lines.append(

@@ -182,7 +182,7 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete a dataset with its runs and models; says what goes, and asks first."""
-    from vecaf.datasets.removing import delete_dataset, what_goes
+    from vecaf.datasets.deletion import delete_dataset, preview_deletion
     from vecaf.store import dataset_named
 
     store, user = opened()
@@ -191,7 +191,7 @@ def delete(
     if not yes:
         if json or not sys.stdin.isatty():
             raise InputError("Nobody is there to be asked: give --yes.")
-        goes = what_goes(store, user, found.id).sentence()
+        goes = preview_deletion(store, user, found.id).sentence()
         typer.confirm(f"Delete '{found.name}'? {goes}", abort=True)
     gone = delete_dataset(store, user, found.id)
     show({"dataset": found.id} | gone.as_dict(), f"Deleted '{gone.name}': {gone.sentence()}", json)

@@ -83,11 +83,11 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check the installation, models, database, device and files; say what to do."""
-    from vecaf.housekeeping.doctor import examine
+    from vecaf.housekeeping.doctor import run_checks
 
     settings = Settings.from_environment()
     repairs = _repaired(settings, force) if repair else []
-    findings = list(examine(settings))
+    findings = list(run_checks(settings))
     lines = [f"mended  {text}" for text in repairs]
     lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
     sound = all(f.ok for f in findings)
@@ -100,8 +100,8 @@ def doctor(
 def _repaired(settings: Settings, force: bool) -> list[str]:
     from vecaf.housekeeping.repair import repair
     from vecaf.store import Store
-    from vecaf.store.soundness import check_whole
+    from vecaf.store.integrity import check_all_tables
 
     store = Store.open(settings)
-    check_whole(store)  # rows that can't be read name no files
+    check_all_tables(store)  # rows that can't be read name no files
     return repair(store, force=force)

@@ -31,7 +31,7 @@ def add(
     json: Json = False,
 ) -> None:
     """Add a user; asks for the password twice."""
-    from vecaf.accounts.users import add_user, give_all
+    from vecaf.accounts.users import add_user, transfer_all
     from vecaf.store import User
 
     store, _ = opened()
@@ -41,7 +41,7 @@ def add(
     with store.write() as session:
         user = add_user(session, name, password)
         if with_local:
-            given = give_all(session, session.get_one(User, local), user)
+            given = transfer_all(session, session.get_one(User, local), user)
     words = f" What was here is theirs: {given:,} datasets." if with_local else ""
     show({"user": user.name, "datasets": given}, f"{user.name} can log in.{words}", json)
 
@@ -49,11 +49,11 @@ def add(
 @users_app.command("list")
 def list_(json: Json = False) -> None:
     """List the users, what they own, and where they are logged in."""
-    from vecaf.accounts.users import users
+    from vecaf.accounts.users import list_users
 
     store, _ = opened()
     with store.read() as session:
-        found = users(session)
+        found = list_users(session)
     rows = [
         [u.name, u.datasets, u.runs, u.logins if u.can_log_in else "no password"] for u in found
     ]
@@ -89,8 +89,8 @@ def remove(
     """Take a user's account away; what they own must go somewhere, or go."""
     import sqlalchemy as sa
 
-    from vecaf.accounts.users import give_all, remove_user, user_named
-    from vecaf.datasets.removing import delete_dataset
+    from vecaf.accounts.users import remove_user, transfer_all, user_named
+    from vecaf.datasets.deletion import delete_dataset
     from vecaf.store import Dataset
     from vecaf.store.database import LOCAL_OWNER
 
@@ -107,7 +107,7 @@ def remove(
     with store.write() as session:
         user = user_named(session, name)
         if give_to and user.name != LOCAL_OWNER:
-            give_all(session, user, user_named(session, give_to))
+            transfer_all(session, user, user_named(session, give_to))
         remove_user(session, name)
     became = f" {len(owned):,} datasets went to {give_to}." if give_to else ""
     became = f" {len(owned):,} datasets were deleted." if delete else became

@@ -18,9 +18,9 @@ from pathlib import Path
 from threading import Lock
 from typing import IO, Protocol
 
-from vecaf.datasets.directory import check_directory, too_many
 from vecaf.datasets.import_report import Refusal, Refused
-from vecaf.datasets.names import by_part, clean, clean_path, is_junk, readable_name
+from vecaf.datasets.names import clean, clean_path, is_junk, map_parts, readable_name
+from vecaf.datasets.zip_directory import check_zip_directory, too_many_files
 from vecaf.errors import InputError
 from vecaf.settings import Limits
 
@@ -40,7 +40,7 @@ class Member:
 
 
 # Given a file's first HEAD bytes: raises Refused if the rest isn't worth reading.
-Wanted = Callable[[bytes], None]
+HeadCheck = Callable[[bytes], None]
 
 
 class Source(Protocol):
@@ -50,14 +50,14 @@ class Source(Protocol):
     refused: list[Refusal]
     passed_over: int
 
-    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
         """The member's bytes, at most `most`; Refused, or InputError at a limit of the whole."""
 
     def close(self) -> None: ...
 
 
 @dataclass
-class Allowance:
+class ByteBudget:
     """How many expanded bytes the whole import may still read; shared by the reading threads."""
 
     left: int
@@ -92,10 +92,10 @@ class ZipSource:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits = limits
-        self._allowance = Allowance(limits.max_expanded_bytes)
+        self._allowance = ByteBudget(limits.max_expanded_bytes)
         self.refused: list[Refusal] = []
         self.passed_over = 0
-        check_directory(path, limits)
+        check_zip_directory(path, limits)
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
@@ -131,7 +131,7 @@ class ZipSource:
                 continue
             yield Member(name, info, info.file_size)
 
-    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
         info = member.key
         assert isinstance(info, zipfile.ZipInfo)
         try:
@@ -152,7 +152,7 @@ class FolderSource:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self._limits = limits
-        self._allowance = Allowance(limits.max_expanded_bytes)
+        self._allowance = ByteBudget(limits.max_expanded_bytes)
         self._root = path.resolve()
         self.refused: list[Refusal] = []
         self.passed_over = 0
@@ -186,7 +186,7 @@ class FolderSource:
             for name in sorted(files) + links:
                 count += 1
                 if count > self._limits.max_members:
-                    raise InputError(too_many(self._root.name, self._limits))
+                    raise InputError(too_many_files(self._root.name, self._limits))
                 yield here / name
 
     def _unreadable(self, error: OSError) -> None:
@@ -218,7 +218,7 @@ class FolderSource:
             raise InputError("it is not a regular file")
         return path, facts.st_size
 
-    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
         assert isinstance(member.key, Path)
         try:
             with member.key.open("rb") as stream:
@@ -232,9 +232,9 @@ class FolderSource:
 
 def _read(
     stream: IO[bytes],
-    wanted: Wanted,
+    wanted: HeadCheck,
     most: int,
-    allowance: Allowance,
+    allowance: ByteBudget,
     most_unpacked: int = sys.maxsize,
 ) -> bytes:
     """Read a member to its end, counting what comes."""
@@ -265,7 +265,7 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
     """The name; UTF-8 that was written without its flag, as many tools do, is seen as such."""
     if info.flag_bits & 0x800:
         return info.orig_filename
-    return by_part(info.orig_filename, lambda part: part.encode("cp437").decode())
+    return map_parts(info.orig_filename, lambda part: part.encode("cp437").decode())
 
 
 def _refusal(raw: str, reason: str) -> Refusal:

@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from vecaf.datasets.archive import Member, Wanted
-from vecaf.datasets.checking import Watch
-from vecaf.datasets.folder_layout import Place, Plan
+from vecaf.datasets.archive import HeadCheck, Member
+from vecaf.datasets.checked_images import ImportProgress
+from vecaf.datasets.folder_layout import Place, Placement
 from vecaf.datasets.import_report import ImportReport, Refusal, Refused
-from vecaf.datasets.importing import free_name, register
+from vecaf.datasets.importing import check_name, register
 from vecaf.datasets.splits import complete_splits
 from vecaf.errors import InputError, UnavailableError
 from vecaf.store import Store
@@ -60,10 +60,10 @@ def import_demo(
     if kind not in NAMES:
         raise InputError(f"There is no demo of kind '{kind}'; it can be 'color' or 'line'.")
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name or NAMES[kind], import_id)
-    watch = Watch(progress, should_stop)
+    name = check_name(store, owner, name or NAMES[kind], import_id)
+    watch = ImportProgress(progress, should_stop)
     return register(
-        store, _Renderings(kind), _plan(seed), name, owner, f"OpenMoji ({kind})",
+        store, _Renderings(kind), _place(seed), name, owner, f"OpenMoji ({kind})",
         import_id=import_id, watch=watch, attribution=ATTRIBUTION,
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ class _Renderings:
         self.refused: list[Refusal] = []
         self.members = [Member(emoji.file_name, emoji.drawing, SIDE * SIDE) for emoji in _emoji()]
 
-    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
         import resvg_py
 
         assert isinstance(member.key, Path)
@@ -145,7 +145,7 @@ def _line_art(svg: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _plan(seed: int) -> Plan:
+def _place(seed: int) -> Placement:
     """Splits are drawn by file name, not by content, so that the twins are split alike."""
     emoji = _emoji()
     groups = sorted({one.group for one in emoji})
@@ -155,7 +155,7 @@ def _plan(seed: int) -> Plan:
         [None] * len(emoji),
         seed,
     )
-    return Plan(
+    return Placement(
         {
             one.file_name: Place(one.file_name, split, one.group, one.caption)
             for one, split in zip(emoji, splits, strict=True)

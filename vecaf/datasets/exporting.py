@@ -38,7 +38,7 @@ _COLUMNS = ("file_name", "label", "text", "split")
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedImage:
     """One image on its way out: where it goes, where it lies, what is known of it."""
 
     file_name: str
@@ -48,14 +48,14 @@ class Exported:
     split: str
 
 
-class Outcome(NamedTuple):
+class ExportResult(NamedTuple):
     """How many images an export holds, and how many it lacks because their files are missing."""
 
     images: int
     missing: int
 
 
-def exported(store: Store, user_id: int, dataset_id: int) -> list[Exported]:
+def images_to_export(store: Store, user_id: int, dataset_id: int) -> list[ExportedImage]:
     """All images of the dataset as they are now, with names that are unique and safe everywhere.
 
     Raises NotFoundError.
@@ -79,7 +79,7 @@ def exported(store: Store, user_id: int, dataset_id: int) -> list[Exported]:
         stem = _part(row.file_name.rsplit("/", 1)[-1].rsplit(".", 1)[0])
         name = _unique(f"{folder}/{stem}", row.extension, taken)
         found.append(
-            Exported(
+            ExportedImage(
                 file_name=name,
                 source=image_path(store.settings.images, row.sha256, row.extension),
                 label=None if row.label is None else classes[row.label],
@@ -90,7 +90,7 @@ def exported(store: Store, user_id: int, dataset_id: int) -> list[Exported]:
     return found
 
 
-def metadata(images: list[Exported], kind: Format) -> tuple[str, bytes]:
+def metadata(images: list[ExportedImage], kind: Format) -> tuple[str, bytes]:
     """The metadata file's name and content."""
     if kind == "jsonl":
         lines = [
@@ -106,15 +106,15 @@ def metadata(images: list[Exported], kind: Format) -> tuple[str, bytes]:
     return CSV, text.getvalue().encode()
 
 
-def stream(images: list[Exported], kind: Format) -> Iterator[bytes]:
+def stream_zip(images: list[ExportedImage], kind: Format) -> Iterator[bytes]:
     """The export as a ZIP archive, piece by piece: memory stays flat whatever its size.
 
     An image whose file is missing is left out and listed in missing.csv. The tables come last,
     because only then is it known which images the archive holds.
     """
     sink = _Sink()
-    kept: list[Exported] = []
-    missing: list[Exported] = []
+    kept: list[ExportedImage] = []
+    missing: list[ExportedImage] = []
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for one in images:
             content = _content(one)
@@ -134,7 +134,7 @@ def export_dataset(
     to: Path,
     kind: Format = "csv",
     progress: Callable[[int, int], None] | None = None,
-) -> Outcome:
+) -> ExportResult:
     """Write the export to `to`, a new file that ends in .zip or a new folder.
 
     It appears when it is complete, or not at all. Images whose files are missing are left out, see
@@ -146,20 +146,20 @@ def export_dataset(
     to = to.absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} is there already and not empty; give another name.")
-    images = exported(store, user_id, dataset_id)
+    images = images_to_export(store, user_id, dataset_id)
     report = progress or (lambda done, total: None)
     if to.suffix.lower() == ".zip":
         with replacing(to) as temporary:
             with temporary.open("wb") as file:
-                for done, piece in enumerate(stream(images, kind)):
+                for done, piece in enumerate(stream_zip(images, kind)):
                     file.write(piece)
                     report(min(done + 1, len(images)), len(images))
             with zipfile.ZipFile(temporary) as archive:
                 kept = sum("/" in name for name in archive.namelist())
-        return Outcome(kept, len(images) - kept)
+        return ExportResult(kept, len(images) - kept)
     with appearing(to) as folder:
-        there: list[Exported] = []
-        missing: list[Exported] = []
+        there: list[ExportedImage] = []
+        missing: list[ExportedImage] = []
         for done, one in enumerate(images, start=1):
             content = _content(one)
             (missing if content is None else there).append(one)
@@ -170,7 +170,7 @@ def export_dataset(
             report(done, len(images))
         for name, table in _tables(there, missing, kind):
             (folder / name).write_bytes(table)
-    return Outcome(len(there), len(missing))
+    return ExportResult(len(there), len(missing))
 
 
 class _Sink(io.RawIOBase):
@@ -192,7 +192,7 @@ class _Sink(io.RawIOBase):
         return content
 
 
-def _content(one: Exported) -> bytes | None:
+def _content(one: ExportedImage) -> bytes | None:
     """The image's file; None where it is missing or the disk can't read it."""
     try:
         return one.source.read_bytes()
@@ -203,7 +203,7 @@ def _content(one: Exported) -> bytes | None:
 
 
 def _tables(
-    kept: list[Exported], missing: list[Exported], kind: Format
+    kept: list[ExportedImage], missing: list[ExportedImage], kind: Format
 ) -> Iterator[tuple[str, bytes]]:
     """The metadata file and, if images are missing, the list of them."""
     yield metadata(kept, kind)

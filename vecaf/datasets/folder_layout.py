@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from vecaf.datasets.import_report import Refusal
-from vecaf.datasets.metadata import CSV, JSONL, SPLITS, Metadata, Row
+from vecaf.datasets.metadata import CSV, JSONL, SPLITS, Metadata, MetadataRow
 from vecaf.datasets.names import MAX_NAME, looks_like_image
 from vecaf.store import TRAIN
 from vecaf.wording import plural
@@ -41,7 +41,7 @@ class Place:
 
 
 @dataclass
-class Plan:
+class Placement:
     """Where every image goes (by its path in the upload), and what could not be placed."""
 
     places: dict[str, Place] = field(default_factory=dict)
@@ -53,9 +53,9 @@ def is_metadata(path: str) -> bool:
     return path[path.rfind("/") + 1 :].lower() in (CSV, JSONL)
 
 
-def plan(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plan:
+def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Placement:
     """Place `paths` (all files but the metadata files, which are the keys of `metadata`)."""
-    result = Plan()
+    result = Placement()
     images = _images(paths)
     wrapping = _wrapping(images, metadata)
     names = {path: path.removeprefix(wrapping) for path in paths}
@@ -68,7 +68,7 @@ def plan(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plan:
     taken: set[str] = set()
     for path, name in names.items():
         split, folder = parts[path]
-        row = rows.get(path, Row())
+        row = rows.get(path, MetadataRow())
         label = row.label or (None if path in no_class else folder)
         if in_splits and not (split or row.split) and path in images:
             reason = "it lies outside the train, val and test folders"
@@ -141,11 +141,11 @@ def _parts(name: str, in_splits: bool) -> tuple[str | None, str | None]:
 
 
 def _rows(
-    names: Iterable[str], images: Set[str], metadata: Mapping[str, Metadata], result: Plan
-) -> dict[str, Row]:
+    names: Iterable[str], images: Set[str], metadata: Mapping[str, Metadata], result: Placement
+) -> dict[str, MetadataRow]:
     """The metadata's rows by full path; rows that fit no file are refused."""
     known = set(names)
-    rows: dict[str, Row] = {}
+    rows: dict[str, MetadataRow] = {}
     for file, content in metadata.items():
         result.refused += content.refused
         result.warnings += (

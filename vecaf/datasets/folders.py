@@ -33,20 +33,20 @@ class Folder:
     more: bool  # whether there is more than was listed
 
 
-def roots(settings: Settings) -> list[Path]:
+def allowed_roots(settings: Settings) -> list[Path]:
     """The allowed roots that exist, resolved. Raises UnavailableError where none is allowed."""
     if not settings.folders:
         raise UnavailableError(OFF)
     return [root.resolve() for root in settings.folders if root.is_dir()]
 
 
-def allowed(settings: Settings, path: str | Path) -> Path:
+def resolve_allowed(settings: Settings, path: str | Path) -> Path:
     """The real folder or ZIP file of this name, if it lies below an allowed root.
 
     Links are followed first, so none leads out. Raises InputError for anything else, whether it
     exists or not, and UnavailableError where no root is allowed.
     """
-    known = roots(settings)
+    known = allowed_roots(settings)
     try:
         real = Path(path).resolve()
         there = Path(path).is_absolute() and (real.is_dir() or real.is_file())
@@ -57,9 +57,9 @@ def allowed(settings: Settings, path: str | Path) -> Path:
     return real
 
 
-def look_into(settings: Settings, path: str | Path) -> Folder:
-    """What an allowed folder holds. Raises as `allowed` does."""
-    here = allowed(settings, path)
+def list_folder(settings: Settings, path: str | Path) -> Folder:
+    """What an allowed folder holds. Raises as `resolve_allowed` does."""
+    here = resolve_allowed(settings, path)
     if not here.is_dir():
         raise InputError("There is no such folder among those that the studio may import from.")
     folders: list[str] = []
@@ -78,7 +78,7 @@ def look_into(settings: Settings, path: str | Path) -> Folder:
                         archives.append(entry.name)
     except OSError as error:
         raise InputError(f"{here} can't be read ({error.strerror}).") from error
-    at_root = here in roots(settings)
+    at_root = here in allowed_roots(settings)
     return Folder(
         path=here,
         parent=None if at_root else here.parent,

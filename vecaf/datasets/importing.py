@@ -10,10 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from vecaf.datasets.archive import Source, open_source
-from vecaf.datasets.cautions import warnings_about
-from vecaf.datasets.checking import Accepted, Pictures, Watch, stage_images, with_pictures
-from vecaf.datasets.folder_layout import Plan, is_metadata, plan
+from vecaf.datasets.checked_images import (
+    Accepted,
+    ImportProgress,
+    RefusedThumbnails,
+    add_thumbnails,
+    stage_images,
+)
+from vecaf.datasets.folder_layout import Placement, is_metadata, place_images
 from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal, Refused
+from vecaf.datasets.import_warnings import import_warnings
 from vecaf.datasets.metadata import Metadata, parse_metadata, with_whole_labels
 from vecaf.datasets.names import clean, dataset_name
 from vecaf.datasets.splits import complete_splits
@@ -21,7 +27,7 @@ from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
 from vecaf.settings import Limits
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Import, Store
-from vecaf.store.datasets import add_dataset, refused_thumbs, used_contents
+from vecaf.store.datasets import add_dataset, refused_thumbs, used_hashes
 from vecaf.store.imports import check_name_free
 
 
@@ -47,20 +53,20 @@ def import_dataset(
     taken, the source is no ZIP, empty, beyond a limit, or has no usable image. CanceledError:
     should_stop said so. UnavailableError: the disk is full. After any error nothing is left.
     """
-    watch = Watch(progress, should_stop)
+    watch = ImportProgress(progress, should_stop)
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name, import_id)
+    name = check_name(store, owner, name, import_id)
     source = Path(source)
     watch.show("Reading the list of files", 0, 0)
     with closing(open_source(source, store.settings.limits)) as opened:
-        placed = _plan(opened, store.settings.limits)
+        placement = _place(opened, store.settings.limits)
         return register(
-            store, opened, placed, name, owner, clean(source.name),
+            store, opened, placement, name, owner, clean(source.name),
             import_id=import_id, watch=watch, seed=seed,
         )  # fmt: skip
 
 
-def free_name(store: Store, owner: int, name: str, import_id: int | None) -> str:
+def check_name(store: Store, owner: int, name: str, import_id: int | None) -> str:
     """The cleaned name; InputError if it can't be a dataset's name or is taken."""
     name = dataset_name(name)
     with store.read() as session:
@@ -71,25 +77,25 @@ def free_name(store: Store, owner: int, name: str, import_id: int | None) -> str
 def register(
     store: Store,
     source: Source,
-    placed: Plan,
+    placement: Placement,
     name: str,
     owner: int,
     origin: str,
     *,
     import_id: int | None,
-    watch: Watch,
+    watch: ImportProgress,
     seed: int = 0,
     attribution: str | None = None,
 ) -> ImportReport:
-    """Stage the placed images of `source`, then publish files and rows in one step.
+    """Stage the placement images of `source`, then publish files and rows in one step.
 
     `origin` says for people what was imported. Raises as `import_dataset` does.
     """
     with Staging(store.settings) as staging:
         limits = store.settings.limits
-        pictures = Pictures(staging, limits)
-        accepted, refused = stage_images(source, placed.places, staging, limits, watch, pictures)
-        unplaced = with_pictures(placed.refused, source, pictures, limits)
+        pictures = RefusedThumbnails(staging, limits)
+        accepted, refused = stage_images(source, placement.places, staging, limits, watch, pictures)
+        unplaced = add_thumbnails(placement.refused, source, pictures, limits)
         refused = [*source.refused, *unplaced, *refused]
         if not accepted:
             raise InputError(_nothing_usable(origin, refused))
@@ -111,7 +117,7 @@ def register(
             passed_over=source.passed_over,
             refused_count=len(refused),
             refused=tuple(refused[:MAX_LISTED]),
-            warnings=(*placed.warnings, *warnings_about(classes, labels, splits, keys)),
+            warnings=(*placement.warnings, *import_warnings(classes, labels, splits, keys)),
         )
         dataset = Dataset(
             owner_id=owner,
@@ -128,7 +134,7 @@ def register(
         ]
         watch.show("Saving", len(rows), len(rows))
         watch.check()
-        with staging.published(lambda keys: _named(store, keys)):
+        with staging.publish(lambda keys: _named(store, keys)):
             with store.write() as session:
                 check_name_free(session, owner, name, import_id)  # another may have been faster
                 add_dataset(session, dataset, rows)
@@ -141,10 +147,10 @@ def register(
 
 def _named(store: Store, keys: list[str]) -> set[str]:
     with store.read() as session:
-        return used_contents(session, keys) | refused_thumbs(session)
+        return used_hashes(session, keys) | refused_thumbs(session)
 
 
-def _plan(source: Source, limits: Limits) -> Plan:
+def _place(source: Source, limits: Limits) -> Placement:
     """Read the metadata files, then place everything else."""
     metadata: dict[str, Metadata] = {}
     paths: list[str] = []
@@ -157,7 +163,7 @@ def _plan(source: Source, limits: Limits) -> Plan:
         except Refused as error:
             raise InputError(f"{member.name} can't be used: {error}.") from error
         metadata[member.name] = parse_metadata(content, member.name)
-    return plan(paths, with_whole_labels(metadata))
+    return place_images(paths, with_whole_labels(metadata))
 
 
 def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from vecaf.datasets.csv_records import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.datasets.import_report import Refusal
 from vecaf.datasets.names import MAX_NAME, clean, clean_path, looks_like_image
-from vecaf.datasets.tables import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.errors import InputError
 from vecaf.store import TEST, TRAIN, VAL
 
@@ -31,7 +31,7 @@ SPLITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MetadataRow:
     """What is known of one image; None where the metadata doesn't say."""
 
     label: str | None = None
@@ -46,7 +46,7 @@ class Metadata:
     `missing` counts the labels that mean "no label", by spelling.
     """
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, MetadataRow] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     missing: Counter[str] = field(default_factory=Counter)
     labeled: bool = False  # whether there is a label column at all
@@ -87,7 +87,7 @@ def with_whole_labels(files: Mapping[str, Metadata]) -> dict[str, Metadata]:
     return {name: replace(one, rows=_shortened(one.rows)) for name, one in files.items()}
 
 
-def _shortened(rows: Mapping[str, Row]) -> dict[str, Row]:
+def _shortened(rows: Mapping[str, MetadataRow]) -> dict[str, MetadataRow]:
     return {
         name: replace(row, label=row.label.removesuffix(".0")) if row.label else row
         for name, row in rows.items()
@@ -194,7 +194,7 @@ def _json_lines(
         yield line, values
 
 
-def _row(values: Mapping[str, object]) -> Row:
+def _row(values: Mapping[str, object]) -> MetadataRow:
     caption = _text(values.get("text")) or _text(values.get("caption"))
     if caption and len(caption) > MAX_CAPTION:
         raise InputError(f"its text is longer than {MAX_CAPTION:,} characters")
@@ -204,7 +204,7 @@ def _row(values: Mapping[str, object]) -> Row:
     split = _text(values.get("split"))
     if split and split.casefold() not in SPLITS:
         raise InputError(f"its split is '{split[:40]}'; it can be train, val or test")
-    return Row(label or None, caption or None, SPLITS[split.casefold()] if split else None)
+    return MetadataRow(label or None, caption or None, SPLITS[split.casefold()] if split else None)
 
 
 def _text(value: object) -> str | None:

@@ -69,10 +69,10 @@ def readable_name(name: str) -> str:
             return os.fsencode(part).decode("cp437")
         return part
 
-    return by_part(name, read)
+    return map_parts(name, read)
 
 
-def by_part(path: str, read: Callable[[str], str]) -> str:
+def map_parts(path: str, read: Callable[[str], str]) -> str:
     """`path` with each part read by itself, so that a bad one leaves its folders as they are; a
     part that can't be read so stays."""
 

@@ -1,4 +1,4 @@
-"""Public datasets by name, as torchvision downloads and verifies them, become ours.
+"""PublicDataset datasets by name, as torchvision downloads and verifies them, become ours.
 
 The source of an import is then "torchvision:CIFAR10". torchvision checks every archive against a
 checksum of its own before it reads it; that goes for CIFAR's batches too, the one format here that
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from vecaf.datasets.archive import Member, Wanted
-from vecaf.datasets.checking import Watch
-from vecaf.datasets.folder_layout import Place, Plan
+from vecaf.datasets.archive import HeadCheck, Member
+from vecaf.datasets.checked_images import ImportProgress
+from vecaf.datasets.folder_layout import Place, Placement
 from vecaf.datasets.import_report import ImportReport, Refusal, Refused
-from vecaf.datasets.importing import free_name, register
+from vecaf.datasets.importing import check_name, register
 from vecaf.datasets.names import clean_path
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import size_of
@@ -35,7 +35,7 @@ _LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Public:
+class PublicDataset:
     """A dataset that torchvision knows. `splits`: ours → the arguments that choose theirs."""
 
     title: str
@@ -57,52 +57,52 @@ def _by_split(*names: str) -> dict[str | None, Mapping[str, Any]]:
 
 _OXFORD = "https://www.robots.ox.ac.uk"
 _TORONTO = "https://www.cs.toronto.edu"
-PUBLIC: dict[str, Public] = {
-    "CIFAR10": Public(
+PUBLIC: dict[str, PublicDataset] = {
+    "CIFAR10": PublicDataset(
         "CIFAR-10: small photos, 10 classes", _TORONTO, 60_000, 170,
         "CIFAR-10, Krizhevsky 2009", _by_train(),
     ),
-    "CIFAR100": Public(
+    "CIFAR100": PublicDataset(
         "CIFAR-100: small photos, 100 classes", _TORONTO, 60_000, 169,
         "CIFAR-100, Krizhevsky 2009", _by_train(),
     ),
-    "DTD": Public(
+    "DTD": PublicDataset(
         "Describable Textures, 47 classes", _OXFORD, 5_640, 625,
         "Describable Textures Dataset, Cimpoi et al. 2014", _by_split(TRAIN, VAL, TEST),
     ),
-    "EuroSAT": Public(
+    "EuroSAT": PublicDataset(
         "EuroSAT: satellite images, 10 land uses", "https://huggingface.co", 27_000, 94,
         "EuroSAT, Helber et al. 2019", {None: {}},
     ),
-    "FashionMNIST": Public(
+    "FashionMNIST": PublicDataset(
         "Fashion-MNIST: grey clothes, 10 classes",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", 70_000, 31,
         "Fashion-MNIST, Zalando Research, MIT licence", _by_train(),
     ),
-    "FGVCAircraft": Public(
+    "FGVCAircraft": PublicDataset(
         "FGVC-Aircraft, 100 variants", _OXFORD, 10_000, 2_750,
         "FGVC-Aircraft, Maji et al. 2013", _by_split(TRAIN, VAL, TEST),
     ),
-    "Flowers102": Public(
+    "Flowers102": PublicDataset(
         "Oxford Flowers, 102 classes", _OXFORD, 8_189, 345,
         "Oxford 102 Flowers, Nilsback and Zisserman 2008", _by_split(TRAIN, VAL, TEST),
     ),
-    "Food101": Public(
+    "Food101": PublicDataset(
         "Food-101, 101 dishes", "http://data.vision.ee.ethz.ch", 101_000, 5_000,
         "Food-101, Bossard et al. 2014", _by_split(TRAIN, TEST),
     ),
-    "OxfordIIITPet": Public(
+    "OxfordIIITPet": PublicDataset(
         "Oxford-IIIT Pets, 37 breeds", _OXFORD, 7_349, 811,
         "Oxford-IIIT Pet, Parkhi et al. 2012, CC BY-SA 4.0", _by_split("trainval", TEST),
     ),
-    "STL10": Public(
+    "STL10": PublicDataset(
         "STL-10: photos at 96 pixels, 10 classes", "http://ai.stanford.edu", 13_000, 2_640,
         "STL-10, Coates et al. 2011", _by_split(TRAIN, TEST),
     ),
 }  # fmt: skip
 
 
-def public_named(name: str) -> Public:
+def public_dataset(name: str) -> PublicDataset:
     """The entry of this name. Raises InputError, which lists what there is."""
     if name not in PUBLIC:
         known = ", ".join(PUBLIC)
@@ -126,10 +126,10 @@ def import_public(
     Files are kept as they are; what comes as arrays is stored as lossless PNG. Raises as
     `import_dataset` does, and UnavailableError, within seconds, where there is no network.
     """
-    public = public_named(key)
+    public = public_dataset(key)
     owner = store.owner() if user_id is None else user_id
-    name = free_name(store, owner, name, import_id)
-    watch = Watch(progress, should_stop)
+    name = check_name(store, owner, name, import_id)
+    watch = ImportProgress(progress, should_stop)
     watch.show("Looking for its website", 0, 0)
     check_reachable(public.site, key)
     uploads, ours = store.settings.uploads, f"public-{key}-{import_id or 'here'}-"
@@ -164,7 +164,9 @@ def check_reachable(site: str, key: str) -> None:
         ) from error
 
 
-def _download(key: str, public: Public, folder: Path, watch: Watch) -> dict[str | None, Any]:
+def _download(
+    key: str, public: PublicDataset, folder: Path, watch: ImportProgress
+) -> dict[str | None, Any]:
     """torchvision's datasets by our split. It reports nothing, so the growing folder is watched."""
     found: dict[str | None, Any] = {}
     failed: list[Exception] = []
@@ -205,7 +207,7 @@ class _Downloaded:
     datasets: Mapping[str | None, Any]
     members: list[Member] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
-    plan: Plan = field(default_factory=Plan)
+    plan: Placement = field(default_factory=Placement)
     passed_over: int = 0
 
     def __post_init__(self) -> None:
@@ -218,7 +220,7 @@ class _Downloaded:
                 self.members.append(Member(name, (split, i), 0))
                 self.plan.places[name] = Place(name, split, label)
 
-    def read(self, member: Member, wanted: Wanted, most: int) -> bytes:
+    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
         split, i = cast(tuple[str | None, int], member.key)
         dataset = self.datasets[split]
         paths = _paths(dataset)

@@ -15,7 +15,7 @@ from vecaf.files import write_bytes
 NAME = "data.json"
 
 
-def as_begun(samples: Samples, folder: Path) -> Samples:
+def with_snapshot(samples: Samples, folder: Path) -> Samples:
     """`samples` with the labels, captions and exclusions that `folder` remembers.
 
     The first call writes them down there, so that every later one, a resumed run's too, gets the
@@ -41,7 +41,7 @@ def as_begun(samples: Samples, folder: Path) -> Samples:
     return samples
 
 
-def classes_as_begun(folder: Path) -> tuple[str, ...] | None:
+def snapshot_classes(folder: Path) -> tuple[str, ...] | None:
     """The names of the classes that a run began with; None where it kept nothing."""
     path = folder / NAME
     if not path.exists():
@@ -49,7 +49,7 @@ def classes_as_begun(folder: Path) -> tuple[str, ...] | None:
     return tuple(json.loads(path.read_text())["classes"])
 
 
-def labels_as_begun(folder: Path) -> NDArray[np.int64] | None:
+def snapshot_labels(folder: Path) -> NDArray[np.int64] | None:
     """The labels (n,) that a run went by, in id order, −1 for none; None where it kept nothing."""
     path = folder / NAME
     if not path.exists():

@@ -26,10 +26,10 @@ def checked_source(source: str | Path, settings: Settings) -> str:
     if text.startswith(DEMO):
         return text
     if text.startswith(public.PREFIX):
-        public.public_named(text.removeprefix(public.PREFIX))
+        public.public_dataset(text.removeprefix(public.PREFIX))
         return text
     if text.startswith(folders.PREFIX):
-        real = folders.allowed(settings, text.removeprefix(folders.PREFIX))
+        real = folders.resolve_allowed(settings, text.removeprefix(folders.PREFIX))
         return f"{folders.PREFIX}{real}"
     path = Path(source).absolute()
     if not path.exists():
@@ -59,7 +59,7 @@ def import_source(
             user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
         )  # fmt: skip
     if source.startswith(folders.PREFIX):  # asked again: links may have moved since
-        path = folders.allowed(store.settings, source.removeprefix(folders.PREFIX))
+        path = folders.resolve_allowed(store.settings, source.removeprefix(folders.PREFIX))
     else:
         path = Path(source)
     return import_dataset(

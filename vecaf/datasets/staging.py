@@ -36,7 +36,7 @@ class Staging:
         with saying_if_full():
             self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
-            with publishing(self._settings):  # so that no other import meets it half made
+            with publish_lock(self._settings):  # so that no other import meets it half made
                 _sweep(self._settings.images)
                 self._folder = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._settings.images))
                 self._lock = (self._folder / "lock").open("w")
@@ -69,7 +69,7 @@ class Staging:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     @contextmanager
-    def published(self, named: Callable[[list[str]], set[str]]) -> Iterator[None]:
+    def publish(self, named: Callable[[list[str]], set[str]]) -> Iterator[None]:
         """Move everything into place, durably, then run the block: it must commit the rows.
 
         If the block raises, the files that were new are taken away again, but for those of the
@@ -77,7 +77,7 @@ class Staging:
         word never came. Imports publish one after the other, so none takes away what another has
         just counted on.
         """
-        with saying_if_full(), publishing(self._settings):
+        with saying_if_full(), publish_lock(self._settings):
             sync_file_system(self._folder)
             new: list[str] = []
             try:
@@ -131,14 +131,14 @@ def _move(source: Path, target: Path, new: list[str]) -> None:
 
 
 @contextmanager
-def publishing(settings: Settings) -> Iterator[None]:
+def publish_lock(settings: Settings) -> Iterator[None]:
     """One publisher at a time, across processes, whichever database is used."""
     with (settings.images / ".publishing").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def abandoned(images: Path) -> Iterator[Path]:
+def abandoned_folders(images: Path) -> Iterator[Path]:
     """The staging folders of imports whose process is gone, each locked while it is looked at."""
     for folder in images.glob(f"{STAGING}*"):
         try:
@@ -150,5 +150,5 @@ def abandoned(images: Path) -> Iterator[Path]:
 
 
 def _sweep(images: Path) -> None:
-    for folder in abandoned(images):
+    for folder in abandoned_folders(images):
         shutil.rmtree(folder, ignore_errors=True)

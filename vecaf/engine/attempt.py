@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
 from vecaf.store import Store
-from vecaf.store.jobs import Kind, fenced
+from vecaf.store.jobs import Kind, lock_attempt
 
 ENDED_STATUS, STOPPED_STATUS, STALE_STATUS, LOST_STATUS, UNREACHED_STATUS = 0, 75, 76, 77, 78
 
@@ -33,5 +33,5 @@ class AttemptStore(Store):
     @contextmanager
     def write(self, *, alone: bool = True) -> Iterator[Session]:
         with super().write(alone=alone) as session:
-            fenced(session, *self._attempt)
+            lock_attempt(session, *self._attempt)
             yield session

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from vecaf.config import RunConfig
 from vecaf.engine.queue import submit_run
 from vecaf.errors import InputError
-from vecaf.store import Dataset, Run, Sample, Selection, Store, dataset_named, visible
+from vecaf.store import Dataset, Run, Sample, SelectedSample, Store, dataset_named, visible
 from vecaf.store.datasets import in_pool
 from vecaf.store.subsets import labeled_of, subset_named
 
@@ -54,7 +54,9 @@ def submit_baseline(store: Store, run_id: int, user_id: int) -> int:
         run = visible(session, user_id, Run, run_id)
         dataset = visible(session, user_id, Dataset, run.dataset_id)
         config = replace(RunConfig.from_dict(run.config), dataset=dataset.name)
-        first = sa.select(sa.func.count()).where(Selection.run_id == run_id, Selection.round == 1)
+        first = sa.select(sa.func.count()).where(
+            SelectedSample.run_id == run_id, SelectedSample.round == 1
+        )
         config = baseline_config(session, user_id, config, session.scalar(first) or 0)
     return submit_run(store, config, user_id)
 

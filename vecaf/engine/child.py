@@ -40,7 +40,7 @@ from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError, 
 from vecaf.files import DISK_FULL, is_full
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
-from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end, fenced
+from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end_job, lock_attempt
 
 ORPHAN_PATIENCE_SECONDS = 5.0
 
@@ -84,8 +84,8 @@ def main(arguments: list[str]) -> int:
             if out_of_reach(error):
                 return UNREACHED_STATUS
             with store.write(alone=False) as session:
-                job = fenced(session, kind, job_id, attempt)
-                end(session, job, FAILED, sentence(error, settings, kind, job_id))
+                job = lock_attempt(session, kind, job_id, attempt)
+                end_job(session, job, FAILED, sentence(error, settings, kind, job_id))
     return ENDED_STATUS
 
 
@@ -93,7 +93,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     """Do the run, or the rest of it, and write that it is finished."""
     from vecaf.config import RunConfig
     from vecaf.datasets.pool import load_samples
-    from vecaf.datasets.snapshot import as_begun
+    from vecaf.datasets.snapshot import with_snapshot
     from vecaf.engine.left_out import note_damaged, without_unreadable
     from vecaf.engine.saved_selection import record_given
     from vecaf.engine.training_processes import companions
@@ -108,7 +108,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
         samples = load_samples(session, dataset, settings.images)
     config = RunConfig.from_dict(run.config)
     folder = folder_of(settings, "run", run_id)
-    samples = as_begun(samples, folder)
+    samples = with_snapshot(samples, folder)
     own = with_device(config, settings)
     keep_to_own_gpus(own.device)
     record_versions(folder, own)
@@ -126,7 +126,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
             note_damaged(samples, folder, error)
     recorder.flush()
     with store.write(alone=False) as session:
-        end(session, fenced(session, "run", run_id, attempt), FINISHED)
+        end_job(session, lock_attempt(session, "run", run_id, attempt), FINISHED)
 
 
 def share_embedding(
@@ -177,7 +177,7 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
             should_stop=progress.should_stop,
         )
     with store.write(alone=False) as session:
-        end(session, fenced(session, "import", import_id, attempt), FINISHED)
+        end_job(session, lock_attempt(session, "import", import_id, attempt), FINISHED)
 
 
 def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
@@ -198,10 +198,10 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
     )
     result = TASKS[task.kind](work, **task.params)
     with store.write(alone=False) as session:
-        done = fenced(session, "task", task_id, attempt)
+        done = lock_attempt(session, "task", task_id, attempt)
         assert isinstance(done, Task)
         done.result = result
-        end(session, done, FINISHED)
+        end_job(session, done, FINISHED)
 
 
 class Progress:
@@ -223,7 +223,7 @@ class Progress:
             return
         self._stage, self._due = stage, time.monotonic() + HOLD_SECONDS
         with self._store.write(alone=False) as session:
-            job = fenced(session, self._kind, self._id, self._attempt)
+            job = lock_attempt(session, self._kind, self._id, self._attempt)
             job.stage, job.done, job.total = stage[:200], done, total
 
     def should_stop(self) -> bool:

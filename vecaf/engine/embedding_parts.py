@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from vecaf.engine.queue import cancel_task, submit_task
 from vecaf.errors import CanceledError, UnavailableError
 from vecaf.store import ENDED, FINISHED, Store, Task
-from vecaf.store.workers import alive_workers
+from vecaf.store.workers import count_alive_workers
 
 PART_IMAGES = 8192
 """Images of one task: a minute or so on a CPU, so that a lost one costs little."""
@@ -22,7 +22,7 @@ LOOK_SECONDS = 0.5
 
 def worth_sharing(session: Session, missing: int) -> bool:
     """Whether so many images that are not embedded yet should be shared between workers."""
-    return missing >= WORTH_SHARING and alive_workers(session) > 1
+    return missing >= WORTH_SHARING and count_alive_workers(session) > 1
 
 
 def embed_in_parts(

@@ -24,12 +24,12 @@ from vecaf.store import (
     Store,
     Task,
     changeable,
-    check_names_no_file,
+    check_model_files,
     dataset_named,
 )
-from vecaf.store.datasets import pool_by_class
+from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.imports import check_name_free
-from vecaf.store.jobs import note, queue_anew, request_cancel
+from vecaf.store.jobs import log_event, request_cancel, requeue
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task
 
@@ -47,7 +47,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
     with store.write() as session:
         named = dataset_named(session, user_id, config.checked().dataset)
         dataset = changeable(session, user_id, Dataset, named.id)
-        check_names_no_file(session, user_id, config.as_dict())
+        check_model_files(session, user_id, config.as_dict())
         given = None
         if config.subset:
             subset = subset_named(session, user_id, dataset.id, config.subset)
@@ -57,7 +57,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
                     f"No image of the selection '{config.subset}' has a label yet. Label them "
                     "first."
                 )
-        check_pool(config, dataset.classes, pool_by_class(session, dataset), given)
+        check_pool(config, dataset.classes, count_pool_by_class(session, dataset), given)
         run = Run(
             owner_id=user_id,
             dataset_id=dataset.id,
@@ -67,7 +67,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
         )
         session.add(run)
         session.flush()
-        note(session, run, "Queued.")
+        log_event(session, run, "Queued.")
         return run.id
 
 
@@ -116,7 +116,7 @@ def submit_task(
         if found is not None:
             return found.id
         changeable(session, user_id, Dataset, dataset_id)
-        check_names_no_file(session, user_id, params)
+        check_model_files(session, user_id, params)
         task = Task(owner_id=user_id, dataset_id=dataset_id, kind=kind, params=dict(params))
         session.add(task)
         session.flush()
@@ -163,7 +163,7 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
         if run.state not in (CANCELED, FAILED):
             doing = "being canceled; wait a moment" if run.cancel_requested else f"{run.state} now"
             raise InputError(f"Run {run_id} is {doing}.")
-        queue_anew(session, run)
+        requeue(session, run)
 
 
 def _run_name(config: RunConfig, dataset: str) -> str:

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vecaf.runs.recording import Picks, RoundResult
-from vecaf.store import Artifact, EmbeddingSet, Event, Metric, Round, Run, Selection, Store
-from vecaf.store.jobs import fenced
+from vecaf.store import Artifact, EmbeddingSet, Event, Metric, Round, Run, SelectedSample, Store
+from vecaf.store.jobs import lock_attempt
 
 HOLD_SECONDS = 0.5
 """Metrics and progress are committed at most this often; a cancel is noticed as fast."""
@@ -79,7 +79,7 @@ class DatabaseRecorder:
         """Files appear while the run's row is locked: no other attempt can begin meanwhile."""
         self.flush()
         with self._store.write(alone=False) as session:
-            fenced(session, "run", self._run_id, self._attempt)
+            lock_attempt(session, "run", self._run_id, self._attempt)
             yield
 
     def rewind(self, round: int, step: int) -> None:
@@ -91,11 +91,11 @@ class DatabaseRecorder:
             session.execute(sa.delete(Metric).where(Metric.run_id == self._run_id, beyond))
 
     def picks(self, round: int) -> Picks | None:
-        query = sa.select(Selection.sample_id, Selection.scores).where(
-            Selection.run_id == self._run_id, Selection.round == round
+        query = sa.select(SelectedSample.sample_id, SelectedSample.scores).where(
+            SelectedSample.run_id == self._run_id, SelectedSample.round == round
         )
         with self._store.read() as session:
-            rows = session.execute(query.order_by(Selection.rank)).all()
+            rows = session.execute(query.order_by(SelectedSample.rank)).all()
         if not rows:
             return None
         scores: list[Mapping[str, float | None]] = [row.scores for row in rows]
@@ -122,7 +122,7 @@ class DatabaseRecorder:
             for rank, sample_id in enumerate(ids)
         ]
         with self._writing() as session:
-            session.execute(sa.insert(Selection), rows)
+            session.execute(sa.insert(SelectedSample), rows)
 
     def rounds_done(self) -> list[RoundResult]:
         query = sa.select(Round).where(Round.run_id == self._run_id).order_by(Round.number)
@@ -205,7 +205,7 @@ class DatabaseRecorder:
     def _writing(self) -> Iterator[Session]:
         """One commit: what the caller writes and what was held back, if the attempt may write."""
         with self._store.write(alone=False) as session:
-            run = fenced(session, "run", self._run_id, self._attempt)
+            run = lock_attempt(session, "run", self._run_id, self._attempt)
             if self._stage is not None:
                 run.stage, run.done, run.total = self._stage[0][:200], *self._stage[1:]
             if self._metrics:

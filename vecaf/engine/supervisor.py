@@ -23,7 +23,16 @@ from vecaf.engine.paths import discard_import, log_of
 from vecaf.engine.standby import Standby
 from vecaf.errors import UnavailableError, first_line
 from vecaf.store import CANCELED, FAILED, Import, Store
-from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, crashed, end, fenced, lost, pause
+from vecaf.store.jobs import (
+    KINDS,
+    Kind,
+    StaleAttemptError,
+    end_job,
+    lock_attempt,
+    record_crash,
+    record_worker_loss,
+    requeue_paused,
+)
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 2.0
@@ -51,7 +60,7 @@ class Supervisor:
 
     def attempt(self, kind: Kind, job_id: int, number: int) -> None:
         """Carry the job through attempt `number`, and write how it ended."""
-        child, crash, back = None, "", crashed
+        child, crash, back = None, "", record_crash
         with self._lock:
             if not self.stopping.is_set():
                 try:
@@ -67,7 +76,7 @@ class Supervisor:
             log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
             crash = _crash(status, f"{log}, in the studio's home")
             if status == UNREACHED_STATUS:  # no fault of the job's
-                back = lost
+                back = record_worker_loss
         try:
             self._settle(kind, job_id, number, crash, back)
         finally:
@@ -166,11 +175,11 @@ class Supervisor:
         while True:
             try:
                 with self._store.write(alone=False) as session:
-                    job = fenced(session, kind, job_id, number)
+                    job = lock_attempt(session, kind, job_id, number)
                     if job.cancel_requested:
-                        end(session, job, CANCELED)
+                        end_job(session, job, CANCELED)
                     elif self.stopping.is_set():
-                        pause(session, job)
+                        requeue_paused(session, job)
                     else:
                         back(session, job, crash)
             except StaleAttemptError:

@@ -19,17 +19,17 @@ from vecaf.errors import UnavailableError, first_line
 from vecaf.files import saying_if_full
 from vecaf.settings import Settings
 from vecaf.store import Store
-from vecaf.store.jobs import KINDS, Job, Kind, reclaim, take
+from vecaf.store.integrity import check_at_start
+from vecaf.store.jobs import KINDS, Job, Kind, claim_job, reclaim
 from vecaf.store.models import QUEUED, Import
-from vecaf.store.soundness import check_at_start
 from vecaf.store.workers import (
     LEASE_SECONDS,
-    LostWorkerError,
-    beat,
-    bury,
-    elsewhere,
-    enroll,
-    forget,
+    LeaseExpiredError,
+    expire_leases,
+    other_host,
+    register_worker,
+    renew_lease,
+    unregister_worker,
 )
 
 BEAT_SECONDS = 2.0
@@ -68,7 +68,7 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
     """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
     worker_id = f"{place}:{secrets.token_hex(4)}"
     with store.write(alone=False) as session:
-        enroll(session, worker_id, f"{place}:")
+        register_worker(session, worker_id, f"{place}:")
         left = reclaim(session)  # of the place's last holder; the others may just be slow
     supervisor = Supervisor(store, gpus)
     _clean(left, supervisor)
@@ -81,7 +81,7 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
     logger.info("worker %s is ready", worker_id)
     try:
         _beat_until(stop, store, worker_id, supervisor)
-    except LostWorkerError as error:
+    except LeaseExpiredError as error:
         logger.warning("%s It begins anew.", error)
         supervisor.kill()
         for lane in lanes:
@@ -89,20 +89,20 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
         return
     supervisor.stop()
     with store.write(alone=False) as session:
-        forget(session, worker_id)
+        unregister_worker(session, worker_id)
 
 
 def renew(store: Store, worker_id: str, *, sweeping: bool) -> list[Job]:
     """Renew the lease and, `sweeping`, take over the jobs of workers that are gone; those that end.
 
     One transaction: whoever waited long for it was no more alive than the others, who need a moment
-    too, as after a sleep or a time without a database. Raises LostWorkerError.
+    too, as after a sleep or a time without a database. Raises LeaseExpiredError.
     """
     with store.write(alone=False) as session:
-        silent = beat(session, worker_id)
+        silent = renew_lease(session, worker_id)
         if not sweeping or silent > LEASE_SECONDS / 2:
             return []
-        bury(session)
+        expire_leases(session)
         return reclaim(session)
 
 
@@ -121,7 +121,7 @@ def claim(store: Store) -> tuple[str, int, FileLock]:
     host, home = socket.gethostname(), store.settings.home
     if store.engine.dialect.name == "sqlite":
         with store.read() as session:
-            other = elsewhere(session)
+            other = other_host(session)
         if other is not None:
             raise UnavailableError(
                 f"A worker on {other} works on {home}, and SQLite serves one machine. Let "
@@ -139,7 +139,7 @@ def claim(store: Store) -> tuple[str, int, FileLock]:
 def _beat_until(
     stop: threading.Event, store: Store, worker_id: str, supervisor: Supervisor
 ) -> None:
-    """Renew the lease every two seconds, and sweep now and then. Raises LostWorkerError."""
+    """Renew the lease every two seconds, and sweep now and then. Raises LeaseExpiredError."""
     beats = 0
     while not stop.wait(BEAT_SECONDS):
         beats += 1
@@ -164,7 +164,7 @@ def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> N
     while not supervisor.stopping.is_set():
         try:
             taken = _next(store, worker_id, kind)
-        except LostWorkerError:
+        except LeaseExpiredError:
             return  # the heartbeat finds out, too
         except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:
             logger.warning("could not look at the queue: %s", first_line(error))
@@ -188,7 +188,7 @@ def _next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
         if session.scalar(queued) is None:
             return None
     with store.write(alone=False) as session:
-        return take(session, kind, worker_id)
+        return claim_job(session, kind, worker_id)
 
 
 def _stop_on_signals() -> threading.Event:

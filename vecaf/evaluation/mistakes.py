@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from vecaf.datasets.snapshot import labels_as_begun
+from vecaf.datasets.snapshot import snapshot_labels
 from vecaf.evaluation.predictions import Predictions, load_predictions
 from vecaf.store import TEST, Run
 from vecaf.store.columns import SPLITS, read_columns
@@ -56,7 +56,7 @@ def tested(session: Session, run: Run, folder: Path, number: int) -> Tested | No
     if said is None:
         return None
     columns = read_columns(session, run.owner_id, run.dataset_id)
-    begun = labels_as_begun(folder)
+    begun = snapshot_labels(folder)
     fits = begun is not None and len(begun) == len(columns)
     labels = begun if begun is not None and fits else columns.labels.astype(np.int64)
     test = (columns.splits == SPLITS.index(TEST)) & (labels >= 0)

@@ -21,7 +21,7 @@ from vecaf.evaluation.mistakes import tested
 from vecaf.selection.first_round import first_strategy
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, visible
-from vecaf.store.runs import milestones, runs_on
+from vecaf.store.runs import learning_curves, runs_on
 from vecaf.store.subsets import subset_named
 
 RANDOM = "random"
@@ -243,7 +243,7 @@ def _over_images(
 
 
 def _entries(session: Session, user_id: int, runs: Sequence[Run]) -> list[Entry]:
-    reached = milestones(session, user_id, [run.id for run in runs])
+    reached = learning_curves(session, user_id, [run.id for run in runs])
     made = []
     for run in runs:
         rounds = [item for item in reached[run.id] if item.test_accuracy is not None]

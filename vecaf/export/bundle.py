@@ -20,7 +20,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
-from vecaf.datasets.snapshot import as_begun
+from vecaf.datasets.snapshot import with_snapshot
 from vecaf.errors import InputError, VecafError
 from vecaf.export.card import CURVE, SHEET, SHOWN, Reached, card, contact_sheet, curve
 from vecaf.export.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS, onnx_missing
@@ -28,7 +28,7 @@ from vecaf.export.receipt import Receipt, copies_in, data_hash
 from vecaf.export.versions import versions_of
 from vecaf.files import ABANDONED_SECONDS, age, appearing, building, replacing, write_bytes
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, Dataset, Round, Run, Sample, Selection, Store, visible
+from vecaf.store import FINISHED, Dataset, Round, Run, Sample, SelectedSample, Store, visible
 
 CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
@@ -199,14 +199,14 @@ def _read(store: Store, user_id: int, run_id: int) -> _Story:
             sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
         ).all()
         rows = session.execute(
-            sa.select(Selection, Sample.id, Sample.file_name, Sample.sha256)
-            .join(Sample, Sample.id == Selection.sample_id)
-            .where(Selection.run_id == run_id)
-            .order_by(Selection.round, Selection.rank)
+            sa.select(SelectedSample, Sample.id, Sample.file_name, Sample.sha256)
+            .join(Sample, Sample.id == SelectedSample.sample_id)
+            .where(SelectedSample.run_id == run_id)
+            .order_by(SelectedSample.round, SelectedSample.rank)
         ).all()
     folder = store.settings.runs / str(run_id)
     if (folder / SNAPSHOT).exists():
-        samples = as_begun(samples, folder)
+        samples = with_snapshot(samples, folder)
     label_of = dict(zip(samples.ids.tolist(), samples.labels.tolist(), strict=True))
     picks = [
         {

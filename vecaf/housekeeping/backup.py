@@ -21,15 +21,15 @@ from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError, VecafError
 from vecaf.files import replacing, saying_if_full, sync_file_system
-from vecaf.housekeeping import named
+from vecaf.housekeeping import referenced_files
 from vecaf.housekeeping.backup_file import DATABASE, FORMAT, Reader, Writer
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FAILED, Dataset, Import, Run, Store, Worker
-from vecaf.store.copies import copy_database, file_of
-from vecaf.store.deletion_lock import keeping
-from vecaf.store.home import id_in, write_id
+from vecaf.store.deletion_lock import block_deletion
+from vecaf.store.home import read_home_id, write_home_id
 from vecaf.store.migrate import known_schemas, schema_of
 from vecaf.store.models import now
+from vecaf.store.sqlite_copies import copy_database, sqlite_path
 
 MAX_LISTED = 20
 UPLOAD_LOST = "Its upload was not part of the backup that was restored. Upload it again."
@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class BackedUp:
+class BackupResult:
     """What went into a backup. `missing`: files that rows name but that were not there."""
 
     to: str
@@ -72,9 +72,9 @@ class BackedUp:
         return lines
 
 
-def back_up(
+def write_backup(
     store: Store, to: Path, *, with_embeddings: bool = False, progress: Progress | None = None
-) -> BackedUp:
+) -> BackupResult:
     """Write a backup of the home to the new file `to`. It appears when it is complete.
 
     Embeddings are computed again when they are needed, so they are left out unless asked for;
@@ -85,8 +85,8 @@ def back_up(
     if to.exists():
         raise InputError(f"{to} is there already; give another name.")
     settings, show = store.settings, progress or (lambda stage, done, total: None)
-    source = file_of(settings.database_url)
-    with keeping(settings), replacing(to) as temporary, ExitStack() as stack:
+    source = sqlite_path(settings.database_url)
+    with block_deletion(settings), replacing(to) as temporary, ExitStack() as stack:
         snapshot = store
         if source is not None:
             show("Copying the database", 0, 0)
@@ -105,7 +105,7 @@ def back_up(
                 "schema": schema_of(session.connection()),
                 "database": session.get_bind().dialect.name,
                 "home": str(settings.home),
-                "home_id": id_in(settings),
+                "home_id": read_home_id(settings),
                 "embeddings": with_embeddings,
             }
             writer = Writer(file, about)
@@ -114,7 +114,7 @@ def back_up(
             missing = _add_files(session, settings, writer, with_embeddings, show)
             writer.close()
         size = temporary.stat().st_size
-    return BackedUp(
+    return BackupResult(
         to=str(to),
         database=about["database"],
         datasets=counts[Dataset],
@@ -131,11 +131,16 @@ def _add_files(
 ) -> list[str]:
     """Add what the rows name; the names of those that must be there and are not."""
     missing: list[str] = []
-    jobs = named.of_jobs(session, settings)  # first: these may go ahead of the database's copy
-    images = named.images(session, settings)
-    others = [named.thumbs(session, settings), named.below(settings.home / "benchmarks")]
+    jobs = referenced_files.job_files(
+        session, settings
+    )  # first: these may go ahead of the database's copy
+    images = referenced_files.images(session, settings)
+    others = [
+        referenced_files.thumbs(session, settings),
+        referenced_files.visible_files(settings.home / "benchmarks"),
+    ]
     if with_embeddings:
-        others.append(named.embeddings(session, settings))
+        others.append(referenced_files.embeddings(session, settings))
     for wanted, paths in ((False, jobs), (True, images), (False, chain(*others))):
         for path in paths:
             name = path.relative_to(settings.home).as_posix()
@@ -146,7 +151,7 @@ def _add_files(
             show("Writing files", writer.files, 0)
     missing += [
         path.relative_to(settings.home).as_posix()
-        for path in named.artifacts(session, settings)
+        for path in referenced_files.artifacts(session, settings)
         if not path.exists()
     ]
     return missing
@@ -179,7 +184,7 @@ def restore(archive: Path, home: Path) -> dict[str, Any]:
                 _settle(home, coming, str(about.get("home")))
             if about.get("home_id") is not None:
                 restored = Settings.from_environment({"VECAF_HOME": str(home)})
-                write_id(restored, str(about["home_id"]))
+                write_home_id(restored, str(about["home_id"]))
             sync_file_system(home)
             if coming.exists():
                 coming.replace(home / DATABASE)

@@ -21,7 +21,7 @@ LOW_DISK_BYTES = 5 * GIB
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     subject: str
@@ -29,35 +29,35 @@ class Finding:
     finding: str
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def run_checks(settings: Settings) -> Iterator[CheckResult]:
     """Look at everything a run needs, one finding after the other; nothing is changed but that
     an empty home gets its folders and database. `vecaf.housekeeping.repair` mends the files."""
     yield _packages()
-    for subject, look in (
+    for subject, check in (
         ("home", _home),
         ("disk", _disk),
         ("database", _database),
         ("files", _files),
         ("worker", _worker),
     ):
-        found = _looked(subject, look, settings)
+        found = _run_check(subject, check, settings)
         yield found
         if not found.ok and subject in ("home", "database"):
             break  # the next ones need it
-    for subject, look in (("device", _device), ("model", _model), ("text", _text)):
-        yield _looked(subject, look, settings)
+    for subject, check in (("device", _device), ("model", _model), ("text", _text)):
+        yield _run_check(subject, check, settings)
 
 
-def _looked(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+def _run_check(subject: str, check: Callable[[Settings], str], settings: Settings) -> CheckResult:
     try:
-        return Finding(subject, True, look(settings))
+        return CheckResult(subject, True, check(settings))
     except VecafError as error:
-        return Finding(subject, False, str(error))
+        return CheckResult(subject, False, str(error))
     except ImportError as error:  # of a package that `_packages` names, or of one below it
-        return Finding(subject, False, f"{error}. {INSTALL}")
+        return CheckResult(subject, False, f"{error}. {INSTALL}")
 
 
-def _packages() -> Finding:
+def _packages() -> CheckResult:
     missing = []
     for name in NEEDED:
         try:
@@ -65,8 +65,8 @@ def _packages() -> Finding:
         except PackageNotFoundError:
             missing.append(name)
     if missing:
-        return Finding("packages", False, f"missing: {', '.join(missing)}. {INSTALL}")
-    return Finding("packages", True, f"all {len(NEEDED)} are installed")
+        return CheckResult("packages", False, f"missing: {', '.join(missing)}. {INSTALL}")
+    return CheckResult("packages", True, f"all {len(NEEDED)} are installed")
 
 
 def _home(settings: Settings) -> str:
@@ -85,13 +85,13 @@ def _disk(settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     from vecaf.store import Store
-    from vecaf.store.soundness import check_whole
+    from vecaf.store.integrity import check_all_tables
     from vecaf.store.sqlite import JOURNAL, VERSION
 
     store = Store.open(settings)
     if store.engine.dialect.name != "sqlite":
         return f"{store.engine.dialect.name}, schema up to date"
-    check_whole(store)
+    check_all_tables(store)
     mode = {"wal": "write-ahead log", "delete": "rollback journal"}[JOURNAL]
     version = ".".join(map(str, VERSION))
     return f"SQLite {version} ({mode}), sound, schema up to date"
@@ -99,10 +99,10 @@ def _database(settings: Settings) -> str:
 
 def _files(settings: Settings) -> str:
     """Files and rows must belong together."""
-    from vecaf.housekeeping.repair import files_sentence
+    from vecaf.housekeeping.repair import check_files
     from vecaf.store import Store
 
-    return files_sentence(Store.open(settings))
+    return check_files(Store.open(settings))
 
 
 def _worker(settings: Settings) -> str:

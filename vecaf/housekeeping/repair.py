@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from vecaf.errors import VecafError
-from vecaf.housekeeping.leftovers import HOUR, delete, leftovers, most
-from vecaf.housekeeping.losses import DATASET, losses, mark, unmark
+from vecaf.housekeeping.lost_files import DATASET, clear_reports, find_lost_files, report_lost_files
+from vecaf.housekeeping.orphaned_files import (
+    HOUR,
+    find_orphaned_files,
+    majority_warning,
+    move_to_trash,
+)
 from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash
 from vecaf.store import Store
 
 
-def files_sentence(store: Store) -> str:
+def check_files(store: Store) -> str:
     """That all is well; else VecafError with what is not, and what to do."""
-    left, lost = leftovers(store), losses(store)
+    left, lost = find_orphaned_files(store), find_lost_files(store)
     if not left and not lost:
         return "every row has its files, and every file its row"
     parts = [one.sentence for one in lost]
@@ -21,7 +26,7 @@ def files_sentence(store: Store) -> str:
         more = " …" if len(left) > 3 else ""
         parts.append(f"{len(left):,} files that nothing names ({size:,.1f} MB): {names}{more}")
     advice = "To repair what can be repaired, run: python -m vecaf doctor --repair"
-    raise VecafError("; ".join(parts) + " " + (most(store.settings, left) or advice))
+    raise VecafError("; ".join(parts) + " " + (majority_warning(store.settings, left) or advice))
 
 
 def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[str]:
@@ -36,13 +41,13 @@ def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[st
     done = [
         f"moved {one.path.relative_to(home).as_posix()} to the trash "
         f"({one.kind}, {one.bytes:,} bytes)"
-        for one in delete(store, leftovers(store, grace), trash, force=force)
+        for one in move_to_trash(store, find_orphaned_files(store, grace), trash, force=force)
     ]
     if done:
         done.append(
             f"the trash is {FOLDER}/{trash.folder.name} in the home; gc empties it after "
             f"{KEEP_DAYS} days, gc --purge at once"
         )
-    lost = losses(store)
-    done += [f"{mark(store, one)}: {one.sentence}" for one in lost if not one.marked]
-    return done + unmark(store, {one.id for one in lost if one.kind == DATASET})
+    lost = find_lost_files(store)
+    done += [f"{report_lost_files(store, one)}: {one.sentence}" for one in lost if not one.reported]
+    return done + clear_reports(store, {one.id for one in lost if one.kind == DATASET})

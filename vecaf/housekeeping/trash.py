@@ -34,7 +34,7 @@ class Trash:
             shutil.move(path, to)  # copies where a part of the home is another file system
 
 
-def empty(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
+def empty_trash(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
     """Delete what has been in the trash for more than `keep_days`; return the bytes freed."""
     freed, due = 0, now() - timedelta(days=keep_days)
     for moment, folder in _folders(home):

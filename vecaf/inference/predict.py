@@ -16,7 +16,7 @@ from vecaf.arrays import Floats
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, image_path, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
-from vecaf.datasets.snapshot import as_begun
+from vecaf.datasets.snapshot import with_snapshot
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import embed_images
 from vecaf.errors import InputError
@@ -27,7 +27,7 @@ from vecaf.evaluation.neighbors import top as highest
 from vecaf.export.bundle import model_folder
 from vecaf.export.model import Predictor
 from vecaf.inference.questions import ANSWERS, Desk
-from vecaf.store import Dataset, Run, Selection, Store, visible, visible_sample
+from vecaf.store import Dataset, Run, SelectedSample, Store, visible, visible_sample
 from vecaf.training.recipe import predict as run_model
 
 SHOWN = 8  # images of each kind
@@ -127,12 +127,14 @@ def _opened(store: Store, user: int, run_id: int, folder: Path) -> Explained:
         run = visible(session, user, Run, run_id)
         dataset = visible(session, user, Dataset, run.dataset_id)
         samples = load_samples(session, dataset, store.settings.images)
-        order = (Selection.round, Selection.rank)
+        order = (SelectedSample.round, SelectedSample.rank)
         picked = session.scalars(
-            sa.select(Selection.sample_id).where(Selection.run_id == run_id).order_by(*order)
+            sa.select(SelectedSample.sample_id)
+            .where(SelectedSample.run_id == run_id)
+            .order_by(*order)
         ).all()
     if (folder.parent / SNAPSHOT).exists():
-        samples = as_begun(samples, folder.parent)
+        samples = with_snapshot(samples, folder.parent)
     config = RunConfig.from_dict(run.config)
     predictor = Predictor.load(folder, store.settings.device)
     compared = picked if config.mode == "head-only" else picked[:MOST_TRAINING]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
-from vecaf.datasets.snapshot import as_begun
+from vecaf.datasets.snapshot import with_snapshot
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.export.receipt import Receipt, copies_in, data_hash, differences
@@ -181,7 +181,7 @@ def _data(store: Store, user_id: int, receipt: Receipt) -> tuple[Dataset, Sample
 def _begun(folder: Path, samples: Samples) -> Samples | None:
     if not (folder / SNAPSHOT).exists():
         return None
-    begun = as_begun(samples, folder)
+    begun = with_snapshot(samples, folder)
     return begun if len(begun.labels) == len(samples) else None
 
 

@@ -24,7 +24,7 @@ from vecaf.training.learner import View
 class Basis:
     """The run whose model says what images still cost, after its last finished round.
 
-    `data`: the samples as that run began with them (`datasets.snapshot.as_begun`).
+    `data`: the samples as that run began with them (`datasets.snapshot.with_snapshot`).
     """
 
     config: RunConfig

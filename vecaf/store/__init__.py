@@ -2,7 +2,7 @@
 
 from vecaf.store.authorization import (
     changeable,
-    check_names_no_file,
+    check_model_files,
     dataset_named,
     readable,
     visible,
@@ -36,7 +36,7 @@ from vecaf.store.models import (
     Round,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Share,
     Subset,
     SubsetSample,
@@ -49,6 +49,6 @@ __all__ = [
     "CANCELED", "ENDED", "EVALUATION", "FAILED", "FINISHED", "QUEUED", "RUNNING", "SELECTION",
     "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "ClassChange", "Dataset",
     "Edit", "EmbeddingSet", "Event", "Import", "Login", "LoginFailure", "Metric", "Round", "Run",
-    "Sample", "Selection", "Share", "Store", "Subset", "SubsetSample", "Task", "User", "Worker",
-    "changeable", "check_names_no_file", "dataset_named", "readable", "visible", "visible_sample",
+    "Sample", "SelectedSample", "Share", "Store", "Subset", "SubsetSample", "Task", "User",
+    "Worker", "changeable", "check_model_files", "dataset_named", "readable", "visible", "visible_sample",
 ]  # fmt: skip

@@ -46,7 +46,7 @@ def changeable(session: Session, user_id: int, kind: type[Owned], thing_id: int)
     return thing
 
 
-def check_names_no_file(session: Session, user_id: int, settings: Mapping[str, object]) -> None:
+def check_model_files(session: Session, user_id: int, settings: Mapping[str, object]) -> None:
     """Raise NotAllowedError where a model's setting names a file (NAME@FILE) and the user is not
     the local owner: it could be another user's model, or anything that the studio can read."""
     if not any("@" in str(settings.get(name, "")) for name in ("model", "vlm")):

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from vecaf.store.authorization import visible
-from vecaf.store.models import TEST, TRAIN, VAL, Dataset, Run, Sample, Selection, Subset
+from vecaf.store.models import TEST, TRAIN, VAL, Dataset, Run, Sample, SelectedSample, Subset
 from vecaf.store.models import SubsetSample as Member
-from vecaf.store.samples import holds_words
+from vecaf.store.samples import contains_words
 
 SPLITS = (TRAIN, VAL, TEST)
 """`Columns.splits` holds indices into it."""
-KEY_BYTES = 6  # of the image's sha256: what the address of a thumbnail carries
+HASH_PREFIX_BYTES = 6  # of the image's sha256: what the address of a thumbnail carries
 
 
 @dataclass(frozen=True)
@@ -76,33 +76,35 @@ def count_samples(session: Session, user_id: int, dataset_id: int) -> int:
     return session.scalar(count) or 0
 
 
-def read_keys(session: Session, user_id: int, dataset_id: int) -> NDArray[np.uint8]:
-    """The first bytes of every image's sha256, (n, KEY_BYTES), in id order. NotFoundError."""
+def read_hash_prefixes(session: Session, user_id: int, dataset_id: int) -> NDArray[np.uint8]:
+    """Return the first bytes of every image's sha256 in id order, shape (n, HASH_PREFIX_BYTES)."""
     visible(session, user_id, Dataset, dataset_id)
-    rows = _rows(session, dataset_id, f"SELECT substr(sha256, 1, {2 * KEY_BYTES})")
+    rows = _rows(session, dataset_id, f"SELECT substr(sha256, 1, {2 * HASH_PREFIX_BYTES})")
     joined = bytes.fromhex("".join([row[0] for row in rows]))
-    return np.frombuffer(joined, np.uint8).reshape(-1, KEY_BYTES)
+    return np.frombuffer(joined, np.uint8).reshape(-1, HASH_PREFIX_BYTES)
 
 
-def find_words(session: Session, user_id: int, dataset_id: int, words: str) -> NDArray[np.int64]:
+def search_text(session: Session, user_id: int, dataset_id: int, words: str) -> NDArray[np.int64]:
     """Ids of the samples whose caption or file name holds all the words, in any case."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
-    query = query.where(*holds_words(words))
+    query = query.where(*contains_words(words))
     return np.array(session.scalars(query).all(), dtype=np.int64)
 
 
-def rounds_of_picks(
+def read_selected_rounds(
     session: Session, user_id: int, run_id: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(sample ids, the round in which each was picked), by id. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
-    query = sa.select(Selection.sample_id, Selection.round).where(Selection.run_id == run_id)
+    query = sa.select(SelectedSample.sample_id, SelectedSample.round).where(
+        SelectedSample.run_id == run_id
+    )
     rows = sorted(tuple(row) for row in session.execute(query))
     return _pair(rows)
 
 
-def ids_of_subset(session: Session, user_id: int, subset_id: int) -> NDArray[np.int64]:
+def read_subset_ids(session: Session, user_id: int, subset_id: int) -> NDArray[np.int64]:
     """The ids of a subset's images in its order. Raises NotFoundError."""
     visible(session, user_id, Subset, subset_id)
     query = sa.select(Member.sample_id).where(Member.subset_id == subset_id).order_by(Member.rank)

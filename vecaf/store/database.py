@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.files import DISK_FULL
 from vecaf.settings import Settings
-from vecaf.store.copies import damaged, file_of
 from vecaf.store.models import User
 from vecaf.store.sqlite import JOURNAL, is_damaged, library, settle_journal, sqlite_engine
 from vecaf.store.sqlite import is_full as sqlite_is_full
+from vecaf.store.sqlite_copies import damaged_message, sqlite_path
 
 LOCAL_OWNER = "local owner"
 _ONE_WRITER = 0x5643_4157  # "VCAW": the name of a lock on PostgreSQL
@@ -45,18 +45,18 @@ class Store:
         Raises VecafError when the database is newer than this program, corrupt or out of reach,
         InputError when it does not belong to this home or the home can't be used.
         """
-        from vecaf.store.home import check_not_new, make_home, pair
+        from vecaf.store.home import check_database_exists, make_home, pair_home
         from vecaf.store.migrate import upgrade
 
         make_home(settings)
         store = cls(settings)
         try:
-            check_not_new(settings, store.engine)
+            check_database_exists(settings, store.engine)
             upgrade(store.engine)
             if store.engine.dialect.name == "sqlite":
                 settle_journal(store.engine)
                 store._hold()
-            pair(store)
+            pair_home(store)
         except sa.exc.DatabaseError as error:
             if sqlite_is_full(error, settings.home):
                 raise UnavailableError(DISK_FULL) from error
@@ -130,7 +130,7 @@ class Store:
     def _hold(self) -> None:
         """Keep a connection that does nothing: while one is open the write-ahead log and its index
         stay, which saves every session from making them, and lets pages read on a full disk."""
-        path = file_of(self.settings.database_url)
+        path = sqlite_path(self.settings.database_url)
         if JOURNAL == "wal" and path is not None:
             self._held = library.connect(path, check_same_thread=False)
             self._held.execute("SELECT count(*) FROM sqlite_master").fetchall()
@@ -161,5 +161,5 @@ def _engine(url: str) -> sa.Engine:
 def _cannot_open(url: str, error: Exception) -> str:
     shown = sa.make_url(url).render_as_string(hide_password=True)
     if is_damaged(error):
-        return damaged(Path(sa.make_url(url).database or ""))
+        return damaged_message(Path(sa.make_url(url).database or ""))
     return f"The database {shown} can't be opened: {getattr(error, 'orig', error)}."

@@ -106,7 +106,7 @@ def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def pool_by_class(session: Session, dataset: Dataset) -> list[int]:
+def count_pool_by_class(session: Session, dataset: Dataset) -> list[int]:
     """How many labelled images of each class the pool holds, in the order of `dataset.classes`."""
     counted = session.execute(
         sa.select(Sample.label, sa.func.count().label("size"))
@@ -118,7 +118,7 @@ def pool_by_class(session: Session, dataset: Dataset) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class DatasetContents:
     """What goes with a dataset when it is deleted."""
 
     dataset_id: int
@@ -132,7 +132,7 @@ class Belongings:
     refused: list[str]  # thumbnails (sha256) of refused files that no other dataset shows
 
 
-def belongings(session: Session, user_id: int, dataset_id: int) -> Belongings:
+def dataset_contents(session: Session, user_id: int, dataset_id: int) -> DatasetContents:
     """What would go with the dataset. Raises NotFoundError, NotAllowedError."""
     dataset = changeable(session, user_id, Dataset, dataset_id)
     mine = sa.select(Sample.sha256, Sample.extension).where(Sample.dataset_id == dataset_id)
@@ -146,7 +146,7 @@ def belongings(session: Session, user_id: int, dataset_id: int) -> Belongings:
     ]
     reports = sa.select(Dataset.report).where(Dataset.id != dataset_id)
     shown = {thumb for report in session.scalars(reports) for thumb in _refused(report)}
-    return Belongings(
+    return DatasetContents(
         dataset_id=dataset_id,
         name=dataset.name,
         images=sizes[0],
@@ -160,7 +160,7 @@ def belongings(session: Session, user_id: int, dataset_id: int) -> Belongings:
 
 
 @dataclass(frozen=True)
-class Activity:
+class ActiveJob:
     """A job that has not ended; `kind` is run, task or import."""
 
     kind: str
@@ -173,7 +173,7 @@ class Activity:
     cancel_requested: bool
 
 
-def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity]:
+def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJob]:
     """What is being done with the dataset, or waits to be. Raises NotFoundError."""
     dataset = visible(session, user_id, Dataset, dataset_id)
     found: list[Run | Task | Import] = []
@@ -185,7 +185,7 @@ def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity
     )
     found += session.scalars(importing.where(Import.state.not_in(ENDED)))
     return [
-        Activity(
+        ActiveJob(
             job.__tablename__, job.id, job.kind if isinstance(job, Task) else job.name, job.state,
             job.stage, job.done, job.total, job.cancel_requested,
         )
@@ -193,12 +193,12 @@ def activities(session: Session, user_id: int, dataset_id: int) -> list[Activity
     ]  # fmt: skip
 
 
-def delete_rows(session: Session, user_id: int, dataset_id: int) -> None:
+def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None:
     """Delete a dataset and all rows that belong to it.
 
     Raises InputError while something on it is under way, NotFoundError, NotAllowedError.
     """
-    busy = activities(session, user_id, dataset_id)
+    busy = active_jobs(session, user_id, dataset_id)
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
         more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
@@ -211,7 +211,7 @@ def delete_rows(session: Session, user_id: int, dataset_id: int) -> None:
     session.execute(sa.delete(Dataset).where(Dataset.id == dataset_id))
 
 
-def used_contents(session: Session, keys: Sequence[str]) -> set[str]:
+def used_hashes(session: Session, keys: Sequence[str]) -> set[str]:
     """Those of the sha256 `keys` that some dataset's image has."""
     found: set[str] = set()
     for start in range(0, len(keys), 500):

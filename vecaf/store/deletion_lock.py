@@ -10,11 +10,11 @@ from typing import IO
 from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 
-_NAME = ".keeping"
+_NAME = ".block_deletion"
 
 
 @contextmanager
-def keeping(settings: Settings) -> Iterator[None]:
+def block_deletion(settings: Settings) -> Iterator[None]:
     """While the block runs nothing that a row names is deleted; several may hold it at once."""
     with _opened(settings) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -22,7 +22,7 @@ def keeping(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def deleting(settings: Settings) -> Iterator[None]:
+def lock_for_deletion(settings: Settings) -> Iterator[None]:
     """Delete files in the block. Raises UnavailableError while a backup reads them."""
     with _opened(settings) as file:
         try:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.store.authorization import visible, visible_sample
 from vecaf.store.models import Annotation, ClassChange, Dataset, Edit, Sample, User
-from vecaf.store.samples import holds_words
+from vecaf.store.samples import contains_words
 
 UNLABELED = -1
 
@@ -37,7 +37,7 @@ class Filter:
             found.append(Sample.label.is_(None) if unlabeled else Sample.label == self.label)
         if self.excluded is not None:
             found.append(Sample.excluded.is_(self.excluded))
-        return found + holds_words(self.words)
+        return found + contains_words(self.words)
 
 
 def count_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> int:
@@ -61,17 +61,6 @@ def ids_of_images(session: Session, user_id: int, dataset_id: int, which: Filter
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(*which.conditions(dataset_id)).order_by(Sample.id)
     return list(session.scalars(query))
-
-
-def images_of(session: Session, user_id: int, dataset_id: int, ids: Sequence[int]) -> list[Sample]:
-    """Those of the dataset's images that have these ids, in id order. Raises NotFoundError."""
-    visible(session, user_id, Dataset, dataset_id)
-    found: list[Sample] = []
-    for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(part))
-        found += session.scalars(query)
-    return sorted(found, key=lambda one: one.id)
 
 
 @dataclass(frozen=True)

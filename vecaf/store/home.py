@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.settings import Settings
-from vecaf.store.copies import file_of, kept_copies
 from vecaf.store.migrate import schema_of
 from vecaf.store.models import Home, Run, Sample
+from vecaf.store.sqlite_copies import migration_copies, sqlite_path
 
 FILE = "home-id"
 ONLY = 1  # the id of the table's one row
@@ -30,7 +30,7 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Sessions(Protocol):
-    """The part of a store that `pair` needs."""
+    """The part of a store that `pair_home` needs."""
 
     settings: Settings
 
@@ -54,14 +54,14 @@ def make_home(settings: Settings) -> None:
         raise InputError(f"The home {home} can't be written to. {advice}")
 
 
-def check_not_new(settings: Settings, engine: sa.Engine) -> None:
+def check_database_exists(settings: Settings, engine: sa.Engine) -> None:
     """Raise InputError where the database is not there or has no schema yet, but the home holds
     images or runs. Called before anything is created."""
-    if holds_files(settings) and _is_new(engine):
+    if home_has_files(settings) and _is_new(engine):
         raise InputError(_names_nothing(settings))
 
 
-def pair(store: Sessions) -> None:
+def pair_home(store: Sessions) -> None:
     """Check that the home and the database carry the same id; give them one where both lack it.
 
     Where one of them lacks it (a database of an earlier schema was put back, say), it gets the
@@ -71,13 +71,13 @@ def pair(store: Sessions) -> None:
     settings = store.settings
     with store.read() as session:
         row = session.get(Home, ONLY)
-    if row is not None and row.key == id_in(settings):
+    if row is not None and row.key == read_home_id(settings):
         return
     with store.write() as session:
-        row, known = session.get(Home, ONLY), id_in(settings)
+        row, known = session.get(Home, ONLY), read_home_id(settings)
         if row is not None and row.key == known:  # another process was first
             return
-        empty, files = _is_empty(session), holds_files(settings)
+        empty, files = _is_empty(session), home_has_files(settings)
         matches = _holds_images_of(session, settings) or (empty and not files)
         if row is None and empty and files:
             raise InputError(_names_nothing(settings))
@@ -87,34 +87,34 @@ def pair(store: Sessions) -> None:
             raise InputError(_of_other_images(settings, known))
         key = known or (secrets.token_hex(8) if row is None else row.key)
         if known is None:
-            write_id(settings, key)
+            write_home_id(settings, key)
         if row is None:
             where = {"path": str(settings.home), "host": socket.gethostname()}
             session.add(Home(id=ONLY, key=key, **where))
 
 
-def id_in(settings: Settings) -> str | None:
+def read_home_id(settings: Settings) -> str | None:
     """The id that the home folder carries; None if it has no readable id."""
     path = settings.home / FILE
     text = path.read_text(errors="replace").strip() if path.is_file() else ""
     return text if _ID.fullmatch(text) else None
 
 
-def write_id(settings: Settings, key: str) -> None:
+def write_home_id(settings: Settings, key: str) -> None:
     """Write an id to the home folder. Raises InputError for a text that is not an id."""
     if not _ID.fullmatch(key):
         raise InputError(f"{key!r} is not the id of a home.")
     write_bytes(settings.home / FILE, f"{key}\n".encode())
 
 
-def holds_files(settings: Settings) -> bool:
+def home_has_files(settings: Settings) -> bool:
     """Whether a home holds images or folders of runs."""
     images = settings.images.glob("[0-9a-f][0-9a-f]/*")
     return any(images) or any(path.name.isdecimal() for path in settings.runs.glob("*"))
 
 
 def _is_new(engine: sa.Engine) -> bool:
-    path = file_of(engine.url.render_as_string(hide_password=False))
+    path = sqlite_path(engine.url.render_as_string(hide_password=False))
     if path is not None and (not path.exists() or path.stat().st_size == 0):
         return True  # connecting would create the file
     with engine.connect() as connection, connection.begin():
@@ -138,8 +138,8 @@ def _shown(settings: Settings) -> str:
 
 
 def _names_nothing(settings: Settings) -> str:
-    source = file_of(settings.database_url)
-    copies = kept_copies(source) if source is not None and source.parent.is_dir() else []
+    source = sqlite_path(settings.database_url)
+    copies = migration_copies(source) if source is not None and source.parent.is_dir() else []
     copy = f" The copy {copies[-1]} was kept before an update." if copies else ""
     return (
         f"The home {settings.home} holds images or runs, but the database {_shown(settings)} is "

@@ -12,12 +12,6 @@ from vecaf.errors import InputError
 from vecaf.store.models import ENDED, Dataset, Import, now
 
 
-def imports_in_progress(session: Session, user_id: int) -> Sequence[Import]:
-    """The user's imports that have not ended, oldest first."""
-    query = sa.select(Import).where(Import.owner_id == user_id, Import.state.not_in(ENDED))
-    return session.scalars(query.order_by(Import.id)).all()
-
-
 def recent_imports(
     session: Session, user_id: int, *, within: timedelta = timedelta(days=1), limit: int = 20
 ) -> Sequence[Import]:

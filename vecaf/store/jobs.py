@@ -29,7 +29,7 @@ from vecaf.store.models import (
     Worker,
     now,
 )
-from vecaf.store.workers import check_alive, worker_alive
+from vecaf.store.workers import check_lease, worker_alive
 
 Job = Run | Import | Task
 Kind = Literal["run", "import", "task"]
@@ -42,23 +42,23 @@ class StaleAttemptError(VecafError):
     """A newer attempt owns the job, or it has ended: this one must not write any more."""
 
 
-def take(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] | None:
+def claim_job(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] | None:
     """Take the oldest queued job for a worker: (id, attempt), or None where there is none.
 
-    Raises LostWorkerError where the worker has been taken for dead.
+    Raises LeaseExpiredError where the worker has been taken for dead.
     """
-    check_alive(session, worker_id)
+    check_lease(session, worker_id)
     model = KINDS[kind]
     oldest = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
     # What another worker is about to take is passed over; SQLite lets in one writer at a time.
     job_id = session.scalar(oldest.with_for_update(skip_locked=True))
     if job_id is None:
         return None
-    attempt = begin(session, kind, job_id, worker_id)
+    attempt = start_attempt(session, kind, job_id, worker_id)
     return None if attempt is None else (job_id, attempt)
 
 
-def begin(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
+def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
     """Start the next attempt at a job and return its number, which fences every later write.
 
     None where there is nothing to do: the job is gone, ended or canceled.
@@ -67,18 +67,18 @@ def begin(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | No
     if job is None or job.state in ENDED:
         return None
     if job.cancel_requested:
-        end(session, job, CANCELED)
+        end_job(session, job, CANCELED)
         return None
     job.attempt += 1
     job.worker = worker_id
     job.state, job.stage, job.done, job.total = RUNNING, "starting", 0, 0
     if isinstance(job, Run | Task) and job.started_at is None:
         job.started_at = now()
-    note(session, job, "Started." if job.attempt == 1 else f"Goes on (attempt {job.attempt}).")
+    log_event(session, job, "Started." if job.attempt == 1 else f"Goes on (attempt {job.attempt}).")
     return job.attempt
 
 
-def fenced(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
+def lock_attempt(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
     """The job, locked until the session commits, if `attempt` is still the one that may write.
 
     Raises StaleAttemptError otherwise, so nothing in the caller's session is committed.
@@ -91,7 +91,7 @@ def fenced(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
     return job
 
 
-def end(session: Session, job: Job, state: str, error: str | None = None) -> None:
+def end_job(session: Session, job: Job, state: str, error: str | None = None) -> None:
     """Bring the job to a terminal `state`, with the sentence that says why where it failed.
 
     An import whose dataset is there has finished, though its process ended before it said so.
@@ -101,34 +101,34 @@ def end(session: Session, job: Job, state: str, error: str | None = None) -> Non
     job.state, job.stage, job.error, job.finished_at = state, "", error, now()
     job.worker, job.done, job.total = None, 0, 0
     if state == FAILED:
-        note(session, job, f"Failed: {error}", "error")
+        log_event(session, job, f"Failed: {error}", "error")
     else:
-        note(session, job, "Finished." if state == FINISHED else "Canceled.")
+        log_event(session, job, "Finished." if state == FINISHED else "Canceled.")
 
 
-def pause(session: Session, job: Job) -> None:
+def requeue_paused(session: Session, job: Job) -> None:
     """Back to the queue: its worker is stopping, and the next one goes on from here."""
     _queue_again(job)
-    note(session, job, "Paused: the worker is stopping. It goes on when a worker starts.")
+    log_event(session, job, "Paused: the worker is stopping. It goes on when a worker starts.")
 
 
-def crashed(session: Session, job: Job, why: str) -> None:
+def record_crash(session: Session, job: Job, why: str) -> None:
     """Back to the queue after a crash, or to its end where it has crashed too often."""
     job.crashes += 1
     if job.crashes >= MAX_CRASHES:
-        end(session, job, FAILED, f"{why} (Tried {job.crashes} times.)")
+        end_job(session, job, FAILED, f"{why} (Tried {job.crashes} times.)")
     else:
-        note(session, job, f"Attempt {job.attempt} crashed. {why}", "error")
+        log_event(session, job, f"Attempt {job.attempt} crashed. {why}", "error")
         _queue_again(job)
 
 
-def lost(session: Session, job: Job, why: str) -> None:
+def record_worker_loss(session: Session, job: Job, why: str) -> None:
     """Back to the queue after what may be no fault of the job's, or to its end after too much."""
     job.losses += 1
     if job.losses >= MAX_LOSSES:
-        end(session, job, FAILED, "It was started many times and never came to an end.")
+        end_job(session, job, FAILED, "It was started many times and never came to an end.")
     else:
-        note(session, job, why)
+        log_event(session, job, why)
         _queue_again(job)
 
 
@@ -145,9 +145,11 @@ def reclaim(session: Session) -> list[Job]:
         for job in session.scalars(query.with_for_update(skip_locked=True)):
             assert isinstance(job, Run | Import | Task)
             if job.cancel_requested:
-                end(session, job, CANCELED)
+                end_job(session, job, CANCELED)
             else:
-                lost(session, job, "Its worker is gone. It goes on with the next free one.")
+                record_worker_loss(
+                    session, job, "Its worker is gone. It goes on with the next free one."
+                )
             if job.state in ENDED:
                 ended.append(job)
     return ended
@@ -162,24 +164,24 @@ def request_cancel(session: Session, job: Job) -> str:
         return job.state
     if job.state == QUEUED or job.worker is None or not worker_alive(session, job.worker):
         job.attempt += 1
-        end(session, job, CANCELED)
+        end_job(session, job, CANCELED)
     elif not job.cancel_requested:
-        note(session, job, "Cancel was asked for.")
+        log_event(session, job, "Cancel was asked for.")
     job.cancel_requested = True
     return job.state
 
 
-def queue_anew(session: Session, job: Job) -> None:
+def requeue(session: Session, job: Job) -> None:
     """Queue an ended job again, as if it had never failed."""
     job.error = job.finished_at = None
     job.cancel_requested = False
     job.crashes = job.losses = 0
     _queue_again(job)
     job.stage = ""
-    note(session, job, "Queued again.")
+    log_event(session, job, "Queued again.")
 
 
-def note(session: Session, job: Job, message: str, level: str = "info") -> None:
+def log_event(session: Session, job: Job, message: str, level: str = "info") -> None:
     """Add a line to a run's log; the others have none."""
     if isinstance(job, Run):
         session.add(Event(run_id=job.id, level=level, message=message))

@@ -11,8 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from vecaf.errors import VecafError
-from vecaf.store.copies import file_of, keep_before_migration
 from vecaf.store.models import now
+from vecaf.store.sqlite_copies import copy_before_migration, sqlite_path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x5643_4146  # "VCAF": one migration at a time on PostgreSQL
@@ -21,7 +21,7 @@ _ADVISORY_LOCK = 0x5643_4146  # "VCAF": one migration at a time on PostgreSQL
 def upgrade(engine: sa.Engine) -> None:
     """Bring the database to the newest schema; safe when several processes start at once.
 
-    A SQLite file is checked and copied (see `vecaf.store.copies`) before anything is changed.
+    A SQLite file is checked and copied (see `vecaf.store.sqlite_copies`) before it is changed.
     Raises VecafError when the database was written by a newer program or is damaged,
     UnavailableError when the disk is too full for the copy; it is as it was then.
     """
@@ -40,9 +40,9 @@ def upgrade(engine: sa.Engine) -> None:
                 f"This database has schema {current}, which is newer than this program. "
                 "Update VeCAF Studio, or point VECAF_HOME at another folder."
             )
-        source = file_of(engine.url.render_as_string(hide_password=False))
+        source = sqlite_path(engine.url.render_as_string(hide_password=False))
         if source is not None and current not in (None, head):
-            keep_before_migration(source, current, now())
+            copy_before_migration(source, current, now())
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

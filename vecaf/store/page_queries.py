@@ -20,7 +20,7 @@ from vecaf.store.models import (
     Round,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Task,
     User,
 )
@@ -132,15 +132,6 @@ def _pictures(session: Session, ids: list[int]) -> list[Sample]:
     return [found[id_] for id_ in ids if id_ in found]
 
 
-def samples_by_id(
-    session: Session, user_id: int, dataset_id: int, ids: Sequence[int]
-) -> dict[int, Sample]:
-    """Those of the dataset's samples that have these ids. Raises NotFoundError."""
-    visible(session, user_id, Dataset, dataset_id)
-    query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(ids))
-    return {sample.id: sample for sample in session.scalars(query)}
-
-
 def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -> list[Sample]:
     """Up to `shown` pool samples at even distances in file order. Raises NotFoundError."""
     step = max(1, pool_size(session, user_id, dataset_id) // shown)
@@ -205,7 +196,7 @@ def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> di
     return found
 
 
-def run_mark(session: Session, user_id: int, run_id: int) -> tuple[object, ...]:
+def run_version(session: Session, user_id: int, run_id: int) -> tuple[object, ...]:
     """What changes whenever a run's page would: compared by equality, and cheap (under 1 ms).
 
     It covers the run, the runs and rounds on its dataset, its curves, log and picks, and the tasks
@@ -221,7 +212,7 @@ def run_mark(session: Session, user_id: int, run_id: int) -> tuple[object, ...]:
         sa.select(
             count(sa.func.max(Metric.id), Metric.run_id == run_id),
             count(sa.func.max(Event.id), Event.run_id == run_id),
-            count(sa.func.count(), Selection.run_id == run_id),
+            count(sa.func.count(), SelectedSample.run_id == run_id),
             count(sa.func.count(), Round.run_id.in_(siblings)),
             count(sa.func.count(), Run.dataset_id == run.dataset_id),
             count(sa.func.count(Run.started_at), Run.dataset_id == run.dataset_id),

@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 from vecaf.store.authorization import readable, visible
 from vecaf.store.models import (
     Dataset,
-    Event,
-    Metric,
     Round,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
 )
 
 
@@ -74,27 +72,6 @@ def run_summary(session: Session, user_id: int, run_id: int) -> RunSummary:
     return _summary(session.execute(_summaries().where(Run.id == run_id)).one())
 
 
-def metrics_since(
-    session: Session, user_id: int, run_id: int, after_id: int = 0, *, limit: int = 20_000
-) -> Sequence[Metric]:
-    """Metrics with an id above `after_id`, in order of writing.
-
-    A resumed run writes some points again: a later (round, step, name) replaces an earlier one.
-    """
-    visible(session, user_id, Run, run_id)
-    query = sa.select(Metric).where(Metric.run_id == run_id, Metric.id > after_id)
-    return session.scalars(query.order_by(Metric.id).limit(limit)).all()
-
-
-def events_since(
-    session: Session, user_id: int, run_id: int, after_id: int = 0, *, limit: int = 1000
-) -> Sequence[Event]:
-    """Lines of the run's log with an id above `after_id`, oldest first."""
-    visible(session, user_id, Run, run_id)
-    query = sa.select(Event).where(Event.run_id == run_id, Event.id > after_id)
-    return session.scalars(query.order_by(Event.id).limit(limit)).all()
-
-
 def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
     """The run's finished rounds, first to last."""
     visible(session, user_id, Run, run_id)
@@ -104,7 +81,7 @@ def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
 
 
 @dataclass(frozen=True)
-class Milestone:
+class CurvePoint:
     """What a finished round had cost by then, and how good its model was (0 to 1, or None)."""
 
     number: int
@@ -114,9 +91,9 @@ class Milestone:
     test_accuracy: float | None
 
 
-def milestones(
+def learning_curves(
     session: Session, user_id: int, run_ids: Sequence[int]
-) -> dict[int, list[Milestone]]:
+) -> dict[int, list[CurvePoint]]:
     """The finished rounds of several of the user's runs, first to last, by run."""
     query = (
         sa.select(
@@ -127,9 +104,9 @@ def milestones(
         .where(readable(Run, user_id), Round.run_id.in_(run_ids))
         .order_by(Round.number)
     )  # fmt: skip
-    found: dict[int, list[Milestone]] = {run_id: [] for run_id in run_ids}
+    found: dict[int, list[CurvePoint]] = {run_id: [] for run_id in run_ids}
     for run_id, number, labeled, batches, val, test in session.execute(query):
-        found[run_id].append(Milestone(number, labeled, batches, val, test))
+        found[run_id].append(CurvePoint(number, labeled, batches, val, test))
     return found
 
 
@@ -140,19 +117,19 @@ def runs_on(session: Session, user_id: int, dataset_id: int) -> Sequence[Run]:
     return session.scalars(query.order_by(Run.id.desc())).all()
 
 
-def rounds_picked(session: Session, user_id: int, run_id: int) -> dict[int, int]:
+def count_selected_per_round(session: Session, user_id: int, run_id: int) -> dict[int, int]:
     """How many images were picked, by round (a round under way included)."""
     visible(session, user_id, Run, run_id)
     rows = session.execute(
-        sa.select(Selection.round, sa.func.count())
-        .where(Selection.run_id == run_id)
-        .group_by(Selection.round)
-        .order_by(Selection.round)
+        sa.select(SelectedSample.round, sa.func.count())
+        .where(SelectedSample.run_id == run_id)
+        .group_by(SelectedSample.round)
+        .order_by(SelectedSample.round)
     )
     return {row.round: row[1] for row in rows}
 
 
-def picks_of(
+def selected_in_round(
     session: Session,
     user_id: int,
     run_id: int,
@@ -160,18 +137,18 @@ def picks_of(
     *,
     offset: int = 0,
     limit: int | None = None,
-) -> list[tuple[Selection, Sample]]:
+) -> list[tuple[SelectedSample, Sample]]:
     """One round's picks in rank order, each with its sample, or a page of them."""
     visible(session, user_id, Run, run_id)
     rows = session.execute(
-        sa.select(Selection, Sample)
-        .join(Sample, Sample.id == Selection.sample_id)
-        .where(Selection.run_id == run_id, Selection.round == round)
-        .order_by(Selection.rank)
+        sa.select(SelectedSample, Sample)
+        .join(Sample, Sample.id == SelectedSample.sample_id)
+        .where(SelectedSample.run_id == run_id, SelectedSample.round == round)
+        .order_by(SelectedSample.rank)
         .offset(offset)
         .limit(limit)
     )
-    return [(row.Selection, row.Sample) for row in rows]
+    return [(row.SelectedSample, row.Sample) for row in rows]
 
 
 def _summaries() -> sa.Select[Run, str, int, float | None, float | None, float]:

@@ -32,21 +32,21 @@ def samples_by_id(
     return found
 
 
-def ids_of(session: Session, user_id: int, dataset_id: int) -> NDArray[np.int64]:
+def read_sample_ids(session: Session, user_id: int, dataset_id: int) -> NDArray[np.int64]:
     """The ids of all samples of the dataset, ascending: the order of every array of samples."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
     return np.fromiter(session.scalars(query), dtype=np.int64)
 
 
-def pool_counts(session: Session, dataset_id: int) -> tuple[int, int]:
+def count_pool(session: Session, dataset_id: int) -> tuple[int, int]:
     """How many images may be selected, and how many of them have a label."""
     query = sa.select(sa.func.count(), sa.func.count(Sample.label)).where(*in_pool(dataset_id))
     row = session.execute(query).one()
     return int(row[0]), int(row[1])
 
 
-def split_counts(session: Session, dataset_id: int, split: str) -> tuple[int, int]:
+def count_split(session: Session, dataset_id: int, split: str) -> tuple[int, int]:
     """How many images a split has, and how many of them have a label."""
     query = sa.select(sa.func.count(), sa.func.count(Sample.label))
     query = query.where(Sample.dataset_id == dataset_id, Sample.split == split)
@@ -54,7 +54,7 @@ def split_counts(session: Session, dataset_id: int, split: str) -> tuple[int, in
     return int(row[0]), int(row[1])
 
 
-def holds_words(words: str) -> list[sa.ColumnElement[bool]]:
+def contains_words(words: str) -> list[sa.ColumnElement[bool]]:
     """The conditions that a sample's caption or file name holds each of the words, in any case."""
     # PostgreSQL takes no NUL and no lone surrogate; texts are kept in NFC (vecaf/datasets/names.py)
     clean = "".join(" " if unicodedata.category(c) in ("Cc", "Cs") else c for c in words)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.store.authorization import visible
-from vecaf.store.models import CANCELED, ENDED, FAILED, Dataset, Task
+from vecaf.store.models import CANCELED, FAILED, Dataset, Task
 
 
 def find_task(
@@ -33,12 +33,6 @@ def latest_task(session: Session, user_id: int, dataset_id: int, kind: str) -> T
     """The newest task of a kind on a dataset, however it ended. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     return session.scalar(_newest_first(dataset_id, kind).limit(1))
-
-
-def tasks_in_progress(session: Session, user_id: int) -> Sequence[Task]:
-    """The user's tasks that have not ended, oldest first."""
-    query = sa.select(Task).where(Task.owner_id == user_id, Task.state.not_in(ENDED))
-    return session.scalars(query.order_by(Task.id)).all()
 
 
 def _newest_first(dataset_id: int, kind: str) -> sa.Select[Task]:

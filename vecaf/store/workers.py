@@ -16,7 +16,7 @@ LEASE_SECONDS = 10.0
 """A worker beats every 2 s; one that missed five beats is taken for dead, and others take over."""
 
 
-class LostWorkerError(VecafError):
+class LeaseExpiredError(VecafError):
     """This worker was taken for dead: what it had taken belongs to others now."""
 
 
@@ -28,7 +28,7 @@ def clock(session: Session) -> datetime:
     return session.execute(sa.select(moment)).scalar_one()
 
 
-def enroll(session: Session, worker_id: str, place: str) -> None:
+def register_worker(session: Session, worker_id: str, place: str) -> None:
     """Begin a worker's life. `place` begins its id, and whoever held that place before is dead."""
     session.execute(sa.delete(Worker).where(Worker.id.startswith(place, autoescape=True)))
     moment = clock(session)
@@ -43,37 +43,37 @@ def enroll(session: Session, worker_id: str, place: str) -> None:
     )
 
 
-def beat(session: Session, worker_id: str) -> float:
+def renew_lease(session: Session, worker_id: str) -> float:
     """Renew the lease; returns how many seconds ago it was renewed before.
 
-    Raises LostWorkerError once it has been taken away.
+    Raises LeaseExpiredError once it has been taken away.
     """
-    worker, moment = check_alive(session, worker_id), clock(session)
+    worker, moment = check_lease(session, worker_id), clock(session)
     silent = (moment - worker.heartbeat_at).total_seconds()
     worker.heartbeat_at = moment
     return silent
 
 
-def check_alive(session: Session, worker_id: str) -> Worker:
-    """The worker's row, locked against its burial until the session commits; LostWorkerError."""
+def check_lease(session: Session, worker_id: str) -> Worker:
+    """The worker's row, locked against its burial until the session commits; LeaseExpiredError."""
     worker = session.get(Worker, worker_id, with_for_update=True, populate_existing=True)
     if worker is None:
-        raise LostWorkerError(f"Worker {worker_id} was silent too long and was taken for dead.")
+        raise LeaseExpiredError(f"Worker {worker_id} was silent too long and was taken for dead.")
     return worker
 
 
-def bury(session: Session) -> None:
+def expire_leases(session: Session) -> None:
     """Take the leases of workers that have been silent too long. None ever gets its own back."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     session.execute(sa.delete(Worker).where(Worker.heartbeat_at < limit))
 
 
-def forget(session: Session, worker_id: str) -> None:
+def unregister_worker(session: Session, worker_id: str) -> None:
     """Remove a worker that stops, so that nobody waits for its heartbeat to grow old."""
     session.execute(sa.delete(Worker).where(Worker.id == worker_id))
 
 
-def elsewhere(session: Session) -> str | None:
+def other_host(session: Session) -> str | None:
     """The name of another machine that has a worker on this database, if there is one."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     others = sa.select(Worker.host).where(
@@ -82,7 +82,7 @@ def elsewhere(session: Session) -> str | None:
     return session.scalar(others.limit(1))
 
 
-def alive_workers(session: Session) -> int:
+def count_alive_workers(session: Session) -> int:
     """How many workers are alive."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     query = sa.select(sa.func.count()).where(Worker.heartbeat_at > limit)

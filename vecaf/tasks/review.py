@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.files import write_bytes
-from vecaf.store import FINISHED, Dataset, Selection, visible
-from vecaf.store.runs import rounds_picked, runs_on
+from vecaf.store import FINISHED, Dataset, SelectedSample, visible
+from vecaf.store.runs import count_selected_per_round, runs_on
 from vecaf.tasks.task import TASKS, Work
 
 NAME = "findings.json"
@@ -92,11 +92,13 @@ def witness(work: Work, samples: Samples) -> tuple[int | None, NDArray[np.int64]
     with work.store.read() as session:
         for run in runs_on(session, work.user_id, work.dataset_id):
             folder = work.store.settings.runs / str(run.id)
-            rounds = rounds_picked(session, work.user_id, run.id)
+            rounds = count_selected_per_round(session, work.user_id, run.id)
             last = load_predictions(folder, max(rounds)) if rounds else None
             if run.state != FINISHED or last is None:
                 continue
-            seen = session.scalars(sa.select(Selection.sample_id).where(Selection.run_id == run.id))
+            seen = session.scalars(
+                sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run.id)
+            )
             asked = np.isin(last.ids, samples.ids) & ~np.isin(last.ids, list(seen))
             rows = np.searchsorted(samples.ids, last.ids[asked])
             found = last.predicted[asked]  # a class keeps its place, whatever it is called later

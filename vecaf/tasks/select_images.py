@@ -21,7 +21,7 @@ from vecaf.errors import InputError
 from vecaf.files import replacing, write_bytes
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, Run, Selection, Store, Subset, Task, visible
+from vecaf.store import FINISHED, Run, SelectedSample, Store, Subset, Task, visible
 from vecaf.store.models import SELECTION
 from vecaf.store.runs import rounds_of
 from vecaf.store.subsets import add_subset
@@ -140,7 +140,7 @@ def read_picks(folder: Path) -> Explained | None:
 def basis_of(store: Store, user_id: int, dataset_id: int, samples: Samples, run_id: int) -> Basis:
     """The run to go on from. Raises NotFoundError, InputError where it has no finished round."""
     from vecaf.config import RunConfig
-    from vecaf.datasets.snapshot import as_begun
+    from vecaf.datasets.snapshot import with_snapshot
     from vecaf.runs.select_now import Basis
 
     with store.read() as session:
@@ -152,13 +152,13 @@ def basis_of(store: Store, user_id: int, dataset_id: int, samples: Samples, run_
             raise InputError(f"Run {run_id} has no finished round yet; wait, or choose another.")
         last = rounds[-1].number
         picked = session.scalars(
-            sa.select(Selection.sample_id)
-            .where(Selection.run_id == run_id, Selection.round <= last)
-            .order_by(Selection.round, Selection.rank)
+            sa.select(SelectedSample.sample_id)
+            .where(SelectedSample.run_id == run_id, SelectedSample.round <= last)
+            .order_by(SelectedSample.round, SelectedSample.rank)
         ).all()
     folder = store.settings.runs / str(run_id)
     config = RunConfig.from_dict(run.config)
-    return Basis(config, folder, last, picked, as_begun(samples, folder))
+    return Basis(config, folder, last, picked, with_snapshot(samples, folder))
 
 
 def explain(choice: Choice) -> tuple[Explained, NDArray[np.int32]]:

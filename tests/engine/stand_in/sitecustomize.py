@@ -118,14 +118,14 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
 
 def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
     """`Supervisor.attempt` without a child process: ends the job, and says so in a file."""
-    from vecaf.store.jobs import end, fenced
+    from vecaf.store.jobs import end_job, lock_attempt
 
     store = supervisor._store
     time.sleep(0.01)
     with (store.settings.home / "done.txt").open("a") as file:
         file.write(f"{kind} {job_id} {number} {os.getpid()}\n")
     with store.write(alone=False) as session:
-        end(session, fenced(session, kind, job_id, number), "finished")
+        end_job(session, lock_attempt(session, kind, job_id, number), "finished")
 
 
 def hurry() -> None:

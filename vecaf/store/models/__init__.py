@@ -28,7 +28,7 @@ from vecaf.store.models.data import (
 )
 from vecaf.store.models.home import Home
 from vecaf.store.models.people import Login, LoginFailure, Share, User
-from vecaf.store.models.training import Artifact, Event, Metric, Round, Run, Selection
+from vecaf.store.models.training import Artifact, Event, Metric, Round, Run, SelectedSample
 from vecaf.store.models.work import EmbeddingSet, Import, Task, Worker
 
 __all__ = [
@@ -61,7 +61,7 @@ __all__ = [
     "Round",
     "Run",
     "Sample",
-    "Selection",
+    "SelectedSample",
     "Share",
     "Subset",
     "SubsetSample",

@@ -54,7 +54,7 @@ class Round(Base):
     finished_at: Mapped[datetime] = mapped_column(default=now)
 
 
-class Selection(Base):
+class SelectedSample(Base):
     """A pick: which image, in which round, at which rank, and its score parts."""
 
     __tablename__ = "selection"

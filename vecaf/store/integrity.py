@@ -8,9 +8,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from vecaf.errors import VecafError
-from vecaf.store.copies import damaged, file_of, findings
 from vecaf.store.database import Store
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
+from vecaf.store.sqlite_copies import damaged_message, integrity_errors, sqlite_path
 
 CHECKED_AT_START = 256 << 20  # bytes; a check of that many takes 0.4 s once they are read
 LARGE = frozenset({"sample", "annotation", "selection", "metric", "subset_sample"})
@@ -22,7 +22,7 @@ def check_at_start(store: Store) -> None:
     In a file of more than 256 MiB, only the tables that every page needs are checked. `doctor`
     checks the whole file.
     """
-    path = file_of(store.settings.database_url)
+    path = sqlite_path(store.settings.database_url)
     if path is None:
         return
     tables: list[str | None] = [None]
@@ -33,15 +33,15 @@ def check_at_start(store: Store) -> None:
     _check(path, tables)
 
 
-def check_whole(store: Store) -> None:
+def check_all_tables(store: Store) -> None:
     """Raise VecafError where the database is damaged; a large one is checked whole, too."""
-    path = file_of(store.settings.database_url)
+    path = sqlite_path(store.settings.database_url)
     if path is not None:
         _check(path, [None])
 
 
 def _check(path: Path, tables: list[str | None]) -> None:
     with closing(library.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as connection:
-        found = [line for table in tables for line in findings(connection, table)]
+        found = [line for table in tables for line in integrity_errors(connection, table)]
     if found:
-        raise VecafError(damaged(path, found))
+        raise VecafError(damaged_message(path, found))

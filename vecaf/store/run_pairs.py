@@ -24,7 +24,7 @@ class Pair:
     shifted: Run
 
 
-def pairs_of(session: Session, user_id: int, dataset_id: int) -> list[Pair]:
+def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[Pair]:
     """The dataset's pairs, newest first. Raises NotFoundError.
 
     Runs find each other by their configuration, so pairs made on the command line count too.
@@ -49,7 +49,7 @@ def _likeness(config: dict[str, Any]) -> str:
     return json.dumps({k: v for k, v in config.items() if k != WORDS}, sort_keys=True)
 
 
-def kin_of(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:
+def compatible_datasets(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:
     """(id, name) of the user's other datasets whose classes this one has too, newest first.
 
     A model of this dataset can be judged on them. Raises NotFoundError.

@@ -20,7 +20,7 @@ _ENTRY, _ENTRY_BYTES = b"PK\x01\x02", 46
 _MAX_COMMENT = 65_535
 
 
-def check_directory(path: Path, limits: Limits) -> None:
+def check_zip_directory(path: Path, limits: Limits) -> None:
     """Raise InputError when `path` is no ZIP archive, an empty one, or too large in bytes or files.
 
     The entries are counted, since the count in the archive's own end record may be false.
@@ -40,12 +40,12 @@ def check_directory(path: Path, limits: Limits) -> None:
             start += _ENTRY_BYTES + sum(struct.unpack_from("<3H", data, start + 28))
             count += 1
             if count > limits.max_members:
-                raise InputError(too_many(path.name, limits))
+                raise InputError(too_many_files(path.name, limits))
     if count == 0:
         raise InputError(f"{path.name} is an empty ZIP archive. Put the images into it.")
 
 
-def too_many(name: str, limits: Limits) -> str:
+def too_many_files(name: str, limits: Limits) -> str:
     """The sentence for an archive or folder with too many files."""
     return (
         f"{name} holds more than {limits.max_members:,} files, the limit for one import "

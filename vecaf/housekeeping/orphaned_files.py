@@ -15,15 +15,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from vecaf.datasets.staging import STAGING, abandoned, publishing
+from vecaf.datasets.staging import STAGING, abandoned_folders, publish_lock
 from vecaf.engine.paths import folder_of
 from vecaf.errors import InputError
 from vecaf.files import age, size_of
 from vecaf.housekeeping.trash import Trash
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FAILED, Import, Run, Store, Task
-from vecaf.store.datasets import refused_thumbs, used_contents
-from vecaf.store.deletion_lock import deleting
+from vecaf.store.datasets import refused_thumbs, used_hashes
+from vecaf.store.deletion_lock import lock_for_deletion
 
 HOUR, DAY = 3600.0, 24 * 3600.0
 IMAGE, THUMB, RUN, TASK = "image", "thumbnail", "run", "task"
@@ -34,7 +34,7 @@ _HALF = re.compile(r"\..+\.tmp|\.building-.*|download-.*")
 
 
 @dataclass(frozen=True)
-class Leftover:
+class OrphanedFile:
     """A file or folder that nothing needs; `bytes` is its size."""
 
     kind: str
@@ -42,7 +42,7 @@ class Leftover:
     bytes: int
 
 
-def leftovers(store: Store, grace: float = HOUR) -> list[Leftover]:
+def find_orphaned_files(store: Store, grace: float = HOUR) -> list[OrphanedFile]:
     """Every leftover in the home that is older than `grace` seconds."""
     settings = store.settings
     found = list(_contents(store, settings.images, IMAGE, grace))
@@ -52,11 +52,13 @@ def leftovers(store: Store, grace: float = HOUR) -> list[Leftover]:
     found += _uploads(store, max(grace, DAY))  # a slow upload may rest for long
     found += _half_written(settings, max(grace, DAY))
     notes = settings.home / "removing"
-    found += [Leftover(REMOVAL, path, 0) for path in _old(notes, grace) if path.suffix == ".json"]
+    found += [
+        OrphanedFile(REMOVAL, path, 0) for path in _old(notes, grace) if path.suffix == ".json"
+    ]
     return found
 
 
-def most(settings: Settings, found: Sequence[Leftover]) -> str | None:
+def majority_warning(settings: Settings, found: Sequence[OrphanedFile]) -> str | None:
     """A sentence where leftovers are more than half of all images or runs of the home: the rows
     that don't name them may be the wrong ones. None otherwise."""
     images = (path for path in settings.images.glob("[0-9a-f][0-9a-f]/*") if _is_content(path))
@@ -74,32 +76,32 @@ def most(settings: Settings, found: Sequence[Leftover]) -> str | None:
     )
 
 
-def delete(
-    store: Store, found: Sequence[Leftover], trash: Trash, *, force: bool = False
-) -> list[Leftover]:
+def move_to_trash(
+    store: Store, found: Sequence[OrphanedFile], trash: Trash, *, force: bool = False
+) -> list[OrphanedFile]:
     """Move leftovers to the trash; return those moved. One that is needed by now stays.
 
     Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.
     """
-    from vecaf.datasets.removing import finish_removals
+    from vecaf.datasets.deletion import finish_deletions
 
     if not found:
         return []
-    doubt = most(store.settings, found)
+    doubt = majority_warning(store.settings, found)
     if doubt is not None and not force:
         raise InputError(f"{doubt} Nothing was removed. If they are right, pass --force.")
     if any(one.kind == REMOVAL for one in found):
-        finish_removals(store)
+        finish_deletions(store)
     settings = store.settings
     settings.images.mkdir(parents=True, exist_ok=True)
-    with deleting(settings), publishing(settings):
+    with lock_for_deletion(settings), publish_lock(settings):
         keys = [one.path.name[:64] for one in found if one.kind in (IMAGE, THUMB)]
         with store.read() as session:
-            needed = {IMAGE: used_contents(session, keys), THUMB: set[str]()}
+            needed = {IMAGE: used_hashes(session, keys), THUMB: set[str]()}
             needed[THUMB] = needed[IMAGE] | refused_thumbs(session)
         # An import that starts is seen half made only by who does not keep it from publishing.
-        dead = set(abandoned(settings.images))
+        dead = set(abandoned_folders(settings.images))
         gone = []
         for one in found:
             staging = one.path.name.startswith(STAGING) and one.path not in dead
@@ -109,7 +111,7 @@ def delete(
     return gone
 
 
-def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[Leftover]:
+def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[OrphanedFile]:
     """Files named by content that no row names, folder by folder: memory stays flat."""
     with store.read() as session:
         shown = refused_thumbs(session) if kind == THUMB else set()
@@ -117,23 +119,23 @@ def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[Lef
         files = {path: path.name[:64] for path in _old(folder, grace)
                  if _is_content(path)}  # fmt: skip
         with store.read() as session:
-            used = used_contents(session, list(files.values())) | shown
+            used = used_hashes(session, list(files.values())) | shown
         for path, key in files.items():
             if key not in used:
-                yield Leftover(kind, path, size_of(path))
+                yield OrphanedFile(kind, path, size_of(path))
 
 
-def _folders(store: Store, root: Path, kind: str, grace: float) -> Iterator[Leftover]:
+def _folders(store: Store, root: Path, kind: str, grace: float) -> Iterator[OrphanedFile]:
     folders = [path for path in _old(root, grace) if path.name.isdecimal() and path.is_dir()]
     model: type[Run | Task] = Run if kind == RUN else Task
     with store.read() as session:
         known = set(session.scalars(sa.select(model.id)))
     for path in folders:
         if int(path.name) not in known:
-            yield Leftover(kind, path, size_of(path))
+            yield OrphanedFile(kind, path, size_of(path))
 
 
-def _uploads(store: Store, grace: float) -> Iterator[Leftover]:
+def _uploads(store: Store, grace: float) -> Iterator[OrphanedFile]:
     """Archives that no import waits for; folders of imports that have ended. The log of one that
     failed stays for as long as its row says where it is: the page shows it for a day."""
     settings = store.settings
@@ -147,10 +149,10 @@ def _uploads(store: Store, grace: float) -> Iterator[Leftover]:
     for path in old:
         if str(path) in waiting or path in active or (path in failed and path not in month_old):
             continue
-        yield Leftover(UPLOAD, path, size_of(path))
+        yield OrphanedFile(UPLOAD, path, size_of(path))
 
 
-def _half_written(settings: Settings, grace: float) -> Iterator[Leftover]:
+def _half_written(settings: Settings, grace: float) -> Iterator[OrphanedFile]:
     home = settings.home
     folders = [home, settings.images, *home.glob("images/??"), *home.glob("thumbs/??")]
     folders += [path for path in home.glob("runs/**/") if not path.name.startswith(".")]
@@ -158,13 +160,13 @@ def _half_written(settings: Settings, grace: float) -> Iterator[Leftover]:
     for folder in folders:
         for path in _old(folder, grace):
             if _HALF.fullmatch(path.name):
-                yield Leftover(HALF, path, size_of(path))
-    for path in abandoned(settings.images):
-        yield Leftover(HALF, path, size_of(path))
+                yield OrphanedFile(HALF, path, size_of(path))
+    for path in abandoned_folders(settings.images):
+        yield OrphanedFile(HALF, path, size_of(path))
     for path in home.glob("embeddings/*/*.npy"):  # rows whose keys were never written
         alone = not path.name.endswith(".keys.npy") and not path.with_suffix(".keys.npy").exists()
         if alone and age(path) > grace:
-            yield Leftover(HALF, path, size_of(path))
+            yield OrphanedFile(HALF, path, size_of(path))
 
 
 def _old(folder: Path, grace: float) -> list[Path]:

@@ -15,12 +15,12 @@ from vecaf.commands.cli import app
 from vecaf.datasets import import_dataset
 from vecaf.engine.worker import main as work
 from vecaf.errors import VecafError
-from vecaf.housekeeping.doctor import examine
+from vecaf.housekeeping.doctor import run_checks
 from vecaf.settings import Settings
-from vecaf.store import Store, soundness
-from vecaf.store.copies import findings
-from vecaf.store.soundness import check_at_start
+from vecaf.store import Store, integrity
+from vecaf.store.integrity import check_at_start
 from vecaf.store.sqlite import library
+from vecaf.store.sqlite_copies import integrity_errors
 
 COPY = "studio-0005-20261124T120000.db"
 
@@ -45,7 +45,7 @@ def damage(settings: Settings, holding: bytes) -> None:
 
 def found_in(settings: Settings) -> list[str]:
     with closing(library.connect(settings.home / "studio.db")) as connection:
-        return findings(connection)
+        return integrity_errors(connection)
 
 
 def test_every_line_of_the_check_is_read(settings: Settings) -> None:
@@ -70,7 +70,7 @@ def test_nothing_starts_or_cleans_up_with_a_damaged_database(
     for words in (["gc"], ["gc", "--purge"], ["doctor", "--repair"]):
         with pytest.raises(VecafError, match="damaged"):
             CliRunner().invoke(app, words, catch_exceptions=False)
-    found = {one.subject: one for one in examine(settings)}
+    found = {one.subject: one for one in run_checks(settings)}
     assert (found["database"].ok, found["database"].finding) == (False, said)
     assert "files" not in found
     assert sorted(settings.home.rglob("*.png")) == before
@@ -79,7 +79,7 @@ def test_nothing_starts_or_cleans_up_with_a_damaged_database(
 def test_of_a_large_database_the_start_checks_what_every_page_needs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soundness, "CHECKED_AT_START", 0)
+    monkeypatch.setattr(integrity, "CHECKED_AT_START", 0)
     with closing(Store.open(settings)) as store:
         check_at_start(store)
         damage(settings, b"disc/0")  # of a sample: the doctor finds it

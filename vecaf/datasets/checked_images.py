@@ -20,9 +20,9 @@ from threading import Event, Lock
 
 from vecaf.datasets.archive import Member, Source
 from vecaf.datasets.folder_layout import Place
-from vecaf.datasets.glimpse import glimpse
 from vecaf.datasets.images import CheckedImage, check
 from vecaf.datasets.import_report import Refusal, Refused
+from vecaf.datasets.refused_thumbnail import glimpse
 from vecaf.datasets.sanitize import sniff
 from vecaf.datasets.staging import Staging
 from vecaf.errors import CanceledError
@@ -48,7 +48,7 @@ class Accepted:
 Batch = tuple[list[Accepted], list[Refusal]]
 
 
-class Watch:
+class ImportProgress:
     """The caller's progress and should_stop, called at most every _INTERVAL seconds."""
 
     def __init__(
@@ -88,8 +88,8 @@ def stage_images(
     places: Mapping[str, Place],
     staging: Staging,
     limits: Limits,
-    watch: Watch,
-    pictures: Pictures,
+    watch: ImportProgress,
+    pictures: RefusedThumbnails,
 ) -> Batch:
     """Check and stage every member that has a place; (accepted, refused) in the source's order.
 
@@ -156,7 +156,7 @@ def _workers(members: list[Member]) -> int:
     return 1 if tiny else len(os.sched_getaffinity(0))
 
 
-class Pictures:
+class RefusedThumbnails:
     """Small pictures of refused files for the report: of the first few, as far as they decode."""
 
     def __init__(self, staging: Staging, limits: Limits) -> None:
@@ -183,8 +183,8 @@ class Pictures:
         return digest
 
 
-def with_pictures(
-    refused: Sequence[Refusal], source: Source, pictures: Pictures, limits: Limits
+def add_thumbnails(
+    refused: Sequence[Refusal], source: Source, pictures: RefusedThumbnails, limits: Limits
 ) -> list[Refusal]:
     """Refusals of files that nobody has read yet, with small pictures where they are images."""
     members = {member.name: member for member in source.members}
@@ -199,7 +199,7 @@ def with_pictures(
 
 
 def _checked(
-    source: Source, member: Member, limits: Limits, pictures: Pictures
+    source: Source, member: Member, limits: Limits, pictures: RefusedThumbnails
 ) -> tuple[str, CheckedImage]:
     content = source.read(member, _is_image, limits.max_member_bytes)
     try:

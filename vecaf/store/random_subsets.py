@@ -30,7 +30,7 @@ def draw_test_sample(
     return add_subset(session, user_id, dataset_id, name, EVALUATION, chosen, facts=facts)
 
 
-def draw_baseline(session: Session, user_id: int, subset_id: int, seed: int = 0) -> Subset:
+def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: int = 0) -> Subset:
     """As many random images of the pool as a selection has in all, to compare it with.
 
     They are drawn from the whole pool, labelled or not: leaving out what has a label already

@@ -17,7 +17,7 @@ from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_damaged, is_full, library
 KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
 
 
-def file_of(url: str) -> Path | None:
+def sqlite_path(url: str) -> Path | None:
     """The SQLite file that a database URL names; None for another database."""
     parsed = sa.make_url(url)
     return Path(parsed.database) if parsed.drivername == "sqlite" and parsed.database else None
@@ -38,7 +38,7 @@ def copy_database(source: Path, to: Path) -> None:
             database.backup(copy)
             copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no index of the log
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
-            check_sound(copy, source)
+            check_integrity(copy, source)
             copy.close()
         except library.DatabaseError as error:
             if is_full(error, to.parent):
@@ -46,14 +46,14 @@ def copy_database(source: Path, to: Path) -> None:
             raise VecafError(f"{source} can't be copied: {error}.") from error
 
 
-def check_sound(connection: library.Connection, path: Path) -> None:  # type: ignore[name-defined]
+def check_integrity(connection: library.Connection, path: Path) -> None:  # type: ignore[name-defined]
     """Raise VecafError where SQLite finds the database damaged."""
-    found = findings(connection)
+    found = integrity_errors(connection)
     if found:
-        raise VecafError(damaged(path, found))
+        raise VecafError(damaged_message(path, found))
 
 
-def findings(connection: library.Connection, table: str | None = None) -> list[str]:  # type: ignore[name-defined]
+def integrity_errors(connection: library.Connection, table: str | None = None) -> list[str]:  # type: ignore[name-defined]
     """What SQLite finds wrong with a database or one table of it, at most twenty findings."""
     asked = "20" if table is None else f'"{table}"'
     try:
@@ -66,11 +66,11 @@ def findings(connection: library.Connection, table: str | None = None) -> list[s
     return [line for line in lines if line != "ok" and not line.startswith("***")]  # a heading
 
 
-def damaged(path: Path, found: Sequence[str] = ()) -> str:
+def damaged_message(path: Path, found: Sequence[str] = ()) -> str:
     """The sentence for a database file that can't be trusted, one wording everywhere."""
-    more = f" and {len(found) - 1} more findings" if len(found) > 1 else ""
+    more = f" and {len(found) - 1} more errors" if len(found) > 1 else ""
     what = f" ({found[0]}{more})" if found else ""
-    copies = kept_copies(path) if path.parent.is_dir() else []
+    copies = migration_copies(path) if path.parent.is_dir() else []
     copy = (
         " Or stop the studio and put the copy from before the last update in its place: "
         f"{copies[-1].name}. It lacks what changed since then."
@@ -83,7 +83,7 @@ def damaged(path: Path, found: Sequence[str] = ()) -> str:
     )
 
 
-def keep_before_migration(source: Path, schema: str, moment: datetime) -> Path:
+def copy_before_migration(source: Path, schema: str, moment: datetime) -> Path:
     """Copy the database beside itself before its schema changes: `studio-0002-20261124T120000.db`.
 
     The newest few such copies are kept. Raises as `copy_database`.
@@ -91,12 +91,12 @@ def keep_before_migration(source: Path, schema: str, moment: datetime) -> Path:
     stamp = moment.strftime("%Y%m%dT%H%M%S")
     copy = source.with_name(f"{source.stem}-{schema}-{stamp}{source.suffix}")
     copy_database(source, copy)
-    for old in kept_copies(source)[:-KEPT]:
+    for old in migration_copies(source)[:-KEPT]:
         old.unlink(missing_ok=True)
     return copy
 
 
-def kept_copies(source: Path) -> list[Path]:
+def migration_copies(source: Path) -> list[Path]:
     """The copies from before migrations, oldest first."""
     name = re.compile(rf"{re.escape(source.stem)}-\w+-(\d{{8}}T\d{{6}}){re.escape(source.suffix)}")
     found = [(match[1], path) for path in source.parent.iterdir()

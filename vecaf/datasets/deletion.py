@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from vecaf.datasets.pool import image_path, thumb_path
-from vecaf.datasets.staging import publishing
+from vecaf.datasets.staging import publish_lock
 from vecaf.errors import UnavailableError
 from vecaf.files import size_of, write_bytes
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 from vecaf.store.datasets import (
-    Belongings,
-    belongings,
-    delete_rows,
+    DatasetContents,
+    dataset_contents,
+    delete_dataset_rows,
     refused_thumbs,
-    used_contents,
+    used_hashes,
 )
-from vecaf.store.deletion_lock import deleting
+from vecaf.store.deletion_lock import lock_for_deletion
 from vecaf.wording import plural
 
 _NOTES = "removing"
 
 
 @dataclass(frozen=True)
-class Removal:
+class DeletionSummary:
     """What goes, or went, with a dataset; `shared` images stay, another dataset has them too."""
 
     name: str
@@ -62,14 +62,14 @@ class Removal:
         return asdict(self)
 
 
-def what_goes(store: Store, user_id: int, dataset_id: int) -> Removal:
-    """What deleting the dataset would remove. Raises NotFoundError."""
+def preview_deletion(store: Store, user_id: int, dataset_id: int) -> DeletionSummary:
+    """What lock_for_deletion the dataset would remove. Raises NotFoundError."""
     with store.read() as session:
-        found = belongings(session, user_id, dataset_id)
+        found = dataset_contents(session, user_id, dataset_id)
     return _removal(found, store.settings)
 
 
-def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
+def delete_dataset(store: Store, user_id: int, dataset_id: int) -> DeletionSummary:
     """Delete a dataset, its runs, tasks, subsets and history, and files that nothing else uses.
 
     Raises InputError while something on it is under way, NotFoundError, UnavailableError while a
@@ -78,10 +78,10 @@ def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
     settings = store.settings
     settings.images.mkdir(parents=True, exist_ok=True)
     # No backup reads what goes, and no import meanwhile counts on it.
-    with deleting(settings), publishing(settings):
+    with lock_for_deletion(settings), publish_lock(settings):
         with store.write() as session:
-            found = belongings(session, user_id, dataset_id)
-            delete_rows(session, user_id, dataset_id)
+            found = dataset_contents(session, user_id, dataset_id)
+            delete_dataset_rows(session, user_id, dataset_id)
             write_bytes(_note(settings, dataset_id), _written(found))
         try:
             return _removal(found, settings)  # looks at every file: nobody has to wait for that
@@ -89,7 +89,7 @@ def delete_dataset(store: Store, user_id: int, dataset_id: int) -> Removal:
             _remove(store, dataset_id)
 
 
-def finish_removals(store: Store) -> None:
+def finish_deletions(store: Store) -> None:
     """Remove what interrupted deletions left; every start of the studio does this."""
     folder = store.settings.home / _NOTES
     notes = sorted(folder.glob("*.json")) if folder.is_dir() else []
@@ -97,7 +97,11 @@ def finish_removals(store: Store) -> None:
         return
     store.settings.images.mkdir(parents=True, exist_ok=True)
     # While a backup is being made the notes wait for another start.
-    with suppress(UnavailableError), deleting(store.settings), publishing(store.settings):
+    with (
+        suppress(UnavailableError),
+        lock_for_deletion(store.settings),
+        publish_lock(store.settings),
+    ):
         for note in notes:
             with store.read() as session:
                 kept = session.get(Dataset, int(note.stem)) is not None
@@ -112,8 +116,8 @@ def _remove(store: Store, dataset_id: int) -> None:
     settings, note = store.settings, _note(store.settings, dataset_id)
     going = json.loads(note.read_text())
     with store.read() as session:
-        used = used_contents(session, [key for key, _ in going["contents"]])
-        shown = refused_thumbs(session) | used_contents(session, going["refused"])
+        used = used_hashes(session, [key for key, _ in going["contents"]])
+        shown = refused_thumbs(session) | used_hashes(session, going["refused"])
     for key, extension in going["contents"]:
         if key not in used:
             image_path(settings.images, key, extension).unlink(missing_ok=True)
@@ -128,8 +132,8 @@ def _remove(store: Store, dataset_id: int) -> None:
     note.unlink(missing_ok=True)
 
 
-def _removal(found: Belongings, settings: Settings) -> Removal:
-    return Removal(
+def _removal(found: DatasetContents, settings: Settings) -> DeletionSummary:
+    return DeletionSummary(
         name=found.name,
         images=found.images,
         shared=found.shared,
@@ -139,7 +143,7 @@ def _removal(found: Belongings, settings: Settings) -> Removal:
     )
 
 
-def _paths(found: Belongings, settings: Settings) -> Iterator[Path]:
+def _paths(found: DatasetContents, settings: Settings) -> Iterator[Path]:
     for key, extension in found.contents:
         yield image_path(settings.images, key, extension)
         yield thumb_path(settings.thumbs, key)
@@ -154,6 +158,6 @@ def _note(settings: Settings, dataset_id: int) -> Path:
     return settings.home / _NOTES / f"{dataset_id}.json"
 
 
-def _written(found: Belongings) -> bytes:
+def _written(found: DatasetContents) -> bytes:
     kept = {name: getattr(found, name) for name in ("contents", "refused", "runs", "tasks")}
     return json.dumps(kept).encode()

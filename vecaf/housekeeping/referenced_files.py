@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from vecaf.datasets.images import is_small
 from vecaf.datasets.pool import image_path, thumb_path
 from vecaf.engine.paths import folder_of, lock_of
-from vecaf.files import files_below
+from vecaf.files import walk_files
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Artifact, Run, Sample, Task
 from vecaf.store.datasets import refused_thumbs
@@ -51,27 +51,29 @@ def artifacts(session: Session, settings: Settings) -> Iterator[Path]:
         yield settings.home / path
 
 
-def of_jobs(session: Session, settings: Settings) -> Iterator[Path]:
+def job_files(session: Session, settings: Settings) -> Iterator[Path]:
     """What lies in the folders of runs, those under way first, and of finished tasks; but no locks,
     and no exports, which are made again when they are asked for."""
     for run_id in session.scalars(sa.select(Run.id).order_by(Run.state.in_(ENDED), Run.id)):
         folder, lock = folder_of(settings, "run", run_id), lock_of(settings, "run", run_id)
-        yield from (path for path in below(folder)
+        yield from (path for path in visible_files(folder)
                     if path != lock and path.relative_to(folder).parts[0] != "export")  # fmt: skip
     finished = sa.select(Task.id).where(Task.state == FINISHED)
     for task_id in session.scalars(finished.order_by(Task.id)):
         lock = lock_of(settings, "task", task_id)
-        yield from (path for path in below(folder_of(settings, "task", task_id)) if path != lock)
+        yield from (
+            path for path in visible_files(folder_of(settings, "task", task_id)) if path != lock
+        )
 
 
 def embeddings(session: Session, settings: Settings) -> Iterator[Path]:
     """All that encoders have computed: for runs, maps and commands alike."""
-    yield from below(settings.embeddings)
+    yield from visible_files(settings.embeddings)
 
 
-def below(folder: Path) -> Iterator[Path]:
+def visible_files(folder: Path) -> Iterator[Path]:
     """The regular files below a folder, in order, without hidden ones: those are being written."""
-    for path in files_below(folder):
+    for path in walk_files(folder):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not path.is_symlink() and not hidden:
             yield path

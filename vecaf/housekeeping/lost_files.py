@@ -1,4 +1,4 @@
-"""Rows whose files are gone or changed: each is marked where people look, and never dropped."""
+"""Rows whose files are gone or changed: each is reported where people look, and never dropped."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Artifact, Dataset, Event, Run, Sample, Store, Task
 
 DATASET, RUN, TASK = "dataset", "run", "task"
-MARK = "Files are missing: "  # how the warning of a dataset begins
+WARNING_PREFIX = "Files are missing: "  # how the warning of a dataset begins
 SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostFiles:
     """What is gone of one dataset, run or task, as a sentence; `rows` counts what it concerns."""
 
     kind: str
     id: int
     sentence: str
     rows: int
-    marked: bool  # whether people are told already
+    reported: bool  # whether people are told already
 
 
-def losses(store: Store) -> list[Loss]:
+def find_lost_files(store: Store) -> list[LostFiles]:
     """Everything that rows name and that is not there as they say."""
     settings = store.settings
     with store.read() as session:
@@ -41,22 +41,22 @@ def losses(store: Store) -> list[Loss]:
     return found
 
 
-def mark(store: Store, loss: Loss) -> str:
-    """Tell people of a loss where they look for it; what was done, as a sentence."""
+def report_lost_files(store: Store, lost: LostFiles) -> str:
+    """Tell people of a lost where they look for it; what was done, as a sentence."""
     with store.write() as session:
-        if loss.kind == DATASET:
-            dataset = session.get_one(Dataset, loss.id)
-            _warn(dataset, loss.sentence)
+        if lost.kind == DATASET:
+            dataset = session.get_one(Dataset, lost.id)
+            _warn(dataset, lost.sentence)
             return f"noted in the report of dataset '{dataset.name}'"
-        if loss.kind == RUN:
-            session.add(Event(run_id=loss.id, level="error", message=loss.sentence))
-            return f"noted in the log of run {loss.id}"
-        task = session.get_one(Task, loss.id)
-        task.state, task.error = FAILED, loss.sentence
-        return f"task {loss.id} counts as failed, so that it is done again when it is needed"
+        if lost.kind == RUN:
+            session.add(Event(run_id=lost.id, level="error", message=lost.sentence))
+            return f"noted in the log of run {lost.id}"
+        task = session.get_one(Task, lost.id)
+        task.state, task.error = FAILED, lost.sentence
+        return f"task {lost.id} counts as failed, so that it is done again when it is needed"
 
 
-def unmark(store: Store, missing: set[int]) -> list[str]:
+def clear_reports(store: Store, missing: set[int]) -> list[str]:
     """Take the mark from datasets whose files are all there again; what was done.
 
     `missing`: the ids of datasets that still lack files.
@@ -70,7 +70,7 @@ def unmark(store: Store, missing: set[int]) -> list[str]:
     return done
 
 
-def _images(session: Session, settings: Settings) -> Iterator[Loss]:
+def _images(session: Session, settings: Settings) -> Iterator[LostFiles]:
     for dataset in session.scalars(sa.select(Dataset).order_by(Dataset.id)):
         query = sa.select(Sample.file_name, Sample.sha256, Sample.extension)
         rows = session.execute(
@@ -86,13 +86,16 @@ def _images(session: Session, settings: Settings) -> Iterator[Loss]:
         if gone:
             names = ", ".join(gone[:SHOWN]) + (" …" if len(gone) > SHOWN else "")
             sentence = (
-                f"{MARK}{len(gone):,} images of '{dataset.name}' ({names}). Import the same images "
-                "again under another name, which puts their files back, or restore a backup."
+                f"{WARNING_PREFIX}{len(gone):,} images of '{dataset.name}' ({names}). Import the "
+                "same images again under another name, which restores their files, or restore a "
+                "backup."
             )
-            yield Loss(DATASET, dataset.id, sentence, len(gone), sentence in _warnings(dataset))
+            yield LostFiles(
+                DATASET, dataset.id, sentence, len(gone), sentence in _warnings(dataset)
+            )
 
 
-def _models(session: Session, settings: Settings) -> Iterator[Loss]:
+def _models(session: Session, settings: Settings) -> Iterator[LostFiles]:
     query = sa.select(Artifact).join(Run).where(Run.state == FINISHED).order_by(Artifact.id)
     for artifact in session.scalars(query):
         what = _changed(settings.home / artifact.path, artifact)
@@ -105,7 +108,7 @@ def _models(session: Session, settings: Settings) -> Iterator[Loss]:
         said = sa.select(Event.id).where(
             Event.run_id == artifact.run_id, Event.message == sentence
         )  # fmt: skip
-        yield Loss(RUN, artifact.run_id, sentence, 1, session.scalar(said) is not None)
+        yield LostFiles(RUN, artifact.run_id, sentence, 1, session.scalar(said) is not None)
 
 
 def _changed(path: Path, artifact: Artifact) -> str | None:
@@ -116,7 +119,7 @@ def _changed(path: Path, artifact: Artifact) -> str | None:
     return None if digest == artifact.sha256 else "is not the file that the run wrote"
 
 
-def _tasks(session: Session, settings: Settings) -> Iterator[Loss]:
+def _tasks(session: Session, settings: Settings) -> Iterator[LostFiles]:
     for task in session.scalars(sa.select(Task).where(Task.state == FINISHED).order_by(Task.id)):
         folder = folder_of(settings, "task", task.id)
         ready = task.result.get("ready", [])
@@ -124,7 +127,7 @@ def _tasks(session: Session, settings: Settings) -> Iterator[Loss]:
         if gone or not folder.is_dir():
             names = ", ".join(gone) or "its folder"
             sentence = f"What task {task.id} ({task.kind}) had made is gone: {names}."
-            yield Loss(TASK, task.id, sentence, 1, False)
+            yield LostFiles(TASK, task.id, sentence, 1, False)
 
 
 def _warnings(dataset: Dataset) -> list[str]:
@@ -132,9 +135,9 @@ def _warnings(dataset: Dataset) -> list[str]:
 
 
 def _warned(dataset: Dataset) -> bool:
-    return any(text.startswith(MARK) for text in _warnings(dataset))
+    return any(text.startswith(WARNING_PREFIX) for text in _warnings(dataset))
 
 
 def _warn(dataset: Dataset, sentence: str | None) -> None:
-    others = [text for text in _warnings(dataset) if not text.startswith(MARK)]
+    others = [text for text in _warnings(dataset) if not text.startswith(WARNING_PREFIX)]
     dataset.report = {**dataset.report, "warnings": others + ([sentence] if sentence else [])}

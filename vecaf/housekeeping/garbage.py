@@ -20,10 +20,16 @@ from vecaf.encoders.cache import KEYS, EmbeddingSet
 from vecaf.engine.paths import folder_of
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.files import size_of
-from vecaf.housekeeping.leftovers import HOUR, Leftover, delete, leftovers, most
+from vecaf.housekeeping.orphaned_files import (
+    HOUR,
+    OrphanedFile,
+    find_orphaned_files,
+    majority_warning,
+    move_to_trash,
+)
 from vecaf.housekeeping.trash import Trash
 from vecaf.store import ENDED, FINISHED, Round, Run, Sample, Store, Subset, Task
-from vecaf.store.deletion_lock import deleting
+from vecaf.store.deletion_lock import lock_for_deletion
 from vecaf.store.models import now
 
 EARLIER = "weights of an earlier round of a finished run"
@@ -35,50 +41,50 @@ TASK_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Waste:
+class Garbage:
     """Something that can go: its kind and what it is, for people, its bytes, and how it goes."""
 
     kind: str
     what: str
     bytes: int
-    goes: Leftover | Callable[[Trash], object]
+    goes: OrphanedFile | Callable[[Trash], object]
 
 
-def waste(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> list[Waste]:
+def find_garbage(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> list[Garbage]:
     """What can go. `grace` (seconds) protects what work under way has just written."""
     home = store.settings.home
     left = [
-        Waste(one.kind, one.path.relative_to(home).as_posix(), one.bytes, one)
-        for one in leftovers(store, grace)
+        Garbage(one.kind, one.path.relative_to(home).as_posix(), one.bytes, one)
+        for one in find_orphaned_files(store, grace)
     ]
     found = [*_checkpoints(store), *_tasks(store, timedelta(days=task_days))]
     return [*found, *_embeddings(store, grace), *left]
 
 
-def remove(store: Store, found: list[Waste], *, force: bool = False) -> Trash:
+def remove_garbage(store: Store, found: list[Garbage], *, force: bool = False) -> Trash:
     """Move it all to the trash, and return the trash.
 
     Raises InputError where most images or runs would go unless `force`, UnavailableError while
     a backup is being made.
     """
     trash = Trash(store.settings.home)
-    delete(store, _left(found), trash, force=force)
+    move_to_trash(store, _left(found), trash, force=force)
     for one in found:
-        if not isinstance(one.goes, Leftover):
+        if not isinstance(one.goes, OrphanedFile):
             one.goes(trash)
     return trash
 
 
-def doubt(store: Store, found: list[Waste]) -> str | None:
+def refusal_reason(store: Store, found: list[Garbage]) -> str | None:
     """Why `remove` would refuse; None where it would not."""
-    return most(store.settings, _left(found))
+    return majority_warning(store.settings, _left(found))
 
 
-def _left(found: list[Waste]) -> list[Leftover]:
-    return [one.goes for one in found if isinstance(one.goes, Leftover)]
+def _left(found: list[Garbage]) -> list[OrphanedFile]:
+    return [one.goes for one in found if isinstance(one.goes, OrphanedFile)]
 
 
-def by_kind(found: list[Waste]) -> list[dict[str, Any]]:
+def by_kind(found: list[Garbage]) -> list[dict[str, Any]]:
     """How many of each kind and how many bytes, the largest first."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for one in found:
@@ -88,7 +94,7 @@ def by_kind(found: list[Waste]) -> list[dict[str, Any]]:
     return [{"kind": kind, "count": count, "bytes": size} for kind, (count, size) in kinds]
 
 
-def _checkpoints(store: Store) -> Iterator[Waste]:
+def _checkpoints(store: Store) -> Iterator[Garbage]:
     """Weights of earlier rounds of finished runs: to predict and to go on, the last ones serve."""
     settings = store.settings
     last = sa.select(sa.func.max(Round.number)).where(Round.run_id == Run.id).scalar_subquery()
@@ -101,16 +107,16 @@ def _checkpoints(store: Store) -> Iterator[Waste]:
         for path in sorted(folder.glob("round-*/*.safetensors")):
             if path.parent.name != f"round-{number}":
                 name = path.relative_to(settings.home).as_posix()
-                yield Waste(EARLIER, name, size_of(path), partial(_discard, store, [path]))
+                yield Garbage(EARLIER, name, size_of(path), partial(_discard, store, [path]))
 
 
 def _discard(store: Store, paths: Sequence[Path], trash: Trash) -> None:
-    with deleting(store.settings):
+    with lock_for_deletion(store.settings):
         for path in paths:
             trash.put(path)
 
 
-def _tasks(store: Store, age: timedelta) -> Iterator[Waste]:
+def _tasks(store: Store, age: timedelta) -> Iterator[Garbage]:
     """Tasks that ended long ago, but the newest result of each kind and those that a saved
     selection came from. A row goes with its folder."""
     with store.read() as session:
@@ -121,17 +127,17 @@ def _tasks(store: Store, age: timedelta) -> Iterator[Waste]:
         old = [task for task in session.scalars(ended.order_by(Task.id)) if task.id not in kept]
     for task in old:
         size = size_of(folder_of(store.settings, "task", task.id))
-        yield Waste(OLD_TASK, f"{task.kind} {task.id}", size, partial(_forget, store, task.id))
+        yield Garbage(OLD_TASK, f"{task.kind} {task.id}", size, partial(_forget, store, task.id))
 
 
 def _forget(store: Store, task_id: int, trash: Trash) -> None:
-    with deleting(store.settings):
+    with lock_for_deletion(store.settings):
         with store.write() as session:
             session.execute(sa.delete(Task).where(Task.id == task_id, Task.state.in_(ENDED)))
         trash.put(folder_of(store.settings, "task", task_id))
 
 
-def _embeddings(store: Store, grace: float) -> Iterator[Waste]:
+def _embeddings(store: Store, grace: float) -> Iterator[Garbage]:
     """Cached rows of images that no dataset has. Sentences are cached beside them, and stay."""
     with store.read() as session:
         keys = session.scalars(sa.select(Sample.sha256).distinct())
@@ -148,7 +154,7 @@ def _embeddings(store: Store, grace: float) -> Iterator[Waste]:
 
 def _shard(
     store: Store, cache: EmbeddingSet, keys_path: Path, used: npt.NDArray[np.bytes_]
-) -> Iterator[Waste]:
+) -> Iterator[Garbage]:
     """A shard's rows that can go: it is written anew without them. One that is damaged goes."""
     # The keys go first: a shard without them does not count.
     paths = (keys_path, keys_path.with_name(keys_path.name.removesuffix(KEYS) + ".npy"))
@@ -156,7 +162,7 @@ def _shard(
     name = f"{keys_path.parent.name}/{keys_path.name[:8]}…"
     opened = cache.open_shard(keys_path)
     if opened is None:
-        yield Waste(DAMAGED, name, size, partial(_discard, store, paths))
+        yield Garbage(DAMAGED, name, size, partial(_discard, store, paths))
         return
     keys, rows = opened
     needed = np.isin(keys, used)
@@ -168,4 +174,4 @@ def _shard(
 
     if not needed.all():
         count = int((~needed).sum())
-        yield Waste(UNUSED, f"{count:,} of {name}", size * count // len(keys), rewrite)
+        yield Garbage(UNUSED, f"{count:,} of {name}", size * count // len(keys), rewrite)

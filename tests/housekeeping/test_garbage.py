@@ -16,15 +16,21 @@ import sqlalchemy as sa
 
 from tests.finished import NAME, new_studio
 from vecaf.datasets import import_dataset
-from vecaf.datasets.removing import delete_dataset
+from vecaf.datasets.deletion import delete_dataset
 from vecaf.datasets.staging import Staging
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
 from vecaf.errors import InputError, UnavailableError, VecafError
-from vecaf.housekeeping import cleaning
-from vecaf.housekeeping.cleaning import by_kind, remove, waste
-from vecaf.housekeeping.leftovers import DAY, HOUR, Leftover, delete, leftovers
-from vecaf.housekeeping.repair import files_sentence, repair
-from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash, empty
+from vecaf.housekeeping import garbage
+from vecaf.housekeeping.garbage import by_kind, find_garbage, remove_garbage
+from vecaf.housekeeping.orphaned_files import (
+    DAY,
+    HOUR,
+    OrphanedFile,
+    find_orphaned_files,
+    move_to_trash,
+)
+from vecaf.housekeeping.repair import check_files, repair
+from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash, empty_trash
 from vecaf.store import (
     FAILED,
     FINISHED,
@@ -39,7 +45,7 @@ from vecaf.store import (
     Subset,
     Task,
 )  # fmt: skip
-from vecaf.store.deletion_lock import keeping
+from vecaf.store.deletion_lock import block_deletion
 from vecaf.store.models import now
 
 GOOD = "every row has its files, and every file its row"
@@ -88,7 +94,7 @@ def aged(path: Path, age: float) -> Path:
 
 def everything(store: Store) -> set[str]:
     home = store.settings.home
-    passing = (".publishing", ".keeping", "studio.db-wal", "studio.db-shm")
+    passing = (".publishing", ".block_deletion", "studio.db-wal", "studio.db-shm")
     return {
         path.relative_to(home).as_posix()
         for path in home.rglob("*")
@@ -98,7 +104,7 @@ def everything(store: Store) -> set[str]:
 
 def test_a_sound_home_is_left_as_it_is(store: Store) -> None:
     before = everything(store)
-    assert files_sentence(store) == GOOD
+    assert check_files(store) == GOOD
     assert repair(store) == []
     assert everything(store) == before
 
@@ -130,13 +136,13 @@ def test_files_without_rows_are_found_and_deleted(store: Store) -> None:
     before = everything(store)
     made = strays(store)
     with pytest.raises(VecafError, match=r"10 files that nothing names.*--repair"):
-        files_sentence(store)
+        check_files(store)
     done = repair(store)
     assert len(done) == len(made) + 1  # and where the trash is
     assert all(line.startswith("moved ") for line in done[:-1])
     assert not any(path.exists() for path in made.values())
     assert everything(store) == before
-    assert files_sentence(store) == GOOD
+    assert check_files(store) == GOOD
 
 
 def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
@@ -152,9 +158,11 @@ def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
     write(store.settings.uploads / "import-2" / "log.txt", b"why")
     aged(store.settings.uploads / "import-2", 5 * DAY)
     # Only the folder of an import whose process is gone is known to be one at any age.
-    assert [one.path for one in leftovers(store)] == [store.settings.images / ".staging-x"]
+    assert [one.path for one in find_orphaned_files(store)] == [
+        store.settings.images / ".staging-x"
+    ]
     aged(store.settings.uploads / "import-2", 40 * DAY)
-    assert store.settings.uploads / "import-2" in [one.path for one in leftovers(store)]
+    assert store.settings.uploads / "import-2" in [one.path for one in find_orphaned_files(store)]
 
 
 def test_an_import_under_way_is_no_leftover(store: Store) -> None:
@@ -162,8 +170,11 @@ def test_an_import_under_way_is_no_leftover(store: Store) -> None:
         staging.write("ab" * 32, ".png", b"x", None)
         folder = next(store.settings.images.glob(".staging-*"))
         aged(folder, 9 * DAY)
-        assert leftovers(store, 0) == []
-        assert delete(store, [Leftover("half-written file", folder, 1)], trash_of(store)) == []
+        assert find_orphaned_files(store, 0) == []
+        assert (
+            move_to_trash(store, [OrphanedFile("half-written file", folder, 1)], trash_of(store))
+            == []
+        )
         assert list(folder.rglob("*.png"))
 
 
@@ -176,11 +187,11 @@ def test_an_image_that_came_to_be_used_meanwhile_stays(store: Store, tmp_path: P
     path = store.settings.images / sha256[:2] / f"{sha256}.png"
     with store.write() as session:  # as it stands when the rows are not committed yet
         session.execute(sa.update(Sample).where(Sample.sha256 == sha256).values(sha256="0" * 64))
-    found = [one for one in leftovers(store, -1) if one.path == path]
+    found = [one for one in find_orphaned_files(store, -1) if one.path == path]
     assert found
     with store.write() as session:
         session.execute(sa.update(Sample).where(Sample.sha256 == "0" * 64).values(sha256=sha256))
-    assert delete(store, found, trash_of(store)) == []
+    assert move_to_trash(store, found, trash_of(store)) == []
     assert path.exists()
 
 
@@ -192,7 +203,7 @@ def test_rows_without_files_are_marked_and_never_dropped(store: Store, tmp_path:
     write(store.settings.runs / "1" / "model" / "model.safetensors", b"other bytes")
     shutil.rmtree(store.settings.tasks / "1")
     with pytest.raises(VecafError, match=f"2 images of '{NAME}'") as complaint:
-        files_sentence(store)
+        check_files(store)
     assert rows[0].file_name in str(complaint.value)
     assert len(repair(store)) == 3
     assert repair(store) == []  # said once
@@ -226,17 +237,17 @@ def test_embeddings_of_images_that_nobody_has_go_and_others_stay(store: Store) -
     texts.describe({"text_tower": "x", "dimension": 4})
     texts.add(digests_of(gone), rows[12:])
 
-    assert not [one for one in waste(store) if one.kind == cleaning.UNUSED]  # they are young
-    found = [one for one in waste(store, grace=-1) if one.kind == cleaning.UNUSED]
+    assert not [one for one in find_garbage(store) if one.kind == garbage.UNUSED]  # they are young
+    found = [one for one in find_garbage(store, grace=-1) if one.kind == garbage.UNUSED]
     assert len(found) == 2
-    with keeping(store.settings), pytest.raises(UnavailableError, match="backup"):
-        remove(store, found)
+    with block_deletion(store.settings), pytest.raises(UnavailableError, match="backup"):
+        remove_garbage(store, found)
     assert len(images.index().keys) == 20
-    remove(store, found)
+    remove_garbage(store, found)
     assert np.array_equal(gather(images.index(), digests_of(used)), rows[:12])
     assert len(images.index().keys) == 12
     assert len(texts.index().keys) == 8
-    assert not [one for one in waste(store, grace=-1) if one.kind == cleaning.UNUSED]
+    assert not [one for one in find_garbage(store, grace=-1) if one.kind == garbage.UNUSED]
 
 
 def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
@@ -250,12 +261,12 @@ def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
     for number in (2, 3, 4):
         write(store.settings.tasks / str(number) / "pca.npy", b"x" * 50)
     before = everything(store)
-    found = waste(store)
+    found = find_garbage(store)
     assert everything(store) == before
     sums = {row["kind"]: (row["count"], row["bytes"]) for row in by_kind(found)}
-    assert sums[cleaning.EARLIER] == (1, 100)  # of round 1: round 2 was the last
-    assert sums[cleaning.OLD_TASK] == (1, 50)  # of 2: a selection came from 3, and 4 is young
-    remove(store, found)
+    assert sums[garbage.EARLIER] == (1, 100)  # of round 1: round 2 was the last
+    assert sums[garbage.OLD_TASK] == (1, 50)  # of 2: a selection came from 3, and 4 is young
+    remove_garbage(store, found)
     gone = before - everything(store)
     assert {"runs/1/round-1/head.safetensors", "tasks/2/pca.npy"} < gone
     assert not any(path.exists() for path in made.values())
@@ -267,7 +278,7 @@ def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
 def test_what_was_removed_lies_in_the_trash_and_can_be_put_back(store: Store) -> None:
     made = strays(store)
     contents = {path: path.read_bytes() for path in made.values()}
-    trash = remove(store, waste(store))
+    trash = remove_garbage(store, find_garbage(store))
     home = store.settings.home
     for path, content in contents.items():
         assert not path.exists()
@@ -279,13 +290,13 @@ def test_what_was_removed_lies_in_the_trash_and_can_be_put_back(store: Store) ->
 def test_the_trash_is_emptied_after_its_days_and_holds_nothing_else(store: Store) -> None:
     home = store.settings.home
     strays(store)
-    young = remove(store, waste(store)).folder
+    young = remove_garbage(store, find_garbage(store)).folder
     old = young.with_name((now() - timedelta(days=KEEP_DAYS + 1)).strftime("%Y%m%dT%H%M%S%fZ"))
     write(old / "images" / "x", b"x" * 10)
     write(home / FOLDER / "notes" / "mine.txt", b"x")
-    assert empty(home) == 10
+    assert empty_trash(home) == 10
     assert (old.exists(), young.exists()) == (False, True)
-    assert empty(home, keep_days=0) > 0
+    assert empty_trash(home, keep_days=0) > 0
     assert [path.name for path in (home / FOLDER).iterdir()] == ["notes"]
 
 
@@ -294,17 +305,17 @@ def test_most_images_are_removed_only_with_force(store: Store) -> None:
     with store.write() as session:
         session.execute(sa.delete(Dataset))
     before = everything(store)
-    found = waste(store, grace=-1)
+    found = find_garbage(store, grace=-1)
     with pytest.raises(InputError, match=r"12 of 12 images and 1 of 1 runs.*--force"):
-        remove(store, found)
+        remove_garbage(store, found)
     with pytest.raises(InputError, match="--force"):
         repair(store, -1)
     with pytest.raises(VecafError, match="Check that DATABASE_URL") as said:
         aged_all(store.settings.home)
-        files_sentence(store)
+        check_files(store)
     assert "--repair" not in str(said.value)
     assert everything(store) == before
-    remove(store, found, force=True)
+    remove_garbage(store, found, force=True)
     assert not list(store.settings.images.glob("??/*"))
 
 

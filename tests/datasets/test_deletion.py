@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import vecaf.datasets.removing as removing
+import vecaf.datasets.deletion as removing
 from tests.datasets.conftest import leftovers, samples
 from tests.datasets.pictures import jpeg, make_zip, photos
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
+from vecaf.datasets.deletion import delete_dataset, finish_deletions, preview_deletion
 from vecaf.datasets.edits import edit
-from vecaf.datasets.removing import delete_dataset, finish_removals, what_goes
 from vecaf.errors import InputError, NotFoundError
 from vecaf.files import write_bytes
 from vecaf.store import (
@@ -26,7 +26,7 @@ from vecaf.store import (
     Import,
     Run,
     Sample,
-    Selection,
+    SelectedSample,
     Store,
     Subset,
     Task,
@@ -57,7 +57,7 @@ def two(store: Store, tmp_path: Path) -> tuple[int, int]:
         task = Task(owner_id=user, dataset_id=dataset_id, kind="map", params={}, state=FINISHED)
         session.add_all([run, task])
         session.flush()
-        session.add(Selection(run_id=run.id, round=1, rank=0, sample_id=ids[0], scores={}))
+        session.add(SelectedSample(run_id=run.id, round=1, rank=0, sample_id=ids[0], scores={}))
         add_subset(session, user, dataset_id, "mine", "subset", ids[:2])
         edit(session, user, dataset_id, "caption", {ids[0]: "words"})
         for folder in (store.settings.runs / str(run.id), store.settings.tasks / str(task.id)):
@@ -78,14 +78,14 @@ def rows_left(store: Store, dataset_id: int) -> int:
             for kind in (Sample, Edit, Run, Task, Subset)
         ) + sum(
             session.scalar(sa.select(sa.func.count()).select_from(kind)) or 0
-            for kind in (Annotation, Selection)
+            for kind in (Annotation, SelectedSample)
         )
 
 
 def test_everything_goes_that_no_other_dataset_has(store: Store, two: tuple[int, int]) -> None:
     user, (first, second) = store.owner(), two
     before = files(store)
-    told = what_goes(store, user, first)
+    told = preview_deletion(store, user, first)
     assert (told.images, told.shared, told.runs, told.subsets) == (4, 3, 1, 1)
     assert told.bytes > 2000
     assert "3 of the images are in another dataset too" in told.sentence()
@@ -145,7 +145,7 @@ def test_a_stranger_can_not_delete_it(store: Store, two: tuple[int, int]) -> Non
     with pytest.raises(NotFoundError):
         delete_dataset(store, 77, two[0])
     with pytest.raises(NotFoundError):
-        what_goes(store, 77, two[0])
+        preview_deletion(store, 77, two[0])
 
 
 class Killed(BaseException):
@@ -168,10 +168,10 @@ def test_killed_after_the_commit_the_next_start_removes_the_rest(
     assert rows_left(store, first) == 0
     assert files(store) == before
     samples(store, "second")  # whole: its files are there
-    finish_removals(store)
+    finish_deletions(store)
     assert files(store) == {f"{one.sha256}{one.extension}" for one in samples(store, "second")}
     assert not list((store.settings.home / "removing").iterdir())
-    finish_removals(store)
+    finish_deletions(store)
 
 
 def test_killed_before_the_commit_nothing_is_lost(
@@ -188,7 +188,7 @@ def test_killed_before_the_commit_nothing_is_lost(
     with pytest.raises(Killed):
         delete_dataset(store, user, first)
     monkeypatch.undo()
-    finish_removals(store)
+    finish_deletions(store)
     assert files(store) == before
     assert not list((store.settings.home / "removing").iterdir())
     with store.read() as session:
@@ -203,7 +203,7 @@ def test_an_image_that_came_back_meanwhile_stays(
         delete_dataset(store, store.owner(), two[0])
     monkeypatch.undo()
     import_dataset(store, tmp_path / "a.zip", "again")
-    finish_removals(store)
+    finish_deletions(store)
     assert len(samples(store, "again")) == 4
 
 

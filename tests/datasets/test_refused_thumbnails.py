@@ -10,10 +10,10 @@ from PIL import Image
 
 from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels, with_scans
 from vecaf.datasets import import_dataset
-from vecaf.datasets.checking import MAX_PICTURES
-from vecaf.datasets.glimpse import glimpse
+from vecaf.datasets.checked_images import MAX_PICTURES
 from vecaf.datasets.images import THUMB_SIDE
 from vecaf.datasets.pool import thumb_path
+from vecaf.datasets.refused_thumbnail import glimpse
 from vecaf.settings import Limits
 from vecaf.store import Store
 

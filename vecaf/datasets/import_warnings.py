@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from vecaf.store import TEST, TRAIN, VAL
 
 
-def warnings_about(
+def import_warnings(
     classes: Sequence[str], labels: Sequence[int], splits: Sequence[str], keys: Sequence[str]
 ) -> Iterator[str]:
     """Sentences on a dataset's labels and splits; `keys` identify content, one a sample."""
