@@ -20,7 +20,7 @@ from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.evaluation.corruptions.matching import NAMES, matching_corruption
 from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.page_queries import dataset_choices, pool_pictures
-from vecaf.store.run_pairs import Pair, compatible_datasets, find_run_pairs
+from vecaf.store.run_pairs import RunPair, compatible_datasets, find_run_pairs
 from vecaf.store.samples import samples_by_id
 from vecaf.store.tasks import find_task, latest_task
 
@@ -208,7 +208,7 @@ def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:
     return None if run_id is None else visible(session, user, Run, run_id)
 
 
-def _selected(pairs: list[Pair], pair_id: int | None, words: str, base: Run | None) -> Pair | None:
+def _selected(pairs: list[RunPair], pair_id: int | None, words: str, base: Run | None) -> RunPair | None:
     """Return the pair that the address names, else the newest with these words and `base`."""
     named = [pair for pair in pairs if pair.shifted.id == pair_id]
     same = [
@@ -222,7 +222,7 @@ def _selected(pairs: list[Pair], pair_id: int | None, words: str, base: Run | No
 
 
 def _comparison(
-    session: Session, user: int, dataset_id: int, pair: Pair, corruption: str, on: int
+    session: Session, user: int, dataset_id: int, pair: RunPair, corruption: str, on: int
 ) -> dict[str, Any]:
     """Return a comparison's parameters. The revisions change when labels change."""
     return {

@@ -13,7 +13,7 @@ from app.shell.components.axis import fraction_range, fraction_ticks
 from app.shell.templates import macros
 from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import FINISHED, Run, Task
-from vecaf.store.run_pairs import Pair
+from vecaf.store.run_pairs import RunPair
 
 WIDTH, HEIGHT = 420, 210  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
@@ -70,7 +70,7 @@ def launch(dataset_id: int, words: str, base: Run | None) -> Markup:
 
 
 def result(
-    pair: Pair,
+    pair: RunPair,
     task: Task | None,
     corruption: str,
     datasets: Sequence[tuple[int, str]],
@@ -85,7 +85,7 @@ def result(
     return _html("pair", pair, task, corruption, NAMES, datasets, on, outcome)
 
 
-def earlier(pairs: Sequence[Pair], address: Mapping[str, object]) -> Markup:
+def earlier(pairs: Sequence[RunPair], address: Mapping[str, object]) -> Markup:
     """Return every pair of the dataset, newest first. `address` holds the page's parameters."""
     linked = [
         (

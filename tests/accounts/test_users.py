@@ -75,7 +75,7 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
     with store.write() as session:
         for kind in owned:
             assert visible(session, 2, kind, 1).id == 1
-            with pytest.raises(NotAllowedError, match=r"shared with you by Ada.*only Ada can"):
+            with pytest.raises(NotAllowedError, match=r"Ada shares this with you.*only Ada can"):
                 changeable(session, 2, kind, 1)
             assert changeable(session, 1, kind, 1).id == 1
         with pytest.raises(NotFoundError):
@@ -111,9 +111,9 @@ def test_a_models_file_is_the_local_owners_to_name(store: Store) -> None:
     file = "efficientnet_lite0@/home/studio/runs/1/model/model.safetensors"
     settings: list[dict[str, Any]] = [{"model": file}, {"vlm": file}]
     for setting in settings:
-        with pytest.raises(NotAllowedError, match="for the local owner to use"):
+        with pytest.raises(NotAllowedError, match="Only the local owner can use"):
             submit_run(store, RunConfig(dataset="pets", budget="1", **setting), 1)
-        with pytest.raises(NotAllowedError, match="for the local owner to use"):
+        with pytest.raises(NotAllowedError, match="Only the local owner can use"):
             submit_task(store, "map", 1, setting, 1)
 
 

@@ -177,7 +177,7 @@ def test_samples_are_drawn_from_the_page(studio: Studio, subset_id: int, foreign
     assert here.startswith(f"/label?dataset={dataset_id}&subset=")
     label._act(studio, user, {"act": "baseline", "subset": str(subset_id)})
     html = label._render(studio, user, {"dataset": str(dataset_id)})
-    assert "test sample of 2" in html and "random, beside" in html
+    assert "test sample of 2" in html and "random baseline of" in html
     for count in ("0", "9999", "x"):
         ask = {"act": "test-sample", "dataset": str(dataset_id), "count": count}
         with pytest.raises(InputError):

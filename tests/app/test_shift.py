@@ -19,7 +19,7 @@ from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
-from vecaf.store.run_pairs import Pair
+from vecaf.store.run_pairs import RunPair
 from vecaf.tasks.shift_preview import PREVIEW
 
 RESULT = {
@@ -34,12 +34,12 @@ def a_task(**values: Any) -> Task:
     return Task(**given)
 
 
-def a_pair(state: str = FINISHED) -> Pair:
+def a_pair(state: str = FINISHED) -> RunPair:
     runs = [
         Run(id=number, name=EVIL, state=state, stage=EVIL, done=1, total=2, config={})
         for number in (7, 8)
     ]
-    return Pair(EVIL, *runs)
+    return RunPair(EVIL, *runs)
 
 
 def compared(low: float, high: float) -> dict[str, Any]:

@@ -279,7 +279,7 @@ def test_what_is_shared_can_be_read_and_not_changed(two: Two) -> None:
         taken = {"ids": [two.hers.first("sample_id")], "excluded": True}
         told = two.bob.post(f"/explore/{dataset}/excluded", json=taken)
         assert told.status_code == 403
-        assert "shared with you by anna" in told.json()["error"]
+        assert "anna shares this with you" in told.json()["error"]
         assert MARK in two.bob.get("/api/v1/runs").text
     finally:
         with store.write() as session:

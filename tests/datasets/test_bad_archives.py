@@ -265,7 +265,7 @@ def test_a_taken_name(store: Store, tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
     import_dataset(store, path, "pets")
     before = leftovers(store)
-    refused(store, path, "There is a dataset called 'pets' already", "pets")
+    refused(store, path, "You already have a dataset called 'pets'", "pets")
     assert leftovers(store) == before
 
 

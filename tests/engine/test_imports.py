@@ -151,7 +151,7 @@ def test_a_name_that_an_upload_waits_for_is_nobody_elses(store: Store, archive: 
             read.append(submit_import(store, upload, "shapes", store.owner()))
 
     for progress in (overtake, None):
-        with pytest.raises(InputError, match="being imported already"):
+        with pytest.raises(InputError, match="already being imported"):
             import_source(store, str(archive), "shapes", progress=progress)
     (import_id,) = read
     assert what_is_left(store.settings) == [upload]
@@ -176,7 +176,7 @@ def test_a_dataset_of_the_same_name_is_not_taken_for_the_imports_own(
 
 def test_a_name_is_given_once(store: Store, archive: Path) -> None:
     submit_import(store, archive, "shapes", store.owner())
-    with pytest.raises(InputError, match="being imported already"):
+    with pytest.raises(InputError, match="already being imported"):
         submit_import(store, archive, "shapes", store.owner())
     with pytest.raises(InputError, match="can't be a dataset's name"):
         submit_import(store, archive, "../shapes", store.owner())

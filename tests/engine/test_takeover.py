@@ -106,7 +106,7 @@ def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: in
 
     def ask(name: str) -> None:
         ready.wait()
-        with store.write(alone=False) as session:
+        with store.write(exclusive=False) as session:
             found = claim_job(session, "run", name)
             time.sleep(0.05)
         taken.append(found)
@@ -147,7 +147,7 @@ def test_a_killed_workers_run_is_taken_over_within_the_lease(store: Store, run_i
     assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
     assert rounds_recorded(store, run_id) == [1, 2]
     assert metric_count(store, run_id) == 40
-    assert any("Its worker is gone" in line for line in log_lines(store, run_id))
+    assert any("The worker was lost" in line for line in log_lines(store, run_id))
 
 
 def rounds_recorded(store: Store, run_id: int) -> list[int]:
@@ -203,7 +203,7 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
         assert set(files_of(folder(store, run_id)).values()) == {"the successor's"}
         if database:
             log = (folder(store, run_id) / "log.txt").read_text()
-            assert f"Attempt 1 of run {run_id} is over; what it still wrote was refused" in log
+            assert f"Attempt 1 of run {run_id} has ended. Its last writes were discarded" in log
         # It begins a new life, under another id, and is of use again.
         second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
         assert wait_until_ended(store, second, 60).state == FINISHED
@@ -293,9 +293,9 @@ def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
     with store.write() as session:
         expire_leases(session)
         assert reclaim(session) == []
-    with pytest.raises(LeaseExpiredError, match="taken for dead"), store.write() as session:
+    with pytest.raises(LeaseExpiredError, match="has expired"), store.write() as session:
         renew_lease(session, lost)
-    with pytest.raises(LeaseExpiredError, match="taken for dead"), store.write() as session:
+    with pytest.raises(LeaseExpiredError, match="has expired"), store.write() as session:
         claim_job(session, "run", lost)
     with store.write() as session:
         session.get_one(Worker, other).heartbeat_at -= timedelta(seconds=60)

@@ -73,10 +73,10 @@ def test_images_have_the_gate_of_their_dataset(store: Store) -> None:
 def test_datasets_by_name_or_id(store: Store) -> None:
     with store.read() as session:
         assert dataset_named(session, 1, "pets").id == dataset_named(session, 1, "1").id == 1
-        with pytest.raises(NotFoundError, match="There are: pets"):
+        with pytest.raises(NotFoundError, match="Your datasets: pets"):
             dataset_named(session, 1, "pet")
         for name in ("pets", "1"):
-            with pytest.raises(NotFoundError, match="Import one first"):
+            with pytest.raises(NotFoundError, match="Import a dataset first"):
                 dataset_named(session, 2, name)
 
 
@@ -92,5 +92,5 @@ def test_lists(store: Store) -> None:
 
 def test_a_name_that_no_database_keeps_names_nothing(store: Store) -> None:
     for name in ("caf\udce9", "pe\0ts"):
-        with store.read() as session, pytest.raises(NotFoundError, match="There are: pets"):
+        with store.read() as session, pytest.raises(NotFoundError, match="Your datasets: pets"):
             dataset_named(session, 1, name)

@@ -24,7 +24,7 @@ from vecaf.housekeeping.backup import restore, write_backup
 from vecaf.housekeeping.doctor import run_checks
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
-from vecaf.store.home import FILE, read_home_id
+from vecaf.store.home import ID_FILE, read_home_id
 from vecaf.store.models import Home
 from vecaf.store.sqlite import library
 
@@ -159,7 +159,7 @@ def test_an_id_that_one_side_lost_is_given_back_if_the_images_match(
 
 def forget(settings: Settings, *, file: bool, row: bool) -> None:
     if file:
-        (settings.home / FILE).unlink()
+        (settings.home / ID_FILE).unlink()
     if row:
         with closing(library.connect(settings.home / "studio.db")) as connection:
             connection.execute("DELETE FROM home")

@@ -64,7 +64,7 @@ def test_nothing_starts_or_cleans_up_with_a_damaged_database(
     said = capsys.readouterr().err.strip()
     assert "the file is damaged (" in said
     assert "python -m vecaf restore FILE.tar" in said
-    assert f"put the copy from before the last update in its place: {COPY}" in said
+    assert f"replace the file with the copy from before the last update: {COPY}" in said
     with pytest.raises(VecafError, match="damaged"):
         work(settings)
     for words in (["gc"], ["gc", "--purge"], ["doctor", "--repair"]):
@@ -79,7 +79,7 @@ def test_nothing_starts_or_cleans_up_with_a_damaged_database(
 def test_of_a_large_database_the_start_checks_what_every_page_needs(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(integrity, "CHECKED_AT_START", 0)
+    monkeypatch.setattr(integrity, "FULL_CHECK_BYTES", 0)
     with closing(Store.open(settings)) as store:
         check_at_start(store)
         damage(settings, b"disc/0")  # of a sample: the doctor finds it

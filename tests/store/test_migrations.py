@@ -16,7 +16,7 @@ from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store, migrate, sqlite_copies
 from vecaf.store.models import Base
 from vecaf.store.sqlite import library, sqlite_engine
-from vecaf.store.sqlite_copies import KEPT, migration_copies
+from vecaf.store.sqlite_copies import MAX_COPIES, migration_copies
 
 MOMENT = "2026-11-24 12:00:00.000000"
 # One row of every table of schema 0002: each must be there after every later migration.
@@ -123,7 +123,7 @@ def test_the_newest_few_copies_are_kept(settings: Settings) -> None:
     make_old(settings, "0001")
     Store.open(settings).close()
     found = [path.name for path in migration_copies(database(settings))]
-    assert len(found) == KEPT
+    assert len(found) == MAX_COPIES
     assert found[:-1] == ["studio-0001-20261104T120000.db", "studio-0001-20261105T120000.db"]
     assert all((settings.home / name).exists() for name in others)
 
@@ -181,7 +181,7 @@ def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     before = database(settings).read_bytes()
-    with pytest.raises(VecafError, match=r"schema 9999, which is newer.*Update VeCAF Studio"):
+    with pytest.raises(VecafError, match=r"A newer version.*schema 9999.*Update VeCAF Studio"):
         Store.open(settings)
     assert database(settings).read_bytes() == before
 
@@ -210,7 +210,7 @@ def test_a_database_out_of_reach_is_said_to_be_so(tmp_path: Path) -> None:
     elsewhere = Settings.from_environment(
         {"VECAF_HOME": str(tmp_path), "DATABASE_URL": "sqlite:////nowhere/at/all/studio.db"}
     )
-    with pytest.raises(VecafError, match="can't be opened"):
+    with pytest.raises(VecafError, match="could not be opened"):
         Store.open(elsewhere)
 
 

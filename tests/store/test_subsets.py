@@ -121,7 +121,7 @@ def test_what_a_run_under_way_trains_on_is_not_forgotten(store: Store) -> None:
         session.flush()
         for state in (QUEUED, RUNNING):
             run.state = state
-            with pytest.raises(InputError, match=f"Run {run.id} trains on 'needed' and is {state}"):
+            with pytest.raises(InputError, match=f"run {run.id} trains on it and is {state}"):
                 delete_subset(session, 1, needed)
         delete_subset(session, 1, other)
         run.state = FINISHED

@@ -317,5 +317,5 @@ def test_drawn_images_are_of_the_test_split_and_repeat(store: Store) -> None:
         assert {s.split for s in rows[0]} == {TEST}
         assert one.name != other.name and one.kind == "evaluation"
         assert labeled_of(session, one) == 0  # none of it is the pool's
-        with pytest.raises(InputError, match="choose a number from 1"):
+        with pytest.raises(InputError, match="Enter a number from 1"):
             draw_test_sample(session, me, bare, 10_000)

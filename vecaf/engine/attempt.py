@@ -31,7 +31,7 @@ class AttemptStore(Store):
         self._attempt = (kind, job_id, attempt)
 
     @contextmanager
-    def write(self, *, alone: bool = True) -> Iterator[Session]:
-        with super().write(alone=alone) as session:
+    def write(self, *, exclusive: bool = True) -> Iterator[Session]:
+        with super().write(exclusive=exclusive) as session:
             lock_attempt(session, *self._attempt)
             yield session

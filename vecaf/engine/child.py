@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
             logger.exception("the %s failed", kind)
             if out_of_reach(error):
                 return UNREACHED_STATUS
-            with store.write(alone=False) as session:
+            with store.write(exclusive=False) as session:
                 job = lock_attempt(session, kind, job_id, attempt)
                 end_job(session, job, FAILED, sentence(error, settings, kind, job_id))
     return ENDED_STATUS
@@ -125,7 +125,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
         except UnreadableImageError as error:
             note_damaged(samples, folder, error)
     recorder.flush()
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         end_job(session, lock_attempt(session, "run", run_id, attempt), FINISHED)
 
 
@@ -176,7 +176,7 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
             progress=progress.show,
             should_stop=progress.should_stop,
         )
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         end_job(session, lock_attempt(session, "import", import_id, attempt), FINISHED)
 
 
@@ -197,7 +197,7 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         should_stop=progress.should_stop,
     )
     result = TASKS[task.kind](work, **task.params)
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         done = lock_attempt(session, "task", task_id, attempt)
         assert isinstance(done, Task)
         done.result = result
@@ -222,7 +222,7 @@ class Progress:
         if stage == self._stage and time.monotonic() < self._due:
             return
         self._stage, self._due = stage, time.monotonic() + HOLD_SECONDS
-        with self._store.write(alone=False) as session:
+        with self._store.write(exclusive=False) as session:
             job = lock_attempt(session, self._kind, self._id, self._attempt)
             job.stage, job.done, job.total = stage[:200], done, total
 

@@ -78,7 +78,7 @@ class DatabaseRecorder:
     def publishing(self) -> Iterator[None]:
         """Files appear while the run's row is locked: no other attempt can begin meanwhile."""
         self.flush()
-        with self._store.write(alone=False) as session:
+        with self._store.write(exclusive=False) as session:
             lock_attempt(session, "run", self._run_id, self._attempt)
             yield
 
@@ -204,7 +204,7 @@ class DatabaseRecorder:
     @contextmanager
     def _writing(self) -> Iterator[Session]:
         """One commit: what the caller writes and what was held back, if the attempt may write."""
-        with self._store.write(alone=False) as session:
+        with self._store.write(exclusive=False) as session:
             run = lock_attempt(session, "run", self._run_id, self._attempt)
             if self._stage is not None:
                 run.stage, run.done, run.total = self._stage[0][:200], *self._stage[1:]

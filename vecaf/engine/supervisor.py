@@ -174,7 +174,7 @@ class Supervisor:
         """
         while True:
             try:
-                with self._store.write(alone=False) as session:
+                with self._store.write(exclusive=False) as session:
                     job = lock_attempt(session, kind, job_id, number)
                     if job.cancel_requested:
                         end_job(session, job, CANCELED)

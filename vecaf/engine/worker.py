@@ -67,7 +67,7 @@ def main(settings: Settings) -> None:
 def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
     """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
     worker_id = f"{place}:{secrets.token_hex(4)}"
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         register_worker(session, worker_id, f"{place}:")
         left = reclaim(session)  # of the place's last holder; the others may just be slow
     supervisor = Supervisor(store, gpus)
@@ -88,7 +88,7 @@ def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
             lane.join()
         return
     supervisor.stop()
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         unregister_worker(session, worker_id)
 
 
@@ -98,7 +98,7 @@ def renew(store: Store, worker_id: str, *, sweeping: bool) -> list[Job]:
     One transaction: whoever waited long for it was no more alive than the others, who need a moment
     too, as after a sleep or a time without a database. Raises LeaseExpiredError.
     """
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         silent = renew_lease(session, worker_id)
         if not sweeping or silent > LEASE_SECONDS / 2:
             return []
@@ -187,7 +187,7 @@ def _next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
         queued = sa.select(KINDS[kind].id).where(KINDS[kind].state == QUEUED).limit(1)
         if session.scalar(queued) is None:
             return None
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         return claim_job(session, kind, worker_id)
 
 

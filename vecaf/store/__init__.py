@@ -1,4 +1,4 @@
-"""The database: typed tables, short sessions, the gate, and the named queries."""
+"""The database: tables, sessions, authorization and queries."""
 
 from vecaf.store.authorization import (
     changeable,

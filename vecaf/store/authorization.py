@@ -1,8 +1,8 @@
-"""The one gate: a thing is asked for as somebody, and is either visible or does not exist.
+"""Authorization: which users can read and change which objects.
 
-Reading (`visible`, `readable`): a user's own things, and datasets that their owners share with
-them, with the runs, selections and tasks on these. Changing (`changeable`): one's own alone. So
-everything on a dataset belongs to the dataset's owner.
+Users can read (`visible`, `readable`) their own objects, the datasets shared with them, and the
+runs, subsets and tasks on those datasets. They can change (`changeable`) only their own objects.
+Everything on a dataset therefore belongs to the dataset's owner.
 """
 
 from __future__ import annotations
@@ -18,13 +18,19 @@ from vecaf.options import UNSTORABLE
 from vecaf.store.database import LOCAL_OWNER
 from vecaf.store.models import Dataset, Import, Run, Sample, Share, Subset, Task, User
 
-MOST_DIGITS = 18  # of an id: more than that a database can't take for one
+MAX_ID_DIGITS = 18  # a database can't store a longer id
 
 Owned = TypeVar("Owned", Dataset, Import, Run, Subset, Task)
 
 
 def visible(session: Session, user_id: int, kind: type[Owned], thing_id: int) -> Owned:
-    """The thing of this kind with this id, if this user may see it; else NotFoundError."""
+    """Return the object with this id if the user can read it.
+
+    Raises
+    ------
+    NotFoundError
+        The object does not exist, or the user can't read it.
+    """
     thing = session.get(kind, thing_id)
     if thing is None or not (thing.owner_id == user_id or _shared(session, user_id, thing)):
         raise NotFoundError(f"There is no {kind.__tablename__} {thing_id}.")
@@ -32,16 +38,21 @@ def visible(session: Session, user_id: int, kind: type[Owned], thing_id: int) ->
 
 
 def changeable(session: Session, user_id: int, kind: type[Owned], thing_id: int) -> Owned:
-    """The thing, if this user may change it: its owner.
+    """Return the object with this id if the user owns it.
 
-    Raises NotFoundError as `visible` does, NotAllowedError for what is shared with the user.
+    Raises
+    ------
+    NotFoundError
+        The object does not exist, or the user can't read it.
+    NotAllowedError
+        The object is shared with the user, who can read it but not change it.
     """
     thing = visible(session, user_id, kind, thing_id)
     if thing.owner_id != user_id:
         owner = session.get_one(User, thing.owner_id).name
         raise NotAllowedError(
-            f"This is shared with you by {owner}: you can look at it and take copies, but only "
-            f"{owner} can change it or run something on it."
+            f"{owner} shares this with you. You can view and copy it, but only {owner} can change "
+            "it or start runs and tasks on it."
         )
     return thing
 
@@ -53,13 +64,13 @@ def check_model_files(session: Session, user_id: int, settings: Mapping[str, obj
         return
     if session.get_one(User, user_id).name != LOCAL_OWNER:
         raise NotAllowedError(
-            "A model that is a file of this machine is for the local owner to use, from the "
-            "command line. Name a model of the list, or of the hub."
+            "Only the local owner can use a model file on this machine, from the command line. "
+            "Choose a model from the list or from the hub."
         )
 
 
 def readable(kind: type[Owned], user_id: int) -> sa.ColumnElement[bool]:
-    """`visible` as a condition of a query on things of this kind."""
+    """Return `visible` as a WHERE condition on a query for objects of this kind."""
     own = kind.owner_id == user_id
     if issubclass(kind, Import):
         return own
@@ -69,7 +80,7 @@ def readable(kind: type[Owned], user_id: int) -> sa.ColumnElement[bool]:
 
 
 def visible_sample(session: Session, user_id: int, sample_id: int) -> Sample:
-    """The sample with this id, if its dataset is visible to this user; else NotFoundError."""
+    """Return the sample with this id if the user can read its dataset, else raise NotFoundError."""
     sample = session.scalar(
         sa.select(Sample)
         .join(Dataset, Dataset.id == Sample.dataset_id)
@@ -81,21 +92,24 @@ def visible_sample(session: Session, user_id: int, sample_id: int) -> Sample:
 
 
 def dataset_named(session: Session, user_id: int, name: str) -> Dataset:
-    """The dataset of this name (or numeric id) that the user can see, their own first.
+    """Return the dataset with this name or numeric id; the user's own datasets come first.
 
-    NotFoundError lists what exists.
+    Raises
+    ------
+    NotFoundError
+        The user can read no such dataset. The message lists the datasets that they can read.
     """
     name = UNSTORABLE.sub("\ufffd", name)
     query = sa.select(Dataset).where(readable(Dataset, user_id))
     query = query.order_by((Dataset.owner_id == user_id).desc(), Dataset.id.desc()).limit(1)
     found = session.scalar(query.where(Dataset.name == name))
-    if found is None and name.isdecimal() and len(name) <= MOST_DIGITS:
+    if found is None and name.isdecimal() and len(name) <= MAX_ID_DIGITS:
         found = session.scalar(query.where(Dataset.id == int(name)))
     if found is None:
         names = session.scalars(
             sa.select(Dataset.name).where(readable(Dataset, user_id)).order_by(Dataset.name)
         ).all()
-        known = f"There are: {', '.join(names)}." if names else "Import one first."
+        known = f"Your datasets: {', '.join(names)}." if names else "Import a dataset first."
         raise NotFoundError(f"There is no dataset called '{name}'. {known}")
     return found
 

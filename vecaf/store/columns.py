@@ -1,6 +1,6 @@
-"""A dataset's samples as columns, fast: for views of all of them at once.
+"""Read all samples of a dataset as NumPy columns.
 
-Rows come as the driver's plain tuples; a million samples take about a second, where mapped objects
+The queries return the driver's plain tuples: a million samples take about a second. Mapped objects
 would take a minute.
 """
 
@@ -22,16 +22,16 @@ from vecaf.store.models import SubsetSample as Member
 from vecaf.store.samples import contains_words
 
 SPLITS = (TRAIN, VAL, TEST)
-"""`Columns.splits` holds indices into it."""
-HASH_PREFIX_BYTES = 6  # of the image's sha256: what the address of a thumbnail carries
+"""`Columns.splits` holds indices into this tuple."""
+HASH_PREFIX_BYTES = 6  # bytes of the image's sha256 in a thumbnail's URL
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The samples of one dataset in id order; every array has n entries."""
+    """The samples of one dataset in id order; every array has shape (n,)."""
 
     ids: NDArray[np.int64]
-    labels: NDArray[np.int32]  # index into the dataset's classes, −1 where there is none
+    labels: NDArray[np.int32]  # index into the dataset's classes; −1: unlabeled
     splits: NDArray[np.uint8]  # index into SPLITS
     excluded: NDArray[np.bool_]
     captioned: NDArray[np.bool_]
@@ -40,7 +40,7 @@ class Columns:
         return len(self.ids)
 
     def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The positions of samples, by id; ids that are not the dataset's are left out."""
+        """Return the positions of these sample ids; ids of other datasets are ignored."""
         if not len(self.ids):
             return np.zeros(0, np.int64)
         at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
@@ -49,10 +49,9 @@ class Columns:
 
 
 def read_columns(session: Session, user_id: int, dataset_id: int) -> Columns:
-    """What filters and colours need of every sample. Raises NotFoundError."""
+    """Return the columns that filters and map colors need. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
-    # Two whole numbers a row, taken one by one: a list of a million tuples takes four times as long
-    # to make.
+    # Two integers per row, read as one flat stream: building a list of tuples takes 4× as long.
     query = (
         "SELECT id, (coalesce(label, -1) + 1) * 16 + CASE split WHEN 'train' THEN 0 WHEN 'val' "
         "THEN 4 ELSE 8 END + CASE WHEN excluded THEN 2 ELSE 0 END + CASE WHEN caption IS NULL "
@@ -70,7 +69,7 @@ def read_columns(session: Session, user_id: int, dataset_id: int) -> Columns:
 
 
 def count_samples(session: Session, user_id: int, dataset_id: int) -> int:
-    """How many samples a dataset has, by its index alone. Raises NotFoundError."""
+    """Count a dataset's samples; an index answers the query. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     count = sa.select(sa.func.count()).where(Sample.dataset_id == dataset_id)
     return session.scalar(count) or 0
@@ -85,7 +84,7 @@ def read_hash_prefixes(session: Session, user_id: int, dataset_id: int) -> NDArr
 
 
 def search_text(session: Session, user_id: int, dataset_id: int, words: str) -> NDArray[np.int64]:
-    """Ids of the samples whose caption or file name holds all the words, in any case."""
+    """Return the ids of samples whose caption or file name contains all words (any case)."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
     query = query.where(*contains_words(words))
@@ -95,7 +94,10 @@ def search_text(session: Session, user_id: int, dataset_id: int, words: str) -> 
 def read_selected_rounds(
     session: Session, user_id: int, run_id: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(sample ids, the round in which each was picked), by id. Raises NotFoundError."""
+    """Return the ids of a run's selected samples, ascending, and the round of each.
+
+    Raises NotFoundError.
+    """
     visible(session, user_id, Run, run_id)
     query = sa.select(SelectedSample.sample_id, SelectedSample.round).where(
         SelectedSample.run_id == run_id
@@ -105,7 +107,7 @@ def read_selected_rounds(
 
 
 def read_subset_ids(session: Session, user_id: int, subset_id: int) -> NDArray[np.int64]:
-    """The ids of a subset's images in its order. Raises NotFoundError."""
+    """Return the ids of a subset's images in rank order. Raises NotFoundError."""
     visible(session, user_id, Subset, subset_id)
     query = sa.select(Member.sample_id).where(Member.subset_id == subset_id).order_by(Member.rank)
     return np.array(session.scalars(query).all(), dtype=np.int64)
@@ -117,8 +119,11 @@ def _pair(rows: list[tuple[Any, ...]]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _rows(session: Session, dataset_id: int, select: str) -> Iterable[tuple[Any, ...]]:
-    """Plain tuples in id order. `+dataset_id` keeps SQLite off the index by dataset, which would
-    look every row up one by one and then sort: a dataset's samples lie together in the table."""
+    """Return plain tuples in id order.
+
+    The samples of a dataset are adjacent in the table, so a scan is fast. `+dataset_id` keeps
+    SQLite from using the index on it, which would look up every row and then sort.
+    """
     ends = sa.select(sa.func.min(Sample.id), sa.func.max(Sample.id))
     first, last = session.execute(ends.where(Sample.dataset_id == dataset_id)).one()
     statement = sa.text(

@@ -1,4 +1,4 @@
-"""Connections: SQLite made safe, PostgreSQL as it comes, the schema brought up to date."""
+"""Open the database (SQLite or PostgreSQL), migrate its schema, and hand out sessions."""
 
 from __future__ import annotations
 
@@ -19,31 +19,37 @@ from vecaf.store.sqlite import is_full as sqlite_is_full
 from vecaf.store.sqlite_copies import damaged_message, sqlite_path
 
 LOCAL_OWNER = "local owner"
-_ONE_WRITER = 0x5643_4157  # "VCAW": the name of a lock on PostgreSQL
-# A process that is stopped amid a transaction must not hold up those that take over from it.
-_PATIENCE = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=20s"
+_WRITER_LOCK = 0x5643_4157  # "VCAW": key of an advisory lock on PostgreSQL
+# A process that is suspended within a transaction must not block the ones that replace it.
+_TIMEOUTS = "-c lock_timeout=30s -c idle_in_transaction_session_timeout=20s"
 
 
 class Store:
-    """The database, opened for one process. Sessions are short: read or write, then closed."""
+    """The database of one process. Sessions are short: open one, read or write, close it."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connect; nothing is created or checked yet (`Store.open` does both).
+        """Create the engine without creating or checking anything; see `Store.open`.
 
-        Raises InputError for an address that names neither SQLite nor PostgreSQL.
+        Raises InputError if the URL names neither SQLite nor PostgreSQL.
         """
         self.settings = settings
         self.engine = _engine(settings.database_url)
         self._writer = self.engine.execution_options(vecaf_begin="BEGIN IMMEDIATE")
-        self._held: Any = None
+        self._kept_connection: Any = None
         self._owner: int | None = None
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Create the home folder where it is missing, bring the schema up to date, connect.
+        """Create the home folder if it is missing, migrate the schema and connect.
 
-        Raises VecafError when the database is newer than this program, corrupt or out of reach,
-        InputError when it does not belong to this home or the home can't be used.
+        Raises
+        ------
+        VecafError
+            The database is damaged, unreachable, or was written by a newer version.
+        InputError
+            The database belongs to another home, or the home folder can't be used.
+        UnavailableError
+            The disk is full.
         """
         from vecaf.store.home import check_database_exists, make_home, pair_home
         from vecaf.store.migrate import upgrade
@@ -55,7 +61,7 @@ class Store:
             upgrade(store.engine)
             if store.engine.dialect.name == "sqlite":
                 settle_journal(store.engine)
-                store._hold()
+                store._keep_connection()
             pair_home(store)
         except sa.exc.DatabaseError as error:
             if sqlite_is_full(error, settings.home):
@@ -65,32 +71,42 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session that only reads; it never blocks a writer for longer than the block."""
+        """Open a read-only session. It can block writers until the block ends: keep it short."""
         with self._saying_if_full(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def write(self, *, alone: bool = True) -> Iterator[Session]:
-        """A session that takes the write lock at once and commits at the end of the block.
+    def write(self, *, exclusive: bool = True) -> Iterator[Session]:
+        """Open a session that takes the write lock at once and commits when the block ends.
 
-        What it reads therefore still holds when it writes. SQLite lets in one writer at a time
-        anyway; PostgreSQL does so here, too, unless the caller locks the rows that it depends on
-        itself and says so by `alone=False`. Raises UnavailableError when the disk is full: then
-        nothing was written.
+        No other writer can change what the session has read before it writes.
+
+        Parameters
+        ----------
+        exclusive
+            On PostgreSQL, wait for the lock that allows one writer at a time. Pass False only if
+            the block locks the rows that it depends on. SQLite always allows one writer.
+
+        Raises
+        ------
+        UnavailableError
+            The disk is full; nothing was written.
         """
         with (
             self._saying_if_full(),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
-            if alone and self.engine.dialect.name == "postgresql":
-                session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ONE_WRITER)))
+            if exclusive and self.engine.dialect.name == "postgresql":
+                session.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
             yield session
 
     def try_write(self, statement: sa.Executable) -> bool:
-        """Execute a statement unless another writer would have to be waited for, or the disk is
-        full; whether it was executed. For what is only nice to have."""
-        # Both settings end with the connection or transaction: SQLite's is closed, not pooled.
+        """Execute a statement that may be skipped; return whether it was executed.
+
+        It is skipped if another writer holds the lock or the disk is full.
+        """
+        # Both settings last only as long as the connection (SQLite, not pooled) or transaction.
         sqlite = self.engine.dialect.name == "sqlite"
         at_once = "PRAGMA busy_timeout = 0" if sqlite else "SET LOCAL lock_timeout = '10ms'"
         try:
@@ -102,8 +118,8 @@ class Store:
         return True
 
     def owner(self) -> int:
-        """Return the id of the local owner, who is everybody where accounts are off."""
-        if self._owner is None:  # the row is never deleted, and every request asks for it
+        """Return the id of the local owner: the only user when accounts are off."""
+        if self._owner is None:  # cached, since every request needs it; the row is never deleted
             self._owner = self._find_owner()
         return self._owner
 
@@ -113,27 +129,30 @@ class Store:
         if found is not None:
             return found
         try:
-            with self.write(alone=False) as session:
+            with self.write(exclusive=False) as session:
                 user = User(name=LOCAL_OWNER)
                 session.add(user)
                 session.flush()
                 return user.id
-        except sa.exc.IntegrityError:  # another process was first
+        except sa.exc.IntegrityError:  # another process created the row first
             return self._find_owner()
 
     def close(self) -> None:
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        """Close all connections."""
+        if self._kept_connection is not None:
+            self._kept_connection.close()
+            self._kept_connection = None
         self.engine.dispose()
 
-    def _hold(self) -> None:
-        """Keep a connection that does nothing: while one is open the write-ahead log and its index
-        stay, which saves every session from making them, and lets pages read on a full disk."""
+    def _keep_connection(self) -> None:
+        """Keep an idle connection open, so that SQLite keeps the write-ahead log and its index.
+
+        Sessions then don't have to create these files, and pages can read on a full disk.
+        """
         path = sqlite_path(self.settings.database_url)
         if JOURNAL == "wal" and path is not None:
-            self._held = library.connect(path, check_same_thread=False)
-            self._held.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            self._kept_connection = library.connect(path, check_same_thread=False)
+            self._kept_connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
     @contextmanager
     def _saying_if_full(self) -> Iterator[None]:
@@ -150,11 +169,12 @@ def _engine(url: str) -> sa.Engine:
         return sqlite_engine(url)
     if not url.startswith("postgres"):
         raise InputError(
-            "DATABASE_URL must begin with postgresql:// (or be unset: SQLite below VECAF_HOME)."
+            "DATABASE_URL must begin with postgresql://. To use SQLite in VECAF_HOME, leave it "
+            "unset."
         )
     address = sa.make_url(url).set(drivername="postgresql+psycopg")
     return sa.create_engine(
-        address, pool_pre_ping=True, connect_args={"options": _PATIENCE, "connect_timeout": 10}
+        address, pool_pre_ping=True, connect_args={"options": _TIMEOUTS, "connect_timeout": 10}
     )
 
 
@@ -162,4 +182,4 @@ def _cannot_open(url: str, error: Exception) -> str:
     shown = sa.make_url(url).render_as_string(hide_password=True)
     if is_damaged(error):
         return damaged_message(Path(sa.make_url(url).database or ""))
-    return f"The database {shown} can't be opened: {getattr(error, 'orig', error)}."
+    return f"The database {shown} could not be opened: {getattr(error, 'orig', error)}."

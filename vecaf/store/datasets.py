@@ -1,4 +1,4 @@
-"""Named queries on datasets: registering one, and listing them with their counts."""
+"""Queries on datasets: add one, list them with counts, and find what depends on one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vecaf.errors import InputError
 from vecaf.store.authorization import changeable, readable, visible
 from vecaf.store.models import ENDED, TRAIN, Base, Dataset, Import, Run, Sample, Subset, Task
 
-_AT_ONCE = 10_000  # rows of one insert: enough to be fast, few enough to hold
+_INSERT_ROWS = 10_000  # per statement, to bound memory
 
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """A dataset in a list; `splits` counts its images."""
+    """A dataset in a list; `splits` maps each split to its number of images."""
 
     id: int
     name: str
@@ -31,25 +31,32 @@ class DatasetSummary:
 
 
 def dataset_exists(session: Session, user_id: int, name: str) -> bool:
-    """Whether the user has a registered dataset of this name."""
+    """Return whether the user owns a dataset with this name."""
     query = sa.select(Dataset.id).where(Dataset.owner_id == user_id, Dataset.name == name)
     return session.scalar(query) is not None
 
 
 def add_dataset(session: Session, dataset: Dataset, samples: Sequence[Mapping[str, Any]]) -> None:
-    """Insert a dataset and its samples (Sample's columns but ids), numbered in the order given."""
+    """Insert a dataset and its samples; sample ids follow the given order.
+
+    Parameters
+    ----------
+    samples
+        The columns of `Sample` except `id` and `dataset_id`, one mapping per sample.
+    """
     if session.get_bind().dialect.name == "sqlite":
-        # Without this a large transaction locks readers out long before it commits.
+        # Otherwise a large transaction blocks readers long before it commits.
         session.execute(sa.text("PRAGMA cache_spill = OFF"))
     session.add(dataset)
     session.flush()
-    for start in range(0, len(samples), _AT_ONCE):
-        rows = [{**row, "dataset_id": dataset.id} for row in samples[start : start + _AT_ONCE]]
+    for start in range(0, len(samples), _INSERT_ROWS):
+        part = samples[start : start + _INSERT_ROWS]
+        rows = [{**row, "dataset_id": dataset.id} for row in part]
         session.execute(sa.insert(Base.metadata.tables[Sample.__tablename__]), rows)
 
 
 def dataset_summaries(session: Session, user_id: int) -> list[DatasetSummary]:
-    """The datasets that the user can see, newest first, each with its images counted by split."""
+    """Return the datasets that the user can read, newest first, with image counts per split."""
     datasets = session.scalars(
         sa.select(Dataset).where(readable(Dataset, user_id)).order_by(Dataset.id.desc())
     ).all()
@@ -79,14 +86,14 @@ Version = tuple[object, ...]
 
 
 def version_of(dataset: Dataset) -> Version:
-    """What changes whenever a dataset's card would: its images, its owner, what it is warned of."""
+    """Return a value that changes whenever the dataset's card changes."""
     return _version(dataset.revision, dataset.owner_id, dataset.report.get("warnings"))
 
 
 def dataset_versions(session: Session, user_id: int) -> list[tuple[int, Version]]:
-    """(id, version) of the datasets that the user can see, newest first; cards are kept by it.
+    """Return (id, version) of the datasets that the user can read, newest first.
 
-    Pages ask every few seconds: of a report, which may name a thousand files, only this is read.
+    Pages poll this every few seconds, so it reads only the warnings of each import report.
     """
     parts = (Dataset.id, Dataset.revision, Dataset.owner_id, Dataset.report["warnings"])
     query = sa.select(*parts).where(readable(Dataset, user_id)).order_by(Dataset.id.desc())
@@ -98,7 +105,7 @@ def _version(revision: int, owner_id: int, warnings: list[str] | None) -> Versio
 
 
 def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:
-    """The conditions on a sample that make it one of the dataset's pool."""
+    """Return the WHERE conditions for the samples in a dataset's pool."""
     return (
         Sample.dataset_id == dataset_id,
         Sample.split == TRAIN,
@@ -107,7 +114,7 @@ def in_pool(dataset_id: int) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 def count_pool_by_class(session: Session, dataset: Dataset) -> list[int]:
-    """How many labelled images of each class the pool holds, in the order of `dataset.classes`."""
+    """Count the labeled images of each class in the pool, in the order of `dataset.classes`."""
     counted = session.execute(
         sa.select(Sample.label, sa.func.count().label("size"))
         .where(*in_pool(dataset.id), Sample.label.is_not(None))
@@ -119,21 +126,21 @@ def count_pool_by_class(session: Session, dataset: Dataset) -> list[int]:
 
 @dataclass(frozen=True)
 class DatasetContents:
-    """What goes with a dataset when it is deleted."""
+    """Everything that is deleted with a dataset."""
 
     dataset_id: int
     name: str
     images: int
-    shared: int  # of the images, those that another dataset has too
+    shared: int  # images that are also in another dataset
     runs: list[int]
     tasks: list[int]
     subsets: int
-    contents: list[tuple[str, str]]  # (sha256, extension) of images that no other dataset has
-    refused: list[str]  # thumbnails (sha256) of refused files that no other dataset shows
+    contents: list[tuple[str, str]]  # (sha256, extension) of images in no other dataset
+    refused: list[str]  # sha256 of rejected files' thumbnails in no other dataset's report
 
 
 def dataset_contents(session: Session, user_id: int, dataset_id: int) -> DatasetContents:
-    """What would go with the dataset. Raises NotFoundError, NotAllowedError."""
+    """Find everything that is deleted with a dataset. Raises NotFoundError, NotAllowedError."""
     dataset = changeable(session, user_id, Dataset, dataset_id)
     mine = sa.select(Sample.sha256, Sample.extension).where(Sample.dataset_id == dataset_id)
     other = aliased(Sample)
@@ -161,7 +168,7 @@ def dataset_contents(session: Session, user_id: int, dataset_id: int) -> Dataset
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A job that has not ended; `kind` is run, task or import."""
+    """A queued or running job; `kind` is run, task or import."""
 
     kind: str
     id: int
@@ -174,7 +181,7 @@ class ActiveJob:
 
 
 def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJob]:
-    """What is being done with the dataset, or waits to be. Raises NotFoundError."""
+    """Return the queued and running jobs on a dataset. Raises NotFoundError."""
     dataset = visible(session, user_id, Dataset, dataset_id)
     found: list[Run | Task | Import] = []
     for kind in (Run, Task):
@@ -196,15 +203,20 @@ def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJ
 def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None:
     """Delete a dataset and all rows that belong to it.
 
-    Raises InputError while something on it is under way, NotFoundError, NotAllowedError.
+    Raises
+    ------
+    InputError
+        A job on the dataset is queued or running.
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the dataset.
     """
     busy = active_jobs(session, user_id, dataset_id)
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
         more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
         raise InputError(
-            f"'{dataset.name}' can't be deleted now: {busy[0].kind} {busy[0].id} ({busy[0].name})"
-            f"{more} is under way. Wait for its end, or cancel it first."
+            f"'{dataset.name}' can't be deleted while {busy[0].kind} {busy[0].id} "
+            f"({busy[0].name}){more} has not ended. Wait for it to finish, or cancel it first."
         )
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sa.text("PRAGMA cache_spill = OFF"))
@@ -212,7 +224,7 @@ def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None
 
 
 def used_hashes(session: Session, keys: Sequence[str]) -> set[str]:
-    """Those of the sha256 `keys` that some dataset's image has."""
+    """Return the hashes among `keys` (sha256) that are the hash of a dataset's image."""
     found: set[str] = set()
     for start in range(0, len(keys), 500):
         part = keys[start : start + 500]
@@ -221,7 +233,7 @@ def used_hashes(session: Session, keys: Sequence[str]) -> set[str]:
 
 
 def refused_thumbs(session: Session) -> set[str]:
-    """The thumbnails (sha256) of refused files that the reports of all datasets show."""
+    """Return the sha256 of the rejected files' thumbnails in all import reports."""
     reports = session.scalars(sa.select(Dataset.report))
     return {thumb for report in reports for thumb in _refused(report)}
 

@@ -1,4 +1,4 @@
-"""A promise that no stored file goes away: backups hold it, whatever deletes files asks for it."""
+"""A lock that keeps stored files from being deleted while a backup reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NAME = ".block_deletion"
 
 @contextmanager
 def block_deletion(settings: Settings) -> Iterator[None]:
-    """While the block runs nothing that a row names is deleted; several may hold it at once."""
+    """Keep files from being deleted while the block runs. Several processes can hold this lock."""
     with _opened(settings) as file:
         fcntl.flock(file, fcntl.LOCK_SH)
         yield
@@ -23,18 +23,17 @@ def block_deletion(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def lock_for_deletion(settings: Settings) -> Iterator[None]:
-    """Delete files in the block. Raises UnavailableError while a backup reads them."""
+    """Hold the lock that deleting files requires. Raises UnavailableError during a backup."""
     with _opened(settings) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UnavailableError(
-                "A backup is being made, and until it is done nothing is deleted. "
-                "Try again in a few minutes."
+                "Files can't be deleted while a backup is being made. Try again in a few minutes."
             ) from None
         yield
 
 
 def _opened(settings: Settings) -> IO[str]:
-    """For reading and writing: NFS grants a shared lock for the former, another for the latter."""
+    """Open the lock file for reading and writing: NFS requires both for the two kinds of lock."""
     return (settings.home / _NAME).open("a+")

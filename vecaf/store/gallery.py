@@ -1,4 +1,4 @@
-"""Named queries on a dataset's images, page by page: filtered, counted, with their history."""
+"""Queries on a dataset's images: filter, count and page through them, and read their history."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ UNLABELED = -1
 
 @dataclass(frozen=True)
 class Filter:
-    """Which images: each part that is None lets all through.
+    """A filter on images; a field that is None matches all.
 
-    `label` is a class's index or UNLABELED; `words` must all be in the caption or the file name.
+    `label` is a class index or UNLABELED. Each of `words` must occur in the caption or file name.
     """
 
     split: str | None = None
@@ -29,6 +29,7 @@ class Filter:
     words: str = ""
 
     def conditions(self, dataset_id: int) -> list[sa.ColumnElement[bool]]:
+        """Return the filter as WHERE conditions."""
         found: list[sa.ColumnElement[bool]] = [Sample.dataset_id == dataset_id]
         if self.split is not None:
             found.append(Sample.split == self.split)
@@ -41,7 +42,7 @@ class Filter:
 
 
 def count_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> int:
-    """How many of the dataset's images the filter lets through. Raises NotFoundError."""
+    """Count the images that match the filter. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(sa.func.count()).select_from(Sample).where(*which.conditions(dataset_id))
     return session.scalar(query) or 0
@@ -50,14 +51,14 @@ def count_images(session: Session, user_id: int, dataset_id: int, which: Filter)
 def page_of_images(
     session: Session, user_id: int, dataset_id: int, which: Filter, offset: int, limit: int
 ) -> list[Sample]:
-    """Some of the images that the filter lets through, in id order. Raises NotFoundError."""
+    """Return one page of the images that match the filter, in id order. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample).where(*which.conditions(dataset_id)).order_by(Sample.id)
     return list(session.scalars(query.offset(offset).limit(limit)))
 
 
 def ids_of_images(session: Session, user_id: int, dataset_id: int, which: Filter) -> list[int]:
-    """The ids of all images that the filter lets through, ascending. Raises NotFoundError."""
+    """Return the ids of all images that match the filter, ascending. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(*which.conditions(dataset_id)).order_by(Sample.id)
     return list(session.scalars(query))
@@ -65,7 +66,7 @@ def ids_of_images(session: Session, user_id: int, dataset_id: int, which: Filter
 
 @dataclass(frozen=True)
 class Change:
-    """An edit for the history: `value` and `previous` where they are the same for all images."""
+    """An edit in the history; `value` and `previous` are None if they differ between images."""
 
     id: int
     kind: str  # label, caption, excluded or class
@@ -79,7 +80,7 @@ class Change:
 
 
 def changes_of(session: Session, user_id: int, dataset_id: int, *, limit: int = 50) -> list[Change]:
-    """The dataset's newest edits, of classes too, newest first. Raises NotFoundError."""
+    """Return the newest edits of a dataset's images and classes. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     edits = session.execute(
         sa.select(Edit, User.name)
@@ -107,7 +108,10 @@ def changes_of(session: Session, user_id: int, dataset_id: int, *, limit: int = 
 def _spans(
     session: Session, edit_ids: Sequence[int]
 ) -> dict[int, tuple[str | None, str | None, int]]:
-    """Edit → (its one new value, its one old value, how many new values there are)."""
+    """Map each edit to (new value, old value, number of distinct new values).
+
+    A value is None if it differs between the edit's images.
+    """
     query = (
         sa.select(
             Annotation.edit_id,
@@ -128,7 +132,7 @@ def _spans(
 
 @dataclass(frozen=True)
 class ImageChange:
-    """One line of an image's history."""
+    """One change in an image's history."""
 
     kind: str
     value: str | None
@@ -138,7 +142,7 @@ class ImageChange:
 
 
 def history_of_image(session: Session, user_id: int, sample_id: int) -> list[ImageChange]:
-    """What was changed of an image, newest first, by whom and when. Raises NotFoundError."""
+    """Return the changes of an image, newest first. Raises NotFoundError."""
     visible_sample(session, user_id, sample_id)
     query = (
         sa.select(Annotation, User.name)

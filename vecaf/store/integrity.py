@@ -1,4 +1,4 @@
-"""Check a SQLite file for damage, before a damaged page is needed."""
+"""Check a SQLite file for damage before the damaged part is needed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from vecaf.store.database import Store
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, library
 from vecaf.store.sqlite_copies import damaged_message, integrity_errors, sqlite_path
 
-CHECKED_AT_START = 256 << 20  # bytes; a check of that many takes 0.4 s once they are read
+FULL_CHECK_BYTES = 256 << 20  # checking a file of this size takes 0.4 s once it is cached
 LARGE = frozenset({"sample", "annotation", "selection", "metric", "subset_sample"})
 
 
 def check_at_start(store: Store) -> None:
-    """Raise VecafError where the database is damaged.
+    """Raise VecafError if the database is damaged.
 
-    In a file of more than 256 MiB, only the tables that every page needs are checked. `doctor`
-    checks the whole file.
+    In a file larger than 256 MiB, this checks only the tables that every page needs. `doctor`
+    checks all tables.
     """
     path = sqlite_path(store.settings.database_url)
     if path is None:
         return
     tables: list[str | None] = [None]
-    if path.stat().st_size > CHECKED_AT_START:
+    if path.stat().st_size > FULL_CHECK_BYTES:
         with store.read() as session:
             names = sa.inspect(session.connection()).get_table_names()
         tables = [name for name in names if name not in LARGE]
@@ -34,7 +34,7 @@ def check_at_start(store: Store) -> None:
 
 
 def check_all_tables(store: Store) -> None:
-    """Raise VecafError where the database is damaged; a large one is checked whole, too."""
+    """Raise VecafError if any table of the database is damaged, whatever its size."""
     path = sqlite_path(store.settings.database_url)
     if path is not None:
         _check(path, [None])

@@ -1,10 +1,11 @@
-"""What runs, imports and tasks share: the way from queued to an end, and the fence on writers.
+"""The life of a job (run, import or task), from queued to ended, and its attempt numbers.
 
-Their tables are the queue. A worker takes the oldest queued row, which raises its attempt: every
-later write of a child process names the attempt that may make it, in its own transaction. A worker
-holds what it took for as long as its heartbeat is fresh; then another sweeps it up.
+The three tables are the queue. A worker claims the oldest queued row and increments its attempt
+number. Every later write by a child process names its attempt, so that an outdated attempt can't
+write (a fencing token). A worker holds its jobs as long as it renews its lease; after that, another
+worker reclaims them.
 
-Every function here works inside a `Store.write()` session of the caller and commits nothing itself.
+Call every function here in a `Store.write()` session. None of them commits.
 """
 
 from __future__ import annotations
@@ -35,22 +36,22 @@ Job = Run | Import | Task
 Kind = Literal["run", "import", "task"]
 KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import, "task": Task}
 MAX_CRASHES = 3
-MAX_LOSSES = 100  # a worker that goes may be no fault of the job's: power cuts, restarts
+MAX_LOSSES = 100  # high, since the loss of a worker may have other causes: power cuts, restarts
 
 
 class StaleAttemptError(VecafError):
-    """A newer attempt owns the job, or it has ended: this one must not write any more."""
+    """A newer attempt owns the job, or the job has ended, so this attempt must not write."""
 
 
 def claim_job(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] | None:
-    """Take the oldest queued job for a worker: (id, attempt), or None where there is none.
+    """Claim the oldest queued job for a worker; return (id, attempt), or None if there is none.
 
-    Raises LeaseExpiredError where the worker has been taken for dead.
+    Raises LeaseExpiredError if the worker's lease has expired.
     """
     check_lease(session, worker_id)
     model = KINDS[kind]
     oldest = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
-    # What another worker is about to take is passed over; SQLite lets in one writer at a time.
+    # Skip jobs that another worker is claiming. SQLite needs no such lock: it has one writer.
     job_id = session.scalar(oldest.with_for_update(skip_locked=True))
     if job_id is None:
         return None
@@ -59,9 +60,9 @@ def claim_job(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] |
 
 
 def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
-    """Start the next attempt at a job and return its number, which fences every later write.
+    """Start the next attempt at a job and return its number.
 
-    None where there is nothing to do: the job is gone, ended or canceled.
+    Returns None if there is nothing to do: the job was deleted, has ended, or is canceled now.
     """
     job = _locked(session, kind, job_id)
     if job is None or job.state in ENDED:
@@ -74,27 +75,27 @@ def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> 
     job.state, job.stage, job.done, job.total = RUNNING, "starting", 0, 0
     if isinstance(job, Run | Task) and job.started_at is None:
         job.started_at = now()
-    log_event(session, job, "Started." if job.attempt == 1 else f"Goes on (attempt {job.attempt}).")
+    log_event(session, job, "Started." if job.attempt == 1 else f"Resumed (attempt {job.attempt}).")
     return job.attempt
 
 
 def lock_attempt(session: Session, kind: Kind, job_id: int, attempt: int) -> Job:
-    """The job, locked until the session commits, if `attempt` is still the one that may write.
+    """Return the job, locked until the session commits, if `attempt` can still write.
 
-    Raises StaleAttemptError otherwise, so nothing in the caller's session is committed.
+    Raises StaleAttemptError otherwise, so that the caller's session commits nothing.
     """
     job = _locked(session, kind, job_id)
     if job is None or job.attempt != attempt or job.state != RUNNING:
         raise StaleAttemptError(
-            f"Attempt {attempt} of {kind} {job_id} is over; what it still wrote was refused."
+            f"Attempt {attempt} of {kind} {job_id} has ended. Its last writes were discarded."
         )
     return job
 
 
 def end_job(session: Session, job: Job, state: str, error: str | None = None) -> None:
-    """Bring the job to a terminal `state`, with the sentence that says why where it failed.
+    """Set a job's final `state`, with an error message if it failed.
 
-    An import whose dataset is there has finished, though its process ended before it said so.
+    An import whose dataset exists is finished, even if its process died before it reported that.
     """
     if isinstance(job, Import) and job.dataset_id is not None:
         state, error = FINISHED, None
@@ -107,13 +108,13 @@ def end_job(session: Session, job: Job, state: str, error: str | None = None) ->
 
 
 def requeue_paused(session: Session, job: Job) -> None:
-    """Back to the queue: its worker is stopping, and the next one goes on from here."""
+    """Return a job to the queue because its worker is stopping; the next worker resumes it."""
     _queue_again(job)
-    log_event(session, job, "Paused: the worker is stopping. It goes on when a worker starts.")
+    log_event(session, job, "Paused: the worker is stopping. The next worker resumes the job.")
 
 
 def record_crash(session: Session, job: Job, why: str) -> None:
-    """Back to the queue after a crash, or to its end where it has crashed too often."""
+    """Return a job to the queue after a crash, or fail it after MAX_CRASHES."""
     job.crashes += 1
     if job.crashes >= MAX_CRASHES:
         end_job(session, job, FAILED, f"{why} (Tried {job.crashes} times.)")
@@ -123,42 +124,41 @@ def record_crash(session: Session, job: Job, why: str) -> None:
 
 
 def record_worker_loss(session: Session, job: Job, why: str) -> None:
-    """Back to the queue after what may be no fault of the job's, or to its end after too much."""
+    """Return a job to the queue after it lost its worker, or fail it after MAX_LOSSES."""
     job.losses += 1
     if job.losses >= MAX_LOSSES:
-        end_job(session, job, FAILED, "It was started many times and never came to an end.")
+        end_job(session, job, FAILED, f"Its worker was lost {job.losses} times.")
     else:
         log_event(session, job, why)
         _queue_again(job)
 
 
 def reclaim(session: Session) -> list[Job]:
-    """Queue again what workers that are gone were doing; returns those jobs that end instead.
+    """Requeue the jobs of workers whose lease has expired; return the jobs that end instead.
 
-    A job ends where its cancel was asked for, or where too many workers were lost over it.
+    A job ends if it was to be canceled, or if it has lost too many workers.
     """
     ended: list[Job] = []
     for model in KINDS.values():
         orphaned = sa.or_(model.worker.is_(None), model.worker.not_in(sa.select(Worker.id)))
         query = sa.select(model).where(model.state == RUNNING, orphaned)
-        # A row that somebody holds is looked at again by the next sweep.
+        # The next call checks rows that are locked now.
         for job in session.scalars(query.with_for_update(skip_locked=True)):
             assert isinstance(job, Run | Import | Task)
             if job.cancel_requested:
                 end_job(session, job, CANCELED)
             else:
-                record_worker_loss(
-                    session, job, "Its worker is gone. It goes on with the next free one."
-                )
+                record_worker_loss(session, job, "The worker was lost. Another worker resumes.")
             if job.state in ENDED:
                 ended.append(job)
     return ended
 
 
 def request_cancel(session: Session, job: Job) -> str:
-    """Cancel at once where nothing executes the job; else ask its worker to. Returns the state.
+    """Cancel a job, or ask the worker that executes it to do so; return the job's state.
 
-    Where its worker is dead the job ends, which shuts out one that only seems so.
+    If the worker's lease has expired, the job ends at once, and a worker that was only slow can't
+    write to it any more.
     """
     if job.state in ENDED:
         return job.state
@@ -166,13 +166,13 @@ def request_cancel(session: Session, job: Job) -> str:
         job.attempt += 1
         end_job(session, job, CANCELED)
     elif not job.cancel_requested:
-        log_event(session, job, "Cancel was asked for.")
+        log_event(session, job, "Cancellation requested.")
     job.cancel_requested = True
     return job.state
 
 
 def requeue(session: Session, job: Job) -> None:
-    """Queue an ended job again, as if it had never failed."""
+    """Queue an ended job again and reset its counts of crashes and losses."""
     job.error = job.finished_at = None
     job.cancel_requested = False
     job.crashes = job.losses = 0
@@ -182,13 +182,13 @@ def requeue(session: Session, job: Job) -> None:
 
 
 def log_event(session: Session, job: Job, message: str, level: str = "info") -> None:
-    """Add a line to a run's log; the others have none."""
+    """Add a line to a run's log; imports and tasks have no log in the database."""
     if isinstance(job, Run):
         session.add(Event(run_id=job.id, level=level, message=message))
 
 
 def _locked(session: Session, kind: Kind, job_id: int) -> Job | None:
-    # FOR UPDATE is what PostgreSQL needs; SQLite's write sessions hold the write lock already.
+    # PostgreSQL needs FOR UPDATE. On SQLite, a write session already holds the only write lock.
     model: type[Job] = KINDS[kind]
     job = session.get(model, job_id, with_for_update=True, populate_existing=True)
     assert job is None or isinstance(job, Run | Import | Task)

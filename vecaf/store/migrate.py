@@ -1,4 +1,4 @@
-"""Schema versions: upgrade to this program's after a copy was kept, refuse a newer one."""
+"""Migrate the database to this version's schema, after copying it; refuse a newer schema."""
 
 from __future__ import annotations
 
@@ -19,11 +19,17 @@ _ADVISORY_LOCK = 0x5643_4146  # "VCAF": one migration at a time on PostgreSQL
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Bring the database to the newest schema; safe when several processes start at once.
+    """Migrate the database to the newest schema. Several processes can call this at once.
 
-    A SQLite file is checked and copied (see `vecaf.store.sqlite_copies`) before it is changed.
-    Raises VecafError when the database was written by a newer program or is damaged,
-    UnavailableError when the disk is too full for the copy; it is as it was then.
+    A SQLite file is checked and copied first (see `vecaf.store.sqlite_copies`). After an error, the
+    database is unchanged.
+
+    Raises
+    ------
+    VecafError
+        The database was written by a newer version, or is damaged.
+    UnavailableError
+        The disk has no space for the copy.
     """
     config = _config()
     head = ScriptDirectory.from_config(config).get_current_head()
@@ -37,8 +43,8 @@ def upgrade(engine: sa.Engine) -> None:
         current = schema_of(connection)
         if current is not None and current not in known_schemas():
             raise VecafError(
-                f"This database has schema {current}, which is newer than this program. "
-                "Update VeCAF Studio, or point VECAF_HOME at another folder."
+                f"A newer version of VeCAF Studio wrote this database (schema {current}). "
+                "Update VeCAF Studio, or set VECAF_HOME to another folder."
             )
         source = sqlite_path(engine.url.render_as_string(hide_password=False))
         if source is not None and current not in (None, head):
@@ -48,12 +54,12 @@ def upgrade(engine: sa.Engine) -> None:
 
 
 def schema_of(connection: sa.Connection) -> str | None:
-    """The schema that a database has; None where it is empty."""
+    """Return the database's schema version; None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def known_schemas() -> set[str]:
-    """The schemas that this program can open, by migrating where they are old."""
+    """Return the schema versions that this version can open, migrating older ones."""
     scripts = ScriptDirectory.from_config(_config())
     return {script.revision for script in scripts.walk_revisions()}
 

@@ -1,4 +1,4 @@
-"""What comes next for a dataset on its way to a run: select images, label them, or finetune."""
+"""Suggest the next step for a dataset: select images, label them, or finetune."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SELECT, LABEL, FINETUNE = "select", "label", "finetune"
 
 @dataclass(frozen=True)
 class NextStep:
-    """`subset`: the selection to label or to train on; None where the step needs none."""
+    """The next step; `subset` is the selection to label or train on, None if there is none."""
 
     kind: str
     subset: SubsetSummary | None = None
@@ -32,7 +32,7 @@ def next_step(
     Parameters
     ----------
     pool_counts
-        How many labeled images of each class the pool holds.
+        The number of labeled pool images of each class.
 
     Raises
     ------
@@ -46,12 +46,12 @@ def next_step(
 
 
 def step_from(pool_counts: Sequence[int], selections: Sequence[SubsetSummary]) -> NextStep:
-    """Return the next step, given the pool's labels and its selections, the newest first."""
+    """Return the next step, given the pool's labels and its selections, newest first."""
     filled = [line for line in selections if line.images]
     done = next((line for line in filled if line.labeled == line.images), None)
     waiting = next((line for line in filled if line.labeled < line.images), None)
     trainable = sum(count > 0 for count in pool_counts) >= 2
-    # Without other labels in the pool, a strategy has nothing to select from but the selections.
+    # A strategy can select only from labeled images; here all of them belong to a selection.
     only_selections = sum(pool_counts) <= sum(line.labeled for line in filled)
     if trainable and (done is not None or waiting is None or not only_selections):
         return NextStep(FINETUNE, done if only_selections else None)

@@ -1,4 +1,4 @@
-"""Named queries that only pages need. Each asks as somebody and goes through the gate."""
+"""Queries that only pages need. Each returns only what the user can read."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ Curve = list[tuple[int, float]]  # (step, value)
 
 @dataclass(frozen=True)
 class DatasetCard:
-    """A dataset as its card shows it; `class_counts` and `pool_counts` (labeled images of the pool)
-    run parallel to `classes`."""
+    """The content of a dataset's card.
+
+    `class_counts` (labeled images) and `pool_counts` (labeled pool images) have one entry per
+    class, in the order of `classes`.
+    """
 
     id: int
     name: str
@@ -47,30 +50,31 @@ class DatasetCard:
     attribution: str | None
     report: dict[str, Any]
     created_at: datetime
-    owner: str = ""  # who shares it with the user; "" where it is their own
+    owner: str = ""  # name of the user who shares the dataset; "" if the user owns it
     next: NextStep = READY
 
     @property
     def size(self) -> int:
+        """The number of images."""
         return sum(self.splits.values())
 
 
 def dataset_choices(session: Session, user_id: int) -> list[tuple[int, str]]:
-    """(id, name) of the user's datasets, newest first."""
+    """Return (id, name) of the datasets that the user can read, newest first."""
     query = sa.select(Dataset.id, Dataset.name).where(readable(Dataset, user_id))
     return [(row.id, row.name) for row in session.execute(query.order_by(Dataset.id.desc()))]
 
 
 def dataset_names(session: Session, user_id: int) -> list[str]:
-    """The names of the user's datasets, newest first."""
+    """Return the names of the datasets that the user owns, newest first."""
     query = sa.select(Dataset.name).where(Dataset.owner_id == user_id).order_by(Dataset.id.desc())
     return list(session.scalars(query))
 
 
 def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 14) -> DatasetCard:
-    """One dataset with its counts and up to `shown` pictures, spread over the pool's classes.
+    """Return a dataset with its counts and up to `shown` images, spread over the pool's classes.
 
-    One scan of its samples: about 50 ms for 60,000. Raises NotFoundError.
+    This scans the dataset's samples: about 50 ms for 60,000 samples. Raises NotFoundError.
     """
     dataset = visible(session, user_id, Dataset, dataset_id)
     groups = session.execute(
@@ -118,7 +122,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
 
 
 def _spread(ends: list[tuple[int, int]], shown: int) -> list[int]:
-    """Up to `shown` distinct ids from (first, last) of each class: one of each, then a second."""
+    """Return up to `shown` distinct ids, given (first, last) of each class: one per class first."""
     if len(ends) >= shown:
         return [ends[i * len(ends) // shown][0] for i in range(shown)]
     firsts = [first for first, _ in ends]
@@ -133,7 +137,7 @@ def _pictures(session: Session, ids: list[int]) -> list[Sample]:
 
 
 def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -> list[Sample]:
-    """Up to `shown` pool samples at even distances in file order. Raises NotFoundError."""
+    """Return up to `shown` pool samples, evenly spaced in id order. Raises NotFoundError."""
     step = max(1, pool_size(session, user_id, dataset_id) // shown)
     position = sa.func.row_number().over(order_by=Sample.id).label("position")
     numbered = sa.select(Sample.id, position).where(*in_pool(dataset_id)).subquery()
@@ -148,14 +152,14 @@ def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -
 
 
 def pool_size(session: Session, user_id: int, dataset_id: int) -> int:
-    """How many images of the dataset may be picked. Raises NotFoundError."""
+    """Count the images in the dataset's pool. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     pool = sa.select(sa.func.count()).select_from(Sample).where(*in_pool(dataset_id))
     return session.scalar(pool) or 0
 
 
 def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[int, list[float]]:
-    """Test accuracy of every finished round, by run: the small curves of the list."""
+    """Return the test accuracy of every finished round, by run id."""
     query = (
         sa.select(Round.run_id, Round.test_accuracy)
         .join(Run, Run.id == Round.run_id)
@@ -170,9 +174,10 @@ def accuracies(session: Session, user_id: int, run_ids: Sequence[int]) -> dict[i
 
 
 def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> dict[str, Curve]:
-    """A run's metrics by name, each thinned to about `points` points, its last one included.
+    """Return a run's metrics by name, each thinned to about `points` points including the last.
 
-    Thinned in the database: a long run has many more than a chart can show. Raises NotFoundError.
+    The database thins them, since a long run has more points than a chart can show.
+    Raises NotFoundError.
     """
     visible(session, user_id, Run, run_id)
     place = sa.func.row_number().over(
@@ -197,10 +202,10 @@ def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> di
 
 
 def run_version(session: Session, user_id: int, run_id: int) -> tuple[object, ...]:
-    """What changes whenever a run's page would: compared by equality, and cheap (under 1 ms).
+    """Return a value that changes whenever the run's page changes; compare it by equality.
 
-    It covers the run, the runs and rounds on its dataset, its curves, log and picks, and the tasks
-    on the dataset. Raises NotFoundError.
+    It covers the run with its metrics, log and selected images, and all runs, rounds and tasks on
+    its dataset. The query takes less than 1 ms. Raises NotFoundError.
     """
     run = visible(session, user_id, Run, run_id)
 
@@ -227,7 +232,7 @@ def run_version(session: Session, user_id: int, run_id: int) -> tuple[object, ..
 
 
 def log_tail(session: Session, user_id: int, run_id: int, limit: int = 200) -> list[Event]:
-    """The last lines of a run's log, oldest first. Raises NotFoundError."""
+    """Return the last lines of a run's log, oldest first. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
     query = sa.select(Event).where(Event.run_id == run_id).order_by(Event.id.desc()).limit(limit)
     return list(session.scalars(query))[::-1]

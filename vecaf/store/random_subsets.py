@@ -1,5 +1,7 @@
-"""Images drawn at random to be labelled: a test sample that accuracy is measured on, and picks of
-a random baseline. Each is a subset; the same seed draws the same images."""
+"""Draw random images to label: a test sample or a random baseline, each saved as a subset.
+
+The same seed draws the same images.
+"""
 
 from __future__ import annotations
 
@@ -17,47 +19,58 @@ from vecaf.store.subsets import add_subset, subset_samples
 def draw_test_sample(
     session: Session, user_id: int, dataset_id: int, count: int, seed: int = 0
 ) -> Subset:
-    """`count` random images of the test split, as an evaluation subset.
+    """Save `count` random images of the test split as an evaluation subset.
 
-    Raises NotFoundError, InputError for a count that the split does not have.
+    Raises
+    ------
+    NotFoundError
+        The user can't read the dataset.
+    InputError
+        The test split has fewer than `count` images.
     """
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id, Sample.split == TEST)
     ids = list(session.scalars(query.order_by(Sample.id)))
-    chosen = _draw(ids, count, seed, "The test split")
+    drawn = _draw(ids, count, seed, "The test split")
     name = _free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}
-    return add_subset(session, user_id, dataset_id, name, EVALUATION, chosen, facts=facts)
+    return add_subset(session, user_id, dataset_id, name, EVALUATION, drawn, facts=facts)
 
 
 def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: int = 0) -> Subset:
-    """As many random images of the pool as a selection has in all, to compare it with.
+    """Save as many random pool images as a selection has, to compare the two.
 
-    They are drawn from the whole pool, labelled or not: leaving out what has a label already
-    would make the baseline something else than random. Raises NotFoundError, InputError.
+    Labeled images are drawn too; without them the baseline would not be uniformly random.
+
+    Raises
+    ------
+    NotFoundError
+        The user can't read the selection.
+    InputError
+        The pool has too few images.
     """
     like = visible(session, user_id, Subset, subset_id)
     count = len(subset_samples(session, user_id, subset_id))
     ids = list(
         session.scalars(sa.select(Sample.id).where(*in_pool(like.dataset_id)).order_by(Sample.id))
     )
-    chosen = _draw(ids, count, seed, "The pool")
-    name = _free_name(session, like.dataset_id, f"random, beside {like.name}")
+    drawn = _draw(ids, count, seed, "The pool")
+    name = _free_name(session, like.dataset_id, f"random baseline of {like.name}")
     kept = ("model", "vlm", "image_size", "text_pull", "track")
     facts = {key: like.facts[key] for key in kept if key in like.facts}
     facts |= {"strategy": "random", "seed": seed, "budget": str(count), "beside": like.name}
-    return add_subset(session, user_id, like.dataset_id, name, SELECTION, chosen, facts=facts)
+    return add_subset(session, user_id, like.dataset_id, name, SELECTION, drawn, facts=facts)
 
 
 def _draw(ids: list[int], count: int, seed: int, where: str) -> list[int]:
     if not 1 <= count <= len(ids):
-        raise InputError(f"{where} has {len(ids)} images; choose a number from 1 to {len(ids)}.")
+        raise InputError(f"{where} has {len(ids)} images. Enter a number from 1 to {len(ids)}.")
     drawn = np.random.default_rng(seed).choice(len(ids), count, replace=False)
     return [ids[place] for place in drawn]
 
 
 def _free_name(session: Session, dataset_id: int, wanted: str) -> str:
-    """`wanted`, with a number behind it where the dataset has a subset of that name."""
+    """Return `wanted`, with a number appended if a subset of the dataset has that name."""
     wanted = wanted[:180]
     taken = set(session.scalars(sa.select(Subset.name).where(Subset.dataset_id == dataset_id)))
     names = [wanted, *(f"{wanted} ({number})" for number in range(2, len(taken) + 3))]

@@ -1,4 +1,4 @@
-"""Pairs of runs that differ in their target words alone. Each query asks the gate first."""
+"""Find pairs of runs whose settings differ only in the words for the target domain."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ WORDS = "target_words"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A text-shifted run and the last run before it that is like it but without words."""
+class RunPair:
+    """A run with target words, and the last run before it with the same settings but no words."""
 
     words: str
     plain: Run
     shifted: Run
 
 
-def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[Pair]:
-    """The dataset's pairs, newest first. Raises NotFoundError.
+def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[RunPair]:
+    """Return the dataset's pairs of runs, newest first. Raises NotFoundError.
 
-    Runs find each other by their configuration, so pairs made on the command line count too.
+    Settings identify a pair, so runs started from the command line are paired too.
     """
     visible(session, user_id, Dataset, dataset_id)
     runs = session.scalars(
@@ -36,23 +36,23 @@ def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[Pair
     plain: dict[str, Run] = {}
     pairs = []
     for run in runs:
-        likeness, words = _likeness(run.config), run.config.get(WORDS)
+        key, words = _shared_settings(run.config), run.config.get(WORDS)
         if not words:
-            plain[likeness] = run
-        elif likeness in plain:
-            pairs.append(Pair(words, plain[likeness], run))
+            plain[key] = run
+        elif key in plain:
+            pairs.append(RunPair(words, plain[key], run))
     return pairs[::-1]
 
 
-def _likeness(config: dict[str, Any]) -> str:
-    """What two runs of a pair have in common."""
+def _shared_settings(config: dict[str, Any]) -> str:
+    """Return all settings but the target words, as a dictionary key."""
     return json.dumps({k: v for k, v in config.items() if k != WORDS}, sort_keys=True)
 
 
 def compatible_datasets(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:
-    """(id, name) of the user's other datasets whose classes this one has too, newest first.
+    """Return (id, name) of other datasets whose classes are all in this dataset, newest first.
 
-    A model of this dataset can be judged on them. Raises NotFoundError.
+    A model trained on this dataset can be evaluated on them. Raises NotFoundError.
     """
     known = set(visible(session, user_id, Dataset, dataset_id).classes)
     others = session.scalars(

@@ -1,4 +1,4 @@
-"""Named queries on runs: what pages and commands show. Each asks the gate first."""
+"""Queries on runs for pages and commands. Each returns only what the user can read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vecaf.store.models import (
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One line of the list of runs. Accuracies are the last finished round's, 0 to 1."""
+    """A run in a list. Accuracies (0 to 1) are those of the last finished round."""
 
     id: int
     name: str
@@ -42,8 +42,8 @@ class RunSummary:
     rounds_done: int
     val_accuracy: float | None
     test_accuracy: float | None
-    attempt: int  # above 1 where it was interrupted and went on
-    seconds: float  # that its finished rounds took
+    attempt: int  # above 1 if the run was interrupted and resumed
+    seconds: float  # duration of the finished rounds
 
 
 def list_runs(
@@ -54,9 +54,9 @@ def list_runs(
     before_id: int | None = None,
     dataset_id: int | None = None,
 ) -> list[RunSummary]:
-    """The runs that the user can see, of one dataset or of all, newest first.
+    """Return the runs that the user can read, of one dataset or of all, newest first.
 
-    Page on with `before_id` = the last id.
+    For the next page, pass the last id as `before_id`.
     """
     query = _summaries().where(readable(Run, user_id)).order_by(Run.id.desc()).limit(limit)
     if before_id is not None:
@@ -67,13 +67,13 @@ def list_runs(
 
 
 def run_summary(session: Session, user_id: int, run_id: int) -> RunSummary:
-    """One run's line. Raises NotFoundError."""
+    """Return the summary of one run. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
     return _summary(session.execute(_summaries().where(Run.id == run_id)).one())
 
 
 def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
-    """The run's finished rounds, first to last."""
+    """Return the run's finished rounds, first to last. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
     return session.scalars(
         sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
@@ -82,11 +82,11 @@ def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What a finished round had cost by then, and how good its model was (0 to 1, or None)."""
+    """A finished round on a learning curve: cumulative cost and accuracies (0 to 1, or None)."""
 
     number: int
-    labeled: int
-    batches: int
+    labeled: int  # images used so far
+    batches: int  # optimizer steps spent so far
     val_accuracy: float | None
     test_accuracy: float | None
 
@@ -94,7 +94,7 @@ class CurvePoint:
 def learning_curves(
     session: Session, user_id: int, run_ids: Sequence[int]
 ) -> dict[int, list[CurvePoint]]:
-    """The finished rounds of several of the user's runs, first to last, by run."""
+    """Return the finished rounds of several runs, first to last, by run id."""
     query = (
         sa.select(
             Round.run_id, Round.number, Round.labeled, Round.batches, Round.val_accuracy,
@@ -111,14 +111,14 @@ def learning_curves(
 
 
 def runs_on(session: Session, user_id: int, dataset_id: int) -> Sequence[Run]:
-    """The runs on a dataset, newest first. Raises NotFoundError."""
+    """Return the runs on a dataset, newest first. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Run).where(Run.dataset_id == dataset_id)
     return session.scalars(query.order_by(Run.id.desc())).all()
 
 
 def count_selected_per_round(session: Session, user_id: int, run_id: int) -> dict[int, int]:
-    """How many images were picked, by round (a round under way included)."""
+    """Count the selected images of each round, including an unfinished one."""
     visible(session, user_id, Run, run_id)
     rows = session.execute(
         sa.select(SelectedSample.round, sa.func.count())
@@ -138,7 +138,7 @@ def selected_in_round(
     offset: int = 0,
     limit: int | None = None,
 ) -> list[tuple[SelectedSample, Sample]]:
-    """One round's picks in rank order, each with its sample, or a page of them."""
+    """Return the selected images of a round in rank order, or one page of them."""
     visible(session, user_id, Run, run_id)
     rows = session.execute(
         sa.select(SelectedSample, Sample)

@@ -1,4 +1,4 @@
-"""The store of a server: no user's change waits for long, or makes the others' pages wait."""
+"""The store that the web server uses: it answers "busy" instead of letting requests wait long."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vecaf.errors import BusyError
 from vecaf.settings import Settings
 from vecaf.store.database import Store
 
-WAIT_SECONDS = 5.0  # a worker waits for 30 s: it has nothing else to do
-WRITERS = 40  # changes that wait at once; the server has twice as many threads
+WAIT_SECONDS = 5.0  # for a lock; a worker waits for 30 s
+WRITERS = 40  # writes that can wait at once; the server has twice as many threads
 
 
 class ServerStore(Store):
-    """A store that raises BusyError where another program keeps the database locked."""
+    """A store that raises BusyError if the database stays locked or too many writes are waiting."""
 
     def __init__(
         self, settings: Settings, *, wait_seconds: float = WAIT_SECONDS, writers: int = WRITERS
@@ -30,13 +30,13 @@ class ServerStore(Store):
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Open the store as `Store.open` does. Opening may wait longer for another process."""
+        """Open the store as `Store.open` does; only opening can wait longer for a lock."""
         store = super().open(settings)
         store.shorten_waits()
         return store
 
     def shorten_waits(self) -> None:
-        """Let every connection from now on wait no longer than `wait_seconds`."""
+        """Limit how long new connections wait for a lock to `wait_seconds`."""
         sa.event.listen(self.engine, "connect", self._shorten)
         self.engine.dispose()
 
@@ -46,11 +46,11 @@ class ServerStore(Store):
             yield session
 
     @contextmanager
-    def write(self, *, alone: bool = True) -> Iterator[Session]:
+    def write(self, *, exclusive: bool = True) -> Iterator[Session]:
         if not self._writers.acquire(blocking=False):
-            raise BusyError("Too many changes are waiting to be saved. Try again in a moment.")
+            raise BusyError("Your change was not saved: too many are waiting. Try again shortly.")
         try:
-            with _saying_if_locked(), super().write(alone=alone) as session:
+            with _saying_if_locked(), super().write(exclusive=exclusive) as session:
                 yield session
         finally:
             self._writers.release()
@@ -73,7 +73,7 @@ def _saying_if_locked() -> Iterator[None]:
         postgresql = type(error.orig).__name__ == "LockNotAvailable"
         if postgresql or "database is locked" in str(error.orig):
             raise BusyError(
-                "Another program keeps the database locked, so nothing was changed. Try again in "
-                "a moment."
+                "Nothing was saved: another program keeps the database locked. Try again in a "
+                "moment."
             ) from error
         raise

@@ -1,9 +1,9 @@
-"""SQLite as the studio uses it: a library that is sound, and connections made ready.
+"""Choose a SQLite library and journal mode, and set up connections.
 
-The write-ahead log lets pages read while a run writes, and a reader that holds a transaction never
-stops a writer. Several connections can corrupt it in SQLite 3.7.0 to 3.51.2, so it is used where
-it is fixed alone (3.51.3, 3.50.7, 3.44.6): with the `pysqlite3` package, which carries a newer
-SQLite than Python does, or a Python that is new enough. Elsewhere the rollback journal stays.
+With the write-ahead log, pages can read while a run writes, and readers never block writers. But
+in SQLite 3.7.0 to 3.51.2, several connections can corrupt it. The studio therefore uses it only
+with a fixed version (3.51.3, 3.50.7, 3.44.6), from the `pysqlite3` package or from Python itself,
+and otherwise uses the rollback journal.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ BUSY_TIMEOUT_MS = 30_000
 
 
 def wal_is_safe(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite has the fix for the write-ahead log's corruption with several writers."""
+    """Return whether this SQLite version has the fix for corruption of the write-ahead log."""
     return (
         version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
     )
 
 
-def _chosen() -> ModuleType:
+def _choose_library() -> ModuleType:
     if not wal_is_safe(builtin.sqlite_version_info):
-        with contextlib.suppress(ImportError):  # no wheel for this machine: see the module's text
+        with contextlib.suppress(ImportError):  # the package has no wheel for this platform
             return import_module("pysqlite3.dbapi2")
     return builtin
 
 
-library: ModuleType = _chosen()
-"""The DB-API module of every connection to `studio.db`. One process must not open a file by two:
-the locks of POSIX go when either closes it."""
+library: ModuleType = _choose_library()
+"""The DB-API module for all connections to `studio.db`. A process must not open the file with two
+SQLite libraries: when one closes it, POSIX releases the locks of both."""
 
 VERSION: tuple[int, ...] = library.sqlite_version_info
 JOURNAL = "wal" if wal_is_safe(VERSION) else "delete"
 
 
 def sqlite_engine(url: str) -> sa.Engine:
-    """An engine whose sessions begin as they say (`vecaf_begin`) and wait for their turn."""
-    # NullPool: a connection never crosses a fork or a thread, and opening a file is cheap.
+    """Return an engine whose transactions begin with the option `vecaf_begin`."""
+    # NullPool: no connection is shared between threads or forked processes; opening one is cheap.
     engine = sa.create_engine(url, poolclass=NullPool, module=library)
     sa.event.listen(engine, "connect", _prepare)
     sa.event.listen(engine, "begin", _begin)
@@ -53,10 +53,10 @@ def sqlite_engine(url: str) -> sa.Engine:
 
 
 def settle_journal(engine: sa.Engine) -> None:
-    """Bring the file to the journal that this library is sound with; it stays so.
+    """Switch the file to the journal mode that is safe with this library; SQLite stores the mode.
 
-    Done after the schema was looked at, so that a file that is refused stays as it is. Where
-    another process holds the file, the next start tries again.
+    Call it after the schema check, so that a refused file is not changed. If another process
+    locks the file, the next start tries again.
     """
     connection = engine.raw_connection()
     try:
@@ -74,10 +74,10 @@ def _mode(connection: sa.PoolProxiedConnection) -> str:
 
 
 def _prepare(connection: builtin.Connection, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin
+    connection.isolation_level = None  # `_begin` starts transactions
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
-    # SQLite's own knows A to Z alone; searches compare with Python's.
+    # SQLite's own function handles only ASCII letters.
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 
@@ -90,18 +90,20 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql(begin)
 
 
-SPARE = 1 << 20  # bytes: with less the shared index of the log can't be made
+MIN_FREE_BYTES = 1 << 20  # needed to create the index of the write-ahead log
 
 
 def is_full(error: Exception, folder: Path) -> bool:
-    """Whether SQLite failed for want of disk space; where it has no room for the index of its log
-    it only says that there was an I/O error."""
+    """Return whether SQLite failed because the disk is full.
+
+    If it can't create the index of the write-ahead log, it reports only an I/O error.
+    """
     text = str(error)
     return "disk is full" in text or (
-        "disk I/O error" in text and shutil.disk_usage(folder).free < SPARE
+        "disk I/O error" in text and shutil.disk_usage(folder).free < MIN_FREE_BYTES
     )
 
 
 def is_damaged(error: Exception) -> bool:
-    """Whether SQLite failed because its file is damaged or is no database."""
+    """Return whether SQLite failed because its file is damaged or not a database."""
     return "malformed" in str(error) or "not a database" in str(error)

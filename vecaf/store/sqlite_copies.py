@@ -1,4 +1,4 @@
-"""Copies of the SQLite file: taken while others read and write, whole or not at all."""
+"""Consistent copies of the SQLite file, made while other processes read and write it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from vecaf.errors import UnavailableError, VecafError
 from vecaf.files import DISK_FULL, replacing
 from vecaf.store.sqlite import BUSY_TIMEOUT_MS, is_damaged, is_full, library
 
-KEPT = 3  # copies from before a migration; more would fill the disk of who updates often
+MAX_COPIES = 3  # copies from before migrations to keep
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The SQLite file that a database URL names; None for another database."""
+    """Return the SQLite file that a database URL names; None for another database."""
     parsed = sa.make_url(url)
     return Path(parsed.database) if parsed.drivername == "sqlite" and parsed.database else None
 
 
 def copy_database(source: Path, to: Path) -> None:
-    """Copy the database as it stands after its last commit, by SQLite's online backup.
+    """Copy the database as of its last commit, with SQLite's online backup.
 
-    Writers are not held up with the write-ahead log. Raises VecafError for a file that is damaged,
-    UnavailableError when the disk is full; then `to` is as it was.
+    With the write-ahead log, the copy does not block writers. If it fails, `to` is unchanged.
+
+    Raises
+    ------
+    VecafError
+        The source is damaged or can't be read.
+    UnavailableError
+        The disk is full.
     """
     with (
         replacing(to) as temporary,
@@ -36,68 +42,68 @@ def copy_database(source: Path, to: Path) -> None:
     ):
         try:
             database.backup(copy)
-            copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # needs no index of the log
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
+            copy.execute("PRAGMA locking_mode = EXCLUSIVE")  # avoids the -shm file
+            copy.execute("PRAGMA journal_mode = DELETE")  # avoids the -wal file
             check_integrity(copy, source)
             copy.close()
         except library.DatabaseError as error:
             if is_full(error, to.parent):
                 raise UnavailableError(DISK_FULL) from error
-            raise VecafError(f"{source} can't be copied: {error}.") from error
+            raise VecafError(f"The database {source} could not be copied: {error}.") from error
 
 
 def check_integrity(connection: library.Connection, path: Path) -> None:  # type: ignore[name-defined]
-    """Raise VecafError where SQLite finds the database damaged."""
+    """Raise VecafError if SQLite reports that the database is damaged."""
     found = integrity_errors(connection)
     if found:
         raise VecafError(damaged_message(path, found))
 
 
 def integrity_errors(connection: library.Connection, table: str | None = None) -> list[str]:  # type: ignore[name-defined]
-    """What SQLite finds wrong with a database or one table of it, at most twenty findings."""
+    """Return the errors that SQLite finds in the database or one table of it, at most 20."""
     asked = "20" if table is None else f'"{table}"'
     try:
         rows = connection.execute(f"PRAGMA quick_check({asked})").fetchall()
     except library.DatabaseError as error:
         if not is_damaged(error):
             raise
-        rows = [(str(error),)]  # it can't even be checked
+        rows = [(str(error),)]  # too damaged to be checked
     lines = [line for (text,) in rows for line in text.splitlines()]
     return [line for line in lines if line != "ok" and not line.startswith("***")]  # a heading
 
 
 def damaged_message(path: Path, found: Sequence[str] = ()) -> str:
-    """The sentence for a database file that can't be trusted, one wording everywhere."""
+    """Return the message for a damaged database file."""
     more = f" and {len(found) - 1} more errors" if len(found) > 1 else ""
     what = f" ({found[0]}{more})" if found else ""
     copies = migration_copies(path) if path.parent.is_dir() else []
     copy = (
-        " Or stop the studio and put the copy from before the last update in its place: "
-        f"{copies[-1].name}. It lacks what changed since then."
+        " Or stop the studio and replace the file with the copy from before the last update: "
+        f"{copies[-1].name}. Changes made since then are lost."
         if copies
         else ""
     )
     return (
-        f"{path} is not a readable database: the file is damaged{what}. It was left untouched. "
+        f"The database {path} can't be read: the file is damaged{what}. It was not changed. "
         f"Restore a backup: python -m vecaf restore FILE.tar --home NEW_FOLDER.{copy}"
     )
 
 
 def copy_before_migration(source: Path, schema: str, moment: datetime) -> Path:
-    """Copy the database beside itself before its schema changes: `studio-0002-20261124T120000.db`.
+    """Copy the database to the same folder before a migration, as `studio-0002-20261124T120000.db`.
 
-    The newest few such copies are kept. Raises as `copy_database`.
+    Only the newest copies are kept. Raises the errors of `copy_database`.
     """
     stamp = moment.strftime("%Y%m%dT%H%M%S")
     copy = source.with_name(f"{source.stem}-{schema}-{stamp}{source.suffix}")
     copy_database(source, copy)
-    for old in migration_copies(source)[:-KEPT]:
+    for old in migration_copies(source)[:-MAX_COPIES]:
         old.unlink(missing_ok=True)
     return copy
 
 
 def migration_copies(source: Path) -> list[Path]:
-    """The copies from before migrations, oldest first."""
+    """Return the copies made before migrations, oldest first."""
     name = re.compile(rf"{re.escape(source.stem)}-\w+-(\d{{8}}T\d{{6}}){re.escape(source.suffix)}")
     found = [(match[1], path) for path in source.parent.iterdir()
              if (match := name.fullmatch(path.name))]  # fmt: skip

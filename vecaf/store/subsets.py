@@ -1,7 +1,7 @@
-"""Named queries on subsets: some of a dataset's images in an order, under a name.
+"""Queries on subsets: named, ordered lists of a dataset's images.
 
-A signed-off selection is a subset of kind "selection"; a random part of the test split that is to
-be labelled, so that accuracy can be measured, is one of kind "evaluation".
+A saved selection is a subset of kind "selection". A random sample of the test split that is
+labeled to measure accuracy is a subset of kind "evaluation".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vecaf.store.models import ENDED, SUBSET_KINDS, Dataset, Run, Sample, Subset
 
 @dataclass(frozen=True)
 class SubsetSummary:
-    """A subset in a list; `labeled` of its `images` have a label by now."""
+    """A subset in a list; `labeled` counts its labeled images."""
 
     id: int
     dataset_id: int
@@ -46,10 +46,21 @@ def add_subset(
     scores: Mapping[str, Sequence[float]] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Subset:
-    """Save images of a dataset, in this order, under a name; `scores` has one value an image.
+    """Save images of a dataset as a named subset, in the given order.
 
-    Raises InputError for a name that is blank or taken or for no images, NotFoundError for
-    images that are not the dataset's.
+    Parameters
+    ----------
+    scores
+        Score parts by name, each with one value per image.
+    facts
+        How the subset was made: strategy, budget, seed, and so on.
+
+    Raises
+    ------
+    InputError
+        The name is blank or taken, or there are no images.
+    NotFoundError
+        An image does not belong to the dataset.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     name = " ".join(UNSTORABLE.sub(" ", name).split())[:200]
@@ -58,15 +69,17 @@ def add_subset(
     if not name:
         raise InputError("Give the subset a name.")
     if not len(sample_ids):
-        raise InputError("Choose at least one image.")
+        raise InputError("Select at least one image.")
     taken = sa.select(Subset.id).where(Subset.dataset_id == dataset_id, Subset.name == name)
     if session.scalar(taken) is not None:
-        raise InputError(f"'{dataset.name}' has a subset called '{name}' already.")
+        raise InputError(
+            f"'{dataset.name}' already has a subset called '{name}'. Choose another name."
+        )
     ids = [int(sample_id) for sample_id in dict.fromkeys(sample_ids)]
     known = set(session.scalars(sa.select(Sample.id).where(Sample.dataset_id == dataset_id)))
-    stranger = next((sample_id for sample_id in ids if sample_id not in known), None)
-    if stranger is not None:
-        raise NotFoundError(f"There is no image {stranger} in '{dataset.name}'.")
+    missing = next((sample_id for sample_id in ids if sample_id not in known), None)
+    if missing is not None:
+        raise NotFoundError(f"There is no image {missing} in '{dataset.name}'.")
     made = Subset(
         owner_id=user_id, dataset_id=dataset_id, name=name, kind=kind, facts=dict(facts or {})
     )
@@ -92,7 +105,7 @@ def add_subset(
 
 
 def subsets_of(session: Session, user_id: int, dataset_id: int) -> list[SubsetSummary]:
-    """The dataset's subsets, newest first. Raises NotFoundError."""
+    """Return the dataset's subsets, newest first. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     counted = (
         sa.select(
@@ -128,7 +141,7 @@ def subsets_of(session: Session, user_id: int, dataset_id: int) -> list[SubsetSu
 
 
 def subset_named(session: Session, user_id: int, dataset_id: int, name: str) -> Subset:
-    """The dataset's subset of this name. Raises NotFoundError."""
+    """Return the dataset's subset with this name. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Subset).where(Subset.dataset_id == dataset_id, Subset.name == name)
     found = session.scalar(query)
@@ -138,7 +151,7 @@ def subset_named(session: Session, user_id: int, dataset_id: int, name: str) -> 
 
 
 def labeled_of(session: Session, subset: Subset) -> int:
-    """How many of the subset's images a run can train on: labelled ones of the pool."""
+    """Count the images of the subset that a run can train on: labeled images in the pool."""
     query = (
         sa.select(sa.func.count())
         .select_from(SubsetSample)
@@ -152,7 +165,7 @@ def labeled_of(session: Session, subset: Subset) -> int:
 def subset_samples(
     session: Session, user_id: int, subset_id: int, *, offset: int = 0, limit: int | None = None
 ) -> list[tuple[SubsetSample, Sample]]:
-    """A subset's images in order, each with its place and scores. Raises NotFoundError."""
+    """Return a subset's images in rank order, with their scores. Raises NotFoundError."""
     visible(session, user_id, Subset, subset_id)
     query = (
         sa.select(SubsetSample, Sample)
@@ -166,9 +179,14 @@ def subset_samples(
 
 
 def delete_subset(session: Session, user_id: int, subset_id: int) -> None:
-    """Forget a subset; its images and their labels stay.
+    """Delete a subset but not its images and labels.
 
-    Raises InputError while a run that names it is under way, NotFoundError.
+    Raises
+    ------
+    InputError
+        A run that has not ended trains on the subset.
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the subset.
     """
     found = changeable(session, user_id, Subset, subset_id)
     under_way = sa.select(Run.id, Run.config, Run.state).where(
@@ -177,7 +195,7 @@ def delete_subset(session: Session, user_id: int, subset_id: int) -> None:
     for run_id, config, state in session.execute(under_way.order_by(Run.id)):
         if config.get("subset") == found.name:
             raise InputError(
-                f"Run {run_id} trains on '{found.name}' and is {state}. Wait for its end, or "
-                "cancel it first."
+                f"'{found.name}' can't be deleted: run {run_id} trains on it and is {state}. Wait "
+                "for the run to finish, or cancel it first."
             )
     session.delete(found)

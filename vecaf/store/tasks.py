@@ -1,4 +1,4 @@
-"""Named queries on tasks: work on a dataset other than a run. Each asks the gate first."""
+"""Queries on tasks: jobs on a dataset that are not runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from vecaf.store.models import CANCELED, FAILED, Dataset, Task
 def find_task(
     session: Session, user_id: int, dataset_id: int, kind: str, params: Mapping[str, Any]
 ) -> Task | None:
-    """The newest task that does or did exactly this, unless it failed or was canceled."""
+    """Find the newest task with these parameters that did not fail and was not canceled.
+
+    Raises NotFoundError if the user can't read the dataset.
+    """
     visible(session, user_id, Dataset, dataset_id)
     query = _newest_first(dataset_id, kind).where(Task.state.not_in((FAILED, CANCELED)))
     return _with_params(session.scalars(query), params)
@@ -30,7 +33,7 @@ def last_task(
 
 
 def latest_task(session: Session, user_id: int, dataset_id: int, kind: str) -> Task | None:
-    """The newest task of a kind on a dataset, however it ended. Raises NotFoundError."""
+    """Return the newest task of a kind on a dataset, in any state. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     return session.scalar(_newest_first(dataset_id, kind).limit(1))
 

@@ -1,4 +1,4 @@
-"""Worker processes: who is alive. A worker's heartbeat is its lease on the jobs that it took."""
+"""Worker processes and their leases. A heartbeat renews a worker's lease on its jobs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from vecaf.errors import VecafError
 from vecaf.store.models import Worker, now
 
 LEASE_SECONDS = 10.0
-"""A worker beats every 2 s; one that missed five beats is taken for dead, and others take over."""
+"""A worker renews its lease every 2 s. After five missed renewals, others reclaim its jobs."""
 
 
 class LeaseExpiredError(VecafError):
-    """This worker was taken for dead: what it had taken belongs to others now."""
+    """The worker's lease has expired; other workers can reclaim its jobs."""
 
 
 def clock(session: Session) -> datetime:
-    """The time that all workers agree on: the database's. SQLite's is this machine's."""
+    """Return the time that all workers share: the database server's, or this machine's (SQLite)."""
     if session.get_bind().dialect.name == "sqlite":
         return now()
     moment = sa.func.clock_timestamp(type_=sa.DateTime(timezone=True))
@@ -29,7 +29,7 @@ def clock(session: Session) -> datetime:
 
 
 def register_worker(session: Session, worker_id: str, place: str) -> None:
-    """Begin a worker's life. `place` begins its id, and whoever held that place before is dead."""
+    """Register a worker; a worker registered earlier with the same id prefix `place` is removed."""
     session.execute(sa.delete(Worker).where(Worker.id.startswith(place, autoescape=True)))
     moment = clock(session)
     session.add(
@@ -44,9 +44,9 @@ def register_worker(session: Session, worker_id: str, place: str) -> None:
 
 
 def renew_lease(session: Session, worker_id: str) -> float:
-    """Renew the lease; returns how many seconds ago it was renewed before.
+    """Renew the lease and return the seconds since the previous renewal.
 
-    Raises LeaseExpiredError once it has been taken away.
+    Raises LeaseExpiredError if the lease has expired.
     """
     worker, moment = check_lease(session, worker_id), clock(session)
     silent = (moment - worker.heartbeat_at).total_seconds()
@@ -55,26 +55,26 @@ def renew_lease(session: Session, worker_id: str) -> float:
 
 
 def check_lease(session: Session, worker_id: str) -> Worker:
-    """The worker's row, locked against its burial until the session commits; LeaseExpiredError."""
+    """Return the worker's row, locked until the session commits, or raise LeaseExpiredError."""
     worker = session.get(Worker, worker_id, with_for_update=True, populate_existing=True)
     if worker is None:
-        raise LeaseExpiredError(f"Worker {worker_id} was silent too long and was taken for dead.")
+        raise LeaseExpiredError(f"The lease of worker {worker_id} has expired.")
     return worker
 
 
 def expire_leases(session: Session) -> None:
-    """Take the leases of workers that have been silent too long. None ever gets its own back."""
+    """Remove workers that have not renewed their lease in time; they can't renew it any more."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     session.execute(sa.delete(Worker).where(Worker.heartbeat_at < limit))
 
 
 def unregister_worker(session: Session, worker_id: str) -> None:
-    """Remove a worker that stops, so that nobody waits for its heartbeat to grow old."""
+    """Remove a worker that stops, so that its lease ends at once."""
     session.execute(sa.delete(Worker).where(Worker.id == worker_id))
 
 
 def other_host(session: Session) -> str | None:
-    """The name of another machine that has a worker on this database, if there is one."""
+    """Return the name of another machine with a live worker on this database, if there is one."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     others = sa.select(Worker.host).where(
         Worker.host != socket.gethostname(), Worker.heartbeat_at > limit
@@ -83,14 +83,14 @@ def other_host(session: Session) -> str | None:
 
 
 def count_alive_workers(session: Session) -> int:
-    """How many workers are alive."""
+    """Count the workers with a valid lease."""
     limit = clock(session) - timedelta(seconds=LEASE_SECONDS)
     query = sa.select(sa.func.count()).where(Worker.heartbeat_at > limit)
     return session.execute(query).scalar_one()
 
 
 def heartbeat_age(session: Session, worker_id: str | None = None) -> float | None:
-    """Seconds since a worker was last alive (the freshest, or the one named); None: no such one."""
+    """Return the seconds since the last heartbeat of one worker, or of any; None without one."""
     query = sa.select(sa.func.max(Worker.heartbeat_at))
     if worker_id is not None:
         query = query.where(Worker.id == worker_id)
@@ -99,6 +99,6 @@ def heartbeat_age(session: Session, worker_id: str | None = None) -> float | Non
 
 
 def worker_alive(session: Session, worker_id: str | None = None) -> bool:
-    """Whether at least one worker is alive, or the one named is."""
+    """Return whether one worker, or any worker, has a valid lease."""
     age = heartbeat_age(session, worker_id)
     return age is not None and age < LEASE_SECONDS

@@ -124,7 +124,7 @@ def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
     time.sleep(0.01)
     with (store.settings.home / "done.txt").open("a") as file:
         file.write(f"{kind} {job_id} {number} {os.getpid()}\n")
-    with store.write(alone=False) as session:
+    with store.write(exclusive=False) as session:
         end_job(session, lock_attempt(session, kind, job_id, number), "finished")
 
 

@@ -1,4 +1,4 @@
-"""The tables, typed. A change here is an Alembic migration in `migrations/versions`."""
+"""The database tables. A change here needs an Alembic migration in `migrations/versions`."""
 
 from vecaf.store.models.base import (
     CANCELED,

@@ -1,4 +1,4 @@
-"""What the tables share: the words of their columns, times, and the mapping of types."""
+"""Shared by all tables: column values, timestamps and the mapping of types."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ QUEUED, RUNNING, FINISHED, FAILED, CANCELED = "queued", "running", "finished", "
 ENDED = (FINISHED, FAILED, CANCELED)
 SUBSET, SELECTION, EVALUATION = "subset", "selection", "evaluation"
 SUBSET_KINDS = (SUBSET, SELECTION, EVALUATION)
-# SQLite hands a deleted last row's id out again unless told not to: ids name folders and jobs.
+# Ids name folders and jobs. Without this option, SQLite reuses the id of a deleted last row.
 NEVER_REUSED = {"sqlite_autoincrement": True}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime, also on SQLite, which forgets time zones."""
+    """A timezone-aware UTC datetime, also on SQLite, which stores no time zone."""
 
     impl = DateTime
     cache_ok = True
@@ -31,11 +31,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """The current time, aware, UTC."""
+    """Return the current time as a timezone-aware UTC datetime."""
     return datetime.now(UTC)
 
 
 class Base(DeclarativeBase):
+    """Base class of all tables; maps Python types to column types."""
+
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as a plain class attribute)
         datetime: UtcDateTime,
         dict[str, Any]: JSON,

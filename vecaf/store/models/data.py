@@ -1,4 +1,4 @@
-"""Datasets, their samples, what people said of them, and subsets."""
+"""Datasets, samples, edits of labels and captions, and subsets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vecaf.store.models.base import NEVER_REUSED, Base, now
 
 
 class Dataset(Base):
-    """A registered dataset; it exists only once its import is complete."""
+    """A dataset. The row exists only after its import is complete."""
 
     __tablename__ = "dataset"
     __table_args__ = (UniqueConstraint("owner_id", "name"), NEVER_REUSED)
@@ -22,15 +22,15 @@ class Dataset(Base):
     name: Mapped[str] = mapped_column(String(200))
     classes: Mapped[list[str]]  # a sample's label is an index into it
     content_hash: Mapped[str] = mapped_column(String(64))  # over the sorted image hashes
-    source: Mapped[str] = mapped_column(Text)  # what was imported, for people
+    source: Mapped[str] = mapped_column(Text)  # what was imported, as shown to users
     attribution: Mapped[str | None] = mapped_column(Text)
     report: Mapped[dict[str, Any]]  # vecaf.datasets' ImportReport as a mapping
-    revision: Mapped[int] = mapped_column(default=0, server_default="0")  # rises with every edit
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")  # +1 with every edit
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Sample(Base):
-    """One image of a dataset. Ids follow the sorted file names, never the archive's order."""
+    """One image of a dataset. Ids follow the sorted file names, not the archive's order."""
 
     __tablename__ = "sample"
     __table_args__ = (
@@ -54,7 +54,7 @@ class Sample(Base):
 
 
 class Edit(Base):
-    """One change of labels, captions or exclusions, of one image or many; it can be undone."""
+    """A change of labels, captions, exclusions or a class. It can be undone."""
 
     __tablename__ = "edit"
     __table_args__ = NEVER_REUSED
@@ -71,20 +71,20 @@ class Edit(Base):
 
 
 class ClassChange(Base):
-    """What an edit of kind "class" did: a class was renamed, or added (no previous name)."""
+    """A class that an edit of kind "class" renamed, or added (then it has no previous name)."""
 
     __tablename__ = "class_change"
 
     edit_id: Mapped[int] = mapped_column(
         ForeignKey("edit.id", ondelete="CASCADE"), primary_key=True
     )
-    number: Mapped[int]  # the class's index, which never changes
+    number: Mapped[int]  # class index; it never changes
     value: Mapped[str] = mapped_column(Text)
     previous: Mapped[str | None] = mapped_column(Text)
 
 
 class Annotation(Base):
-    """The history of a sample's labels, captions and exclusions: what, by whom, when."""
+    """One change in the history of a sample's label, caption or exclusion."""
 
     __tablename__ = "annotation"
 
@@ -95,15 +95,15 @@ class Annotation(Base):
         ForeignKey("edit.id", ondelete="CASCADE"), index=True
     )
     kind: Mapped[str] = mapped_column(String(16))  # label, caption or excluded
-    value: Mapped[str | None] = mapped_column(Text)  # a label is written by its class's name
+    value: Mapped[str | None] = mapped_column(Text)  # for a label, the name of its class
     previous: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Subset(Base):
-    """Some of a dataset's images, in an order, under a name: a lasso's catch or a selection.
+    """A named, ordered list of a dataset's images: a selection, a test sample or a lasso.
 
-    A selection that was signed off is a labelling task until each of its images has a label.
+    A saved selection is a labeling task until all of its images are labeled.
     """
 
     __tablename__ = "subset"
@@ -114,12 +114,12 @@ class Subset(Base):
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(200))
     kind: Mapped[str] = mapped_column(String(16))  # see SUBSET_KINDS
-    facts: Mapped[dict[str, Any]]  # how it came to be: strategy, budget, seed, task …
+    facts: Mapped[dict[str, Any]]  # how it was made: strategy, budget, seed, task …
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class SubsetSample(Base):
-    """A subset's image, its rank, and why it is there (score parts)."""
+    """An image of a subset, its rank and the score parts that explain its selection."""
 
     __tablename__ = "subset_sample"
     __table_args__ = (UniqueConstraint("subset_id", "sample_id"),)

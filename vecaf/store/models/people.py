@@ -1,4 +1,4 @@
-"""Who owns things, who is logged in, and what is shared with whom."""
+"""Users, logins and shared datasets."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from vecaf.store.models.base import Base, now
 
 
 class User(Base):
-    """Who owns things; without accounts there is one, the local owner.
+    """A user. Without accounts, there is only the local owner.
 
-    A removed user's row stays: what they labelled names them, and their id is never another's.
+    The row of a removed user stays, since labels refer to it, and its id is not reused.
     """
 
     __tablename__ = "user"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(200), unique=True)
-    password_hash: Mapped[str | None] = mapped_column(Text)  # argon2id; None can't log in
+    password_hash: Mapped[str | None] = mapped_column(Text)  # argon2id; None: no login
     removed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Login(Base):
-    """Somebody who is logged in, in one browser. The token itself is nowhere but there."""
+    """A login in one browser. Only the browser has the token; this is its hash."""
 
     __tablename__ = "login"
 
@@ -37,20 +37,20 @@ class Login(Base):
 
 
 class LoginFailure(Base):
-    """How often in a row a password was wrong (`vecaf.accounts.throttle`).
+    """The number of consecutive wrong passwords (see `vecaf.accounts.throttle`).
 
-    A count of 0 marks the last login of a name from an address.
+    A count of 0 records the last successful login with a name from an address.
     """
 
     __tablename__ = "login_failure"
 
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)  # sha256: a name may be a slip
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)  # sha256, see throttle
     count: Mapped[int]
     last_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Share(Base):
-    """A dataset, with its runs, that a user may read though another one owns it."""
+    """A dataset that its owner shares with a user, who can read it and its runs."""
 
     __tablename__ = "share"
 

@@ -1,4 +1,4 @@
-"""Runs and what they recorded."""
+"""Runs and their records: rounds, selected samples, metrics, logs and artifacts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vecaf.store.models.base import NEVER_REUSED, QUEUED, Base, now
 
 
 class Run(Base):
-    """A configured sequence of rounds. `attempt` fences writers: only the newest may write."""
+    """A configured sequence of rounds. Only the process of the newest `attempt` can write."""
 
     __tablename__ = "run"
     __table_args__ = NEVER_REUSED
@@ -28,9 +28,9 @@ class Run(Base):
     done: Mapped[int] = mapped_column(default=0)  # progress within the stage
     total: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=0)
-    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -39,15 +39,15 @@ class Run(Base):
 
 
 class Round(Base):
-    """One finished round of a run and what it measured."""
+    """A finished round of a run and its results."""
 
     __tablename__ = "round"
 
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)  # from 1
-    labeled: Mapped[int]  # images with a label the model was trained on, cumulative
+    labeled: Mapped[int]  # labeled images trained on, cumulative
     batches: Mapped[int]  # optimizer steps spent, cumulative
-    val_accuracy: Mapped[float | None]  # 0 to 1; None where the split has no labelled image
+    val_accuracy: Mapped[float | None]  # 0 to 1; None if the split has no labels
     test_accuracy: Mapped[float | None]
     confusion: Mapped[dict[str, Any]]  # {"test": rows true, columns predicted}
     seconds: Mapped[float]
@@ -55,7 +55,7 @@ class Round(Base):
 
 
 class SelectedSample(Base):
-    """A pick: which image, in which round, at which rank, and its score parts."""
+    """An image that a run selected: its round, its rank and its score parts."""
 
     __tablename__ = "selection"
     __table_args__ = (UniqueConstraint("run_id", "sample_id"),)
@@ -68,7 +68,7 @@ class SelectedSample(Base):
 
 
 class Metric(Base):
-    """One value of a curve."""
+    """One point of a curve, such as the training loss."""
 
     __tablename__ = "metric"
     __table_args__ = (UniqueConstraint("run_id", "round", "name", "step"), NEVER_REUSED)
@@ -76,7 +76,7 @@ class Metric(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
     round: Mapped[int]
-    step: Mapped[int]  # batches since the run began
+    step: Mapped[int]  # batches since the start of the run
     name: Mapped[str] = mapped_column(String(64))  # train_loss, val_accuracy …
     value: Mapped[float]
 
@@ -94,7 +94,7 @@ class Event(Base):
 
 
 class Artifact(Base):
-    """A file that a run made, by its path below the studio's home."""
+    """A file that a run wrote; `path` is relative to the home folder."""
 
     __tablename__ = "artifact"
     __table_args__ = (UniqueConstraint("run_id", "path"),)

@@ -1,4 +1,4 @@
-"""Other work of the queue, the workers that do it, and the sets of embeddings they keep."""
+"""Tasks, imports, workers and sets of embeddings."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vecaf.store.models.base import NEVER_REUSED, QUEUED, Base, now
 
 
 class Task(Base):
-    """Work on a dataset other than a run: a map, a selection to look at, an evaluation.
+    """A job on a dataset that is not a run: a map, a selection preview, an evaluation.
 
-    `kind` names a function of `vecaf.tasks`; `params` are its arguments. What it makes are files
-    in `tasks/<id>/`, and `result`, which is small.
+    `kind` names a function of `vecaf.tasks`, and `params` are its arguments. The task writes files
+    to `tasks/<id>/` and small values to `result`.
     """
 
     __tablename__ = "task"
@@ -34,16 +34,16 @@ class Task(Base):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=0)
-    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
 
 class Import(Base):
-    """An upload on its way to becoming a dataset; the page reads its progress here."""
+    """An import of a dataset and its progress."""
 
     __tablename__ = "import"
     __table_args__ = NEVER_REUSED
@@ -59,16 +59,16 @@ class Import(Base):
     error: Mapped[str | None] = mapped_column(Text)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=0)
-    worker: Mapped[str | None] = mapped_column(String(100))  # who does it now: Worker.id
+    worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # of its worker
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
 
 
 class EmbeddingSet(Base):
-    """A folder of embeddings, one per encoder fingerprint; the rows are files, keyed by content."""
+    """A folder of cached embeddings of one encoder (fingerprint); files hold the rows."""
 
     __tablename__ = "embedding_set"
 
@@ -81,7 +81,7 @@ class EmbeddingSet(Base):
 
 
 class Worker(Base):
-    """A worker process and when it was last alive."""
+    """A worker process and the time of its last heartbeat."""
 
     __tablename__ = "worker"
 
