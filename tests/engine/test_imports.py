@@ -171,7 +171,7 @@ def test_a_dataset_of_the_same_name_is_not_taken_for_the_imports_own(
         assert wait_until_ended(store, import_id) == FAILED
     job = import_row(store, import_id)
     assert job.dataset_id is None
-    assert job.error is not None and "a dataset called 'shapes' already" in job.error
+    assert job.error is not None and "already have a dataset called 'shapes'" in job.error
 
 
 def test_a_name_is_given_once(store: Store, archive: Path) -> None:
