@@ -13,7 +13,7 @@ from app.shell.formatting import number, percent
 from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
-from vecaf.store import ENDED, FINISHED, QUEUED, Event, Round, Sample, Selection
+from vecaf.store import ENDED, FINISHED, QUEUED, Event, Round, Sample, SelectedSample
 from vecaf.store.runs import RunSummary
 
 MORE = 240  # images that "Show more" adds

@@ -208,7 +208,9 @@ def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:
     return None if run_id is None else visible(session, user, Run, run_id)
 
 
-def _selected(pairs: list[RunPair], pair_id: int | None, words: str, base: Run | None) -> RunPair | None:
+def _selected(
+    pairs: list[RunPair], pair_id: int | None, words: str, base: Run | None
+) -> RunPair | None:
     """Return the pair that the address names, else the newest with these words and `base`."""
     named = [pair for pair in pairs if pair.shifted.id == pair_id]
     same = [

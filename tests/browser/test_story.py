@@ -152,7 +152,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.goto(selection)
     expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labeled")
     page.get_by_role("button", name="Label random baseline").first.click()
-    expect(page.locator("h1", has_text="random, beside vecaf")).to_be_visible()
+    expect(page.locator("h1", has_text="random baseline of vecaf")).to_be_visible()
     page.wait_for_selector(".label-one")
     baseline = page.url
     already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])

@@ -50,5 +50,6 @@ __all__ = [
     "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "ClassChange", "Dataset",
     "Edit", "EmbeddingSet", "Event", "Import", "Login", "LoginFailure", "Metric", "Round", "Run",
     "Sample", "SelectedSample", "Share", "Store", "Subset", "SubsetSample", "Task", "User",
-    "Worker", "changeable", "check_model_files", "dataset_named", "readable", "visible", "visible_sample",
+    "Worker", "changeable", "check_model_files", "dataset_named", "readable", "visible",
+    "visible_sample",
 ]  # fmt: skip

@@ -58,8 +58,10 @@ def changeable(session: Session, user_id: int, kind: type[Owned], thing_id: int)
 
 
 def check_model_files(session: Session, user_id: int, settings: Mapping[str, object]) -> None:
-    """Raise NotAllowedError where a model's setting names a file (NAME@FILE) and the user is not
-    the local owner: it could be another user's model, or anything that the studio can read."""
+    """Raise NotAllowedError if a model setting names a file and the user is not the local owner.
+
+    The file (NAME@FILE) could be another user's model, or any file that the studio can read.
+    """
     if not any("@" in str(settings.get(name, "")) for name in ("model", "vlm")):
         return
     if session.get_one(User, user_id).name != LOCAL_OWNER:
