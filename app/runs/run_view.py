@@ -125,7 +125,7 @@ def selected(
     return str(page.selected(run_id, number, counts, images, len(shown) + MORE))
 
 
-def _selected(selection: Selection, sample: Sample, classes: Sequence[str]) -> Selected:
+def _selected(selection: SelectedSample, sample: Sample, classes: Sequence[str]) -> Selected:
     name = None if sample.label is None else classes[sample.label]
     lines = [f"Rank {selection.rank + 1}" + (f": {name}" if name else "")]
     if sample.caption:
