@@ -1,47 +1,99 @@
-"""The studio's pages, one file each."""
+"""The studio's pages: the one list that navigation, tour, routes and tests come from.
+
+A new page is a folder with a `page.py` and an entry here.
+"""
 
 from __future__ import annotations
 
-import gradio as gr
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from app.compare import page as compare
-from app.data import page as data
-from app.explore import page as explore
-from app.finetune import page as finetune
-from app.label import page as label
-from app.predict import page as predict
-from app.runs import page as runs
-from app.select import page as select
+from fastapi import APIRouter
+
+from app.shell.page import Page
 from app.shell.studio import Studio
-from app.shift import page as shift
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 CACHE_SECONDS = 24 * 3600  # Gradio deletes older files from its cache
 
+PAGES = (
+    Page(
+        "data",
+        "/",
+        "Data",
+        "Upload a zip of images, labeled or not. Review the import and fix problems.",
+    ),
+    Page(
+        "explore",
+        "/explore",
+        "Explore",
+        "See all images on a map and in a grid. Search by text, select a cluster with the lasso, "
+        "find duplicates and wrong labels.",
+    ),
+    Page(
+        "select",
+        "/select",
+        "Select",
+        "Select the images that are most worth labeling within your budget. See why each one was "
+        "selected.",
+    ),
+    Page(
+        "label",
+        "/label",
+        "Label",
+        "Label the selected images with the number keys. Press Enter to accept a suggested label.",
+    ),
+    Page(
+        "finetune",
+        "/finetune",
+        "Finetune",
+        "Launch a run: it selects, trains and evaluates, round by round. It continues when you "
+        "close the tab.",
+    ),
+    Page(
+        "runs",
+        "/runs",
+        "Runs",
+        "Watch a run live. Compare it with a random baseline, and see which images it gets wrong.",
+    ),
+    Page(
+        "shift",
+        "/shift",
+        "Shift",
+        "Describe a domain that your data does not cover, such as “in thick fog”, and test a model "
+        "that is adapted to it.",
+    ),
+    Page(
+        "predict",
+        "/predict",
+        "Predict",
+        "Drop an image on a finished model to see its prediction, or download the model.",
+    ),
+    Page("compare", "/compare", "Compare", under="/runs"),
+)
+
 
 def pages(studio: Studio) -> gr.Blocks:
-    """All pages as one Gradio app."""
+    """Build all pages as one Gradio app."""
+    import gradio as gr
+
     demo: gr.Blocks = gr.Blocks(
         title="VeCAF Studio",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     )
-    with demo:
-        data.page(studio, demo)
-    with demo.route("Explore", "/explore"):
-        explore.page(studio, demo)
-    with demo.route("Select", "/select"):
-        select.page(studio, demo)
-    with demo.route("Label", "/label"):
-        label.page(studio, demo)
-    with demo.route("Finetune", "/finetune"):
-        finetune.page(studio, demo)
-    with demo.route("Runs", "/runs"):
-        runs.page(studio, demo)
-    with demo.route("Compare", "/compare"):
-        compare.page(studio, demo)
-    with demo.route("Shift", "/shift"):
-        shift.page(studio, demo)
-    with demo.route("Predict", "/predict"):
-        predict.page(studio, demo)
+    for page in PAGES:
+        build = import_module(f"app.{page.folder}.page").page
+        with demo if page.path == "/" else demo.route(page.name, page.path):
+            build(studio, demo)
     return demo
+
+
+def routes(studio: Studio) -> list[APIRouter]:
+    """Return the routes of the pages that have a `routes.py`."""
+    modules = (f"app.{page.folder}.routes" for page in PAGES)
+    return [import_module(name).routes(studio) for name in modules if find_spec(name)]

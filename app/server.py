@@ -43,13 +43,9 @@ def build(studio: Studio) -> FastAPI:
     from starlette.routing import Mount
 
     from app import api
-    from app.data import routes as datasets
-    from app.explore import routes as explore
-    from app.label import routes as labelling
     from app.login import routes as login
-    from app.pages import pages
-    from app.predict import routes as predicting
-    from app.select import routes as selecting
+    from app.pages import PAGES, pages
+    from app.pages import routes as page_routes
     from app.shell import downloads, health, media, static, uploads
     from app.shell.authentication import Door
     from app.shell.body_limit import BodyLimit
@@ -58,7 +54,6 @@ def build(studio: Studio) -> FastAPI:
     from app.shell.security import Guard
     from app.shell.sentences import answer_with_sentences
     from app.shell.theme import theme
-    from app.shift import routes as shifting
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -78,13 +73,9 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
-    app.include_router(datasets.routes(studio))
-    app.include_router(predicting.routes(studio))
     app.include_router(api.routes(studio))
-    app.include_router(selecting.routes(studio))
-    app.include_router(labelling.routes(studio))
-    app.include_router(shifting.routes(studio))
-    app.include_router(explore.routes(studio))
+    for router in page_routes(studio):
+        app.include_router(router)
     # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
     warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
     demo = pages(studio)
@@ -109,7 +100,7 @@ def build(studio: Studio) -> FastAPI:
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
     mounted.app = Narrow(mounted.app)
-    app.add_middleware(Head, html=static.head())
+    app.add_middleware(Head, pages=PAGES)
     if studio.accounts:
         app.add_middleware(Door, store=studio.store, threads=studio.authentication)
     app.add_middleware(BodyLimit)

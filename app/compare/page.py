@@ -24,7 +24,7 @@ MOST_RUNS = 60
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     sent = gr.State({})
     top = live("compare-top")

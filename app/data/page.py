@@ -30,7 +30,7 @@ Shown = tuple[str, str, gr.Timer]
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     gr.HTML(view.TITLE, apply_default_css=False, js_on_load=None, elem_id="main")
     zone = upload(studio.settings.limits.max_archive_bytes)

@@ -148,7 +148,6 @@
   if (here) {
     explore.early = quiet(begin());
     document.documentElement.classList.add("exploring");
-    if (document.body) boot();
-    else document.addEventListener("DOMContentLoaded", boot);
+    document.addEventListener("DOMContentLoaded", boot); // all deferred scripts have run by then
   }
 })();

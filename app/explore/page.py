@@ -11,7 +11,7 @@ from app.shell.studio import Studio
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's one component; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     gr.HTML(
         value="",
         html_template='<div class="explore-place"></div>',

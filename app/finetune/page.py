@@ -32,7 +32,7 @@ POLL_SECONDS = 1.5  # while a measurement runs
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     kept = gr.BrowserState({}, **KEEP)
     target = gr.Textbox(visible=False)

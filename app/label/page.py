@@ -30,7 +30,7 @@ Shown = tuple[str, str, str]
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     here = gr.Textbox(visible=False)  # address on this page to move to
     away = gr.Textbox(visible=False)  # address on another page to move to

@@ -20,7 +20,7 @@ TEST_IMAGES = 14  # offered to try
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     piece = live("predict-page")
 

@@ -26,7 +26,7 @@ LISTED = 100  # runs per page
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     sent = gr.State({})  # what this tab shows
     top = live("run-top")

@@ -7,6 +7,7 @@ What a person may then see is the gate's business (vecaf.store.authorization).
 from __future__ import annotations
 
 import asyncio
+import re
 from concurrent.futures import Executor
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -23,6 +24,7 @@ COOKIE = "vecaf_login"
 PERSON = "vecaf.person"
 """Where the request's scope holds the `LoggedInUser` who is logged in."""
 LOGIN = "/login"
+STATIC = re.compile("/static/app/[^/]+/[^/]+")
 
 
 class Door:
@@ -72,8 +74,7 @@ def token_in(headers: Headers) -> str | None:
 
 def _open_to_all(scope: Scope) -> bool:
     path: str = scope["path"]
-    ours = path.startswith("/static/") and "/" not in path.removeprefix("/static/")
-    return path in (LOGIN, "/healthz") or ours
+    return path in (LOGIN, "/healthz") or STATIC.fullmatch(path) is not None
 
 
 def _refusal(scope: Scope, headers: Headers) -> Response:

@@ -1,33 +1,35 @@
-/* Curves. Plotly comes with the studio; it is fetched when a chart is first shown. */
-studio.chart = (element, props, watch) => {
-  "use strict";
+/* Curves, drawn by Plotly, which is loaded when a chart is first shown. */
+
+import { answers } from "./connection.js";
+import { context } from "./context.js";
+import { color } from "./dom.js";
+import { session } from "./storage.js";
+
+/* Decimals by the step between two ticks: no two labels are equal, at any zoom. */
+const PERCENT = [
+  { dtickrange: [0.007, null], value: ".0%" },
+  { dtickrange: [0.0007, 0.007], value: ".1%" },
+  { dtickrange: [null, 0.0007], value: ".3%" },
+];
+
+let plotly = null;
+const loadPlotly = () => (plotly ??= new Promise((resolve, reject) => {
+  const script = document.createElement("script");
+  script.src = context().plotly;
+  script.onload = resolve;
+  script.onerror = async () => { // if the server is away, this page reloads
+    if (await answers(true)) reject(new Error("Plotly could not be loaded."));
+  };
+  document.head.append(script);
+}));
+
+/* Start a group of charts; the arguments are those of Gradio's js_on_load. */
+export const chart = (element, props, watch) => {
   const root = element.querySelector(".charts");
   const config = { displaylogo: false, responsive: true, displayModeBar: false, doubleClick: "reset" };
-  /* Decimals by the step between two ticks: no two labels are equal, at any zoom. */
-  const PERCENT = [
-    { dtickrange: [0.007, null], value: ".0%" },
-    { dtickrange: [0.0007, 0.007], value: ".1%" },
-    { dtickrange: [null, 0.0007], value: ".3%" },
-  ];
-  let plotly = null;
-  const load = () =>
-    (plotly ??= window.Plotly ? Promise.resolve() : new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = document.querySelector('meta[name="studio-plotly"]').content;
-      script.onload = resolve;
-      script.onerror = async () => { // where the server is away, this page is loaded anew
-        if (await studio.answers(true)) reject(new Error("Plotly could not be loaded."));
-      };
-      document.head.append(script);
-    }));
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  /* A chart with `other` can be read against either; the choice is the tab's. */
-  const choice = {
-    get: (id) => { try { return sessionStorage.getItem(`chart-${id}`); } catch { return null; } },
-    set: (id, value) => { try { sessionStorage.setItem(`chart-${id}`, value); } catch { /* private window */ } },
-  };
-  const against = (chart) => (chart.other && choice.get(chart.id) === chart.other ? chart.other : chart.x);
+  /* A chart with `other` can be read against either; the tab keeps the choice. */
+  const against = (chart) => (chart.other && session.get(`chart-${chart.id}`) === chart.other ? chart.other : chart.x);
   const switches = (card, chart) => {
     const group = card.querySelector(".chart-switch");
     group.hidden = !chart.other || !chart.curves.length;
@@ -35,7 +37,7 @@ studio.chart = (element, props, watch) => {
     if (!group.children.length)
       for (const name of [chart.x, chart.other]) {
         const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
-        button.addEventListener("click", () => { choice.set(chart.id, name); show(true); });
+        button.addEventListener("click", () => { session.set(`chart-${chart.id}`, name); show(true); });
         group.append(button);
       }
     for (const button of group.children)
@@ -44,7 +46,7 @@ studio.chart = (element, props, watch) => {
 
   const layout = (chart, key) => {
     const axis = {
-      gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("line-strong"),
+      gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line-strong"),
       tickfont: { size: 12 }, automargin: true, fixedrange: false,
     };
     const by = against(chart);
@@ -54,10 +56,10 @@ studio.chart = (element, props, watch) => {
       height: chart.height ?? 260,
       margin: { l: 48, r: 14, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("muted") },
+      font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: color("muted") },
       hovermode: "x unified",
-      hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line-strong"), font: { color: colour("ink") } },
-      legend: { orientation: "h", xref: "container", yref: "container", x: 0, y: 1, yanchor: "top", font: { color: colour("ink") } },
+      hoverlabel: { bgcolor: color("card"), bordercolor: color("line-strong"), font: { color: color("ink") } },
+      legend: { orientation: "h", xref: "container", yref: "container", x: 0, y: 1, yanchor: "top", font: { color: color("ink") } },
       showlegend: chart.curves.length > 1,
       xaxis: { ...axis, title: { text: by, font: { size: 12.5 } }, rangemode: "tozero", ...(most < 6 && { dtick: 1 }) },
       yaxis: chart.percent
@@ -66,11 +68,11 @@ studio.chart = (element, props, watch) => {
       shapes: [
         ...(chart.marks ?? []).map((x) => ({
           type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1,
-          line: { color: colour("line-strong"), width: 1, dash: "dot" },
+          line: { color: color("line-strong"), width: 1, dash: "dot" },
         })),
         ...(chart.target == null ? [] : [{
           type: "line", xref: "paper", x0: 0, x1: 1, y0: chart.target, y1: chart.target,
-          line: { color: colour("ink"), width: 1, dash: "dash" },
+          line: { color: color("ink"), width: 1, dash: "dash" },
         }]),
       ],
     };
@@ -81,14 +83,14 @@ studio.chart = (element, props, watch) => {
     const line = {
       name: curve.name, x, y: curve.y, legendgroup: curve.name,
       mode: curve.points ? "lines+markers" : "lines", cliponaxis: false,
-      line: { color: colour(curve.colour), width: 2, dash: curve.dash ? "dash" : "solid" },
-      marker: { size: 8, color: colour(curve.colour) },
+      line: { color: color(curve.color), width: 2, dash: curve.dash ? "dash" : "solid" },
+      marker: { size: 8, color: color(curve.color) },
       hovertemplate: chart.percent ? "%{y:.1%}" : "%{y:.3f}",
     };
     if (!curve.low) return [line];
     const end = {
       x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: curve.name,
-      fillcolor: `${colour(curve.colour)}2b`,
+      fillcolor: `${color(curve.color)}2b`,
     };
     return [{ ...end, y: curve.low }, { ...end, y: curve.high, fill: "tonexty" }, line];
   });
@@ -101,7 +103,7 @@ studio.chart = (element, props, watch) => {
     const data = text ? JSON.parse(text) : null;
     root.hidden = !data;
     if (!data) return;
-    await load();
+    await loadPlotly();
     if (shown !== text) return; // a newer one came meanwhile
     for (const chart of data.charts) {
       const place = root.querySelector(`[data-chart="${chart.id}"]`);
@@ -110,7 +112,7 @@ studio.chart = (element, props, watch) => {
       card.classList.toggle("waiting", !has);
       card.querySelector(".chart-wait").textContent = has ? "" : chart.wait;
       switches(card, chart);
-      if (has) await Plotly.react(place, traces(chart), layout(chart, data.key), config);
+      if (has) await window.Plotly.react(place, traces(chart), layout(chart, data.key), config);
     }
     root.dataset.points = data.charts.reduce((sum, chart) => sum + chart.curves.reduce((n, c) => n + c.x.length, 0), 0);
   };

@@ -1,52 +1,46 @@
-/* Questions of our own instead of the browser's: an accessible dialog that themes, wraps and waits.
+/* Questions before an action: an accessible dialog in place of the browser's own. */
 
-   studio.confirm(text, {title, yes, danger}) → Promise<boolean>
-   studio.tell(text, title) → Promise, once it has been read
-   studio.sure(element) → asks what the element's data-sure says, or what the address in its
-   data-sure-from answers ({title, text}); true where there is nothing to ask. */
-(() => {
-  "use strict";
-  const ask = ({ title, text, buttons, danger }) =>
-    new Promise((resolve) => {
-      const dialog = document.createElement("dialog");
-      dialog.className = "ask";
-      dialog.setAttribute("role", "alertdialog");
-      dialog.setAttribute("aria-labelledby", "ask-title");
-      dialog.setAttribute("aria-describedby", "ask-text");
-      const head = Object.assign(document.createElement("h2"), { id: "ask-title", textContent: title });
-      const words = Object.assign(document.createElement("p"), { id: "ask-text", textContent: text });
-      const foot = Object.assign(document.createElement("form"), { method: "dialog", className: "ask-foot" });
-      for (const [value, label] of buttons) {
-        const button = Object.assign(document.createElement("button"), { value, textContent: label });
-        if (value === "yes") button.className = danger ? "danger" : "primary";
-        foot.append(button);
-      }
-      dialog.append(head, words, foot);
-      dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close("no"); });
-      dialog.addEventListener("close", () => {
+import { element } from "./dom.js";
+import { fetchJson } from "./http.js";
+
+const ask = ({ title, text, buttons, danger }) =>
+  new Promise((resolve) => {
+    const foot = element("form", { method: "dialog", class: "ask-foot" },
+      buttons.map(([value, label]) => element("button",
+        { value, class: value === "yes" ? (danger ? "danger" : "primary") : null }, label)));
+    const dialog = element("dialog", {
+      class: "ask", role: "alertdialog", "aria-labelledby": "ask-title", "aria-describedby": "ask-text",
+      onclick: (event) => { if (event.target === dialog) dialog.close("no"); },
+      onclose: () => {
         dialog.remove();
         resolve(dialog.returnValue === "yes");
-      });
-      document.body.append(dialog);
-      dialog.showModal(); // keeps the focus within, and gives it back at the end
-      foot.firstElementChild.focus(); // the way back comes first: Enter alone destroys nothing
-    });
-  studio.confirm = (text, { title = "Are you sure?", yes = "Yes, go on", danger = true } = {}) =>
-    ask({ title, text, danger, buttons: [["no", "Keep it as it is"], ["yes", yes]] });
-  studio.tell = (text, title = "That can't be done now") => ask({ title, text, buttons: [["no", "Close"]] });
+      },
+    }, element("h2", { id: "ask-title" }, title), element("p", { id: "ask-text" }, text), foot);
+    document.body.append(dialog);
+    dialog.showModal(); // keeps the focus inside, and gives it back at the end
+    foot.firstElementChild.focus(); // "Cancel" comes first, so Enter alone deletes nothing
+  });
 
-  studio.sure = async (element) => {
-    const { sure, sureFrom } = element.dataset;
-    const own = element.matches("button") ? element.textContent.trim() : "";
-    const yes = (element.dataset.yes ?? own) || undefined;
-    if (sure) return studio.confirm(sure, { yes });
-    if (!sureFrom) return true;
-    try {
-      const { title, text } = await studio.fetchJson(sureFrom);
-      return await studio.confirm(text, { title, yes });
-    } catch (error) {
-      await studio.tell(error.message);
-      return false;
-    }
-  };
-})();
+/* Ask; returns whether the user pressed the button `yes`. */
+export const confirm = (text, { title = "Are you sure?", yes = "Continue", no = "Cancel", danger = true } = {}) =>
+  ask({ title, text, danger, buttons: [["no", no], ["yes", yes]] });
+
+/* Show a message; resolves once it is closed. */
+export const tell = (text, title = "Not possible now") => ask({ title, text, buttons: [["no", "Close"]] });
+
+/* Ask what an element's data-sure says, or what the address in its data-sure-from answers
+   ({title, text}); true where there is nothing to ask. data-yes and data-no name the buttons. */
+export const confirmed = async (button) => {
+  const { sure, sureFrom, no } = button.dataset;
+  const own = button.matches("button") ? button.textContent.trim() : "";
+  const yes = (button.dataset.yes ?? own) || undefined;
+  if (sure) return confirm(sure, { yes, no });
+  if (!sureFrom) return true;
+  try {
+    const { title, text } = await fetchJson(sureFrom);
+    return await confirm(text, { title, yes, no });
+  } catch (error) {
+    await tell(error.message);
+    return false;
+  }
+};

@@ -1,38 +1,42 @@
-"""Our head in every page, as it is served.
+"""Put the studio's scripts and styles into the head of each page, as it is served.
 
-Gradio's own `head=` is added by its script, after that has been loaded, and its scripts then run in
-any order. Here they are part of the page: they run in order, the bar is there at once, and a page
-may ask for its data half a second before Gradio has started.
+Gradio's own `head=` is not enough: Gradio adds it by a script after it has started. Here our
+scripts come first, so the navigation bar is there at once, and a page may ask for its data half a
+second before Gradio has started.
 """
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
+from dataclasses import asdict
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.shell.authentication import LOGIN, PERSON
+from app.shell import static
+from app.shell.authentication import PERSON
+from app.shell.page import Page
+from app.shell.templates import macros
 
-END = b"</head>"
+START, END = b"<head>", b"</head>"
 
 
 class Head:
-    """Middleware: puts `html` at the end of the head of every HTML response."""
+    """Middleware: completes the head of every page in `pages`."""
 
-    def __init__(self, app: ASGIApp, html: str) -> None:
+    def __init__(self, app: ASGIApp, pages: Sequence[Page]) -> None:
         self.app = app
-        self.html = html.encode()
+        self.first = {page.path: first(page, pages).encode() for page in pages}
+        self.last = last().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] == LOGIN:
+        path = scope["path"].rstrip("/") or "/" if scope["type"] == "http" else ""
+        if path not in self.first or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        start: Message | None = None  # held back until the page is whole: its length changes
+        start: Message | None = None  # held back until the page is complete: its length changes
         page = bytearray()
-
         person = scope.get(PERSON)
-        html = self.html if person is None else self.html + _who(person.name)
 
         async def send_page(message: Message) -> None:
             nonlocal start
@@ -42,21 +46,61 @@ class Head:
                 await send(message)
             else:
                 page.extend(message.get("body", b""))
-                if not message.get("more_body", False):
-                    body = bytes(page).replace(END, html + END, 1)
-                    headers = MutableHeaders(scope=start)
-                    headers["content-length"] = str(len(body))
-                    if person is not None:  # going back after a logout must not show it
-                        headers["cache-control"] = "no-store"
-                    await send(start)
-                    await send({"type": "http.response.body", "body": body})
+                if message.get("more_body", False):
+                    return
+                end = self.last if person is None else self.last + _user(person.name)
+                body = bytes(page).replace(START, START + self.first[path], 1)
+                body = body.replace(END, end + END, 1)
+                headers = MutableHeaders(scope=start)
+                headers["content-length"] = str(len(body))
+                if person is not None:  # the back button after a logout must not show it
+                    headers["cache-control"] = "no-store"
+                await send(start)
+                await send({"type": "http.response.body", "body": body})
 
         await self.app(scope, receive, send_page)
 
 
-def _who(name: str) -> bytes:
-    """The bar says who is logged in (studio.js)."""
-    return f'<meta name="studio-user" content="{escape(name)}">'.encode()
+def first(page: Page, pages: Sequence[Page]) -> str:
+    """Return what comes first in the head of `page`.
+
+    An import map must come before all modules, and our modules run before Gradio's.
+    """
+    early, own = (_module(page, name) for name in ("early.js", "page.js"))
+    entries = [name for name in (early, static.MAIN, own) if name]
+    scripts = {
+        "first_paint": static.address(static.FIRST_PAINT),
+        "early": early and static.address(early),
+        "main": static.address(static.MAIN),
+        "classic": [static.address(name) for name in static.classic_scripts()],
+        "page": own and static.address(own),
+    }
+    context = {
+        "pages": [asdict(one) for one in pages],
+        "logo": static.address(static.LOGO),
+        "plotly": static.address(static.PLOTLY),
+    }
+    imports = {static.path(name): static.address(name) for name in static.modules()}
+    needed = dict.fromkeys(name for entry in entries for name in static.imported(entry))
+    preloaded = [static.address(name) for name in needed]
+    return str(macros("shell", "head.html").first(scripts, context, imports, preloaded))
+
+
+def last() -> str:
+    """Return what comes last in the head of each page: our styles override Gradio's."""
+    styles = [static.address(name) for name in static.styles()]
+    return str(macros("shell", "head.html").last(styles, static.address(static.LOGO)))
+
+
+def _module(page: Page, name: str) -> str | None:
+    """Return the page's module of this file name, None if it has none."""
+    module = f"{page.folder}/{name}"
+    return module if module in static.modules() else None
+
+
+def _user(name: str) -> bytes:
+    """Return what tells the navigation bar who is logged in (context.js)."""
+    return str(macros("shell", "head.html").user(name)).encode()
 
 
 def _is_page(message: Message) -> bool:

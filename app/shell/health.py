@@ -43,7 +43,7 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def _look(studio: Studio) -> bool:
-    static.files()["style.css"].stat()
+    static.files()[static.BASE_STYLE].stat()
     with studio.store.read() as session:
         return worker_alive(session)
 

@@ -1,64 +1,56 @@
-/* A click on a thumbnail shows the image large with what is known about it; arrow keys go on. */
-(() => {
-  "use strict";
-  let dialog = null;
-  let current = null;
+/* A click on a thumbnail (a.thumb) shows the image large, with what data-words says about it. */
 
-  const build = () => {
-    dialog = document.createElement("dialog");
-    dialog.className = "lightbox";
-    dialog.setAttribute("aria-label", "Image");
-    dialog.innerHTML =
-      '<figure><div class="lightbox-frame"><img alt=""></div><figcaption></figcaption></figure>' +
-      '<div class="lightbox-bar"><button type="button" data-step="-1" aria-label="Previous image">←</button>' +
-      '<button type="button" data-step="1" aria-label="Next image">→</button><span class="grow"></span>' +
-      '<a class="button" target="_blank" rel="noopener">Open the file</a>' +
-      '<button type="button" data-close>Close</button></div>';
-    document.body.append(dialog);
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
-      const step = event.target.closest("[data-step]");
-      if (step) move(+step.dataset.step);
-    });
-    dialog.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step) move(step);
-    });
-    dialog.addEventListener("close", () => current?.isConnected && current.focus());
-  };
-  const show = (thumb) => {
-    current = thumb;
-    const lines = thumb.dataset.words.split("\n");
-    const image = dialog.querySelector("img");
-    image.src = thumb.href;
-    image.alt = lines[0];
-    const caption = dialog.querySelector("figcaption");
-    caption.replaceChildren(...lines.map((line, i) => {
-      const element = document.createElement(i ? "span" : "b");
-      const at = line.lastIndexOf(": ");
-      if (i && at > 0 && !isNaN(line.slice(at + 2))) { // a score: its value stands in a column
-        element.className = "score";
-        element.append(line.slice(0, at), Object.assign(document.createElement("i"), { textContent: line.slice(at + 2) }));
-      } else element.textContent = line;
-      return element;
-    }));
-    dialog.querySelector("a").href = thumb.href;
-    const all = siblings();
-    dialog.querySelector('[data-step="-1"]').disabled = all[0] === thumb;
-    dialog.querySelector('[data-step="1"]').disabled = all.at(-1) === thumb;
-  };
-  const siblings = () => [...(current.parentElement?.querySelectorAll(".thumb") ?? [])];
-  const move = (step) => {
-    const next = siblings()[siblings().indexOf(current) + step];
-    if (next) show(next);
-  };
+import { element, opensElsewhere } from "./dom.js";
 
-  document.addEventListener("click", (event) => {
-    const thumb = event.target.closest("a.thumb");
-    if (!thumb || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
-    event.preventDefault();
-    if (!dialog) build();
-    show(thumb);
-    dialog.showModal();
-  });
-})();
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
+let current = null; // the thumbnail that is shown
+
+const image = element("img", { alt: "" });
+const caption = element("figcaption");
+const file = element("a", { class: "button", target: "_blank", rel: "noopener" }, "Open the file");
+const stepButton = (step, label, arrow) =>
+  element("button", { type: "button", "aria-label": label, onclick: () => move(step) }, arrow);
+const previous = stepButton(-1, "Previous image", "←");
+const next = stepButton(1, "Next image", "→");
+const dialog = element("dialog", {
+  class: "lightbox", "aria-label": "Image",
+  onclick: (event) => { if (event.target === dialog) dialog.close(); },
+  onkeydown: (event) => { if (STEPS[event.key]) move(STEPS[event.key]); },
+  onclose: () => current?.isConnected && current.focus(),
+},
+element("figure", {}, element("div", { class: "lightbox-frame" }, image), caption),
+element("div", { class: "lightbox-bar" }, previous, next, element("span", { class: "grow" }), file,
+  element("button", { type: "button", onclick: () => dialog.close() }, "Close")));
+
+const line = (text, number) => {
+  const at = text.lastIndexOf(": ");
+  const isScore = number && at > 0 && !Number.isNaN(Number(text.slice(at + 2)));
+  return isScore
+    ? element("span", { class: "score" }, text.slice(0, at), element("i", {}, text.slice(at + 2)))
+    : element(number ? "span" : "b", {}, text);
+};
+const siblings = () => [...(current.parentElement?.querySelectorAll(".thumb") ?? [])];
+const show = (thumb) => {
+  current = thumb;
+  const lines = thumb.dataset.words.split("\n");
+  image.src = file.href = thumb.href;
+  image.alt = lines[0];
+  caption.replaceChildren(...lines.map(line));
+  const all = siblings();
+  previous.disabled = all[0] === thumb;
+  next.disabled = all.at(-1) === thumb;
+};
+const move = (step) => {
+  const all = siblings();
+  const wanted = all[all.indexOf(current) + step];
+  if (wanted) show(wanted);
+};
+
+document.addEventListener("click", (event) => {
+  const thumb = event.target.closest("a.thumb");
+  if (!thumb || opensElsewhere(event)) return;
+  event.preventDefault();
+  if (!dialog.isConnected) document.body.append(dialog);
+  show(thumb);
+  dialog.showModal();
+});

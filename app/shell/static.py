@@ -1,11 +1,40 @@
-"""The studio's own scripts and styles, and Plotly's, by a fixed list of names."""
+"""JavaScript, styles and pictures, by a fixed list of names.
+
+How scripts are organized
+-------------------------
+`/static/app/<folder>/<file>` serves `app/<folder>/<file>` for every *.js and *.css file. Gradio has
+other paths in `/static`. Scripts are native ES modules: each imports what it needs by a relative
+path, as in Node.js,
+
+    import { fetchJson } from "../shell/http.js";
+
+and the import map in the page's head adds the hash of the content to the address, so browsers keep
+each file for good.
+
+- `app/<page>/page.js` is a page's entry: it runs on that page alone, after the page was parsed and
+  before Gradio starts. It imports the other modules of its folder.
+- `app/<page>/early.js`, if there is one, runs while the page is still being read. It asks for data;
+  the page may not exist yet.
+- `app/shell/main.js` runs on every page: navigation bar, theme, live pieces, dialogs.
+- `app/shell/gradio.js` documents `window.studio`, the one global object, for Gradio's `js=` and
+  `js_on_load`. A page adds functions to it: `expose({ upload })`.
+- `dom.js` builds elements, `morph.js` patches HTML from the server, `http.js` asks the server,
+  `storage.js` keeps values in the browser, `address.js` reads and changes the address.
+
+`app/compare/page.js` and `app/runs/` are examples. A folder with scripts and without a `page.js`
+still has classic scripts: they run on every page in the order of their names, with the names of
+`app/shell/classic.js` on the global `studio`. To convert a folder: write its `page.js`, replace
+`studio.x` by an import of what classic.js gives that name, delete the function around the file.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from posixpath import join, normpath
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
@@ -13,61 +42,89 @@ from fastapi.responses import FileResponse
 from vecaf.errors import NotFoundError
 
 APP = Path(__file__).parents[1]
-LOGO = APP.parent / "assets" / "logo.svg"
-FIRST = ("style.css", "studio.js")  # a page's own styles and scripts add to these
+PREFIX = "/static/app/"
+LOGO, PLOTLY = "assets/logo.svg", "plotly/plotly.min.js"
+BASE_STYLE = "shell/style.css"  # a page's own styles add to it
+MAIN = "shell/main.js"
+FIRST_PAINT = "shell/first_paint.js"  # a classic script
+IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.{1,2}/[^"]+)"', re.MULTILINE)
 
 
 @cache
 def files() -> dict[str, Path]:
-    """What /static serves, by name."""
-    plotly = find_spec("plotly")  # found, not imported: importing it costs half a second
+    """Return what /static serves: `<folder>/<file>` → path."""
+    plotly = find_spec("plotly")  # found, not imported: importing it takes half a second
     assert plotly is not None and plotly.origin is not None
+    own = [*APP.glob("*/*.css"), *APP.glob("*/*.js")]
     return {
-        **_named("*.css"),
-        "logo.svg": LOGO,
-        "plotly.min.js": Path(plotly.origin).parent / "package_data" / "plotly.min.js",
-        **_named("*.js"),
+        **{path.relative_to(APP).as_posix(): path for path in sorted(own)},
+        LOGO: APP.parent / LOGO,
+        PLOTLY: Path(plotly.origin).parent / "package_data" / "plotly.min.js",
     }
 
 
-def _named(pattern: str) -> dict[str, Path]:
-    """The files of all pages that match, by name; those that others build on come first."""
-    found = sorted(APP.glob(f"*/{pattern}"), key=lambda path: (path.name not in FIRST, path.name))
-    return {path.name: path for path in found}
+def path(name: str) -> str:
+    """Return the path of a file's address: what a relative import leads to."""
+    return PREFIX + name
 
 
 @cache
 def address(name: str) -> str:
-    """Where a page finds the file; the address changes with its content."""
+    """Return the address of a file, which changes with its content."""
     digest = hashlib.sha256(files()[name].read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
+    return f"{path(name)}?v={digest}"
 
 
-def head() -> str:
-    """What every page's head holds: the look, the icon, the script that the components share."""
-    styles = [name for name in files() if name.endswith(".css")]
-    return (
-        "".join(f'<link rel="stylesheet" href="{address(name)}">' for name in styles)
-        + f'<link rel="icon" type="image/svg+xml" href="{address("logo.svg")}">'
-        f'<meta name="studio-logo" content="{address("logo.svg")}">'
-        f'<meta name="studio-plotly" content="{address("plotly.min.js")}">'
-        '<meta name="color-scheme" content="light dark">'
-        + "".join(
-            f'<script src="{address(name)}"></script>'
+def styles() -> list[str]:
+    """Return the names of all styles, those of the shell first."""
+    found = [name for name in files() if name.endswith(".css")]
+    return sorted(found, key=lambda name: (name != BASE_STYLE, name.rpartition("/")[2]))
+
+
+def modules() -> list[str]:
+    """Return the names of all ES modules."""
+    classic = {FIRST_PAINT, PLOTLY, *classic_scripts()}
+    return [name for name in files() if name.endswith(".js") and name not in classic]
+
+
+def classic_scripts() -> list[str]:
+    """Return the names of the scripts in folders that have no `page.js` yet."""
+    return sorted(
+        (
+            name
             for name in files()
-            if name.endswith(".js") and name != "plotly.min.js"
-        )
+            if name.endswith(".js")
+            and not name.startswith(("shell/", "plotly/"))
+            and f"{name.partition('/')[0]}/page.js" not in files()
+        ),
+        key=lambda name: name.rpartition("/")[2],
     )
+
+
+@cache
+def imported(name: str) -> tuple[str, ...]:
+    """Return the module and all that it imports, directly and indirectly."""
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module in found:
+            continue
+        found[module] = None
+        folder = module.rpartition("/")[0]
+        text = files()[module].read_text()
+        waiting += [normpath(join(folder, other)) for other in IMPORT.findall(text)]
+    return tuple(found)
 
 
 def routes() -> APIRouter:
     router = APIRouter()
 
-    @router.get("/static/{name}")
-    def static(name: str) -> FileResponse:
-        path = files().get(name)
-        if path is None:
-            raise NotFoundError(f"There is no file {name}.")
-        return FileResponse(path, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    @router.get(PREFIX + "{folder}/{name}")
+    def static(folder: str, name: str) -> FileResponse:
+        file = files().get(f"{folder}/{name}")
+        if file is None:
+            raise NotFoundError(f"There is no file {folder}/{name}.")
+        return FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
     return router

@@ -33,7 +33,7 @@ Shown = tuple[str, str, str, gr.Timer]
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
-    Navbar(visible=False)  # the studio has its own bar (studio.js)
+    Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
     target = gr.Textbox(visible=False)
     top, body, pairs = live("shift-top"), live("shift-body"), live("shift-pairs")

@@ -46,7 +46,15 @@ def foreign_run(studio: Studio) -> int:
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/finetune", "/runs", "/healthz", "/thumb/1", "/thumb/999999", "/static/style.css"],
+    [
+        "/",
+        "/finetune",
+        "/runs",
+        "/healthz",
+        "/thumb/1",
+        "/thumb/999999",
+        "/static/app/shell/style.css",
+    ],
 )
 def test_every_response_carries_the_security_headers(client: TestClient, path: str) -> None:
     response = client.get(path)
@@ -129,7 +137,7 @@ def test_what_belongs_to_others_does_not_exist(
     "path",
     [
         "/thumb/0", "/thumb/-1", "/thumb/99999999999999999999", "/thumb/x", "/image/..%2Fstudio.db",
-        "/download/run/99/model", "/static/server.py", "/static/..%2F..%2Fpyproject.toml",
+        "/download/run/99/model", "/static/app/shell/head.py", "/static/..%2F..%2Fpyproject.toml",
         "/gradio_api/file=/etc/passwd", "/gradio_api/file=studio.db",
     ],
 )  # fmt: skip

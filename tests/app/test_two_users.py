@@ -29,7 +29,7 @@ from vecaf.store.models import Base
 
 BASE = "http://127.0.0.1:7860"
 PASSWORD = "a password of many words"
-OPEN = {"/healthz", "/login", "/login/", "/static/{name}"}  # to everybody
+OPEN = {"/healthz", "/login", "/login/", "/static/app/{folder}/{name}"}  # to everybody
 # Answered by the desk, which this studio runs without: it asks the gate itself (tests/desk).
 DESK = ("/predict/{run_id}", "/explore/{dataset_id}/search")
 

@@ -180,7 +180,7 @@ def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
     box = page.get_by_role("alertdialog")
     expect(box).to_contain_text("Delete 'to delete'?")
     expect(box).to_contain_text("18 images")
-    expect(box.get_by_role("button", name="Keep it as it is")).to_be_focused()
+    expect(box.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Escape")
     expect(box).to_have_count(0)
     expect(delete).to_be_focused()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.conftest import ROOT
 
-QUEUE = ROOT / "app/shell/components/label_queue.js"
+QUEUE = ROOT / "app/label/label_queue.js"
 # Answers with the statuses that a test has put into `answers`, then with 200.
 STUDIO = """
 window.answers = []; window.sent = [];

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 def test_the_tour_is_offered_once_and_walks_along_the_bar(open_page: Callable[..., Any]) -> None:
     page = open_page("/")
-    page.get_by_role("button", name="Show me").click()
+    page.get_by_role("button", name="Start tour").click()
     tour = page.get_by_role("dialog")
     pages = page.locator(".bar nav a").count()
     seen = []
@@ -27,7 +27,7 @@ def test_the_tour_is_offered_once_and_walks_along_the_bar(open_page: Callable[..
 
 def test_the_tour_fits_a_telephone_and_escape_ends_it(open_page: Callable[..., Any]) -> None:
     page = open_page("/", width=390, height=844)
-    page.get_by_role("button", name="A short tour").click()
+    page.get_by_role("button", name="Take the tour").click()
     tour = page.get_by_role("dialog")
     for _ in range(7):
         page.keyboard.press("ArrowRight")
@@ -36,4 +36,4 @@ def test_the_tour_fits_a_telephone_and_escape_ends_it(open_page: Callable[..., A
         expect(page.locator(".bar nav a.toured")).to_be_in_viewport()
     page.keyboard.press("Escape")
     expect(tour).to_have_count(0)
-    expect(page.get_by_role("button", name="A short tour")).to_be_focused()
+    expect(page.get_by_role("button", name="Take the tour")).to_be_focused()

@@ -121,7 +121,7 @@ def group_curve(name: str, colour: str, lines: Sequence[Line]) -> dict[str, Any]
     batches, _ = band(lines, "batches")
     curve: dict[str, Any] = {
         "name": name,
-        "colour": colour,
+        "color": colour,
         "x": labeled,
         "other": batches,
         "y": [round(item.mean, 5) for item in means],
@@ -136,7 +136,7 @@ def group_curve(name: str, colour: str, lines: Sequence[Line]) -> dict[str, Any]
 def _curve(name: str, points: Curve, colour: str) -> dict[str, Any]:
     return {
         "name": name,
-        "colour": colour,
+        "color": colour,
         "x": [step for step, _ in points],
         "y": [round(value, 5) for _, value in points],
     }
@@ -149,7 +149,7 @@ def _by_round(
     known = [(item, value) for item, value in values if value is not None]
     return {
         "name": name,
-        "colour": colour,
+        "color": colour,
         "x": [item.labeled for item, _ in known],
         "other": [item.batches for item, _ in known],
         "y": [value for _, value in known],

@@ -25,7 +25,7 @@ _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
 
 def live(name: str, value: str = "") -> gr.HTML:
-    """A live piece; handlers return its HTML, `act` and `go` are its events (studio.js)."""
+    """A live piece; handlers return its HTML, `act` and `go` are its events (live.js)."""
     return gr.HTML(
         value=value,
         html_template=str(macros("shell", "components/pieces.html").live(name)),
@@ -36,7 +36,7 @@ def live(name: str, value: str = "") -> gr.HTML:
 
 
 def in_line(acting: Any) -> Any:
-    """Tell the browser when an `act` is answered: it sends the next one only then (studio.js)."""
+    """Tell the browser when an `act` is answered: it sends the next one only then (actions.js)."""
     acting.then(None, None, None, js="() => studio.answered(true)")
     acting.failure(None, None, None, js="() => studio.answered(false)")
     return acting

@@ -1,0 +1,4 @@
+/* The Runs page. */
+
+import "./compare_bar.js";
+import "./roundmap.js";

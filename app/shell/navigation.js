@@ -1,0 +1,65 @@
+/* The bar at the top: the pages, light and dark, who is logged in. It is there before Gradio has
+   started, so that changing pages does not flicker. */
+
+import { id, parameters } from "./address.js";
+import { context, user } from "./context.js";
+import { element } from "./dom.js";
+import { session } from "./storage.js";
+import { switchTheme } from "./theme.js";
+
+const DATASET = "studio-dataset"; // the dataset of the page before
+const WITHOUT_DATASET = ["/", "/runs"];
+
+const path = location.pathname.replace(/\/+$/, "") || "/";
+const { pages, logo } = context();
+const page = pages.find((one) => one.path === path);
+
+/* The dataset that the address names, or else the last one that an address of this tab named. */
+export const lastDataset = () => id("dataset") ?? (Number(session.get(DATASET)) || null);
+const remember = () => {
+  const dataset = id("dataset");
+  if (dataset) session.set(DATASET, dataset);
+};
+
+const current = (one) => (one === page ? "page" : one.path === page?.under ? "true" : null);
+const skip = (event) => {
+  event.preventDefault();
+  const title = document.querySelector("main h1");
+  title?.setAttribute("tabindex", "-1");
+  title?.focus();
+};
+const followDataset = (event) => {
+  const link = event.target.closest("a");
+  const dataset = parameters().get("dataset") ?? session.get(DATASET);
+  if (link && dataset && !WITHOUT_DATASET.includes(link.pathname)) link.search = `?dataset=${dataset}`;
+};
+const account = (name) => element("form", { class: "who", method: "post", action: "/logout", title: name },
+  element("span", {}, element("span", { class: "unseen" }, "Logged in as "), element("b", {}, name)),
+  element("button", { type: "submit", class: "quiet" }, "Log out"));
+
+/* The switch between light and dark; the tour's button stands before it. */
+export const themeButton = element("button", {
+  type: "button", class: "theme", title: "Light or dark",
+  "aria-label": "Switch between light and dark", onclick: switchTheme,
+}, element("span", { "aria-hidden": "true" }));
+
+const bar = element("header", { class: "bar" },
+  element("a", { class: "skip", href: "#main", onclick: skip }, "Skip to content"),
+  element("a", { class: "brand", href: "/", "aria-label": "VeCAF Studio" },
+    element("img", { src: logo, alt: "", width: 24, height: 24 }),
+    element("span", {}, "VeCAF ", element("b", {}, "Studio"))),
+  element("nav", { "aria-label": "Pages", onclick: followDataset },
+    pages.filter((one) => !one.under).map((one) =>
+      element("a", { href: one.path, "aria-current": current(one) }, one.name))),
+  themeButton, user() ? account(user()) : null);
+
+remember();
+addEventListener("studio:go", remember);
+document.body.prepend(bar);
+bar.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+if (page) // Gradio gives every page the same title, once it has started
+  new MutationObserver(() => {
+    const title = `${page.name} · VeCAF Studio`;
+    if (document.title !== title) document.title = title;
+  }).observe(document.head, { childList: true, subtree: true, characterData: true });

@@ -1,0 +1,31 @@
+"""What the shell knows of a page: an entry of the list in `app.pages`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: the folder `app/<folder>/` with its `page.py`.
+
+    Parameters
+    ----------
+    folder
+        Name of the folder. Its `page.js` and `early.js`, if any, run here (see app.shell.static).
+    path
+        Path of the address, such as "/explore".
+    name
+        What the navigation bar, the tour and the browser's tab call it.
+    tour
+        What the tour says about it; the tour leaves out a page without it.
+    under
+        Path of the page that the navigation bar marks in its place, for a page that is not in the
+        bar.
+    """
+
+    folder: str
+    path: str
+    name: str
+    tour: str = ""
+    under: str = ""
