@@ -111,7 +111,7 @@ def test_the_documented_examples_run(live: Live) -> None:
         ("DELETE", "/runs", None, 404, "no such endpoint"),
         ("GET", "/runs/99/model", None, 404, "no run 99"),
         ("GET", "/runs/99/files/..%2F..%2Fstudio.db", None, 404, "no"),
-        ("GET", "/runs/99/predict?image=1", None, 503, "without the process"),
+        ("GET", "/runs/99/predict?image=1", None, 503, "no inference process"),
         ("POST", "/runs", b"{", 400, "not valid JSON"),
         ("POST", "/runs", b"[" * 50_000, 400, "not valid JSON"),
         ("POST", "/runs", b"[]", 400, '"dataset"'),
