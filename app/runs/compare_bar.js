@@ -2,24 +2,25 @@
 
 import { element } from "../shell/dom.js";
 
-const picked = new Set(); // run ids, in the order in which they were checked
+const checked = new Set(); // run ids, in the order in which they were checked
 
 const update = () => {
-  const place = document.querySelector(".compare-bar");
-  if (!place) return;
-  const ids = [...picked];
+  const bar = document.querySelector(".compare-bar");
+  if (!bar) return;
+  const ids = [...checked];
   const link = () => element("a", { class: "button primary", href: `/compare?runs=${ids.join(",")}` },
     `Compare ${ids.length} runs`);
-  const hint = () => element("p", {}, "Check another run to compare it with.");
-  place.replaceChildren(...(ids.length > 1 ? [link()] : ids.length ? [hint()] : []));
+  const hint = () => element("p", {}, "Select another run to compare.");
+  bar.replaceChildren(...(ids.length > 1 ? [link()] : ids.length ? [hint()] : []));
 };
+
 document.addEventListener("change", (event) => {
-  const box = event.target.closest("[data-pick]");
+  const box = event.target.closest("[data-compare]");
   if (!box) return;
-  picked[box.checked ? "add" : "delete"](+box.dataset.pick);
+  checked[box.checked ? "add" : "delete"](+box.dataset.compare);
   update();
 });
-document.addEventListener("studio:shown", () => {
-  for (const box of document.querySelectorAll("[data-pick]")) box.checked = picked.has(+box.dataset.pick);
+document.addEventListener("studio:shown", () => { // a redrawn list keeps its checked boxes
+  for (const box of document.querySelectorAll("[data-compare]")) box.checked = checked.has(+box.dataset.compare);
   update();
 });

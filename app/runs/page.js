@@ -1,4 +1,4 @@
 /* The Runs page. */
 
 import "./compare_bar.js";
-import "./roundmap.js";
+import "./round_map.js";

@@ -1,9 +1,11 @@
-/* Curves, drawn by Plotly, which is loaded when a chart is first shown. */
+/* Charts. Plotly is loaded when the first one is shown. */
 
 import { answers } from "./connection.js";
 import { context } from "./context.js";
 import { color } from "./dom.js";
 import { session } from "./storage.js";
+
+const HEIGHT = 260; // pixels
 
 /* Decimals by the step between two ticks: no two labels are equal, at any zoom. */
 const PERCENT = [
@@ -28,8 +30,8 @@ export const chart = (element, props, watch) => {
   const root = element.querySelector(".charts");
   const config = { displaylogo: false, responsive: true, displayModeBar: false, doubleClick: "reset" };
 
-  /* A chart with `other` can be read against either; the tab keeps the choice. */
-  const against = (chart) => (chart.other && session.get(`chart-${chart.id}`) === chart.other ? chart.other : chart.x);
+  /* A chart with `other` has two possible horizontal axes; the tab keeps the choice. */
+  const axisOf = (chart) => (chart.other && session.get(`chart-${chart.id}`) === chart.other ? chart.other : chart.x);
   const switches = (card, chart) => {
     const group = card.querySelector(".chart-switch");
     group.hidden = !chart.other || !chart.curves.length;
@@ -41,7 +43,7 @@ export const chart = (element, props, watch) => {
         group.append(button);
       }
     for (const button of group.children)
-      button.setAttribute("aria-pressed", String(button.textContent === against(chart)));
+      button.setAttribute("aria-pressed", String(button.textContent === axisOf(chart)));
   };
 
   const layout = (chart, key) => {
@@ -49,11 +51,10 @@ export const chart = (element, props, watch) => {
       gridcolor: color("line"), zerolinecolor: color("line"), linecolor: color("line-strong"),
       tickfont: { size: 12 }, automargin: true, fixedrange: false,
     };
-    const by = against(chart);
+    const by = axisOf(chart);
     const most = Math.max(...chart.curves.flatMap((curve) => (by === chart.other ? curve.other : curve.x)));
     return {
       uirevision: `${key}-${by}`, // zoom and hidden curves survive an update
-      height: chart.height ?? 260,
       margin: { l: 48, r: 14, t: 8, b: 40 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: color("muted") },
@@ -77,9 +78,9 @@ export const chart = (element, props, watch) => {
       ],
     };
   };
-  /* One curve is one trace, or three where it has a band: the band's ends, then the line on it. */
+  /* A curve is one trace, or three if it has an interval: both ends of the interval, then the line. */
   const traces = (chart) => chart.curves.flatMap((curve) => {
-    const x = against(chart) === chart.other ? curve.other : curve.x;
+    const x = axisOf(chart) === chart.other ? curve.other : curve.x;
     const line = {
       name: curve.name, x, y: curve.y, legendgroup: curve.name,
       mode: curve.points ? "lines+markers" : "lines", cliponaxis: false,
@@ -104,11 +105,12 @@ export const chart = (element, props, watch) => {
     root.hidden = !data;
     if (!data) return;
     await loadPlotly();
-    if (shown !== text) return; // a newer one came meanwhile
+    if (shown !== text) return; // newer data arrived meanwhile
     for (const chart of data.charts) {
       const place = root.querySelector(`[data-chart="${chart.id}"]`);
       const card = place.closest(".card");
       const has = chart.curves.length > 0;
+      place.style.height = `${chart.height ?? HEIGHT}px`; // Plotly asks the element when it is resized
       card.classList.toggle("waiting", !has);
       card.querySelector(".chart-wait").textContent = has ? "" : chart.wait;
       switches(card, chart);

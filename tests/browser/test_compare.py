@@ -31,7 +31,7 @@ def test_a_run_is_compared_with_its_random_baseline(
     # Two boxes on the list, one link; the same line against batches.
     page.get_by_role("link", name="All runs").click()
     for box in (0, 1):
-        page.locator("[data-pick]").nth(box).check()
+        page.locator("[data-compare]").nth(box).check()
     page.get_by_role("link", name="Compare 2 runs").click()
     page.wait_for_url("**/compare?runs=*")
     expect(page).to_have_title("Compare · VeCAF Studio")
@@ -80,19 +80,21 @@ def test_the_map_shows_the_selected_images_round_by_round(
     open_page: Callable[..., Any], run: str
 ) -> None:
     page = open_page(run)
-    place = page.locator(".roundmap")
+    place = page.locator(".round-map")
     compute = page.get_by_role("button", name="Compute map")
     expect(compute.or_(place).first).to_be_visible()
     if compute.count():  # unless another test has computed this dataset's map
         compute.click()
-    expect(place.locator(".roundmap-words")).to_contain_text("6 selected in round 2", timeout=LONG)
+    expect(place.locator(".round-map-caption")).to_contain_text(
+        "6 selected in round 2", timeout=LONG
+    )
     slider = place.get_by_role("slider")
     slider.press("Home")
-    expect(place.locator(".roundmap-words")).to_contain_text("none selected yet")
-    dark = "document.querySelector('.roundmap canvas').toDataURL().length"
+    expect(place.locator(".round-map-caption")).to_contain_text("none selected yet")
+    dark = "document.querySelector('.round-map canvas').toDataURL().length"
     before = page.evaluate(dark)
     place.get_by_role("button", name="Play").click()
-    expect(place.locator(".roundmap-words")).to_contain_text("6 selected in round 2")
+    expect(place.locator(".round-map-caption")).to_contain_text("6 selected in round 2")
     assert page.evaluate(dark) != before
 
 

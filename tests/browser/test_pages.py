@@ -228,7 +228,7 @@ def test_the_keyboard_reaches_everything(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
     page = open_page(run)
-    page.locator(".picks .thumb").first.focus()
+    page.locator(".selected .thumb").first.focus()
     page.keyboard.press("Enter")
     box = page.locator("dialog.lightbox")
     expect(box).to_be_visible()

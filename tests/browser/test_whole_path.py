@@ -72,7 +72,7 @@ def test_from_a_zip_to_a_model(
     before = page.evaluate(points)
     page.wait_for_function(f"({points}) > {before}")
     expect(charts.locator(".main-svg").first).to_be_visible()
-    expect(page.locator(".picks .thumb")).to_have_count(16)
+    expect(page.locator(".selected .thumb")).to_have_count(16)
 
     # Cancel, close the tab, come back, resume.
     page.get_by_role("button", name="Cancel").click()

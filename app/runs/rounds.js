@@ -1,0 +1,21 @@
+/* Which images each round of a run selected. `rounds` holds a round number for each row of the
+   dataset, 0 for an image that was not selected. */
+
+/* The rows that round `number` selected, those that earlier rounds selected, and all others. */
+export const byRound = (rounds, number) => {
+  const rows = { current: [], earlier: [], others: [] };
+  rounds.forEach((round, row) => {
+    if (!round || round > number) rows.others.push(row);
+    else if (round === number) rows.current.push(row);
+    else rows.earlier.push(row);
+  });
+  return rows;
+};
+
+/* What the map shows after round `number`, in words. */
+export const caption = ({ current, earlier, others }, number) => {
+  const total = current.length + earlier.length + others.length;
+  if (!number) return `${total} images, none selected yet.`;
+  return `${current.length} selected in round ${number} (orange), ${earlier.length} in earlier rounds ` +
+    `(blue), ${total} images in total.`;
+};
