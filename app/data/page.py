@@ -13,7 +13,7 @@ from app.data.dataset import Cards, detail
 from app.data.dataset_acts import edit_dataset
 from app.data.sources_view import sources
 from app.shell.address import QUERY_JS, parameters, query_input, whole
-from app.shell.components.live import MOVING, NOTHING, QUIET, in_line, live
+from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from app.shell.components.upload import upload
 from app.shell.studio import Studio
 from vecaf.datasets import folders, public
@@ -77,7 +77,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (zone, imports, datasets):
-        in_line(piece.act(act, None, outputs, **QUIET))
+        acknowledge(piece.act(act, None, outputs, **QUIET))
     datasets.go(go, None, outputs, **MOVING)
 
 

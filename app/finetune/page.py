@@ -12,7 +12,7 @@ from gradio.components.navbar import Navbar
 from app.finetune import form, view
 from app.finetune import summary as summaries
 from app.shell.address import parameters, query_input, whole
-from app.shell.components.live import in_line, live
+from app.shell.components.live import acknowledge, live
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotLabeledError, VecafError
@@ -136,8 +136,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
     )
     timer.tick(refresh, fields, outputs, **quiet)
-    in_line(summary.act(measure, fields, outputs, **quiet))
-    in_line(presets.act(apply_preset, inputs, inputs, **quiet))
+    acknowledge(summary.act(measure, fields, outputs, **quiet))
+    acknowledge(presets.act(apply_preset, inputs, inputs, **quiet))
     launch.click(start, fields, [*outputs, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
     )

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 
 from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
-from app.shell.components.live import MOVING, QUIET, in_line, live
+from app.shell.components.live import MOVING, QUIET, acknowledge, live
 from app.shell.studio import Studio
 from app.shell.templates import macros
 from vecaf.config import RunConfig
@@ -56,7 +56,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     outputs = [piece, here, away]
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
-    in_line(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
+    acknowledge(piece.act(act, None, outputs, **QUIET)).then(None, [here, away], None, js=MOVE_JS)
     piece.go(go, None, outputs, **MOVING)
 
 

@@ -11,7 +11,7 @@ from app.runs import view as runs_view
 from app.runs.run import Pieces, RunPage
 from app.shell.address import parameters, query_input, whole
 from app.shell.components.chart import charts
-from app.shell.components.live import MOVING, NOTHING, QUIET, in_line, live
+from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from app.shell.components.sent import Sent, digest, only_new
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
@@ -70,7 +70,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, [query, sent], outputs, js=js, **QUIET)
     timer.tick(show, [query, sent], outputs, js=js, **QUIET)
     for piece in (top, rest):
-        in_line(piece.act(act, sent, outputs, **QUIET))
+        acknowledge(piece.act(act, sent, outputs, **QUIET))
     top.go(go, sent, outputs, **MOVING)
 
 

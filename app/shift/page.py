@@ -11,7 +11,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from app.shell.address import QUERY_JS, link, parameters, query_input, whole
-from app.shell.components.live import MOVING, NOTHING, QUIET, in_line, live
+from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from app.shell.studio import Studio
 from app.shift import pairs as shift_pairs
 from app.shift import view as shift_view
@@ -65,7 +65,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     demo.load(show, query, outputs, js=QUERY_JS, **QUIET)
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (top, body, pairs):
-        in_line(piece.act(act, None, [*outputs, target], **QUIET)).then(
+        acknowledge(piece.act(act, None, [*outputs, target], **QUIET)).then(
             None, target, None, js="(address) => studio.started(address)"
         )
     top.go(go, None, outputs, **MOVING)

@@ -1,4 +1,4 @@
-"""A piece of a page that the server renders and the browser patches in place."""
+"""Live pieces: HTML that the server renders and the browser patches in place (live.js)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOAD = 'studio.live(element, props, trigger, watch); void ["act", "go"];'
 
 
 def live(name: str, value: str = "") -> gr.HTML:
-    """A live piece; handlers return its HTML, `act` and `go` are its events (live.js)."""
+    """Return a live piece. Handlers return its HTML; its events are `act` and `go`."""
     return gr.HTML(
         value=value,
         html_template=str(macros("shell", "components/pieces.html").live(name)),
@@ -35,8 +35,8 @@ def live(name: str, value: str = "") -> gr.HTML:
     )
 
 
-def in_line(acting: Any) -> Any:
-    """Tell the browser when an `act` is answered: it sends the next one only then (actions.js)."""
-    acting.then(None, None, None, js="() => studio.answered(true)")
-    acting.failure(None, None, None, js="() => studio.answered(false)")
-    return acting
+def acknowledge(event: Any) -> Any:
+    """Tell the browser when an `act` is answered, so that it sends the next one (actions.js)."""
+    event.then(None, None, None, js="() => studio.answered(true)")
+    event.failure(None, None, None, js="() => studio.answered(false)")
+    return event
