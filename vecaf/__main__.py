@@ -1,13 +1,17 @@
-"""`python -m vecaf …`."""
+"""`python -m vecaf …`, and the command `vecaf` of an installed package."""
 
 import os
 
-# Threads that wait by spinning starve each other wherever cores are shared: four times slower
-# selection on two cores that had other work. Read once, when PyTorch's threads are loaded; children
-# inherit it.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+def main() -> None:
+    """Run the command line."""
+    # Threads that wait by spinning starve each other when other processes use the cores: selection
+    # took four times as long on two busy cores. PyTorch reads this once, when it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from vecaf.commands import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
-    from vecaf.commands.cli import main
-
     main()
