@@ -83,7 +83,7 @@ export const chart = (element, props, watch) => {
     const x = axisOf(chart) === chart.other ? curve.other : curve.x;
     const line = {
       name: curve.name, x, y: curve.y, legendgroup: curve.name,
-      mode: curve.points ? "lines+markers" : "lines", cliponaxis: false,
+      mode: curve.points || x.length < 2 ? "lines+markers" : "lines", cliponaxis: false,
       line: { color: color(curve.color), width: 2, dash: curve.dash ? "dash" : "solid" },
       marker: { size: 8, color: color(curve.color) },
       hovertemplate: chart.percent ? "%{y:.1%}" : "%{y:.3f}",
