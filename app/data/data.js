@@ -1,27 +1,28 @@
-/* The Data page: choosing images in the list, fields that show what is stored, going elsewhere. */
+/* The Data page: select images in the list, show stored values in fields, open the list after a
+   deletion. */
 (() => {
   "use strict";
-  const picks = (form) => [...form.querySelectorAll("input[type=checkbox][name^=pick-]")];
+  const boxes = (form) => [...form.querySelectorAll("input[type=checkbox][name^=selected-]")];
   const count = (form) => {
-    const chosen = picks(form).filter((box) => box.checked).length;
+    const selected = boxes(form).filter((box) => box.checked).length;
     const all = form.querySelector("[data-all]");
     if (all) {
-      all.checked = chosen > 0 && chosen === picks(form).length;
-      all.indeterminate = chosen > 0 && !all.checked;
+      all.checked = selected > 0 && selected === boxes(form).length;
+      all.indeterminate = selected > 0 && !all.checked;
     }
-    const words = form.querySelector("[data-chosen]");
-    if (words) words.textContent = chosen ? `${chosen.toLocaleString("en")} chosen` : "None chosen";
+    const words = form.querySelector("[data-selected-count]");
+    if (words) words.textContent = selected ? `${selected.toLocaleString("en")} selected` : "None selected";
   };
-  const seen = new WeakMap(); // form → the revision that its boxes were ticked at
-  let bulk = null; // the form whose chosen images are being changed
-  let last = null; // the box that was clicked before: Shift chooses up to it
+  const seen = new WeakMap(); // form → the revision at which its boxes were checked
+  let bulk = null; // the form whose selected images are being changed
+  let last = null; // the box that was clicked last: Shift selects from it
   document.addEventListener("click", (event) => {
     const box = event.target.closest?.("form.images input[type=checkbox]");
     if (!box) return;
     const form = box.form;
-    if (box.matches("[data-all]")) for (const one of picks(form)) one.checked = box.checked;
+    if (box.matches("[data-all]")) for (const one of boxes(form)) one.checked = box.checked;
     else if (event.shiftKey && last?.form === form) {
-      const all = picks(form);
+      const all = boxes(form);
       const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
       for (const one of all.slice(from, to + 1)) one.checked = box.checked;
     }
@@ -31,7 +32,7 @@
   document.addEventListener("keydown", (event) => {
     const field = event.key === "Enter" && event.target.closest?.("form.images input[type=text]");
     if (!field) return;
-    event.preventDefault(); // Enter saves this field: it does not press the form's first button
+    event.preventDefault(); // Enter saves this field instead of pressing the form's first button
     if (field.name === "bulk-caption") return field.nextElementSibling.click();
     field.blur();
     field.focus();
@@ -39,11 +40,11 @@
   document.addEventListener("change", (event) => {
     const form = event.target.closest?.("form.images");
     if (form) count(form);
-    if (event.target.matches?.("[data-change]")) bulk = null; // whatever came of the one before
-    const filter = event.target.closest?.("form.filter"); // a choice filters at once
+    if (event.target.matches?.("[data-change]")) bulk = null; // the change before it may have failed
+    const filter = event.target.closest?.("form.filter"); // selecting a value filters at once
     if (filter && event.target.matches("select")) filter.requestSubmit();
   });
-  /* The filter lives in the address: a reload and the back button find it. */
+  /* The filter is in the address, for reloads and the back button. */
   document.addEventListener("submit", (event) => {
     const form = event.target.closest?.("form.filter");
     if (!form) return;
@@ -51,28 +52,28 @@
     const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
     studio.go(`/?${query}`);
   });
-  /* A field shows what is stored, but for what was typed and is still on its way. */
+  /* A field shows the stored value unless it has an unsaved change. */
   const settle = (root) => {
     for (const field of root.querySelectorAll("[data-stored]"))
       if (field !== document.activeElement && !studio.unsaved.has(field))
         if (field.value !== field.dataset.stored)
-          field.value = field.dataset.stored; // an undo, another tab, or a value that was refused
+          field.value = field.dataset.stored; // after an undo, a change in another tab, or a refused value
     for (const [field, words] of missed) {
       if (studio.unsaved.has(field)) {
         field.setAttribute("aria-invalid", "true");
-        field.parentElement?.append(words); // last, where it is in no redraw's way
+        field.parentElement?.append(words); // last, where patching leaves it alone
       } else if (missed.delete(field)) {
         field.removeAttribute("aria-invalid");
         words.remove();
       }
     }
   };
-  const missed = new Map(); // field whose change did not reach the server → the words that say so
+  const missed = new Map(); // field whose change did not reach the server → its message
   const miss = (fields) => {
     for (const field of fields) {
       if (missed.has(field)) continue;
       const words = document.createElement("small");
-      words.textContent = "Not saved yet: it is sent again when the studio answers.";
+      words.textContent = "Not saved yet. The studio retries when the server responds.";
       missed.set(field, words);
     }
     settle(document);
@@ -88,14 +89,14 @@
     settle(event.target);
     for (const form of event.target.querySelectorAll("form.images")) {
       const changed = form.dataset.revision !== seen.get(form);
-      if (changed && bulk === form) { // what was chosen has been dealt with
-        for (const box of picks(form)) box.checked = false;
+      if (changed && bulk === form) { // the selected images have been changed
+        for (const box of boxes(form)) box.checked = false;
         bulk = null;
       }
       seen.set(form, form.dataset.revision);
       count(form);
     }
-    const elsewhere = event.target.querySelector("[data-replace]");
-    if (elsewhere) studio.go(elsewhere.dataset.replace, true);
+    const target = event.target.querySelector("[data-replace]");
+    if (target) studio.go(target.dataset.replace, true);
   });
 })();

@@ -1,90 +1,127 @@
-"""One dataset as the Data page shows it, read from the store and put together."""
+"""The page of one dataset: read from the store, rendered by `dataset.html`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from app.data import dataset_parts, dataset_view, sharing_view
-from app.data.dataset_acts import filter_of
-from app.data.dataset_history import timeline
-from app.data.dataset_view import PAGE, SHARING, TABS, Detail
-from app.shell.address import whole
+from app.data.cards import Cards
+from app.data.dataset_changes import filter_of
+from app.data.report import ReportView, report_view
+from app.shell.address import link, whole
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from vecaf.accounts.sharing import shared_with
-from vecaf.errors import NotFoundError
-from vecaf.store import Dataset, User, visible
-from vecaf.store.datasets import Version, active_jobs, dataset_versions, version_of
+from vecaf.store import Dataset, Sample, User, visible
+from vecaf.store.datasets import ActiveJob, active_jobs
 from vecaf.store.gallery import (
+    UNLABELED,
+    Change,
+    Filter,
+    ImageChange,
     changes_of,
     count_images,
     history_of_image,
     page_of_images,
 )
-from vecaf.store.next_step import next_step
-from vecaf.store.page_queries import DatasetCard, dataset_card
+from vecaf.store.page_queries import DatasetCard
 from vecaf.store.samples import samples_by_id
 
+PAGE_SIZE = 24  # images; each has two fields
+TABS = {"images": "Images", "classes": "Classes", "report": "Import report", "history": "History"}
+SHARING = "sharing"  # a tab in studios with accounts
+EVERYTHING = Filter()
 
-class Cards:
-    """Dataset cards, kept while nothing on them has changed: counting costs a scan."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        self._card = lru_cache(maxsize=256)(self._read)
+@dataclass(frozen=True)
+class DatasetPage:
+    """Everything that the page of one dataset shows."""
 
-    def _read(self, user: int, dataset_id: int, _version: Version) -> DatasetCard:
-        with self.studio.store.read() as session:
-            return dataset_card(session, user, dataset_id)
+    card: DatasetCard
+    revision: int
+    jobs: Sequence[ActiveJob]  # that have not ended
+    last: Change | None
+    tab: str = "images"
+    values: dict[str, str] = field(default_factory=dict)  # the parameters of the address
+    which: Filter = EVERYTHING
+    matching: int = 0
+    number: int = 1  # of the page of images, from 1; `part` in the address: Gradio uses `page`
+    images: Sequence[Sample] = ()
+    changes: Sequence[Change] = ()
+    image: Sample | None = None
+    history: Sequence[ImageChange] = ()
+    owner: str = ""  # who shares the dataset with the user; "" for the user's own
+    shares: Sequence[str] | None = None  # names of users; None in studios without accounts
 
-    def all(self, user: int) -> list[DatasetCard]:
-        """The cards of the user's datasets, newest first."""
-        with self.studio.store.read() as session:
-            versions = dataset_versions(session, user)
-        found = []
-        for dataset_id, version in versions:
-            try:
-                found.append(self._with_next(user, self._card(user, dataset_id, version)))
-            except NotFoundError:
-                continue  # deleted a moment ago
-        return found
+    @property
+    def tabs(self) -> dict[str, str]:
+        """The dataset's views, key → title."""
+        return TABS if self.shares is None else {**TABS, SHARING: "Sharing"}
 
-    def one(self, user: int, dataset: Dataset) -> DatasetCard:
-        """One card. Raises NotFoundError."""
-        return self._with_next(user, self._card(user, dataset.id, version_of(dataset)))
+    @property
+    def label(self) -> str:
+        """The filter's label as the address has it: a class number, "none", or "" for all."""
+        if self.which.label is None:
+            return ""
+        return "none" if self.which.label == UNLABELED else str(self.which.label)
 
-    def _with_next(self, user: int, card: DatasetCard) -> DatasetCard:
-        """The card with its next step, which a new selection changes without a new version."""
-        if not card.unlabeled:
-            return card
-        with self.studio.store.read() as session:
-            return replace(card, next=next_step(session, user, card.id, card.pool_counts))
+    @property
+    def numbered_classes(self) -> list[tuple[str, str]]:
+        return [(str(i), name) for i, name in enumerate(self.card.classes)]
+
+    @property
+    def last_page(self) -> int:
+        return max(1, -(-self.matching // PAGE_SIZE))
+
+    @property
+    def first(self) -> int:
+        """The number of the first image on the page, from 1."""
+        return (self.number - 1) * PAGE_SIZE + 1
+
+    @property
+    def last_on_page(self) -> int:
+        return min(self.first + PAGE_SIZE - 1, self.matching)
+
+    @property
+    def report(self) -> ReportView:
+        return report_view(self.card)
+
+    def address(self, **values: object) -> str:
+        """Return the address of another view: the filter stays, `values` replace its parts."""
+        kept = {key: self.values.get(key) or None for key in ("words", "split", "label", "pool")}
+        return link("/", **{"dataset": self.card.id, **kept, **values})
 
 
 def detail(
     studio: Studio, cards: Cards, user: int, dataset_id: int, values: dict[str, str]
 ) -> tuple[str, bool]:
-    """(The page of a dataset, whether something on it is under way). Raises NotFoundError."""
+    """Return (the HTML of a dataset's page, whether a job on it is under way).
+
+    Raises NotFoundError.
+    """
     tab = values.get("view", "")
     tab = tab if tab in TABS or (tab == SHARING and studio.accounts) else "images"
     which = filter_of(values)
-    shown = whole(values, "image")
+    image_id = whole(values, "image")
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
         own = dataset.owner_id == user
         tab = tab if own or tab != SHARING else "images"
-        busy = active_jobs(session, user, dataset_id)
+        jobs = active_jobs(session, user, dataset_id)
         newest = changes_of(session, user, dataset_id, limit=1)
-        listed = tab == "images" and shown is None
+        listed = tab == "images" and image_id is None
         matching = count_images(session, user, dataset_id, which) if listed else 0
-        number = min(max(1, whole(values, "part") or 1), max(1, -(-matching // PAGE)))
-        offset = (number - 1) * PAGE
-        images = page_of_images(session, user, dataset_id, which, offset, PAGE) if matching else []
-        image = samples_by_id(session, user, dataset_id, [shown] if shown is not None else [])
-        one = Detail(
+        number = min(max(1, whole(values, "part") or 1), max(1, -(-matching // PAGE_SIZE)))
+        offset = (number - 1) * PAGE_SIZE
+        images = (
+            page_of_images(session, user, dataset_id, which, offset, PAGE_SIZE) if matching else []
+        )
+        found = {} if image_id is None else samples_by_id(session, user, dataset_id, [image_id])
+        image = next(iter(found.values()), None)
+        shown = DatasetPage(
             card=cards.one(user, dataset),
             revision=dataset.revision,
-            busy=busy,
+            jobs=jobs,
             last=newest[0] if newest else None,
             tab=tab,
             values=values,
@@ -93,30 +130,14 @@ def detail(
             number=number,
             images=images,
             changes=changes_of(session, user, dataset_id) if tab == "history" else [],
-            image=next(iter(image.values()), None),
-            history=history_of_image(session, user, shown) if shown in image else [],
+            image=image,
+            history=[] if image is None else history_of_image(session, user, image.id),
             owner="" if own else session.get_one(User, dataset.owner_id).name,
             shares=shared_with(session, user, dataset_id) if own and studio.accounts else None,
         )
-    return page(one, shown is not None), bool(busy)
+    return page(shown, image_id is not None), bool(jobs)
 
 
-def page(one: Detail, single: bool) -> str:
-    """The HTML of a dataset's page; `single`: the address names an image."""
-    if single:
-        body = dataset_parts.image(one)
-    elif one.tab == "classes":
-        body = dataset_parts.classes(one)
-    elif one.tab == "report":
-        body = dataset_parts.report(one)
-    elif one.tab == SHARING:
-        body = sharing_view.sharing(one.shares or ())
-    elif one.tab == "history":
-        body = timeline(one.changes)
-    else:
-        body = dataset_view.images(one)
-    return (
-        f'<div class="detail{" read-only" if one.owner else ""}" data-key="detail-{one.card.id}">'
-        f"{dataset_view.head(one)}"
-        f'<div data-key="view-{one.tab}-{single}" class="detail-body">{body}</div></div>'
-    )
+def page(dataset: DatasetPage, single: bool) -> str:
+    """Render the page; `single` is whether the address names an image."""
+    return str(macros("data", "dataset.html").page(dataset, single))

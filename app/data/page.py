@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import gradio as gr
 from gradio.components.navbar import Navbar
+from markupsafe import Markup
 
-from app.data import view
-from app.data.dataset import Cards, detail
-from app.data.dataset_acts import edit_dataset
+from app.data.cards import Cards
+from app.data.dataset import detail
+from app.data.dataset_changes import edit_dataset
 from app.data.sources_view import sources
 from app.shell.address import QUERY_JS, parameters, query_input, whole
 from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
-from app.shell.components.upload import upload
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from vecaf.datasets import folders, public
 from vecaf.errors import NotFoundError, VecafError
-from vecaf.runs.demo_run import COLOR, SOURCES
-from vecaf.store import ENDED, Dataset, visible
+from vecaf.runs.demo_run import COLOR, LINE, SOURCES
+from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Import, visible
 from vecaf.store.imports import recent_imports
-from vecaf.store.runs import list_runs
+from vecaf.store.page_queries import DatasetCard
+from vecaf.store.runs import RunSummary, list_runs
 
-BUSY, IDLE = 1.0, 4.0  # seconds between looks, with and without an import under way
+BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job under way
 
 Shown = tuple[str, str, gr.Timer]
 
@@ -32,8 +35,9 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
-    gr.HTML(view.TITLE, apply_default_css=False, js_on_load=None, elem_id="main")
-    zone = upload(studio.settings.limits.max_archive_bytes)
+    title = macros("data").title()
+    gr.HTML(title, apply_default_css=False, js_on_load=None, elem_id="main")
+    zone = drop_zone(studio.settings.limits.max_archive_bytes)
     imports = live("imports")
     datasets = live("datasets")
     timer = gr.Timer(BUSY)
@@ -42,12 +46,12 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     def show(address: str, request: gr.Request) -> Shown:
         user = studio.user(request)
         values = parameters(address)
-        chosen = whole(values, "dataset")
-        if chosen is not None:
+        dataset_id = whole(values, "dataset")
+        if dataset_id is not None:
             try:
-                main, busy = detail(studio, cards, user, chosen, values)
+                main, busy = detail(studio, cards, user, dataset_id, values)
             except NotFoundError as error:
-                main, busy = view.missing(str(error)), False
+                main, busy = str(macros("data").not_found(str(error))), False
             return NOTHING, main, gr.Timer(BUSY if busy else IDLE)
         return _list(studio, cards, user, values)
 
@@ -56,14 +60,14 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         user = studio.user(request)
         address = data.get("query", "")
         try:
-            gone = _act(studio, user, data)
+            deleted = _act(studio, user, data)
         except VecafError as error:
             gr.Warning(str(error), title="")
-            gone = None
-        if gone is not None:
-            return NOTHING, view.went(gone), gr.Timer(IDLE)
+            deleted = None
+        if deleted is not None:
+            return NOTHING, str(macros("data").deleted(deleted)), gr.Timer(IDLE)
         above, main, timer = show(address, request)
-        # Never the same text twice: the page is patched, so that a pressed button is free again.
+        # A new value each time: the page is patched, and the pressed button is enabled again.
         return (
             f"{above}<!-- {time.monotonic_ns()} -->",
             f"{main}<!-- {time.monotonic_ns()} -->",
@@ -86,10 +90,38 @@ def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Sh
         jobs = recent_imports(session, user, within=timedelta(hours=1))
         runs = list_runs(session, user, limit=20)
     busy = any(job.state not in ENDED for job in jobs)
-    main = view.listing(
-        cards.all(user), busy, sources=_sources(studio, values), deleted=values.get("deleted")
+    main = listing(cards.all(user), busy, _sources(studio, values), values.get("deleted"))
+    return under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
+
+
+def under_way(jobs: Sequence[Import], runs: Sequence[RunSummary]) -> str:
+    """Render imports and runs under way, and the given imports that failed or were canceled."""
+    shown = [job for job in jobs if job.state not in ENDED or job.state in (FAILED, CANCELED)]
+    active = [run for run in runs if run.state not in ENDED]
+    return str(macros("data").under_way(shown, active)) if shown or active else NOTHING
+
+
+def listing(
+    cards: Sequence[DatasetCard], importing: bool, sources: str = "", deleted: str | None = None
+) -> str:
+    """Render all datasets as cards. `sources` is HTML; `deleted` was just deleted."""
+    demos = (COLOR, LINE)
+    return str(macros("data").listing(cards, importing, Markup(sources), demos, deleted))
+
+
+def drop_zone(limit: int) -> gr.HTML:
+    """Build the upload form for archives of at most `limit` bytes.
+
+    upload.js sends the file to its own route (app/shell/uploads.py), past Gradio's cache, and
+    triggers the event `act` when it has arrived.
+    """
+    return gr.HTML(
+        value="",
+        html_template=str(macros("data").drop_zone(limit)),
+        js_on_load='studio.upload(element, trigger); void ["act"];',
+        apply_default_css=False,
+        elem_id="upload",
     )
-    return view.under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
 
 
 def _sources(studio: Studio, values: dict[str, str]) -> str:
@@ -106,15 +138,15 @@ def _sources(studio: Studio, values: dict[str, str]) -> str:
 
 
 def _act(studio: Studio, user: int, data: dict[str, str]) -> str | None:
-    """Do what was asked for; the name of the dataset that was deleted, if one was."""
+    """Make the change `data["act"]`. Return the name of the dataset that was deleted, if any."""
     from vecaf.engine.queue import cancel_import, cancel_run, cancel_task, submit_import
 
     act = data.get("act")
     name = data.get("name", "")
     job = whole(data, "job") or whole(data, "import") or 0
     if act == "demo":
-        known = data.get("demo", COLOR)
-        submit_import(studio.store, SOURCES.get(known, SOURCES[COLOR]), known, user)
+        demo = data.get("demo", COLOR)
+        submit_import(studio.store, SOURCES.get(demo, SOURCES[COLOR]), demo, user)
     elif act == "public":
         key = data.get("key", "")
         submit_import(studio.store, public.PREFIX + key, name.strip() or key, user)
@@ -127,11 +159,11 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str | None:
     elif act == "cancel-task":
         cancel_task(studio.store, job, user)
     elif act == "delete":
-        chosen = whole(parameters(data.get("query", "")), "dataset") or 0
+        dataset_id = whole(parameters(data.get("query", "")), "dataset") or 0
         with studio.store.read() as session:
-            gone = visible(session, user, Dataset, chosen).name
+            deleted = visible(session, user, Dataset, dataset_id).name
         edit_dataset(studio, user, data)
-        return gone
+        return deleted
     elif act != "uploaded":
         edit_dataset(studio, user, data)
     return None

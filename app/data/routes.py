@@ -1,4 +1,4 @@
-"""What the Data page fetches: a dataset's export, what a deletion takes, refused pictures."""
+"""Routes of the Data page: export a dataset, describe its deletion, show refused images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def routes(studio: Studio) -> APIRouter:
     def export(
         dataset_id: Id, request: Request, format: Literal["csv", "jsonl"] = "csv"
     ) -> StreamingResponse:
-        """The dataset in imagefolder form, streamed: nothing is written to the disk for it."""
+        """Stream the dataset as a ZIP file of image folders. No temporary file is written."""
         user = studio.user(request)
         images = images_to_export(studio.store, user, dataset_id)
         with studio.store.read() as session:
@@ -46,28 +46,28 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/dataset/{dataset_id}/deletion")
     def deletion(dataset_id: Id, request: Request) -> JSONResponse:
-        """What deleting it would take with it, as the question that is asked first."""
+        """Return the question to confirm before the dataset is deleted."""
         user = studio.user(request)
         with studio.store.read() as session:
             busy = active_jobs(session, user, dataset_id)
-        going = preview_deletion(studio.store, user, dataset_id)
+        summary = preview_deletion(studio.store, user, dataset_id)
         if busy:
             raise InputError(
-                f"Something on '{going.name}' is under way: {busy[0].kind} {busy[0].id} "
-                f"({busy[0].name}). Cancel it, or wait for its end; then delete."
+                f"'{summary.name}' is in use by {busy[0].kind} {busy[0].id} ({busy[0].name}). "
+                f"Cancel the {busy[0].kind} or wait for it to finish before deleting."
             )
-        text = f"This goes with it, and can't be brought back: {going.sentence()}"
-        return JSONResponse({"title": f"Delete '{going.name}'?", "text": text})
+        text = f"This deletes {summary.sentence()} It cannot be undone."
+        return JSONResponse({"title": f"Delete '{summary.name}'?", "text": text})
 
     @router.get("/dataset/{dataset_id}/refused/{key}.jpg")
     def refused(dataset_id: Id, key: Key, request: Request) -> FileResponse:
-        """A small picture of a file that the import refused, drawn by our own decoder."""
+        """Return a thumbnail of a file that the import refused, drawn by our own decoder."""
         with studio.store.read() as session:
             report = visible(session, studio.user(request), Dataset, dataset_id).report
         known = any(one.get("thumb") == key for one in report.get("refused", ()))
         path = thumb_path(studio.settings.thumbs, key)
         if not known or not path.is_file():
-            raise NotFoundError("There is no such picture.")
+            raise NotFoundError("Thumbnail not found.")
         return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": KEPT})
 
     return router

@@ -1,21 +1,21 @@
-/* The drop zone: choose or drop a zip, name the dataset, watch the bytes go, cancel. */
+/* The upload form: choose or drop a ZIP file, name the dataset, follow the upload, cancel it. */
 studio.upload = (element, trigger) => {
   "use strict";
-  const HAND_OVER = 8000; // milliseconds
+  const HAND_OVER = 8000; // ms until the form is reset even if the import's card did not appear
   const zone = element.querySelector(".drop");
   const input = zone.querySelector("input[type=file]");
   const form = zone.querySelector("form");
   const name = form.querySelector("[name=name]");
-  const chosen = zone.querySelector(".drop-chosen");
+  const fileLine = zone.querySelector(".drop-file");
   const problem = zone.querySelector(".drop-problem");
   const bar = zone.querySelector("progress");
   const words = zone.querySelector(".drop-words");
-  const doing = zone.querySelector(".drop-doing");
+  const stage = zone.querySelector(".drop-stage");
   let file = null;
-  let proposal = null; // a free name in the place of a taken one, on its way
-  let checking = false; // whether the server is being asked if it would take the file
+  let proposal = null; // request for a name that is not taken
+  let checking = false; // whether the server is checking name and size
   let request = null;
-  let arrived = null; // the import that the upload has become, until its own card shows
+  let arrived = null; // id of the upload's import until the import's card is shown
 
   const bytes = (count) => {
     for (const unit of ["B", "kB", "MB"]) {
@@ -26,7 +26,7 @@ studio.upload = (element, trigger) => {
   };
   const act = (data) => studio.act(trigger, data);
   const state = (value) => (zone.dataset.state = value);
-  const say = (sentence) => {
+  const showProblem = (sentence) => {
     problem.textContent = sentence;
     problem.hidden = !sentence;
   };
@@ -37,20 +37,20 @@ studio.upload = (element, trigger) => {
   };
 
   const choose = async (candidate) => {
-    say("");
+    showProblem("");
     if (!candidate || request || arrived) return;
     remember(null);
     const magic = new Uint8Array(await candidate.slice(0, 2).arrayBuffer().catch(() => new ArrayBuffer(0)));
     if (magic[0] !== 0x50 || magic[1] !== 0x4b) {
       reset();
-      return say(`“${candidate.name}” is not a zip archive. Put your images into a .zip and drop that here.`);
+      return showProblem(`“${candidate.name}” is not a ZIP file. Put your images into a ZIP file and drop it here.`);
     }
     if (candidate.size > +zone.dataset.limit) {
       reset();
-      return say(`“${candidate.name}” has ${bytes(candidate.size)}; the limit is ${bytes(+zone.dataset.limit)}.`);
+      return showProblem(`“${candidate.name}” has ${bytes(candidate.size)}. The limit is ${bytes(+zone.dataset.limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
     }
     file = candidate;
-    chosen.textContent = `${file.name} · ${bytes(file.size)}`;
+    fileLine.textContent = `${file.name} · ${bytes(file.size)}`;
     name.value = file.name.replace(/\.zip$/i, "").replace(/[^\p{L}\p{N}_ .()+-]+/gu, " ").trim().slice(0, 100);
     state("chosen");
     name.focus();
@@ -60,16 +60,16 @@ studio.upload = (element, trigger) => {
   const propose = async (wish) => {
     const mine = file;
     const answer = await fetch(`/upload/name?${new URLSearchParams({ name: wish })}`).catch(() => null);
-    if (!answer?.ok) return; // the check before the upload says what is wrong
+    if (!answer?.ok) return; // the check before the upload reports the problem
     const { name: free } = await answer.json();
-    if (file !== mine || name.value !== wish) return; // another file or name was chosen meanwhile
+    if (file !== mine || name.value !== wish) return; // the file or the name has changed meanwhile
     name.value = free;
     if (document.activeElement === name) name.select();
   };
 
-  /* One card all along: when every byte is there, it waits here until the import's card takes over. */
+  /* After the upload the form shows the import until the import's own card replaces it. */
   const phase = (sent) => {
-    doing.textContent = sent ? "Looking at the images" : "Uploading";
+    stage.textContent = sent ? "Checking images" : "Uploading";
     zone.querySelector(".drop-step-1").classList.toggle("done", sent);
     zone.querySelector(`.drop-step-${sent ? 1 : 2}`).removeAttribute("aria-current");
     zone.querySelector(`.drop-step-${sent ? 2 : 1}`).setAttribute("aria-current", "step");
@@ -83,17 +83,17 @@ studio.upload = (element, trigger) => {
     if (arrived && document.querySelector(`[data-key="import-${arrived}"]`)) handOver();
   });
 
-  /* A page that is left while bytes go, or a server that is, loses them: the next page says so. */
+  /* Leaving the page or stopping the server cancels an upload. The next page reports it. */
   const KEY = "studio-upload";
   const remember = (value) => {
     try {
       if (value === null) sessionStorage.removeItem(KEY);
       else sessionStorage.setItem(KEY, value);
-    } catch { /* private window: not kept */ }
+    } catch { /* private window */ }
   };
   const send = async () => {
     if (checking || request || arrived || !file) return;
-    say("");
+    showProblem("");
     const mine = file;
     let query;
     checking = true;
@@ -101,13 +101,13 @@ studio.upload = (element, trigger) => {
       await proposal;
       query = new URLSearchParams({ name: name.value, bytes: mine.size });
       const check = await fetch(`/upload?${query}`);
-      if (!check.ok) return say((await check.json()).error);
+      if (!check.ok) return showProblem((await check.json()).error);
     } catch {
-      return say("The studio does not answer. Is it still running?");
+      return showProblem("The studio is not responding. Check that it is running, then try again.");
     } finally {
       checking = false;
     }
-    if (file !== mine) return; // another one was chosen meanwhile
+    if (file !== mine) return; // another file was chosen meanwhile
     state("sending");
     phase(false);
     zone.querySelector(".drop-title").textContent = query.get("name");
@@ -127,31 +127,31 @@ studio.upload = (element, trigger) => {
     going.upload.onprogress = (event) => moved(event.loaded);
     going.onload = () => {
       let answer = {};
-      try { answer = JSON.parse(going.responseText); } catch { /* said below */ }
+      try { answer = JSON.parse(going.responseText); } catch { /* reported below */ }
       if (going.status === 200) {
         request = null;
         arrived = String(answer.import);
         remember(null);
         phase(true);
         act({ act: "uploaded" });
-        setTimeout(handOver, HAND_OVER); // in case the import ended before its card was shown
+        setTimeout(handOver, HAND_OVER); // the import may end before its card is shown
       } else {
         remember(null);
         request = null;
         state("chosen");
-        say(answer.error ?? "The upload failed. Try again.");
+        showProblem(answer.error ?? "The upload failed. Try again.");
       }
     };
     going.onerror = () => {
-      request = null; // still remembered: without a server this page is loaded anew
+      request = null; // still remembered: without a server this page is reloaded
       state("chosen");
-      say("The connection broke off, so the upload was discarded. Try again.");
+      showProblem("The connection was lost and the upload was discarded. Try again.");
     };
     going.onabort = () => {
       request = null;
       remember(null);
       state("chosen");
-      say("The upload was canceled; nothing was kept.");
+      showProblem("The upload was canceled. No data was kept.");
     };
     going.send(mine);
   };
@@ -168,7 +168,7 @@ studio.upload = (element, trigger) => {
       reset();
     }
   });
-  zone.querySelector(".drop-reset").addEventListener("click", () => { say(""); reset(); });
+  zone.querySelector(".drop-reset").addEventListener("click", () => { showProblem(""); reset(); });
   let depth = 0; // dragenter and dragleave also fire for children
   for (const type of ["dragenter", "dragover", "dragleave", "drop"])
     zone.addEventListener(type, (event) => {
@@ -185,7 +185,7 @@ studio.upload = (element, trigger) => {
   try {
     const lost = sessionStorage.getItem(KEY);
     if (lost !== null)
-      say(`The upload of “${lost}” broke off; nothing was kept. Choose the file again.`);
+      showProblem(`The upload of “${lost}” was interrupted and discarded. Choose the file again.`);
     remember(null);
-  } catch { /* private window: nothing is known */ }
+  } catch { /* private window */ }
 };

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.shell import formatting
 from app.shell.address import link
 from app.shell.media import image_url, thumb_url
+from app.shell.words import SPLITS
 from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING
 from vecaf.wording import plural
 
@@ -45,6 +46,10 @@ def environment() -> Environment:
         size=formatting.size,
     )
     made.globals.update(
-        link=link, thumb_url=thumb_url, image_url=image_url, STATE_SYMBOLS=STATE_SYMBOLS
+        link=link,
+        thumb_url=thumb_url,
+        image_url=image_url,
+        STATE_SYMBOLS=STATE_SYMBOLS,
+        SPLITS=SPLITS,
     )
     return made

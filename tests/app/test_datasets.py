@@ -1,4 +1,4 @@
-"""What the Data page fetches and changes: through the gate, with sentences, and undoable."""
+"""Routes and changes of the Data page: authorized, undoable, with clear errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.data.dataset import Cards, detail
-from app.data.dataset_acts import edit_dataset, filled, filter_of
+from app.data.cards import Cards
+from app.data.dataset import detail
+from app.data.dataset_changes import edit_dataset, filled, filter_of
 from app.shell.studio import Studio
 from tests.app.conftest import archive
 from vecaf.accounts.sharing import share
@@ -41,7 +42,7 @@ def act(studio: Studio, act: str, query: str = f"?dataset={OWN}", **data: str) -
     edit_dataset(studio, studio.store.owner(), {"act": act, "query": query, **data})
 
 
-def test_the_export_is_a_zip_of_one_s_own_images(client: TestClient) -> None:
+def test_an_export_is_a_zip_of_the_user_s_images(client: TestClient) -> None:
     for kind, name in (("csv", "metadata.csv"), ("jsonl", "metadata.jsonl")):
         answer = client.get(f"/dataset/{OWN}/export.zip?format={kind}")
         assert answer.status_code == 200
@@ -53,20 +54,20 @@ def test_the_export_is_a_zip_of_one_s_own_images(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["export.zip", "deletion", f"refused/{'a' * 64}.jpg"])
-def test_a_stranger_s_dataset_does_not_exist(client: TestClient, path: str) -> None:
+def test_another_user_s_dataset_does_not_exist(client: TestClient, path: str) -> None:
     for dataset_id in (SECRET, 999):
         assert client.get(f"/dataset/{dataset_id}/{path}").status_code == 404
     assert client.get(f"/dataset/{OWN}/refused/{'a' * 64}.jpg").status_code == 404
     assert client.get(f"/dataset/{OWN}/refused/..%2f..%2fstudio.db").status_code == 404
 
 
-def test_the_question_says_what_goes(client: TestClient) -> None:
+def test_the_deletion_dialog_lists_what_is_deleted(client: TestClient) -> None:
     question = client.get(f"/dataset/{OWN}/deletion").json()
     assert question["title"] == "Delete 'pets'?"
     assert "12 images" in question["text"]
 
 
-def test_the_address_is_a_filter(studio: Studio) -> None:
+def test_the_address_holds_the_filter(studio: Studio) -> None:
     assert filter_of({"split": "x", "label": "²", "pool": "?", "words": ""}) == Filter()
     assert filter_of({"label": "none", "pool": "out"}) == Filter(None, UNLABELED, True)
     user = studio.store.owner()
@@ -76,12 +77,12 @@ def test_the_address_is_a_filter(studio: Studio) -> None:
         assert count_images(session, user, OWN, filter_of({"words": "100%_"})) == 0
 
 
-def test_one_image_and_many_are_changed_and_taken_back(studio: Studio) -> None:
+def test_changes_of_one_and_many_images_are_undone(studio: Studio) -> None:
     first, second = rows(studio)[:2]
     act(studio, "label", sample=str(first.id), value="dog")
     assert rows(studio)[0].label == 1
-    picks = {f"pick-{first.id}": "on", f"pick-{second.id}": "on", "pick-x": "on"}
-    act(studio, "bulk", do="caption", **{"bulk-caption": "a {class}, {file} {class}"}, **picks)
+    checked = {f"selected-{one.id}": "on" for one in (first, second)} | {"selected-x": "on"}
+    act(studio, "bulk", do="caption", **{"bulk-caption": "a {class}, {file} {class}"}, **checked)
     assert [one.caption for one in rows(studio)[:3]] == ["a dog, 0 dog", "a cat, 1 cat", None]
     act(studio, "bulk", f"?dataset={OWN}&label=1", do="exclude", scope="matching")
     assert sum(one.excluded for one in rows(studio)) == 7
@@ -101,9 +102,9 @@ def test_a_renamed_class_keeps_its_images_and_undo_still_works(studio: Studio) -
     act(studio, "rename-class", number="0", value="kitten")
     act(studio, "add-class", name="emu")
     with studio.store.read() as session:
-        added, renamed, labelled = changes_of(session, studio.store.owner(), OWN, limit=3)
+        added, renamed, labeled = changes_of(session, studio.store.owner(), OWN, limit=3)
         assert session.get_one(Dataset, OWN).classes == ["kitten", "dog", "emu"]
-    act(studio, "undo", edit=str(labelled.id))
+    act(studio, "undo", edit=str(labeled.id))
     assert rows(studio)[0].label == 0
     for one in (added, renamed):
         act(studio, "undo", edit=str(one.id))
@@ -123,21 +124,23 @@ def test_a_renamed_class_keeps_its_images_and_undo_still_works(studio: Studio) -
         ({"act": "rename-class", "number": "9", "value": "x"}, "no class number 9"),
         ({"act": "add-class", "name": "  "}, "name of 1 to"),
         ({"act": "delete", "query": f"?dataset={SECRET}"}, f"no dataset {SECRET}"),
-        ({"act": "label", "query": ""}, "names no dataset"),
+        ({"act": "label", "query": ""}, "does not name a dataset"),
     ],
 )
-def test_what_can_not_be_is_a_sentence(studio: Studio, data: dict[str, str], words: str) -> None:
+def test_an_impossible_change_raises_an_error_with_a_message(
+    studio: Studio, data: dict[str, str], words: str
+) -> None:
     with pytest.raises((InputError, NotFoundError), match=words):
         edit_dataset(studio, studio.store.owner(), {"query": f"?dataset={OWN}", **data})
 
 
-def test_placeholders_are_filled_once() -> None:
+def test_placeholders_are_replaced_once() -> None:
     sample = Sample(file_name="a/{class}.png", label=0, caption="{file}")
     assert filled("{file} {caption} {other}", sample, ["cat"]) == "{class} {file} {other}"
 
 
-def test_a_card_follows_what_is_changed_beside_the_page(studio: Studio, tmp_path: Path) -> None:
-    """By the command line, while the studio runs: whose the dataset is, and files that are gone."""
+def test_a_card_follows_changes_made_on_the_command_line(studio: Studio, tmp_path: Path) -> None:
+    """The owner changes, and files are lost, while the studio runs."""
     with studio.store.write() as session:
         anna = add_user(session, "anna", PASSWORD)
         ben = add_user(session, "ben", PASSWORD)

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.data.dataset import Cards, detail
-from app.data.view import listing
+from app.data.cards import Cards
+from app.data.dataset import detail
+from app.data.page import listing
 from app.finetune import page as finetune
 from app.label import page as label
 from app.shell.studio import Studio

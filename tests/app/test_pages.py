@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from app.data import dataset
-from app.data import view as data_view
-from app.data.dataset_view import TABS, Detail
+from app.data import page as data_page
+from app.data.dataset import TABS, DatasetPage
 from app.data.sources_view import sources
 from app.finetune import form as finetune_form
 from app.runs import mistakes_view, run_view
@@ -21,6 +21,7 @@ from app.runs import view as runs_view
 from app.shell import markup as m
 from app.shell.address import link, parameters, whole
 from app.shell.components.chart import series
+from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.datasets.folders import Folder
 from vecaf.datasets.import_report import ImportReport, Refusal
@@ -78,16 +79,16 @@ def card(**values: Any) -> DatasetCard:
     return DatasetCard(**given)
 
 
-def detail(**values: Any) -> Detail:
+def detail(**values: Any) -> DatasetPage:
     change = Change(4, "caption", 2, False, EVIL, now(), EVIL, EVIL, 1)
     given: dict[str, Any] = {
         "card": card(), "revision": 3, "last": change, "values": {"words": EVIL},
         "which": Filter(words=EVIL), "matching": 99, "number": 2, "images": [sample()],
-        "busy": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False)],
+        "jobs": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False)],
         "changes": [change, replace(change, kind="class"), replace(change, kind="label")],
         "image": sample(), "history": [ImageChange("label", EVIL, EVIL, EVIL, now())], **values,
     }  # fmt: skip
-    return Detail(**given)
+    return DatasetPage(**given)
 
 
 def summary(**values: Any) -> RunSummary:
@@ -123,16 +124,16 @@ def test_what_comes_from_people_is_escaped() -> None:
     event = Event(id=1, run_id=3, level=EVIL, message=EVIL, created_at=now())
     config = RunConfig(dataset=EVIL).as_dict()
     pieces = [
-        data_view.listing([card()], False),
-        data_view.listing([card()], False, sources=sources([], None), deleted=EVIL),
-        data_view.went(EVIL),
+        data_page.listing([card()], False),
+        data_page.listing([card()], False, sources=sources([], None), deleted=EVIL),
+        macros("data").deleted(EVIL),
         *(dataset.page(detail(tab=tab), False) for tab in TABS),
         dataset.page(detail(card=card(classes=[EVIL] * 50, class_counts=[1] * 50)), False),
         dataset.page(detail(), True),
         sources([Path(f"/{EVIL}")], None, EVIL),
         sources([Path("/a")], Folder(Path(f"/a/{EVIL}"), Path("/a"), [EVIL], 3, [EVIL], True)),
-        data_view.missing(EVIL),
-        data_view.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
+        macros("data").not_found(EVIL),
+        data_page.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
         runs_view.listing([summary()], {3: [0.1, 0.2]}, idle="No worker."),
         runs_view.missing(EVIL),
         run_view.top(summary(), [a_round()], idle=None),
@@ -184,16 +185,16 @@ def test_without_a_worker_the_pages_say_so() -> None:
 
 
 def test_empty_states_say_what_to_do() -> None:
-    assert "Drop a zip" in data_view.listing([], False)
-    assert "on its way" in data_view.listing([], True)
+    assert "Drop a ZIP file" in data_page.listing([], False)
+    assert "first import is running" in data_page.listing([], True)
     assert "Data page" in runs_view.listing([], {}, idle=None)
 
 
 def test_the_demo_is_offered_where_it_helps() -> None:
-    assert "Load the demo" in data_view.listing([], False)
-    assert "demo" not in data_view.listing([card(name="mine")], False)
-    assert "twin" in data_view.listing([card(name=COLOR)], False)
-    assert "twin" not in data_view.listing([card(name=COLOR), card(name=LINE)], False)
+    assert "Load the demo" in data_page.listing([], False)
+    assert "demo" not in data_page.listing([card(name="mine")], False)
+    assert "line-art" in data_page.listing([card(name=COLOR)], False)
+    assert "line-art" not in data_page.listing([card(name=COLOR), card(name=LINE)], False)
 
 
 def test_the_page_says_how_to_allow_folders_if_none_is_allowed() -> None:
@@ -202,18 +203,18 @@ def test_the_page_says_how_to_allow_folders_if_none_is_allowed() -> None:
 
 def test_the_random_name_of_an_upload_is_not_shown() -> None:
     upload = detail(tab="report", card=card(source="ab" * 16 + ".zip"))
-    assert "From" not in dataset.page(upload, False)
-    assert "From pets.zip" in dataset.page(
+    assert "Source" not in dataset.page(upload, False)
+    assert "Source: pets.zip" in dataset.page(
         detail(tab="report", card=card(source="pets.zip")), False
     )
 
 
 def test_a_card_shows_counts_and_refusals() -> None:
-    page = data_view.listing([card(name="pets")], False)
+    page = data_page.listing([card(name="pets")], False)
     assert "3 images" in page
     assert "1 file was refused" in page
     many = card(classes=[f"c{i}" for i in range(30)], class_counts=[1] * 30)
-    assert "and 18 more classes" in data_view.listing([many], False)
+    assert "and 18 more classes" in data_page.listing([many], False)
 
 
 @pytest.mark.parametrize(

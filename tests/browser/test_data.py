@@ -1,4 +1,4 @@
-"""The Data page in a real browser: labels and captions put right, export, deletion, ways in."""
+"""The Data page in a browser: edit labels and captions, export, delete, import from a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def uploaded(page: Any, archive: Path, name: str) -> Any:
 
 
 def slow_down(page: Any, milliseconds: int, which: str = "") -> None:
-    """Let the page's events arrive late (those that hold `which`), while the test goes on."""
+    """Delay the page's events (those that contain `which`) without delaying the test."""
     page.evaluate(
         """([pause, which]) => {
             const ask = window.fetch;
@@ -67,7 +67,7 @@ def hold(page: Any, which: str = "") -> Callable[[], None]:
 
 
 def fail(page: Any) -> Callable[[], None]:
-    """Let every change fail on its way, until the returned function is called."""
+    """Let every change fail before it reaches the server, until the returned function is called."""
 
     def answer(route: Any) -> None:
         if '"act"' in (route.request.post_data or ""):
@@ -85,7 +85,7 @@ def fail(page: Any) -> Callable[[], None]:
 
 
 def fail_once(page: Any, fail: Callable[[Any], None]) -> None:
-    """Let the page's next act fail on its way."""
+    """Let the page's next change fail before it reaches the server."""
     failed: list[Any] = []
 
     def pass_on(route: Any) -> None:
@@ -99,7 +99,7 @@ def fail_once(page: Any, fail: Callable[[Any], None]) -> None:
     page.route("**/queue/join*", pass_on)
 
 
-def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
+def test_labels_and_captions_are_edited_and_every_change_is_undone(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
     page = open_page("/")
@@ -110,8 +110,8 @@ def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
     first = images.first
     expect(first.locator("select")).to_have_value("circle")
     first.locator("select").select_option("square")
-    last = page.locator(".data-last")
-    expect(last).to_contain_text("1 image labelled “square”, was “circle”")
+    last = page.locator(".last-change")
+    expect(last).to_contain_text("1 image labeled “square” (was “circle”)")
     caption = first.get_by_role("textbox")
     caption.fill("a round thing")
     caption.press("Enter")
@@ -119,27 +119,27 @@ def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
     last.get_by_role("button", name="Undo").click()
     expect(caption).to_have_value("")
 
-    # Some of them, by the keyboard alone.
+    # Some of them, by keyboard alone.
     for i in (2, 4):
         images.nth(i).get_by_role("checkbox").focus()
         page.keyboard.press("Space")
-    expect(page.locator("[data-chosen]")).to_have_text("2 chosen")
+    expect(page.locator("[data-selected-count]")).to_have_text("2 selected")
     page.get_by_placeholder("a photo of a {class}").fill("a drawn {class}")
     page.keyboard.press("Enter")
     expect(last).to_contain_text("Caption of 2 images set to “a drawn circle”")
     expect(images.nth(4).get_by_role("textbox")).to_have_value("a drawn circle")
-    expect(page.locator("[data-chosen]")).to_have_text("None chosen")
+    expect(page.locator("[data-selected-count]")).to_have_text("None selected")
 
-    # All that match a filter, which a reload finds again.
+    # All that match a filter, which stays after a reload.
     page.get_by_label("Label", exact=True).select_option(label="triangle")
     expect(page.locator(".images + p")).to_have_text("12 images")
     page.reload()
     expect(page.locator(".images + p")).to_have_text("12 images")
-    page.get_by_label("Which images to change").select_option("matching")
+    page.get_by_label("Images to change").select_option("matching")
     page.get_by_role("button", name="Exclude").click()
     expect(page.locator(".image.excluded")).to_have_count(12)
 
-    # A class is renamed and its images follow; the history says what happened, and undoes it.
+    # Renaming a class updates its images; the history lists and undoes changes.
     page.get_by_role("link", name="Classes").click()
     name = page.get_by_label("Name of the class circle")
     name.fill("disc")
@@ -148,14 +148,14 @@ def test_labels_and_captions_are_put_right_and_everything_can_be_taken_back(
     page.get_by_role("link", name="History", exact=True).click()
     changes = page.locator(".changes li")
     expect(changes).to_have_count(5)
-    expect(changes.nth(4)).to_contain_text("was “disc”")
+    expect(changes.nth(4)).to_contain_text("(was “disc”)")
     changes.filter(has_text="12 images excluded").get_by_role("button", name="Undo").click()
     expect(changes.nth(1)).to_contain_text("undone")
     page.go_back()
     expect(page.get_by_label("Name of the class disc")).to_be_visible()
 
 
-def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
+def test_an_export_can_be_imported_and_a_deletion_asks_first(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
     broken = shapes(tmp_path / "b.zip", 6, seed=4)
@@ -174,7 +174,7 @@ def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
         assert packed.testzip() is None
         assert len(packed.namelist()) == 19
 
-    delete = page.get_by_role("button", name="Delete…")
+    delete = page.get_by_role("button", name="Delete dataset…")
     delete.focus()
     page.keyboard.press("Enter")
     box = page.get_by_role("alertdialog")
@@ -185,7 +185,7 @@ def test_an_export_is_a_dataset_again_and_a_deletion_asks_first(
     expect(box).to_have_count(0)
     expect(delete).to_be_focused()
     delete.click()
-    box.get_by_role("button", name="Delete it").click()
+    box.get_by_role("button", name="Delete dataset").click()
     expect(page.locator(".notice-good")).to_contain_text("'to delete' was deleted")
     card = page.get_by_role("heading", name="to delete", exact=True)
     expect(card).to_have_count(0)
@@ -219,13 +219,13 @@ def test_a_folder_of_the_server_is_imported(open_page: Callable[..., Any], serve
     expect(sources.get_by_role("button", name="Download dataset")).to_be_enabled()
 
 
-def test_an_upload_that_the_page_was_left_during_is_not_passed_over(
+def test_an_interrupted_upload_is_reported(
     open_page: Callable[..., Any],
 ) -> None:
     page = open_page("/")
     page.evaluate("sessionStorage.setItem('studio-upload', 'my photos')")
     page.reload()
-    expect(page.locator(".drop-problem")).to_contain_text("“my photos” broke off")
+    expect(page.locator(".drop-problem")).to_contain_text("“my photos” was interrupted")
     page.reload()
     expect(page.locator(".drop-problem")).to_be_hidden()
 
@@ -253,20 +253,20 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
         images.nth(i).get_by_role("textbox").fill(f"thing {i}")
         page.keyboard.press("Enter")
         page.wait_for_timeout(200)
-    expect(page.locator(".data-last")).to_contain_text("set to “thing 3”")
-    expect(page.locator("[data-chosen]")).to_have_text("2 chosen")
+    expect(page.locator(".last-change")).to_contain_text("set to “thing 3”")
+    expect(page.locator("[data-selected-count]")).to_have_text("2 selected")
     page.get_by_placeholder("a photo of a {class}").fill("{caption}{class} in fog")
-    for _ in (1, 2):  # the second Enter, before the first is answered, does nothing
+    for _ in (1, 2):  # a second Enter before the first answer does nothing
         page.keyboard.press("Enter")
     images.nth(4).get_by_role("textbox").fill("behind them")
     page.keyboard.press("Enter")
-    expect(page.locator(".data-last")).to_contain_text("set to “behind them”")
+    expect(page.locator(".last-change")).to_contain_text("set to “behind them”")
     expect(images.nth(6).get_by_role("textbox")).to_have_value("square in fog")
     page.reload()
     for i in range(4):
         expect(images.nth(i).get_by_role("textbox")).to_have_value(f"thing {i}")
 
-    # An answer that comes after one went on doesn't draw what was left.
+    # An answer that arrives after a navigation does not draw the old view.
     send = hold(page, '"act"')
     page.evaluate("addEventListener('studio:go', () => { window.gone = (window.gone ?? 0) + 1; })")
     images.nth(0).get_by_role("textbox").fill("left behind")
@@ -279,7 +279,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
 
     page.once("dialog", stay)
     with page.expect_event("dialog"):
-        page.locator(".bar").get_by_role("link", name="Runs").click()  # before it is saved
+        page.locator(".bar").get_by_role("link", name="Runs").click()  # before the caption is saved
     assert questions == ["beforeunload"]
     page.get_by_role("link", name="Classes").click()
     page.wait_for_function("window.gone === 1")
@@ -290,7 +290,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     expect(images.nth(0).get_by_role("textbox")).to_have_value("left behind")
     page.reload()  # events are no longer held
 
-    # A change that failed is tried again, and what is typed meanwhile stays.
+    # A failed change is sent again, and text typed meanwhile stays.
     recover = fail(page)
     images.nth(8).locator("select").select_option("circle")
     expect(images.nth(8)).to_contain_text("Not saved yet")
@@ -299,16 +299,16 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     caption.press_sequentially("half ty")
     page.evaluate("dispatchEvent(new Event('studio:go'))")
     recover()
-    expect(page.locator(".data-last")).to_contain_text("1 image labelled “circle”")
+    expect(page.locator(".last-change")).to_contain_text("1 image labeled “circle”")
     expect(images.nth(8)).not_to_contain_text("Not saved yet")
     assert caption.evaluate("(field) => field.same && field === document.activeElement")
     expect(caption).to_have_value("half ty")
     page.reload()
 
-    fail_once(page, lambda route: route.abort())  # Gradio then loads the page anew
+    fail_once(page, lambda route: route.abort())  # Gradio then reloads the page
     images.nth(5).get_by_role("textbox").fill("sent in vain")
     page.keyboard.press("Enter")
-    expect(page.locator(".data-last")).to_contain_text("set to “sent in vain”")
+    expect(page.locator(".last-change")).to_contain_text("set to “sent in vain”")
     expect(images.nth(5).get_by_role("textbox")).to_have_value("sent in vain")
 
     page.context.set_offline(True)
@@ -317,7 +317,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     expect(images.nth(4)).to_contain_text("Not saved yet")
     expect(images.nth(4).get_by_role("textbox")).to_have_value("typed alone")
     page.context.set_offline(False)
-    expect(page.locator(".data-last")).to_contain_text("“typed alone”")
+    expect(page.locator(".last-change")).to_contain_text("“typed alone”")
     expect(images.nth(4)).not_to_contain_text("Not saved yet")
     page.reload()
     expect(images.nth(4).get_by_role("textbox")).to_have_value("typed alone")

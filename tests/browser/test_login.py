@@ -1,5 +1,5 @@
-"""Accounts in a browser: logging in with the keyboard alone, sharing a dataset, looking at one that
-is shared, labelling while a login ends, logging out for good."""
+"""Accounts in a browser: log in by keyboard, share a dataset, view a shared one, edit while a login
+expires, log out."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def log_in(page: Any, name: str, password: str = PASSWORD) -> None:
 
 
 def expire(server: Server) -> None:
-    """End every login, as when it has expired."""
+    """End every login, as if it had expired."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
     with store.write() as session:
         session.execute(sa.delete(Login))
@@ -102,7 +102,7 @@ def test_logging_in_by_keyboard(
     assert alert.inner_text() == "The name or the password is wrong."
     assert violations(page) == []
     assert page.input_value("[name=username]") == "anna"
-    page.keyboard.type(PASSWORD)  # the password has the focus now
+    page.keyboard.type(PASSWORD)  # the password field has the focus now
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs?run=7")
     assert page.locator(".bar .who").inner_text().split() == [
@@ -122,10 +122,10 @@ def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
     log_in(bob, "bob")
     bob.get_by_text("There is no dataset 1").wait_for()
     log_in(anna, "anna")
-    anna.get_by_text("Nobody else sees it").wait_for()
-    anna.get_by_label("Name of the user to share with").fill("bob")
+    anna.get_by_text("Private to you").wait_for()
+    anna.get_by_label("User to share with").fill("bob")
     anna.keyboard.press("Enter")
-    anna.get_by_role("button", name="No longer share with bob").wait_for()
+    anna.get_by_role("button", name="Stop sharing with bob").wait_for()
     assert violations(anna) == []
 
     bob.goto(bob.url.partition("?")[0])
@@ -133,19 +133,17 @@ def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
     bob.get_by_role("link", name="annas shapes").click()
     bob.get_by_text("Only anna can change it").wait_for()
     bob.wait_for_function("document.querySelector('.image-list img')?.naturalWidth > 0")
-    assert bob.get_by_role("button", name="Delete…").count() == 0
+    assert bob.get_by_role("button", name="Delete dataset…").count() == 0
     assert bob.get_by_role("button", name="Set label").count() == 0  # hidden
     assert bob.get_by_role("link", name="Sharing").count() == 0
 
-    anna.get_by_role("button", name="No longer share with bob").click()
-    anna.get_by_text("Nobody else sees it").wait_for()
+    anna.get_by_role("button", name="Stop sharing with bob").click()
+    anna.get_by_text("Private to you").wait_for()
     bob.reload()
     bob.get_by_text("There is no dataset 1").wait_for()
 
 
-def test_labels_outlive_the_login_that_they_were_given_in(
-    visitor: Callable[..., Any], guarded: Server
-) -> None:
+def test_labels_survive_an_expired_login(visitor: Callable[..., Any], guarded: Server) -> None:
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(guarded.home)}))
     with store.write() as session:
         train = sa.select(Sample).where(Sample.dataset_id == 1, Sample.split == TRAIN)
@@ -176,9 +174,7 @@ def test_labels_outlive_the_login_that_they_were_given_in(
     store.close()
 
 
-def test_an_edit_outlives_the_login_that_it_was_made_in(
-    visitor: Callable[..., Any], guarded: Server
-) -> None:
+def test_an_edit_survives_an_expired_login(visitor: Callable[..., Any], guarded: Server) -> None:
     page = visitor("/?dataset=1")
     log_in(page, "anna")
     caption = page.locator(".image-list li").first.get_by_role("textbox")
@@ -188,7 +184,7 @@ def test_an_edit_outlives_the_login_that_it_was_made_in(
     page.wait_for_url("**/login**")
     kept = page.evaluate("sessionStorage.getItem('studio-unsent')")
     log_in(page, "anna")
-    expect(page.locator(".data-last")).to_contain_text("set to “typed before”")
+    expect(page.locator(".last-change")).to_contain_text("set to “typed before”")
     expect(caption).to_have_value("typed before")
     others = kept.replace("typed before", "bobs").replace('"anna"', '"bob"')
     page.evaluate("(others) => sessionStorage.setItem('studio-unsent', others)", others)
@@ -198,15 +194,15 @@ def test_an_edit_outlives_the_login_that_it_was_made_in(
     expect(caption).to_have_value("typed before")
 
 
-def test_logging_out_is_for_good(visitor: Callable[..., Any], guarded: Server) -> None:
+def test_after_logging_out_no_page_is_shown(visitor: Callable[..., Any], guarded: Server) -> None:
     page = visitor("/")
     log_in(page, "anna")
     page.get_by_role("link", name="annas shapes").wait_for()
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login")
     page.go_back()
-    page.wait_for_url("**/login*")  # asked again, not shown from what was kept
+    page.wait_for_url("**/login*")  # not shown from the browser's cache
     log_in(page, "anna")
     page.get_by_role("link", name="annas shapes").wait_for()
     expire(guarded)
-    page.wait_for_url("**/login*")  # the open page notices at its next look
+    page.wait_for_url("**/login*")  # the open page notices at its next update

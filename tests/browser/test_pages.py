@@ -79,7 +79,7 @@ def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
     text = tmp_path / "notes.zip"
     text.write_text("These are words.")
     page.set_input_files(".drop input[type=file]", text)
-    expect(problem).to_contain_text("is not a zip archive")
+    expect(problem).to_contain_text("is not a ZIP file")
 
     good = shapes(tmp_path / f"{dataset}.zip", 2)
     page.set_input_files(".drop input[type=file]", good)

@@ -58,6 +58,12 @@ class DatasetCard:
         """The number of images."""
         return sum(self.splits.values())
 
+    @property
+    def class_sizes(self) -> list[tuple[str, int]]:
+        """The classes with their numbers of images, largest first."""
+        sizes = zip(self.classes, self.class_counts, strict=True)
+        return sorted(sizes, key=lambda one: -one[1])
+
 
 def dataset_choices(session: Session, user_id: int) -> list[tuple[int, str]]:
     """Return (id, name) of the datasets that the user can read, newest first."""

@@ -1,4 +1,4 @@
-"""What the Data page changes: labels, captions, exclusions, classes, whole datasets."""
+"""Changes that users make on the Data page: labels, captions, exclusions, classes, sharing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vecaf.store import Dataset, Sample, changeable
 from vecaf.store.gallery import UNLABELED, Filter, ids_of_images
 from vecaf.store.samples import samples_by_id
 
-PICK = "pick-"
-"""The name of an image's checkbox begins with it, and ends with the image's id."""
+CHECKBOX = "selected-"
+"""The name of an image's checkbox is this and the image's id."""
 PLACEHOLDER = re.compile(r"\{(?:class|file|caption)\}")
-"""What a caption for many images may hold, to be filled in for each."""
+"""Parts of a caption for many images that are replaced for each image."""
 
 
 def filter_of(values: Mapping[str, str]) -> Filter:
-    """The filter that an address means; what makes no sense in it lets all through."""
+    """Return the filter that an address describes; invalid parts of it are ignored."""
     label = values.get("label", "")
     number = UNLABELED if label == "none" else int(label) if label.isdecimal() else None
     pool = {"in": False, "out": True}
@@ -39,14 +39,16 @@ def filter_of(values: Mapping[str, str]) -> Filter:
 
 
 def edit_dataset(studio: Studio, user: int, data: Mapping[str, str]) -> None:
-    """Do what `data["act"]` says to the dataset that the address names.
+    """Make the change `data["act"]` to the dataset that `data["query"]` names.
 
-    Raises InputError with a sentence, NotFoundError.
+    Raises InputError, NotFoundError, NotAllowedError.
     """
     values = parameters(data.get("query", ""))
     dataset_id = whole(values, "dataset")
     if dataset_id is None:
-        raise NotFoundError("The address names no dataset.")
+        raise NotFoundError(
+            "The address does not name a dataset. Open a dataset on the Data page first."
+        )
     act = data.get("act", "")
     if act == "delete":
         delete_dataset(studio.store, user, dataset_id)
@@ -64,7 +66,7 @@ def edit_dataset(studio: Studio, user: int, data: Mapping[str, str]) -> None:
         elif act == "add-class":
             name = data.get("name", "")
             if name.strip() in dataset.classes:
-                raise InputError(f"There is a class '{name.strip()}' already.")
+                raise InputError(f"The class '{name.strip()}' already exists.")
             edits.add_class(session, user, dataset_id, name)
         elif act == "share":
             sharing.share(session, user, dataset_id, data.get("name", ""))
@@ -79,13 +81,13 @@ def edit_dataset(studio: Studio, user: int, data: Mapping[str, str]) -> None:
 def _bulk(
     session: Session, user: int, dataset: Dataset, data: Mapping[str, str], which: Filter
 ) -> None:
-    """The same change of many images: the ticked ones, or all that the filter lets through."""
+    """Make one change to many images: the selected ones, or all that match the filter."""
     if data.get("scope") == "matching":
         ids = ids_of_images(session, user, dataset.id, which)
     else:
-        ids = [int(name.removeprefix(PICK)) for name in data if _is_pick(name)]
+        ids = [int(name.removeprefix(CHECKBOX)) for name in data if _is_checkbox(name)]
     if not ids:
-        raise InputError("Choose at least one image first.")
+        raise InputError("Select at least one image first.")
     task = data.get("do", "")
     if task == "label":
         label = _value(dataset, "label", data.get("bulk-label", ""))
@@ -99,9 +101,11 @@ def _bulk(
         _edit(session, user, dataset, "excluded", ids, lambda _: task == "exclude")
 
 
-def _is_pick(name: str) -> bool:
-    number = name.removeprefix(PICK)
-    return name.startswith(PICK) and number.isascii() and number.isdecimal() and len(number) < 19
+def _is_checkbox(name: str) -> bool:
+    number = name.removeprefix(CHECKBOX)
+    return (
+        name.startswith(CHECKBOX) and number.isascii() and number.isdecimal() and len(number) < 19
+    )
 
 
 def _edit(
@@ -116,7 +120,7 @@ def _edit(
 
 
 def filled(template: str, sample: Sample, classes: Sequence[str]) -> str:
-    """`template` with its placeholders filled, once: what is filled in is not looked at again."""
+    """Return `template` with its placeholders replaced once, so not inside inserted text."""
     known = {
         "{class}": "" if sample.label is None else classes[sample.label],
         "{file}": sample.file_name.rsplit("/", 1)[-1].rsplit(".", 1)[0],
@@ -126,13 +130,13 @@ def filled(template: str, sample: Sample, classes: Sequence[str]) -> str:
 
 
 def _value(dataset: Dataset, kind: str, text: str) -> Value:
-    """A field's text as the value it means; a label is given by its class's name."""
+    """Return the value that a field's text means; a label is the name of its class."""
     if kind == "excluded":
         return text == "yes"
     if kind == "label":
         if not text.strip():
             return None
         if text not in dataset.classes:
-            raise InputError(f"There is no class '{text[:100]}'. Add it under Classes first.")
+            raise InputError(f"There is no class '{text[:100]}'. Add it on the Classes tab first.")
         return dataset.classes.index(text)
     return text

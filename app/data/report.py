@@ -1,0 +1,66 @@
+"""What the page of a dataset shows of its import report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from app.shell.uploads import OURS
+from vecaf.datasets.import_report import ImportReport, Refusal
+from vecaf.store.page_queries import DatasetCard
+
+_DETAILS = re.compile(r"[\d,.×]+|'[^']*'")
+"""Numbers and names in a reason, by which reasons of one kind differ."""
+
+
+@dataclass(frozen=True)
+class RefusalGroup:
+    """Files that were refused for one kind of reason.
+
+    `reason` is the reason of the first file; `same` is whether all files have it.
+    """
+
+    reason: str
+    same: bool
+    files: list[Refusal]
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """Sentences, refused files by reason, the number of refused files that are not listed, and the
+    source, which is "" for an upload."""
+
+    sentences: list[str]
+    groups: list[RefusalGroup]
+    unlisted: int
+    source: str
+
+
+def report_view(card: DatasetCard) -> ReportView:
+    """Return the import report of a dataset as its page shows it."""
+    report = ImportReport.from_dict(card.report)
+    return ReportView(
+        report.sentences(),
+        refusal_groups(report.refused),
+        max(0, report.refused_count - len(report.refused)),
+        "" if OURS.fullmatch(card.source) else card.source,  # an upload has a random file name
+    )
+
+
+def refusal_groups(files: Sequence[Refusal]) -> list[RefusalGroup]:
+    """Group refused files by the kind of their reason, the most common kind first."""
+
+    def kind(file: Refusal) -> str:
+        return _DETAILS.sub("", file.reason)
+
+    groups = [list(group) for _, group in groupby(sorted(files, key=kind), key=kind)]
+    return [
+        RefusalGroup(
+            group[0].reason[:1].upper() + group[0].reason[1:],
+            len({file.reason for file in group}) == 1,
+            group,
+        )
+        for group in sorted(groups, key=lambda group: -len(group))
+    ]
