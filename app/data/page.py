@@ -130,7 +130,7 @@ def _sources(studio: Studio, values: dict[str, str]) -> str:
     path = values.get("folder")
     roots = folders.allowed_roots(settings) if settings.folders else []
     if not path:
-        return sources(roots, None, opened="folder" in values)
+        return sources(roots, None, opened="sources" in values)
     try:
         return sources(roots, folders.list_folder(settings, path))
     except VecafError as error:

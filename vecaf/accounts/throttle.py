@@ -72,7 +72,7 @@ def count_attempt(session: Session, name: str, address: str) -> Attempt:
             if left > 0:
                 seconds = math.ceil(left)
                 raise TooManyAttemptsError(
-                    f"Too many wrong passwords. Attempt again in {_words(seconds)}.", seconds
+                    f"Too many wrong passwords. Try again in {_words(seconds)}.", seconds
                 )
         rows.append(row)
         before[key] = row.last_at
