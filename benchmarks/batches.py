@@ -24,7 +24,7 @@ from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.errors import InputError
 from vecaf.evaluation.comparison import cost_of, paired_over_seeds
 from vecaf.settings import Settings
-from vecaf.training.cost import Sizes, batches_of
+from vecaf.training.cost import RunSizes, batches_per_round
 
 BATCH = 64
 ROUNDS = 5
@@ -175,7 +175,11 @@ def spent(config: RunConfig, pool: int) -> int:
 
 def _all_batches(config: RunConfig, pool: int) -> int:
     budget = parse_budget(config.budget).of(pool)
-    return sum(batches_of(config, Sizes(budget, pool, val=0, test=0, images=pool, fresh=0)))
+    return sum(
+        batches_per_round(
+            config, RunSizes(budget, pool, val=0, test=0, images=pool, not_embedded=0)
+        )
+    )
 
 
 def chosen(rows: Sequence[Row], words: str) -> tuple[Row, ...]:

@@ -25,15 +25,16 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.changed import AUGMENTATIONS, augmentation, embedded
-from vecaf.arrays import Floats
-from vecaf.augmentation.shift import Clean, Shift, control, sentences
-from vecaf.augmentation.words import Words
+from vecaf.arrays import Floats, unit_rows
+from vecaf.augmentation.shift import Shift, random_shift
+from vecaf.augmentation.shift_text import sentences
+from vecaf.augmentation.source_domain import SourceDomain
+from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset, import_demo
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.encoders import load_vlm
 from vecaf.encoders.dataset_features import embed_samples, pvm_for
-from vecaf.encoders.embed import unit_rows
 from vecaf.evaluation.comparison import interval
 from vecaf.runs.demo_run import COLOR, LINE
 from vecaf.runs.plan import Plan
@@ -41,9 +42,9 @@ from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store, dataset_named
-from vecaf.training.learner import HeadLearner
-from vecaf.training.model import centred_rows
-from vecaf.training.progress import SILENT
+from vecaf.training.learner import Learner
+from vecaf.training.model import center_rows
+from vecaf.training.reporter import SILENT
 
 DEMO_WORDS, WRONG = "a black and white line drawing of", "in thick fog"
 SOURCE, TARGET = "source", "target"
@@ -64,8 +65,8 @@ class Start:
 
     config: RunConfig
     plan: Plan
-    learner: HeadLearner
-    words: Words
+    learner: Learner
+    guidance: TextGuidance
     picked: NDArray[np.int64]
     folder: str
 
@@ -74,34 +75,34 @@ class Start:
         """Select once; `folder` is for what training keeps meanwhile."""
         recorder = MemoryRecorder()
         asked = replace(config, target_words=DEMO_WORDS)  # so that there are words at all
-        learner, words = prepare(asked, source, recorder, Path(folder), settings)
+        learner, guidance = prepare(asked, source, recorder, Path(folder), settings)
         plan = Plan.of(asked, source)
         nothing = plan.picked(recorder, upto=0)
-        view = learner.look(plan.pool)
-        seen = words.pull(view.features, plan.pool, plan.visible_labels(nothing))
+        view = learner.outputs(plan.pool)
+        seen = guidance.pull(view.features, plan.pool, plan.visible_labels(nothing))
         recorder.record_picks(1, plan.select(view, seen, nothing, 1))
-        return cls(config, plan, learner, words, plan.picked(recorder, upto=1), folder)
+        return cls(config, plan, learner, guidance, plan.picked(recorder, upto=1), folder)
 
     def accuracies(
         self, words: str, wrong: str, targets: Mapping[str, Place]
     ) -> dict[str, tuple[float, dict[str, float]]]:
         """By variant: β, and accuracy on the source's test split (SOURCE) and on each target."""
-        plan, source, learner = self.plan, self.plan.samples, self.learner
-        base, places = learner.pretrained(plan.pool), plan.places(self.picked)
-        pulled = self.words.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
-        clean = Clean(
+        plan, source, context = self.plan, self.plan.samples, self.learner.context
+        base, places = context.pretrained(plan.pool), plan.places(self.picked)
+        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
+        domain = SourceDomain(
             base[places], source.labels[self.picked],
-            learner.pretrained(plan.val), source.labels[plan.val],
+            context.pretrained(plan.val), source.labels[plan.val],
         )  # fmt: skip
-        self.words.target = words
-        found = self.words.shift(base, plan.pool, clean)
-        self.words.target = wrong
-        others = self.words.shift(base, plan.pool, clean)
+        found, others = (
+            replace(self.guidance, target=target).shift(base, plan.pool, domain)
+            for target in (words, wrong)
+        )
         variants: dict[str, Shift] = {
             PLAIN: replace(found, strength=0.0),
             WORDED: found,
             # As far as the words would go: β = 1 where a run would not go at all.
-            "random directions, same lengths": control(found, self.config.seed),
+            "random directions, same lengths": random_shift(found, self.config.seed),
             "wrong words, as a run does": others,
         }
         if not found.strength:
@@ -116,25 +117,25 @@ class Start:
     def augmented(self, name: str, targets: Mapping[str, Place]) -> dict[str, float]:
         """The same accuracies with augmented images (changed.AUGMENTATIONS) in place of words."""
         plan = self.plan
-        base, places = self.learner.pretrained(plan.pool), plan.places(self.picked)
-        pulled = self.words.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
+        base, places = self.learner.context.pretrained(plan.pool), plan.places(self.picked)
+        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
         paths = [plan.samples.paths[row] for row in self.picked]
-        changed = embedded(self.learner.pvm, paths, augmentation(name, self.config.seed))
-        rows = centred_rows(torch.from_numpy(changed), self.learner.mean).numpy()
+        changed = embedded(self.learner.context.pvm, paths, augmentation(name, self.config.seed))
+        rows = center_rows(torch.from_numpy(changed), self.learner.context.features.mean).numpy()
         return self._trained(np.concatenate([pulled, rows]), targets)
 
     def _trained(self, extra: Floats, targets: Mapping[str, Place]) -> dict[str, float]:
         """What a head trained anew, on the picks and `extra`, gets right."""
-        learner, plan = self.learner, self.plan
-        with tempfile.TemporaryDirectory(dir=self.folder) as apart:
-            learner.folder = Path(apart)  # label-free: every training starts from a new head
+        plan = self.plan
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            learner = Learner(replace(self.learner.context, folder=Path(folder)))
             learner.learn(1, self.picked, extra, plan.val, SILENT)
-        assert learner.head is not None
+        head = learner.head_training.trained()
         own = learner.logits(plan.test).argmax(axis=1) == plan.samples.labels[plan.test]
         right = {SOURCE: float(own.mean())}
         for name, place in targets.items():
             with torch.inference_mode():
-                logits = learner.head(learner.head.centre(torch.from_numpy(place.features)))
+                logits = head(head.center(torch.from_numpy(place.features)))
             right[name] = float((logits.numpy().argmax(axis=1) == place.labels).mean())
         return right
 

@@ -19,20 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shift import read
-from vecaf.arrays import Floats
-from vecaf.augmentation.guide import text_classifier
+from vecaf.arrays import Floats, unit_rows
+from vecaf.augmentation.text_classifier import text_classifier
 from vecaf.datasets import import_dataset
 from vecaf.encoders import load_vlm
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.dataset_features import embed_samples
-from vecaf.encoders.embed import unit_rows
 from vecaf.encoders.imagenet import embed_classes
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.vlm import VLM
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store
-from vecaf.training.model import Centred
+from vecaf.training.model import CenteredFeatures
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 PROMPTS = {
@@ -83,7 +82,7 @@ def conse(vlm: VLM, features: Floats) -> Floats:
 
 def together(features: Floats, scores: Floats) -> Floats:
     """Scores (n, k) of the classifier that all of the images' scores make together."""
-    rows = Centred.of(features, np.arange(len(features)), "cpu").rows.numpy()
+    rows = CenteredFeatures.of(features, np.arange(len(features)), "cpu").rows.numpy()
     return np.asarray(rows @ text_classifier(rows, scores).T)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,3 +45,16 @@ def eigh(symmetric: NDArray[Real], count: int | None = None) -> tuple[NDArray[Re
             driver="evr" if some else "evd",
         )
     return values, vectors
+
+
+def unit_rows(rows: NDArray[Any]) -> Floats:
+    """Scale rows (…, d) to unit length, as float32; a row of zeros stays zero."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def softmax(scores: NDArray[Any], temperature: float = 1.0) -> Floats:
+    """Turn rows (n, k) of scores into probabilities, as float32: exp(score / temperature) / Σ."""
+    scaled = scores / np.float32(temperature)
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -30,7 +30,7 @@ from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.runs import learning_curves, rounds_of, runs_on
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task, latest_task
-from vecaf.training.cost import Cost, Sizes, Speed, by_rounds, by_speed, counted
+from vecaf.training.cost import Cost, RunSizes, Speed, cost_from_rounds, cost_from_speed, count_cost
 
 KIND = "cost"
 SPEED_SETTINGS = ("model", "image_size", "mode", "strategy", "text_pull", "device", "batch_size")
@@ -68,7 +68,7 @@ class Preview:
         return self.task.error if self.task is not None and self.task.state == FAILED else None
 
 
-def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, Sizes]:
+def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, RunSizes]:
     """Return the dataset and how many of its images the run uses.
 
     Raises InputError if the run cannot work on the dataset.
@@ -90,14 +90,14 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, S
     )
     splits = {row.split: row.size for row in counted_splits}
     images = sum(splits.values())
-    return dataset, Sizes(
+    return dataset, RunSizes(
         budget=budget,
         pool=sum(by_class) or splits.get(TRAIN, 0),
         val=splits.get(VAL, 0),
         test=splits.get(TEST, 0),
         images=images,
-        fresh=0 if _embedded(session, user, dataset, config) else images,
-        first=first,
+        not_embedded=0 if _embedded(session, user, dataset, config) else images,
+        first_round=first,
     )
 
 
@@ -108,7 +108,7 @@ def measurement_params(config: RunConfig) -> dict[str, Any]:
 
 
 def preview(
-    session: Session, user: int, dataset: Dataset, config: RunConfig, sizes: Sizes
+    session: Session, user: int, dataset: Dataset, config: RunConfig, sizes: RunSizes
 ) -> Preview:
     """Return the cost by a measurement, else by a similar run's speed, else without time."""
     params = measurement_params(config)
@@ -117,12 +117,12 @@ def preview(
         last = latest_task(session, user, dataset.id, KIND)
         task = last if last is not None and last.params == params else None
     if task is not None and task.state == FINISHED:
-        return Preview(by_speed(config, sizes, Speed(**task.result)), task)
+        return Preview(cost_from_speed(config, sizes, Speed(**task.result)), task)
     for run in runs_on(session, user, dataset.id):
         if run.state == FINISHED and _same_speed(run.config, config):
-            cost = by_rounds(config, sizes, _round_times(session, user, run))
+            cost = cost_from_rounds(config, sizes, _round_times(session, user, run))
             return Preview(cost, task, run.id)
-    return Preview(counted(config, sizes), task)
+    return Preview(count_cost(config, sizes), task)
 
 
 def _rounded(seconds: float) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.speed.figures import Figure, alternating, parser_of
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import unit_rows
 from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
 from vecaf.evaluation.findings.held_out import held_out_probabilities
 from vecaf.evaluation.map_layout import fit_basis, lay_out, plane

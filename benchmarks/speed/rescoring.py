@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +22,9 @@ from vecaf.encoders.pvm import load_pvm
 from vecaf.encoders.runtime import compile_encoder, encode_files
 from vecaf.evaluation import metrics
 from vecaf.settings import Settings
-from vecaf.training.learner import HeadLearner
-from vecaf.training.model import Head, build_classifier
-from vecaf.training.recipe import predict
+from vecaf.training.head_training import HeadTraining
+from vecaf.training.model import CenteredFeatures, Head, build_classifier
+from vecaf.training.prediction import predict
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 
@@ -38,21 +40,22 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
 
 def _after_head_only(options: argparse.Namespace) -> Figure:
     rng = np.random.default_rng(0)
-    centred = F.normalize(torch.from_numpy(rng.standard_normal((options.rows, WIDTH), np.float32)))
+    centered = F.normalize(torch.from_numpy(rng.standard_normal((options.rows, WIDTH), np.float32)))
     labels = rng.integers(0, CLASSES, options.rows)
     where = np.arange(options.rows)
     head = Head(torch.zeros(WIDTH), CLASSES)
     torch.nn.init.normal_(head.linear.weight)
-    learner = HeadLearner.__new__(HeadLearner)  # what `logits` needs, without a dataset
-    learner.head, learner.centred = head, centred
+    context: Any = SimpleNamespace(features=CenteredFeatures(head.mean, centered))  # no dataset
+    training = HeadTraining(context)
+    training.head = head
 
     def losses() -> object:
-        logits = learner.logits(where)
+        logits = training.logits(where)
         return metrics.expected_cross_entropy(logits), metrics.cross_entropy(logits, labels)
 
     def product() -> object:
         with torch.inference_mode():
-            return centred @ head.linear.weight.T
+            return centered @ head.linear.weight.T
 
     ours, floor = alternating(losses, product, repeats=options.repeats, timer=options.timer)
     name = f"losses of {options.rows:,} × {WIDTH} after a head-only round"

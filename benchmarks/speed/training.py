@@ -25,9 +25,9 @@ from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.config import RunConfig
 from vecaf.encoders.pvm import load_pvm
 from vecaf.settings import Settings
+from vecaf.training.batches import LabeledFeatures, LabeledImages
 from vecaf.training.model import Head, build_classifier
-from vecaf.training.progress import SILENT
-from vecaf.training.recipe import Images, train_full, train_head
+from vecaf.training.stages import Stage, train_head, train_model
 from vecaf.training.thread_count import threads_for
 
 MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
@@ -55,9 +55,8 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
     def ours() -> None:
         with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
             head = Head(torch.zeros(WIDTH), CLASSES)
-            train_head(
-                head, rows, labels, rows[:0], labels[:0], config, 0, Path(folder), SILENT
-            )  # fmt: skip
+            none = LabeledFeatures(rows[:0], labels[:0])
+            train_head(head, LabeledFeatures(rows, labels), none, Stage(config, 0, Path(folder)))
 
     def products() -> None:
         weight = torch.zeros(CLASSES, WIDTH)
@@ -77,8 +76,10 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
 def _full(options: argparse.Namespace) -> Figure:
     samples = samples_of("pacs_photo", Settings.from_environment())
     rows = np.random.default_rng(0).permutation(len(samples))[: options.images]
-    images = Images([samples.paths[row] for row in rows], np.maximum(samples.labels[rows], 0))
-    none = Images([], images.labels[:0])
+    images = LabeledImages(
+        [samples.paths[row] for row in rows], np.maximum(samples.labels[rows], 0)
+    )
+    none = LabeledImages([], images.labels[:0])
     pvm = load_pvm(MODEL, SIDE)
     config = RunConfig(dataset="photos", mode="full", epochs=2, batch_size=32, patience=0)
 
@@ -86,9 +87,7 @@ def _full(options: argparse.Namespace) -> Figure:
         with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
             model = build_classifier(pvm, Head(torch.zeros(WIDTH), CLASSES))
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            train_full(
-                model, images, none, pvm.preprocessing, config, 0, Path(folder), SILENT
-            )  # fmt: skip
+            train_model(model, images, none, pvm.preprocessing, Stage(config, 0, Path(folder)))
 
     seconds, plain = alternating(
         ours, _plain(pvm, images, config, options), repeats=options.repeats, timer=options.timer
@@ -99,7 +98,7 @@ def _full(options: argparse.Namespace) -> Figure:
 
 
 def _plain(
-    pvm: Any, images: Images, config: RunConfig, options: argparse.Namespace
+    pvm: Any, images: LabeledImages, config: RunConfig, options: argparse.Namespace
 ) -> Callable[[], None]:
     from timm.data.transforms_factory import create_transform
     from torch.utils.data import DataLoader

@@ -108,7 +108,7 @@ def test_an_image_attends_to_the_caption_that_fits_it() -> None:
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     features, captions = pairs(50, distinct=17)
     whole = augment(features, captions)
-    monkeypatch.setattr(cea, "_BLOCK_NUMBERS", 100)
+    monkeypatch.setattr(cea, "_CHUNK_NUMBERS", 100)
     parts = augment(features, captions)
     np.testing.assert_allclose(parts.features, whole.features, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(parts.captions, whole.captions)
@@ -120,9 +120,9 @@ def test_bad_input_gets_a_sentence() -> None:
     holed[4, 0] = np.inf
     with pytest.raises(InputError, match="row 4"):
         augment(features, holed)
-    with pytest.raises(InputError, match="one caption an image"):
+    with pytest.raises(InputError, match="one caption per image"):
         augment(features, captions[:5])
-    with pytest.raises(InputError, match="fit it on features of this model"):
+    with pytest.raises(InputError, match="Fit the map on features of the same model"):
         augment(features, captions, ridge=fit_ridge(captions, features[:, :3]))
     for name, value in (("strength", 1.5), ("candidates", 0), ("temperature", 0.0)):
         with pytest.raises(InputError, match=name):

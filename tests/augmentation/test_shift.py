@@ -1,27 +1,18 @@
-"""Target words: the sentences, the direction they give, and a strength that does no harm."""
+"""Target words: sentences, directions, strengths, and augmented features."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from vecaf.augmentation.shift import (
-    PLAIN,
-    STRENGTHS,
-    Clean,
-    Shift,
-    agreement_of,
-    find_shift,
-    moved,
-    random_direction,
-    reach_of,
-    sentences,
-    text_directions,
-)
-from vecaf.augmentation.words import Words
+from vecaf.augmentation.shift import STRENGTHS, Shift, find_shift, random_direction
+from vecaf.augmentation.shift_checks import agreement_of, reach_of
+from vecaf.augmentation.shift_text import TEMPLATES, sentences, text_directions
+from vecaf.augmentation.source_domain import SourceDomain, moved
+from vecaf.augmentation.text_guidance import TextGuidance
 
 Floats = np.ndarray
 CLASSES = ("cat", "dog")
@@ -33,13 +24,13 @@ def unit(rows: Floats) -> Floats:
 
 
 def by_content(text: str, width: int = WIDTH) -> Floats:
-    """A direction that a text stands for, always the same."""
+    """A unit vector by the hash of a text."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
     return unit(np.random.default_rng(seed).normal(size=width))
 
 
 def embed(texts: list[str]) -> Floats:
-    """A toy tower: the class, plus the last axis where fog is mentioned."""
+    """A toy text encoder: axes for the class, for the kitchen and for fog."""
     rows = []
     for text in texts:
         row = np.zeros(WIDTH)
@@ -52,23 +43,27 @@ def embed(texts: list[str]) -> Floats:
 
 @pytest.fixture(scope="module")
 def world() -> tuple[Floats, Floats, Floats]:
-    """Images whose last text axis (fog) varies and is seen in the features; the one before (the
-    kitchen) does not vary at all. Evidence (n, WIDTH), features (n, DEEP), labels (n,)."""
+    """Embeddings (n, WIDTH), features (n, DEEP), labels (n,).
+
+    Fog (the last text axis) varies and shows in features; the kitchen (the one before) does not.
+    """
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 240)
-    evidence = 0.1 * rng.normal(size=(240, WIDTH))
-    evidence[np.arange(240), labels] += 1
-    evidence[:, -1] += rng.normal(size=240)
-    evidence[:, -2] = 0.0
+    embeddings = 0.1 * rng.normal(size=(240, WIDTH))
+    embeddings[np.arange(240), labels] += 1
+    embeddings[:, -1] += rng.normal(size=240)
+    embeddings[:, -2] = 0.0
     seen = np.linalg.qr(rng.normal(size=(DEEP, WIDTH)))[0].T
-    features = unit(evidence @ seen + 0.02 * rng.normal(size=(240, DEEP)))
-    return evidence.astype(np.float32), features, labels
+    features = unit(embeddings @ seen + 0.02 * rng.normal(size=(240, DEEP)))
+    return embeddings.astype(np.float32), features, labels
 
 
 def find(words: str, world: tuple[Floats, Floats, Floats], val: int = 80) -> Shift:
-    evidence, features, labels = world
-    clean = Clean(features[:60], labels[:60], features[60 : 60 + val], labels[60 : 60 + val])
-    return find_shift(words, CLASSES, embed, evidence, features, clean)
+    embeddings, features, labels = world
+    source = SourceDomain(
+        features[:60], labels[:60], features[60 : 60 + val], labels[60 : 60 + val]
+    )
+    return find_shift(words, CLASSES, embed, embeddings, features, source)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +78,7 @@ def find(words: str, world: tuple[Floats, Floats, Floats], val: int = 80) -> Shi
 )
 def test_words_find_their_place_in_a_sentence(words: str, said: str) -> None:
     pairs = sentences(words, "polar_bear")
-    assert len(pairs) == len(PLAIN)
+    assert len(pairs) == len(TEMPLATES)
     assert pairs[0] == ("a photo of a polar bear", said)
 
 
@@ -99,66 +94,72 @@ def test_a_direction_is_the_mean_difference_of_sentences() -> None:
         np.testing.assert_allclose(row, (shifted - plain).mean(axis=0), atol=1e-6)
 
 
-def test_words_that_images_know_move_features_their_way(
+def test_known_words_move_features_in_their_direction(
     world: tuple[Floats, Floats, Floats],
 ) -> None:
-    evidence, features, _ = world
+    embeddings, features, _ = world
     shift = find("in fog", world)
     assert shift.strength in STRENGTHS and shift.reach > 0.9 and shift.agreement > 0.8
-    foggy = features[evidence[:, -1] > 1].mean(axis=0) - features[evidence[:, -1] < -1].mean(axis=0)
+    foggy = features[embeddings[:, -1] > 1].mean(axis=0) - features[embeddings[:, -1] < -1].mean(
+        axis=0
+    )
     assert float(shift.direction @ unit(foggy)) > 0.9
     after = shift.move(features)
     np.testing.assert_allclose(np.linalg.norm(after, axis=1), 1, atol=1e-5)
     assert ((after - features) @ unit(foggy)).min() > -1e-3
 
 
-def test_words_out_of_reach_move_nothing_and_say_so(world: tuple[Floats, Floats, Floats]) -> None:
+def test_unknown_words_have_no_effect_and_say_so(world: tuple[Floats, Floats, Floats]) -> None:
     shift = find("in the kitchen", world)
     assert shift.strength == 0 and shift.reach < 0.1
-    assert "moves nothing useful" in shift.reason and "kitchen" in shift.reason
+    assert "has no effect" in shift.reason and "kitchen" in shift.reason
     np.testing.assert_allclose(shift.move(world[1]), world[1], atol=1e-6)
 
 
-def test_the_judge_of_harm_asks_how_far_copies_moved_and_not_how_many_they_are() -> None:
+def test_unmoved_copies_change_no_prediction() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=140)
     rows = 0.3 * rng.normal(size=(3, 64))[labels] + rng.normal(size=(140, 64))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     features = rows.astype(np.float32)
-    clean = Clean(features[:60], labels[:60], features[60:], labels[60:])
-    alone = clean.right_with(features[:0])
+    source = SourceDomain(features[:60], labels[:60], features[60:], labels[60:])
+    alone = source.correct_with(features[:0])
     assert 0.4 < alone.mean() < 0.95
     for copies in (1, 4):
-        np.testing.assert_array_equal(clean.right_with(np.tile(features[:60], (copies, 1))), alone)
+        np.testing.assert_array_equal(
+            source.correct_with(np.tile(features[:60], (copies, 1))), alone
+        )
 
 
-def test_a_direction_that_costs_accuracy_is_not_gone(world: tuple[Floats, Floats, Floats]) -> None:
-    """Words that turn one class into the other, as far as features can tell."""
-    evidence, _, labels = world
+def test_a_shift_does_not_reduce_validation_accuracy(world: tuple[Floats, Floats, Floats]) -> None:
+    """The direction of fog equals the difference of the classes."""
+    embeddings, _, labels = world
     features = unit(
         np.eye(2, DEEP)[labels]
-        + 0.3 * evidence[:, -1:] * (np.eye(2, DEEP)[1:] - np.eye(2, DEEP)[:1])
+        + 0.3 * embeddings[:, -1:] * (np.eye(2, DEEP)[1:] - np.eye(2, DEEP)[:1])
     )
-    shift = find("in fog", (evidence, features, labels))
-    clean = Clean(features[:60], labels[:60], features[60:140], labels[60:140])
-    before = clean.right(0 * shift.direction).mean()
-    after = clean.right(shift.strength * shift.direction).mean()
+    shift = find("in fog", (embeddings, features, labels))
+    source = SourceDomain(features[:60], labels[:60], features[60:140], labels[60:140])
+    before = source.correct(0 * shift.direction).mean()
+    after = source.correct(shift.strength * shift.direction).mean()
     assert after >= before - 0.05
 
 
-def test_without_validation_images_the_least_is_gone(world: tuple[Floats, Floats, Floats]) -> None:
+def test_without_validation_images_the_smallest_strength_is_used(
+    world: tuple[Floats, Floats, Floats],
+) -> None:
     assert find("in fog", world, val=5).strength == STRENGTHS[0]
 
 
-def test_agreement_is_about_zero_where_there_is_nothing_to_agree_on() -> None:
+def test_agreement_is_about_zero_for_noise() -> None:
     rng = np.random.default_rng(1)
-    evidence = rng.normal(size=(400, WIDTH)).astype(np.float32)
+    embeddings = rng.normal(size=(400, WIDTH)).astype(np.float32)
     noise = unit(rng.normal(size=(400, DEEP)))
     values = [
-        agreement_of(unit(rng.normal(size=WIDTH)), evidence, noise, seed) for seed in range(20)
+        agreement_of(unit(rng.normal(size=WIDTH)), embeddings, noise, seed) for seed in range(20)
     ]
     assert abs(np.mean(values)) < 0.1
-    assert agreement_of(evidence[0], evidence[:5], noise[:5]) == 0
+    assert agreement_of(embeddings[0], embeddings[:5], noise[:5]) == 0
 
 
 def test_reach_is_a_share_of_energy() -> None:
@@ -179,56 +180,58 @@ def test_the_control_has_unit_length_and_its_seed() -> None:
     np.testing.assert_allclose(moved(one[None], 0 * one), one[None], atol=1e-6)
 
 
-def words(
-    own: list[str | None],
-    target: str,
-    heard: list[str],
-    rows: Callable[[np.ndarray], Floats],
-    strength: float = 0.0,
-) -> Words:
-    return Words(own, CLASSES, strength, embed, rows, target=target, say=heard.append)
+@dataclass(frozen=True)
+class ToyEncoder:
+    """A toy VLM that knows the images' embeddings; None forbids asking for them."""
+
+    images: Floats | None
+
+    def embed_texts(self, texts: list[str]) -> Floats:
+        return embed(texts)
+
+    def embed_rows(self, rows: np.ndarray) -> Floats:
+        assert self.images is not None, "captions should represent the images"
+        return np.asarray(self.images[rows])
+
+    def learned_shift(self, difference: Floats) -> None:
+        """Learned nothing."""
 
 
-def test_a_run_learns_picks_as_they_are_pulled_and_moved(
-    world: tuple[Floats, Floats, Floats],
-) -> None:
-    evidence, features, labels = world
-    rows, places = np.arange(240), np.arange(0, 60)
-    val = (features[60:140], labels[60:140])
+def test_augmented_features_are_pulled_and_moved(world: tuple[Floats, Floats, Floats]) -> None:
+    embeddings, features, labels = world
+    rows, positions = np.arange(240), np.arange(60)
+    source = SourceDomain(features[:60], labels[:60], features[60:140], labels[60:140])
     hidden = np.where(np.arange(240) < 60, labels, -1)
-    heard: list[str] = []
-    silent: list[str | None] = [None] * 240
-    nothing = words(silent, "", heard, lambda at: evidence[at])
-    assert nothing.extra(features, rows, hidden, places, *val).shape == (0, DEEP) and not heard
-    moving = words(silent, "in fog", heard, lambda at: evidence[at], strength=0.25)
-    extra = moving.extra(features, rows, hidden, places, *val)
-    assert extra.shape == (120, DEEP) and "“in fog” moves features" in heard[-1]
-    np.testing.assert_allclose(extra[:60], moving.pull(features, rows, hidden)[places])
-    out_of_reach = words(silent, "in the kitchen", heard, lambda at: evidence[at])
-    assert out_of_reach.extra(features, rows, hidden, places, *val).shape == (0, DEEP)
-    assert "moves nothing useful" in heard[-1]
+    off = TextGuidance([None] * 240, CLASSES, 0.0, ToyEncoder(embeddings))
+
+    found, reason = off.augmented(features, rows, hidden, positions, source)
+    assert found.shape == (0, DEEP) and not reason
+    foggy = replace(off, strength=0.25, target="in fog")
+    found, reason = foggy.augmented(features, rows, hidden, positions, source)
+    assert found.shape == (120, DEEP) and "“in fog” moves features" in reason
+    np.testing.assert_allclose(found[:60], foggy.pull(features, rows, hidden)[positions])
+    unknown = replace(off, target="in the kitchen")
+    found, reason = unknown.augmented(features, rows, hidden, positions, source)
+    assert found.shape == (0, DEEP) and "has no effect" in reason
 
 
-def test_captions_stand_for_images_where_most_have_one(
+def test_captions_represent_the_images_if_most_have_one(
     world: tuple[Floats, Floats, Floats],
 ) -> None:
     _, features, labels = world
-    clean = Clean(features[:60], labels[:60], features[60:140], labels[60:140])
-
-    def never(_: np.ndarray) -> Floats:
-        raise AssertionError("captions are there")
-
-    own: list[str | None] = [
+    source = SourceDomain(features[:60], labels[:60], features[60:140], labels[60:140])
+    captions: list[str | None] = [
         f"a {CLASSES[label]}{' in fog' * (i % 2)}" for i, label in enumerate(labels)
     ]
-    own[3] = None
-    told = words(own, "in fog", [], never).shift(features, np.arange(240), clean)
-    assert told.reach == pytest.approx(1, abs=1e-4)
+    captions[3] = None
+    guidance = TextGuidance(captions, CLASSES, 0.0, ToyEncoder(None), target="in fog")
+    shift = guidance.shift(features, np.arange(240), source)
+    assert shift.reach == pytest.approx(1, abs=1e-4)
 
 
-def test_guesses_fill_in_for_hidden_labels(world: tuple[Floats, Floats, Floats]) -> None:
-    evidence, _, labels = world
-    spoken = words([None] * 240, "", [], lambda at: evidence[at])
+def test_predictions_replace_hidden_labels(world: tuple[Floats, Floats, Floats]) -> None:
+    embeddings, _, labels = world
+    guidance = TextGuidance([None] * 240, CLASSES, 0.0, ToyEncoder(embeddings))
     hidden = np.where(np.arange(240) % 2, labels, -1)
-    taken = spoken.guesses(np.arange(240), hidden)
-    assert (taken[1::2] == labels[1::2]).all() and (taken == labels).mean() > 0.9
+    found = guidance.classes_of(np.arange(240), hidden)
+    assert (found[1::2] == labels[1::2]).all() and (found == labels).mean() > 0.9

@@ -18,7 +18,8 @@ from safetensors.torch import save_file
 from timm.data.imagenet_info import ImageNetInfo
 
 from tests.encoders.samples import draw, settings_in, weights_of_open_clip, weights_of_timm
-from vecaf.encoders import ImageEncoder, embed_images, load_pvm, load_vlm, unit_rows
+from vecaf.arrays import unit_rows
+from vecaf.encoders import ImageEncoder, embed_images, load_pvm, load_vlm
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.runtime import choose_device, compile_encoder, effective_precision
 from vecaf.encoders.weights import package_file

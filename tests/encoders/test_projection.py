@@ -7,8 +7,9 @@ import pytest
 
 from tools.projection.closed_form import discriminant, moments, ridge_map
 from tools.projection.domains import DOMAINS
-from vecaf.augmentation.learned import LEAST_NEARNESS
-from vecaf.augmentation.shift import Clean, control, find_shift
+from vecaf.augmentation.learned import MIN_NEARNESS
+from vecaf.augmentation.shift import find_shift, random_shift
+from vecaf.augmentation.source_domain import SourceDomain
 from vecaf.encoders.projection import Projection, load_projection
 from vecaf.encoders.vlm import VLM, load_vlm
 
@@ -48,26 +49,30 @@ def test_words_are_taken_for_the_domain_they_say(
         vlm.embed_texts([words.format(name) for name in CLASSES]).mean(axis=0)
         for words in (sentence, "a photo of a {}")
     )
-    moves = shipped.moves(said - plain, 224)
-    assert moves.names[0][0] == domain and moves.nearness > LEAST_NEARNESS
+    moves = shipped.learned_shift(said - plain, 224)
+    assert moves.names[0][0] == domain and moves.nearness > MIN_NEARNESS
     assert moves.mean.shape == (1280,) and moves.spread.shape[1] == 1280
-    small = shipped.moves(said - plain, 96)
+    small = shipped.learned_shift(said - plain, 96)
     assert not np.allclose(small.mean, moves.mean)
 
 
-def test_unrelated_words_move_nothing(vlm: VLM) -> None:
+def test_unknown_words_have_no_effect(vlm: VLM) -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 1280)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels = np.arange(40) % 3
-    clean = Clean(rows, labels, rows, labels)
-    evidence = np.ones((40, 384), np.float32)
-    shift = find_shift("in the kitchen", CLASSES, vlm.embed_texts, evidence, rows, clean, vlm.moves)
-    assert shift.strength == 0 and "moves nothing useful" in shift.reason
+    source = SourceDomain(rows, labels, rows, labels)
+    embeddings, learned = np.ones((40, 384), np.float32), vlm.learned_shift
+    shift = find_shift(
+        "in the kitchen", CLASSES, vlm.embed_texts, embeddings, rows, source, learned
+    )
+    assert shift.strength == 0 and "has no effect" in shift.reason
 
-    known = find_shift("a cartoon of a", CLASSES, vlm.embed_texts, evidence, rows, clean, vlm.moves)
+    known = find_shift(
+        "a cartoon of a", CLASSES, vlm.embed_texts, embeddings, rows, source, learned
+    )
     assert known.learned is not None and "cartoon" in known.reason
-    other = control(known, 3)
+    other = random_shift(known, 3)
     assert other.learned is not None and other.strength > 0
     for mine, drawn in zip(
         (known.learned.mean, *known.learned.spread),

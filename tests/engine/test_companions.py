@@ -31,12 +31,11 @@ from vecaf.runs.rounds import run_rounds
 from vecaf.selection.descent import descend
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Metric, Round, Store
-from vecaf.training.batches import epoch_steps
-from vecaf.training.loop import schedule
+from vecaf.training.batches import LabeledImages, steps_in_epoch
 from vecaf.training.model import Classifier, Head
-from vecaf.training.progress import SILENT
 from vecaf.training.ranks import ALONE, Ranks
-from vecaf.training.recipe import Images, train_full
+from vecaf.training.stages import Stage, train_model
+from vecaf.training.trainer import learning_rate_factor
 
 # Nine images in batches of four: the last batch has one, so the second process gets none of it.
 # Of three classes none is a third of a batch: its bias would have a first gradient of exactly zero,
@@ -90,8 +89,8 @@ def test_two_processes_train_the_model_that_one_trains(
     # Float32 rounding gives a weight without a gradient a tiny one, and AdamW makes a full step of
     # it. The processor decides how many weights that concerns and which way each moves. A weight
     # can thus end two whole paths apart; all weights together stay within 1% of a path.
-    steps = config.epochs * epoch_steps(int(config.budget), config.batch_size)
-    path = config.lr * sum(schedule(step, steps) for step in range(steps))
+    steps = config.epochs * steps_in_epoch(int(config.budget), config.batch_size)
+    path = config.lr * sum(learning_rate_factor(step, steps) for step in range(steps))
     assert apart.max() < 2 * path
     assert np.sqrt(np.mean(np.square(apart, dtype=np.float64))) < path / 100
     assert recorder.results[0].confusion == whole.results[0].confusion
@@ -113,8 +112,8 @@ class InDoubles(Classifier):
 
 def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "shapes", 14)
-    images = Images(list(samples.paths), samples.labels)
-    nobody = Images([], np.empty(0, dtype=np.int64))
+    images = LabeledImages(list(samples.paths), samples.labels)
+    nobody = LabeledImages([], np.empty(0, dtype=np.int64))
     config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
     pvm = load_pvm("efficientnet_lite0", 64)
 
@@ -123,10 +122,8 @@ def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> No
         torch.nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(7))
         model = InDoubles(pvm.build(0), head).double()
         (tmp_path / name).mkdir()
-        train_full(
-            model, images, nobody, pvm.preprocessing, config, 3, tmp_path / name, SILENT,
-            ranks=ranks,
-        )  # fmt: skip
+        stage = Stage(config, 3, tmp_path / name)
+        train_model(model, images, nobody, pvm.preprocessing, stage, ranks=ranks)
         return model.state_dict()
 
     before = InDoubles(pvm.build(0), Head(torch.zeros(1280), 3)).state_dict()
@@ -156,7 +153,7 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
     ]
     with companions(2, tmp_path / "meeting", "cpu") as ranks:
         for request in requests:
-            ranks.tell(select_along, **asked, **request)
+            ranks.send(select_along, **asked, **request)
             shared = vecaf.select(**asked, **request, split=ranks)
             alone = vecaf.select(**asked, **request)
             np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
@@ -170,7 +167,7 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
             "steps": 20,
             "batch_rows": 700,
         }
-        ranks.tell(descend_along, **slices)
+        ranks.send(descend_along, **slices)
         shared_descent, descent = descend(**slices, split=ranks), descend(**slices)
     np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
     np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
@@ -182,7 +179,7 @@ def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(rows, dtype=np.float32)
 
 
-def descend_along(ranks: Ranks, report: object, **asked: Any) -> None:
+def descend_along(ranks: Ranks, reporter: object, **asked: Any) -> None:
     descend(**asked, split=ranks)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import unit_rows
 from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
 from vecaf.evaluation.findings.held_out import held_out_probabilities
 from vecaf.evaluation.neighbors import graph

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import unit_rows
 from vecaf.evaluation.map_layout import Basis, fit_basis, lay_out, place, plane
 from vecaf.evaluation.neighbors import nearest_rows
 

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import unit_rows
 from vecaf.evaluation import neighbors as neighbours
 from vecaf.evaluation.neighbors import graph, nearest, nearest_rows, top
 

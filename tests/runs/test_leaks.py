@@ -7,8 +7,7 @@ scores and weights must be the same to the last bit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from vecaf.augmentation.words import Words
+from vecaf.arrays import unit_rows
+from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import load_pvm
@@ -27,12 +27,14 @@ from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import do_rounds
 from vecaf.selection import STRATEGIES
 from vecaf.store import TEST, TRAIN, VAL
-from vecaf.training.learner import HeadLearner, Watch
-from vecaf.training.model import Centred
+from vecaf.training.context import TrainingContext
+from vecaf.training.learner import Learner
+from vecaf.training.model import CenteredFeatures
+from vecaf.training.reporter import Monitor
 
 CLASSES = ("ash", "birch", "cedar", "dogwood")
 ROUNDS, BUDGET = 2, 9
-WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+MONITOR = Monitor(progress=lambda done, total: None, should_stop=lambda: False)
 
 Rows = npt.NDArray[np.int64]
 
@@ -57,15 +59,22 @@ def made_up(n: int = 180, d: int = 12) -> tuple[Samples, npt.NDArray[np.float32]
     return samples, features
 
 
-def embed_texts(texts: Sequence[str]) -> npt.NDArray[np.float32]:
-    """A unit row for each sentence, the same whenever it is asked."""
-    seeds = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts]
-    rows = np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds], np.float32)
-    return unit(rows)
+@dataclass(frozen=True)
+class ToyEncoder:
+    """Embeds a text by its hash, and an image by its first features."""
 
+    features: npt.NDArray[np.float32]
 
-def unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    def embed_texts(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        seeds = [int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) for text in texts]
+        rows = [np.random.default_rng(seed).normal(size=8) for seed in seeds]
+        return unit_rows(np.array(rows, np.float32))
+
+    def embed_rows(self, rows: Rows) -> npt.NDArray[np.float32]:
+        return unit_rows(self.features[rows, :8])
+
+    def learned_shift(self, difference: npt.NDArray[np.float32]) -> None:
+        """Learned nothing."""
 
 
 class Run:
@@ -75,22 +84,21 @@ class Run:
         samples, features = made_up()
         samples = replace(samples, labels=labels)
         plan = Plan.of(config, samples)
-        centred = Centred.of(features, samples.pool, "cpu")
+        centered = CenteredFeatures.of(features, samples.pool, "cpu")
         pvm = load_pvm("efficientnet_lite0")
-        learner = HeadLearner(config, samples, centred, pvm, "cpu", folder, WATCH)
-        words = Words(
-            own=samples.captions,
+        context = TrainingContext(config, samples, centered, pvm, "cpu", folder, MONITOR)
+        learner = Learner(context)
+        guidance = TextGuidance(
+            captions=samples.captions,
             classes=CLASSES,
             strength=config.text_pull,
-            embed_texts=embed_texts,
-            embed_rows=lambda rows: unit(features[rows, :8]),
+            encoder=ToyEncoder(features),
             target=config.target_words,
         )
         recorder = MemoryRecorder()
-        do_rounds(plan, learner, words, recorder, folder)
-        assert learner.head is not None
+        do_rounds(plan, learner, guidance, recorder, folder)
         self.picks, self.results = recorder.picked, recorder.results
-        self.weights = learner.head.state_dict()
+        self.weights = learner.head_training.trained().state_dict()
 
     def picked(self, rounds: int) -> Rows:
         """Sample ids picked in the first so many rounds."""

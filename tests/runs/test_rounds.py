@@ -24,8 +24,8 @@ from vecaf.runs.rounds import run_rounds
 from vecaf.runs.select_now import choose
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN, VAL
-from vecaf.training import checkpoints, loop
-from vecaf.training.batches import ImageBatches
+from vecaf.training import checkpoints, trainer
+from vecaf.training.batches import ImageBatches, LabeledImages
 
 CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
@@ -183,7 +183,7 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
     """As a power cut would: the process is gone, the files stay."""
     config = replace(FULL, track=track)
     whole, weights = finish(config, samples, settings, tmp_path / "whole")
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
     original = checkpoints.save_state
 
     class Crash(BaseException):
@@ -199,7 +199,7 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
             due.pop(0)
             raise Crash
 
-    monkeypatch.setattr(loop, "save_state", save_then_crash)
+    monkeypatch.setattr(trainer, "save_state", save_then_crash)
     recorder, folder = MemoryRecorder(), tmp_path / "crashed"
     while True:
         try:
@@ -279,7 +279,8 @@ def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
 
 def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> None:
     files = make_samples(tmp_path, n=12)
-    batches = ImageBatches(files.paths, torch.from_numpy(files.labels), SMALL, 4, seed=3)
+    train = LabeledImages(list(files.paths), files.labels)
+    batches = ImageBatches(train, SMALL, 4, seed=3, device=torch.device("cpu"))
     drawn = []
     for noise in (1, 2):
         torch.manual_seed(noise)

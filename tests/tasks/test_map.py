@@ -16,9 +16,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tests.engine.harness import wait_for, worker
 from tests.finished import finish_run
 from tests.shapes import write_shapes
+from vecaf.arrays import unit_rows
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
-from vecaf.encoders.embed import unit_rows
 from vecaf.engine.queue import submit_task
 from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.map_layout import Basis

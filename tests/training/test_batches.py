@@ -1,3 +1,5 @@
+"""Batches and random views."""
+
 from __future__ import annotations
 
 from itertools import pairwise
@@ -11,15 +13,16 @@ from numpy.testing import assert_allclose
 
 from tests.shapes import write_shapes
 from vecaf.encoders.preprocessing import Preprocessing
-from vecaf.training.batches import ImageBatches, Order, augment
-from vecaf.training.loop import schedule
+from vecaf.training.batches import BatchOrder, ImageBatches, LabeledImages
+from vecaf.training.trainer import learning_rate_factor
+from vecaf.training.views import augment
 
 PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 5))
-def test_an_epoch_holds_every_row_once_and_epochs_differ(n: int, size: int, seed: int) -> None:
-    order = Order(n, size, seed)
+def test_an_epoch_contains_every_row_once_and_epochs_differ(n: int, size: int, seed: int) -> None:
+    order = BatchOrder(n, size, seed)
     steps = order.steps_per_epoch
     epochs = [
         np.concatenate([order.rows(step) for step in range(first, first + steps)])
@@ -29,16 +32,17 @@ def test_an_epoch_holds_every_row_once_and_epochs_differ(n: int, size: int, seed
         assert sorted(epoch.tolist()) == list(range(n))
     if n > 10:
         assert not np.array_equal(epochs[0], epochs[1])
-    again = Order(n, size, seed)  # asked in another sequence, it gives the same
+    again = BatchOrder(n, size, seed)  # the order of calls doesn't matter
     last = 2 * steps - 1
     assert np.array_equal(again.rows(last), order.rows(last))
     assert np.array_equal(again.rows(0), order.rows(0))
 
 
-def test_image_batches_depend_on_the_step_alone(tmp_path: Path) -> None:
+def test_image_batches_depend_only_on_the_step(tmp_path: Path) -> None:
     files = write_shapes(tmp_path, 10)
-    paths, targets = [path for path, _ in files], torch.tensor([label for _, label in files])
-    one, other = (ImageBatches(paths, targets, PREPROCESSING, 4, seed=1) for _ in range(2))
+    train = LabeledImages([path for path, _ in files], np.array([label for _, label in files]))
+    cpu = torch.device("cpu")
+    one, other = (ImageBatches(train, PREPROCESSING, 4, seed=1, device=cpu) for _ in range(2))
     forward = [one(step) for step in range(6)]
     for step in (5, 2, 0, 3, 1, 4):
         images, labels = other(step)
@@ -69,9 +73,9 @@ def test_whole_crops_are_the_image_or_its_mirror() -> None:
     assert 10 < sum(same) < 30
 
 
-def test_the_schedule_warms_up_and_ends_at_nothing() -> None:
-    rates = [schedule(step, 200) for step in range(200)]
+def test_the_schedule_warms_up_and_ends_at_zero() -> None:
+    rates = [learning_rate_factor(step, 200) for step in range(200)]
     assert rates[0] == 0.1 and max(rates) == 1.0 and rates.index(1.0) == 9
     assert rates[-1] < 1e-3
     assert all(a >= b for a, b in pairwise(rates[9:]))
-    assert schedule(0, 1) == 1.0
+    assert learning_rate_factor(0, 1) == 1.0

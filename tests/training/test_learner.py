@@ -1,4 +1,4 @@
-"""What a learner makes of what it starts from."""
+"""The initial head and its learning rate."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import load_pvm
 from vecaf.store import TEST, TRAIN, VAL
-from vecaf.training.learner import HeadLearner, Watch
-from vecaf.training.model import Centred
-from vecaf.training.progress import SILENT
+from vecaf.training.context import TrainingContext
+from vecaf.training.learner import Learner
+from vecaf.training.model import CenteredFeatures
+from vecaf.training.reporter import SILENT, Monitor
 
-WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+MONITOR = Monitor(progress=lambda done, total: None, should_stop=lambda: False)
 KNOWN = RunConfig(
     track=LABELS_KNOWN, head_init="means", schedule="run", rounds=2, epochs=10, batch_size=64,
     head_lr=0.06, head_weight_decay=0.03,
 )  # fmt: skip
-TOLD = replace(KNOWN, target_words="in thick fog")
+WITH_WORDS = replace(KNOWN, target_words="in thick fog")
 SPLITS = {TRAIN: 800, VAL: 200, TEST: 2000}
 
 
 def made_up(classes: int = 5, d: int = 300) -> tuple[Samples, NDArray[np.float32]]:
-    """Clusters in so many dimensions that the rows of the pool can be learnt by heart."""
+    """Clusters in so many dimensions that a linear model can fit the pool exactly."""
     rng = np.random.default_rng(1)
     n = sum(SPLITS.values())
     labels = np.arange(n) % classes
@@ -46,36 +47,39 @@ def made_up(classes: int = 5, d: int = 300) -> tuple[Samples, NDArray[np.float32
     return samples, features.astype(np.float32)
 
 
-def learner_of(config: RunConfig, folder: Path) -> HeadLearner:
+def learner_of(config: RunConfig, folder: Path) -> Learner:
     samples, features = made_up()
-    centred = Centred.of(features, samples.pool, "cpu")
-    return HeadLearner(
-        config, samples, centred, load_pvm("efficientnet_lite0"), "cpu", folder, WATCH
-    )
+    centered = CenteredFeatures.of(features, samples.pool, "cpu")
+    pvm = load_pvm("efficientnet_lite0")
+    return Learner(TrainingContext(config, samples, centered, pvm, "cpu", folder, MONITOR))
 
 
-def accuracy(learner: HeadLearner) -> float:
-    rows = learner.samples.rows(TEST)
-    return float((learner.logits(rows).argmax(axis=1) == learner.samples.labels[rows]).mean())
+def accuracy(learner: Learner) -> float:
+    samples = learner.context.samples
+    rows = samples.rows(TEST)
+    return float((learner.logits(rows).argmax(axis=1) == samples.labels[rows]).mean())
 
 
 def test_training_does_not_undo_a_start_that_fits(tmp_path: Path) -> None:
     learner = learner_of(KNOWN, tmp_path)
-    pool, val = learner.samples.pool, learner.samples.rows(VAL)
-    learner.look(pool)
+    samples = learner.context.samples
+    pool, val = samples.pool, samples.rows(VAL)
+    learner.outputs(pool)
     before = accuracy(learner)
     for number in (1, 2):
         learner.learn(number, pool, np.empty((0, 300), np.float32), val, SILENT)
     assert accuracy(learner) >= before - 0.01
 
 
-def test_few_picks_and_words_for_another_domain_are_learnt_at_the_full_rate(
+def test_few_images_and_target_words_train_at_the_full_rate(
     tmp_path: Path,
 ) -> None:
-    known, told = (learner_of(config, tmp_path) for config in (KNOWN, TOLD))
-    pool = known.samples.pool
-    assert known.start(pool).rate < 0.9
-    assert told.start(pool).rate == 1
-    few = learner_of(replace(KNOWN, track=LABEL_FREE, schedule="round"), tmp_path)
-    assert few.start(pool[:300]).rate == 1
-    assert few.start(pool[:301]).rate < 0.9
+    def rate_factor(config: RunConfig, rows: NDArray[np.int64]) -> float:
+        return learner_of(config, tmp_path).head_training.initial(rows).rate_factor
+
+    pool = made_up()[0].pool
+    assert rate_factor(KNOWN, pool) < 0.9
+    assert rate_factor(WITH_WORDS, pool) == 1
+    label_free = replace(KNOWN, track=LABEL_FREE, schedule="round")
+    assert rate_factor(label_free, pool[:300]) == 1
+    assert rate_factor(label_free, pool[:301]) < 0.9

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from vecaf.errors import InputError
-from vecaf.training.lora import merged, with_adapters
+from vecaf.training.lora import merge_adapters, with_adapters
 from vecaf.training.model import Classifier, Head
 
 
@@ -61,7 +61,7 @@ def test_merged_it_is_a_plain_model_that_computes_the_same() -> None:
     plain = classifier()
     adapted = with_adapters(plain, 2, seed=0)
     train(adapted)
-    found = merged(adapted)
+    found = merge_adapters(adapted)
     assert found.state_dict().keys() == plain.state_dict().keys()
     assert all(one.requires_grad for one in found.parameters())
     torch.testing.assert_close(found(images()), adapted(images()))

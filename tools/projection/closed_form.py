@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.projection.domains import DOMAINS, drawn, unusual
-from vecaf.arrays import Floats
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import Floats, unit_rows
 from vecaf.encoders.projection import Projection
 from vecaf.encoders.text import TextTower
 
@@ -250,7 +249,9 @@ def scores(
     own = [cosines[i][owners == owners[i]].max() for i in range(len(known))]
     away = np.array(
         [
-            projection.moves(said(tower, PLAIN + " " + words) - said(tower, PLAIN), 224).nearness
+            projection.learned_shift(
+                said(tower, PLAIN + " " + words) - said(tower, PLAIN), 224
+            ).nearness
             for words in UNRELATED
         ]
     )

@@ -1,4 +1,4 @@
-"""CEA: cross-attentive embedding augmentation, image features pulled by what captions say."""
+"""CEA: cross-attentive embedding augmentation pulls image features toward caption embeddings."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.arrays import Floats, Ids
+from vecaf.arrays import Floats, Rows, softmax, unit_rows
 from vecaf.augmentation.ridge import RidgeMap, check_rows, fit_ridge
 from vecaf.errors import InputError
 
-_BLOCK_NUMBERS = 2**23  # float32 numbers made at once: 32 MiB
+_CHUNK_NUMBERS = 2**23  # float32 numbers per chunk: 32 MiB
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Augmented features and what moved them.
+    """Augmented features and the captions that pulled them.
 
-    features   float32 (n, d), each row as long as it was before
-    captions   int64 (n, m), rows whose captions were attended to, the image's own first; a
-               caption that several images share is named by the first of them
-    attention  float32 (n, m), the weight α of each of those captions; a row sums to 1
-    shift      float32 (n,), how far each row turned, as 1 − cosine (0 is not at all)
+    Attributes
+    ----------
+    features
+        Shape (n, d); each row keeps its length.
+    captions
+        Rows whose captions got attention, shape (n, m), the image's own first. If several images
+        share a caption, the first of them stands for it.
+    attention
+        The attention weights α of those captions, shape (n, m); each row sums to 1.
+    shift
+        How far each row turned, as 1 − cosine, shape (n,).
     """
 
     features: Floats
-    captions: Ids
+    captions: Rows
     attention: Floats
     shift: Floats
 
@@ -41,31 +47,49 @@ def augment(
     temperature: float = 0.1,
     only: npt.ArrayLike | None = None,
 ) -> Augmentation:
-    """e − η·Σ_c α_c·(e − t_c): pull each feature e toward the captions that it attends to.
+    """Pull each feature e toward captions: e − η·Σ_c α_c·(e − t_c).
 
-    features     (n, d_f), image features
-    captions     (n, d_t), the embedding of each image's caption
-    ridge        the map from captions to features; fitted on these rows when None
-    strength     η, from 0 (returns the features as they are) to 1
-    candidates   m, how many captions an image attends to: its own and the m − 1 nearest to that
-                 one among the distinct captions (fewer where there are fewer)
-    temperature  τ of the attention α = softmax_c(cos(e, t_c) / τ)
-    only         (k,), the rows to answer for, in this order; the map and the candidates still come
-                 from all rows. All of them when None
+    t_c is a caption mapped into feature space, and α = softmax_c(cos(e, t_c) / τ). Cosines use
+    features minus their mean: otherwise the large common part makes all similarities equal. In the
+    authors' program, α is a softmax over one number, so it is always 1. Here it weighs several
+    captions, so a caption that doesn't fit its image has less effect.
 
-    t_c is the caption mapped into the feature space. Cosines are taken about the mean feature:
-    all features share a large common part, which would make every similarity alike. In the
-    released program of VeCAF (arXiv 2401.07853, section 3.3) α is a softmax over one number and
-    always 1; here it weighs several captions, so a caption that does not fit its image pulls less.
+    The work is done in chunks. 60,000 rows of 1,280 features need little more than their own
+    memory.
 
-    Work is in blocks: 60,000 rows of 1,280 dimensions need little more than their own memory.
-    Raises InputError for unequal lengths, NaN or infinity, or an option out of range.
+    Parameters
+    ----------
+    features
+        Image features, shape (n, d).
+    captions
+        Embedding of each image's caption, shape (n, e).
+    ridge
+        Map from captions to features. By default, it is fitted on these rows.
+    strength
+        η, from 0 (no effect) to 1.
+    candidates
+        m, the captions per image that get attention: its own, and the m − 1 distinct captions that
+        are most similar to it.
+    temperature
+        τ of the attention.
+    only
+        Compute only these rows, shape (k,), in this order. The map and the candidate captions still
+        come from all rows.
+
+    Raises
+    ------
+    InputError
+        For unequal lengths, NaN or infinity, or an option out of range.
+
+    References
+    ----------
+    Zhang et al. 2024, VeCAF, arXiv 2401.07853, section 3.3.
     """
     e: Floats = check_rows(features, "features").astype(np.float32)
     text = check_rows(captions, "captions").astype(np.float32)
     if len(e) != len(text):
         raise InputError(
-            f"features has {len(e)} rows and captions has {len(text)}; give one caption an image."
+            f"features has {len(e)} rows, but captions has {len(text)}. Pass one caption per image."
         )
     _check_options(strength, candidates, temperature)
     ridge = fit_ridge(text, e) if ridge is None else ridge
@@ -73,62 +97,61 @@ def augment(
     mapped = ridge.apply(text[first])
     if mapped.shape[1] != e.shape[1]:
         raise InputError(
-            f"The ridge map leads to {mapped.shape[1]} dimensions but features has {e.shape[1]}; "
-            "fit it on features of this model."
+            f"The ridge map has {mapped.shape[1]} output dimensions, but features has "
+            f"{e.shape[1]}. Fit the map on features of the same model."
         )
     near = _nearest_captions(text[first], min(candidates, len(first)))
     if only is not None:
-        chosen = np.asarray(only, dtype=np.int64)
-        e, own = e[chosen], own[chosen]
+        computed = np.asarray(only, dtype=np.int64)
+        e, own = e[computed], own[computed]
     attended = near[own]
-    centred = _unit(mapped - ridge.feature_mean)
+    centered = unit_rows(mapped - ridge.feature_mean)
     attention = np.empty(attended.shape, dtype=np.float32)
     pulled = np.empty_like(e)
     shift = np.empty(len(e), dtype=np.float32)
-    # Where images share few captions, a product with all of them is cheaper than gathering some.
+    # With few distinct captions, a product with all of them is faster than gathering some.
     few = len(first) <= 16 * attended.shape[1]
-    step = max(1, _BLOCK_NUMBERS // (attended.shape[1] * e.shape[1]))
+    step = max(1, _CHUNK_NUMBERS // (attended.shape[1] * e.shape[1]))
     for start in range(0, len(e), step):
         part = slice(start, start + step)
-        block, named = e[part], attended[part]
-        query = _unit(block - ridge.feature_mean)
+        chunk, keys = e[part], attended[part]
+        query = unit_rows(chunk - ridge.feature_mean)
         if few:
-            scores = np.take_along_axis(query @ centred.T, named, axis=1) / temperature
+            scores = np.take_along_axis(query @ centered.T, keys, axis=1)
         else:
-            scores = np.einsum("nd,nmd->nm", query, centred[named], optimize=True) / temperature
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        weights /= weights.sum(axis=1, keepdims=True)
+            scores = np.einsum("nd,nmd->nm", query, centered[keys], optimize=True)
+        weights = softmax(scores, temperature)
         if few:
-            spread = np.zeros((len(named), len(mapped)), dtype=np.float32)
-            np.put_along_axis(spread, named, weights, axis=1)
+            spread = np.zeros((len(keys), len(mapped)), dtype=np.float32)
+            np.put_along_axis(spread, keys, weights, axis=1)
             target: Floats = spread @ mapped
         else:
-            target = np.einsum("nm,nmd->nd", weights, mapped[named], optimize=True)
-        length = np.linalg.norm(block, axis=1, keepdims=True)
-        moved = block if strength == 0 else _unit(block - strength * (block - target)) * length
+            target = np.einsum("nm,nmd->nd", weights, mapped[keys], optimize=True)
+        length = np.linalg.norm(chunk, axis=1, keepdims=True)
+        moved = chunk if strength == 0 else unit_rows(chunk - strength * (chunk - target)) * length
         attention[part], pulled[part] = weights, moved
-        shift[part] = 1 - (_unit(block) * _unit(moved)).sum(axis=1)
+        shift[part] = 1 - (unit_rows(chunk) * unit_rows(moved)).sum(axis=1)
     return Augmentation(pulled, first[attended], attention, np.maximum(shift, 0))
 
 
-def _distinct(text: Floats) -> tuple[Ids, Ids]:
-    """First row of each distinct caption (u,), and each row's place among them (n,)."""
-    rows = np.ascontiguousarray(text + np.float32(0))  # −0 becomes 0: bytes are compared
+def _distinct(text: Floats) -> tuple[Rows, Rows]:
+    """Return the first row of each distinct caption (u,), and each row's index in those (n,)."""
+    rows = np.ascontiguousarray(text + np.float32(0))  # −0 becomes 0, because bytes are compared
     keys = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize)))[:, 0]
     _, first, own = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order].astype(np.int64), place[own].astype(np.int64)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order].astype(np.int64), rank[own].astype(np.int64)
 
 
-def _nearest_captions(text: Floats, m: int) -> Ids:
-    """The m distinct captions most similar to each, itself first: int64 (u, m)."""
+def _nearest_captions(text: Floats, m: int) -> Rows:
+    """Return the m distinct captions most similar to each one, itself first: shape (u, m)."""
     import torch
 
-    unit = torch.from_numpy(_unit(text))
+    unit = torch.from_numpy(unit_rows(text))
     near = np.empty((len(text), m), dtype=np.int64)
-    step = max(1, _BLOCK_NUMBERS // len(text))
+    step = max(1, _CHUNK_NUMBERS // len(text))
     for start in range(0, len(text), step):
         similarity = unit[start : start + step] @ unit.T
         similarity.diagonal(start).fill_(torch.inf)
@@ -136,16 +159,12 @@ def _nearest_captions(text: Floats, m: int) -> Ids:
     return near
 
 
-def _unit(rows: Floats) -> Floats:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Floats = rows / np.maximum(length, np.float32(1e-12))
-    return unit
-
-
 def _check_options(strength: float, candidates: int, temperature: float) -> None:
     if not 0 <= strength <= 1:
-        raise InputError(f"strength is {strength!r}; use a number from 0 to 1 (0.5 is usual).")
+        raise InputError(f"strength is {strength!r}. Use a number from 0 to 1; the default is 0.5.")
     if not isinstance(candidates, int | np.integer) or candidates < 1:
-        raise InputError(f"candidates is {candidates!r}; use a whole number, at least 1.")
+        raise InputError(f"candidates is {candidates!r}. Use a whole number of at least 1.")
     if not 0 < temperature < np.inf:
-        raise InputError(f"temperature is {temperature!r}; use a positive number (0.1 is usual).")
+        raise InputError(
+            f"temperature is {temperature!r}. Use a positive number; the default is 0.1."
+        )

@@ -1,97 +1,96 @@
-"""A text shift where the VLM itself knows what words do to features (`VLM.moves`).
+"""A shift that the VLM has learned (`VLM.learned_shift`).
 
-No pool is asked: photos tell nothing about cartoons. The map was fitted on photos under many
-domains, and gives a mean direction and a spread, for a cartoon is not a photo plus one vector.
-A head that learns from copies along both learns to look past them.
+The projection of the embedded VLM was fitted on photos in many domains. It gives the mean change of
+features and a spread, because a cartoon is not a photo plus one vector. The pool isn't needed: its
+photos say nothing about cartoons. A head that trains on copies drawn from mean and spread learns to
+ignore the domain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, unit_rows
+from vecaf.encoders.projection import LearnedShift
 
-COPIES = 4  # of each pick; the spread needs several
-STRENGTHS = (0.25, 0.5, 1.0)  # of the whole move; 1 is what the words did to photos
-LEAST_NEARNESS = 0.5  # cosine to the nearest words that the map was fitted on
-CLEAN_IMAGES = 20  # validation images without which harm can't be judged
-HARM = 0.005  # of the validation images: what the words may cost
-
-
-class Moves(Protocol):
-    """What words do to features, in lengths of a centred feature row; `encoders.projection`."""
-
-    @property
-    def mean(self) -> Floats: ...
-    @property
-    def spread(self) -> Floats: ...
-    @property
-    def nearness(self) -> float: ...
-    @property
-    def names(self) -> tuple[tuple[str, float], ...]: ...
+COPIES = 4  # of each selected image; one copy would not show the spread
+STRENGTHS = (0.25, 0.5, 1.0)  # 1 is the whole change that the domain makes in photos
+MIN_NEARNESS = 0.5  # cosine to the nearest words that the projection was fitted on
+MIN_VALIDATION = 20  # validation images without which harm can't be measured
+MAX_HARM = 0.005  # of the validation accuracy
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Moves that no words stand for: the control for those that do."""
-
-    mean: Floats
-    spread: Floats
-    nearness: float
-    names: tuple[tuple[str, float], ...]
-
-
-Learned = Callable[[Floats], Moves | None]
-"""From a difference of texts (d_t,) to what it does, or None where features are another PVM's."""
-
-
-def choose(
+def choose_strength(
     words: str,
-    moves: Moves,
+    shift: LearnedShift,
     before: NDArray[np.bool_] | None,
     after: Callable[[float], NDArray[np.bool_]],
 ) -> tuple[float, str]:
-    """How far to go and the sentence on it, from validation images alone.
+    """Choose how far features move, from validation images of the dataset's own domain.
 
-    `before` and `after(strength)`: which validation images (v,) a classifier gets right that saw
-    the picks, or the moved copies as well; `before` is None where there are no labelled picks.
+    Parameters
+    ----------
+    words
+        The target words.
+    shift
+        What the VLM has learned about them.
+    before
+        Which validation images (v,) a classifier predicts correctly that trained without moved
+        copies; None without labeled images.
+    after
+        The same at a strength, with moved copies.
+
+    Returns
+    -------
+    strength : float
+        The largest strength that does no harm; 0 if there is none.
+    reason : str
+        A sentence that explains it.
     """
-    named = f"“{words}”"
-    told = ", ".join(f"{name} {share:.0%}" for name, share in moves.names)
-    if moves.nearness < LEAST_NEARNESS:
+    domains = ", ".join(f"{name} {share:.0%}" for name, share in shift.names)
+    if shift.nearness < MIN_NEARNESS:
         return 0.0, (
-            f"{named} moves nothing useful: this model knows no words near them (the nearest, "
-            f"{moves.names[0][0]}, have a cosine of {moves.nearness:.2f}). A run trains as without "
-            "words."
+            f"“{words}” has no effect: the vision-language model doesn't know such words. The most "
+            f"similar domain that it knows is {shift.names[0][0]} (cosine {shift.nearness:.2f})."
         )
-    if before is None or len(before) < CLEAN_IMAGES:
+    if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
-            f"{named} is taken for {told}; features move by {STRENGTHS[0]} of what that does to "
-            "photos, no further: there are too few labelled validation images to tell whether "
-            "more would do harm."
+            f"“{words}” is interpreted as {domains}. It moves features by {STRENGTHS[0]:g} of the "
+            f"change between photos and that domain. With at least {MIN_VALIDATION} labeled "
+            "validation images, the studio would also try larger values."
         )
     for strength in STRENGTHS[::-1]:
         change = after(strength).astype(int) - before.astype(int)
-        if change.mean() >= -HARM:
+        if change.mean() >= -MAX_HARM:
             return strength, (
-                f"{named} is taken for {told} (cosine {moves.nearness:.2f}) and moves features by "
-                f"{strength:g} of what that does to photos; validation accuracy changes by "
-                f"{100 * change.mean():+.1f} points."
+                f"“{words}” is interpreted as {domains} (cosine {shift.nearness:.2f}). It moves "
+                f"features by {strength:g} of the change between photos and that domain. "
+                f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
-    return 0.0, (
-        f"{named} would cost accuracy on the images at hand, however little it moves them. A run "
-        "trains as without words."
-    )
+    return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."
 
 
 def copies(features: Floats, mean: Floats, spread: Floats, seed: int) -> Floats:
-    """COPIES blocks (COPIES·n, d) of unit rows of features (n, d) moved by mean + g @ spread."""
+    """Draw moved copies of features.
+
+    Parameters
+    ----------
+    features
+        Unit rows, shape (n, d).
+    mean
+        Mean movement, shape (d,).
+    spread
+        Shape (r, d): a copy moves by mean + g @ spread, with g from a standard normal.
+    seed
+        Seed of the draws.
+
+    Returns
+    -------
+    array of shape (COPIES·n, d)
+        Unit rows, copy by copy.
+    """
     drawn = np.random.default_rng(seed).normal(size=(COPIES * len(features), len(spread)))
-    rows = np.tile(features, (COPIES, 1)) + mean + drawn.astype(np.float32) @ spread
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+    return unit_rows(np.tile(features, (COPIES, 1)) + mean + drawn.astype(np.float32) @ spread)

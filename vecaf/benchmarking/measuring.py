@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vecaf.arrays import Rows
-from vecaf.augmentation.words import Words
+from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Point, Result, Round, picks_digest
 from vecaf.config import LABELS_KNOWN, RunConfig
@@ -24,14 +24,16 @@ from vecaf.encoders.runtime import choose_device
 from vecaf.evaluation import metrics
 from vecaf.files import replacing
 from vecaf.runs.plan import Plan
-from vecaf.runs.preparation import with_device, words_for
+from vecaf.runs.preparation import guidance_for, with_device
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import do_rounds
 from vecaf.settings import Settings
-from vecaf.training.learner import LEARNERS, HeadLearner, Watch
-from vecaf.training.model import Centred
+from vecaf.training.context import TrainingContext
+from vecaf.training.learner import Learner
+from vecaf.training.model import CenteredFeatures
+from vecaf.training.reporter import Monitor
 
-WATCH = Watch(progress=lambda done, total: None, should_stop=lambda: False)
+UNMONITORED = Monitor(progress=lambda done, total: None, should_stop=lambda: False)
 SPACING = 1.05  # looks at the test set amid an epoch: after 5% more batches each
 REMEMBERED = 2  # pulls: the one that every first round begins with, and the one of the cell at hand
 
@@ -45,7 +47,7 @@ class Ground:
     samples: Samples
     settings: Settings
     embedding: str  # fingerprint of the embedding set
-    rows: Path  # .npy, float32 (n, d): centred unit features
+    rows: Path  # .npy, float32 (n, d): centered unit features
     mean: np.ndarray[Any, np.dtype[np.float32]]  # (d,)
 
     @property
@@ -68,22 +70,22 @@ def lay_ground(
     config = configs[0]
     settings = with_device(config, settings)
     pvm = pvm_for(config, samples)
-    watch = Watch(progress, WATCH.should_stop)
-    spoken = [
-        words_for(one, samples, pvm, settings, watch, lambda sentence: None)
-        for one in {_spoken(one): one for one in configs}.values()
+    monitor = Monitor(progress, UNMONITORED.should_stop)
+    guidances = [
+        guidance_for(one, samples, pvm, settings, monitor)
+        for one in {_text_key(one): one for one in configs}.values()
     ]
     features = embed_images(
         pvm, samples.keys, samples.path_of, settings=settings, progress=progress
     )
-    centred = Centred.of(features, samples.pool, "cpu")
-    for words in spoken:
-        words.warm(samples.pool)
+    centered = CenteredFeatures.of(features, samples.pool, "cpu")
+    for guidance in guidances:
+        guidance.embed_ahead(samples.pool)
     path = folder / "centred.npy"
     with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
-        np.save(file, centred.rows.numpy())
+        np.save(file, centered.rows.numpy())
     fingerprint = set_facts(pvm, settings)[0]
-    return Ground(config, samples, settings, fingerprint, path, centred.mean.numpy())
+    return Ground(config, samples, settings, fingerprint, path, centered.mean.numpy())
 
 
 class Bench:
@@ -95,8 +97,8 @@ class Bench:
         self.pvm = pvm_for(ground.config, ground.samples)
         rows = torch.from_numpy(np.load(ground.rows, mmap_mode="c"))
         mean = torch.from_numpy(ground.mean)
-        self.centred = Centred(mean.to(self.device), rows.to(self.device))
-        self._words: dict[tuple[float, str], Words] = {}
+        self.centered = CenteredFeatures(mean.to(self.device), rows.to(self.device))
+        self._guidances: dict[tuple[float, str], TextGuidance] = {}
 
     def measure(self, cell: Cell) -> Result:
         """Do the cell's run, as `run_rounds` would, and keep nothing but what it came to.
@@ -107,11 +109,12 @@ class Bench:
         plan = Plan.of(cell.config, self.samples)
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
-            learner = LEARNERS[cell.config.mode](
-                cell.config, self.samples, self.centred, self.pvm, self.device, folder, WATCH
+            context = TrainingContext(
+                cell.config, self.samples, self.centered, self.pvm, self.device, folder, UNMONITORED
             )
+            learner = Learner(context)
             recorder = CurveRecorder(look=_look(cell.config, learner, plan.test))
-            do_rounds(plan, learner, self.words(cell.config), recorder, folder)
+            do_rounds(plan, learner, self.guidance(cell.config), recorder, folder)
         return Result(
             dataset=cell.dataset,
             strategy=cell.strategy,
@@ -132,15 +135,14 @@ class Bench:
             seconds=round(time.monotonic() - started, 2),
         )
 
-    def words(self, config: RunConfig) -> Words:
-        """The words of cells like this one; they remember what they pulled."""
-        key = _spoken(config)
-        if key not in self._words:
-            self._words[key] = words_for(
-                config, self.samples, self.pvm, self.ground.settings, WATCH,
-                lambda sentence: None, remember=REMEMBERED,
-            )  # fmt: skip
-        return self._words[key]
+    def guidance(self, config: RunConfig) -> TextGuidance:
+        """Return the text guidance of cells like this one, which share its cache."""
+        key = _text_key(config)
+        if key not in self._guidances:
+            self._guidances[key] = guidance_for(
+                config, self.samples, self.pvm, self.ground.settings, UNMONITORED, REMEMBERED
+            )
+        return self._guidances[key]
 
 
 @dataclass
@@ -192,16 +194,16 @@ class CurveRecorder(MemoryRecorder):
         return tuple(found[step] for step in sorted(found))
 
 
-def _spoken(config: RunConfig) -> tuple[float, str]:
-    """What tells the words of one dataset's cells apart."""
+def _text_key(config: RunConfig) -> tuple[float, str]:
+    """Return the settings by which the text guidance of one dataset's cells differs."""
     return config.text_pull, config.target_words
 
 
-def _look(config: RunConfig, learner: HeadLearner, test: Rows) -> Callable[[], float | None]:
+def _look(config: RunConfig, learner: Learner, test: Rows) -> Callable[[], float | None]:
     """How to measure test accuracy amid training: where training is what costs, and features are
     at hand. Asking a whole model about the test set at every epoch can cost more than training.
     """
     if config.track != LABELS_KNOWN or config.mode != "head-only":
         return lambda: None
-    labels = learner.samples.labels[test]
+    labels = learner.context.samples.labels[test]
     return lambda: metrics.accuracy(learner.logits(test), labels)

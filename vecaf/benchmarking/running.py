@@ -18,9 +18,10 @@ from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import set_facts
 from vecaf.encoders.dataset_features import pvm_for
+from vecaf.encoders.dataset_vlm import DatasetVLM
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError
-from vecaf.runs.preparation import has_words, vlm_for, with_device
+from vecaf.runs.preparation import uses_text, with_device
 from vecaf.settings import Settings
 
 Progress = Callable[[str, int, int], None]
@@ -53,8 +54,8 @@ def task_of(cells: Sequence[Cell], samples: Samples, settings: Settings) -> Task
     kind = choose_device(settings.device).partition(":")[0]
     pvm = pvm_for(base, samples)
     embedding = set_facts(pvm, settings)[0]
-    speaks = [has_words(cell.config) for cell in cells]
-    vlm = vlm_digest(vlm_for(base, pvm, settings)) if any(speaks) else ""
+    speaks = [uses_text(cell.config) for cell in cells]
+    vlm = vlm_digest(DatasetVLM(base.vlm, samples, pvm, settings).vlm) if any(speaks) else ""
     content = content_digest(samples)
     jobs = tuple(
         (cell, deciding(cell, content, embedding, vlm if spoken else "", kind))

@@ -4,7 +4,7 @@ Importing this loads no framework; torch and timm load with the first model that
 """
 
 from vecaf.encoders.catalog import ModelInfo, list_models
-from vecaf.encoders.embed import ImageEncoder, embed_images, fingerprint, set_facts, unit_rows
+from vecaf.encoders.embed import ImageEncoder, embed_images, fingerprint, set_facts
 from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
 from vecaf.encoders.pvm import PVM, PVMS, load_pvm
 from vecaf.encoders.vlm import VLM, VLMS, load_vlm
@@ -24,5 +24,4 @@ __all__ = [
     "load_pvm",
     "load_vlm",
     "set_facts",
-    "unit_rows",
 ]

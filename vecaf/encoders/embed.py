@@ -142,12 +142,6 @@ def embed_files(
     return rows
 
 
-def unit_rows(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Rows scaled to unit length, (n, d) float32; rows of zeros stay zero."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.maximum(norms, 1e-12), np.float32)
-
-
 @lru_cache(maxsize=2)
 def _runtime(
     encoder: ImageEncoder, device: str, precision: str, backend: str | None = None

@@ -5,7 +5,7 @@ by `lit` on photos under many domains with sentences that name them. An image's 
 - what is there: ConSE on features whose channels have the mean and spread of clean photos again,
   by the domain that they seem to come from, plus a ridge map fitted on all domains;
 - what it looks like: the place of the domain's sentences, by how much it seems to be of them.
-Back, from words to features, `moves` tells what a domain's words do to the features of photos.
+In the other direction, `learned_shift` returns what the words of a domain do to features.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vecaf.arrays import Floats
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import Floats, softmax, unit_rows
 
 FILE = Path(__file__).parent / "data" / "projection.safetensors"
 SMALL = 160  # below this input size features move as those of enlarged 32-pixel images do
@@ -30,7 +29,7 @@ LEAST_SHARE = 0.05  # of a domain in what words do
 
 
 @dataclass(frozen=True)
-class Moves:
+class LearnedShift:
     """What words do to features, in lengths of a centred feature row.
 
     A photo moves by `mean` + g @ `spread`, g standard normal: mean (d,), spread (r, d).
@@ -70,7 +69,7 @@ class Projection:
         scale = (t["clean.std"] + SOFTENED) / (spread + SOFTENED)
         return np.asarray(np.maximum((features - mean) * scale + t["clean.mean"], 0), np.float32)
 
-    def moves(self, difference: Floats, image_size: int) -> Moves:
+    def learned_shift(self, difference: Floats, image_size: int) -> LearnedShift:
         """What a difference of texts (d_t,), shifted − plain, does to features made at a size."""
         t = self.tensors
         size = "small" if image_size < SMALL else "large"
@@ -91,7 +90,7 @@ class Projection:
             spread = np.concatenate([spread, root * (means - mean)])
         order = kept[np.argsort(-share[kept])]
         named = tuple((self.names[k], float(share[k])) for k in order)
-        return Moves(mean, spread, float(cosines.max()), named)
+        return LearnedShift(mean, spread, float(cosines.max()), named)
 
 
 @lru_cache(maxsize=2)
@@ -102,10 +101,3 @@ def load_projection(file: Path = FILE) -> Projection:
     with safe_open(file, framework="numpy") as kept:
         tensors = {key: kept.get_tensor(key).astype(np.float32) for key in kept.keys()}  # noqa: SIM118
         return Projection(tensors, tuple(kept.metadata()["domains"].split()))
-
-
-def softmax(scores: Floats, temperature: float) -> Floats:
-    """Rows (n, k) of shares that add up to 1."""
-    scaled = scores / np.float32(temperature)
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

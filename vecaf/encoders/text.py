@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, unit_rows
 from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, gather, index_of
-from vecaf.encoders.embed import unit_rows
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.weights import read_safetensors, sha256_of
 

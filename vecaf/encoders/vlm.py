@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, unit_rows
 from vecaf.encoders import openclip
-from vecaf.encoders.embed import ImageEncoder, embed_images, unit_rows
-from vecaf.encoders.projection import Moves, load_projection
+from vecaf.encoders.embed import ImageEncoder, embed_images
+from vecaf.encoders.projection import LearnedShift, load_projection
 from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.runtime import Progress
 from vecaf.encoders.text import TextTower, minilm
@@ -25,7 +25,7 @@ class VLM:
     """A vision-language model: a text tower, and an image encoder whose features are cached.
 
     project maps features (n, image_encoder.feature_dim) into the joint space (n, embed_dim).
-    moves, where the model has it, tells what a difference of texts (embed_dim,) does to features.
+    learned_shift, if the model has it, returns what a difference of texts does to features.
     Every public result has unit rows in float32, so products of rows are cosines.
     """
 
@@ -33,7 +33,7 @@ class VLM:
     image_encoder: ImageEncoder
     text_tower: TextTower
     project: Callable[[Floats], Floats]
-    moves: Callable[[Floats], Moves] | None = None
+    learned_shift: Callable[[Floats], LearnedShift] | None = None
 
     @property
     def embed_dim(self) -> int:
@@ -103,7 +103,9 @@ def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
         pvm,
         text_tower,
         project=lambda features: load_projection().project(features, *head()),
-        moves=lambda difference: load_projection().moves(difference, pvm.preprocessing.image_size),
+        learned_shift=lambda difference: load_projection().learned_shift(
+            difference, pvm.preprocessing.image_size
+        ),
     )
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from vecaf.engine.attempt import LOST_STATUS, LostCompanionError
 from vecaf.errors import UnreadableImageError, VecafError
-from vecaf.training.progress import SILENT
 from vecaf.training.ranks import ALONE, Ranks, join, leave
+from vecaf.training.reporter import SILENT
 
 LOOK_SECONDS = 0.2
 LEAVE_SECONDS = 20.0
@@ -61,7 +61,7 @@ def companions(count: int, meeting: Path, device: str) -> Iterator[Ranks]:
         ranks = join(0, count, meeting, device)
         yield ranks
         over.set()
-        ranks.tell(None)
+        ranks.send(None)
         leave()
         for other in others:
             other.wait(LEAVE_SECONDS)
@@ -82,10 +82,10 @@ def main(arguments: list[str]) -> int:
     """Do what the first process tells, until it tells no more."""
     number, count, meeting, device = arguments
     ranks = join(int(number), int(count), Path(meeting), device)
-    while (told := ranks.told()) is not None:
-        stage, arguments_told = told
+    while (received := ranks.receive()) is not None:
+        function, given = received
         try:
-            stage(**arguments_told, report=SILENT, ranks=ranks)
+            function(**given, reporter=SILENT, ranks=ranks)
         except UnreadableImageError:
             raise  # the first process waits for this one, so this one must end
         except VecafError:

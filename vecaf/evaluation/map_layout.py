@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecaf.arrays import Floats, Rows, eigh
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import Floats, Rows, eigh, unit_rows
 from vecaf.evaluation.neighbors import nearest_rows
 from vecaf.evaluation.numba_threads import threads_kept
 

@@ -22,7 +22,7 @@ from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.files import Publishing, write_bytes
 from vecaf.training.checkpoints import load_tensors, save_tensors
 from vecaf.training.model import Classifier, Head
-from vecaf.training.recipe import predict
+from vecaf.training.prediction import predict
 
 FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, unit_rows
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import load_samples
 from vecaf.encoders.dataset_features import pvm_for
-from vecaf.encoders.embed import count_missing, embed_files, embed_images, unit_rows
+from vecaf.encoders.embed import count_missing, embed_files, embed_images
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.errors import NotFoundError, UnavailableError

@@ -28,7 +28,7 @@ from vecaf.export.bundle import model_folder
 from vecaf.export.model import Predictor
 from vecaf.inference.questions import ANSWERS, Desk
 from vecaf.store import Dataset, Run, SelectedSample, Store, visible, visible_sample
-from vecaf.training.recipe import predict as run_model
+from vecaf.training.prediction import predict as run_model
 
 SHOWN = 8  # images of each kind
 MOST_CLASSES = 10
@@ -167,6 +167,6 @@ def _as_seen(
     raw = embed_images(pvm_for(config, samples), keys, samples.path_of, settings=store.settings)
     head = predictor.model.head
     with torch.inference_mode():
-        features = head.centre(torch.from_numpy(raw).to(head.mean.device))
+        features = head.center(torch.from_numpy(raw).to(head.mean.device))
         logits = head(features)
     return features.cpu().numpy(), logits.cpu().numpy()

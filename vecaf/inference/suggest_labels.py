@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
-from vecaf.augmentation.captions import template
-from vecaf.augmentation.guide import text_classifier
-from vecaf.encoders.embed import unit_rows
+from vecaf.arrays import Floats, unit_rows
+from vecaf.augmentation.captions import class_caption
+from vecaf.augmentation.text_classifier import text_classifier
 from vecaf.errors import InputError
 from vecaf.evaluation.metrics import probabilities
 from vecaf.inference.image_index import Gallery
@@ -53,7 +52,7 @@ def suggest_labels(
         raise InputError(f"Ask for at most {MAX_IMAGES} images at a time.")
     gallery = desk.gallery(user, dataset_id, vlm)
     rows = gallery.rows_of(sample_ids)
-    told = from_words(gallery, gallery.texts([template(name) for name in names]), vlm)
+    told = from_words(gallery, gallery.texts([class_caption(name) for name in names]), vlm)
     labels = pool_labels(desk, user, dataset_id, names)
     shares = probabilities(guess(gallery, rows, told, labels))
     return {

@@ -21,11 +21,11 @@ from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.selection.option_checks import parse_options
 from vecaf.selection.strategies import check_options
 from vecaf.store import TEST, VAL
-from vecaf.training.progress import Report
 from vecaf.training.ranks import ALONE, Ranks
+from vecaf.training.reporter import Reporter
 
 if TYPE_CHECKING:
-    from vecaf.training.learner import View
+    from vecaf.training.learner import ModelOutputs
 
 
 NAMED = 5  # classes that a sentence names before it counts
@@ -153,14 +153,14 @@ class Plan:
         visible[places] = labels[places]
         return visible
 
-    def picker(self, view: View) -> str:
+    def picker(self, view: ModelOutputs) -> str:
         """The strategy that selects: the configured one, unless it needs a model and there is none
         yet; then FIRST_ROUND."""
         needs_model = STRATEGIES[self.config.strategy].info.needs_model
         return FIRST_ROUND if needs_model and view.logits is None else self.config.strategy
 
     def select(
-        self, view: View, seen: Floats, picked: Rows, number: int, ranks: Ranks = ALONE
+        self, view: ModelOutputs, seen: Floats, picked: Rows, number: int, ranks: Ranks = ALONE
     ) -> Picks:
         """Round `number`'s picks from the pool, by `seen` (n, d) and the current model's losses.
 
@@ -183,7 +183,7 @@ class Plan:
         }
         if not info.splits or len(seen) < WORTH_SPLITTING * ranks.count:
             ranks = ALONE
-        ranks.tell(select_along, **asked)
+        ranks.send(select_along, **asked)
         selection = vecaf.select(**asked, split=ranks)
         return Picks(self.samples.ids[self.pool[selection.ids]], selection.scores)
 
@@ -210,7 +210,7 @@ class Plan:
             return picked
         return picked[len(self.picked(recorder, upto=number - 1)) :]
 
-    def evidence(self, view: View, picked: Rows) -> Mapping[str, Any]:
+    def evidence(self, view: ModelOutputs, picked: Rows) -> Mapping[str, Any]:
         """What a strategy may ask for. Losses are true where the label is visible and expected,
         by the model's own prediction, where it is not. Before there is a model, all labels known,
         they are those of a classifier that knows nothing: all the same."""
@@ -241,11 +241,11 @@ class Announcer:
     def __call__(self, doing: str, done: int = 0, total: int = 0) -> None:
         self.recorder.stage(f"Round {self.number} of {self.rounds}: {doing}", done, total)
 
-    def report(self, batches: int) -> Report:
+    def report(self, batches: int) -> Reporter:
         """The training's reports, with steps counted from the run's start."""
-        return Report(
+        return Reporter(
             start=lambda step: self.recorder.rewind(self.number, batches + step),
-            values=lambda step, values: self.recorder.metric(self.number, batches + step, values),
+            metrics=lambda step, values: self.recorder.metric(self.number, batches + step, values),
             epoch=lambda done, total: self("training", done, total),
             should_stop=self.recorder.should_stop,
             publishing=self.recorder.publishing,
@@ -268,6 +268,6 @@ def unshown(config: RunConfig, samples: Samples, picked: Rows) -> str:
     return f"; no image of {' or '.join(missing)} {where}"
 
 
-def select_along(ranks: Ranks, report: Report, **asked: Any) -> None:
+def select_along(ranks: Ranks, reporter: Reporter, **asked: Any) -> None:
     """Do another process's part of a selection, see `Plan.select`."""
     vecaf.select(**asked, split=ranks)

@@ -7,10 +7,10 @@ from pathlib import Path
 from vecaf.errors import DamagedFileError
 from vecaf.runs.recording import Recorder, RoundResult
 from vecaf.training.checkpoints import load_tensors
-from vecaf.training.learner import HeadLearner
+from vecaf.training.learner import Learner
 
 
-def resume(learner: HeadLearner, recorder: Recorder) -> list[RoundResult]:
+def resume(learner: Learner, recorder: Recorder) -> list[RoundResult]:
     """Restore the weights of the last round whose files are whole; return the rounds up to it.
 
     Where a power cut or a failing disk left damaged files, later rounds are repeated from their
@@ -29,14 +29,19 @@ def resume(learner: HeadLearner, recorder: Recorder) -> list[RoundResult]:
             "warning",
         )
     if whole:
-        learner.drop_checkpoints(whole)
+        learner.context.remove_checkpoints(whole)
     return done[:whole]
 
 
-def _restored(learner: HeadLearner, number: int) -> bool:
+def _restored(learner: Learner, number: int) -> bool:
     """Restore the weights of a finished round; False where the next round can't go on from it."""
-    following = learner.leg(number + 1) if number < learner.config.rounds else None
-    if following is not None and following.before is not None and not _is_whole(following.before):
+    context = learner.context
+    following = context.segment(number + 1) if number < context.config.rounds else None
+    if (
+        following is not None
+        and following.previous is not None
+        and not _is_whole(following.previous)
+    ):
         return False
     try:
         learner.restore(number)
@@ -53,5 +58,5 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _tensor_files(learner: HeadLearner, number: int) -> list[Path]:
-    return sorted(learner.round_folder(number).glob("*.safetensors"))
+def _tensor_files(learner: Learner, number: int) -> list[Path]:
+    return sorted(learner.context.round_folder(number).glob("*.safetensors"))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vecaf.augmentation.words import Words
+from vecaf.arrays import Floats, Rows
+from vecaf.augmentation.source_domain import SourceDomain
+from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
@@ -18,7 +20,7 @@ from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder, RoundResult
 from vecaf.runs.resuming import resume
 from vecaf.settings import Settings
-from vecaf.training.learner import HeadLearner
+from vecaf.training.learner import Learner
 from vecaf.training.ranks import ALONE, Ranks
 
 
@@ -38,23 +40,24 @@ def run_rounds(
     the configuration, CanceledError when the recorder says stop.
     """
     plan = Plan.of(config, samples)
-    learner, words = prepare(config, samples, recorder, folder, settings, ranks=ranks)
-    do_rounds(plan, learner, words, recorder, folder)
+    learner, guidance = prepare(config, samples, recorder, folder, settings, ranks=ranks)
+    do_rounds(plan, learner, guidance, recorder, folder)
     model = learner.classifier()
-    export_model(model, learner.pvm, samples.classes, folder / "model", recorder.publishing)
+    export_model(model, learner.context.pvm, samples.classes, folder / "model", recorder.publishing)
     recorder.artifact("model", folder / "model" / "model.safetensors")
 
 
 def do_rounds(
-    plan: Plan, learner: HeadLearner, words: Words, recorder: Recorder, folder: Path
+    plan: Plan, learner: Learner, guidance: TextGuidance, recorder: Recorder, folder: Path
 ) -> None:
     """The rounds themselves, with what was prepared: a benchmark prepares once for many runs."""
-    config, samples = plan.config, plan.samples
+    config, samples, context = plan.config, plan.samples, learner.context
     done = resume(learner, recorder)
     picked = plan.picked(recorder, upto=len(done))
     batches = done[-1].batches if done else 0
     if config.head_init == "text":
-        learner.guide = words.classifier(learner.pretrained(plan.pool), plan.pool)
+        pretrained = context.pretrained(plan.pool)
+        learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
 
     for number in range(len(done) + 1, config.rounds + 1):
         started = time.monotonic()
@@ -62,11 +65,11 @@ def do_rounds(
 
         if recorder.picks(number) is None:
             say("looking at the pool")
-            view = learner.look(plan.pool)
+            view = learner.outputs(plan.pool)
             say("weighing captions")
-            seen = words.pull(view.features, plan.pool, plan.visible_labels(picked))
+            seen = guidance.pull(view.features, plan.pool, plan.visible_labels(picked))
             say("selecting images")
-            picks = plan.select(view, seen, picked, number, learner.ranks)
+            picks = plan.select(view, seen, picked, number, context.ranks)
             recorder.record_picks(number, picks)
             picker = plan.picker(view)
             lacking = unshown(config, samples, plan.picked(recorder, upto=number))
@@ -79,14 +82,10 @@ def do_rounds(
         studied = plan.studied(recorder, number)
 
         say(f"training on {len(studied)} images")
-        base = learner.pretrained(plan.pool)
-        extra = base[:0]
-        if learner.trains_head():  # it alone learns what words say
-            extra = words.extra(
-                base, plan.pool, plan.visible_labels(picked), plan.places(studied),
-                learner.pretrained(plan.val), samples.labels[plan.val],
-            )  # fmt: skip
-        batches += learner.learn(number, studied, extra, plan.val, say.report(batches))
+        augmented, reason = augment(plan, learner, guidance, picked, studied)
+        if reason:
+            recorder.log(reason)
+        batches += learner.learn(number, studied, augmented, plan.val, say.report(batches))
 
         say("testing")
         rows = plan.predicted(number)
@@ -105,4 +104,37 @@ def do_rounds(
         )
         recorder.finish_round(result)
         recorder.log(result.sentence())
-        learner.drop_checkpoints(number)
+        context.remove_checkpoints(number)
+
+
+def augment(
+    plan: Plan, learner: Learner, guidance: TextGuidance, selected: Rows, trained: Rows
+) -> tuple[Floats, str]:
+    """Make augmented features of the images that the head trains on.
+
+    Parameters
+    ----------
+    plan, learner, guidance
+        The run's.
+    selected
+        Images of all rounds so far; their labels are visible.
+    trained
+        Images that this round trains on, shape (n,).
+
+    Returns
+    -------
+    features : array of shape (m·n, d)
+        m versions of the images; m is 0 for a round that doesn't train the head.
+    reason : str
+        What the target words do; may be empty.
+    """
+    context, labels = learner.context, plan.samples.labels
+    pool = context.pretrained(plan.pool)
+    if not learner.trains_head():
+        return pool[:0], ""
+    source = SourceDomain(
+        context.pretrained(trained), labels[trained], context.pretrained(plan.val), labels[plan.val]
+    )
+    return guidance.augmented(
+        pool, plan.pool, plan.visible_labels(selected), plan.places(trained), source
+    )

@@ -17,7 +17,7 @@ from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Picks, Recorder
 from vecaf.selection import STRATEGIES
 from vecaf.settings import Settings
-from vecaf.training.learner import View
+from vecaf.training.learner import ModelOutputs
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Choice:
     strategy: str  # that picked: another one's than asked for, where that needs a model first
     picks: Picks
     taken: Rows  # rows of the samples that were picked or labelled before
-    view: View
+    view: ModelOutputs
     seen: Floats  # the features that the strategy compared, pulled by text
     captions: list[str] | None  # what pulled them; None where text had no say
     losses: NDArray[np.float32] | None  # nats: true where bought, else what the model expects
@@ -84,17 +84,18 @@ def choose(
     plan = Plan.over_pool(config, samples, taken)
     folder = settings.runs if basis is None else basis.folder
     begun = None if basis is None else basis.data
-    learner, words = prepare(config, samples, recorder, folder, settings, begun)
+    learner, guidance = prepare(config, samples, recorder, folder, settings, begun)
     if basis is not None:
         learner.restore(basis.rounds)
-    elif learner.goes_on and config.head_init == "text":
-        learner.guide = words.classifier(learner.pretrained(plan.pool), plan.pool)
+    elif learner.context.continues and config.head_init == "text":
+        pretrained = learner.context.pretrained(plan.pool)
+        learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
     recorder.stage("Looking at the pool")
-    view = learner.look(plan.pool)
+    view = learner.outputs(plan.pool)
     recorder.stage("Weighing captions")
     visible = plan.visible_labels(taken)
-    silent = words.silent(plan.pool, visible)
-    seen = words.pull(view.features, plan.pool, visible)
+    silent = guidance.ignores_captions(plan.pool, visible)
+    seen = guidance.pull(view.features, plan.pool, visible)
     recorder.stage("Selecting images")
     number = 1 if basis is None else basis.rounds + 1
     picks = plan.select(view, seen, taken, number)
@@ -109,7 +110,7 @@ def choose(
     # A strategy that gives no scores (random) has no reasons that words or losses could change.
     if picks.scores and not info.required and (uses_model or not silent):
         recorder.stage("Selecting once more without text")
-        plain = plan.select(View(view.features, None), view.features, taken, number)
+        plain = plan.select(ModelOutputs(view.features, None), view.features, taken, number)
     return Choice(
         plan=plan,
         strategy=strategy,
@@ -117,7 +118,7 @@ def choose(
         taken=taken,
         view=view,
         seen=seen,
-        captions=None if silent else words.captions(plan.pool, visible),
+        captions=None if silent else guidance.captions_of(plan.pool, visible),
         losses=plan.evidence(view, taken).get("losses"),
         plain=plain,
     )

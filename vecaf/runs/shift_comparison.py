@@ -98,7 +98,7 @@ def pair_logits(
         features = torch.from_numpy(np.concatenate(list(runtime.run(batches))))
         with torch.inference_mode():
             heads = [one.model.head.cpu() for one in models]
-            return [np.asarray(head(head.centre(features)).numpy()) for head in heads]
+            return [np.asarray(head(head.center(features)).numpy()) for head in heads]
 
     return read
 

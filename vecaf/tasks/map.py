@@ -18,12 +18,13 @@ space, and `layout.place` from there, by neighbours, onto umap.npy. No fitted ob
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, Rows
 from vecaf.datasets.pool import Samples
 from vecaf.files import replacing
 from vecaf.tasks.array_files import save
@@ -46,8 +47,9 @@ def map(
 
     Raises InputError or UnavailableError for a model that can't be had.
     """
+    from vecaf.arrays import unit_rows
     from vecaf.config import RunConfig
-    from vecaf.encoders import load_vlm, unit_rows
+    from vecaf.encoders import load_vlm
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.encoders.runtime import choose_device
     from vecaf.evaluation.map_layout import fit_basis, lay_out, plane
@@ -124,17 +126,33 @@ def pull(samples: Samples, features: Floats, images: Floats, vlm: VLM, strength:
     """
     from timm.data.imagenet_info import ImageNetInfo
 
-    from vecaf.augmentation.words import Words
+    from vecaf.augmentation.text_guidance import TextGuidance
 
-    words = Words(
-        own=samples.captions,
+    guidance = TextGuidance(
+        captions=samples.captions,
         classes=samples.classes or list(ImageNetInfo().label_descriptions()),
         strength=strength,
-        embed_texts=vlm.embed_texts,
-        embed_rows=lambda rows: images[rows],
+        encoder=EmbeddedImages(vlm, images),
     )
     rows = np.arange(len(samples))
-    return words.pull(features, rows, np.full(len(samples), -1))
+    return guidance.pull(features, rows, np.full(len(samples), -1))
+
+
+@dataclass(frozen=True)
+class EmbeddedImages:
+    """A VLM with the embeddings of all images of a dataset, shape (n, e)."""
+
+    vlm: VLM
+    images: Floats
+
+    def embed_texts(self, texts: list[str]) -> Floats:
+        return self.vlm.embed_texts(texts)
+
+    def embed_rows(self, rows: Rows) -> Floats:
+        return self.images[rows]
+
+    def learned_shift(self, difference: Floats) -> None:
+        """The map shows no target domain."""
 
 
 def caption_match(samples: Samples, images: Floats, vlm: VLM) -> Floats:

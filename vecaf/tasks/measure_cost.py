@@ -101,12 +101,12 @@ def cost(
 
 
 def _step(model: Any, inputs: Any, targets: Any) -> float:
-    """Seconds of one optimizer step, done as training does it (`vecaf.training.loop`): the best
+    """Seconds of one optimizer step, done as training does it (`vecaf.training.trainer`): the best
     of a few, after one that warms up."""
     import torch
     from torch.nn import functional as F
 
-    from vecaf.training.loop import freeze_batch_norm
+    from vecaf.training.trainer import freeze_batch_norm
 
     if inputs.dim() == 4:
         model = model.to(memory_format=torch.channels_last)

@@ -42,8 +42,8 @@ def findings(
 ) -> dict[str, Any]:
     """Look again: a map's findings are of the labels at its time. `revision`: the dataset's, so
     that every state of the labels is looked at once. The result counts what was found."""
+    from vecaf.arrays import unit_rows
     from vecaf.config import RunConfig
-    from vecaf.encoders import unit_rows
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.evaluation.map_layout import fit_basis
 

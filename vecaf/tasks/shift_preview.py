@@ -48,9 +48,9 @@ def shift_preview(
     `revision`: the dataset's, for the answer depends on its labels and captions. Labels of the
     test split are not looked at. A run decides on β again, from the images that it has picked.
     """
-    from vecaf.augmentation.shift import Clean, moved
+    from vecaf.arrays import unit_rows
+    from vecaf.augmentation.source_domain import SourceDomain, moved
     from vecaf.config import RunConfig
-    from vecaf.encoders import unit_rows
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.evaluation.map_layout import fit_basis
     from vecaf.runs.preparation import prepare
@@ -71,22 +71,22 @@ def shift_preview(
         )
     config = RunConfig(model=model, vlm=vlm, image_size=image_size, target_words=words).checked()
     recorder = MemoryRecorder(on_stage=stage)
-    learner, spoken = prepare(config, samples, recorder, work.folder, settings)
+    learner, guidance = prepare(config, samples, recorder, work.folder, settings)
     stage("Following the words", 0, 0)
-    every = learner.pretrained(np.arange(len(samples)))
+    every = learner.context.pretrained(np.arange(len(samples)))
     labels = samples.labels
     seen = np.random.default_rng(0).permutation(pool[labels[pool] >= 0])[:JUDGED]
     val = samples.rows(VAL)
     val = val[labels[val] >= 0]
-    clean = Clean(every[seen], labels[seen], every[val], labels[val])
-    shift = spoken.shift(every[pool], pool, clean)
+    source = SourceDomain(every[seen], labels[seen], every[val], labels[val])
+    shift = guidance.shift(every[pool], pool, source)
     strength = shift.strength or 1.0  # shown where the words point, also where no run would go
 
-    taken = spoken.guesses(pool, labels[pool])
+    taken = guidance.classes_of(pool, labels[pool])
     counts = np.bincount(taken, minlength=len(samples.classes))
     shown = [int(c) for c in np.argsort(-counts, kind="stable")[:CLASSES] if counts[c]]
     groups = {c: pool[taken == c] for c in shown}
-    step = shift.along(strength)
+    step = shift.step(strength)
     ends = np.stack([moved(every[rows], step).mean(axis=0) for rows in groups.values()])
     near = np.argsort(-(ends @ every.T), axis=1, kind="stable")[:, :NEAREST]
 
@@ -97,7 +97,7 @@ def shift_preview(
         )[0]
     )
     basis = fit_basis(raw)
-    mean = learner.mean.cpu().numpy()
+    mean = learner.context.features.mean.cpu().numpy()
     length = np.linalg.norm(raw - mean, axis=1, keepdims=True)
     places = basis.project(raw)
     before = np.stack([places[rows].mean(axis=0) for rows in groups.values()])
@@ -158,7 +158,7 @@ def _umap(
     work: Work, samples: Samples, places: Floats, before: Floats, after: Floats
 ) -> dict[str, View]:
     """The same on the dataset's UMAP, where a `map` task has laid it out for these images."""
-    from vecaf.encoders import unit_rows
+    from vecaf.arrays import unit_rows
     from vecaf.evaluation.map_layout import place
 
     with work.store.read() as session:

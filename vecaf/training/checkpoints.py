@@ -1,4 +1,4 @@
-"""Checkpoints of a training stage: safetensors, with the numbers in the header."""
+"""Checkpoints of a training: a safetensors file with the state in its header."""
 
 from __future__ import annotations
 
@@ -26,9 +26,20 @@ def save_state(
     averaged: AveragedWeights | None,
     publishing: Publishing = nullcontext,
 ) -> None:
-    """Write everything that `load_state` needs to go on at `state.step`, atomically.
+    """Save a checkpoint atomically.
 
-    Only weights that train are written: the others are the pretrained ones.
+    It contains only trainable weights. The others are the pretrained ones.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    state
+        Progress of the training.
+    model, optimizer, averaged
+        What `load_state` restores.
+    publishing
+        The context in which the file appears; see `vecaf.files.replacing`.
     """
     tensors = {
         f"model.{name}": value.detach()
@@ -51,9 +62,17 @@ def load_state(
     optimizer: torch.optim.Optimizer,
     averaged: AveragedWeights | None,
 ) -> TrainState | None:
-    """Restore what `save_state` wrote into the three objects; None where there is no checkpoint.
+    """Restore a checkpoint into `model`, `optimizer` and `averaged`.
 
-    Raises DamagedFileError for a file that can't be read.
+    Returns
+    -------
+    TrainState or None
+        The progress of the training; None if the file doesn't exist.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file can't be read.
     """
     if not path.exists():
         return None
@@ -75,7 +94,7 @@ def load_state(
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
     for parameter, slot in optimizer.state.items():
         for name, value in slot.items():
-            if value.shape == parameter.shape:  # fused steps pair memory: the layouts must agree
+            if value.shape == parameter.shape:  # a fused optimizer step needs equal memory layouts
                 slot[name] = torch.empty_like(parameter).copy_(value)
     if averaged is not None:
         averaged.updates = numbers["updates"]
@@ -89,7 +108,19 @@ def save_tensors(
     metadata: dict[str, str],
     publishing: Publishing = nullcontext,
 ) -> None:
-    """Write a safetensors file atomically and durably; see `vecaf.files.replacing`."""
+    """Write a safetensors file atomically and durably; see `vecaf.files.replacing`.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    tensors
+        By name.
+    metadata
+        Strings for the header, by name.
+    publishing
+        The context in which the file appears.
+    """
     with replacing(path, publishing=publishing) as temporary:
         save_file(
             {name: value.contiguous() for name, value in tensors.items()}, temporary, metadata
@@ -97,10 +128,21 @@ def save_tensors(
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: tensors and the header's metadata.
+    """Read a safetensors file.
 
-    Raises DamagedFileError if it is missing or damaged, InputError if it is larger than this
-    machine's memory.
+    Returns
+    -------
+    tensors : dict
+        By name.
+    metadata : dict
+        Strings from the header, by name.
+
+    Raises
+    ------
+    DamagedFileError
+        If the file is missing or damaged.
+    InputError
+        If the file is larger than this machine's memory.
     """
     try:
         check_holdable(path)

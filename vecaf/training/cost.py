@@ -1,11 +1,12 @@
-"""What a run will cost before it is launched: labels, batches, minutes and memory.
+"""The cost of a run before its launch: labels, batches, minutes and memory.
 
-Counts follow from the configuration. Seconds come from measurements on this device: a probe (the
-task `cost`), or what earlier runs of the same kind took.
+Counts follow from the configuration. Seconds follow from measurements on this device: a probe (the
+task `cost`), or earlier runs of the same kind.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,34 +16,57 @@ import numpy as np
 from vecaf.augmentation.learned import COPIES
 from vecaf.config import RunConfig
 
-HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head costs seconds, not minutes
+HEAD_EPOCHS_BEFORE_FULL = 30  # features are in memory: the head takes seconds, not minutes
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What the run works on: `budget` images a round from a pool; `fresh` have no features yet."""
+class RunSizes:
+    """Numbers of images of a run.
+
+    Attributes
+    ----------
+    budget
+        Selected per round.
+    pool, val, test
+        In each split.
+    images
+        In the whole dataset.
+    not_embedded
+        Without features in the cache.
+    first_round
+        Images of a saved selection, which the first round uses in place of the budget.
+    """
 
     budget: int
     pool: int
     val: int
     test: int
-    images: int  # all of the dataset
-    fresh: int
-    first: int | None = None  # images of the first round, where a saved selection gives them
+    images: int
+    not_embedded: int
+    first_round: int | None = None
 
     def labeled(self, number: int) -> int:
-        """Images with a label after round `number`."""
-        first = self.budget if self.first is None else self.first
+        """Return the number of labeled images after round `number`."""
+        first = self.budget if self.first_round is None else self.first_round
         return first + self.budget * (number - 1)
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Measured on this device with this model and image size.
+    """Measurements on this device with one model and image size.
 
-    Seconds of one optimizer step on the head and on the whole model (0 where not trained),
-    images a second through the model, seconds of one selection per 1,000 pool images, and what
-    the process needed at most, in bytes (0 where not measured).
+    Attributes
+    ----------
+    head_step, full_step
+        Seconds of an optimizer step on the head and on the whole model; 0 if not trained.
+    images_per_second
+        Throughput of the model without training.
+    select_per_thousand
+        Seconds of one selection per 1,000 pool images.
+    memory_bytes
+        Peak memory of the process; 0 if not measured.
+    feature_dim
+        Features per image.
     """
 
     head_step: float
@@ -58,7 +82,17 @@ class Speed:
 
 @dataclass(frozen=True)
 class Cost:
-    """`seconds` and `memory_bytes` are None where nothing was measured."""
+    """The cost of a run.
+
+    Attributes
+    ----------
+    labels
+        Labeled images after the last round.
+    batches
+        Optimizer steps over all rounds.
+    seconds, memory_bytes
+        None without a measurement.
+    """
 
     labels: int
     batches: int
@@ -66,96 +100,103 @@ class Cost:
     memory_bytes: int | None = None
 
 
-def batches_of(config: RunConfig, sizes: Sizes) -> list[int]:
-    """Optimizer steps of each round: it trains on all that was picked so far, or on its own picks
-    where they are replaced, and a head on as many caption-moved features where text pulls, and on
-    COPIES as many where there are target words (fewer with a VLM that learned none, or where the
-    words move nothing). Full mode trains the head first, where it starts anew. With patience a
-    round may take fewer.
+def batches_per_round(config: RunConfig, sizes: RunSizes) -> list[int]:
+    """Count the optimizer steps of each round.
+
+    This is an upper bound: early stopping takes fewer steps. So do target words that the VLM's
+    projection doesn't know, or that don't move features.
     """
     steps = []
     for number in range(1, config.rounds + 1):
-        images = _studied(config, sizes, number)
-        rows = images * _versions(config)
+        images = _training_images(config, sizes, number)
+        rows = images * _rows_per_image(config)
         if config.mode == "head-only":
-            steps.append(config.epochs * _ceil(rows, config.batch_size))
+            steps.append(config.epochs * math.ceil(rows / config.batch_size))
             continue
-        full = config.epochs * _ceil(images, config.batch_size)
+        full = config.epochs * math.ceil(images / config.batch_size)
         steps.append(full + _head_steps(config, rows, number))
     return steps
 
 
-def counted(config: RunConfig, sizes: Sizes) -> Cost:
-    """The cost as far as it follows from the configuration alone."""
-    return Cost(sizes.labeled(config.rounds), sum(batches_of(config, sizes)))
+def count_cost(config: RunConfig, sizes: RunSizes) -> Cost:
+    """Return the cost without seconds and memory."""
+    return Cost(sizes.labeled(config.rounds), sum(batches_per_round(config, sizes)))
 
 
-def by_speed(config: RunConfig, sizes: Sizes, speed: Speed) -> Cost:
-    """The cost by a probe's measurements: embedding, selecting, training and testing added up.
+def cost_from_speed(config: RunConfig, sizes: RunSizes, speed: Speed) -> Cost:
+    """Estimate the cost from a probe: embedding, selection, training and testing.
 
-    In full mode the validation images pass through the model after every epoch, those of the
-    pool before every later selection, and all of the dataset's after the last round.
+    When the whole model is trained, it computes the validation images after each epoch, the pool
+    before each later selection, and the whole dataset after the last round.
     """
-    plain = counted(config, sizes)
-    selecting = config.rounds * speed.select_per_thousand * sizes.pool / 1000
-    passes, heads = 0, plain.batches
+    counted = count_cost(config, sizes)
+    selection = config.rounds * speed.select_per_thousand * sizes.pool / 1000
+    images, head_steps = sizes.not_embedded, counted.batches
     if config.mode != "head-only":
-        heads = sum(
-            _head_steps(config, _studied(config, sizes, number) * _versions(config), number)
+        head_steps = sum(
+            _head_steps(
+                config, _training_images(config, sizes, number) * _rows_per_image(config), number
+            )
             for number in range(1, config.rounds + 1)
         )
-        checks = config.epochs * config.rounds * sizes.val
-        looks = (config.rounds - 1) * (sizes.pool + sizes.val + sizes.test)
-        passes = checks + looks + sizes.images
+        validated = config.epochs * config.rounds * sizes.val
+        between_rounds = (config.rounds - 1) * (sizes.pool + sizes.val + sizes.test)
+        images += validated + between_rounds + sizes.images
     seconds = (
-        (sizes.fresh + passes) / speed.images_per_second
-        + selecting
-        + heads * speed.head_step
-        + (plain.batches - heads) * speed.full_step
+        images / speed.images_per_second
+        + selection
+        + head_steps * speed.head_step
+        + (counted.batches - head_steps) * speed.full_step
     )
-    features = 3 * 4 * sizes.images * speed.feature_dim  # raw, centred, and one more at work
+    features = 3 * 4 * sizes.images * speed.feature_dim  # raw, centered, and one working copy
     memory = speed.memory_bytes + features if speed.memory_bytes else None
-    return Cost(plain.labels, plain.batches, seconds, memory)
+    return Cost(counted.labels, counted.batches, seconds, memory)
 
 
-def by_rounds(config: RunConfig, sizes: Sizes, rounds: Sequence[tuple[int, float]]) -> Cost:
-    """The cost by earlier rounds of the same kind on the same dataset: (batches, seconds) each.
+def cost_from_rounds(
+    config: RunConfig, sizes: RunSizes, rounds: Sequence[tuple[int, float]]
+) -> Cost:
+    """Estimate the cost from earlier rounds of the same kind on the same dataset.
 
-    Least squares for seconds a round and seconds a batch, neither below zero; with too little to
-    tell the two apart, all is laid on the batches.
+    Fits seconds per round and seconds per batch by least squares, both at least 0. If the rounds
+    don't determine both, all time counts as time of the batches.
+
+    Parameters
+    ----------
+    config, sizes
+        Of the new run.
+    rounds
+        Batches and seconds of each earlier round.
     """
-    plain = counted(config, sizes)
+    counted = count_cost(config, sizes)
     steps, seconds = np.array(rounds, dtype=np.float64).reshape(-1, 2).T
     if not len(steps) or not steps.sum():
-        return plain
-    a_round, a_batch = 0.0, float(seconds.sum() / steps.sum())
+        return counted
+    per_round, per_batch = 0.0, float(seconds.sum() / steps.sum())
     if len(np.unique(steps)) > 1:
         design = np.stack([np.ones_like(steps), steps], axis=1)
         fitted = np.linalg.lstsq(design, seconds, rcond=None)[0]
         if fitted[0] > 0 and fitted[1] > 0:
-            a_round, a_batch = (float(value) for value in fitted)
+            per_round, per_batch = (float(value) for value in fitted)
         elif fitted[1] <= 0:
-            a_round, a_batch = float(seconds.mean()), 0.0
-    return Cost(plain.labels, plain.batches, a_round * config.rounds + a_batch * plain.batches)
+            per_round, per_batch = float(seconds.mean()), 0.0
+    total = per_round * config.rounds + per_batch * counted.batches
+    return Cost(counted.labels, counted.batches, total)
 
 
-def _studied(config: RunConfig, sizes: Sizes, number: int) -> int:
-    """Images that round `number` trains on."""
+def _training_images(config: RunConfig, sizes: RunSizes, number: int) -> int:
+    """Return the number of images that round `number` trains on."""
     labeled = sizes.labeled(number)
     return labeled if config.picks == "keep" or number == 1 else sizes.budget
 
 
-def _versions(config: RunConfig) -> int:
-    """Rows that a head learns for each image."""
+def _rows_per_image(config: RunConfig) -> int:
+    """Return the number of rows that a head trains on for each image: see `TextGuidance.extra`."""
     return 1 + (1 if config.text_pull else 0) + (COPIES if config.target_words else 0)
 
 
 def _head_steps(config: RunConfig, rows: int, number: int) -> int:
-    """Steps on the head before the whole model is trained: in round 1, or in all label-free."""
+    """Return the steps on the head before the whole model trains, in a round that needs them."""
     if number > 1 and config.track == "labels-known":
         return 0
-    return HEAD_EPOCHS_BEFORE_FULL * _ceil(rows, config.batch_size)
-
-
-def _ceil(n: int, size: int) -> int:
-    return -(-n // size)
+    return HEAD_EPOCHS_BEFORE_FULL * math.ceil(rows / config.batch_size)

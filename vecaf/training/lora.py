@@ -1,8 +1,12 @@
-"""Low-rank adapters (LoRA, Hu et al. 2021, arXiv 2106.09685): few weights learn, the rest stay.
+"""Low-rank adapters (LoRA): train few weights and freeze the rest.
 
-Every linear layer and every ungrouped convolution of the backbone gets a product of two thin
-matrices beside it, which starts at zero. Once trained it is added to the layer's own weights, so
-that what is kept and exported is a plain model of the same size.
+Each linear layer and each ungrouped convolution of the backbone gets an adapter: a product of two
+low-rank matrices, which starts at zero. After training, the product is added to the weights of the
+layer, so the saved and exported model has the architecture of the original.
+
+References
+----------
+Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models, arXiv 2106.09685.
 """
 
 from __future__ import annotations
@@ -19,26 +23,39 @@ from vecaf.training.model import Classifier
 
 
 def with_adapters(classifier: Classifier, rank: int, seed: int) -> Classifier:
-    """A copy whose backbone learns through adapters of `rank` alone; the head learns as before.
+    """Return a copy of `classifier` whose only trainable weights are adapters and the head.
 
-    It computes what `classifier` does until it is trained. Raises InputError for a backbone without
-    a layer that adapters fit.
+    Before training, it computes the same outputs as `classifier`.
+
+    Parameters
+    ----------
+    classifier
+        The model; it stays unchanged.
+    rank
+        Of the adapters.
+    seed
+        Seed of their random factor.
+
+    Raises
+    ------
+    InputError
+        If no layer of the backbone supports adapters.
     """
     adapted = deepcopy(classifier)
-    names = [name for name, layer in adapted.backbone.named_modules() if _fits(layer)]
+    names = [name for name, layer in adapted.backbone.named_modules() if _supports_adapter(layer)]
     if not names:
         raise InputError(
-            "This model has no linear layer and no plain convolution for adapters; use mode 'full'."
+            "This model has no layer that supports LoRA adapters. Use mode 'full' or 'head-only'."
         )
     config = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=names)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # one factor starts at random
+        torch.manual_seed(seed)  # one of the two matrices starts at random values
         inject_adapter_in_model(config, adapted.backbone)
     return adapted
 
 
-def merged(adapted: Classifier) -> Classifier:
-    """A copy with the adapters added to the weights that they stand beside: a plain model."""
+def merge_adapters(adapted: Classifier) -> Classifier:
+    """Return a copy in which each adapter is added to the weights of its layer."""
     plain = deepcopy(adapted)
     for name, layer in list(plain.backbone.named_modules()):
         if isinstance(layer, LoraLayer):
@@ -50,7 +67,7 @@ def merged(adapted: Classifier) -> Classifier:
     return plain
 
 
-def _fits(layer: nn.Module) -> bool:
+def _supports_adapter(layer: nn.Module) -> bool:
     if isinstance(layer, nn.Conv2d):
         return layer.groups == 1
     return isinstance(layer, nn.Linear)

@@ -1,83 +1,107 @@
-"""The model that is finetuned: a PVM's features, centred on the pool, under a linear classifier."""
+"""The model that is finetuned: a backbone and a linear classifier on its centered features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vecaf.arrays import Floats, Rows
 from vecaf.encoders.pvm import PVM
 
 
 class Head(nn.Module):
-    """A linear classifier on unit features from which the pool's mean direction is taken out.
+    """A linear classifier on centered unit features.
 
-    Pooled activations share a large common part. Without it a logistic head reaches the same
-    accuracy in about a fifth of the steps (measured on CIFAR-10 and PACS features).
+    Features of all images have a large common part. After it is subtracted, a logistic head reaches
+    the same accuracy in about a fifth of the steps (measured on CIFAR-10 and PACS features).
+
+    Parameters
+    ----------
+    mean
+        Mean of the pool's unit features, shape (d,).
+    n_classes
+        Number of classes. Weights start at zero, so all classes are equally likely.
     """
 
     mean: Tensor
 
     def __init__(self, mean: Tensor, n_classes: int) -> None:
-        """`mean` (d,): the pool's mean unit feature. Weights start at zero: no class favoured."""
         super().__init__()
         self.register_buffer("mean", mean.clone())
         self.linear = nn.Linear(len(mean), n_classes)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, centred: Tensor) -> Tensor:
-        """Centred unit features (n, d) → logits (n, classes)."""
-        logits: Tensor = self.linear(centred)
+    def forward(self, centered: Tensor) -> Tensor:
+        """Compute logits (n, classes) from centered unit features (n, d)."""
+        logits: Tensor = self.linear(centered)
         return logits
 
     @torch.no_grad()
-    def descend(self, centred: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Mean cross-entropy of centred rows (n, d) and class indices (n,), a scalar; its gradients
-        are left in the parameters' `.grad`.
+    def gradients(self, centered: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Compute the mean cross-entropy, and set the parameters' `.grad` to its gradients.
 
-        The closed form, softmax less target, to rounding what autograd gives: a step of 64 rows
-        takes half as long, for autograd's bookkeeping costs as much as the products there. Scores
-        are classes × rows: of few classes, each operation then runs along the rows.
+        The gradient of the logits is softmax − target (Bishop 2006, equation 4.109). It equals
+        autograd's result up to rounding, but a step of 64 rows takes half as long: autograd's
+        overhead is as large as the matrix products. Logits have the shape (classes, rows), so that
+        operations run along the longer axis.
+
+        Parameters
+        ----------
+        centered
+            Centered unit features, shape (n, d).
+        targets
+            Class indices, shape (n,).
+        label_smoothing
+            Share of the target probability that is spread over all classes.
+
+        Returns
+        -------
+        tensor of shape ()
+            The loss in nats.
         """
         weight, bias = self.linear.weight, self.linear.bias
-        n, classes = len(centred), len(bias)
-        logs = torch.addmm(bias[:, None], weight, centred.T).log_softmax(dim=0)
+        n, classes = len(centered), len(bias)
+        logs = torch.addmm(bias[:, None], weight, centered.T).log_softmax(dim=0)
         wanted = torch.full_like(logs, label_smoothing / classes)
         wanted.scatter_(0, targets[None], 1 - label_smoothing + label_smoothing / classes)
         loss = -torch.dot(logs.view(-1), wanted.view(-1)) / n
         slope = logs.exp_().sub_(wanted).div_(n)
-        weight.grad, bias.grad = slope @ centred, slope.sum(dim=1)
+        weight.grad, bias.grad = slope @ centered, slope.sum(dim=1)
         return loss
 
-    def centre(self, features: Tensor) -> Tensor:
-        """Raw features (n, d) → unit rows after the pool's mean was taken out."""
-        return centred_rows(features, self.mean)
+    def center(self, features: Tensor) -> Tensor:
+        """Center raw features (n, d); see `center_rows`."""
+        return center_rows(features, self.mean)
 
 
 @dataclass(frozen=True)
-class Centred:
-    """Features of all samples as a head sees them, ready to be shared by several learners.
+class CenteredFeatures:
+    """Centered features of all samples. Several learners can share them; don't write to them.
 
-    `mean` (d,): the pool's mean unit feature. `rows` (n, d), unit, on the training device.
+    Attributes
+    ----------
+    mean
+        Mean of the pool's unit features, shape (d,).
+    rows
+        Centered unit features, shape (n, d), on the training device.
     """
 
     mean: Tensor
     rows: Tensor
 
     @classmethod
-    def of(cls, features: NDArray[np.float32], pool: NDArray[np.int64], device: str) -> Centred:
-        """Centre raw `features` (n, d) on those of the rows `pool`."""
+    def of(cls, features: Floats, pool: Rows, device: str) -> CenteredFeatures:
+        """Center raw `features` (n, d) on the mean of the rows `pool`."""
         mean = F.normalize(torch.from_numpy(features[pool]), dim=1).mean(dim=0).to(device)
-        return cls(mean, centred_rows(torch.from_numpy(features).to(device), mean))
+        return cls(mean, center_rows(torch.from_numpy(features).to(device), mean))
 
 
 class Classifier(nn.Module):
-    """Images (n, 3, s, s), normalised as the PVM wants them → logits (n, classes)."""
+    """A backbone and a head: logits (n, classes) of normalized images (n, 3, s, s)."""
 
     def __init__(self, backbone: nn.Module, head: Head) -> None:
         super().__init__()
@@ -89,11 +113,12 @@ class Classifier(nn.Module):
         return logits
 
     def features(self, images: Tensor) -> Tensor:
-        return self.head.centre(self.backbone(images))
+        """Compute centered unit features (n, d)."""
+        return self.head.center(self.backbone(images))
 
 
 class FeaturesAndLogits(nn.Module):
-    """A classifier's features and logits side by side (n, d + classes), from one pass."""
+    """Compute features and logits of a classifier in one pass: (n, d + classes)."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
@@ -105,10 +130,10 @@ class FeaturesAndLogits(nn.Module):
 
 
 def build_classifier(pvm: PVM, head: Head) -> Classifier:
-    """The PVM with its pretrained weights under `head`."""
+    """Return a classifier of the pretrained backbone and `head`."""
     return Classifier(pvm.build(0), head)
 
 
-def centred_rows(features: Tensor, mean: Tensor) -> Tensor:
-    """Unit rows (n, d) of raw `features` after `mean` (d,) was taken out of their directions."""
+def center_rows(features: Tensor, mean: Tensor) -> Tensor:
+    """Scale rows (n, d) to unit length, subtract `mean` (d,), and scale to unit length again."""
     return F.normalize(F.normalize(features, dim=1) - mean, dim=1)

@@ -1,8 +1,8 @@
-"""Processes that train one model together, each on its part of every batch.
+"""Several processes that train one model, each on its part of every batch.
 
-This is torch's own data parallelism (gloo on CPUs, NCCL on GPUs). The first process does all else
-of a run, too. The others are told which stage to train, with which arguments; they take the same
-steps, and validate, report and save nothing. PyTorch is imported only where there are others.
+They use PyTorch's data parallelism: gloo on CPUs, NCCL on GPUs. The first process also does the
+rest of the run. It sends the others a function and its arguments; they take the same training
+steps, but they don't validate, report or save. PyTorch is imported only for several processes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,22 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
-PATIENCE = timedelta(days=7)  # the others wait while the first one embeds, selects and validates
+TIMEOUT = timedelta(days=7)  # the others wait while the first one embeds, selects and validates
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's `number` among `count`; with one process every method is trivial."""
+    """This process among the processes that train a model.
+
+    Attributes
+    ----------
+    number
+        Of this process, from 0 (a rank in PyTorch's terms).
+    count
+        Number of processes. With one, no method communicates.
+    device
+        Where this process trains.
+    """
 
     number: int = 0
     count: int = 1
@@ -33,19 +43,25 @@ class Ranks:
 
     @property
     def first(self) -> bool:
+        """Whether this process validates, reports and saves."""
         return self.number == 0
 
     def part(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """This process's part of a batch's rows; one row, of share 0, where there are too few."""
+        """Return this process's part of the rows of a batch.
+
+        Where the batch has too few rows for all processes, it is one row with a loss weight of 0.
+        """
         return rows[self.number :: self.count] if len(rows) > self.number else rows[:1]
 
-    def share(self, n: int) -> float:
-        """What the mean loss over this process's part of `n` rows counts for in the average over
-        processes, so that the average is the mean over all rows."""
+    def loss_weight(self, n: int) -> float:
+        """Return the weight of this process's mean loss in a batch of `n` rows.
+
+        The average of the weighted losses over the processes is the mean over all rows.
+        """
         return len(range(self.number, n, self.count)) * self.count / n
 
     def wrap(self, model: nn.Module) -> nn.Module:
-        """The model as its gradient is to be computed: averaged over the processes."""
+        """Return a module that computes `model` and averages gradients over the processes."""
         if self.count == 1:
             return model
         from torch import nn
@@ -54,7 +70,7 @@ class Ranks:
         return nn.parallel.DistributedDataParallel(model, device_ids=devices)
 
     def agree(self, ask: Callable[[], float]) -> float:
-        """What `ask` returns in the first process, where alone it is called."""
+        """Call `ask` in the first process, and return its answer in all processes."""
         if self.count == 1:
             return ask()
         import torch
@@ -65,7 +81,7 @@ class Ranks:
         return float(answer)
 
     def mean(self, value: float) -> float:
-        """The average of `value` over the processes."""
+        """Return the average of `value` over the processes."""
         if self.count == 1:
             return value
         import torch
@@ -76,7 +92,7 @@ class Ranks:
         return float(total) / self.count
 
     def sum(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The sum of the processes' arrays, of one shape."""
+        """Return the sum of the processes' arrays, which have one shape."""
         if self.count == 1:
             return array
         import torch
@@ -86,21 +102,24 @@ class Ranks:
         distributed.all_reduce(total)
         return np.asarray(total.numpy())
 
-    def tell(self, stage: Callable[..., Any] | None, **arguments: Any) -> None:
-        """Have the others call `stage` with `arguments` and their own `ranks`; None: go home."""
+    def send(self, function: Callable[..., Any] | None, **arguments: Any) -> None:
+        """Make the other processes call `function` with `arguments` and their own `ranks`.
+
+        None ends them. Does nothing in the other processes themselves.
+        """
         if self.count == 1 or not self.first:
             return
         import torch
         from torch import distributed
 
         buffer = io.BytesIO()
-        torch.save((stage, arguments), buffer)
+        torch.save((function, arguments), buffer)
         content = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
         distributed.broadcast(torch.tensor([len(content)]), 0)
         distributed.broadcast(content, 0)
 
-    def told(self) -> tuple[Callable[..., Any], dict[str, Any]] | None:
-        """Wait for what the first process tells; None when all is done."""
+    def receive(self) -> tuple[Callable[..., Any], dict[str, Any]] | None:
+        """Wait for a function and its arguments from the first process; None at the end."""
         import torch
         from torch import distributed
 
@@ -108,20 +127,27 @@ class Ranks:
         distributed.broadcast(length, 0)
         content = torch.empty(int(length), dtype=torch.uint8)
         distributed.broadcast(content, 0)
-        # From a process of this same job, so whole modules may come.
-        stage, arguments = torch.load(
+        # Unpickling is safe here: the sender is a process of the same job.
+        function, arguments = torch.load(
             io.BytesIO(content.numpy().tobytes()), map_location=self.device, weights_only=False
         )
-        return None if stage is None else (stage, arguments)
+        return None if function is None else (function, arguments)
 
 
 ALONE = Ranks()
 
 
 def join(number: int, count: int, meeting: Path, device: str) -> Ranks:
-    """Become process `number` of `count`, which meet by a file that all can reach.
+    """Join a group of processes; return when all of them have joined.
 
-    The file must be new. Returns when all are there.
+    Parameters
+    ----------
+    number, count
+        This process's number, from 0, and the number of processes.
+    meeting
+        A new file that all processes can reach, by which they find each other.
+    device
+        As in the settings. With several GPUs, each process gets its own.
     """
     import torch
     from torch import distributed
@@ -134,14 +160,14 @@ def join(number: int, count: int, meeting: Path, device: str) -> Ranks:
         init_method=f"file://{meeting}",
         rank=number,
         world_size=count,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     distributed.barrier()
     return Ranks(number, count, device)
 
 
 def leave() -> None:
-    """End the communication."""
+    """Leave the group of processes."""
     from torch import distributed
 
     if distributed.is_initialized():

@@ -1,4 +1,4 @@
-"""The state of a training stage: its progress and the moving average of its weights."""
+"""The state of a training: its progress, and the moving average of its weights."""
 
 from __future__ import annotations
 
@@ -11,19 +11,38 @@ from torch import Tensor, nn
 
 @dataclass
 class TrainState:
-    """Progress of a stage. `best` is the validation score of the kept weights."""
+    """Progress of a training. Checkpoints store these fields by name.
+
+    Attributes
+    ----------
+    step
+        Finished optimizer steps.
+    best
+        Validation score of the saved weights.
+    loss_sum
+        Sum of the losses of the current epoch so far.
+    stale
+        Epochs since the best one.
+    """
 
     step: int = 0
     best: float = -math.inf
-    loss_sum: float = 0.0  # over the current epoch's steps so far
-    stale: int = 0  # epochs since the best one
+    loss_sum: float = 0.0
+    stale: int = 0
 
 
 class AveragedWeights:
     """Exponential moving average of a model's trainable weights.
 
-    The decay is warmed up as min(decay, (1 + updates) / (10 + updates)), so that short trainings
-    are not dominated by the starting weights.
+    The decay rises as min(decay, (1 + updates) / (10 + updates)): otherwise the initial weights
+    would dominate the average of a short training.
+
+    Parameters
+    ----------
+    model
+        Its current weights start the average.
+    decay
+        Weight of the old average in each update, 0 to 1.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -33,6 +52,7 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
+        """Add the current weights of `model` to the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         current = trainable(model)

@@ -1,4 +1,4 @@
-"""As many threads as a step is worth: small ones wait for each other longer than they work."""
+"""How many threads compute a training step."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from contextlib import AbstractContextManager, nullcontext
 
 from threadpoolctl import threadpool_limits
 
-WORTH_THREADS = 10_000_000  # multiplications; measured with 2 threads, 7 and 13 million are level
+MULTITHREADED = 10_000_000  # multiplications; two threads break even at 7 to 13 million
 
 
 def threads_for(multiplications: int) -> AbstractContextManager[object]:
-    """While the block runs, PyTorch in this thread works alone if its steps are of so few
-    `multiplications`. 64 rows of 1280 numbers under 10 classes take half as long then, where
-    waiting threads sleep; the result no longer depends on how many there are."""
-    if multiplications >= WORTH_THREADS:
+    """Return a context in which small training steps run on one thread.
+
+    Threads wait for each other longer than they work in a small step. With 64 rows, 1,280 features
+    and 10 classes, one thread takes half the time. The result of small steps then doesn't depend on
+    the number of threads either.
+
+    Parameters
+    ----------
+    multiplications
+        Of one step. From `MULTITHREADED` on, PyTorch uses all threads.
+    """
+    if multiplications >= MULTITHREADED:
         return nullcontext()
-    alone: AbstractContextManager[object] = threadpool_limits(1, "openmp")
-    return alone
+    single: AbstractContextManager[object] = threadpool_limits(1, "openmp")
+    return single

@@ -75,7 +75,7 @@ def run_slowly(*given: Any) -> None:
     import vecaf.runs.rounds
     from vecaf.encoders import embed as embedding
     from vecaf.runs.plan import Plan
-    from vecaf.training import loop
+    from vecaf.training import trainer
 
     def each_after(seconds: float, original: Any) -> Any:
         def slow(*a: Any, **k: Any) -> Any:
@@ -96,7 +96,7 @@ def run_slowly(*given: Any) -> None:
     slowed: list[tuple[Any, str, Any, float]] = [
         (embedding, "encode_files", each_after, 1.0),
         (Plan, "select", after, selects),
-        (loop, "schedule", after, 0.1),
+        (trainer, "learning_rate_factor", after, 0.1),
     ]
     for place, name, how, seconds in slowed:
         setattr(place, name, how(seconds, getattr(place, name)))

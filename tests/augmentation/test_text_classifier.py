@@ -1,10 +1,10 @@
-"""A classifier from words: it repeats the scores, and averages their errors out."""
+"""A classifier made from text scores: it reproduces them and averages out their errors."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vecaf.augmentation.guide import text_classifier
+from vecaf.augmentation.text_classifier import text_classifier
 
 
 def scene(seed: int = 0, n: int = 600, d: int = 24, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -16,7 +16,7 @@ def scene(seed: int = 0, n: int = 600, d: int = 24, k: int = 4) -> tuple[np.ndar
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-def test_scores_that_are_right_become_a_classifier_that_is_right() -> None:
+def test_correct_scores_give_a_correct_classifier() -> None:
     rows, labels = scene()
     weights = text_classifier(rows, np.eye(4, dtype=np.float32)[labels])
     assert weights.shape == (4, 24) and weights.dtype == np.float32
@@ -24,17 +24,17 @@ def test_scores_that_are_right_become_a_classifier_that_is_right() -> None:
     assert np.isclose((rows @ weights.T).std(), 1, atol=1e-3)
 
 
-def test_errors_image_by_image_average_out() -> None:
+def test_errors_on_single_images_average_out() -> None:
     rows, labels = scene()
     rng = np.random.default_rng(1)
-    told = np.where(rng.random(len(labels)) < 0.5, labels, rng.integers(4, size=len(labels)))
-    scores = np.eye(4, dtype=np.float32)[told] + 0.3  # a word that lies near all images, too
+    noisy = np.where(rng.random(len(labels)) < 0.5, labels, rng.integers(4, size=len(labels)))
+    scores = np.eye(4, dtype=np.float32)[noisy] + 0.3  # one name is similar to all images
     scores[:, 2] += 5
     guessed = (rows @ text_classifier(rows, scores).T).argmax(axis=1)
-    assert (told == labels).mean() < 0.7
+    assert (noisy == labels).mean() < 0.7
     assert (guessed == labels).mean() > 0.9
 
 
-def test_scores_that_say_nothing_make_a_classifier_that_says_nothing() -> None:
+def test_equal_scores_give_zero_weights() -> None:
     rows, _ = scene()
     assert not text_classifier(rows, np.full((len(rows), 4), 0.2, dtype=np.float32)).any()

@@ -1,0 +1,300 @@
+"""The two stages of a round's training: the head on features, then the whole model on images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vecaf.config import RunConfig
+from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.training.batches import FeatureBatches, ImageBatches, LabeledFeatures, LabeledImages
+from vecaf.training.checkpoints import load_tensors, save_tensors
+from vecaf.training.cost import HEAD_EPOCHS_BEFORE_FULL
+from vecaf.training.initialization import decay_toward
+from vecaf.training.model import Classifier, Head
+from vecaf.training.prediction import predict
+from vecaf.training.ranks import ALONE, Ranks
+from vecaf.training.reporter import SILENT, Reporter
+from vecaf.training.state import AveragedWeights, TrainState
+from vecaf.training.thread_count import threads_for
+from vecaf.training.trainer import Callbacks, ScheduleSegment, Trainer, TrainerConfig
+
+HEAD_WEIGHTS, HEAD_CHECKPOINT = "head.safetensors", "head-checkpoint.safetensors"
+MODEL_WEIGHTS, MODEL_CHECKPOINT = "model.safetensors", "full-checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one round.
+
+    Attributes
+    ----------
+    config
+        The run's configuration.
+    seed
+        Of the order of batches, of crops, and of adapters.
+    folder
+        Where the stage saves its checkpoint and its weights.
+    segment
+        The part of the run's learning-rate schedule. None if each round has its own schedule.
+    """
+
+    config: RunConfig
+    seed: int
+    folder: Path
+    segment: ScheduleSegment | None = None
+
+    def trainer_config(self, epochs: int, checkpoint: str) -> TrainerConfig:
+        """Return the settings of this stage's trainer."""
+        return TrainerConfig(
+            epochs=epochs,
+            checkpoint=self.folder / checkpoint,
+            label_smoothing=self.config.label_smoothing,
+            patience=self.config.patience,
+            segment=self.segment or ScheduleSegment(),
+        )
+
+
+def train_head(
+    head: Head,
+    train: LabeledFeatures,
+    val: LabeledFeatures,
+    stage: Stage,
+    reporter: Reporter = SILENT,
+    *,
+    anchor: Tensor | None = None,
+    ranks: Ranks = ALONE,
+) -> TrainState:
+    """Train a linear head on features; it ends with the weights of its best epoch.
+
+    The best epoch has the highest validation accuracy; of several, the one with the lowest
+    validation loss. Without validation rows, or in a schedule segment, the last epoch counts.
+
+    Parameters
+    ----------
+    head
+        Trained in place.
+    train, val
+        Centered features with labels.
+    stage
+        Configuration, seed, folder, schedule segment.
+    reporter
+        Receives losses, validation results and progress.
+    anchor
+        Weights (classes, d) that weight decay pulls toward, in place of zero.
+    ranks
+        The processes that train together. The first one involves the others.
+
+    Returns
+    -------
+    TrainState
+        The final state; `step` is the number of batches.
+
+    Raises
+    ------
+    CanceledError
+        If `reporter` says stop.
+    VecafError
+        If the training diverges.
+    """
+    ranks.send(train_head, head=head, train=train, val=val, stage=stage, anchor=anchor)
+    config = stage.config
+    epochs = config.epochs if config.mode == "head-only" else HEAD_EPOCHS_BEFORE_FULL
+    optimizer = torch.optim.AdamW(
+        head.parameters(), lr=config.head_lr, weight_decay=config.head_weight_decay, fused=True
+    )
+    if anchor is not None:
+        decay_toward(optimizer, head.linear.weight, anchor)
+    path = stage.folder / HEAD_WEIGHTS
+
+    @torch.inference_mode()
+    def validate() -> Tensor:
+        logits: Tensor = head(val.rows)
+        return logits
+
+    trainer = Trainer(
+        head,
+        optimizer,
+        FeatureBatches(train, config.batch_size, stage.seed, ranks),
+        stage.trainer_config(epochs, HEAD_CHECKPOINT),
+        StageCallbacks(reporter, epochs, validate, val.labels, lambda: head, path, stage.segment),
+        gradients=head.gradients if ranks.count == 1 else None,
+    )
+    with threads_for(config.batch_size * head.linear.weight.numel()):
+        state = trainer.run()
+    if ranks.first:
+        head.load_state_dict(load_tensors(path)[0])
+    return state
+
+
+def train_model(
+    classifier: Classifier,
+    train: LabeledImages,
+    val: LabeledImages,
+    preprocessing: Preprocessing,
+    stage: Stage,
+    reporter: Reporter = SILENT,
+    *,
+    ranks: Ranks = ALONE,
+) -> TrainState:
+    """Finetune a classifier on images; it ends with the averaged weights of its best epoch.
+
+    Mode full trains all weights. The learning rate decreases from layer to layer toward the input
+    (timm's layer groups), because early layers need the least change. Mode lora trains adapters
+    (`lora`), and merges them in what it saves. Validation uses the moving average of the weights.
+
+    Parameters
+    ----------
+    classifier
+        Trained in place, on its own device.
+    train, val
+        Image files with labels.
+    preprocessing
+        Of the backbone.
+    stage, reporter, ranks
+        As in `train_head`.
+
+    Returns
+    -------
+    TrainState
+        The final state; `step` is the number of batches.
+
+    Raises
+    ------
+    CanceledError
+        If `reporter` says stop.
+    UnreadableImageError
+        If an image can't be decoded.
+    VecafError
+        If the training diverges.
+    """
+    ranks.send(
+        train_model, classifier=classifier, train=train, val=val, preprocessing=preprocessing,
+        stage=stage,
+    )  # fmt: skip
+    config = stage.config
+    device = next(classifier.parameters()).device
+    batches = ImageBatches(train, preprocessing, config.batch_size, stage.seed, device, ranks)
+    trained = classifier
+    merge: Callable[[Classifier], Classifier] = _unchanged
+    if config.mode == "lora":
+        from vecaf.training.lora import merge_adapters, with_adapters
+
+        trained, merge = with_adapters(classifier, config.lora_rank, stage.seed), merge_adapters
+    averaged = AveragedWeights(trained, config.ema)
+    average = deepcopy(trained)
+    path = stage.folder / MODEL_WEIGHTS
+
+    def averaged_model() -> Classifier:
+        average.load_state_dict(averaged.weights, strict=False)
+        return merge(average)
+
+    def validate() -> Tensor:
+        model = averaged_model()
+        return torch.from_numpy(predict(model, val.paths, preprocessing, reporter.should_stop)[1])
+
+    trainer = Trainer(
+        trained,
+        torch.optim.AdamW(_layer_groups(trained, config), fused=True),
+        batches,
+        stage.trainer_config(config.epochs, MODEL_CHECKPOINT),
+        StageCallbacks(
+            reporter, config.epochs, validate, torch.from_numpy(val.labels), averaged_model, path,
+            stage.segment,
+        ),
+        averaged,
+    )  # fmt: skip
+    try:
+        state = trainer.run()
+    finally:
+        batches.close()
+    if ranks.first:
+        classifier.load_state_dict(load_tensors(path)[0])
+    return state
+
+
+@dataclass(frozen=True)
+class StageCallbacks(Callbacks):
+    """Report the curves, validate after each epoch, and save the best weights.
+
+    Attributes
+    ----------
+    reporter
+        Receives the reports.
+    epochs
+        Of the stage.
+    validate
+        Computes logits (v, classes) of the validation set.
+    labels
+        Class indices (v,) of the validation set.
+    model
+        Returns the module whose weights are saved.
+    path
+        Where they are saved.
+    segment
+        In a schedule segment, later epochs score higher: the next segment continues the last one.
+    """
+
+    reporter: Reporter
+    epochs: int
+    validate: Callable[[], Tensor]
+    labels: Tensor
+    model: Callable[[], nn.Module]
+    path: Path
+    segment: ScheduleSegment | None
+
+    def on_start(self, trainer: Trainer) -> None:
+        self.reporter.start(trainer.state.step)
+
+    def on_loss(self, trainer: Trainer, loss: float) -> None:
+        self.reporter.metrics(trainer.state.step, {"train_loss": loss})
+
+    def on_epoch_end(self, trainer: Trainer, loss: float) -> float:
+        self.reporter.epoch(trainer.epoch, self.epochs)
+        values = {"train_loss": loss}
+        score = float(trainer.epoch)
+        if len(self.labels):
+            logits = self.validate()
+            accuracy = float((logits.argmax(dim=1) == self.labels).float().mean())
+            val_loss = float(F.cross_entropy(logits, self.labels))
+            values |= {"val_loss": val_loss, "val_accuracy": accuracy}
+            if self.segment is None:
+                # Less than one image's share of the accuracy: the loss only breaks ties.
+                score = accuracy - 0.5 * val_loss / (1 + val_loss) / len(self.labels)
+        self.reporter.metrics(trainer.state.step, values)
+        return score
+
+    def on_best(self, trainer: Trainer) -> None:
+        weights = {name: value.detach().cpu() for name, value in self.model().state_dict().items()}
+        save_tensors(self.path, weights, {}, self.publishing)
+
+    def should_stop(self) -> bool:
+        return self.reporter.should_stop()
+
+    def publishing(self) -> AbstractContextManager[object]:
+        return self.reporter.publishing()
+
+
+def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, object]]:
+    from timm.optim._param_groups import param_groups_layer_decay
+
+    groups: list[dict[str, object]] = param_groups_layer_decay(
+        classifier.backbone,
+        weight_decay=config.weight_decay,
+        layer_decay=config.layer_decay,
+    )
+    for group in groups:
+        group["lr"] = config.lr * float(group.pop("lr_scale"))  # type: ignore[arg-type]
+    head = list(classifier.head.parameters())
+    return [*groups, {"params": head, "lr": config.lr, "weight_decay": config.weight_decay}]
+
+
+def _unchanged(classifier: Classifier) -> Classifier:
+    return classifier
