@@ -137,7 +137,7 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
 
     everything, nothing = dict.fromkeys(before, True), dict.fromkeys(before, False)
     assert digests("vecaf/selection/kmeans.py", "\n# said better\n") == nothing
-    assert digests("vecaf/training/loop.py", "\nX = 1\n") == everything
+    assert digests("vecaf/training/trainer.py", "\nX = 1\n") == everything
     assert digests("vecaf/selection/strategy_pool.py", "\nX = 1\n") == everything
     assert digests("vecaf/selection/random.py", "\nX = 1\n") == nothing | {"random": True}
     first_round = digests("vecaf/selection/typiclust.py", "\nX = 1\n")
