@@ -1,0 +1,4 @@
+/* The Predict page. */
+
+import "./download.js";
+import "./prediction.js";
