@@ -117,6 +117,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return *_summary(studio, user, values), f"/runs?run={run_id}"
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    # One after the other: an older answer must not replace the one that shows a new measurement.
+    ordered = {**quiet, "concurrency_id": "finetune-summary", "concurrency_limit": 1}
     demo.load(
         load,
         [query, kept],
@@ -130,13 +132,13 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         fields,
         [*outputs, kept, presets],
         trigger_mode="always_last",
-        **quiet,
+        **ordered,
     )
     made["dataset"].input(  # type: ignore[attr-defined]
         subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
     )
-    timer.tick(refresh, fields, outputs, **quiet)
-    acknowledge(summary.act(measure, fields, outputs, **quiet))
+    timer.tick(refresh, fields, outputs, **ordered)
+    acknowledge(summary.act(measure, fields, outputs, **ordered))
     acknowledge(presets.act(apply_preset, inputs, inputs, **quiet))
     launch.click(start, fields, [*outputs, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
