@@ -107,10 +107,9 @@ class RunConfig:
     )
     head_init: str = option(
         "text",
-        "How the classifier starts. text: from the class names; weight decay then pulls toward "
-        "this start. means: from a linear discriminant analysis of the visible labels, and its "
-        "learning rate is lower if that fits well. zeros: from zero; choose it to finetune the "
-        "whole model on few images.",
+        "Initial weights of the classifier. text: from the class names; weight decay pulls toward "
+        "them. means: from a linear discriminant analysis of the labeled images; a good fit lowers "
+        "the learning rate. zeros: all zero; choose it to finetune the whole model on few images.",
         choices=("zeros", "text", "means"),
         advanced=True,
     )
@@ -177,17 +176,16 @@ class RunConfig:
     )
     ema: float = option(
         0.99,
-        "Decay of the moving average of the weights, which is the model that is evaluated and "
-        "kept (full and lora mode). Raise it for long training; 0 turns averaging off.",
+        "Decay of the moving average of the weights (full and lora mode). The averaged model is "
+        "evaluated and kept. Raise it for long training; 0 turns averaging off.",
         minimum=0.0,
         maximum=0.99999,
         advanced=True,
     )
     text_pull: float = option(
         0.25,
-        "How strongly captions change the image features that a strategy sees and the classifier "
-        "learns from (η of CEA). Raise it if your captions describe the classes well; 0 ignores "
-        "captions.",
+        "Weight of the captions in the image features (η of CEA). Raise it if your captions "
+        "describe the classes well; 0 ignores captions.",
         minimum=0.0,
         maximum=1.0,
     )
