@@ -22,7 +22,7 @@ from benchmarks.rows import Row, measured, points, samples_of
 from vecaf.budget import parse_budget
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.errors import InputError
-from vecaf.evaluation.comparison import cost_of, paired_over_seeds
+from vecaf.evaluation.comparison import cost_to_reach, paired_over_seeds
 from vecaf.settings import Settings
 from vecaf.training.cost import RunSizes, batches_per_round
 
@@ -204,13 +204,13 @@ def _reached(full: list[Any], target: float) -> str:
     seen = [place for place, value in enumerate(curve) if value]
     if len(seen) < 2:
         return ""
-    cost = cost_of(target, [steps[place] for place in seen], curve[seen].tolist())
+    cost = cost_to_reach(target, [steps[place] for place in seen], curve[seen].tolist())
     return f", which its own curve reaches after {cost:.0f}"
 
 
 def _first(means: NDArray[np.float64], budgets: tuple[int, ...], target: float) -> str:
     """Where the line through (T, accuracy) first meets the target, between measured T."""
-    cost = cost_of(target, budgets, means.tolist())
+    cost = cost_to_reach(target, budgets, means.tolist())
     if cost is None:
         return f"> {budgets[-1]}"
     return f"≤ {budgets[0]}" if cost == budgets[0] else f"{cost:.0f}"

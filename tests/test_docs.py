@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from vecaf.encoders import load_pvm
-    from vecaf.export.model import export_model
+    from vecaf.export.predictor import export_model
     from vecaf.training.model import Head, build_classifier
 
     found = tmp_path_factory.mktemp("reader")

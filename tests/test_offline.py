@@ -43,7 +43,7 @@ home = Path(sys.argv[1])
 store = new_studio(home, count=30)
 run = finish_run(store, RunConfig(dataset=NAME, budget="6", rounds=1, epochs=2, batch_size=4))
 
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 model = Predictor.load(store.settings.runs / str(run) / "model", "cpu")
 model.predict(next((home / "drawn").rglob("*.png")))
 

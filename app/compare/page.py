@@ -15,7 +15,8 @@ from app.shell.components.live import MOVING, NOTHING, QUIET, live
 from app.shell.components.sent import Sent, only_new
 from app.shell.studio import Studio
 from vecaf.errors import VecafError
-from vecaf.evaluation.run_groups import entries, grouped, verdict
+from vecaf.evaluation.compared_runs import compare_groups, runs_to_compare
+from vecaf.evaluation.run_groups import group_runs
 from vecaf.store import ENDED
 
 BUSY_SECONDS = 2.5  # between updates while a run is unfinished
@@ -53,13 +54,13 @@ def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str
     """Return the page's HTML by piece, and whether all runs have ended."""
     try:
         with studio.store.read() as session:
-            dataset, found = entries(session, user, read_runs(values.get("runs", "")))
-            groups = grouped(found)
+            dataset, found = runs_to_compare(session, user, read_runs(values.get("runs", "")))
+            groups = group_runs(found)
             reference = groups[-1]
             verdicts = [
                 (place, compared)
                 for place, group in enumerate(groups[:-1])
-                if (compared := verdict(session, user, studio.settings, group, reference))
+                if (compared := compare_groups(session, user, studio.settings, group, reference))
                 is not None
             ]
             name = dataset.name
@@ -68,9 +69,9 @@ def _pieces(studio: Studio, user: int, values: dict[str, str]) -> tuple[dict[str
         return pieces, True
     target = read_target(values.get("target", ""))
     if target is None:
-        target = reference.final()
+        target = reference.final_accuracy()
     if target is None:
-        ends = [end for group in groups if (end := group.final()) is not None]
+        ends = [end for group in groups if (end := group.final_accuracy()) is not None]
         target = max(ends, default=None)
     pieces = {
         "top": compare_view.top(name, groups, verdicts),

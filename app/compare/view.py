@@ -26,7 +26,14 @@ from app.shell.components.chart import (
 from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import interval
-from vecaf.evaluation.run_groups import ASIDE, Entry, Group, Verdict, differing, saving
+from vecaf.evaluation.run_groups import (
+    IGNORED_SETTINGS,
+    ComparedRun,
+    RunGroup,
+    Verdict,
+    differing_settings,
+    saving,
+)
 from vecaf.store import ENDED
 
 CHART = (("accuracy", "Learning curve (test accuracy)"),)
@@ -38,17 +45,17 @@ class Shown:
 
     name: str
     color: str
-    runs: Sequence[Entry]
+    runs: Sequence[ComparedRun]
     costs: Sequence[tuple[str, str]] = ()
     final: str = ""
 
 
-def names(groups: Sequence[Group]) -> list[str]:
+def names(groups: Sequence[RunGroup]) -> list[str]:
     """Return a name for each group: its strategy and the settings that differ from the last."""
-    different = [name for name in differing(groups) if name not in ("strategy", "subset")]
+    different = [name for name in differing_settings(groups) if name not in ("strategy", "subset")]
     reference = groups[-1].config
 
-    def name_of(group: Group, everything: bool) -> str:
+    def name_of(group: RunGroup, everything: bool) -> str:
         shown = [name for name in different if everything or group.config[name] != reference[name]]
         settings = (f"{label(name)} {group.config[name]}" for name in shown)
         return ", ".join([group.strategy, *settings])
@@ -62,7 +69,7 @@ def names(groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def colors(groups: Sequence[Group]) -> list[str]:
+def colors(groups: Sequence[RunGroup]) -> list[str]:
     """Return a color for each group; the first random one is gray."""
     found, used = [], 0
     for group in groups:
@@ -74,10 +81,10 @@ def colors(groups: Sequence[Group]) -> list[str]:
     return found
 
 
-def chart(groups: Sequence[Group], target: float | None) -> str:
+def chart(groups: Sequence[RunGroup], target: float | None) -> str:
     """Return the groups' accuracies as JSON for the chart."""
     curves = [
-        group_curve(name, color, group.lines()) | {"dash": color == BASELINE}
+        group_curve(name, color, group.curves()) | {"dash": color == BASELINE}
         for name, color, group in zip(names(groups), colors(groups), groups, strict=True)
     ]
     key = "-".join(str(run.id) for group in groups for run in group.runs)
@@ -91,7 +98,7 @@ def chart(groups: Sequence[Group], target: float | None) -> str:
     return json.dumps({"key": f"compare-{key}", "charts": [shown]})
 
 
-def top(dataset: str, groups: Sequence[Group], verdicts: Sequence[tuple[int, Verdict]]) -> str:
+def top(dataset: str, groups: Sequence[RunGroup], verdicts: Sequence[tuple[int, Verdict]]) -> str:
     """Return the title and a comparison of each group with the last one."""
     called = names(groups)
     compared = [
@@ -108,14 +115,14 @@ def top(dataset: str, groups: Sequence[Group], verdicts: Sequence[tuple[int, Ver
 
 
 def rest(
-    groups: Sequence[Group], target: float | None, verdicts: Sequence[tuple[int, Verdict]]
+    groups: Sequence[RunGroup], target: float | None, verdicts: Sequence[tuple[int, Verdict]]
 ) -> str:
     """Return the cost to reach the accuracy `target`, if there is one, and the settings."""
     costs = "" if target is None else _targets(groups, target, dict(verdicts))
     return costs + _settings(groups)
 
 
-def _targets(groups: Sequence[Group], target: float, verdicts: Mapping[int, Verdict]) -> str:
+def _targets(groups: Sequence[RunGroup], target: float, verdicts: Mapping[int, Verdict]) -> str:
     """Return the labels and batches that each group needs to reach the accuracy `target`."""
     shown = []
     named = zip(names(groups), colors(groups), groups, strict=True)
@@ -126,21 +133,21 @@ def _targets(groups: Sequence[Group], target: float, verdicts: Mapping[int, Verd
             if group is not groups[-1]:
                 saved = saving(group, groups[-1], target, unit, verdicts.get(place))
             costs.append((cost_text(group.costs(target, unit).values(), unit), saving_text(saved)))
-        final = [line.accuracy[-1] for line in group.lines() if line.accuracy]
+        final = [curve.accuracy[-1] for curve in group.curves() if curve.accuracy]
         end = interval_text(interval(final)) if final else "–"
         shown.append(Shown(name, color, group.runs, costs, end))
     caveat = any(MAY_BE_CHANCE in saved for group in shown for _, saved in group.costs)
     return str(macros("compare").targets(shown, f"{100 * target:.1f}", caveat))
 
 
-def _settings(groups: Sequence[Group]) -> str:
+def _settings(groups: Sequence[RunGroup]) -> str:
     """Return every setting of every group, those that differ first."""
     shown = [
         Shown(name, color, group.runs)
         for name, color, group in zip(names(groups), colors(groups), groups, strict=True)
     ]
-    different = differing(groups)
-    settings = [name for name in RunConfig().as_dict() if name not in ASIDE]
+    different = differing_settings(groups)
+    settings = [name for name in RunConfig().as_dict() if name not in IGNORED_SETTINGS]
     equal = [name for name in settings if name not in different]
     tables = [
         [(label(name), [group.config[name] for group in groups]) for name in some]
@@ -149,7 +156,7 @@ def _settings(groups: Sequence[Group]) -> str:
     return str(macros("compare").settings(shown, *tables))
 
 
-def _unfinished(groups: Sequence[Group]) -> int:
+def _unfinished(groups: Sequence[RunGroup]) -> int:
     return sum(run.state not in ENDED for group in groups for run in group.runs)
 
 

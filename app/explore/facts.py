@@ -17,7 +17,7 @@ from app.shell.studio import Studio
 from vecaf.datasets.edits import history
 from vecaf.engine.queue import submit_task
 from vecaf.errors import NotFoundError
-from vecaf.evaluation.neighbors import nearest
+from vecaf.evaluation.neighbors import nearest_neighbors
 from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
@@ -134,7 +134,7 @@ def routes(studio: Studio) -> APIRouter:
             size = session.scalar(inside) or 0
             row = session.scalar(inside.where(Sample.id < sample_id)) or 0
         space = maps.read_rows(path, size)
-        rows, cosines = nearest(space, space[row], count, leave_out=row)
+        rows, cosines = nearest_neighbors(space, space[row], count, exclude=row)
         return _fresh(
             {"rows": rows.tolist(), "similarities": [round(float(value), 4) for value in cosines]}
         )

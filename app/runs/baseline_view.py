@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.runs.comparison_text import cost_text, notice_kind, saving_text, verdict_text
 from app.shell.formatting import percent
 from app.shell.templates import macros
-from vecaf.evaluation.run_groups import Group, Verdict, saving
+from vecaf.evaluation.run_groups import RunGroup, Verdict, saving
 from vecaf.store import ENDED
 
 
@@ -23,7 +23,7 @@ class Cost:
 
 
 def comparison(
-    own: Group, baseline: Group | None, found: Verdict | None, refusal: str | None
+    own: RunGroup, baseline: RunGroup | None, found: Verdict | None, refusal: str | None
 ) -> str:
     """Return the comparison with the random baseline, or the offer to launch one.
 
@@ -51,10 +51,10 @@ def comparison(
     return str(page.comparison(own.strategy, verdict, kind, costs, baseline.runs, compared))
 
 
-def _costs(own: Group, baseline: Group, found: Verdict | None) -> list[Cost]:
+def _costs(own: RunGroup, baseline: RunGroup, found: Verdict | None) -> list[Cost]:
     """Return what both spend to reach the baseline's final accuracy."""
-    target = baseline.final()
-    if target is None or own.final() is None:
+    target = baseline.final_accuracy()
+    if target is None or own.final_accuracy() is None:
         return []
     return [
         Cost(

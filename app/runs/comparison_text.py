@@ -28,7 +28,7 @@ def verdict_text(name: str, other: str, found: Verdict) -> str:
     low, high = _signed(100 * difference.low), _signed(100 * difference.high)
     over, advice = _basis(difference)
     return (
-        f"{_head(name, other, points, difference.beyond_chance)} Test accuracy with {labels}: "
+        f"{_head(name, other, points, difference.significant)} Test accuracy with {labels}: "
         f"{first} vs. {second}. Difference: "
         f"{_signed(points)} points (95% confidence interval {low} to {high}, {over}).{advice}"
     )
@@ -57,7 +57,7 @@ def notice_kind(found: Verdict) -> str:
     """Return "good" for a significant lead, "quiet" if that is unknown, else "warn"."""
     if found.difference is None:
         return "quiet"
-    return "good" if found.difference.beyond_chance and found.first > found.second else "warn"
+    return "good" if found.difference.significant and found.first > found.second else "warn"
 
 
 def cost_text(costs: Collection[float | None], unit: str) -> str:

@@ -22,15 +22,9 @@ from vecaf.config import RunConfig
 from vecaf.datasets.snapshot import snapshot_classes
 from vecaf.engine.baseline import baseline_config
 from vecaf.errors import VecafError
-from vecaf.evaluation.mistakes import Tested, tested
-from vecaf.evaluation.run_groups import (
-    Group,
-    Verdict,
-    baselines,
-    entries,
-    group_of,
-    verdict,
-)
+from vecaf.evaluation.compared_runs import compare_groups, random_baselines, runs_to_compare
+from vecaf.evaluation.labeled_predictions import LabeledPredictions, load_labeled_predictions
+from vecaf.evaluation.run_groups import RunGroup, Verdict, single_group
 from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.page_queries import curves, log_tail
 from vecaf.store.runs import count_selected_per_round, rounds_of, run_summary, selected_in_round
@@ -102,9 +96,9 @@ class RunPage:
             number = asked if asked in counts else max(counts, default=0)
             limit = min(max(SHOWN, whole(values, "show") or 0), MOST_SHOWN)
             shown = selected_in_round(session, user, run_id, number, limit=limit) if number else []
-            own = group_of(entries(session, user, [run_id])[1])
-            random_runs = baselines(session, user, run_id)
-            baseline = group_of(random_runs) if random_runs else None
+            own = single_group(runs_to_compare(session, user, [run_id])[1])
+            random_runs = random_baselines(session, user, run_id)
+            baseline = single_group(random_runs) if random_runs else None
             comparison = baseline_view.comparison(
                 own,
                 baseline,
@@ -126,7 +120,10 @@ class RunPage:
             if found is not None:
                 worst, surest = (
                     _guesses(session, user, dataset.id, found, places)
-                    for places in (found.worst(MISTAKES), found.surest_mistakes(MISTAKES))
+                    for places in (
+                        found.highest_loss_mistakes(MISTAKES),
+                        found.most_confident_mistakes(MISTAKES),
+                    )
                 )
         stage = None
         if atlas.state not in ("none", *ENDED):
@@ -147,7 +144,7 @@ class RunPage:
                 run_id,
                 points,
                 rounds,
-                [entry.line for entry in random_runs],
+                [entry.curve for entry in random_runs],
                 random_curves,
                 ended=ended,
             ),
@@ -167,10 +164,12 @@ class RunPage:
         """Return the classes when the run started: the dataset's may have changed since."""
         return snapshot_classes(self.studio.settings.runs / str(run_id))
 
-    def _read_tested(self, user: int, run_id: int, number: int) -> Tested | None:
+    def _read_tested(self, user: int, run_id: int, number: int) -> LabeledPredictions | None:
         with self.studio.store.read() as session:
             run = visible(session, user, Run, run_id)
-            return tested(session, run, self.studio.settings.runs / str(run_id), number)
+            return load_labeled_predictions(
+                session, run, self.studio.settings.runs / str(run_id), number
+            )
 
     def _read_verdict(
         self, user: int, mine: tuple[tuple[int, int], ...], others: tuple[tuple[int, int], ...]
@@ -179,18 +178,22 @@ class RunPage:
         with self.studio.store.read() as session:
             groups = []
             for ids in (mine, others):
-                _, found = entries(session, user, [run_id for run_id, _ in ids])
-                groups.append(group_of(found))
-            return verdict(session, user, self.studio.settings, *groups)
+                _, found = runs_to_compare(session, user, [run_id for run_id, _ in ids])
+                groups.append(single_group(found))
+            return compare_groups(session, user, self.studio.settings, *groups)
 
 
-def _progress(group: Group) -> tuple[tuple[int, int], ...]:
+def _progress(group: RunGroup) -> tuple[tuple[int, int], ...]:
     """Return (run, finished rounds) of each run: what a verdict depends on."""
-    return tuple((entry.id, len(entry.line.accuracy)) for entry in group.runs)
+    return tuple((entry.id, len(entry.curve.accuracy)) for entry in group.runs)
 
 
 def _guesses(
-    session: Session, user: int, dataset_id: int, found: Tested | None, places: NDArray[np.int64]
+    session: Session,
+    user: int,
+    dataset_id: int,
+    found: LabeledPredictions | None,
+    places: NDArray[np.int64],
 ) -> list[Guess]:
     """Return the images at these places of `found`, in that order, without deleted ones."""
     if found is None:

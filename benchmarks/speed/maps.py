@@ -18,11 +18,11 @@ from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.arrays import unit_rows
 from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
 from vecaf.evaluation.findings.held_out import held_out_probabilities
-from vecaf.evaluation.map_layout import fit_basis, lay_out, plane
-from vecaf.evaluation.neighbors import graph, nearest, nearest_rows
+from vecaf.evaluation.map_layout import first_two, fit_basis, layout_map
+from vecaf.evaluation.neighbors import nearest_neighbors, nearest_rows, neighbor_graph
 from vecaf.settings import Settings
 
-GROUPS, DIMENSIONS, NEIGHBOURS = 40, 1280, 16
+GROUPS, DIMENSIONS, NEIGHBORS = 40, 1280, 16
 
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
@@ -45,24 +45,24 @@ def _steps(options: argparse.Namespace) -> Iterator[Figure]:
     features = 0.6 * centres[labels] + rng.standard_normal((n, DIMENSIONS), dtype=np.float32) + 1
     basis = fit_basis(features)
     coordinates = basis.project(features)
-    start, space = plane(coordinates), unit_rows(coordinates)
+    start, space = first_two(coordinates), unit_rows(coordinates)
     text = features + 0.3 * (centres[labels] + 1 - features)
     words = unit_rows(basis.project(text))
     del text
-    near, cosine = graph(space)
+    near, cosine = neighbor_graph(space)
 
     def timed(*programs: object) -> list[float]:
         return alternating(*programs, repeats=options.repeats, timer=options.timer)  # type: ignore[arg-type]
 
     pca, product = timed(
-        lambda: plane(fit_basis(features).project(features)), lambda: features.T @ features
+        lambda: first_two(fit_basis(features).project(features)), lambda: features.T @ features
     )
     name = f"PCA view of {n:,} × {DIMENSIONS}"
     yield Figure(name, pca, ("covariance's product", product), limit=2)
-    (one,) = timed(lambda: nearest(space.astype(np.float16), space[0], 12, leave_out=0))
+    (one,) = timed(lambda: nearest_neighbors(space.astype(np.float16), space[0], 12, exclude=0))
     yield Figure("neighbours of one image", one)
     umap, search = timed(
-        lambda: lay_out(space, words, start), lambda: nearest_rows(space, space, NEIGHBOURS)
+        lambda: layout_map(space, words, start), lambda: nearest_rows(space, space, NEIGHBORS)
     )
     name = f"UMAP of {n:,}, with and without captions"
     yield Figure(name, umap, ("exact neighbours", search), limit=90)

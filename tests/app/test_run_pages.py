@@ -24,9 +24,10 @@ from app.shell.components.sent import only_new
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
+from vecaf.evaluation.compared_runs import runs_to_compare
 from vecaf.evaluation.comparison import IMAGES, Difference
 from vecaf.evaluation.predictions import Predictions, save_predictions
-from vecaf.evaluation.run_groups import Saving, Verdict, entries, group_of
+from vecaf.evaluation.run_groups import Saving, Verdict, single_group
 from vecaf.store import TEST, Dataset, Round, Run, Sample, SelectedSample, Task, User, dataset_named
 from vecaf.store.page_queries import run_version
 from vecaf.store.tasks import latest_task
@@ -157,7 +158,9 @@ def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, use
             session.add(Round(run_id=run.id, number=number, labeled=2 * number, batches=4 * number,
                               val_accuracy=None, test_accuracy=accuracy, confusion={"test": []},
                               seconds=2.0))  # fmt: skip
-        own, beside = (group_of(entries(session, user, [id_])[1]) for id_ in (1, run.id))
+        own, beside = (
+            single_group(runs_to_compare(session, user, [id_])[1]) for id_ in (1, run.id)
+        )
         runs = f"1,{run.id}"
     pieces, _ = compare._pieces(studio, user, {"runs": runs})
     assert pieces["rest"].count("50% fewer (may be chance)") == 2  # labels, batches

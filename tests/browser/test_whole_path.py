@@ -16,7 +16,7 @@ from tests.browser.conftest import ROOT, Server, shapes
 PREDICT = """
 import sys
 from pathlib import Path
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 predictor = Predictor.load(Path(sys.argv[1]), device="cpu")
 shares = predictor.predict(Path(sys.argv[2]))
 print(max(shares, key=shares.get))

@@ -89,7 +89,7 @@ def test_from_a_folder_to_a_model_that_a_new_process_uses(
             sys.executable,
             "-c",
             "import sys; from pathlib import Path\n"
-            "from vecaf.export.model import Predictor\n"
+            "from vecaf.export.predictor import Predictor\n"
             "print(next(iter(Predictor.load(Path(sys.argv[1])).predict(Path(sys.argv[2])))))",
             folder,
             shapes / "stripes" / "0002.png",

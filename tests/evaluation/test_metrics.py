@@ -1,3 +1,5 @@
+"""Metrics, checked against PyTorch and known cases."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,7 +15,7 @@ def random_logits(n: int = 200, k: int = 5) -> tuple[metrics.Logits, Labels]:
     return rng.normal(0, 3, (n, k)).astype(np.float32), rng.integers(0, k, n)
 
 
-def test_losses_are_torchs() -> None:
+def test_losses_match_pytorch() -> None:
     logits, labels = random_logits()
     tensors = torch.from_numpy(logits), torch.from_numpy(labels)
     expected = torch.nn.functional.cross_entropy(*tensors, reduction="none").numpy()
@@ -28,7 +30,7 @@ def test_huge_logits_stay_finite() -> None:
     assert np.isfinite(metrics.expected_cross_entropy(logits)).all()
 
 
-def test_confusion_counts_every_image_once_and_its_diagonal_is_the_accuracy() -> None:
+def test_the_confusion_matrix_counts_every_image_once() -> None:
     logits, labels = random_logits()
     matrix = metrics.confusion(logits, labels)
     assert_array_equal(matrix.sum(axis=1), np.bincount(labels, minlength=5))
@@ -38,7 +40,7 @@ def test_confusion_counts_every_image_once_and_its_diagonal_is_the_accuracy() ->
 
 def test_calibration_error_of_known_cases() -> None:
     sure = np.array([[50.0, 0.0]] * 10, np.float32)
-    right, half = np.zeros(10, np.int64), np.array([0, 1] * 5)
-    assert metrics.expected_calibration_error(sure, right) < 1e-6
+    correct, half = np.zeros(10, np.int64), np.array([0, 1] * 5)
+    assert metrics.expected_calibration_error(sure, correct) < 1e-6
     assert_allclose(metrics.expected_calibration_error(sure, half), 0.5, atol=1e-6)
-    assert metrics.accuracy(sure[:0], right[:0]) is None
+    assert metrics.accuracy(sure[:0], correct[:0]) is None

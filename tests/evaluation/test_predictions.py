@@ -1,4 +1,4 @@
-"""What a round's model said: measured right, written whole, and read back."""
+"""Predictions of a round: computed, saved and loaded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def some() -> Predictions:
     return Predictions.of(np.array([3, 8]), logits, np.array([1, -1]))
 
 
-def test_predictions_say_class_confidence_and_loss() -> None:
+def test_predictions_hold_class_confidence_and_loss() -> None:
     p = some()
     assert_array_equal(p.predicted, [0, 2])
     assert_allclose(p.confidence, [0.7, 0.5], rtol=1e-6)
-    assert_allclose(p.loss, [-np.log(0.2), np.nan], rtol=1e-6)  # no label, no loss
+    assert_allclose(p.loss, [-np.log(0.2), np.nan], rtol=1e-6)  # NaN without a label
 
 
-def test_saved_predictions_come_back_with_their_types(tmp_path: Path) -> None:
+def test_saved_predictions_keep_their_types(tmp_path: Path) -> None:
     save_predictions(tmp_path / "7", 2, some())
     found = load_predictions(tmp_path / "7", 2)
     assert found is not None

@@ -21,8 +21,8 @@ from vecaf.encoders import load_pvm
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.export import model_files, standalone
 from vecaf.export import onnx as onnx_export
-from vecaf.export.model import Predictor, export_model
 from vecaf.export.model_files import ONNX, STANDALONE
+from vecaf.export.predictor import Predictor, export_model
 from vecaf.training.model import Head, build_classifier
 
 CLASSES = ["disc", "<b>square</b>", "gestreift ñ"]

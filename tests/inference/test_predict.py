@@ -15,7 +15,7 @@ from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import image_path
 from vecaf.errors import InputError, NotFoundError
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 from vecaf.inference import predict as predicting
 from vecaf.inference.predict import open_model, predict
 from vecaf.inference.questions import Desk

@@ -18,7 +18,7 @@ from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.predictions import load_predictions
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
 from vecaf.runs.select_now import choose

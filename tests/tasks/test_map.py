@@ -127,10 +127,10 @@ def test_pieces_appear_one_by_one(made: tuple[Work, dict[str, Any]]) -> None:
     stages = made[0].stage
     assert isinstance(stages, Stages)
     order = list(stages.files)
-    assert order.index("Reading captions") < order.index("Laying out the map")
+    assert order.index("Reading captions") < order.index("Computing the map")
     assert {"pca.npy", "space.npy"} <= stages.files["Reading captions"]
-    assert "umap.npy" not in stages.files["Laying out the map"]
-    assert "pca-text.npy" in stages.files["Laying out the map"]
+    assert "umap.npy" not in stages.files["Computing the map"]
+    assert "pca-text.npy" in stages.files["Computing the map"]
 
 
 def test_findings_are_of_the_labels_as_they_are(

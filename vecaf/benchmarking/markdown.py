@@ -78,7 +78,7 @@ def _points(other: str, row: Row) -> str:
     found = row.differences.get(other)
     if found is None:
         return "–"
-    return f"**{points(found)}**" if found.beyond_chance else points(found)
+    return f"**{points(found)}**" if found.significant else points(found)
 
 
 def _costs(found: Sequence[Cost]) -> list[str]:

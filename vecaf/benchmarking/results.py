@@ -15,7 +15,7 @@ from vecaf.benchmarking.cells import Cell
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.embed import fingerprint
 from vecaf.encoders.vlm import VLM
-from vecaf.evaluation.comparison import Line
+from vecaf.evaluation.comparison import LearningCurve
 from vecaf.export.code_digest import code_digest
 from vecaf.export.versions import versions_now
 from vecaf.files import write_bytes
@@ -74,20 +74,20 @@ class Result:
         """Test accuracy after the last round."""
         return self.rounds[-1].test_accuracy
 
-    def by_round(self) -> Line:
+    def by_round(self) -> LearningCurve:
         """Test accuracy at the end of each round."""
-        return Line(
+        return LearningCurve(
             tuple(one.labeled for one in self.rounds),
             tuple(one.batches for one in self.rounds),
             tuple(one.test_accuracy for one in self.rounds),
         )
 
-    def while_training(self, split: str) -> Line:
+    def while_training(self, split: str) -> LearningCurve:
         """Accuracy on TEST or VALIDATION against batches, from every point that measured it."""
         name = "test_accuracy" if split == TEST else "val_accuracy"
         points = [(one.batches, getattr(one, name)) for one in self.curve]
         kept = [(batches, value) for batches, value in points if value is not None]
-        return Line(
+        return LearningCurve(
             tuple(self._labeled_at(batches) for batches, _ in kept),
             tuple(batches for batches, _ in kept),
             tuple(value for _, value in kept),

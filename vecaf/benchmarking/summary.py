@@ -10,10 +10,10 @@ from vecaf.benchmarking.results import TEST, VALIDATION, Result
 from vecaf.evaluation.comparison import (
     Difference,
     Interval,
-    Line,
-    band,
-    cost_of,
+    LearningCurve,
+    cost_to_reach,
     interval,
+    mean_curve,
     paired_over_seeds,
 )
 
@@ -153,11 +153,11 @@ def not_better(rows: Sequence[Row], against: str, where: Callable[[str], str]) -
         if found is None:
             sentence = f"Whether anything beats {against} can't be said from one seed; take five."
             said += [sentence] if sentence not in said else []
-        elif found.beyond_chance and found.high < 0:
+        elif found.significant and found.high < 0:
             said.append(
                 f"{row.strategy} is worse than {against} {where(row.place)}: {points(found)}."
             )
-        elif not (found.beyond_chance and found.low > 0):
+        elif not (found.significant and found.low > 0):
             how = "clearly " if found.mean > 0 else ""
             said.append(
                 f"{row.strategy} does not {how}beat {against} {where(row.place)}: {points(found)}."
@@ -200,12 +200,12 @@ def series(groups: Sequence[Group], by: str) -> list[Series]:
         lines = [one.while_training(split) if amid else one.by_round() for one in group.results]
         alone = group.strategy == FULL or len(_budgets(groups, group.strategy)) == 1
         name = group.strategy if alone else f"{group.strategy}, {group.budget}"
-        spent, accuracy = _alongside(lines) if amid else band(lines, by)
+        spent, accuracy = _alongside(lines) if amid else mean_curve(lines, by)
         made.append(Series(name, tuple(spent), tuple(accuracy)))
     return made
 
 
-def _alongside(lines: Sequence[Line]) -> tuple[list[float], list[Interval]]:
+def _alongside(lines: Sequence[LearningCurve]) -> tuple[list[float], list[Interval]]:
     """Lines amid training as one, by batches, as far as all go: with patience some stop early."""
     measured = [line for line in lines if line.batches]
     end = min((line.batches[-1] for line in measured), default=0)
@@ -263,7 +263,7 @@ def _cost(result: Result, split: str, targets: Mapping[int, float]) -> float | N
     line = result.while_training(split)
     if result.seed not in targets or not line.accuracy:
         return None
-    return cost_of(targets[result.seed], line.batches, line.accuracy)
+    return cost_to_reach(targets[result.seed], line.batches, line.accuracy)
 
 
 def _saving(
@@ -278,7 +278,7 @@ def _saving(
     return interval(ratios)
 
 
-def _read(line: Line, place: int) -> float:
+def _read(line: LearningCurve, place: int) -> float:
     """The accuracy after `place` batches, on a straight line between two measured points."""
     for before, after in zip(range(len(line.batches)), range(1, len(line.batches)), strict=False):
         low, high = line.batches[before], line.batches[after]

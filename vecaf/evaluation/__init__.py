@@ -1,0 +1,1 @@
+"""Evaluation of models, comparison of runs, and quality checks on datasets."""

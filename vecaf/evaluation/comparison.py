@@ -1,4 +1,7 @@
-"""How runs compare: what a target costs, intervals over seeds, paired differences. Arrays in."""
+"""Statistics for comparing runs: confidence intervals, paired differences, cost to reach a target.
+
+All functions are pure and take arrays or numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Student's t at 97.5% for 1 to 30 degrees of freedom; beyond, the error of the formula is < 0.001.
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
 SEEDS, IMAGES = "seeds", "images"
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over `n` seeds and its 95% interval, None at both ends for a single seed."""
+    """A mean over seeds with its 95% confidence interval.
+
+    Attributes
+    ----------
+    mean
+    low, high
+        Ends of the interval. None if there is only one seed.
+    n
+        Number of seeds.
+    """
 
     mean: float
     low: float | None
@@ -29,10 +36,17 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """The first's accuracy less the second's (−1 to 1), and its 95% interval.
+    """The first accuracy minus the second, with its 95% confidence interval.
 
-    `over` says what would be drawn anew: SEEDS (`n` pairs of runs with equal seeds), or IMAGES
-    (`n` test images; one run of each, so nothing is known about other draws of the picks).
+    Attributes
+    ----------
+    mean, low, high
+        From −1 to 1.
+    n
+        Number of pairs.
+    over
+        What is paired: SEEDS (runs with equal seeds) or IMAGES (test images of one run each).
+        A difference over images does not cover the variation between seeds.
     """
 
     mean: float
@@ -42,63 +56,117 @@ class Difference:
     over: str
 
     @property
-    def beyond_chance(self) -> bool:
-        """Whether the interval leaves out 0. Two seeds with the same difference to the last digit
-        have no spread to judge by: they say nothing of chance."""
-        spread = self.high - self.low > 1e-9
-        return spread and (self.low > 0 or self.high < 0)
+    def significant(self) -> bool:
+        """Whether the interval excludes 0.
+
+        An interval of zero width is never significant: with two seeds, equal differences give no
+        estimate of the variance.
+        """
+        has_width = self.high - self.low > 1e-9
+        return has_width and (self.low > 0 or self.high < 0)
 
 
 @dataclass(frozen=True)
-class Line:
-    """One run's accuracies after each round, 0 to 1, and what they cost so far; equal lengths."""
+class LearningCurve:
+    """A run's accuracy after each round, with the cumulative cost. All fields have equal length.
+
+    Attributes
+    ----------
+    labeled
+        Labeled images so far.
+    batches
+        Optimizer steps so far.
+    accuracy
+        From 0 to 1.
+    """
 
     labeled: tuple[int, ...]
     batches: tuple[int, ...]
     accuracy: tuple[float, ...]
 
-    def spent(self, by: str) -> tuple[int, ...]:
-        """What was spent after each round, in "labels" or "batches"."""
-        return self.labeled if by == "labels" else self.batches
+    def cost(self, unit: str) -> tuple[int, ...]:
+        """Return the cumulative cost after each round, in "labels" or "batches"."""
+        return self.labeled if unit == "labels" else self.batches
 
 
-def t_quantile(freedom: int) -> float:
-    """Student's t that 97.5% lie below, for 1 or more degrees of freedom."""
-    return _T[freedom - 1] if freedom <= len(_T) else 1.96 + 2.37 / freedom + 2.8 / freedom**2
+def t_quantile(degrees_of_freedom: int) -> float:
+    """Return the 97.5% quantile of Student's t distribution, for a two-sided 95% interval."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees_of_freedom, (1 + CONFIDENCE) / 2))
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Mean of one value a seed with its 95% t-interval. Raises ValueError for no values."""
+    """Compute the mean and its 95% t-interval.
+
+    Parameters
+    ----------
+    values
+        One value per seed.
+
+    Raises
+    ------
+    ValueError
+        If `values` is empty.
+    """
     if not values:
         raise ValueError("An interval needs at least one value.")
     array = np.asarray(values, dtype=np.float64)
     mean, n = float(array.mean()), len(array)
     if n == 1:
         return Interval(mean, None, None, 1)
-    half = t_quantile(n - 1) * float(array.std(ddof=1)) / n**0.5
-    return Interval(mean, mean - half, mean + half, n)
+    half_width = t_quantile(n - 1) * float(array.std(ddof=1)) / n**0.5
+    return Interval(mean, mean - half_width, mean + half_width, n)
 
 
-def cost_of(target: float, spent: Sequence[int], accuracy: Sequence[float]) -> float | None:
-    """What it took to first reach the accuracy `target`: on a straight line between two rounds.
+def cost_to_reach(target: float, costs: Sequence[int], accuracy: Sequence[float]) -> float | None:
+    """Return the cost at which the accuracy first reaches a target.
 
-    None where it was never reached. A target that the first round passes costs what that round
-    did: nothing is known about less.
+    The cost is interpolated linearly between rounds. If the first round already reaches the
+    target, the result is the cost of that round, because smaller costs were not measured.
+
+    Parameters
+    ----------
+    target
+        Accuracy, from 0 to 1.
+    costs, accuracy
+        One entry per round, in order.
+
+    Returns
+    -------
+    float or None
+        None if the target was never reached.
     """
-    before: tuple[int, float] | None = None
-    for cost, value in zip(spent, accuracy, strict=True):
+    previous: tuple[int, float] | None = None
+    for cost, value in zip(costs, accuracy, strict=True):
         if value >= target:
-            if before is None:
+            if previous is None:
                 return float(cost)
-            return before[0] + (cost - before[0]) * (target - before[1]) / (value - before[1])
-        before = (cost, value)
+            fraction = (target - previous[1]) / (value - previous[1])
+            return previous[0] + (cost - previous[0]) * fraction
+        previous = (cost, value)
     return None
 
 
 def paired_over_seeds(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
-    """The difference of accuracies by seed, over the seeds that both have; None for less than two.
+    """Compute the mean difference between two groups of runs, paired by seed.
 
-    Pairing takes out what a seed does to both alike (Dietterich 1998 on paired t-tests).
+    Pairing removes the variation that a seed causes in both groups.
+
+    Parameters
+    ----------
+    first, second
+        Accuracy by seed. Seeds that only one of them has are ignored.
+
+    Returns
+    -------
+    Difference or None
+        None if fewer than two seeds are common.
+
+    References
+    ----------
+    Dietterich, "Approximate Statistical Tests for Comparing Supervised Classification Learning
+    Algorithms", Neural Computation 1998.
     """
     seeds = sorted(first.keys() & second.keys())
     if len(seeds) < 2:
@@ -109,31 +177,59 @@ def paired_over_seeds(first: Mapping[int, float], second: Mapping[int, float]) -
 
 
 def paired_over_images(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference | None:
-    """The difference of two runs' accuracies on the same test images (n,), right or wrong each;
-    (s, n) for s versions of each image, which are one image. None for no images.
+    """Compute the difference between two runs' accuracies on the same test images.
 
-    The interval is Bonett & Price's (2012): Wald's with one image more for each side, so that a
-    handful of images that agree by luck does not look certain, as in a bootstrap. An image of s
-    versions adds their mean.
+    The interval adds one image to each side of the Wald interval. Without this, a few images on
+    which the runs happen to agree would give an interval of zero width.
+
+    Parameters
+    ----------
+    first, second : array of shape (n,) or (s, n)
+        Whether each image is classified correctly. Shape (s, n) holds s versions of each image,
+        such as severities of a corruption; each image then contributes the mean of its versions.
+
+    Returns
+    -------
+    Difference or None
+        None if there are no images.
+
+    References
+    ----------
+    Bonett and Price, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions
+    Based on Paired Data", Journal of Educational and Behavioral Statistics 2012.
     """
-    each = np.atleast_2d(first.astype(np.float64) - second).mean(axis=0)
-    n, total = len(each), float(each.sum())
+    differences = np.atleast_2d(first.astype(np.float64) - second).mean(axis=0)
+    n, total = len(differences), float(differences.sum())
     if not n:
         return None
-    centre = total / (n + 2)
-    half = 1.96 * float(np.sqrt((each**2).sum() + 2 - total * centre)) / (n + 2)
-    low, high = max(-1.0, centre - half), min(1.0, centre + half)
+    center = total / (n + 2)
+    half_width = 1.96 * float(np.sqrt((differences**2).sum() + 2 - total * center)) / (n + 2)
+    low, high = max(-1.0, center - half_width), min(1.0, center + half_width)
     return Difference(total / n, low, high, n, IMAGES)
 
 
-def band(lines: Sequence[Line], by: str) -> tuple[list[float], list[Interval]]:
-    """Several seeds' lines as one: what was spent (mean over them) and the accuracy, by round.
+def mean_curve(curves: Sequence[LearningCurve], unit: str) -> tuple[list[float], list[Interval]]:
+    """Average the learning curves of several seeds, round by round.
 
-    Rounds are matched by number; one that only some seeds have finished counts those.
+    A round that only some seeds have finished is averaged over those seeds.
+
+    Parameters
+    ----------
+    curves
+        One curve per seed.
+    unit
+        The unit of cost: "labels" or "batches".
+
+    Returns
+    -------
+    costs : list of float
+        The mean cost after each round.
+    accuracies : list of Interval
+        The accuracy after each round.
     """
-    spent, means = [], []
-    for place in range(max((len(line.accuracy) for line in lines), default=0)):
-        there = [line for line in lines if place < len(line.accuracy)]
-        spent.append(float(np.mean([line.spent(by)[place] for line in there])))
-        means.append(interval([line.accuracy[place] for line in there]))
-    return spent, means
+    costs, accuracies = [], []
+    for index in range(max((len(curve.accuracy) for curve in curves), default=0)):
+        finished = [curve for curve in curves if index < len(curve.accuracy)]
+        costs.append(float(np.mean([curve.cost(unit)[index] for curve in finished])))
+        accuracies.append(interval([curve.accuracy[index] for curve in finished]))
+    return costs, accuracies

@@ -1,7 +1,7 @@
-"""The plane on which a dataset is shown: principal components first, UMAP when it is ready.
+"""Two-dimensional layouts of a dataset: principal components first, then UMAP.
 
-Arrays in, arrays out. Later rows join a finished map by `Basis.project` and `place`: neither needs
-anything but arrays that are kept beside the map.
+All functions are pure. Rows that are added later join an existing map through `Basis.project` and
+`place_rows`, which need only arrays that are stored with the map.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 
 from vecaf.arrays import Floats, Rows, eigh, unit_rows
 from vecaf.evaluation.neighbors import nearest_rows
-from vecaf.evaluation.numba_threads import threads_kept
+from vecaf.evaluation.openmp_threads import preserve_thread_count
 
-NEIGHBOURS = 15  # umap's own default
+NEIGHBORS = 15  # UMAP's default
 
 _BLOCK_ROWS = 8192
 
@@ -25,16 +25,29 @@ _BLOCK_ROWS = 8192
 class Basis:
     """Principal axes of a dataset's unit features.
 
-    mean        float32 (d,), of the unit rows
-    components  float32 (d, m), orthonormal columns, most variance first; a column without any
-                variance in the data is zero
+    Attributes
+    ----------
+    mean : float32 array of shape (d,)
+        Mean of the unit rows.
+    components : float32 array of shape (d, m)
+        Orthonormal columns, in descending order of variance. A column without variance is zero.
     """
 
     mean: Floats
     components: Floats
 
     def project(self, features: Floats) -> Floats:
-        """Coordinates (n, m) of features (n, d), raw or unit, on the axes."""
+        """Project features onto the axes.
+
+        Parameters
+        ----------
+        features : array of shape (n, d)
+            Of any length; rows are scaled to unit length first.
+
+        Returns
+        -------
+        float32 array of shape (n, m)
+        """
         out = np.empty((len(features), self.components.shape[1]), np.float32)
         for start in range(0, len(features), _BLOCK_ROWS):
             block = unit_rows(features[start : start + _BLOCK_ROWS]) - self.mean
@@ -43,131 +56,179 @@ class Basis:
 
 
 def fit_basis(features: Floats, dimensions: int = 128) -> Basis:
-    """The `dimensions` leading axes (fewer where d is less) of features (n, d).
+    """Compute the leading principal axes of the unit features.
 
-    Exact, by the covariance's eigenvectors, in float32 by blocks: a second for 50,000 × 1280. Each
-    axis is turned so that its largest entry is positive, which makes the map the same every time.
+    The axes are the exact eigenvectors of the covariance matrix, which is summed over blocks of
+    rows. 50,000 × 1280 features take about a second. The sign of each axis is chosen so that its
+    largest entry is positive, which makes the result deterministic.
+
+    Parameters
+    ----------
+    features : array of shape (n, d)
+    dimensions
+        Number of axes, reduced to d if larger.
     """
     n, d = features.shape
     mean = np.zeros(d)
     for start in range(0, n, _BLOCK_ROWS):
         mean += unit_rows(features[start : start + _BLOCK_ROWS]).sum(axis=0, dtype=np.float64)
-    centre = (mean / max(n, 1)).astype(np.float32)
+    center = (mean / max(n, 1)).astype(np.float32)
     covariance = np.zeros((d, d))
     for start in range(0, n, _BLOCK_ROWS):
-        block = unit_rows(features[start : start + _BLOCK_ROWS]) - centre
+        block = unit_rows(features[start : start + _BLOCK_ROWS]) - center
         covariance += block.T @ block
     values, vectors = eigh(covariance.astype(np.float32), dimensions)
-    leading, values = vectors[:, ::-1], values[::-1]  # the greatest first
-    # Directions that hold rounding errors only would be blown up by scaling rows to unit length.
+    leading, values = vectors[:, ::-1], values[::-1]  # in descending order
+    # Scaling rows to unit length would amplify directions that hold only rounding errors.
     leading[:, values <= max(1e-6 * values[0], 1e-9 * n)] = 0
     signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(len(values))])
-    return Basis(centre, np.ascontiguousarray(leading * np.where(signs == 0, 1, signs), np.float32))
+    return Basis(center, np.ascontiguousarray(leading * np.where(signs == 0, 1, signs), np.float32))
 
 
-def plane(coordinates: Floats) -> Floats:
-    """The first two columns of coordinates (n, m); a missing one is zero."""
+def first_two(coordinates: Floats) -> Floats:
+    """Return the first two columns of coordinates (n, m). A missing column is zero."""
     out = np.zeros((len(coordinates), 2), np.float32)
     width = min(2, coordinates.shape[1])
     out[:, :width] = coordinates[:, :width]
     return out
 
 
-def umap_plane(
+def umap_positions(
     space: Floats,
     start: Floats,
-    at: Rows,
-    distance: Floats,
+    indices: Rows,
+    distances: Floats,
     seed: int = 0,
 ) -> Floats:
-    """UMAP (McInnes, Healy & Melville 2018) of unit rows (n, m): float32 (n, 2).
+    """Compute a UMAP layout.
 
-    start         (n, 2), where the points begin: the principal plane. An informative start decides
-                  the global arrangement (Kobak & Linderman 2021), and makes the change from one
-                  view to the other a short one.
-    at, distance  (n, k), each row's nearest rows, itself among them, nearest first; 1 − cosine
-    seed          one thread and one seed: the same rows give the same map
+    If there are at most NEIGHBORS + 1 rows, they stay at `start`.
 
-    No more rows than neighbours are looked for stay where they start. The neighbours are exact,
-    from `nearest_rows`: umap's own search takes longer to compile than they for 50,000 rows.
+    Parameters
+    ----------
+    space : array of shape (n, m)
+        Rows of unit length.
+    start : array of shape (n, 2)
+        Initial positions: the first two principal components. An informative start determines the
+        global arrangement, and keeps the transition between the two views short.
+    indices, distances : array of shape (n, k)
+        The nearest rows of each row, including itself, nearest first, and their cosine distances.
+        They come from `nearest_rows`: for 50,000 rows, UMAP's own search takes longer to compile
+        than the exact search takes to run.
+    seed
+        UMAP runs on one thread, so that the same rows and seed give the same map.
+
+    Returns
+    -------
+    float32 array of shape (n, 2)
+
+    References
+    ----------
+    McInnes, Healy and Melville, "UMAP: Uniform Manifold Approximation and Projection for Dimension
+    Reduction", 2018. Kobak and Linderman, "Initialization is critical for preserving global data
+    structure in both t-SNE and UMAP", Nature Biotechnology 2021.
     """
-    if len(space) <= NEIGHBOURS + 1:
+    if len(space) <= NEIGHBORS + 1:
         return start.copy()
     import umap
 
-    spread = float(np.abs(start).max()) or 1.0
+    scale = float(np.abs(start).max()) or 1.0
     rng = np.random.default_rng(seed)
-    jitter = rng.normal(scale=1e-3, size=start.shape)  # equal rows must be able to part
+    jitter = rng.normal(scale=1e-3, size=start.shape)  # separates identical rows
     model = umap.UMAP(
-        n_neighbors=at.shape[1],
+        n_neighbors=indices.shape[1],
         metric="cosine",
-        init=(10 * start / spread + jitter).astype(np.float32),
-        precomputed_knn=(at, distance),
+        init=(10 * start / scale + jitter).astype(np.float32),
+        precomputed_knn=(indices, distances),
         random_state=seed,
         n_jobs=1,
     )
-    with threads_kept(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)  # `place` transforms
+    with preserve_thread_count(), warnings.catch_warnings():
+        # UMAP warns that it can't transform new rows; `place_rows` does that here.
+        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)
         return np.asarray(model.fit_transform(space), np.float32)
 
 
-Nearest = Callable[[Floats], tuple[Rows, Floats]]
+NearestSearch = Callable[[Floats], tuple[Rows, Floats]]
 
 
-def place(rows: Floats, positions: Floats, nearest: Nearest) -> Floats:
-    """Where rows (q, m) belong on a finished map with `positions` (n, 2): float32 (q, 2).
+def place_rows(rows: Floats, positions: Floats, nearest: NearestSearch) -> Floats:
+    """Place rows on an existing map, between the positions of their nearest neighbors.
 
-    `nearest(rows)` → (q, k) indices into `positions`, nearest first, and their distances (q, k),
-    1 − cosine. A row lies at the mean of its neighbours' places, weighted by exp(−b / mean b) with
-    b a neighbour's distance beyond the nearest one's: how UMAP starts a transform, without the
-    random walk that follows there.
+    A row is placed at the weighted mean of its neighbors' positions. The weight of a neighbor is
+    exp(−b / mean b), where b is its distance minus that of the nearest neighbor. UMAP initializes a
+    transform in the same way, but then adds a random optimization, which is omitted here.
+
+    Parameters
+    ----------
+    rows : array of shape (q, m)
+    positions : array of shape (n, 2)
+    nearest
+        Maps rows to the indices (q, k) of their nearest positions, nearest first, and to their
+        cosine distances (q, k).
+
+    Returns
+    -------
+    float32 array of shape (q, 2)
     """
-    at, distance = nearest(rows)
-    beyond = distance - distance[:, :1]
-    weight = np.exp(-beyond / np.maximum(beyond.mean(axis=1, keepdims=True), np.float32(1e-6)))
+    indices, distances = nearest(rows)
+    excess = distances - distances[:, :1]
+    weight = np.exp(-excess / np.maximum(excess.mean(axis=1, keepdims=True), np.float32(1e-6)))
     weight /= weight.sum(axis=1, keepdims=True)
-    return np.asarray(np.einsum("qk,qkc->qc", weight, positions[at]), np.float32)
+    return np.asarray(np.einsum("qk,qkc->qc", weight, positions[indices]), np.float32)
 
 
-def lay_out(
+def layout_map(
     space: Floats,
     text: Floats,
     start: Floats,
     *,
     limit: int = 60_000,
     seed: int = 0,
-    say: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[Floats, Floats]:
-    """UMAP of unit rows (n, m), and the same map with each row moved to where `text` belongs.
+    """Lay out images with UMAP, once by their features and once with their captions applied.
 
-    space, text  (n, m), the same images without and with their captions, in one space
-    start        (n, 2), the principal plane
-    limit        rows that UMAP lays out, drawn at random where there are more; the others are put
-                 among them by `place`
-    say          told the stage and, of the countable ones, how far it is
+    In the second layout each image moves by the difference between two placements on the first
+    layout: that of its features with the caption, and that of its features without it. An image
+    that its caption does not change stays at the same position.
 
-    Both are float32 (n, 2). A row's move is the difference of two placings: a row that captions
-    leave alone stays exactly where it is, others move as far as their neighbourhood changes.
+    Parameters
+    ----------
+    space, text : array of shape (n, m)
+        Unit rows of the same images without and with captions, in the same feature space.
+    start : array of shape (n, 2)
+        The first two principal components.
+    limit
+        The maximum number of rows that UMAP lays out. If there are more, a random sample is laid
+        out and `place_rows` adds the others. The default keeps the time to about 90 s on two cores.
+    seed
+    progress
+        Called with the stage, and the number of finished rows and the total (0, 0 if unknown).
+
+    Returns
+    -------
+    image_positions, text_positions : float32 array of shape (n, 2)
     """
     n = len(space)
-    chosen = np.arange(n)
+    sampled = np.arange(n)
     if n > limit:
-        chosen = np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
-    some = space[chosen]
+        sampled = np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
+    subset = space[sampled]
 
-    def near(rows: Floats, stage: str) -> tuple[Rows, Floats]:
-        at, cosine = nearest_rows(
-            rows, some, NEIGHBOURS + 1, progress=lambda done, total: say(stage, done, total)
+    def search(rows: Floats, stage: str) -> tuple[Rows, Floats]:
+        indices, cosine = nearest_rows(
+            rows, subset, NEIGHBORS + 1, progress=lambda done, total: progress(stage, done, total)
         )
-        return at, np.maximum(1 - cosine, 0)
+        return indices, np.maximum(1 - cosine, 0)
 
-    known = near(some, "Looking for neighbours")
-    say("Laying out the map", 0, 0)
-    placed = umap_plane(some, start[chosen], *known, seed)
+    known = search(subset, "Finding nearest neighbors")
+    progress("Computing the map", 0, 0)
+    positions = umap_positions(subset, start[sampled], *known, seed)
     if n > limit:
-        known = near(space, "Placing the other images")
-    image = place(space, placed, lambda _: known)
-    words = place(text, placed, lambda rows: near(rows, "Placing images with their captions"))
+        known = search(space, "Placing the other images")
+    image = place_rows(space, positions, lambda _: known)
+    words = place_rows(text, positions, lambda rows: search(rows, "Placing images with captions"))
     moved = words - image
-    image[chosen] = placed
+    image[sampled] = positions
     return image, image + moved

@@ -1,4 +1,4 @@
-"""Nearest rows by cosine: of one image for a page, of every image for a map. Exact, by blocks."""
+"""Nearest neighbors by cosine similarity, computed exactly in blocks of rows."""
 
 from __future__ import annotations
 
@@ -8,36 +8,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Rows
-from vecaf.evaluation.numba_threads import threads_kept
+from vecaf.evaluation.openmp_threads import preserve_thread_count
 
-EXACT_ROWS = 100_000
+EXACT_ROWS = 100_000  # up to here `neighbor_graph` is exact; it takes about a minute
 
 _BLOCK_ROWS = 16_384
-_BLOCK_NUMBERS = 2**26  # float32 numbers made at once: 256 MiB
+_BLOCK_NUMBERS = 2**26  # float32 values per block of similarities: 256 MiB
 
 
-def nearest(
-    space: NDArray[np.floating], query: NDArray[np.floating], k: int, *, leave_out: int = -1
+def nearest_neighbors(
+    space: NDArray[np.floating], query: NDArray[np.floating], k: int, *, exclude: int = -1
 ) -> tuple[Rows, Floats]:
-    """The k rows of `space` (n, m) nearest to `query` (m,): rows and cosines, best first.
+    """Find the k rows of `space` with the highest cosine similarity to one query.
 
-    Both are of unit length (a row of zeros is like nothing). `space` may be a memory map in
-    float16; it is read in blocks. `leave_out` is a row that is not an answer, such as the query's
-    own. Fewer than k rows come back where there are fewer.
+    Parameters
+    ----------
+    space : array of shape (n, m)
+        Rows of unit length, or rows of zeros. May be a float16 memory map; it is read in blocks.
+    query : array of shape (m,)
+        Of unit length.
+    k
+        Number of neighbors. Fewer are returned if `space` has fewer rows.
+    exclude
+        Index of a row to skip, such as that of the query. The default of −1 skips none.
+
+    Returns
+    -------
+    rows : array of shape (k,)
+        Indices into `space`, most similar first.
+    similarities : array of shape (k,)
     """
     cosine = np.empty(len(space), np.float32)
-    wanted = np.asarray(query, np.float32)
+    target = np.asarray(query, np.float32)
     for start in range(0, len(space), _BLOCK_ROWS):
         block = np.asarray(space[start : start + _BLOCK_ROWS], np.float32)
-        cosine[start : start + _BLOCK_ROWS] = block @ wanted
-    if 0 <= leave_out < len(cosine):
-        cosine[leave_out] = -np.inf
-    best = top(cosine, min(k, len(cosine) - (0 <= leave_out < len(cosine))))
+        cosine[start : start + _BLOCK_ROWS] = block @ target
+    if 0 <= exclude < len(cosine):
+        cosine[exclude] = -np.inf
+    best = top_k(cosine, min(k, len(cosine) - (0 <= exclude < len(cosine))))
     return best, cosine[best]
 
 
-def top(scores: Floats, k: int) -> Rows:
-    """The places of the k highest of scores (n,), best first, ties by place."""
+def top_k(scores: Floats, k: int) -> Rows:
+    """Return the indices of the k highest scores, highest first. Ties are ordered by index.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+    k
+
+    Returns
+    -------
+    array of shape (min(k, n),)
+    """
     if k <= 0:
         return np.empty(0, np.int64)
     if k < len(scores):
@@ -56,48 +79,88 @@ def nearest_rows(
     space: NDArray[np.floating],
     k: int,
     *,
-    own: bool = False,
+    exclude_self: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Rows, Floats]:
-    """For each of `rows` (q, m) the k nearest of `space` (n, m): (q, k) rows, (q, k) cosines.
+    """Find the k nearest rows of `space` for each of many rows.
 
-    Unit rows both; nearest first. `own`: `rows` are `space` itself, and no row is its own
-    neighbour. k is cut to what there is. 50,000 × 50,000 × 128 take about ten seconds on two cores.
+    50,000 × 50,000 rows of width 128 take about ten seconds on two cores.
+
+    Parameters
+    ----------
+    rows : array of shape (q, m)
+        Rows of unit length.
+    space : array of shape (n, m)
+        Rows of unit length.
+    k
+        Number of neighbors, reduced to the number of available rows.
+    exclude_self
+        Set this if `rows` is `space`: no row is then its own neighbor.
+    progress
+        Called with the number of finished rows and the total.
+
+    Returns
+    -------
+    indices : array of shape (q, k)
+        Indices into `space`, nearest first.
+    similarities : array of shape (q, k)
+        Cosine similarities.
     """
     import torch
 
     n = len(space)
-    k = max(0, min(k, n - 1 if own else n))
+    k = max(0, min(k, n - 1 if exclude_self else n))
     found, cosine = np.empty((len(rows), k), np.int64), np.empty((len(rows), k), np.float32)
     if not k:
         return found, cosine
-    other = torch.from_numpy(np.ascontiguousarray(space, np.float32)).T
+    transposed = torch.from_numpy(np.ascontiguousarray(space, np.float32)).T
     step = max(1, _BLOCK_NUMBERS // n)
     for start in range(0, len(rows), step):
         block = torch.from_numpy(np.ascontiguousarray(rows[start : start + step], np.float32))
-        similarity = block @ other
-        if own:
+        similarity = block @ transposed
+        if exclude_self:
             similarity.diagonal(start).fill_(-torch.inf)
-        values, places = similarity.topk(k, dim=1)
-        found[start : start + step], cosine[start : start + step] = places.numpy(), values.numpy()
+        values, indices = similarity.topk(k, dim=1)
+        found[start : start + step], cosine[start : start + step] = indices.numpy(), values.numpy()
         if progress is not None:
             progress(min(start + step, len(rows)), len(rows))
     return found, cosine
 
 
-def graph(
+def neighbor_graph(
     space: Floats, k: int = 15, progress: Callable[[int, int], None] | None = None
 ) -> tuple[Rows, Floats]:
-    """Every row's k nearest others in `space` (n, m), unit rows: (n, k) rows and cosines.
+    """Find the k nearest neighbors of every row, excluding the row itself.
 
-    Exact up to EXACT_ROWS, whose square takes a minute; above by nearest-neighbour descent (Dong,
-    Moses & Li 2011, pynndescent's), seeded, which finds nearly all of them.
+    The result is exact for up to EXACT_ROWS rows. Beyond that it uses nearest-neighbor descent with
+    a fixed seed, which finds nearly all of them.
+
+    Parameters
+    ----------
+    space : array of shape (n, m)
+        Rows of unit length.
+    k
+        Number of neighbors. The default is UMAP's.
+    progress
+        Called with the number of finished rows and the total (exact search only).
+
+    Returns
+    -------
+    indices : array of shape (n, k)
+        Nearest first.
+    similarities : array of shape (n, k)
+        Cosine similarities.
+
+    References
+    ----------
+    Dong, Moses and Li, "Efficient K-Nearest Neighbor Graph Construction for Generic Similarity
+    Measures", WWW 2011, as implemented by pynndescent.
     """
     if len(space) <= EXACT_ROWS:
-        return nearest_rows(space, space, k, own=True, progress=progress)
+        return nearest_rows(space, space, k, exclude_self=True, progress=progress)
     from pynndescent import NNDescent
 
-    with threads_kept():
+    with preserve_thread_count():
         index = NNDescent(space, metric="cosine", n_neighbors=k + 1, random_state=0)
         at, distance = index.neighbor_graph
     return at[:, 1:].astype(np.int64), np.asarray(1 - distance[:, 1:], np.float32)

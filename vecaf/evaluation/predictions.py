@@ -1,4 +1,4 @@
-"""What a round's model says of every image, kept beside the run: `predictions-<round>.npz`."""
+"""Predictions of a round's model, saved in the run's folder as `predictions-<round>.npz`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ from vecaf.files import Publishing, replacing
 
 @dataclass(frozen=True)
 class Predictions:
-    """One entry an image (n,), in ascending order of `ids`, the samples' ids.
+    """Predictions on images, ordered by sample id. All arrays have shape (n,).
 
-    `predicted` is the index of the likeliest class, `confidence` its probability (0 to 1), `loss`
-    the cross-entropy in nats, NaN where the image has no label. The losses of test images and of
-    labels that were not bought are here to be looked at; nothing that selects or trains reads them.
+    The losses of test images and of images without a revealed label are for display only. Selection
+    and training never read them.
+
+    Attributes
+    ----------
+    ids
+        Sample ids, ascending.
+    predicted
+        Index of the most probable class.
+    confidence
+        Probability of that class, from 0 to 1.
+    loss
+        Cross-entropy in nats. NaN if the image has no label.
     """
 
     ids: NDArray[np.int64]
@@ -31,7 +41,15 @@ class Predictions:
     def of(
         cls, ids: NDArray[np.int64], logits: NDArray[np.float32], labels: NDArray[np.int64]
     ) -> Predictions:
-        """From logits (n, classes) and labels (n,), −1 where there is none."""
+        """Create predictions from logits.
+
+        Parameters
+        ----------
+        ids : array of shape (n,)
+        logits : array of shape (n, classes)
+        labels : array of shape (n,)
+            −1 if the image has no label.
+        """
         shares = metrics.probabilities(logits)
         loss = np.full(len(ids), np.nan, dtype=np.float32)
         known = labels >= 0
@@ -42,7 +60,18 @@ class Predictions:
 def save_predictions(
     folder: Path, number: int, predictions: Predictions, publishing: Publishing = nullcontext
 ) -> None:
-    """Write round `number`'s predictions into the run's `folder`; see `vecaf.files.replacing`."""
+    """Write the predictions of a round into the run's folder.
+
+    Parameters
+    ----------
+    folder
+        The run's folder.
+    number
+        The round, from 1.
+    predictions
+    publishing
+        The context in which the file appears; see `vecaf.files.replacing`.
+    """
     target = replacing(_path(folder, number), publishing=publishing)
     with target as temporary, temporary.open("wb") as file:
         np.savez(
@@ -55,9 +84,15 @@ def save_predictions(
 
 
 def load_predictions(folder: Path, number: int) -> Predictions | None:
-    """Round `number`'s predictions; None where it left none (not done yet, or an older run).
+    """Read the predictions of a round.
 
-    The last round's cover every sample; an earlier one's at least the validation and test images.
+    The predictions of the last round cover every sample. Those of earlier rounds cover at least the
+    validation and test images.
+
+    Returns
+    -------
+    Predictions or None
+        None if the round has not finished, or an older version of the studio ran it.
     """
     try:
         with np.load(_path(folder, number), allow_pickle=False) as file:

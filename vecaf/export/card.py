@@ -91,7 +91,7 @@ With the studio's package, from the safetensors file:
 
 ```python
 from pathlib import Path
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 
 predictor = Predictor.load(Path("."))
 print(predictor.predict(Path("image.jpg")))

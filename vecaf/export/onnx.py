@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from vecaf.errors import UnavailableError, VecafError, first_line
-from vecaf.export.model import Predictor
 from vecaf.export.model_files import ONNX, onnx_missing
+from vecaf.export.predictor import Predictor
 from vecaf.files import replacing
 
 if TYPE_CHECKING:

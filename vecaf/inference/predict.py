@@ -20,12 +20,11 @@ from vecaf.datasets.snapshot import with_snapshot
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import embed_images
 from vecaf.errors import InputError
-from vecaf.evaluation.attribution.representer import pulls, shares
+from vecaf.evaluation.attribution.representer import positive_shares, representer_values
 from vecaf.evaluation.metrics import probabilities
-from vecaf.evaluation.neighbors import nearest
-from vecaf.evaluation.neighbors import top as highest
+from vecaf.evaluation.neighbors import nearest_neighbors, top_k
 from vecaf.export.bundle import model_folder
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 from vecaf.inference.questions import ANSWERS, Desk
 from vecaf.store import Dataset, Run, SelectedSample, Store, visible, visible_sample
 from vecaf.training.prediction import predict as run_model
@@ -84,13 +83,13 @@ def predict(
     share = probabilities(logits)[0]
     order = np.argsort(-share, kind="stable")[:MOST_CLASSES]
     own = np.flatnonzero(known.ids == (sample_id or 0))
-    near, similarity = nearest(
-        known.features, features[0], SHOWN, leave_out=int(own[0]) if len(own) else -1
+    near, similarity = nearest_neighbors(
+        known.features, features[0], SHOWN, exclude=int(own[0]) if len(own) else -1
     )
-    pulled = pulls(
+    pulled = representer_values(
         known.features, known.logits, known.labels, features[0], int(order[0]), known.smoothing
     )
-    toward, against = highest(shares(pulled), SHOWN), highest(-pulled, SHOWN)
+    toward, against = top_k(positive_shares(pulled), SHOWN), top_k(-pulled, SHOWN)
     whole = float(np.maximum(pulled, 0).sum()) or 1.0
     names = known.predictor.classes
     return {

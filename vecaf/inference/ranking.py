@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.evaluation.neighbors import nearest
+from vecaf.evaluation.neighbors import nearest_neighbors
 
 BEST = 500  # results of a search
 
@@ -16,5 +16,5 @@ def ranked(
     ids: NDArray[np.int64], rows: NDArray[np.float32], query: NDArray[np.float32]
 ) -> dict[str, Any]:
     """{"ids", "scores"} of the best of `rows` (n, m) by cosine with `query` (m,), best first."""
-    best, cosine = nearest(rows, query, BEST)
+    best, cosine = nearest_neighbors(rows, query, BEST)
     return {"ids": ids[best].tolist(), "scores": [round(float(value), 4) for value in cosine]}

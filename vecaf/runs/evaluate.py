@@ -14,7 +14,7 @@ from vecaf.datasets.pool import Samples, load_samples
 from vecaf.errors import InputError
 from vecaf.evaluation import metrics
 from vecaf.export.bundle import model_folder
-from vecaf.export.model import Predictor
+from vecaf.export.predictor import Predictor
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Run, Store, dataset_named, visible
 
 ALL = "all"

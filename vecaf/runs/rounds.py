@@ -14,7 +14,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
-from vecaf.export.model import export_model
+from vecaf.export.predictor import export_model
 from vecaf.runs.plan import Announcer, Plan, unshown
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder, RoundResult

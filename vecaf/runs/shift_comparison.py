@@ -18,7 +18,7 @@ from vecaf.evaluation.corruptions.imagenet_c import corrupt
 
 if TYPE_CHECKING:
     from vecaf.encoders.runtime import Runtime
-    from vecaf.export.model import Predictor
+    from vecaf.export.predictor import Predictor
 
 Right = NDArray[np.bool_]
 THREADS = 8

@@ -11,8 +11,9 @@ Files in the task's folder, each there as soon as it is ready; rows are the samp
     umap-text.npy      float32 (n, 2), the same map with each image moved as its captions move it
     findings.json      see `vecaf.tasks.review`, with the labels as they were
 
-A map is made once. What comes later is put onto it: `layout.Basis` of basis.npz leads into the
-space, and `layout.place` from there, by neighbours, onto umap.npy. No fitted object is kept.
+A map is made once. Images that are added later are placed on it: `map_layout.Basis`, stored in
+basis.npz, projects them into the space, and `map_layout.place_rows` places them between their
+nearest neighbors in umap.npy. No fitted object is stored.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def map(
     from vecaf.encoders import load_vlm
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.encoders.runtime import choose_device
-    from vecaf.evaluation.map_layout import fit_basis, lay_out, plane
+    from vecaf.evaluation.map_layout import first_two, fit_basis, layout_map
 
     settings = work.store.settings
     samples = work.samples()
@@ -76,7 +77,7 @@ def map(
     work.stage("Finding the principal plane")
     basis = fit_basis(features)
     coordinates = basis.project(features)
-    keep(PCA, plane(coordinates))
+    keep(PCA, first_two(coordinates))
     space = unit_rows(coordinates)
     keep(SPACE, space.astype(np.float16))
     with replacing(work.folder / BASIS) as temporary, temporary.open("wb") as file:
@@ -88,14 +89,14 @@ def map(
     pulled = pull(samples, features, images, words, config.text_pull)
     text = basis.project(pulled)
     del features, pulled
-    keep(PCA_TEXT, plane(text))
+    keep(PCA_TEXT, first_two(text))
     keep(CAPTION_MATCH, caption_match(samples, images, words))
 
     def say(stage: str, done: int, total: int) -> None:
         work.check()
         work.stage(stage, done, total)
 
-    image_map, text_map = lay_out(space, unit_rows(text), plane(coordinates), say=say)
+    image_map, text_map = layout_map(space, unit_rows(text), first_two(coordinates), progress=say)
     keep(UMAP, image_map)
     keep(UMAP_TEXT, text_map)
     write_findings(work.folder, find(work, samples, space))

@@ -61,11 +61,11 @@ def find(work: Work, samples: Samples, space: NDArray[np.float32]) -> dict[str, 
     """The findings of samples in their space (n, m), unit rows, as the file holds them."""
     from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
     from vecaf.evaluation.findings.held_out import held_out_probabilities
-    from vecaf.evaluation.neighbors import graph
+    from vecaf.evaluation.neighbors import neighbor_graph
 
     with work.store.read() as session:
         revision = visible(session, work.user_id, Dataset, work.dataset_id).revision
-    near, cosine = graph(space, progress=work.progress("Comparing images"))
+    near, cosine = neighbor_graph(space, progress=work.progress("Comparing images"))
     work.stage("Checking labels")
     labels = samples.labels
     probabilities = held_out_probabilities(space, labels, len(samples.classes))
@@ -114,7 +114,7 @@ def write_findings(folder: Path, found: dict[str, Any]) -> None:
 
 def _named(samples: Samples, finding: dict[str, Any]) -> dict[str, Any]:
     """A finding with sample ids where it has rows."""
-    names = {"row": "id", "rows": "ids", "neighbours": "neighbours"}
+    names = {"row": "id", "rows": "ids", "neighbors": "neighbours"}
     return {
         names.get(name, name): _ids(samples, value) if name in names else value
         for name, value in finding.items()

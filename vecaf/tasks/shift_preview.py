@@ -159,7 +159,7 @@ def _umap(
 ) -> dict[str, View]:
     """The same on the dataset's UMAP, where a `map` task has laid it out for these images."""
     from vecaf.arrays import unit_rows
-    from vecaf.evaluation.map_layout import place
+    from vecaf.evaluation.map_layout import place_rows
 
     with work.store.read() as session:
         task = latest_task(session, work.user_id, work.dataset_id, "map")
@@ -176,5 +176,5 @@ def _umap(
         at = np.argsort(distance, axis=1)[:, :NEIGHBOURS]
         return at, np.take_along_axis(distance, at, axis=1)
 
-    ends = (place(before, positions, nearest), place(after, positions, nearest))
+    ends = (place_rows(before, positions, nearest), place_rows(after, positions, nearest))
     return {"UMAP": (positions, *ends)}

@@ -15,7 +15,7 @@ from vecaf.tasks.task import TASKS, Work
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
-    from vecaf.export.model import Predictor
+    from vecaf.export.predictor import Predictor
 
 IMAGES = 2000  # at most, that a pair is compared on; drawn with a fixed seed
 
@@ -40,7 +40,7 @@ def shift_result(
     from vecaf.encoders.runtime import choose_device
     from vecaf.evaluation.comparison import paired_over_images
     from vecaf.export.bundle import model_folder
-    from vecaf.export.model import Predictor
+    from vecaf.export.predictor import Predictor
     from vecaf.runs.evaluate import labels_as_known
     from vecaf.runs.shift_comparison import corrupted_batches, level, pair_logits, verdict
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.shell.components.axis import fraction_range
 from app.shell.templates import macros
-from vecaf.evaluation.comparison import Line, band
+from vecaf.evaluation.comparison import LearningCurve, mean_curve
 from vecaf.store import Round
 from vecaf.store.page_queries import Curve
 
@@ -40,7 +40,7 @@ def series(
     run_id: int,
     curves: dict[str, Curve],
     rounds: Sequence[Round],
-    baseline: Sequence[Line] = (),
+    baseline: Sequence[LearningCurve] = (),
     baseline_curves: Mapping[str, Curve] | None = None,
     *,
     ended: bool = False,
@@ -115,10 +115,10 @@ def _waits(rounds: Sequence[Round], ended: bool) -> tuple[str, str, str]:
     )  # fmt: skip
 
 
-def group_curve(name: str, colour: str, lines: Sequence[Line]) -> dict[str, Any]:
+def group_curve(name: str, colour: str, lines: Sequence[LearningCurve]) -> dict[str, Any]:
     """Return the mean test accuracy of runs that differ only by seed, with its 95% interval."""
-    labeled, means = band(lines, "labels")
-    batches, _ = band(lines, "batches")
+    labeled, means = mean_curve(lines, "labels")
+    batches, _ = mean_curve(lines, "batches")
     curve: dict[str, Any] = {
         "name": name,
         "color": colour,

@@ -1,1 +1,1 @@
-"""Which training images are responsible for a prediction."""
+"""Attribution of a prediction to training images."""

@@ -1,1 +1,1 @@
-"""Image corruptions at five severities, and matching them to a description."""
+"""The image corruptions of ImageNet-C, and matching of a description to a corruption."""

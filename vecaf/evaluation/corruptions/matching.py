@@ -1,6 +1,6 @@
-"""The corruptions by name, and which one stands for a person's words: fog for "in thick fog".
+"""Names of the corruptions, and matching of a target domain's description to one of them.
 
-Kept apart from `corruptions` so that a page can list them without loading scipy.
+This module is separate from `imagenet_c` so that a page can list the names without loading scipy.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NAMES = (
 )  # fmt: skip
 SEVERITIES = (1, 2, 3, 4, 5)
 
-_SIGNS = (
+_PATTERNS = (
     ("fog", r"fog|mist|haz[ey]|smok"),
     ("snow", r"snow|blizzard|sleet"),
     ("frost", r"frost|\bic[ey]\b|frozen|winter|rain"),
@@ -32,5 +32,12 @@ _SIGNS = (
 
 
 def matching_corruption(words: str) -> str | None:
-    """The corruption that comes nearest to what the words describe; None where none does."""
-    return next((name for name, sign in _SIGNS if re.search(rf"\b(?:{sign})", words.lower())), None)
+    """Return the corruption that a description refers to, such as fog for "in thick fog".
+
+    Returns
+    -------
+    str or None
+        The first match in a fixed list of patterns; None if none matches.
+    """
+    text = words.lower()
+    return next((name for name, pattern in _PATTERNS if re.search(rf"\b(?:{pattern})", text)), None)

@@ -1,4 +1,4 @@
-"""A corrupted copy of an image for a page."""
+"""Corrupted copies of images, for display."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from pathlib import Path
 from vecaf.datasets.images import THUMB_SIDE, flat_rgb, open_image, orientation_of, turned
 from vecaf.datasets.import_report import Refused
 from vecaf.errors import InputError
-from vecaf.evaluation.corruptions.imagenet_c import NATIVE, corrupt
+from vecaf.evaluation.corruptions.imagenet_c import IMAGENET_SIDE, corrupt
 from vecaf.settings import Limits
 
 
 def corrupted_copy(path: Path, corruption: str, severity: int, limits: Limits) -> bytes:
-    """A small WebP of an image, corrupted as in the evaluation.
+    """Create a thumbnail of an image, corrupted in the same way as in the evaluation.
 
-    Raises InputError for an image that can't be opened, an unknown corruption or severity.
+    Returns
+    -------
+    bytes
+        A WebP file.
+
+    Raises
+    ------
+    InputError
+        If the image can't be opened, or the corruption or severity is unknown.
     """
     try:
         with open_image(path.read_bytes(), limits) as image:
-            image.draft("RGB", (2 * NATIVE, 2 * NATIVE))  # a JPEG is decoded no larger than needed
+            # Decode a JPEG at the smallest sufficient size.
+            image.draft("RGB", (2 * IMAGENET_SIDE, 2 * IMAGENET_SIDE))
             image.load()
             whole = turned(flat_rgb(image), orientation_of(image))
     except (Refused, OSError, ValueError, SyntaxError) as error:

@@ -1,4 +1,4 @@
-"""Pixels read elsewhere than they lie: kernels, motion, zoom, free displacement."""
+"""Convolution, motion blur, zoom and bilinear sampling of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from scipy import ndimage
 Pixels = NDArray[np.float64]  # (height, width, channels)
 
 
-def convolved(pixels: Pixels, kernel: Pixels) -> Pixels:
+def convolve(pixels: Pixels, kernel: Pixels) -> Pixels:
+    """Convolve each channel with a kernel (rows, columns), which is normalized to a sum of 1."""
     kernel = kernel / kernel.sum()
     return np.stack(
         [ndimage.convolve(pixels[:, :, c], kernel, mode="mirror") for c in range(pixels.shape[2])],
@@ -17,8 +18,19 @@ def convolved(pixels: Pixels, kernel: Pixels) -> Pixels:
     )
 
 
-def moved(pixels: Pixels, radius: float, sigma: float, angle: float) -> Pixels:
-    """Blurred along a line at `angle` degrees; the past fades as half a Gaussian."""
+def blur_along_line(pixels: Pixels, radius: float, sigma: float, angle: float) -> Pixels:
+    """Blur along a line with the weights of a one-sided Gaussian.
+
+    Parameters
+    ----------
+    pixels : array of shape (height, width, channels)
+    radius
+        Half the length of the line in pixels.
+    sigma
+        Standard deviation of the Gaussian in pixels.
+    angle
+        In degrees.
+    """
     steps = np.arange(2 * max(1, round(radius)) + 1)
     weights = np.exp(-(steps**2) / (2 * max(sigma, 0.3) ** 2))
     down, right = np.sin(np.radians(angle)), np.cos(np.radians(angle))
@@ -30,20 +42,27 @@ def moved(pixels: Pixels, radius: float, sigma: float, angle: float) -> Pixels:
     return blurred
 
 
-def zoomed(pixels: Pixels, factor: float) -> Pixels:
-    """The middle, enlarged to the whole image."""
+def zoom_center(pixels: Pixels, factor: float) -> Pixels:
+    """Enlarge the center of an image by a factor, keeping the image size."""
     height, width = pixels.shape[:2]
     y, x = np.mgrid[0:height, 0:width]
-    centre = np.array([(height - 1) / 2, (width - 1) / 2])
-    return sampled(pixels, (np.stack([y, x], axis=-1) - centre) / factor + centre)
+    center = np.array([(height - 1) / 2, (width - 1) / 2])
+    return sample_bilinear(pixels, (np.stack([y, x], axis=-1) - center) / factor + center)
 
 
-def sampled(pixels: Pixels, source: Pixels) -> Pixels:
-    """Pixels read at fractional places `source` (height, width, 2), bilinearly."""
-    places = [source[:, :, 0], source[:, :, 1]]
+def sample_bilinear(pixels: Pixels, source: Pixels) -> Pixels:
+    """Read pixels at fractional coordinates by bilinear interpolation.
+
+    Parameters
+    ----------
+    pixels : array of shape (height, width, channels)
+    source : array of shape (height, width, 2)
+        The row and column to read for each output pixel.
+    """
+    coordinates = [source[:, :, 0], source[:, :, 1]]
     return np.stack(
         [
-            ndimage.map_coordinates(pixels[:, :, c], places, order=1, mode="reflect")
+            ndimage.map_coordinates(pixels[:, :, c], coordinates, order=1, mode="reflect")
             for c in range(pixels.shape[2])
         ],
         axis=2,

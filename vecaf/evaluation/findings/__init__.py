@@ -1,1 +1,1 @@
-"""Near-duplicates, outliers and likely label errors in a dataset."""
+"""Quality checks on a dataset: near-duplicates, outliers and likely label errors."""

@@ -1,12 +1,11 @@
-"""What is worth a second look in a dataset: near-duplicates, outliers, likely label errors.
+"""Detection of near-duplicates, outliers and likely label errors.
 
-Pure functions on arrays. Each finding carries its evidence. They are shown to people and nothing
-else: no selector, stopping rule or score reads them.
+All functions are pure. Each finding carries its evidence. Findings are for display only: selection,
+stopping rules and scores do not use them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,13 +14,22 @@ import numpy as np
 from vecaf.arrays import Floats, Rows
 
 DUPLICATE_COSINE = 0.95
-EVIDENCE = 5  # neighbours named with a finding
+EVIDENCE = 5  # neighbors listed with a finding
 
 
 @dataclass(frozen=True)
-class Duplicates:
-    """Images that are (nearly) one: `rows` ascending; `cosine` of the least alike linked pair;
-    `exact` where all files hold the same bytes."""
+class DuplicateGroup:
+    """A group of images that are identical or nearly identical.
+
+    Attributes
+    ----------
+    rows
+        Rows of the images, ascending.
+    cosine
+        The lowest cosine similarity among the linked pairs.
+    exact
+        Whether all files have the same content.
+    """
 
     rows: list[int]
     cosine: float
@@ -30,23 +38,44 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image unlike the others: the mean distance (1 − cosine) to its nearest ones."""
+    """An image that differs from all others.
+
+    Attributes
+    ----------
+    row
+    distance
+        Mean cosine distance to its nearest neighbors.
+    neighbors
+        Rows of the nearest of them.
+    """
 
     row: int
     distance: float
-    neighbours: list[int]
+    neighbors: list[int]
 
 
 @dataclass(frozen=True)
 class LabelError:
-    """A label that the rest of the dataset speaks against.
+    """A label that is probably wrong.
 
-    suggested     the class that it speaks for, with its probability `confidence`
-    own           probability of the label that is there
-    agreeing      of the nearest labelled images, the share that has the suggested label
-    neighbours    the nearest ones that have it
-    confirmed     whether a run's model that was not trained on it says the same; None: none did
-                  say anything
+    Attributes
+    ----------
+    row
+    label
+        The current label.
+    suggested
+        The suggested label.
+    confidence
+        Predicted probability of the suggested label, from 0 to 1.
+    own
+        Predicted probability of the current label, from 0 to 1.
+    agreeing
+        Fraction of the nearest labeled images that have the suggested label.
+    neighbors
+        Rows of the nearest images with the suggested label.
+    confirmed
+        Whether a run's model, not trained on this image, predicts the suggested label. None if
+        there is no such prediction.
     """
 
     row: int
@@ -55,56 +84,89 @@ class LabelError:
     confidence: float
     own: float
     agreeing: float
-    neighbours: list[int]
+    neighbors: list[int]
     confirmed: bool | None
 
 
 def near_duplicates(
     keys: Sequence[str], near: Rows, cosine: Floats, *, threshold: float = DUPLICATE_COSINE
-) -> list[Duplicates]:
-    """Groups of images with equal files, or linked by a cosine of `threshold` or more.
+) -> list[DuplicateGroup]:
+    """Group images that have equal files, or that are linked by a high cosine similarity.
 
-    keys          (n), the content's hash of each image
-    near, cosine  (n, k), each row's nearest others in the principal space, nearest first
+    The groups are the connected components of the graph of these links.
 
-    Cosines are taken about the mean in that space, where unrelated photos lie near 0. Most certain
-    groups first: exact ones, then by cosine.
+    Parameters
+    ----------
+    keys
+        The content hash of each of the n images.
+    near, cosine : array of shape (n, k)
+        The nearest neighbors of each row, nearest first, and their cosine similarities. The
+        features are centered, so that unrelated photos have a similarity near 0.
+    threshold
+        The least similarity of a link. At the default of 0.95, linked images usually show the same
+        scene.
+
+    Returns
+    -------
+    list of DuplicateGroup
+        Exact groups first, then by descending similarity.
     """
-    parent = np.arange(len(keys))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = int(parent[row])
-        return row
-
-    first: dict[str, int] = {}
-    links = [(row, first.setdefault(key, row), 1.0) for row, key in enumerate(keys)]
-    links = [link for link in links if link[0] != link[1]]
+    n = len(keys)
+    if not n:
+        return []
+    first_row: dict[str, int] = {}
+    first = np.array([first_row.setdefault(key, row) for row, key in enumerate(keys)])
+    copies = np.flatnonzero(first != np.arange(n))
     at, place = np.nonzero(cosine >= threshold)
-    links += zip(at.tolist(), near[at, place].tolist(), cosine[at, place].tolist(), strict=True)
-    for row, other, _ in links:
-        one, two = root(row), root(other)
-        parent[max(one, two)] = min(one, two)
-    members: dict[int, set[int]] = defaultdict(set)
-    least: dict[int, float] = defaultdict(lambda: 1.0)
-    for row, other, value in links:
-        group = root(row)
-        members[group] |= {row, other}
-        least[group] = min(least[group], value)
+    one = np.concatenate([copies, at])
+    other = np.concatenate([first[copies], near[at, place]])
+    similarity = np.concatenate([np.ones(len(copies)), cosine[at, place].astype(np.float64)])
+
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(n, n))
+    components = connected_components(links, directed=False)[1]
+    lowest = np.ones(n)
+    np.minimum.at(lowest, components[one], similarity)
+    linked = np.unique(np.concatenate([one, other]))
+    linked = linked[np.argsort(components[linked], kind="stable")]
+    starts = np.flatnonzero(np.diff(components[linked], prepend=-1))
     groups = [
-        Duplicates(sorted(rows), least[group], len({keys[row] for row in rows}) == 1)
-        for group, rows in members.items()
+        DuplicateGroup(
+            rows.tolist(),
+            float(lowest[components[rows[0]]]),
+            len({keys[row] for row in rows}) == 1,
+        )
+        for rows in np.split(linked, starts[1:])
+        if len(rows)
     ]
     return sorted(groups, key=lambda group: (not group.exact, -group.cosine, group.rows))
 
 
 def outliers(near: Rows, cosine: Floats, *, share: float = 0.01) -> list[Outlier]:
-    """The images furthest from their k nearest others, furthest first.
+    """Find the images that are furthest from their nearest neighbors.
 
-    Distance to neighbours is the oldest measure of it and among the best (Ramaswamy, Rastogi & Shim
-    2000). Those above Tukey's fence (third quartile + 1.5 times the quartiles' distance) count, and
-    at most `share` of all.
+    An outlier's mean distance is above Tukey's fence, which is the third quartile plus 1.5 times
+    the interquartile range.
+
+    Parameters
+    ----------
+    near, cosine : array of shape (n, k)
+        The nearest neighbors of each row, nearest first, and their cosine similarities.
+    share
+        The maximum fraction of images to report. The default of 0.01 keeps the list short enough to
+        review.
+
+    Returns
+    -------
+    list of Outlier
+        Furthest first.
+
+    References
+    ----------
+    Ramaswamy, Rastogi and Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets",
+    SIGMOD 2000, for the distance to nearest neighbors as a measure.
     """
     if len(near) < 4 or not near.shape[1]:
         return []
@@ -119,43 +181,61 @@ def label_errors(
     labels: Rows,
     probabilities: Floats,
     near: Rows,
-    said: Rows | None = None,
+    predicted: Rows | None = None,
     *,
     agreement: float = 0.8,
     margin: float = 0.3,
 ) -> list[LabelError]:
-    """Labels that confident learning calls wrong and the neighbours do too, surest first.
+    """Find labels that confident learning and the nearest neighbors both consider wrong.
 
-    labels         (n,), −1 where there is none
-    probabilities  (n, classes), of each image by a model that has not seen its label; a class that
-                   can't be judged has a column of zeros
-    near           (n, k), each row's nearest others
-    said           (n,), the class that a run's model gives images that it was not trained on; −1
-                   elsewhere
+    Confident learning ("prune by noise rate") estimates how many images with label i should have
+    label j. The threshold of a class is the mean predicted probability of its own images. An image
+    counts for the most probable class among those whose threshold it reaches. For each pair (i, j),
+    the estimated number of images that prefer j most are candidates. A classifier on fixed features
+    is wrong more often than human annotators, so two further conditions apply; see `agreement` and
+    `margin`.
 
-    Confident learning (Northcutt, Jiang & Chuang 2021, JAIR 70, "prune by noise rate"): a class's
-    threshold is the mean probability that its own images give it. An image counts for the class of
-    highest probability among those above their threshold. How many of class i's images count for j
-    estimates how many labels i ought to be j; so many are suspect, those that prefer j most. A head
-    on features errs more often than people do, so two things more are asked: that j is ahead by
-    `margin` (half of it where `said` is j: a second witness), and that at least `agreement` of the
-    labelled neighbours that have one of the two have j. Ordered by the difference of the two
-    probabilities.
+    Parameters
+    ----------
+    labels : array of shape (n,)
+        −1 if there is no label.
+    probabilities : array of shape (n, classes)
+        Predicted by a model that was not trained on the label of that image. A class that can't be
+        judged has a column of zeros.
+    near : array of shape (n, k)
+        The nearest neighbors of each row.
+    predicted : array of shape (n,), optional
+        The predictions of a run's model for images that it was not trained on; −1 elsewhere.
+    agreement
+        Among the neighbors labeled i or j, the least fraction that must be labeled j.
+    margin
+        The least difference between the probabilities of j and i. Half of it is enough if
+        `predicted` is j, too.
+
+    Returns
+    -------
+    list of LabelError
+        In descending order of the difference between the two probabilities.
+
+    References
+    ----------
+    Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels",
+    JAIR 70, 2021.
     """
-    said = np.full(len(labels), -1) if said is None else said
+    predicted = np.full(len(labels), -1) if predicted is None else predicted
     found: dict[int, LabelError] = {}
-    for label, suggested, number in _mistaken(labels, probabilities):
+    for label, suggested, number in _estimated_errors(labels, probabilities):
         rows = np.flatnonzero(labels == label)
-        ahead = probabilities[rows, suggested] - probabilities[rows, label]
-        for place in np.argsort(-ahead, kind="stable")[:number]:
+        lead = probabilities[rows, suggested] - probabilities[rows, label]
+        for place in np.argsort(-lead, kind="stable")[:number]:
             row = int(rows[place])
-            around = near[row][labels[near[row]] >= 0]
-            agreeing = around[labels[around] == suggested]
-            opposed = int((labels[around] == label).sum())
-            needed = agreement * (len(agreeing) + opposed)
-            confirmed = bool(said[row] == suggested)
+            labeled = near[row][labels[near[row]] >= 0]
+            agreeing = labeled[labels[labeled] == suggested]
+            disagreeing = int((labels[labeled] == label).sum())
+            needed = agreement * (len(agreeing) + disagreeing)
+            confirmed = bool(predicted[row] == suggested)
             least = margin / 2 if confirmed else margin
-            if ahead[place] < least or not len(agreeing) or len(agreeing) < needed:
+            if lead[place] < least or not len(agreeing) or len(agreeing) < needed:
                 continue
             error = LabelError(
                 row=row,
@@ -163,17 +243,20 @@ def label_errors(
                 suggested=suggested,
                 confidence=float(probabilities[row, suggested]),
                 own=float(probabilities[row, label]),
-                agreeing=len(agreeing) / len(around),
-                neighbours=agreeing[:EVIDENCE].tolist(),
-                confirmed=confirmed if said[row] >= 0 else None,
+                agreeing=len(agreeing) / len(labeled),
+                neighbors=agreeing[:EVIDENCE].tolist(),
+                confirmed=confirmed if predicted[row] >= 0 else None,
             )
             if row not in found or found[row].confidence < error.confidence:
                 found[row] = error
     return sorted(found.values(), key=lambda error: (error.own - error.confidence, error.row))
 
 
-def _mistaken(labels: Rows, probabilities: Floats) -> list[tuple[int, int, int]]:
-    """(class i, class j, how many labels i ought to be j), by the normalised confident joint."""
+def _estimated_errors(labels: Rows, probabilities: Floats) -> list[tuple[int, int, int]]:
+    """Estimate, for each pair of classes (i, j), how many labels i should be j.
+
+    The estimate is the normalized confident joint. Returns (i, j, count) for counts above 0.
+    """
     judged = [k for k in range(probabilities.shape[1]) if probabilities[:, k].any()]
     thresholds = np.full(probabilities.shape[1], np.inf, np.float32)
     for k in judged:

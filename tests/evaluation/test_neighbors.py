@@ -1,4 +1,4 @@
-"""Nearest rows are the nearest rows: against brute force, in blocks, from a file."""
+"""Nearest-neighbor search, checked against brute force, in blocks and on a memory map."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vecaf.arrays import unit_rows
-from vecaf.evaluation import neighbors as neighbours
-from vecaf.evaluation.neighbors import graph, nearest, nearest_rows, top
+from vecaf.evaluation import neighbors
+from vecaf.evaluation.neighbors import nearest_neighbors, nearest_rows, neighbor_graph, top_k
 
 
 def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
@@ -24,63 +24,69 @@ def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
 
 @given(n=st.integers(1, 80), k=st.integers(0, 90), seed=st.integers(0, 99), leave=st.booleans())
 @settings(max_examples=60, deadline=None)
-def test_nearest_is_what_sorting_everything_gives(n: int, k: int, seed: int, leave: bool) -> None:
+def test_the_nearest_neighbors_match_a_full_sort(n: int, k: int, seed: int, leave: bool) -> None:
     space = unit(n, seed=seed)
     query = unit(1, seed=seed + 1)[0]
-    left_out = n // 2 if leave else -1
-    rows, cosine = nearest(space, query, k, leave_out=left_out)
+    excluded = n // 2 if leave else -1
+    rows, cosine = nearest_neighbors(space, query, k, exclude=excluded)
     everything = np.argsort(-(space @ query), kind="stable")
-    expected = everything[everything != left_out][:k]
+    expected = everything[everything != excluded][:k]
     assert_array_equal(rows, expected)
     assert_allclose(cosine, space[expected] @ query, atol=1e-6)
 
 
 @given(scores=st.lists(st.integers(-3, 3), max_size=40), k=st.integers(-1, 45))
-def test_ties_go_to_the_first(scores: list[int], k: int) -> None:
+def test_ties_are_ordered_by_index(scores: list[int], k: int) -> None:
     values = np.array(scores, np.float32)
-    assert_array_equal(top(values, k), np.argsort(-values, kind="stable")[: max(k, 0)])
+    assert_array_equal(top_k(values, k), np.argsort(-values, kind="stable")[: max(k, 0)])
 
 
-def test_a_half_precision_file_is_searched_by_blocks(
+def test_a_half_precision_memory_map_is_searched_in_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = unit(500, 16)
     np.save(tmp_path / "space.npy", space.astype(np.float16))
     kept = np.load(tmp_path / "space.npy", mmap_mode="r")
-    monkeypatch.setattr(neighbours, "_BLOCK_ROWS", 64)
-    rows, cosine = nearest(kept, kept[123], 4, leave_out=123)
-    exact, exact_cosine = nearest(space, space[123], 4, leave_out=123)
+    monkeypatch.setattr(neighbors, "_BLOCK_ROWS", 64)
+    rows, cosine = nearest_neighbors(kept, kept[123], 4, exclude=123)
+    exact, exact_cosine = nearest_neighbors(space, space[123], 4, exclude=123)
     assert_array_equal(rows, exact)
     assert_allclose(cosine, exact_cosine, atol=2e-3)
 
 
-@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("exclude_self", [True, False])
 @pytest.mark.parametrize("k", [0, 1, 5, 99])
-def test_neighbours_of_every_row(own: bool, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbors_of_every_row(
+    exclude_self: bool, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     space = unit(60)
-    rows = space if own else unit(11, seed=5)
-    monkeypatch.setattr(neighbours, "_BLOCK_NUMBERS", 60 * 7)
+    rows = space if exclude_self else unit(11, seed=5)
+    monkeypatch.setattr(neighbors, "_BLOCK_NUMBERS", 60 * 7)
     seen: list[tuple[int, int]] = []
     at, cosine = nearest_rows(
-        rows, space, k, own=own, progress=lambda done, total: seen.append((done, total))
+        rows,
+        space,
+        k,
+        exclude_self=exclude_self,
+        progress=lambda done, total: seen.append((done, total)),
     )
     similarity = rows @ space.T
-    if own:
+    if exclude_self:
         np.fill_diagonal(similarity, -np.inf)
-    expected = np.argsort(-similarity, axis=1)[:, : min(k, 59 if own else 60)]
+    expected = np.argsort(-similarity, axis=1)[:, : min(k, 59 if exclude_self else 60)]
     assert_array_equal(at, expected)
     assert_allclose(cosine, np.take_along_axis(similarity, expected, axis=1), atol=1e-6)
     assert not k or seen[-1] == (len(rows), len(rows))
 
 
 @pytest.mark.soak  # pynndescent compiles for a minute
-def test_many_rows_find_nearly_all_of_their_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_approximate_graph_finds_nearly_all_neighbors(monkeypatch: pytest.MonkeyPatch) -> None:
     space = unit(600, 6)
-    exact, _ = graph(space, 10)
-    monkeypatch.setattr(neighbours, "EXACT_ROWS", 100)
+    exact, _ = neighbor_graph(space, 10)
+    monkeypatch.setattr(neighbors, "EXACT_ROWS", 100)
     with threadpool_limits(1, "openmp"):
-        found, cosine = graph(space, 10)
-        assert torch.get_num_threads() == 1, "Numba has asked OpenMP for every core"
+        found, cosine = neighbor_graph(space, 10)
+        assert torch.get_num_threads() == 1, "Numba changed the number of OpenMP threads"
     assert found.shape == cosine.shape == (600, 10)
     recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact, strict=True)])
     assert recall > 0.95

@@ -12,8 +12,8 @@ import torch
 from tests.shapes import write_shapes
 from vecaf.encoders import load_pvm
 from vecaf.errors import InputError
-from vecaf.export.model import Predictor, export_model
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
+from vecaf.export.predictor import Predictor, export_model
 from vecaf.training.model import Head, build_classifier
 
 

@@ -1,4 +1,4 @@
-"""Two models side by side: intervals, and sentences that say no more than they show."""
+"""Comparison of two models on shifted images: intervals and the resulting sentences."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 from vecaf.evaluation.comparison import Difference, paired_over_images
 from vecaf.runs.shift_comparison import level, verdict
 
-Right = NDArray[np.bool_]
+Correct = NDArray[np.bool_]
 
 
-def rights(n: int, share: float, seed: int) -> np.ndarray:
+def random_correct(n: int, share: float, seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(seed).random(n) < share)
 
 
-def difference(plain: Right, shifted: Right) -> Difference:
+def difference(plain: Correct, shifted: Correct) -> Difference:
     found = paired_over_images(shifted, plain)
     assert found is not None
     return found
 
 
-def test_a_level_holds_both_accuracies_and_their_paired_difference() -> None:
+def test_a_level_holds_both_accuracies_and_the_paired_difference() -> None:
     plain = np.array([True, False, False, True])
     found = level(3, plain, np.array([True, True, False, True]))
     assert (found.severity, found.images, found.plain, found.shifted) == (3, 4, 0.5, 0.75)
@@ -31,43 +31,47 @@ def test_a_level_holds_both_accuracies_and_their_paired_difference() -> None:
     assert same.difference == 0 and same.low == -same.high < 0
 
 
-def test_an_image_under_five_severities_counts_once() -> None:
-    plain, shifted = rights(300, 0.5, 0)[None], rights(300, 0.6, 1)[None]
+def test_an_image_at_five_severities_counts_once() -> None:
+    plain, shifted = random_correct(300, 0.5, 0)[None], random_correct(300, 0.6, 1)[None]
     once = difference(plain, shifted)
     five = difference(plain.repeat(5, 0), shifted.repeat(5, 0))
     assert (five.mean, five.low, five.high) == pytest.approx((once.mean, once.low, once.high))
     assert five.n == 300
-    free = difference(
-        np.stack([rights(300, 0.5, s) for s in range(5)]),
-        np.stack([rights(300, 0.6, 9 + s) for s in range(5)]),
+    independent = difference(
+        np.stack([random_correct(300, 0.5, s) for s in range(5)]),
+        np.stack([random_correct(300, 0.6, 9 + s) for s in range(5)]),
     )
-    assert free.high - free.low < 0.7 * (once.high - once.low)
+    assert independent.high - independent.low < 0.7 * (once.high - once.low)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_the_interval_covers_the_true_difference() -> None:
     missed = 0
     for seed in range(60):
-        found = difference(rights(200, 0.5, seed)[None], rights(200, 0.5, 999 + seed)[None])
+        found = difference(
+            random_correct(200, 0.5, seed)[None], random_correct(200, 0.5, 999 + seed)[None]
+        )
         missed += not found.low <= 0 <= found.high
     assert missed <= 9  # 3 are expected
 
 
 @pytest.mark.parametrize(
-    ("mean", "low", "high", "said"),
+    ("mean", "low", "high", "words"),
     [
         (0.05, 0.02, 0.08, "the words help"),
         (0.01, -0.02, 0.04, "did not help"),
         (-0.05, -0.08, -0.02, "do harm"),
     ],
 )
-def test_the_sentence_follows_the_interval(mean: float, low: float, high: float, said: str) -> None:
-    clean = level(0, rights(50, 0.5, 0), rights(50, 0.5, 0))
+def test_the_sentence_follows_the_interval(
+    mean: float, low: float, high: float, words: str
+) -> None:
+    clean = level(0, random_correct(50, 0.5, 0), random_correct(50, 0.5, 0))
     sentence = verdict("in fog", clean, Difference(mean, low, high, 9, "images"), "in fog", False)
-    assert said in sentence and f"{100 * mean:+.1f} points" in sentence
+    assert words in sentence and f"{100 * mean:+.1f} points" in sentence
     assert "Clean images stay as they were" in sentence
 
 
-def test_a_cost_on_clean_images_and_words_that_move_nothing_are_said() -> None:
+def test_the_sentence_reports_clean_images_and_equal_models() -> None:
     worse = level(0, np.ones(80, bool), np.arange(80) % 4 > 0)
     none = Difference(0.0, 0.0, 0.0, 80, "images")
     assert "they cost 25.0 points" in verdict("in fog", worse, none, "there", False)

@@ -1,11 +1,11 @@
-"""Representer points: the sum they claim to be, and what taking images away does to an answer."""
+"""Representer values sum to the logit, and removing the top images lowers the logit most."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.testing import assert_allclose
 
-from vecaf.evaluation.attribution.representer import pulls, shares
+from vecaf.evaluation.attribution.representer import positive_shares, representer_values
 from vecaf.evaluation.metrics import probabilities
 
 Floats = np.ndarray
@@ -14,14 +14,14 @@ Floats = np.ndarray
 def blobs(seed: int = 0, n: int = 60) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 3
-    centres = rng.normal(size=(3, 16))
-    features = centres[labels] + 1.2 * rng.normal(size=(n, 16))
+    centers = rng.normal(size=(3, 16))
+    features = centers[labels] + 1.2 * rng.normal(size=(n, 16))
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     return features.astype(np.float32), labels.astype(np.int64)
 
 
 def fit(features: Floats, labels: Floats, decay: float) -> Floats:
-    """Weights (classes, d) at the minimum of mean cross-entropy + decay · |W|²."""
+    """Minimize the mean cross-entropy + decay · |W|²; returns weights (classes, d)."""
     weights = np.zeros((3, features.shape[1]))
     target = np.eye(3)[labels]
     for _ in range(4000):
@@ -30,39 +30,39 @@ def fit(features: Floats, labels: Floats, decay: float) -> Floats:
     return weights
 
 
-def test_the_pulls_add_up_to_the_logit() -> None:
-    """Theorem 3.1 of Yeh et al. 2018, at a stationary point."""
+def test_the_values_sum_to_the_logit() -> None:
+    """Theorem 3.1 of Yeh et al. 2018 holds at a stationary point."""
     features, labels = blobs()
     decay = 0.01
     weights = fit(features, labels, decay)
     logits = (features @ weights.T).astype(np.float32)
     query = blobs(seed=0, n=63)[0][-1]
-    for chosen in range(3):
-        pulled = pulls(features, logits, labels, query, chosen)
+    for class_index in range(3):
+        values = representer_values(features, logits, labels, query, class_index)
         assert_allclose(
-            pulled.sum() / (2 * decay * len(labels)), query @ weights[chosen], atol=1e-3
+            values.sum() / (2 * decay * len(labels)), query @ weights[class_index], atol=1e-3
         )
 
 
-def test_without_the_most_responsible_images_the_answer_weakens_most() -> None:
+def test_removing_the_highest_values_lowers_the_logit_most() -> None:
     features, labels = blobs(seed=3)
     weights = fit(features, labels, 0.01)
     logits = (features @ weights.T).astype(np.float32)
     rng = np.random.default_rng(0)
     query = features[7] + 0.1 * rng.normal(size=16).astype(np.float32)
-    chosen = int((query @ weights.T).argmax())
-    order = np.argsort(-pulls(features, logits, labels, query, chosen))
+    class_index = int((query @ weights.T).argmax())
+    order = np.argsort(-representer_values(features, logits, labels, query, class_index))
 
     def logit_without(rows: Floats) -> float:
         left = np.setdiff1d(np.arange(len(labels)), rows)
         again = fit(features[left], labels[left], 0.01)
-        return float(query @ (again[chosen] - again.mean(axis=0)))
+        return float(query @ (again[class_index] - again.mean(axis=0)))
 
     without = logit_without(order[:6])
     others = [logit_without(rng.choice(order[6:], 6, replace=False)) for _ in range(5)]
     assert without < min(others)
 
 
-def test_shares_are_of_what_pulls_toward() -> None:
-    assert_allclose(shares(np.array([3, -5, 1, 0], np.float32)), [0.75, 0, 0.25, 0])
-    assert_allclose(shares(np.array([-1, -2], np.float32)), [0, 0])
+def test_shares_are_fractions_of_the_positive_values() -> None:
+    assert_allclose(positive_shares(np.array([3, -5, 1, 0], np.float32)), [0.75, 0, 0.25, 0])
+    assert_allclose(positive_shares(np.array([-1, -2], np.float32)), [0, 0])
