@@ -11,8 +11,8 @@ ENV PYTHONUNBUFFERED=1 \
     VECAF_HOME=/data
 
 WORKDIR /studio
-COPY requirements.txt .
-RUN pip install -r requirements.txt
+COPY requirements.txt constraints.txt ./
+RUN pip install -r requirements.txt -c constraints.txt
 
 COPY app app
 COPY vecaf vecaf
