@@ -1,4 +1,4 @@
-"""Every sample at once: columns, coordinates and values, as binary bundles that browsers keep."""
+"""Routes that send values of all samples as binary bundles, which browsers cache."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from vecaf.store.runs import rounds_of
 
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 GivenId = Annotated[int, Query(ge=1, le=2**63 - 1)]
-REMEMBERED = 3  # datasets whose columns are kept in memory: 14 MB for a million samples
+REMEMBERED = 3  # datasets whose columns stay in memory: 14 MB for a million samples
 
 
 @dataclass
 class ColumnsCache:
-    """Columns by dataset and revision: a second tab, or a reload, asks for the same ones."""
+    """Columns by dataset id and revision. A second tab or a reload needs the same ones."""
 
     kept: OrderedDict[tuple[int, int], Columns] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def get(self, key: tuple[int, int], read: Callable[[], Columns]) -> Columns:
-        with self.lock:  # two tabs that open at once read the table once
+        with self.lock:  # two tabs that open together read the table once
             if key not in self.kept:
                 self.kept[key] = read()
                 while len(self.kept) > REMEMBERED:
@@ -58,7 +58,7 @@ def routes(studio: Studio) -> APIRouter:
     cache = ColumnsCache()
     settings = studio.settings
 
-    def look(request: Request, dataset_id: int) -> tuple[Dataset, Columns]:
+    def columns_of(request: Request, dataset_id: int) -> tuple[Dataset, Columns]:
         user = studio.user(request)
         with studio.store.read() as session:
             dataset = visible(session, user, Dataset, dataset_id)
@@ -69,13 +69,15 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/columns.bin")
     def columns(dataset_id: Id, request: Request) -> Response:
-        """ids, labels, splits, excluded and captioned of every sample, in id order; and the
-        names of the classes that the labels are indices into."""
+        """Send ids, labels, splits, excluded and captioned of all samples, ordered by id.
+
+        The bundle's JSON has the class names.
+        """
         with studio.store.read() as session:
             dataset = visible(session, studio.user(request), Dataset, dataset_id)
 
         def make() -> bytes:
-            found, columns = look(request, dataset_id)
+            found, columns = columns_of(request, dataset_id)
             arrays: dict[str, NDArray[Any]] = {
                 "ids": columns.ids,
                 "labels": columns.labels,
@@ -89,7 +91,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/keys.bin")
     def keys(dataset_id: Id, request: Request) -> Response:
-        """The first 6 bytes of every image's sha256: what a thumbnail's address ends with."""
+        """Send the first 6 bytes of each image's SHA-256, for the addresses of thumbnails."""
         user = studio.user(request)
         with studio.store.read() as session:
             dataset = visible(session, user, Dataset, dataset_id)
@@ -107,8 +109,10 @@ def routes(studio: Studio) -> APIRouter:
         method: Literal["pca", "umap"] | None = None,
         view: Literal["image", "text"] = "image",
     ) -> Response:
-        """Where every sample lies on the map: `xy`, two float32 a sample; by UMAP where it is
-        ready, unless the method is given; nothing (204) where no method is ready."""
+        """Send the map coordinates `xy` of all samples: two float32 values per sample.
+
+        Without `method`, UMAP is sent if it is ready, else PCA; status 204 if neither is.
+        """
         user = studio.user(request)
         with studio.store.read() as session:
             if method is None:
@@ -120,7 +124,7 @@ def routes(studio: Studio) -> APIRouter:
             path = maps.map_file(session, settings, user, dataset_id, name)
 
         def make() -> bytes:
-            with studio.store.read() as session:  # not by the columns: they take a second to read
+            with studio.store.read() as session:  # counting is faster than reading the columns
                 size = count_samples(session, user, dataset_id)
             array = np.asarray(maps.read_rows(path, size), np.float32)
             return pack({"xy": array}, {"method": method, "view": view})
@@ -129,18 +133,21 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/values.bin")
     def values(dataset_id: Id, run: GivenId, request: Request) -> Response:
-        """A run's say on every sample: `predicted` (class, −1 none), `confidence`, `loss` (NaN
-        where unknown) of its last round that has them, and `round` (0 where never picked)."""
+        """Send a run's values for all samples.
+
+        `predicted` (class index, −1 if none), `confidence` and `loss` (NaN if unknown) are from its
+        last round with predictions. `round` is the round that selected the sample, 0 if none did.
+        """
         user = studio.user(request)
-        _, columns = look(request, dataset_id)
+        _, columns = columns_of(request, dataset_id)
         with studio.store.read() as session:
             found = visible(session, user, Run, run)
             if found.dataset_id != dataset_id:
                 raise NotFoundError(f"There is no run {run} on this dataset.")
             rounds = [done.number for done in rounds_of(session, user, run)]
-            picked, numbers = read_selected_rounds(session, user, run)
+            selected, numbers = read_selected_rounds(session, user, run)
         arrays: dict[str, NDArray[Any]] = {"round": np.zeros(len(columns), np.uint8)}
-        arrays["round"][columns.rows_of(picked)] = np.minimum(numbers, 255)
+        arrays["round"][columns.rows_of(selected)] = np.minimum(numbers, 255)
         folder = settings.runs / str(run)
         for number in reversed(rounds):
             predictions = load_predictions(folder, number)
@@ -152,9 +159,9 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/caption-match.bin")
     def caption_match(dataset_id: Id, request: Request) -> Response:
-        """How well every image agrees with its caption (cosine), NaN where it has none."""
+        """Send the cosine similarity of each image and its caption, NaN without a caption."""
         user = studio.user(request)
-        _, columns = look(request, dataset_id)
+        _, columns = columns_of(request, dataset_id)
         with studio.store.read() as session:
             path = maps.map_file(session, settings, user, dataset_id, maps.CAPTION_MATCH)
         array = np.asarray(maps.read_rows(path, len(columns)), np.float32)
@@ -162,9 +169,9 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/subset.bin")
     def subset(dataset_id: Id, subset: GivenId, request: Request) -> Response:
-        """The rows of a subset's images, in its order."""
+        """Send the rows of a subset's images, in its order."""
         user = studio.user(request)
-        _, columns = look(request, dataset_id)
+        _, columns = columns_of(request, dataset_id)
         with studio.store.read() as session:
             found = visible(session, user, Subset, subset)
             ids = read_subset_ids(session, user, subset)
@@ -175,7 +182,7 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def _aligned(columns: Columns, ids: NDArray[np.int64], given: Any) -> dict[str, NDArray[Any]]:
-    """A run's predictions in the order of the columns."""
+    """Return a run's predictions in the order of the columns."""
     known = np.isin(ids, columns.ids)
     rows = columns.rows_of(ids[known])
     predicted = np.full(len(columns), -1, np.int16)
@@ -188,13 +195,14 @@ def _aligned(columns: Columns, ids: NDArray[np.int64], given: Any) -> dict[str, 
 
 
 def _answer(request: Request, version: tuple[object, ...], make: Callable[[], bytes]) -> Response:
-    """A bundle; browsers keep it and ask each time whether `version` is still the one they have.
+    """Return a bundle that browsers cache and revalidate by an ETag.
 
-    Without a version the content is its own.
+    The ETag is a hash of `version`, or of the content if `version` is empty. `make` makes the
+    content; it is not called if the browser has this version.
     """
     content = None if version else make()
-    told = repr(version).encode() if content is None else content
-    tag = f'"{hashlib.sha256(told).hexdigest()[:32]}"'
+    hashed = repr(version).encode() if content is None else content
+    tag = f'"{hashlib.sha256(hashed).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)

@@ -1,6 +1,6 @@
-"""What the workbench changes: subsets, labels, captions, exclusions; and taking a change back.
+"""Routes that change a dataset: subsets, labels, captions, exclusions, and undo.
 
-Requests from other sites never get here (app.shell.security); who asks is checked by the gate.
+Requests from other sites are refused earlier (app.shell.security).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NewSubset(BaseModel):
 
 
 class NewLabel(BaseModel):
-    """`label` is a class's index or None (no label); `name` a class that may be a new one."""
+    """`label` is a class index, None for no label; `name` may name a new class instead."""
 
     ids: SampleIds
     label: int | None = None

@@ -1,4 +1,4 @@
-"""What the workbench shows in words: the dataset, the map's progress, one image, the findings."""
+"""Routes that answer in JSON: the dataset, the progress of its map, one image, the findings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
 
-NEIGHBOURS, MOST_NEIGHBOURS = 12, 500
+NEIGHBORS, MOST_NEIGHBORS = 12, 500
 HISTORY = 20
 
 
@@ -34,7 +34,7 @@ def routes(studio: Studio) -> APIRouter:
     def start(
         request: Request, dataset: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None
     ) -> JSONResponse:
-        """What the page needs first; without `dataset`, of the newest one."""
+        """Return what the page needs first, for the newest dataset if `dataset` is not given."""
         user = studio.user(request)
         with studio.store.read() as session:
             choices = dataset_choices(session, user)
@@ -56,7 +56,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/state.json")
     def state(dataset_id: Id, request: Request) -> JSONResponse:
-        """What may change while the page is open."""
+        """Return what may change while the page is open."""
         user = studio.user(request)
         with studio.store.read() as session:
             found = visible(session, user, Dataset, dataset_id)
@@ -64,30 +64,29 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/{dataset_id}/map")
     def make_map(dataset_id: Id, request: Request) -> JSONResponse:
-        """Queue the dataset's map; nothing happens where it is under way, or there and shows the
-        captions as they are now."""
+        """Queue the computation of the map, unless it is in progress or up to date."""
         user = studio.user(request)
         with studio.store.read() as session:
             again = maps.map_state(session, studio.settings, user, dataset_id).outdated
-        task = submit_task(studio.store, maps.MAP, dataset_id, {}, user, again=again)
+        task = submit_task(studio.store, maps.MAP_TASK, dataset_id, {}, user, again=again)
         return _fresh({"task": task})
 
     @router.post("/{dataset_id}/findings")
-    def look_again(dataset_id: Id, request: Request) -> JSONResponse:
-        """Queue a new look for findings, with the labels as they are now."""
+    def refresh_findings(dataset_id: Id, request: Request) -> JSONResponse:
+        """Queue a new search for findings with the current labels."""
         user = studio.user(request)
         with studio.store.read() as session:
             revision = visible(session, user, Dataset, dataset_id).revision
         params = {"revision": revision}
         return _fresh(
-            {"task": submit_task(studio.store, maps.LOOK_AGAIN, dataset_id, params, user)}
+            {"task": submit_task(studio.store, maps.FINDINGS_TASK, dataset_id, params, user)}
         )
 
     @router.get("/{dataset_id}/image/{sample_id}")
     def image(
         dataset_id: Id, sample_id: Annotated[int, InPath(ge=1, le=2**63 - 1)], request: Request
     ) -> JSONResponse:
-        """One image: its facts and what was changed of it."""
+        """Return the facts of one image and its history."""
         user = studio.user(request)
         with studio.store.read() as session:
             sample = _sample(session, user, dataset_id, sample_id)
@@ -118,14 +117,14 @@ def routes(studio: Studio) -> APIRouter:
             }
         )
 
-    @router.get("/{dataset_id}/neighbours/{sample_id}")
-    def near(
+    @router.get("/{dataset_id}/neighbors/{sample_id}")
+    def neighbors(
         dataset_id: Id,
         sample_id: Annotated[int, InPath(ge=1, le=2**63 - 1)],
         request: Request,
-        count: Annotated[int, Query(ge=1, le=MOST_NEIGHBOURS)] = NEIGHBOURS,
+        count: Annotated[int, Query(ge=1, le=MOST_NEIGHBORS)] = NEIGHBORS,
     ) -> JSONResponse:
-        """Rows of the nearest images in the map's space, nearest first, with their cosine."""
+        """Return the rows and cosine similarities of the nearest images, nearest first."""
         user = studio.user(request)
         with studio.store.read() as session:
             _sample(session, user, dataset_id, sample_id)
@@ -141,7 +140,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/{dataset_id}/findings.json")
     def findings(dataset_id: Id, request: Request) -> JSONResponse:
-        """Near-duplicates, outliers and likely label errors, with their evidence."""
+        """Return near-duplicates, outliers and likely label errors, with their evidence."""
         user = studio.user(request)
         with studio.store.read() as session:
             path = maps.map_file(session, settings, user, dataset_id, maps.FINDINGS)

@@ -1,4 +1,4 @@
-"""Where a dataset's map lies: the files of its newest map task that has them."""
+"""The files of a dataset's map. Each is taken from the newest task that has it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vecaf.errors import NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Annotation, Dataset, Sample, Task, visible
 
-MAP, LOOK_AGAIN = "map", "findings"  # kinds of tasks: the second looks for findings anew
+MAP_TASK, FINDINGS_TASK = "map", "findings"  # kinds of tasks; a map includes findings
 METHODS = ("pca", "umap")
 VIEWS = ("image", "text")
 SPACE, FINDINGS, CAPTION_MATCH = "space.npy", "findings.json", "caption-match.npy"
@@ -24,7 +24,7 @@ SPACE, FINDINGS, CAPTION_MATCH = "space.npy", "findings.json", "caption-match.np
 
 @dataclass(frozen=True)
 class MapState:
-    """The newest map task, and what can be drawn already (of it, or of an older one)."""
+    """The newest map task, and the files that are ready, from it or from an older one."""
 
     task: int | None
     state: str
@@ -33,13 +33,19 @@ class MapState:
     total: int
     error: str | None
     ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "caption-match"
-    findings: int | None  # the task that has the newest ones
-    outdated: bool = False  # captions were changed since the last finished one read them
+    findings: int | None  # id of the task that has the newest findings
+    outdated: bool = False  # captions changed after the last finished map
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
-    """Raises NotFoundError for a dataset that is not the user's."""
-    tasks = _tasks(session, user_id, dataset_id, MAP)
+    """Return the state of a dataset's map.
+
+    Raises
+    ------
+    NotFoundError
+        If the user may not see the dataset.
+    """
+    tasks = _tasks(session, user_id, dataset_id, MAP_TASK)
     names = [file_name(method, view) for method in METHODS for view in VIEWS]
     names += [SPACE, CAPTION_MATCH]
     ready = [
@@ -47,7 +53,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
         for name in names
         if any((_folder(settings, task) / name).is_file() for task in tasks)
     ]
-    looked = _tasks(session, user_id, dataset_id, MAP, LOOK_AGAIN)
+    looked = _tasks(session, user_id, dataset_id, MAP_TASK, FINDINGS_TASK)
     findings = next((t.id for t in looked if (_folder(settings, t) / FINDINGS).is_file()), None)
     if not tasks:
         return MapState(None, "none", "", 0, 0, None, [], findings)
@@ -73,20 +79,34 @@ def file_name(method: str, view: str) -> str:
 def map_file(
     session: Session, settings: Settings, user_id: int, dataset_id: int, name: str
 ) -> Path:
-    """The newest file of this name among the dataset's maps. Raises NotFoundError."""
-    kinds = (MAP, LOOK_AGAIN) if name == FINDINGS else (MAP,)
+    """Return the newest file of this name among the dataset's maps.
+
+    Raises
+    ------
+    NotFoundError
+        If the user may not see the dataset, or no task has written the file.
+    """
+    kinds = (MAP_TASK, FINDINGS_TASK) if name == FINDINGS else (MAP_TASK,)
     for task in _tasks(session, user_id, dataset_id, *kinds):
         path = _folder(settings, task) / name
         if path.is_file():
             return path
-    raise NotFoundError("This part of the map has not been computed yet.")
+    raise NotFoundError("This part of the map is not ready yet. Try again later.")
 
 
 def read_rows(path: Path, size: int) -> NDArray[Any]:
-    """An array of a map file with one row a sample. Raises NotFoundError if it does not fit."""
+    """Return the array of a map file, which has one row per sample.
+
+    Raises
+    ------
+    NotFoundError
+        If it has another number of rows than the dataset has samples.
+    """
     array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     if len(array) != size:
-        raise NotFoundError("The map was computed for other images; it has to be made again.")
+        raise NotFoundError(
+            "The map does not match the images of the dataset. Compute the map again."
+        )
     return array
 
 
@@ -96,7 +116,7 @@ def read_findings(path: Path) -> dict[str, Any]:
 
 
 def _captions_changed(session: Session, task: Task) -> bool:
-    """Whether a caption was written, or taken back, after the map began."""
+    """Return whether a caption changed after the map task started."""
     query = (
         sa.select(Annotation.id)
         .join(Sample, Sample.id == Annotation.sample_id)

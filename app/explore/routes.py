@@ -1,4 +1,4 @@
-"""What the Explore workbench asks the server for: arrays, facts of an image, searches, changes."""
+"""Routes of the Explore page: arrays, facts of an image, searches, changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches: words in captions and file names here; meaning and likeness by the desk's models."""
+"""Searches: by text in captions and file names, and by meaning in the inference process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import read_columns, search_text
 
-Words = Annotated[str, Query(max_length=500)]
+Text = Annotated[str, Query(max_length=500)]
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -33,12 +33,12 @@ def routes(studio: Studio) -> APIRouter:
             visible(session, user, Dataset, dataset_id)
         return user
 
-    @router.get("/{dataset_id}/words.bin")
-    def words(dataset_id: Id, words: Words, request: Request) -> Response:
-        """`rows` of the images whose caption or file name holds all the words."""
+    @router.get("/{dataset_id}/text.bin")
+    def text(dataset_id: Id, text: Text, request: Request) -> Response:
+        """Send the `rows` of images whose caption or file name contains all words of `text`."""
         user = studio.user(request)
         with studio.store.read() as session:
-            ids = search_text(session, user, dataset_id, words)
+            ids = search_text(session, user, dataset_id, text)
             rows = read_columns(session, user, dataset_id).rows_of(ids)
         return Response(
             pack({"rows": rows.astype(np.uint32)}),
@@ -47,24 +47,26 @@ def routes(studio: Studio) -> APIRouter:
         )
 
     @router.get("/{dataset_id}/search")
-    async def search(dataset_id: Id, text: Words, request: Request) -> JSONResponse:
-        """`ids` and `scores` of the images that fit a sentence best, best first."""
+    async def search(dataset_id: Id, text: Text, request: Request) -> JSONResponse:
+        """Return `ids` and `scores` of the images that match a text best, best first."""
         user = await run_in_threadpool(authorized, request, dataset_id)
         found = _desk(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
         return JSONResponse(await while_connected(request, found))
 
     @router.post("/{dataset_id}/search-image")
     async def search_image(dataset_id: Id, request: Request) -> JSONResponse:
-        """The same for an image, which is the body."""
+        """Return `ids` and `scores` of the images most similar to the image in the body."""
         user = await run_in_threadpool(authorized, request, dataset_id)
         async with image_in(studio, request) as path:
-            found = _likeness(studio, user, dataset_id, path)
+            found = _search_image(studio, user, dataset_id, path)
             return JSONResponse(await while_connected(request, found))
 
     return router
 
 
-async def _likeness(studio: Studio, user: int, dataset_id: int, path: Path) -> dict[str, object]:
+async def _search_image(
+    studio: Studio, user: int, dataset_id: int, path: Path
+) -> dict[str, object]:
     await check_image(studio, user, path)
     desk = _desk(studio)
     return await desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))

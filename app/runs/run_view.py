@@ -77,7 +77,7 @@ def top(
 def _links(run: RunSummary, dataset_id: int | None, own: bool) -> list[tuple[str, str]]:
     links = []
     if dataset_id is not None:
-        explore = link("/explore", dataset=dataset_id, run=run.id, colour="round")
+        explore = link("/explore", dataset=dataset_id, run=run.id, color="round")
         links += [("View selected images", explore)]
     if run.state == FINISHED:
         links += [("Predict with this model", link("/predict", run=run.id))]

@@ -1,25 +1,16 @@
 /* The bar at the top: the pages, light and dark, who is logged in. It is there before Gradio has
    started, so that changing pages does not flicker. */
 
-import { id, parameters } from "./address.js";
 import { context, user } from "./context.js";
 import { element } from "./dom.js";
-import { session } from "./storage.js";
+import { lastDataset, rememberDataset } from "./last_dataset.js";
 import { switchTheme } from "./theme.js";
 
-const DATASET = "studio-dataset"; // the dataset of the page before
 const WITHOUT_DATASET = ["/", "/runs"];
 
 const path = location.pathname.replace(/\/+$/, "") || "/";
 const { pages, logo } = context();
 const page = pages.find((one) => one.path === path);
-
-/* The dataset that the address names, or else the last one that an address of this tab named. */
-export const lastDataset = () => id("dataset") ?? (Number(session.get(DATASET)) || null);
-const remember = () => {
-  const dataset = id("dataset");
-  if (dataset) session.set(DATASET, dataset);
-};
 
 const current = (one) => (one === page ? "page" : one.path === page?.under ? "true" : null);
 const skip = (event) => {
@@ -30,7 +21,7 @@ const skip = (event) => {
 };
 const followDataset = (event) => {
   const link = event.target.closest("a");
-  const dataset = parameters().get("dataset") ?? session.get(DATASET);
+  const dataset = lastDataset();
   if (link && dataset && !WITHOUT_DATASET.includes(link.pathname)) link.search = `?dataset=${dataset}`;
 };
 const account = (name) => element("form", { class: "who", method: "post", action: "/logout", title: name },
@@ -53,8 +44,8 @@ const bar = element("header", { class: "bar" },
       element("a", { href: one.path, "aria-current": current(one) }, one.name))),
   themeButton, user() ? account(user()) : null);
 
-remember();
-addEventListener("studio:go", remember);
+rememberDataset();
+addEventListener("studio:go", rememberDataset);
 document.body.prepend(bar);
 bar.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 

@@ -1,4 +1,4 @@
-"""What the workbench asks the server for: bundles, facts, neighbours, searches and changes."""
+"""What the workbench asks the server for: bundles, facts, neighbors, searches and changes."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def test_nothing_of_somebody_elses_dataset_is_told(
     sample = samples(studio, secret)[0].id
     for path in (
         f"{secret}/columns.bin", f"{secret}/keys.bin", f"{secret}/points.bin",
-        f"{secret}/state.json", f"{secret}/words.bin?words=a", f"{secret}/findings.json",
-        f"{secret}/values.bin?run=1", f"{secret}/image/{sample}", f"{secret}/neighbours/{sample}",
+        f"{secret}/state.json", f"{secret}/text.bin?text=a", f"{secret}/findings.json",
+        f"{secret}/values.bin?run=1", f"{secret}/image/{sample}", f"{secret}/neighbors/{sample}",
         f"{secret}/search?text=a", f"{pets}/image/{sample}", f"start.json?dataset={secret}",
     ):  # fmt: skip
         assert client.get(f"/explore/{path}").status_code == 404, path
@@ -197,11 +197,11 @@ def test_points_come_as_soon_as_there_are_some(
     assert "pca" in client.get(f"/explore/{pets}/state.json").json()["map"]["ready"]
 
 
-def test_neighbours_are_the_nearest_rows_without_the_image_itself(
+def test_neighbors_are_the_nearest_rows_without_the_image_itself(
     studio: Studio, client: TestClient, pets: int, space: NDArray[np.float32]
 ) -> None:
     sample = samples(studio, pets)[4].id
-    near = client.get(f"/explore/{pets}/neighbours/{sample}?count=3").json()
+    near = client.get(f"/explore/{pets}/neighbors/{sample}?count=3").json()
     cosine = space @ space[4]
     cosine[4] = -1
     assert near["rows"] == np.argsort(-cosine)[:3].tolist()
@@ -215,7 +215,7 @@ def test_words_are_found_in_file_names_and_captions_and_are_only_words(
     client.post(f"/explore/{pets}/caption", json={"ids": [rows[2].id], "caption": "A 50% off Cat"})
 
     def found(words: str) -> list[int]:
-        answer = client.get(f"/explore/{pets}/words.bin", params={"words": words})
+        answer = client.get(f"/explore/{pets}/text.bin", params={"text": words})
         rows: list[int] = unpack(answer.content)["rows"].tolist()
         return rows
 

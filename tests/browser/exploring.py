@@ -14,6 +14,13 @@ from vecaf.store.sqlite import library
 Page = Any
 COUNT = 40  # images of each of three classes
 NAME = "to explore"
+# The modules of the page as one global object for the tests' scripts.
+EXPOSE = """async () => {
+    const names = ["explore/workbench", "explore/changes", "explore/run_values", "explore/views",
+      "shell/http"];
+    const modules = await Promise.all(names.map((name) => import(`/static/app/${name}.js`)));
+    window.explore = Object.assign({}, ...modules);
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +66,7 @@ def page(open_page: Callable[..., Page], explored: int) -> Page:
 
 def drawn(page: Page) -> None:
     page.wait_for_function("document.documentElement?.dataset.mapDrawn")
+    page.evaluate(EXPOSE)
     no_tour = page.get_by_role("button", name="No, thanks")
     if no_tour.count():
         no_tour.click()

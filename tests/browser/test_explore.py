@@ -22,7 +22,7 @@ def lasso(page: Page, share: float = 0.2) -> None:
     page.locator(".x-tool[data-tool=lasso]").click()
     box = page.locator(".x-over").bounding_box()
     x, y = page.evaluate("""() => {
-        const { map } = document.querySelector(".x-canvas");
+        const { map } = explore;
         return map.toPixels(0).map((value) => value / map.ratio);
     }""")
     x, y = box["x"] + x, box["y"] + y
@@ -40,7 +40,7 @@ def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page)
     page.get_by_label("Sort by").select_option("random")
     lasso(page, 0.4)
     chips = page.locator(".x-grid .x-chip")
-    expect(chips).to_have_text(["Inside the outline ✕", "Class: not square ✕"])
+    expect(chips).to_have_text(["Map selection ✕", "Class: not square ✕"])
     caught, first = shown(page), page.locator(".x-tile img").first.get_attribute("src")
     assert 0 < caught < 2 * COUNT
     page.wait_for_timeout(500)
@@ -50,7 +50,7 @@ def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page)
         page.wait_for_function(f"document.documentElement.dataset.gridCount == {caught}")
         expect(page.locator("#x-panel-filters").get_by_label("square").first).not_to_be_checked()
         assert page.locator(".x-tile img").first.get_attribute("src") == first
-        expect(chips).to_have_text(["Inside the outline ✕", "Class: not square ✕"])
+        expect(chips).to_have_text(["Map selection ✕", "Class: not square ✕"])
     chips.first.click()
     assert shown(page) == 2 * COUNT
     chips.first.click()
@@ -87,19 +87,19 @@ def test_nothing_jumps_on_a_first_visit_while_gradio_starts(
 def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page) -> None:
     lasso(page)
     bar = page.locator(".x-actions")
-    expect(bar).to_contain_text("in the outline")
+    expect(bar).to_contain_text("selected")
     caught = shown(page)
     assert 0 < caught < 3 * COUNT
     bar.get_by_role("button", name="Save as subset…").click()
     page.locator(".x-dialog input").fill("in the middle")
-    page.locator(".x-dialog").get_by_role("button", name="Save", exact=True).click()
+    page.locator(".x-dialog").get_by_role("button", name="Save subset").click()
     toast = page.locator(".x-toast")
     expect(toast).to_contain_text(f"{caught} images saved")
-    bar.get_by_role("button", name="Exclude from the pool").click()
+    bar.get_by_role("button", name="Exclude from pool").click()
     expect(toast).to_contain_text(f"{caught} images excluded")
     expect(page.locator(".x-tile.is-out").first).to_be_visible()
     toast.get_by_role("button", name="Undo").click()
-    expect(toast).to_contain_text(f"Undone: {caught} images")
+    expect(toast).to_contain_text(f"Undone for {caught} images")
     expect(page.locator(".x-tile.is-out")).to_have_count(0)
     bar.get_by_role("button", name="Clear").click()
     assert shown(page) == 3 * COUNT
@@ -138,13 +138,13 @@ def test_filters_and_the_legend_are_one(page: Page) -> None:
     expect(box).not_to_be_checked()
     box.check()
     assert shown(page) == 3 * COUNT
-    page.get_by_role("searchbox", name="Words in caption or file name").fill("square-00")
+    page.get_by_role("searchbox", name="Text in caption or file name").fill("square-00")
     page.wait_for_function("document.documentElement?.dataset.gridCount === '10'")
-    page.get_by_role("button", name="Clear all").click()
+    page.get_by_role("button", name="Clear filters").click()
     assert shown(page) == 3 * COUNT
 
 
-def test_a_pinned_image_has_an_address_neighbours_and_a_history(page: Page) -> None:
+def test_a_pinned_image_has_an_address_neighbors_and_a_history(page: Page) -> None:
     start = page.url
     page.locator(".x-tile").first.click()
     panel = page.locator("#x-panel-image")
@@ -152,8 +152,8 @@ def test_a_pinned_image_has_an_address_neighbours_and_a_history(page: Page) -> N
     expect(page).to_have_url(re.compile(r"[?&]image=\d+"))
     name = panel.locator(".x-image-head b").inner_text()
     panel.locator("select[aria-label='Label of this image']").select_option(label="triangle")
-    expect(page.locator(".x-toast")).to_contain_text("1 image labelled “triangle”")
-    panel.get_by_text(re.compile(r"Changes \(\d+\)")).click()
+    expect(page.locator(".x-toast")).to_contain_text("1 image labeled “triangle”")
+    panel.get_by_text(re.compile(r"History \(\d+\)")).click()
     expect(panel.locator(".x-history li").first).to_contain_text("label: circle → triangle")
     page.locator(".x-toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".x-toast")).to_contain_text("Undone")
@@ -171,13 +171,13 @@ def test_the_map_glides_to_the_captions_and_by_keyboard(page: Page) -> None:
     expect(page).to_have_url(re.compile("method=pca"))
     over = page.locator(".x-over")
     over.focus()
-    before = page.evaluate("document.querySelector('.x-canvas').map.view.scale")
-    page.wait_for_function("!document.querySelector('.x-canvas').map.gliding")
+    before = page.evaluate("explore.map.view.scale")
+    page.wait_for_function("!explore.map.gliding")
     page.keyboard.press("+")
     page.keyboard.press("ArrowLeft")
-    view = "document.querySelector('.x-canvas').map.view.scale"
+    view = "explore.map.view.scale"
     assert page.evaluate(view) > 0 and before > 0
-    fitted = page.evaluate("document.querySelector('.x-canvas').map.fitted().scale")
+    fitted = page.evaluate("explore.map.fitted().scale")
     assert page.evaluate(view) > 1.3 * fitted
     page.keyboard.press("0")
     assert page.evaluate(view) == pytest.approx(fitted)
@@ -198,7 +198,7 @@ def test_the_grid_by_keyboard(page: Page) -> None:
     grid.focus()
     page.keyboard.press("ArrowLeft")  # the panel follows, and the address with it
     row = page.locator(f"#x-tile-{3 * COUNT - 2}").get_attribute("data-row")
-    number = page.evaluate(f"studio.explore.state.ids[{row}]")
+    number = page.evaluate(f"explore.state.ids[{row}]")
     expect(page).to_have_url(re.compile(rf"[?&]image={number}\b"))
     expect(page.locator("#x-panel-image .x-large")).to_have_attribute(
         "href", re.compile(rf"/image/{number}\b")
@@ -255,5 +255,5 @@ def test_a_dataset_that_is_not_there_is_a_sentence(
 ) -> None:
     page = open_page("/explore?dataset=987654")
     expect(page.locator(".explore")).to_contain_text("There is no dataset 987654.")
-    page.get_by_role("link", name="Show the newest dataset").click()
+    page.get_by_role("link", name="Open the newest dataset").click()
     drawn(page)

@@ -59,12 +59,12 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     runs = held(page, "**/values.bin?run=1")
     page.goto(f"{page.url}&run=1")
     drawn(page)
-    page.wait_for_function("studio.explore.state.values.match")
+    page.wait_for_function("explore.state.values.match")
     answer(until(page, runs))
     panel = page.locator("#x-panel-filters")
     panel.get_by_label("Loss from").fill("1")
     panel.get_by_label("Loss from").press("Enter")
-    panel.get_by_label("Words in caption or file name").fill("triangle")
+    panel.get_by_label("Text in caption or file name").fill("triangle")
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{COUNT}'")
     page.get_by_label("Sort by").select_option("match")  # whose values outlived the run's
     page.wait_for_timeout(500)
@@ -75,31 +75,31 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     matches = held(page, "**/caption-match.bin")
     page.reload()
     drawn(page)
-    page.wait_for_function("studio.explore.state.values.loss")
+    page.wait_for_function("explore.state.values.loss")
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{COUNT}'")
     match(until(page, matches))
-    page.wait_for_function("studio.explore.state.values.match")
-    assert page.evaluate("studio.explore.state.order[0]") == n - 1
+    page.wait_for_function("explore.state.values.match")
+    assert page.evaluate("explore.state.order[0]") == n - 1
     expect(panel.get_by_label("Loss from")).to_have_value("1")
     expect(panel.get_by_label("Loss to")).to_have_value("")
-    expect(panel.get_by_label("Words in caption or file name")).to_have_value("triangle")
-    heard = "studio.explore.state.listeners.get('mask').length"
+    expect(panel.get_by_label("Text in caption or file name")).to_have_value("triangle")
+    heard = "explore.state.listeners.get('mask').length"
     before = page.evaluate(heard)
-    page.evaluate("studio.explore.chooseRun(studio.explore.state, 1)")
+    page.evaluate("explore.chooseRun(explore.state, 1)")
     assert page.evaluate(heard) == before
 
     refused = held(page, "**/values.bin?run=2")
-    page.evaluate("void studio.explore.chooseRun(studio.explore.state, 2)")
+    page.evaluate("void explore.chooseRun(explore.state, 2)")
     late = until(page, refused)
-    page.evaluate("studio.explore.chooseRun(studio.explore.state, 1)")
+    page.evaluate("explore.chooseRun(explore.state, 1)")
     with page.expect_response("**/values.bin?run=2"):
         late.fulfill(status=404, json={"error": "There is no run 2."})
     page.wait_for_timeout(200)
-    assert page.evaluate("studio.explore.state.run") == 1
-    page.evaluate("void studio.explore.chooseRun(studio.explore.state, 2)")
+    assert page.evaluate("explore.state.run") == 1
+    page.evaluate("void explore.chooseRun(explore.state, 2)")
     until(page, refused, 2).fulfill(status=404, json={"error": "There is no run 2."})
     expect(page.locator(".x-toast")).to_contain_text("There is no run 2.")
-    assert page.evaluate("Object.keys(studio.explore.state.values)") == ["match"]
+    assert page.evaluate("Object.keys(explore.state.values)") == ["match"]
 
 
 def test_the_best_map_is_shown_at_last(page: Page) -> None:
@@ -124,9 +124,9 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
     page.route("**/points.bin?*", points)
     page.reload()
     drawn(page)  # it was asked for again
-    assert page.evaluate("studio.explore.state.points.method") == "pca"
+    assert page.evaluate("explore.state.points.method") == "pca"
     under_way, refusals = False, 1
-    page.wait_for_function("studio.explore.state.points.method === 'umap'")
+    page.wait_for_function("explore.state.points.method === 'umap'")
 
 
 def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> None:
@@ -163,7 +163,7 @@ def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> 
         page.wait_for_timeout(100)
 
     caption.fill("A round thing")
-    rebuilt(lambda: page.evaluate("studio.explore.state.emit('columns')"))
+    rebuilt(lambda: page.evaluate("explore.state.emit('columns')"))
     expect(caption).to_have_value("A round thing")
     expect(caption).to_be_focused()
     page.route("**/caption", lambda route: route.fulfill(status=503, json={"error": "Not now."}))
@@ -183,13 +183,13 @@ def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> 
     expect(label).to_be_focused()
     page.locator(".x-toast").get_by_role("button", name="Undo").click()
 
-    page.route("**/neighbours/*", lambda route: route.abort())
+    page.route("**/neighbors/*", lambda route: route.abort())
     page.locator(".x-tile").nth(5).click()
-    expect(panel.locator(".notice-error")).to_contain_text("fetch")  # where "Looking…" stood
+    expect(panel.locator(".notice-error")).to_contain_text("fetch")  # where "Searching …" stood
     page.route("**/explore/*/image/*", lambda route: route.abort())
     page.locator(".x-tile").nth(6).click()
     expect(panel.locator(".x-large")).to_have_count(0)
-    page.unroute("**/neighbours/*")
+    page.unroute("**/neighbors/*")
     page.unroute("**/explore/*/image/*")
     page.evaluate("dispatchEvent(new Event('studio:back'))")
     expect(panel.locator(".x-large")).to_be_visible()
@@ -204,23 +204,23 @@ def test_the_grid_keeps_its_place_and_selects_from_where_was_clicked(page: Page)
     page.keyboard.press("Escape")
     page.locator("#x-tile-3").click()
     page.get_by_label("Sort by").select_option("random")
-    place = page.evaluate("studio.explore.state.order.indexOf(3)")
+    place = page.evaluate("explore.state.order.indexOf(3)")
     page.locator("#x-tile-0").click(modifiers=["Shift"])
     expect(chosen).to_have_text(f"{place + 1} selected")
     page.keyboard.press("Escape")
 
     near = {"rows": [7, 8], "similarities": [0.9, 0.8]}
-    page.route("**/neighbours/*count=500", lambda route: route.fulfill(json=near))
+    page.route("**/neighbors/*count=500", lambda route: route.fulfill(json=near))
     page.get_by_role("button", name="Find similar").click()
     expect(page.locator("#x-tile-1 .x-why")).to_have_text("0.90")
     expect(page.locator("#x-tile-4 .x-why")).to_have_text("")  # it was not compared
     page.get_by_label("Sort by").select_option("file")
 
-    page.evaluate("studio.explore.state.labels = new Int16Array(studio.explore.state.n).fill(-1)")
+    page.evaluate("explore.state.labels = new Int16Array(explore.state.n).fill(-1)")
     page.get_by_role("tab", name="Filters").first.click()
     page.locator(".x-field", has_text="Label").locator("select").first.select_option("no")
     top, place = page.evaluate("""() => {
-        const { grid } = document.querySelector(".x-grid");
+        const { grid } = explore;
         grid.scroller.scrollTop = 700;
         grid.render();
         const { state } = grid;
@@ -234,8 +234,8 @@ def test_the_grid_keeps_its_place_and_selects_from_where_was_clicked(page: Page)
 
 def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
     one, two = page.evaluate("""() => {
-        const { state } = studio.explore;
-        return Promise.all([1, 2].map(async (count) => (await studio.fetchJson(
+        const { state } = explore;
+        return Promise.all([1, 2].map(async (count) => (await explore.fetchJson(
           `/explore/${state.dataset.id}/subset`,
           { name: `the first ${count}`, ids: state.idsOf([0, 1].slice(0, count)) })).subset));
     }""")
@@ -252,13 +252,13 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
     page.wait_for_timeout(200)
     assert shown(page) == 2
 
-    slow = held(page, "**/words.bin?words=*")
-    words = page.get_by_label("Words in caption or file name")
+    slow = held(page, "**/text.bin?text=*")
+    words = page.get_by_label("Text in caption or file name")
     words.fill("triangle")
     late = until(page, slow)
-    page.get_by_role("button", name="Clear all", exact=True).click()
+    page.get_by_role("button", name="Clear filters", exact=True).click()
     expect(words).to_have_value("")
-    with page.expect_response("**/words.bin?words=*"):
+    with page.expect_response("**/text.bin?text=*"):
         late.continue_()
     page.wait_for_timeout(200)
     assert shown(page) == 3 * COUNT
@@ -266,10 +266,10 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
     views = held(page, "**/points.bin?method=pca*")
     page.get_by_label("Projection").select_option("pca")
     late = until(page, views)
-    page.evaluate("studio.explore.show(studio.explore.state, { method: 'umap' })")
+    page.evaluate("explore.chooseCoordinates(explore.state, { method: 'umap' })")
     late.continue_()
-    page.evaluate("studio.explore.coordinates(studio.explore.state, 'pca', 'image').then(() => 0)")
-    assert page.evaluate("studio.explore.state.points.method") == "umap"
+    page.evaluate("explore.coordinates(explore.state, 'pca', 'image').then(() => 0)")
+    assert page.evaluate("explore.state.points.method") == "umap"
 
     for tool in ("box", "lasso"):
         page.locator(f".x-tool[data-tool={tool}]").click()
@@ -287,17 +287,17 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
             for (const at of [200, 400, 600]) finger("pointermove", 1, at, at - 10);
             finger("pointerup", 1, 600, 590);
         }""")
-        assert page.evaluate("studio.explore.state.region") is None
+        assert page.evaluate("explore.state.region") is None
         expect(page.locator(".x-toast")).to_be_empty()
 
 
 def test_changes_made_elsewhere_are_respected(page: Page) -> None:
-    first, second, third = ids = page.evaluate("[...studio.explore.state.ids.slice(10, 13)]")
-    base = page.evaluate("`/explore/${studio.explore.state.dataset.id}`")
+    first, second, third = ids = page.evaluate("[...explore.state.ids.slice(10, 13)]")
+    base = page.evaluate("`/explore/${explore.state.dataset.id}`")
     toast = page.locator(".x-toast")
 
     def elsewhere(name: str, body: dict[str, Any]) -> None:
-        page.evaluate("([path, body]) => studio.fetchJson(path, body)", [f"{base}/{name}", body])
+        page.evaluate("([path, body]) => explore.fetchJson(path, body)", [f"{base}/{name}", body])
 
     none = {"labels": [], "outliers": [], "typical_distance": 1, "revision": 0, "run": None}
     groups = {"duplicates": [{"ids": ids, "exact": True}]}
@@ -312,21 +312,21 @@ def test_changes_made_elsewhere_are_respected(page: Page) -> None:
     expect(panel.locator(".x-finding .x-small")).to_have_count(2)
     panel.get_by_role("button", name="Exclude the second").click()
     expect(toast).to_contain_text("1 image excluded")
-    row = page.evaluate(f"studio.explore.state.rowOf({second})")
-    assert page.evaluate(f"studio.explore.state.excluded[{row}]") == 0
+    row = page.evaluate(f"explore.state.rowOf({second})")
+    assert page.evaluate(f"explore.state.excluded[{row}]") == 0
     elsewhere("excluded", {"ids": ids, "excluded": False})
 
     page.locator("#x-tile-0").click(modifiers=["Control"])
     page.locator("#x-tile-1").click()
     page.locator(".x-actions").get_by_role("button", name="Exclude").click()
     expect(toast).to_contain_text("2 images excluded")
-    at = page.evaluate("studio.explore.state.ids[0]")
+    at = page.evaluate("explore.state.ids[0]")
     elsewhere("excluded", {"ids": [at], "excluded": False})
     toast.get_by_role("button", name="Undo").click()
-    expect(toast).to_contain_text("Undone: 1 image as before. 1 image had been changed since")
+    expect(toast).to_contain_text("Undone for 1 image. 1 image changed since then")
 
     elsewhere("label", {"ids": [third], "name": "hexagon"})
-    page.evaluate("studio.explore.reload(studio.explore.state)")
+    page.evaluate("explore.reload(explore.state)")
     page.get_by_role("tab", name="Filters").first.click()
     expect(page.locator(".x-check", has_text="hexagon")).to_be_visible()
     elsewhere("label", {"ids": [third], "label": 0})
@@ -340,8 +340,8 @@ def test_a_click_is_not_lost_to_gradio_taking_the_workbench_in(page: Page) -> No
     page.evaluate("""() => {
         const host = document.createElement("div");
         host.id = "taking-in";
-        studio.explore.root.parentElement.append(host);
-        studio.explore.mount(host);
+        document.querySelector("#explore").parentElement.append(host);
+        studio.mountExplore(host);
     }""")
     page.mouse.up()
     expect(page.locator("#x-panel-image .x-large")).to_be_visible()

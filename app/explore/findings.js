@@ -1,0 +1,126 @@
+/* Findings: near-duplicates, outliers and likely label errors, each with its evidence and a button
+   that fixes it. A finding that is fixed is no longer listed. */
+
+import { element } from "../shell/dom.js";
+import { fetchJson } from "../shell/http.js";
+import { change, post } from "./changes.js";
+import { thumbnail } from "./thumbnail.js";
+import { say } from "./toast.js";
+
+const SHOWN = 30; // of each kind at first
+const percent = (share) => `${Math.round(100 * share)}%`;
+
+const button = (text, act, kind = null) => element("button", { type: "button", class: kind, onclick: act }, text);
+const strip = (state, rows, text = () => null) =>
+  element("div", { class: "x-strip" }, rows.map((row) => thumbnail(state, row, text(row))));
+const remaining = (state, item) => item.all.filter((row) => !state.excluded[row]); // of duplicates
+
+/* The kinds of findings: `open` says whether an item is not fixed yet. */
+const KINDS = [
+  {
+    name: "labels", title: "Likely label errors",
+    hint: "A model trained without this label and the nearest images both suggest another class.",
+    open: (state, item) => state.labels[item.row] === item.label && !state.excluded[item.row],
+    draw: (state, item) => [
+      element("div", { class: "x-versus" }, thumbnail(state, item.row),
+        element("p", {}, "Labeled ", element("b", {}, state.className(item.label)), ` (probability ${percent(item.own)}). Suggested: `,
+          element("b", {}, state.className(item.suggested)),
+          ` (${percent(item.confidence)}, and ${percent(item.agreeing)} of its neighbors).`,
+          item.confirmed ? ` Run ${state.findingsRun} agrees.` : "", " Nearest images:")),
+      strip(state, item.near),
+      element("div", { class: "x-row" },
+        button(`Label as ${state.className(item.suggested)}`, () => change(state, "label", [item.row], item.suggested), "primary"),
+        button("Exclude", () => change(state, "excluded", [item.row], true))),
+    ],
+  },
+  {
+    name: "duplicates", title: "Near-duplicates",
+    hint: "Duplicates waste labels, and across splits they inflate test accuracy.",
+    open: (state, item) => remaining(state, item).length > 1,
+    draw: (state, item) => {
+      const rows = remaining(state, item);
+      const splits = new Set(rows.map((row) => state.split(row)));
+      return [
+        element("p", {}, item.exact ? "Identical files" : `Cosine ${item.cosine.toFixed(3)}`, element("span", { class: "muted" },
+          splits.size > 1 ? `, in ${[...splits].join(" and ")}` : "")),
+        strip(state, rows, (row) => state.label(row)),
+        element("div", { class: "x-row" }, button(rows.length > 2 ? `Keep the first, exclude ${rows.length - 1}` : "Exclude the second",
+          () => change(state, "excluded", rows.slice(1), true))),
+      ];
+    },
+  },
+  {
+    name: "outliers", title: "Outliers",
+    hint: "Far from all other images: a mistake in the data, or a rare case that may be worth labeling.",
+    open: (state, item) => !state.excluded[item.row],
+    draw: (state, item, typical) => [
+      element("div", { class: "x-versus" }, thumbnail(state, item.row),
+        element("p", {}, element("b", {}, state.label(item.row)), `. Distance to its neighbors: ${item.distance.toFixed(2)} (typical: ${typical.toFixed(2)}). Nearest images:`)),
+      strip(state, item.near),
+      element("div", { class: "x-row" }, button("Exclude", () => change(state, "excluded", [item.row], true))),
+    ],
+  },
+];
+
+const section = (state, kind, found, typical) => {
+  const rows = (ids) => (ids ?? []).map((id) => state.rowOf(id)).filter((row) => row >= 0);
+  const items = found[kind.name].map((item) => ({
+    ...item, row: item.id ? state.rowOf(item.id) : -1, all: rows(item.ids), near: rows(item.neighbours),
+  }));
+  const body = element("div", {});
+  const number = element("small", { class: "num" });
+  let shown = SHOWN;
+  const fill = () => {
+    const open = items.filter((item) => kind.open(state, item));
+    const more = found.found[kind.name] - items.length; // found, but not listed
+    number.textContent = `${(open.length + more).toLocaleString("en")}`;
+    if (!details.open) return;
+    body.replaceChildren(element("p", { class: "muted" }, items.length ? kind.hint : "None found."),
+      ...open.slice(0, shown).map((item) => element("div", { class: "x-finding" }, kind.draw(state, item, typical))),
+      open.length > shown ? button(`Show more (${(open.length - shown).toLocaleString("en")} left)`, () => { shown += SHOWN; fill(); }) : "");
+  };
+  const details = element("details", { class: "x-section", ontoggle: fill, open: kind === KINDS[0] },
+    element("summary", {}, element("h3", {}, kind.title), number), body);
+  details.fill = fill;
+  fill();
+  return details;
+};
+
+export const findingsPanel = (state) => {
+  const panel = element("div", { class: "x-findings" });
+  let [key, sections, stale] = [null, [], null];
+  const showHint = (text) => panel.replaceChildren(element("p", { class: "muted x-hint" }, text));
+  const refresh = async () => {
+    try {
+      await post(state, "findings", {});
+      say("Refreshing the findings. They appear here when they are ready.");
+    } catch (error) {
+      say(error.message);
+    }
+  };
+  const show = async () => {
+    if (!state.map.findings) return showHint("Near-duplicates, outliers and likely label errors appear here when the map is ready.");
+    if (key === state.map.findings) return;
+    key = state.map.findings;
+    try {
+      const found = await fetchJson(`/explore/${state.dataset.id}/findings.json`);
+      state.findingsRun = found.run;
+      sections = KINDS.map((kind) => section(state, kind, found, found.typical_distance));
+      stale = element("div", { class: "x-stack" }, element("p", { class: "muted" }, "Out of date: labels or exclusions have changed."), button("Refresh", refresh));
+      stale.revision = found.revision;
+      panel.replaceChildren(...sections, stale);
+      update();
+    } catch (error) {
+      key = null;
+      showHint(error.message);
+    }
+  };
+  const update = () => {
+    for (const one of sections) one.fill();
+    if (stale) stale.hidden = stale.revision === state.revision;
+  };
+  state.on("state", show);
+  state.on("columns", update);
+  show();
+  return panel;
+};
