@@ -21,8 +21,8 @@ from starlette.concurrency import run_in_threadpool
 from app.predict.routes import predict_file, predict_sample
 from app.shell.body_limit import IMAGE, MIB
 from app.shell.downloads import (
-    AskedId,
     Id,
+    QueryId,
     export_status,
     file_response,
     files_of,
@@ -124,7 +124,7 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse(list_datasets(studio, studio.user(request)))
 
     @router.get("/runs")
-    def runs(request: Request, before: AskedId | None = None) -> JSONResponse:
+    def runs(request: Request, before: QueryId | None = None) -> JSONResponse:
         return JSONResponse(list_of_runs(studio, studio.user(request), before))
 
     @router.post("/runs")
@@ -141,7 +141,7 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse(cancel(studio, studio.user(request), run_id))
 
     @router.get("/runs/{run_id}/predict")
-    async def predict_one(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
+    async def predict_one(run_id: Id, image: QueryId, request: Request) -> JSONResponse:
         user = await run_in_threadpool(studio.user, request)
         answer = predict_sample(studio, user, run_id, image)
         return JSONResponse(await while_connected(request, answer))

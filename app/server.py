@@ -1,4 +1,4 @@
-"""The server: routes, pages, the worker beside it, and their orderly end."""
+"""The server: routes, pages, processes beside it, and an orderly shutdown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.shell.inference import DeskKeeper
+from app.shell.inference import InferenceProcess
 from app.shell.security import LOCAL_NAMES
 from app.shell.studio import Studio
-from app.shell.worker import WorkerKeeper
+from app.shell.worker import WorkerProcess
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 QUEUE_SECONDS = 0.015
-THREADS = 2 * WRITERS  # of routes and handlers: waiting changes take at most half
+THREADS = 2 * WRITERS  # for routes and handlers; waiting writes take at most half of them
 
 log = logging.getLogger(__name__)
 
 
 def build(studio: Studio) -> FastAPI:
-    """The application: our routes first, Gradio's pages for the rest."""
+    """Return the application: the studio's routes, and Gradio's pages for all other paths."""
     # Gradio reads these when it is imported: no telemetry, no version check, no run history.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
@@ -47,11 +47,11 @@ def build(studio: Studio) -> FastAPI:
     from app.pages import PAGES, pages
     from app.pages import routes as page_routes
     from app.shell import downloads, health, media, static, uploads
-    from app.shell.authentication import Door
-    from app.shell.body_limit import BodyLimit
-    from app.shell.gradio_routes import Narrow
-    from app.shell.head import Head
-    from app.shell.security import Guard
+    from app.shell.authentication import AuthenticationMiddleware
+    from app.shell.body_limit import BodyLimitMiddleware
+    from app.shell.gradio_routes import GradioRoutes
+    from app.shell.head import HeadMiddleware
+    from app.shell.security import SecurityMiddleware
     from app.shell.sentences import answer_with_sentences
     from app.shell.theme import theme
 
@@ -76,7 +76,7 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(api.routes(studio))
     for router in page_routes(studio):
         app.include_router(router)
-    # Gradio warns that several pages can't be rendered on the server, which nobody asked for.
+    # Gradio warns that it can't render several pages on the server, which is switched off anyway.
     warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
     demo = pages(studio)
     with demo:
@@ -87,7 +87,7 @@ def build(studio: Studio) -> FastAPI:
         path="/",
         footer_links=[],
         run_history=False,
-        show_error=False,  # of errors that we raise on purpose, the sentence is shown all the same
+        show_error=False,  # gr.Error shows its sentence anyway
         max_file_size=studio.settings.limits.max_member_bytes,
         ssr_mode=False,
         enable_monitoring=False,
@@ -95,16 +95,17 @@ def build(studio: Studio) -> FastAPI:
         mcp_server=False,
         theme=theme(),
     )
-    # Gradio looks into its queue every millisecond, which alone is 5% of a core on an idle page.
+    # Gradio polls its queue every millisecond, which takes 5% of a core on an idle page.
     demo._queue.sleep_when_free = QUEUE_SECONDS
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
-    mounted.app = Narrow(mounted.app)
-    app.add_middleware(Head, pages=PAGES)
+    mounted.app = GradioRoutes(mounted.app)
+    app.add_middleware(HeadMiddleware, pages=PAGES)
     if studio.accounts:
-        app.add_middleware(Door, store=studio.store, threads=studio.authentication)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, local_only=not studio.accounts)
+        threads = studio.authentication
+        app.add_middleware(AuthenticationMiddleware, store=studio.store, threads=threads)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(SecurityMiddleware, local_only=not studio.accounts)
     return app
 
 
@@ -118,26 +119,31 @@ def serve(
     accounts: bool = False,
     certificate: tuple[Path, Path | None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then stop the worker.
+    """Serve until SIGINT or SIGTERM, then stop the processes beside the server.
 
-    `certificate` is a PEM file, and one of its key where that is not in it. Raises InputError where
-    the port is taken, VecafError where the database can't be opened or is damaged.
+    `certificate` is a PEM file, and one with its key if the first lacks it.
+
+    Raises
+    ------
+    InputError
+        If the port is in use.
+    VecafError
+        If the database can't be opened or is damaged.
     """
     listener = _listen(host, port)
     settings = Settings.from_environment(environment)
     store = ServerStore.open(settings)
     check_at_start(store)
     environment = {**environment, "VECAF_HOME": str(settings.home)}
-    worker = WorkerKeeper(environment) if with_worker else None
-    desk = DeskKeeper(environment)
-    studio = Studio(settings, store, worker, desk, accounts)
+    worker = WorkerProcess(environment) if with_worker else None
+    studio = Studio(settings, store, worker, InferenceProcess(environment), accounts)
 
     import uvicorn
 
     from app.shell import logs
     from app.shell.closing import Server
     from app.shell.connections import BACKLOG, Protocol, raise_file_limit
-    from app.shell.demo import DemoKeeper
+    from app.shell.demo import DemoSetup
     from app.shell.uploads import sweep
     from vecaf.export.bundle import sweep as sweep_exports
 
@@ -145,15 +151,15 @@ def serve(
     raise_file_limit()
     sweep(studio)
     sweep_exports(settings)
-    keepers: list[WorkerKeeper | DemoKeeper] = []
-    if with_demo and not accounts:  # it would be the local owner's, whom nobody logs in as
-        keepers.append(DemoKeeper(store))
-    if studio.keeper is not None:
-        keepers.append(studio.keeper)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, in order
+    helpers: list[WorkerProcess | DemoSetup] = []
+    if with_demo and not accounts:  # with accounts nobody could see the local owner's demo
+        helpers.append(DemoSetup(store))
+    if studio.worker is not None:
+        helpers.append(studio.worker)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # handled like Ctrl-C
     try:
-        for keeper in keepers:
-            keeper.start()
+        for helper in helpers:
+            helper.start()
         app = build(studio)
         shown = f"[{host}]" if ":" in host else host
         scheme = "http" if certificate is None else "https"
@@ -175,42 +181,42 @@ def serve(
         )
         Server(config, release=studio.release).run(sockets=[listener])
     except KeyboardInterrupt:
-        pass  # uvicorn passes the signal on after its own orderly end
+        pass  # uvicorn raises it again after its own shutdown
     finally:
-        for keeper in reversed(keepers):
-            keeper.stop()
+        for helper in reversed(helpers):
+            helper.stop()
         studio.release()
         store.close()
 
 
 def _advise(store: Store, *, exposed: bool) -> None:
-    """What whoever starts a studio with accounts should know."""
+    """Print advice for a studio with accounts."""
     from vecaf.accounts.users import list_users
 
     with store.read() as session:
         anybody = any(user.can_log_in for user in list_users(session))
     if not anybody:
-        print("Nobody can log in yet: python -m vecaf user add NAME", flush=True)
+        print("No user can log in yet. Add one: python -m vecaf user add NAME", flush=True)
     if exposed:
         print(
-            "Passwords cross the network unencrypted: give --certificate, or put the studio behind "
-            "a server that speaks https.",
+            "Passwords are sent unencrypted. Use --certificate, or run the studio behind a proxy "
+            "with HTTPS.",
             flush=True,
         )
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port first: whoever can't have it should hear so at once."""
+    """Return a socket that listens on the port. Raise InputError at once if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # before that a second studio could have it, too
+        listener.listen()  # until then a second studio could bind the same port
     except OSError as error:
         listener.close()
         raise InputError(
-            f"Port {port} on {host} can't be used ({error.strerror}). Is the studio running "
-            f"already? Otherwise choose another: --port {port + 1}"
+            f"Port {port} on {host} can't be used ({error.strerror}). Stop the program that uses "
+            f"it, or choose another port: --port {port + 1}"
         ) from error
     return listener

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.explore.arrays import Id
 from app.shell.array_bundle import pack
-from app.shell.inference import DeskKeeper
+from app.shell.inference import InferenceProcess
 from app.shell.received import check_image, image_in
 from app.shell.studio import Studio
 from app.shell.waiting import while_connected
@@ -50,7 +50,7 @@ def routes(studio: Studio) -> APIRouter:
     async def search(dataset_id: Id, text: Text, request: Request) -> JSONResponse:
         """Return `ids` and `scores` of the images that match a text best, best first."""
         user = await run_in_threadpool(authorized, request, dataset_id)
-        found = _desk(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
+        found = _inference(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
         return JSONResponse(await while_connected(request, found))
 
     @router.post("/{dataset_id}/search-image")
@@ -68,11 +68,11 @@ async def _search_image(
     studio: Studio, user: int, dataset_id: int, path: Path
 ) -> dict[str, object]:
     await check_image(studio, user, path)
-    desk = _desk(studio)
-    return await desk.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
+    process = _inference(studio)
+    return await process.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
 
 
-def _desk(studio: Studio) -> DeskKeeper:
-    if studio.desk is None:
+def _inference(studio: Studio) -> InferenceProcess:
+    if studio.inference is None:
         raise UnavailableError("Searching by meaning needs the studio: start it by python -m app.")
-    return studio.desk
+    return studio.inference

@@ -92,9 +92,9 @@ def routes(studio: Studio) -> APIRouter:
     async def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
         """Suggest labels by the vision-language model: class indices and confidences (0 to 1)."""
         asked = await run_in_threadpool(suggestion_request, request, subset_id, ids)
-        if studio.desk is None:
+        if studio.inference is None:
             raise UnavailableError("Label suggestions are not available on this server.")
-        answer = studio.desk.ask("suggest_labels", **asked)
+        answer = studio.inference.ask("suggest_labels", **asked)
         return JSONResponse(await while_connected(request, answer))
 
     return router

@@ -56,8 +56,8 @@ def content(studio: Studio, user: int, values: dict[str, str], host: str) -> str
         test_images = test_pictures(session, user, run_id, TEST_IMAGES)
     if all(run.id != run_id for run in runs):
         runs.append(selected)
-    if studio.desk is not None:
-        studio.desk.prepare("open_model", user=user, run_id=run_id)
+    if studio.inference is not None:
+        studio.inference.prepare("open_model", user=user, run_id=run_id)
     export, files, problem = _export(studio, user, run_id)
     return str(html.page(runs, selected, test_images, image, export, files, problem, host))
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.downloads import AskedId, Id
+from app.shell.downloads import Id, QueryId
 from app.shell.received import check_image, image_in
 from app.shell.studio import Studio
 from app.shell.templates import macros
@@ -33,9 +33,9 @@ async def predict_file(studio: Studio, user: int, run_id: int, path: Path) -> di
 
 
 async def _ask(studio: Studio, user: int, **question: Any) -> dict[str, Any]:
-    if studio.desk is None:
+    if studio.inference is None:
         raise UnavailableError("This studio has no inference process, so it cannot predict.")
-    return await studio.desk.ask("predict", user=user, **question)
+    return await studio.inference.ask("predict", user=user, **question)
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -48,7 +48,7 @@ def routes(studio: Studio) -> APIRouter:
         return JSONResponse({"html": macros("predict").result(answer, samples, classes)})
 
     @router.get("/predict/{run_id}")
-    async def sample(run_id: Id, image: AskedId, request: Request) -> JSONResponse:
+    async def sample(run_id: Id, image: QueryId, request: Request) -> JSONResponse:
         user = await run_in_threadpool(studio.user, request)
         answer = predict_sample(studio, user, run_id, image)
         return await run_in_threadpool(

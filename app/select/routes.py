@@ -19,7 +19,7 @@ from starlette.background import BackgroundTask
 
 from app.explore.maps import file_name, map_file, read_rows
 from app.shell.array_bundle import pack
-from app.shell.downloads import AskedId, Id
+from app.shell.downloads import Id, QueryId
 from app.shell.studio import Studio
 from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import image_path
@@ -92,7 +92,7 @@ def routes(studio: Studio) -> APIRouter:
         return _answer(studio, listed, form)
 
     @router.get("/select/{task_id}/map")
-    def points(task_id: Id, request: Request, against: AskedId | None = None) -> Response:
+    def points(task_id: Id, request: Request, against: QueryId | None = None) -> Response:
         user = studio.user(request)
         selected, task = _finished(studio, user, task_id)
         second = None if against is None else _finished(studio, user, against)

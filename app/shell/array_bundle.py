@@ -1,6 +1,6 @@
-"""Binary bundles: named arrays and a little JSON in one response, read by `studio.unpack`.
+"""Binary bundles: named arrays and a little JSON in one response (array_bundle.js reads them).
 
-A map of a million points is 8 MB this way and is drawn as it lies; as JSON it would be 40 MB that
+A map of a million points takes 8 MB and is drawn without a copy. As JSON it would take 40 MB, which
 the browser parses for seconds.
 """
 
@@ -15,19 +15,23 @@ from numpy.typing import NDArray
 
 MAGIC = b"VCB1"
 ALIGNMENT = 8  # a typed array may only start at a multiple of its item's size
-# Where the browser has no such type, or an awkward one, the next that holds the values exactly.
+# For types that browsers lack: one that holds the values exactly.
 SENT_AS = {"bool": "uint8", "float16": "float32", "int64": "float64", "uint64": "float64"}
 SENT = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 EXACT = 2**53  # a float64 holds every whole number up to here
 
 
 def pack(arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any] | None = None) -> bytes:
-    """`arrays` (flattened, row by row) and `meta` (JSON) as one bundle.
+    """Return `arrays` (flattened in row order) and `meta` (JSON) as one bundle.
 
     Layout, little-endian: "VCB1", the header's length as uint32, the header (JSON: meta, and each
     array's name, type, offset in bytes and length in items), padding, the arrays, each at a
-    multiple of 8. Whole numbers of 64 bits travel as float64. Raises ValueError for those that it
-    can't hold, and for arrays that are not numbers.
+    multiple of 8. Integers of 64 bits are sent as float64.
+
+    Raises
+    ------
+    ValueError
+        If an array is not numeric, or holds integers that float64 can't represent.
     """
     parts = {name: _sendable(name, array) for name, array in arrays.items()}
     entries, size = [], 0

@@ -1,7 +1,7 @@
-"""The door: where accounts are on, nobody gets past it without a login.
+"""Authentication: in a studio with accounts, only users who are logged in reach a route.
 
-It lies before every route, Gradio's included, so a route that is added later is behind it too.
-What a person may then see is the gate's business (vecaf.store.authorization).
+The middleware comes before every route, Gradio's included, so it also covers routes that are added
+later. Authorization, what a user may see, is in vecaf.store.authorization.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ LOGIN = "/login"
 STATIC = re.compile("/static/app/[^/]+/[^/]+")
 
 
-class Door:
-    """Middleware: finds out who is asking, and turns away whoever is nobody."""
+class AuthenticationMiddleware:
+    """Find the user who sends a request, and refuse requests without a login."""
 
     def __init__(self, app: ASGIApp, store: Store, threads: Executor) -> None:
-        """`threads` do nothing else, so that no other work delays finding out who is asking."""
+        """Run the database queries in `threads`, where no other work delays them."""
         self.app = app
         self.store = store
         self.threads = threads
@@ -56,7 +56,7 @@ class Door:
 
 
 def person_in(request: Any) -> LoggedInUser | None:
-    """Who sent a request, FastAPI's or Gradio's; None where that is nobody."""
+    """Return who sent a request of FastAPI or Gradio, None without a login."""
     inner = getattr(request, "request", request)  # Gradio's wraps the one that came in
     scope = getattr(inner, "scope", None)
     found = scope.get(PERSON) if isinstance(scope, dict) else None
@@ -64,7 +64,7 @@ def person_in(request: Any) -> LoggedInUser | None:
 
 
 def token_in(headers: Headers) -> str | None:
-    """The login's token in a request's cookies."""
+    """Return the login token in a request's cookies."""
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
@@ -78,10 +78,10 @@ def _open_to_all(scope: Scope) -> bool:
 
 
 def _refusal(scope: Scope, headers: Headers) -> Response:
-    """A person is led to the login, and back afterwards; a program is told."""
+    """Redirect a browser to the login page; answer a program with status 401."""
     if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
         query = scope["query_string"].decode("latin-1")
         wanted = quote(scope["path"], safe="/") + (f"?{query}" if query else "")
         address = LOGIN if wanted == "/" else f"{LOGIN}?next={quote(wanted, safe='/')}"
         return RedirectResponse(address, 303)
-    return JSONResponse({"error": "Log in first: this studio has accounts."}, 401)
+    return JSONResponse({"error": "Log in first: this studio requires a login."}, 401)

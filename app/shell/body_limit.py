@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MIB = 1024**2
 DEFAULT = MIB  # JSON and forms
 LOGIN = 16 * 1024  # a name, a password and an address
-IMAGE = 32 * MIB  # photos have a third of that
+IMAGE = 32 * MIB  # three times a large photo
 EVENT = 48 * MIB  # a Gradio event: the largest is an image in base64
 SELECTION = 16 * MIB  # ids of about two million images
 
@@ -23,7 +23,7 @@ RULES: Rules = [
     (re.compile(pattern), size)
     for pattern, size in (
         (r"/login", LOGIN),
-        (r"/upload", None),  # goes to the disk, where `VECAF_MAX_ARCHIVE_BYTES` limits it
+        (r"/upload", None),  # streamed to the disk; `VECAF_MAX_ARCHIVE_BYTES` limits it
         (r"/predict/\d+|/api/v1/runs/\d+/predict|/explore/\d+/search-image", IMAGE),
         (r"/explore/\d+/(subset|label|caption|excluded)", SELECTION),
         (r"/gradio_api/queue/join", EVENT),
@@ -33,12 +33,11 @@ RULES: Rules = [
 
 
 class TooLongError(Exception):
-    """The body is longer than its address accepts."""
+    """The body exceeds the limit of its address."""
 
 
-class BodyLimit:
-    """Middleware: refuses a body that is too long before it is held in memory (413), and parts of
-    files (`Content-Range`, 400), which no route puts together."""
+class BodyLimitMiddleware:
+    """Refuse a body that is too long before it is in memory (413), and partial files (400)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -51,7 +50,7 @@ class BodyLimit:
         limit = _limit(scope["path"])
         declared = headers.get("content-length", "")
         if "content-range" in headers:
-            sentence = "Send the whole file without Content-Range: the studio does not join parts."
+            sentence = "Partial uploads are not supported. Send the file without Content-Range."
             await JSONResponse({"error": sentence}, 400)(scope, receive, send)
             return
         if limit is None:

@@ -1,7 +1,7 @@
-"""An orderly end with pages still open.
+"""An orderly shutdown while pages are open.
 
-Every open page holds a stream that ends only with the page. Uvicorn would wait for them in vain,
-cancel them, and print a traceback for each; a closed connection is something they understand.
+Each open page holds a stream that ends only with the page. Uvicorn would wait for these streams,
+cancel them, and print a traceback for each. A closed connection ends them cleanly.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 import uvicorn
 
-GRACE_SECONDS = 0.5  # for answers on their way
+GRACE_SECONDS = 0.5  # for answers in progress
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which hangs up on what is still open a moment after it was told to stop.
+    """Uvicorn that closes all connections shortly after it was told to stop.
 
-    `release` ends whatever handlers may still be waiting for; it is called in a thread.
+    `release` ends what handlers may be waiting for. It is called in a thread.
     """
 
     def __init__(self, config: uvicorn.Config, release: Callable[[], None]) -> None:
@@ -27,10 +27,10 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.gather(
-            super().shutdown(sockets), self._hang_up(), asyncio.to_thread(self._release)
+            super().shutdown(sockets), self._close_connections(), asyncio.to_thread(self._release)
         )
 
-    async def _hang_up(self) -> None:
+    async def _close_connections(self) -> None:
         await asyncio.sleep(GRACE_SECONDS)
         for connection in list(self.server_state.connections):
             if connection.transport is not None:

@@ -1,8 +1,8 @@
-"""Limits on connections, all in one place: Uvicorn has none of these.
+"""Limits on connections, which Uvicorn lacks.
 
-A connection must send a whole request head within `HEAD_SECONDS`, and pieces of a body without
-longer pauses than `BODY_SECONDS`. Where `capacity()` connections are open, a new one replaces the
-oldest of those that have not sent a request; where all have, it is refused.
+A connection must send a complete request head within `HEAD_SECONDS`, and parts of a body with
+pauses of at most `BODY_SECONDS`. If `capacity()` connections are open, a new one replaces the
+oldest idle one; if none is idle, the new one is refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_FILES = 8192
 
 
 def raise_file_limit() -> None:
-    """Let this process open as many files as it may, up to `MOST_FILES`."""
+    """Raise the number of files that this process may open, to at most `MOST_FILES`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -34,7 +34,7 @@ def raise_file_limit() -> None:
 
 
 def capacity() -> int:
-    """How many connections may be open: half of the files, because each request opens files."""
+    """Return how many connections may be open: half of the files, as requests open files, too."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
 
@@ -52,12 +52,12 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > capacity():
             idle = [one for one in self.connections if isinstance(one, Protocol) and one.idle()]
-            if len(idle) == 1:  # this one alone
+            if len(idle) == 1:  # only this one
                 self.answer(503, b"Too many connections are open. Try again in a moment.")
                 return
             oldest = min(idle, key=lambda one: one.opened)
             oldest.transport.abort()
-            self.connections.discard(oldest)  # the loop does so later
+            self.connections.discard(oldest)  # the event loop does this later
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -73,7 +73,7 @@ class Protocol(H11Protocol):
         self._watch()
 
     def idle(self) -> bool:
-        """Whether no request is being received or answered."""
+        """Return whether no request is being received or answered."""
         answering = self.cycle is not None and not self.cycle.response_complete
         return not answering and self.conn.their_state is h11.IDLE
 
@@ -97,7 +97,7 @@ class Protocol(H11Protocol):
         self.transport.close()
 
     def _watch(self) -> None:
-        """Close the connection if the client does not send what it must send next."""
+        """Close the connection if the client does not send its next part in time."""
         if self.transport.is_closing():
             self._stop_watching()
         elif self.conn.their_state is h11.SEND_BODY:
@@ -105,7 +105,7 @@ class Protocol(H11Protocol):
             self._hang_up_in(BODY_SECONDS)
         elif not self.idle():
             self._stop_watching()
-        elif not self._waits_for_head:  # one byte now and then does not prolong it
+        elif not self._waits_for_head:  # single bytes do not extend it
             self._waits_for_head = True
             self._hang_up_in(HEAD_SECONDS)
 

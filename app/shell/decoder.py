@@ -1,8 +1,8 @@
-"""Opens image files in processes of their own, under limits of time and memory.
+"""Decode images in separate processes with limits on time and memory.
 
-A file that somebody sends can make a decoder take minutes and gigabytes, or crash. None of that may
-reach the process that serves pages. multiprocessing's fork server has the libraries loaded; it
-forks a process for each call, which ends with it and returns all of its memory.
+A malicious file can make a decoder take minutes and gigabytes, or crash. This must not affect the
+process that serves pages. The fork server of multiprocessing has the libraries loaded. It forks a
+process for each call, which returns all of its memory when it ends.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Function = Callable[..., bytes]
 
 
 class Decoder:
-    """Runs functions on image files; one call per user at a time."""
+    """Run functions on image files, one call per user at a time."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Decoder:
         self._stopped = False
 
     async def run(self, user: int, function: Function, *arguments: object) -> bytes:
-        """Return `function(*arguments)`, called in a process of its own.
+        """Return `function(*arguments)`, called in a separate process.
 
         Cancellation ends the process.
 
@@ -119,7 +119,7 @@ class Decoder:
 
 
 class _Call:
-    """One call of `_work` in a process of its own."""
+    """One call of `_work` in a separate process."""
 
     def __init__(self, children: threading.Lock, arguments: tuple[object, ...]) -> None:
         self._children = children
@@ -128,7 +128,7 @@ class _Call:
         self._abandoned = False
 
     def reply(self) -> bytes:
-        """Wait for what the process sends."""
+        """Return what the process sends."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(LOADED)
         here, there = context.Pipe(duplex=False)
@@ -139,7 +139,7 @@ class _Call:
             self._process = process
             try:
                 if self._abandoned:
-                    raise UnavailableError("Nobody waits for this image anymore.")
+                    raise UnavailableError("The request for this image was canceled.")
                 if not here.poll(WALL_SECONDS):
                     raise BusyError("The studio is too busy to open this image. Try again later.")
                 return here.recv_bytes()
@@ -153,7 +153,7 @@ class _Call:
                     process.join()
 
     def abandon(self) -> None:
-        """End the process; may be called from any thread."""
+        """End the process. Any thread may call this."""
         self._abandoned = True
         if self._process is not None:
             self._process.kill()
@@ -166,7 +166,7 @@ def _death(status: int | None) -> VecafError:
 
 
 def _read(reply: bytes) -> bytes:
-    """The result in a reply. Raises the error in it."""
+    """Return the result in a reply, or raise the error in it."""
     kind, content = reply[:1], reply[1:]
     if kind == b"+":
         return content
@@ -181,8 +181,8 @@ def _work(
     function: Function,
     arguments: tuple[object, ...],
 ) -> None:
-    """What a process does: call the function and send its result."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's
+    """Call the function and send its result. This runs in the separate process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C
     _limit(cpu_seconds, memory_bytes)
     try:
         reply = b"+" + function(*arguments)
@@ -200,7 +200,7 @@ def _failure(error: VecafError) -> bytes:
 def _limit(cpu_seconds: int, memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    if sys.platform == "linux":  # other kernels don't enforce it
+    if sys.platform == "linux":  # other kernels do not enforce it
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -1,4 +1,4 @@
-"""The first start: an empty home gets the demo dataset, and then a small run on it."""
+"""The first start: import the demo dataset into an empty home, then launch a small run on it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ LOOK_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class DemoKeeper:
-    """Does the next step of the demo whenever it is due; what is due is read from the database,
-    so a stop at any moment is made good by the next start."""
+class DemoSetup:
+    """Take the next step of the demo when it is due.
+
+    Each step is read from the database, so the next start continues after an interruption.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="demo-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="demo-setup", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -42,9 +44,9 @@ class DemoKeeper:
 
 
 def advance(store: Store) -> bool:
-    """Queue the demo's import on an empty home, its run once the dataset is there.
+    """Queue the demo's import in an empty home, then its run when the dataset is ready.
 
-    Returns whether a later call may have more to do.
+    Return whether a later call may have more to do.
     """
     user = store.owner()
     with store.read() as session:
@@ -59,7 +61,7 @@ def advance(store: Store) -> bool:
         runs = session.scalar(sa.select(Run.id).limit(1))
     if demo is None:
         if datasets is not None or imports is not None:
-            return False  # somebody works here already
+            return False  # the home is in use
         from vecaf.engine.queue import submit_import
 
         submit_import(store, SOURCE, COLOR, user)

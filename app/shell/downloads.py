@@ -1,4 +1,4 @@
-"""A run's export: as one zip, or file by file out of it. A task makes it, once."""
+"""Downloads of a run's export: one zip, or single files of it. A task makes it once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from vecaf.export.bundle import kept_archive
 from vecaf.store import Run, visible
 from vecaf.store.models import QUEUED, RUNNING
 
-LARGEST = 2**63 - 1  # what a database takes for an id
+LARGEST = 2**63 - 1  # the largest id in a database
 Id = Annotated[int, InPath(ge=1, le=LARGEST)]
-AskedId = Annotated[int, Query(ge=1, le=LARGEST)]
+QueryId = Annotated[int, Query(ge=1, le=LARGEST)]
 PIECE = 1024**2
 NO_STORE = {"Cache-Control": "private, no-store"}
 MEDIA = {
@@ -34,9 +34,16 @@ MEDIA = {
 
 
 def archive_of(studio: Studio, user: int, run_id: int) -> Path:
-    """The run's export, once it has been made.
+    """Return the path of the run's export.
 
-    Raises NotReadyError before that, NotFoundError, InputError for a run that has not finished.
+    Raises
+    ------
+    NotReadyError
+        If the export has not been made yet.
+    InputError
+        If the run has not finished.
+    NotFoundError
+        If the user may not see the run.
     """
     archive = kept_archive(studio.store, user, run_id)
     if archive.exists():
@@ -44,13 +51,13 @@ def archive_of(studio: Studio, user: int, run_id: int) -> Path:
     if export_state(studio.store, user, run_id).state in (QUEUED, RUNNING):
         raise NotReadyError(f"The export of run {run_id} is being prepared. Try again in a moment.")
     raise NotReadyError(
-        f"The export of run {run_id} is not ready. Prepare it on the Predict page, or by "
+        f"The export of run {run_id} is not ready. Prepare it on the Predict page or with "
         f"POST /api/v1/runs/{run_id}/export."
     )
 
 
 def export_status(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
-    """Look up `state` (none, queued, running, finished, failed), `stage` and `error`."""
+    """Return `state` (none, queued, running, finished, failed), `stage` and `error`."""
     found = export_state(studio.store, user, run_id)
     stage = found.stage
     if found.state == QUEUED:
@@ -60,22 +67,27 @@ def export_status(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
 
 
 def prepare(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
-    """Start the export unless it exists or is under way, and return its status.
+    """Start the export unless it exists or is in progress, and return its status.
 
-    Raises NotFoundError, InputError for a run that has not finished.
+    Raises
+    ------
+    InputError
+        If the run has not finished.
+    NotFoundError
+        If the user may not see the run.
     """
     start_export(studio.store, user, run_id)
     return export_status(studio, user, run_id)
 
 
 def files_of(studio: Studio, user: int, run_id: int) -> list[dict[str, Any]]:
-    """Name and bytes of every file of the run's export."""
+    """Return the name and the size in bytes of each file of the run's export."""
     with zipfile.ZipFile(archive_of(studio, user, run_id)) as archive:
         return [{"name": info.filename, "bytes": info.file_size} for info in archive.infolist()]
 
 
 def zip_response(studio: Studio, user: int, run_id: int) -> FileResponse:
-    """The export as a download, named after the run."""
+    """Return the export as a download that is named after the run."""
     archive = archive_of(studio, user, run_id)
     with studio.store.read() as session:
         name = visible(session, user, Run, run_id).name
@@ -88,7 +100,13 @@ def zip_response(studio: Studio, user: int, run_id: int) -> FileResponse:
 
 
 def file_response(studio: Studio, user: int, run_id: int, name: str) -> StreamingResponse:
-    """One file of the export as a download. Raises NotFoundError for a name that it lacks."""
+    """Return one file of the export as a download.
+
+    Raises
+    ------
+    NotFoundError
+        If the export has no file of this name.
+    """
     path = archive_of(studio, user, run_id)
     with zipfile.ZipFile(path) as archive:
         sizes = {info.filename: info.file_size for info in archive.infolist()}

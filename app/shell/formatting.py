@@ -1,4 +1,4 @@
-"""Numbers, durations, sizes and moments as people read them."""
+"""Numbers, durations and sizes as text."""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
-"""Gradio's own routes, narrowed to those that the pages and gradio_client use.
+"""Gradio's own routes, limited to those that the pages and gradio_client use.
 
-No page has a component that takes or gives files, so Gradio's upload, its file and proxy routes,
-its streams and recordings are not needed, and what is not needed is not there: its cache stays
-empty. What is there speaks to one tab by a hash that the tab has chosen; whoever used a hash first
-is the only one who may use it, so a hash that got about shows nobody another's events.
+This is one of the three places that work around Gradio; the others are `app.shell.head` (scripts
+and styles) and the queue's interval in `app.server`.
+
+No page has a component that takes or returns files, so Gradio's upload, file and proxy routes, its
+streams and recordings are closed, and its cache stays empty. The open routes identify a tab by a
+session hash that the tab chooses. Only the user who used a hash first may use it, so another user
+who learns it sees no events of that tab.
 """
 
 from __future__ import annotations
@@ -19,21 +22,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.shell.authentication import PERSON
 
 API = "/gradio_api/"
-USED = ("app_id", "cancel", "heartbeat", "info", "queue", "reset", "startup-events", "theme.css")
-"""First parts of the paths under `API` that are passed on."""
+OPEN = ("app_id", "cancel", "heartbeat", "info", "queue", "reset", "startup-events", "theme.css")
+"""The first parts of open paths under `API`."""
 CLOSED = (
     "/login", "/logout", "/monitoring", "/proxy=", "/file", "/pwa_icon", "/openapi.json",
 )  # fmt: skip
-"""Paths outside of it that are not; the pages, `/config` and the scripts are."""
-KEPT = 10_000  # hashes: as many as Gradio keeps states of (its `state_session_capacity`)
+"""Closed paths outside of `API`. The pages, `/config` and Gradio's scripts are open."""
+KEPT = 10_000  # session hashes; Gradio keeps as many states (`state_session_capacity`)
 
 
-class Narrow:
-    """Wraps the Gradio application."""
+class GradioRoutes:
+    """Wrap the Gradio application and close the routes that the studio does not need."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._users: OrderedDict[str, int] = OrderedDict()  # hash → whose tab it names
+        self._users: OrderedDict[str, int] = OrderedDict()  # session hash → user id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,8 +44,8 @@ class Narrow:
             return
         path: str = scope["path"]
         parts = path.removeprefix(API).split("/")
-        if path.startswith(CLOSED) or (path.startswith("/gradio_api") and parts[0] not in USED):
-            await _nothing(scope, receive, send)
+        if path.startswith(CLOSED) or (path.startswith("/gradio_api") and parts[0] not in OPEN):
+            await _not_found(scope, receive, send)
             return
         person = scope.get(PERSON)
         if person is None or not path.startswith(API):
@@ -56,12 +59,12 @@ class Narrow:
             hashes += _hash_in(body)
             receive = _again(body, receive)
         if not all(self._claim(name, person.id) for name in hashes):
-            await _nothing(scope, receive, send)
+            await _not_found(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
     def _claim(self, name: str, user: int) -> bool:
-        """Whether the tab of this hash is the user's; it is if nobody has used it."""
+        """Return whether the session hash is the user's. An unused one becomes theirs."""
         owner = self._users.setdefault(name, user)
         self._users.move_to_end(name)
         while len(self._users) > KEPT:
@@ -69,21 +72,21 @@ class Narrow:
         return owner == user
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    await JSONResponse({"error": "There is no such thing here."}, 404)(scope, receive, send)
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({"error": "Not found."}, 404)(scope, receive, send)
 
 
 def _hash_in(body: bytes) -> list[str]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return []  # Gradio, which reads it the same way, will refuse it
+        return []  # Gradio refuses it, too
     name = content.get("session_hash") if isinstance(content, dict) else None
     return [] if name is None else [str(name)]
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole body, which is no longer than `app.shell.body_limit` lets through."""
+    """Return the body, whose length `app.shell.body_limit` limits."""
     body = bytearray()
     while True:
         message = await receive()
@@ -95,7 +98,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once more, then what comes after it."""
+    """Return a `receive` that returns the body again, then later messages."""
     first: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

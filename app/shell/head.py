@@ -21,7 +21,7 @@ from app.shell.templates import macros
 START, END = b"<head>", b"</head>"
 
 
-class Head:
+class HeadMiddleware:
     """Middleware: completes the head of every page in `pages`."""
 
     def __init__(self, app: ASGIApp, pages: Sequence[Page]) -> None:

@@ -1,4 +1,4 @@
-"""Whether the server does what users need: pages, files, the database."""
+"""Health check: pages, files and the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/healthz")
     async def healthz() -> JSONResponse:
-        """Use what a page uses: the threads of authentication and of files, and the database.
+        """Use what a page uses: the threads for authentication and for files, and the database.
 
         Answer 503 if a page would wait or fail. `worker` says whether a worker is alive.
         """
@@ -32,7 +32,7 @@ def routes(studio: Studio) -> APIRouter:
                 await loop.run_in_executor(studio.authentication, lambda: None)
                 alive = await run_in_threadpool(_look, studio)
         except TimeoutError:
-            return _trouble(f"Pages wait for more than {TIMEOUT_SECONDS:g} s.")
+            return _trouble(f"The studio takes longer than {TIMEOUT_SECONDS:g} s to answer.")
         except UnavailableError as error:
             return _trouble(str(error))
         except (sa.exc.DatabaseError, OSError):

@@ -1,8 +1,8 @@
-"""Asks the desk, the warm process that answers what needs a model (`python -m vecaf.inference`).
+"""The inference process: a warm process that answers questions which need a model.
 
-It starts at the first question and ends when nobody has asked for a while, because it holds about
-a gigabyte. A crash costs one answer. Questions wait on the event loop, never in a thread that
-pages need: one thread of its own talks to the process.
+It runs `python -m vecaf.inference`, starts at the first question, and ends after ten minutes
+without one, because it uses about a gigabyte. A crash loses one answer. Questions wait on the event
+loop, not in threads that pages need; one separate thread talks to the process.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class _Question:
     reply: Future[Reply] = field(default_factory=Future)
 
 
-class DeskKeeper:
-    """Keeps one process, which answers one question at a time in the order of asking."""
+class InferenceProcess:
+    """Run one process, which answers one question at a time, in their order."""
 
     def __init__(
         self,
@@ -61,28 +61,28 @@ class DeskKeeper:
         self._stopped = False
 
     async def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
-        """Return the desk's answer to the question `name`, asked as `user`.
+        """Return the answer to the question `name` of `user`.
 
-        A question whose asker is canceled before its turn is not answered.
+        A question that is canceled before its turn is not sent.
 
         Raises
         ------
         VecafError
-            The error that the desk answered with.
+            The error that the process answered with.
         TooManyRequestsError
             The user has `USER_LIMIT` questions waiting.
         UnavailableError
-            The desk has no room for the question, takes too long, or dies while answering.
+            Too many questions are waiting, or the process takes too long or dies.
         """
         reply = self._enqueue(user, {"name": name, "user": user, "arguments": arguments})
         waiting = asyncio.wrap_future(reply)
         try:
             done, _ = await asyncio.wait({waiting}, timeout=self.answer_seconds)
-            if not done and reply.cancel():  # its turn has not come
-                raise BusyError("Other questions are still being answered. Try again.")
+            if not done and reply.cancel():  # it has not been sent
+                raise BusyError("The inference process is busy with other questions. Try again.")
             content = await waiting
         finally:
-            reply.cancel()  # has no effect once the question is being answered
+            reply.cancel()  # has no effect after the question was sent
             waiting.cancel()  # else a later error would be logged as never retrieved
         if "error" in content:
             kind = getattr(errors, str(content["kind"]), VecafError)
@@ -91,16 +91,16 @@ class DeskKeeper:
         return answer
 
     def prepare(self, name: str, *, user: int, **arguments: Any) -> None:
-        """Ask a question whose answer nobody reads, so that the next one is answered sooner.
+        """Send a question only to warm up the process, so that it answers the next one sooner.
 
-        Nothing happens while the user waits for an answer, or where the desk has no room.
+        Skip it if the user is waiting for an answer, or if too many questions are waiting.
         """
         if not self._waiting[user]:
             with contextlib.suppress(TooManyRequestsError, BusyError):
                 self._enqueue(user, {"name": name, "user": user, "arguments": arguments})
 
     def stop(self) -> None:
-        """End the process, during an answer if need be. Later questions raise UnavailableError."""
+        """End the process, even during an answer. Later questions raise UnavailableError."""
         self._stopped = True
         self._end()
 
@@ -118,7 +118,7 @@ class DeskKeeper:
                 )
             self._waiting[user] += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
+                self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
                 self._thread.start()
         question.reply.add_done_callback(lambda _: self._leave(user))
         self._questions.put(question)
@@ -131,7 +131,7 @@ class DeskKeeper:
                 del self._waiting[user]
 
     def _work(self) -> None:
-        """Answer questions for as long as the server runs; end the process while there are none."""
+        """Send questions while the server runs. End the process when it is idle."""
         while True:
             try:
                 question = self._questions.get(
@@ -157,23 +157,23 @@ class DeskKeeper:
         except queue.Empty:
             self._end()
             raise UnavailableError(
-                f"There was no answer within {self.answer_seconds:g} s. Try again."
+                f"The inference process did not answer within {self.answer_seconds:g} s. Try again."
             ) from None
-        except (BrokenPipeError, ValueError):  # it has ended, or `stop` has closed its input
+        except (BrokenPipeError, ValueError):  # it has ended, or `stop` closed its input
             line = ""
         if not line:
             self._end()
-            raise UnavailableError("The answering process ended unexpectedly. Try again.")
+            raise UnavailableError("The inference process ended unexpectedly. Try again.")
         reply: Reply = json.loads(line)
         return reply
 
     def _running(self) -> subprocess.Popen[str]:
-        """The process, started where there is none or it has died since the last question."""
+        """Return the process; start it if it does not run."""
         if self.process is not None and self.process.poll() is None:
             return self.process
         self._end()
         lines: queue.Queue[str] = queue.Queue()
-        with self._lock:  # `stop` ends what was started before it
+        with self._lock:  # so that `stop` ends a process that was started before it
             if self._stopped:
                 raise UnavailableError("The studio is stopping.")
             self._lines = lines
@@ -184,7 +184,7 @@ class DeskKeeper:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
-                start_new_session=True,  # Ctrl-C reaches the server alone, which stops it in order
+                start_new_session=True,  # Ctrl-C reaches only the server, which stops it
             )
         assert process.stdout is not None
         stdout = process.stdout
@@ -193,9 +193,9 @@ class DeskKeeper:
             with stdout:
                 for line in stdout:
                     lines.put(line)
-            lines.put("")  # the end
+            lines.put("")  # the output has ended
 
-        threading.Thread(target=read, name="desk-replies", daemon=True).start()
+        threading.Thread(target=read, name="inference-replies", daemon=True).start()
         return process
 
     def _end(self) -> None:

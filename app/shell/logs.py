@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 WINDOW_SECONDS = 60.0
 BURST = 10  # messages of one kind in a window
-KINDS = 1000  # remembered
+KINDS = 1000  # that are counted
 
 
 @dataclass
@@ -20,9 +20,9 @@ class _Window:
 
 
 class RateLimit(logging.Filter):
-    """Lets through `BURST` messages of a kind (the logger and the text before formatting) a minute.
+    """Pass `BURST` messages of a kind per minute. A kind is a logger and an unformatted text.
 
-    The first one after that says how many were left out.
+    The first message of the next minute says how many were omitted.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class RateLimit(logging.Filter):
                 del self._windows[next(iter(self._windows))]
             shown = window.seen <= BURST
         if left_out:
-            record.msg = f"{record.getMessage()} ({left_out} more like this were left out)"
+            record.msg = f"{record.getMessage()} ({left_out} similar messages were omitted)"
             record.args = ()
         return shown
 

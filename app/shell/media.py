@@ -1,4 +1,4 @@
-"""Images by sample id: originals and thumbnails, each through the gate."""
+"""Images by sample id: originals and thumbnails, for users who may see the sample."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
 from vecaf.store import Sample, visible_sample
 
-KEPT = "private, max-age=31536000, immutable"  # the address names the content, see `thumb_url`
+KEPT = "private, max-age=31536000, immutable"  # the address contains the hash of the content
 CHECKED = "private, no-cache"
 READ_AT_ONCE = 1 << 20  # bytes; only a small animation has more
 MEDIA = {
@@ -34,7 +34,7 @@ Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
 
 def thumb_url(sample_id: int, sha256: str) -> str:
-    """The address of a thumbnail; its `v` changes with the content, so browsers may keep it."""
+    """Return the address of a thumbnail. `v` changes with the content, so browsers cache it."""
     return f"/thumb/{sample_id}?v={sha256[:12]}"
 
 
@@ -76,10 +76,10 @@ def routes(studio: Studio) -> APIRouter:
 
 
 def stored_file(studio: Studio, sample: Sample) -> Path:
-    """The file of an image. Raises NotFoundError where it is missing."""
+    """Return the file of an image. Raise NotFoundError if it is missing."""
     path = image_path(studio.settings.images, sample.sha256, sample.extension)
     if not path.is_file():
-        raise NotFoundError(f"The file of image {sample.id} is missing from the studio's folder.")
+        raise NotFoundError(f"The file of image {sample.id} is missing in the studio's folder.")
     return path
 
 
@@ -89,7 +89,7 @@ def _headers(request: Request, sample: Sample) -> dict[str, str]:
 
 
 def _unchanged(request: Request, sample: Sample) -> Response | None:
-    """The answer to a browser that has the current version already."""
+    """Return status 304 for a browser that has the current version, else None."""
     headers = _headers(request, sample)
     known = request.headers.get("if-none-match") == headers["ETag"]
     return Response(status_code=304, headers=headers) if known else None
@@ -100,7 +100,7 @@ def _file(request: Request, sample: Sample, path: Path) -> Response:
 
 
 def _thumb_file(request: Request, sample: Sample, path: Path) -> Response:
-    """Answer with a file that is read here, which is faster: FileResponse enters more threads."""
+    """Return a file that is read here. This is faster: FileResponse uses more threads."""
     if path.stat().st_size > READ_AT_ONCE:
         return _file(request, sample, path)
     return Response(
@@ -109,14 +109,14 @@ def _thumb_file(request: Request, sample: Sample, path: Path) -> Response:
 
 
 def _thumb_path(studio: Studio, sample: Sample) -> Path:
-    """Where the import put the thumbnail. A small image is its own."""
+    """Return the path of the thumbnail. A small image is its own thumbnail."""
     if is_small(sample.width, sample.height):
         return stored_file(studio, sample)
     return thumb_path(studio.settings.thumbs, sample.sha256)
 
 
 async def _make_thumb(studio: Studio, user: int, sample: Sample) -> Path:
-    """Make a missing thumbnail again."""
+    """Make a missing thumbnail."""
     path, stored = thumb_path(studio.settings.thumbs, sample.sha256), stored_file(studio, sample)
     content = await studio.decoder.run(user, thumbnail, stored, studio.settings.limits)
     await run_in_threadpool(write_bytes, path, content, durable=False)

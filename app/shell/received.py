@@ -1,4 +1,4 @@
-"""An image file in a request: on the disk while it is needed, checked as in an import."""
+"""An image in a request: stored while it is needed, and checked as in an import."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ from vecaf.files import saying_if_full
 
 @asynccontextmanager
 async def image_in(studio: Studio, request: Request) -> AsyncIterator[Path]:
-    """The request's body as a file, which is removed at the end of the block.
+    """Store the request's body in a file that is removed at the end of the block.
 
-    `app.shell.body_limit` limits its length. Raises InputError where there is no body.
+    `app.shell.body_limit` limits its length.
+
+    Raises
+    ------
+    InputError
+        If the body is empty.
     """
     async with _new_file(studio) as path:
         with path.open("wb") as file:
@@ -29,14 +34,14 @@ async def image_in(studio: Studio, request: Request) -> AsyncIterator[Path]:
                 await run_in_threadpool(file.write, piece)
             if not file.tell():
                 raise InputError(
-                    "There is no image in the request: send the file's bytes as its body."
+                    "The request has no image. Send the bytes of an image file as its body."
                 )
         yield path
 
 
 @asynccontextmanager
 async def image_of(studio: Studio, content: bytes) -> AsyncIterator[Path]:
-    """The same for bytes that are in memory already."""
+    """Store `content` in a file that is removed at the end of the block."""
     async with _new_file(studio) as path:
         await run_in_threadpool(path.write_bytes, content)
         yield path
@@ -45,16 +50,19 @@ async def image_of(studio: Studio, content: bytes) -> AsyncIterator[Path]:
 async def check_image(studio: Studio, user: int, path: Path) -> None:
     """Replace the file with what an import would store.
 
-    Raises InputError for a file that an import would refuse.
+    Raises
+    ------
+    InputError
+        If an import would refuse the file.
     """
     await studio.decoder.run(user, check_file, path, studio.settings.limits)
 
 
 @asynccontextmanager
 async def _new_file(studio: Studio) -> AsyncIterator[Path]:
-    """A path in the uploads folder. Raises UnavailableError where the disk is full."""
+    """Return a path in the uploads folder. Raise UnavailableError if the disk is full."""
     folder = studio.settings.uploads
-    path = folder / f"{secrets.token_hex(16)}{PART}"  # swept at the next start
+    path = folder / f"{secrets.token_hex(16)}{PART}"  # the next start removes leftovers
     with saying_if_full():
         folder.mkdir(parents=True, exist_ok=True)
         try:

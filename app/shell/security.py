@@ -1,4 +1,4 @@
-"""What every response carries, and which requests are turned away before any handler sees them."""
+"""Security headers of every response, and requests that are refused before any handler."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Gradio needs inline scripts and styles. It also compiles the `js=` of events and the templates and
-# `js_on_load` of gr.HTML in the page: without 'unsafe-eval' no page starts (tried with 6.31). What
-# matters here: nothing is loaded from, or sent to, another host, no matter what a page contains.
+# Gradio needs inline scripts and styles. In the page it also compiles the `js=` of events and the
+# templates and `js_on_load` of gr.HTML: without 'unsafe-eval' no page starts (tried with 6.31). The
+# policy still guarantees that no page loads anything from another host, or sends anything there.
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -31,29 +31,28 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Nothing to other sites; but a page that tells this one nothing either sends its forms from
-    # "null" where http is plain, and nobody on another machine could log in.
+    # Other sites learn nothing. "no-referrer" would send forms with the origin "null" over plain
+    # http, and users on other machines could not log in.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",  # no other site's <img> or <script> reads it
+    "Cross-Origin-Resource-Policy": "same-origin",  # no <img> or <script> of another site reads it
 }
-ALLOWING = "access-control-"  # Gradio allows any origin; the studio allows none
-READING = ("GET", "HEAD", "OPTIONS")
+CORS = "access-control-"  # Gradio allows any origin; the studio allows none
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 
 log = logging.getLogger(__name__)
 
 
-class Guard:
-    """Middleware: security headers on every response; only requests from our own pages and from
-    programs; and without accounts (`local_only`) only requests to a local name.
+class SecurityMiddleware:
+    """Add security headers to every response, and refuse requests from pages of other sites.
 
     Other sites may link here. They may not change anything, and may not embed anything: even the
-    size of an image reveals something.
+    size of an image reveals something. Programs send no origin, and are allowed.
 
-    A page elsewhere can point its own host name at 127.0.0.1 (DNS rebinding) and so read what the
-    browser takes for its own origin; the Host header gives it away. Where people log in this gives
-    it nothing: a login's cookie is sent to the name that it was made under. It can also send a form
-    to the true address without reading the answer; where a request comes from gives that away.
+    Without accounts (`local_only`), only requests to a local name are answered. A page elsewhere
+    can point its own host name at 127.0.0.1 (DNS rebinding), so that the browser takes the studio
+    for its own origin; the Host header reveals it. With accounts, the login's cookie protects:
+    browsers send it only to the name under which the user logged in.
     """
 
     def __init__(self, app: ASGIApp, *, local_only: bool = True) -> None:
@@ -61,7 +60,7 @@ class Guard:
         self.local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # nothing here speaks it
+        if scope["type"] == "websocket":  # the studio has none
             await send({"type": "websocket.close", "code": 1000})
             return
         if scope["type"] != "http":
@@ -69,12 +68,12 @@ class Guard:
             return
         started = False
 
-        async def send_guarded(message: Message) -> None:
+        async def send_secured(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
                 answered = MutableHeaders(scope=message)
-                for name in [key for key in answered if key.startswith(ALLOWING)]:
+                for name in [key for key in answered if key.startswith(CORS)]:
                     del answered[name]
                 for name, value in HEADERS.items():
                     answered[name] = value
@@ -83,17 +82,17 @@ class Guard:
         headers = Headers(scope=scope)
         answer: ASGIApp = self.app
         if self.local_only and _host(headers) not in LOCAL_NAMES:
-            answer = PlainTextResponse("The studio answers on this machine only.", 421)
+            answer = PlainTextResponse("Open the studio by a local name, such as 127.0.0.1.", 421)
         elif not (same_origin(headers) or _navigation(scope["method"], headers)):
-            answer = PlainTextResponse("This request did not come from a page of the studio.", 403)
+            answer = PlainTextResponse("The request was refused: it comes from another site.", 403)
         try:
-            await answer(scope, receive, send_guarded)
+            await answer(scope, receive, send_secured)
         except Exception:
             if started:
                 raise
             log.exception("%s %s could not be answered", scope["method"], scope["path"])
-            words = "Something went wrong that should not have. The studio's log has the details."
-            await JSONResponse({"error": words}, 500)(scope, receive, send_guarded)
+            sentence = "Unexpected error. The studio's log has the details."
+            await JSONResponse({"error": sentence}, 500)(scope, receive, send_secured)
 
 
 def _host(headers: Headers) -> str | None:
@@ -104,9 +103,9 @@ def _host(headers: Headers) -> str | None:
 
 
 def same_origin(headers: Headers) -> bool:
-    """Whether a request comes from a page of ours, or from no page at all.
+    """Return whether a request comes from a page of the studio, or from a program.
 
-    Browsers say where a request comes from; another site's page can't leave that out.
+    Browsers name the origin of a request, and a page can't leave it out.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -119,9 +118,9 @@ def same_origin(headers: Headers) -> bool:
 
 
 def _navigation(method: str, headers: Headers) -> bool:
-    """Whether somebody followed a link, which changes nothing. An <img> or frame is not a link."""
+    """Return whether a user followed a link. An <img> or a frame is not a link."""
     return (
-        method in READING
+        method in SAFE_METHODS
         and headers.get("sec-fetch-mode") == "navigate"
         and headers.get("sec-fetch-dest", "document") == "document"
     )

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose, as an HTTP answer: a status and a sentence."""
+"""Errors as HTTP answers: a status and a sentence."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STATUSES: dict[type[VecafError], int] = {
 
 
 def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
-    """Register the handlers. Where the studio's folder lies is for its own machine's log."""
+    """Register the handlers. Answers hide the path of the studio's folder."""
 
     @app.exception_handler(VecafError)
     def say(_: Request, error: VecafError) -> JSONResponse:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
         sentence = str(error).replace(str(settings.home), "the studio's folder")
-        sentence = sentence.encode(errors="replace").decode()  # it may quote half a character
+        sentence = sentence.encode(errors="replace").decode()  # it may quote a lone surrogate
         answer = JSONResponse({"error": sentence}, status)
         if isinstance(error, BusyError | TooManyRequestsError):
             answer.headers["Retry-After"] = str(error.seconds)
@@ -46,13 +46,13 @@ def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
 
     @app.exception_handler(UnicodeEncodeError)
     def say_unwritable(_: Request, __: UnicodeEncodeError) -> JSONResponse:
-        sentence = "The text holds half a character (a lone surrogate). Remove it, then try again."
+        sentence = "The text has an invalid character (a lone surrogate). Remove it and try again."
         return JSONResponse({"error": sentence}, 400)
 
     @app.exception_handler(ClientDisconnect)
     def end(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody reads it
+        return Response(status_code=499)  # the client is gone
 
     @app.exception_handler(RequestValidationError)
     def say_not_found(_: Request, __: RequestValidationError) -> JSONResponse:
-        return JSONResponse({"error": "There is no such thing here."}, 404)
+        return JSONResponse({"error": "Not found."}, 404)

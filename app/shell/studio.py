@@ -1,4 +1,4 @@
-"""What every handler and route needs: the settings, the store, and who is asking."""
+"""What every handler and route needs: settings, store, processes, and the current user."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.shell.authentication import person_in
 from app.shell.decoder import Decoder
-from app.shell.inference import DeskKeeper
-from app.shell.worker import WorkerKeeper
+from app.shell.inference import InferenceProcess
+from app.shell.worker import WorkerProcess
 from vecaf.errors import NotLoggedInError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -27,40 +27,43 @@ def _authentication_threads() -> ThreadPoolExecutor:
 class Studio:
     settings: Settings
     store: Store
-    keeper: WorkerKeeper | None = None  # None where the worker is somebody else's business
-    desk: DeskKeeper | None = None  # None where nothing that needs a model is asked
-    accounts: bool = False  # whether people log in
+    worker: WorkerProcess | None = None  # None if the worker runs elsewhere
+    inference: InferenceProcess | None = None  # None if no process answers questions
+    accounts: bool = False  # whether users must log in
     decoder: Decoder = field(default_factory=Decoder)
     authentication: ThreadPoolExecutor = field(default_factory=_authentication_threads)
 
     def user(self, request: object) -> int:
-        """The id of whoever sent `request` (a FastAPI or a Gradio one).
+        """Return the id of the user who sent `request`, which is FastAPI's or Gradio's.
 
-        Without accounts that is the local owner. Raises NotLoggedInError where they are on and the
-        request did not come through the door (app.shell.authentication) with a login.
+        Without accounts this is the local owner.
+
+        Raises
+        ------
+        NotLoggedInError
+            In a studio with accounts, if the request has no login.
         """
         if not self.accounts:
             return self.store.owner()
         person = person_in(request)
         if person is None:
-            raise NotLoggedInError("Log in first: this studio has accounts.")
+            raise NotLoggedInError("Log in first: this studio requires a login.")
         return person.id
 
     def release(self) -> None:
-        """End the processes that handlers wait for."""
-        if self.desk is not None:
-            self.desk.stop()
+        """End the processes that handlers may wait for."""
+        if self.inference is not None:
+            self.inference.stop()
         self.decoder.stop()
 
     def idle(self, session: Session) -> str | None:
-        """Why nothing is being worked on, as a sentence; None while a worker is alive."""
+        """Return a sentence why jobs are not progressing, or None if a worker is alive."""
         if worker_alive(session):
             return None
-        if self.keeper is None:
+        if self.worker is None:
             return (
-                "No worker is running, so nothing is being worked on. Start one: "
-                "python -m vecaf worker"
+                "No worker is running, so jobs are waiting. Start a worker: python -m vecaf worker"
             )
-        if self.keeper.restarts:
-            return "The worker ended unexpectedly and is being started again; the log says why."
-        return "The worker is starting; this goes on in a moment."
+        if self.worker.restarts:
+            return "The worker ended unexpectedly and is restarting. See the log for the reason."
+        return "The worker is starting."

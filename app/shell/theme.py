@@ -1,4 +1,4 @@
-"""Gradio's own components in the studio's look: its variables point at those of style.css."""
+"""The look of Gradio's components: its variables refer to those of style.css."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace"]
 
 
 def theme() -> gr.themes.Base:
-    """Only system fonts, so nothing is fetched; colours follow the page, light and dark."""
+    """Return the theme. It uses system fonts only, so nothing is fetched."""
     base = gr.themes.Base(
         font=FONTS, font_mono=MONO, radius_size="md", text_size="md", spacing_size="md"
     )

@@ -1,4 +1,4 @@
-"""The upload: a zip streamed to disk in pieces, then an import on the queue."""
+"""Uploads: a zip is streamed to disk in pieces, then an import is queued."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free, taken_names
 
 OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
-PART = ".part"  # an upload on its way, locked; what is left of one is swept at the next start
-LOCKED_SECONDS = 10.0  # by then a new part has its lock
-SPARE_BYTES = 256 * 1024**2  # kept free for the database and what the studio writes meanwhile
+PART = ".part"  # an upload in progress, locked; the next start removes abandoned ones
+LOCKED_SECONDS = 10.0  # a new part has its lock by then
+SPARE_BYTES = 256 * 1024**2  # kept free for the database and other writes
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -34,12 +34,20 @@ def routes(studio: Studio) -> APIRouter:
     limits = studio.settings.limits
 
     def checked(request: Request) -> tuple[int, str]:
-        """Who uploads, and the dataset's name; raises InputError for what can't work."""
+        """Return the user and the dataset's name.
+
+        Raises
+        ------
+        InputError
+            If the name or the size can't be accepted.
+        UnavailableError
+            If the disk has too little space.
+        """
         user = studio.user(request)
         name = dataset_name(request.query_params.get("name", ""))
         size = request.query_params.get("bytes") or request.headers.get("content-length") or "0"
         if not size.isdecimal():
-            raise InputError("The upload does not say how long it is.")
+            raise InputError("The upload has no length. Send a Content-Length header.")
         with studio.store.read() as session:
             check_name_free(session, user, name)
         check_size(int(size), limits.max_archive_bytes)
@@ -51,13 +59,13 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/upload")
     def check(request: Request) -> JSONResponse:
-        """Whether an upload of this name and size would be taken, before a byte is sent."""
+        """Check whether an upload of this name and size would be accepted."""
         checked(request)
         return JSONResponse({"ok": True})
 
     @router.get("/upload/name")
     def propose(request: Request, name: str) -> JSONResponse:
-        """Answer with a name for a new dataset: the given one, or one like it that is free."""
+        """Return a free name for a new dataset: the given one, or a similar one."""
         user = studio.user(request)
         with studio.store.read() as session:
             taken = taken_names(session, user)
@@ -91,27 +99,27 @@ def _queue(store: Store, target: Path, name: str, user: int) -> int:
 def check_size(size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
-            f"The archive has {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB "
-            "(VECAF_MAX_ARCHIVE_BYTES raises it)."
+            f"The archive has {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB. Split it, or "
+            "raise VECAF_MAX_ARCHIVE_BYTES."
         )
 
 
 async def _receive(request: Request, part: Path, limit: int) -> None:
-    """Write the body to `part` as it comes: memory stays flat whatever its size.
+    """Write the body to `part` piece by piece, so that memory use does not depend on its size.
 
-    Nothing stays of a body that breaks off, is empty or too long.
+    The file is removed if the body is incomplete, empty or too long.
     """
     received = 0
     try:
         with part.open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # as long as somebody receives it, no sweep takes it
+            fcntl.flock(file, fcntl.LOCK_EX)  # a sweep leaves locked files alone
             async for piece in request.stream():
                 received += len(piece)
                 check_size(received, limit)
                 await run_in_threadpool(file.write, piece)
         expected = request.headers.get("content-length")
         if expected is not None and received != int(expected):
-            raise InputError(f"The upload broke off after {received} of {expected} bytes.")
+            raise InputError(f"The upload ended after {received} of {expected} bytes. Try again.")
         if not received:
             raise InputError("The uploaded file is empty.")
     except OSError as error:
@@ -125,14 +133,16 @@ async def _receive(request: Request, part: Path, limit: int) -> None:
 
 
 def sweep(studio: Studio) -> None:
-    """Remove what interrupted uploads and deletions left: parts that nobody receives, old archives
-    that no import waits for, files of datasets that are gone."""
+    """Remove the remains of interrupted uploads and deletions.
+
+    These are unlocked parts, old archives that no import needs, and files of deleted datasets.
+    """
     finish_deletions(studio.store)
     folder = studio.settings.uploads
     if not folder.is_dir():
         return
     found = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and _abandoned(path)]
-    with studio.store.read() as session:  # after that: an archive comes before its row
+    with studio.store.read() as session:  # after listing: an archive exists before its row
         wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
     for path in found:
         if str(path) not in wanted:
@@ -145,8 +155,8 @@ def _abandoned(path: Path) -> bool:
     if age(path) < LOCKED_SECONDS:
         return False
     try:
-        with path.open("r+b") as file:  # NFS locks only what can be written
+        with path.open("r+b") as file:  # NFS only locks files that are open for writing
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (FileNotFoundError, BlockingIOError):
-        return False  # just finished, or another studio on this home receives it
+        return False  # it just finished, or another studio on this home receives it
     return True

@@ -1,4 +1,4 @@
-"""Wait for a slow answer for as long as the client is connected."""
+"""Wait for a slow answer while the client is connected."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ Result = TypeVar("Result")
 
 
 async def while_connected(request: Request, answer: Coroutine[Any, Any, Result]) -> Result:
-    """Await `answer`, and cancel it when the client of `request` goes away.
+    """Await `answer`, and cancel it when the client of `request` disconnects.
 
-    The request's body must have been read. Raises ClientDisconnect.
+    The body of the request must have been read.
+
+    Raises
+    ------
+    ClientDisconnect
+        If the client disconnects first.
     """
     answering = asyncio.create_task(answer)
     leaving = asyncio.create_task(_disconnect(request))
@@ -27,7 +32,7 @@ async def while_connected(request: Request, answer: Coroutine[Any, Any, Result])
     finally:
         leaving.cancel()
         answering.cancel()
-        await asyncio.wait({answering})  # it may still use what the caller removes next
+        await asyncio.wait({answering})  # it may use files that the caller removes next
 
 
 async def _disconnect(request: Request) -> None:

@@ -1,3 +1,3 @@
-"""What the pages call things that the store has short names for."""
+"""The pages' names for values of the store."""
 
 SPLITS = {"train": "pool", "val": "validation", "test": "test"}

@@ -1,7 +1,7 @@
-"""Keeps one worker process alive beside the server, and never without it.
+"""A worker process beside the server, which ends with the server.
 
 `python -m app.shell.worker` is that process: `python -m vecaf worker`, which also ends when its
-standard input does. The server holds the other end, so a killed server leaves no worker behind.
+standard input closes. The server holds the other end, so a killed server leaves no worker behind.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import sys
 import threading
 from collections.abc import Mapping
 
-STOP_SECONDS = 10.0  # a worker ends its child and gives its job back within this
-SILENT_SECONDS = 1.5  # a wait longer than this is explained
+STOP_SECONDS = 10.0  # a worker needs less to end its child process and return its job
+SILENT_SECONDS = 1.5  # a longer wait is explained
 SLOWEST_RESTART = 30.0
 
 log = logging.getLogger(__name__)
 
 
-class WorkerKeeper:
-    """Runs the worker, starts it again when it dies, stops it with the server.
+class WorkerProcess:
+    """Run the worker, restart it when it dies, and stop it with the server.
 
-    Restarts wait 1, 2, 4 … at most 30 s, so a worker that can't start does not spin.
+    Restarts wait 1, 2, 4 … at most 30 s, so that a worker that can't start uses little time.
     """
 
     def __init__(self, environment: Mapping[str, str], command: list[str] | None = None) -> None:
@@ -33,15 +33,15 @@ class WorkerKeeper:
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="worker-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="worker-process", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the worker: ask, wait, then kill. Returns when it is gone.
+        """End the worker: ask, wait, then kill. Return when it has ended.
 
-        Ctrl-C in the meantime asks again, at which a worker lets nothing be saved.
+        Ctrl-C during the wait asks again, and the worker then ends without saving.
         """
         self._stopping.set()
         if not self._thread.is_alive():
@@ -52,7 +52,7 @@ class WorkerKeeper:
         try:
             self._thread.join(SILENT_SECONDS)
             if process is not None and process.poll() is None:
-                print("Letting the run save its place (Ctrl-C ends it at once).", flush=True)
+                print("Saving the run's progress (press Ctrl-C to stop at once).", flush=True)
             self._thread.join(STOP_SECONDS - SILENT_SECONDS)
         except KeyboardInterrupt:
             if process is not None:
@@ -66,7 +66,7 @@ class WorkerKeeper:
     def _keep(self) -> None:
         wait = 1.0
         while not self._stopping.is_set():
-            # Its own session: Ctrl-C reaches the server alone, which then stops it in order.
+            # A session of its own: Ctrl-C reaches only the server, which then stops the worker.
             self.process = subprocess.Popen(
                 self.command,
                 env=self.environment,
@@ -76,14 +76,14 @@ class WorkerKeeper:
             status = self.process.wait()
             if self._stopping.is_set():
                 return
-            log.warning("The worker ended with status %s; it starts again in %g s.", status, wait)
+            log.warning("The worker ended with status %s. It restarts in %g s.", status, wait)
             self.restarts += 1
             self._stopping.wait(wait)
             wait = min(2 * wait, SLOWEST_RESTART)
 
 
 def main() -> None:
-    """Be a worker for as long as standard input stays open."""
+    """Run a worker until standard input closes."""
     from vecaf.commands.cli import main as vecaf
 
     def follow() -> None:

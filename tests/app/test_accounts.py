@@ -19,8 +19,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.__main__ import main
 from app.login import routes as login
 from app.shell import media
-from app.shell.authentication import COOKIE, Door
-from app.shell.security import HEADERS, Guard
+from app.shell.authentication import COOKIE, AuthenticationMiddleware
+from app.shell.security import HEADERS, SecurityMiddleware
 from app.shell.sentences import answer_with_sentences
 from app.shell.studio import Studio
 from vecaf.accounts import passwords, throttle
@@ -89,8 +89,8 @@ def application(store: Store) -> FastAPI:
     def me(request: Any = None) -> dict[str, bool]:
         return {"in": True}
 
-    app.add_middleware(Door, store=store, threads=studio.authentication)
-    app.add_middleware(Guard, local_only=False)
+    app.add_middleware(AuthenticationMiddleware, store=store, threads=studio.authentication)
+    app.add_middleware(SecurityMiddleware, local_only=False)
     return app
 
 
@@ -307,7 +307,7 @@ def test_an_unexpected_error_reveals_no_internals(store: Store, client: TestClie
     enter(client)
     answer = client.get("/broken")
     assert answer.status_code == 500
-    assert "Something went wrong" in answer.json()["error"]
+    assert "Unexpected error" in answer.json()["error"]
     for inside in ("Traceback", "RuntimeError", "secret", str(store.settings.home)):
         assert inside not in answer.text
 

@@ -294,7 +294,9 @@ def test_a_subset_is_saved_in_its_order_and_can_be_shown(
         visible(session, studio.store.owner(), Subset, made["subset"])
 
 
-def test_searching_by_meaning_without_the_desk_says_so(client: TestClient, pets: int) -> None:
+def test_searching_by_meaning_without_the_inference_process_says_so(
+    client: TestClient, pets: int
+) -> None:
     answer = client.get(f"/explore/{pets}/search?text=dog")
     assert answer.status_code == 503
     assert "python -m app" in answer.json()["error"]

@@ -137,14 +137,15 @@ def test_suggestions_come_from_the_inference_process(
     path = f"/label/{subset_id}/suggestions"
     without = client.post(path, json={"ids": ids})
     assert without.status_code == 503 and "not available" in without.json()["error"]
-    desk = FakeInference()
-    object.__setattr__(studio, "desk", desk)
+    inference = FakeInference()
+    object.__setattr__(studio, "inference", inference)
     try:
         answer = client.post(path, json={"ids": ids}).json()
     finally:
-        object.__setattr__(studio, "desk", None)
+        object.__setattr__(studio, "inference", None)
     assert answer == {"labels": [1] * 4, "confidences": [0.75] * 4}
-    assert desk.asked[0]["name"] == "suggest_labels" and desk.asked[0]["sample_ids"] == ids
+    asked = inference.asked[0]
+    assert asked["name"] == "suggest_labels" and asked["sample_ids"] == ids
 
 
 def test_a_run_is_launched_on_a_labeled_selection(

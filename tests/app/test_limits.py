@@ -11,13 +11,13 @@ from fastapi import Body, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 
-from app.shell.body_limit import DEFAULT, IMAGE, BodyLimit
+from app.shell.body_limit import DEFAULT, IMAGE, BodyLimitMiddleware
 from app.shell.logs import BURST, WINDOW_SECONDS, RateLimit
-from app.shell.security import HEADERS, Guard
+from app.shell.security import HEADERS, SecurityMiddleware
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """A body that does not say how long it is."""
+    """A body without a length."""
     for start in range(0, size, 64 * 1024):
         yield b" " * min(64 * 1024, size - start)
 
@@ -39,8 +39,8 @@ def client() -> TestClient:
     async def echo(request: Request) -> StreamingResponse:
         return StreamingResponse(request.stream())
 
-    app.add_middleware(BodyLimit)
-    app.add_middleware(Guard)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(SecurityMiddleware)
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
 

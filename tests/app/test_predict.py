@@ -72,7 +72,7 @@ def page(studio: Studio, **values: object) -> str:
 
 
 def asking(studio: Studio, inference: InferenceProcess) -> Studio:
-    return replace(studio, desk=inference)  # type: ignore[arg-type]
+    return replace(studio, inference=inference)  # type: ignore[arg-type]
 
 
 async def predict_bytes(studio: Studio, user: int, run_id: int, content: bytes) -> dict[str, Any]:

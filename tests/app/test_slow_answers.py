@@ -18,9 +18,9 @@ from app.data import routes as datasets
 from app.login import routes as login
 from app.predict import routes as predicting
 from app.shell import static
-from app.shell.authentication import Door
-from app.shell.inference import USER_LIMIT, DeskKeeper
-from app.shell.security import Guard
+from app.shell.authentication import AuthenticationMiddleware
+from app.shell.inference import USER_LIMIT, InferenceProcess
+from app.shell.security import SecurityMiddleware
 from app.shell.sentences import answer_with_sentences
 from app.shell.studio import Studio
 from app.shell.waiting import while_connected
@@ -44,9 +44,9 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     with store.write() as session:
         anna, _ = (add_user(session, name, PASSWORD).id for name in ("anna", "bob"))
     import_dataset(store, archive(tmp_path / "own.zip"), "pets", user_id=anna)
-    desk = DeskKeeper({}, SILENT)
-    yield Studio(store.settings, store, desk=desk, accounts=True)
-    desk.stop()
+    inference = InferenceProcess({}, SILENT)
+    yield Studio(store.settings, store, inference=inference, accounts=True)
+    inference.stop()
     store.close()
 
 
@@ -56,8 +56,8 @@ def application(studio: Studio) -> FastAPI:
     for routes in (login.routes, datasets.routes, predicting.routes):
         app.include_router(routes(studio))
     app.include_router(static.routes())
-    app.add_middleware(Door, store=studio.store, threads=studio.authentication)
-    app.add_middleware(Guard, local_only=False)
+    app.add_middleware(AuthenticationMiddleware, store=studio.store, threads=studio.authentication)
+    app.add_middleware(SecurityMiddleware, local_only=False)
     return app
 
 
@@ -70,7 +70,7 @@ async def person(app: FastAPI, name: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def test_pages_of_another_user_answer_while_the_desk_does_not(studio: Studio) -> None:
+def test_pages_of_another_user_answer_while_the_inference_process_does_not(studio: Studio) -> None:
     async def check() -> None:
         app = application(studio)
         async with person(app, "anna") as anna, person(app, "bob") as bob:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from app.__main__ import main
 from app.server import _listen
 from app.shell.demo import advance
-from app.shell.worker import WorkerKeeper
+from app.shell.worker import WorkerProcess
 from vecaf.errors import InputError
 from vecaf.runs.demo_run import COLOR
 from vecaf.settings import Settings
@@ -112,7 +112,7 @@ def until(check: object, seconds: float = 240.0) -> None:
 
 
 def test_a_worker_that_dies_is_started_again_and_ends_with_the_server() -> None:
-    keeper = WorkerKeeper(os.environ, [sys.executable, "-c", "import time; time.sleep(60)"])
+    keeper = WorkerProcess(os.environ, [sys.executable, "-c", "import time; time.sleep(60)"])
     keeper.start()
     until(lambda: keeper.process is not None)
     first = keeper.process

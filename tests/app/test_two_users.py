@@ -30,8 +30,8 @@ from vecaf.store.models import Base
 BASE = "http://127.0.0.1:7860"
 PASSWORD = "a password of many words"
 OPEN = {"/healthz", "/login", "/login/", "/static/app/{folder}/{name}"}  # to everybody
-# Answered by the desk, which this studio runs without: it asks the gate itself (tests/desk).
-DESK = ("/predict/{run_id}", "/explore/{dataset_id}/search")
+# The inference process answers these and authorizes by itself (tests/inference). None runs here.
+INFERENCE = ("/predict/{run_id}", "/explore/{dataset_id}/search")
 
 
 @dataclass
@@ -266,7 +266,7 @@ def test_what_is_shared_can_be_read_and_not_changed(two: Two) -> None:
         before = everything(store)
         every = [found for found in routes(two.app) if ours(found)]
         for found in every:
-            asks = found.path.startswith(DESK) or found.path.endswith("/deletion")
+            asks = found.path.startswith(INFERENCE) or found.path.endswith("/deletion")
             if found.method == "GET" and "{" in found.path and not asks:
                 hers, his = crawl(two, two.anna, found)[0], crawl(two, two.bob, found)[0]
                 assert hers == his, found.path

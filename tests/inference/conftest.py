@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.shell.inference import DeskKeeper
+from app.shell.inference import InferenceProcess
 from tests.shapes import write_shapes
 from tests.waiting import result_of
 from vecaf.datasets import import_dataset
@@ -23,7 +23,7 @@ STRANGERS = "not yours"
 class Asker:
     """Asks a desk and waits for the answer."""
 
-    keeper: DeskKeeper
+    keeper: InferenceProcess
 
     def ask(self, name: str, *, user: int, **arguments: Any) -> dict[str, Any]:
         return result_of(self.keeper.ask(name, user=user, **arguments))
@@ -52,6 +52,7 @@ def dataset(store: Store) -> Dataset:
 
 @pytest.fixture(scope="package")
 def keeper(store: Store) -> Iterator[Asker]:
-    keeper = DeskKeeper({**os.environ, **store.settings.as_environment(), "OMP_NUM_THREADS": "1"})
+    environment = {**os.environ, **store.settings.as_environment(), "OMP_NUM_THREADS": "1"}
+    keeper = InferenceProcess(environment)
     yield Asker(keeper)
     keeper.stop()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.shell.inference import TOTAL_LIMIT, USER_LIMIT, DeskKeeper
+from app.shell.inference import TOTAL_LIMIT, USER_LIMIT, InferenceProcess
 from tests.engine.harness import is_alive, wait_for
 from tests.waiting import result_of
 from vecaf.errors import (
@@ -42,19 +42,19 @@ for line in sys.stdin:
     print(json.dumps(reply), flush=True)
 """
 
-Make = Callable[..., DeskKeeper]
+Make = Callable[..., InferenceProcess]
 
 
-def ask(keeper: DeskKeeper, name: str, **arguments: Any) -> dict[str, Any]:
+def ask(keeper: InferenceProcess, name: str, **arguments: Any) -> dict[str, Any]:
     return result_of(keeper.ask(name, **arguments))
 
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    made: list[DeskKeeper] = []
+    made: list[InferenceProcess] = []
 
-    def keeper(**options: float) -> DeskKeeper:
-        made.append(DeskKeeper(os.environ, [sys.executable, "-c", STAND_IN], **options))
+    def keeper(**options: float) -> InferenceProcess:
+        made.append(InferenceProcess(os.environ, [sys.executable, "-c", STAND_IN], **options))
         return made[-1]
 
     yield keeper
@@ -107,7 +107,7 @@ def test_a_process_that_died_is_replaced(make: Make) -> None:
 def test_too_long_an_answer_is_given_up(make: Make) -> None:
     keeper = make(answer_seconds=2)
     slow = ask(keeper, "say", user=1)["pid"]
-    with pytest.raises(UnavailableError, match="no answer within 2 s"):
+    with pytest.raises(UnavailableError, match="did not answer within 2 s"):
         ask(keeper, "say", user=1, seconds=600)
     assert not is_alive(slow)
     assert ask(keeper, "say", user=1, late=False)["late"] is False  # not the late answer
