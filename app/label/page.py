@@ -1,4 +1,4 @@
-"""The Label page: the list of labeling tasks, one task (label.js), and what follows it."""
+"""The Label page: the list of labeling tasks, one task (labeler.js), and what follows it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
 from vecaf.store.samples import count_split
 from vecaf.store.subsets import subsets_of
 
-SECONDS = 10.0  # between refreshes; label.js refreshes at once after its own changes
+SECONDS = 10.0  # between refreshes; labeler.js refreshes at once after a change
 USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side
 FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
 

@@ -66,7 +66,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     timer.tick(show, query, outputs, js=QUERY_JS, **QUIET)
     for piece in (top, body, pairs):
         acknowledge(piece.act(act, None, [*outputs, target], **QUIET)).then(
-            None, target, None, js="(address) => studio.started(address)"
+            None, target, None, js="(address) => studio.showResult(address)"
         )
     top.go(go, None, outputs, **MOVING)
 

@@ -79,8 +79,8 @@ def test_a_label_is_an_edit_and_the_same_again_is_none(
     client.post(f"/label/{subset_id}/labels", json={"values": {two: 0, one: 0}})
     assert labels(client, subset_id) | {one: 0, two: 0} == labels(client, subset_id)
 
-    said = client.post(f"/label/{subset_id}/undo", json={}).json()["values"]
-    assert said == {str(one): 1, str(two): None}
+    answer = client.post(f"/label/{subset_id}/undo", json={}).json()["values"]
+    assert answer == {str(one): 1, str(two): None}
     assert client.post(f"/label/{subset_id}/undo", json={}).json()["values"] == {str(one): None}
     assert set(labels(client, subset_id).values()) == {None}
 
@@ -105,8 +105,8 @@ def test_invalid_labels_are_refused(
     studio: Studio, client: TestClient, subset_id: int, foreign: int
 ) -> None:
     one = next(iter(labels(client, subset_id)))
-    stranger = pool(studio, "pets")[1][5].id
-    for values, status in (({one: 99}, 400), ({stranger: 0}, 404), ({}, 400)):
+    outside = pool(studio, "pets")[1][5].id
+    for values, status in (({one: 99}, 400), ({outside: 0}, 404), ({}, 400)):
         response = client.post(f"/label/{subset_id}/labels", json={"values": values})
         assert response.status_code == status, values
         assert response.json()["error"]

@@ -177,8 +177,8 @@ def test_the_page_escapes_user_text(studio: Studio, task_id: int) -> None:
     assert not busy
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html and "<b>a cat" not in html
     assert "moved its features by 3.0°" in html and "no trained model yet" in html
-    stranger, _ = select._render(studio, user, {**values, "task": "99999"})
-    assert "There is no task 99999" in stranger
+    missing, _ = select._render(studio, user, {**values, "task": "99999"})
+    assert "There is no task 99999" in missing
 
 
 def test_a_comparison_counts_the_overlap(studio: Studio, task_id: int) -> None:

@@ -81,11 +81,11 @@ def test_every_state_says_what_to_do_next() -> None:
     assert "you can compare them here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
     assert "Resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
     canceled = a_task(state=CANCELED, result=None)
-    told = shift_view.preview("in fog", canceled, {})
-    assert "was canceled" in told and "Waiting" not in told
-    told = shift_pairs.result(a_pair(), canceled, "fog", [], 0)
-    assert "was canceled" in told and "Waiting" not in told
-    assert 'data-act="compare"' in told
+    html = shift_view.preview("in fog", canceled, {})
+    assert "was canceled" in html and "Waiting" not in html
+    html = shift_pairs.result(a_pair(), canceled, "fog", [], 0)
+    assert "was canceled" in html and "Waiting" not in html
+    assert 'data-act="compare"' in html
     assert shift_pairs.launch(1, "", None) == shift_pairs.earlier([], {}) == ""
 
 
@@ -149,7 +149,7 @@ def a_run(studio: Studio, **settings: Any) -> Run:
     return run
 
 
-def test_a_page_opened_from_a_run_keeps_it_and_launches_its_settings(studio: Studio) -> None:
+def test_a_page_opened_from_a_run_launches_the_same_settings(studio: Studio) -> None:
     user, run = studio.store.owner(), a_run(studio, budget="3", rounds=1, epochs=7, seed=5)
     dataset = str(dataset_of(studio))
     query = f"?dataset={dataset}&run={run.id}"
@@ -174,7 +174,7 @@ def test_a_page_opened_from_a_run_keeps_it_and_launches_its_settings(studio: Stu
     assert f"run={run.id}&amp;words=in+fog" in pairs  # so do the links to earlier pairs
 
 
-def test_a_run_with_words_gets_a_plain_run_beside_it(studio: Studio) -> None:
+def test_a_run_with_a_target_domain_gets_a_baseline(studio: Studio) -> None:
     run = a_run(studio, budget="4", rounds=1, target_words="in the snow")
     dataset = str(dataset_of(studio))
     data = {"act": "launch", "dataset": dataset, "words": "at night",
@@ -218,7 +218,7 @@ def test_invalid_input_is_explained(studio: Studio, change: dict[str, str], word
 
 def test_a_pair_whose_dataset_is_gone_is_not_compared(studio: Studio) -> None:
     with studio.store.write() as session:
-        user = User(name="nobody has less")
+        user = User(name="user without datasets")
         session.add(user)
         session.flush()
         user_id = user.id

@@ -30,11 +30,11 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The path of a labeling task of eight images, of an upload without labels."""
     folder = tmp_path_factory.mktemp("bare")
     with (
-        zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as told,
+        zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as labeled,
         zipfile.ZipFile(folder / "bare.zip", "w") as out,
     ):
-        for name in told.namelist():
-            out.writestr(Path(name).name, told.read(name))
+        for name in labeled.namelist():
+            out.writestr(Path(name).name, labeled.read(name))
     address = f"{server.url}/upload?{urllib.parse.urlencode({'name': NAME})}"
     request = urllib.request.Request(address, (folder / "bare.zip").read_bytes(), method="POST")
     with urllib.request.urlopen(request, timeout=60) as answer:
