@@ -1,4 +1,4 @@
-"""Uploads: streamed, limited, from our own pages only, and nothing is left of a broken one."""
+"""Uploads: streamed, limited in size, from our own pages only, removed if interrupted."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_free_name_is_proposed(studio: Studio, client: TestClient, content: by
         ("x" * 101, "name"), ("pets", "Choose another name"),
     ],
 )  # fmt: skip
-def test_a_name_that_can_not_be_is_refused_before_a_byte_is_sent(
+def test_an_invalid_name_is_refused_before_the_upload(
     studio: Studio, client: TestClient, content: bytes, name: str, words: str
 ) -> None:
     before = staged(studio)
@@ -87,7 +87,7 @@ def test_a_name_that_can_not_be_is_refused_before_a_byte_is_sent(
     assert staged(studio) == before
 
 
-def test_the_limit_holds_for_what_is_announced(studio: Studio, client: TestClient) -> None:
+def test_a_size_above_the_limit_is_refused(studio: Studio, client: TestClient) -> None:
     before = staged(studio)
     for response in (
         client.get("/upload", params={"name": "big", "bytes": LIMIT + 1}),
@@ -98,7 +98,7 @@ def test_the_limit_holds_for_what_is_announced(studio: Studio, client: TestClien
     assert staged(studio) == before
 
 
-def test_the_limit_holds_for_what_comes(studio: Studio, client: TestClient) -> None:
+def test_a_body_above_the_limit_is_refused(studio: Studio, client: TestClient) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(LIMIT // 1000 + 5):
             yield bytes(1000)
@@ -132,7 +132,7 @@ def test_an_empty_upload_is_refused(studio: Studio, client: TestClient) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/upload?name=fresh", "/gradio_api/queue/join"])
-def test_only_our_own_pages_may_change_anything(
+def test_only_our_own_pages_may_send_changes(
     client: TestClient, path: str, headers: dict[str, str], status: int
 ) -> None:
     response = client.post(path, content=b"", headers=headers)
@@ -147,19 +147,19 @@ def request_of(messages: list[dict[str, Any]], length: int) -> Request:
     return Request({"type": "http", "method": "POST", "headers": headers}, receive)
 
 
-def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_upload_leaves_no_file(tmp_path: Path) -> None:
     part = tmp_path / "x.part"
     begun = {"type": "http.request", "body": b"PK", "more_body": True}
     with pytest.raises(ClientDisconnect):
-        _apart(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
+        _run(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
     assert not part.exists()
     ended = {"type": "http.request", "body": b"PK", "more_body": False}
     with pytest.raises(InputError, match="2 of 9 bytes"):
-        _apart(_receive(request_of([ended], 9), part, 100))
+        _run(_receive(request_of([ended], 9), part, 100))
     assert not part.exists()
 
 
-def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
+def test_the_start_deletes_files_of_interrupted_uploads(studio: Studio) -> None:
     folder = studio.settings.uploads
     folder.mkdir(parents=True, exist_ok=True)
     orphan, part = folder / f"{'a' * 32}.zip", folder / f"{'b' * 32}.part"
@@ -171,7 +171,7 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
     other.mkdir()
     for path in (orphan, kept, other, late):
         os.utime(path, (0, 0))
-    minute = time.time() - 60  # broken off by the restart itself
+    minute = time.time() - 60  # interrupted by the restart itself
     os.utime(part, (minute, minute))
     receiving = late.open("rb")
     fcntl.flock(receiving, fcntl.LOCK_EX)
@@ -195,7 +195,7 @@ def test_the_start_sweeps_what_interrupted_uploads_left(studio: Studio) -> None:
         path.unlink(missing_ok=True)
 
 
-def _apart(work: Coroutine[Any, Any, object]) -> None:
-    """Run it in a thread of its own: a browser's tests leave their loop running in this one."""
+def _run(work: Coroutine[Any, Any, object]) -> None:
+    """Run it in its own thread: browser tests leave an event loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()

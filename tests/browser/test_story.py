@@ -182,7 +182,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     # Take the model away, and use it where no studio is.
     page.goto(f"{server.url}/predict?run={run}")
     page.get_by_role("button", name="Prepare download").click()
-    everything = page.get_by_role("link", name="Download everything")
+    everything = page.get_by_role("link", name="Download model")
     expect(everything).to_be_visible(timeout=SLOW)
     with page.expect_download(timeout=SLOW) as download:
         everything.click()
