@@ -1,4 +1,4 @@
-"""What tests share: the two databases; for whole rounds a home of their own and drawn shapes."""
+"""Shared fixtures: the two databases, settings with a temporary home, and samples of shapes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
 
-os.environ.setdefault("VECAF_STANDBY_MINUTES", "0")  # servers that a test starts load nothing ahead
+os.environ.setdefault(
+    "VECAF_STANDBY_MINUTES", "0"
+)  # no warm processes in servers that a test starts
 TESTS = Path(__file__).parent
-# What takes longest begins first, so that no worker is left alone with it at the end.
+# The slowest tests start first, so that no worker is still busy with one at the end.
 FIRST = ("browser/test_story.py", "browser/", "test_", "jobs/", "benchmarking/", "")
 
 
@@ -24,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(TESTS).as_posix()
         return next(i for i, start in enumerate(FIRST) if path.startswith(start))
 
-    items.sort(key=place)  # a stable sort: within each, the order stays
+    items.sort(key=place)  # a stable sort keeps the order within each group
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +37,7 @@ def postgresql() -> Iterator[Server]:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """The DATABASE_URL of a test: empty, which means SQLite, unless `both_databases` marks it."""
+    """Return the DATABASE_URL of a test: "" (SQLite) unless `both_databases` marks the test."""
     return address(request)
 
 

@@ -1,4 +1,4 @@
-"""Both databases for tests: SQLite in the test's home, and a private PostgreSQL server."""
+"""The databases for tests: SQLite in the test's home, and a private PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from vecaf.store.models import Home
 
 DATABASES = ("sqlite", "postgresql")
 both_databases = pytest.mark.parametrize("database", DATABASES, indirect=True)
-"""For tests whose fixtures use `database`, the DATABASE_URL (empty: SQLite in the home)."""
+"""Marks tests that run with both databases. Their fixtures use `database`, the DATABASE_URL."""
 only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 
 def address(request: pytest.FixtureRequest) -> str:
-    """The DATABASE_URL for a fixture's parameter, one of DATABASES; none means SQLite."""
+    """Return the DATABASE_URL for a fixture's parameter, one of DATABASES (default: SQLite)."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return ""
     found: Server = request.getfixturevalue("postgresql")
@@ -36,10 +36,10 @@ def address(request: pytest.FixtureRequest) -> str:
 
 
 class Server:
-    """A PostgreSQL server of this test session, on a socket in its own folder."""
+    """The PostgreSQL server of this test session, on a socket in its own folder."""
 
     def __init__(self, socket: Path, command: list[str]) -> None:
-        """`command` serves; it is started at once."""
+        """Start the server with `command`."""
         self._socket, self._command = socket, command
         self._process = self._start()
         self._numbers = count(1)
@@ -49,13 +49,15 @@ class Server:
         return f"postgresql://postgres@/{name}?host={self._socket}"
 
     def new(self, *, empty: bool = False) -> str:
-        """The address of a new database: with the newest schema, or empty."""
+        """Create a database, empty or with the newest schema, and return its URL."""
         if not empty and not self._template:
             self._create("template", "template0")
             settings = {"VECAF_HOME": str(self._socket), "DATABASE_URL": self.url("template")}
             store = Store.open(Settings.from_environment(settings))
             with store.write() as session:
-                session.execute(sa.delete(Home))  # each copy belongs to the home that opens it
+                session.execute(
+                    sa.delete(Home)
+                )  # so that each copy is paired with the home that opens it
             store.close()
             self._template = True
         name = f"test{next(self._numbers)}"
@@ -63,7 +65,7 @@ class Server:
         return self.url(name)
 
     def stop(self) -> None:
-        """Shut down, and end all connections."""
+        """Stop the server and end all connections."""
         self._process.send_signal(signal.SIGINT)
         try:
             self._process.wait(10)
@@ -72,7 +74,7 @@ class Server:
             self._process.wait()
 
     def restart(self, after: float) -> None:
-        """Be out of reach for so many seconds."""
+        """Stop the server, and start it again after `after` seconds."""
         self.stop()
         time.sleep(after)
         self._process = self._start()
@@ -97,13 +99,13 @@ class Server:
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Make and start a server; it goes with the block, or with this process."""
+    """Create and start a server; it stops with the block or this process."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not programs:
         pytest.fail("PostgreSQL is not installed; ./test installs it (apt-get install postgresql).")
     folder = Path(tempfile.mkdtemp(prefix="vecaf-pg-"))
     become = ["setpriv", "--pdeathsig", "INT"]
-    if os.geteuid() == 0:  # which PostgreSQL refuses to be
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         become += ["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
         shutil.chown(folder, "postgres", "postgres")
     data = str(folder / "data")

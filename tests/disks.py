@@ -1,4 +1,4 @@
-"""A real small disk to fill to the last byte; needs the right to mount."""
+"""A real small disk that tests can fill; requires permission to mount."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = 4096
 
 @contextmanager
 def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
-    """A file system of so many MiB at the new `folder`; skips the test where none can be had."""
+    """Mount a file system of this size at the new `folder`, or skip the test."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
@@ -24,13 +24,13 @@ def small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # Lazily: a database connection may still be open.
+        # Unmount lazily, since a database connection may still be open.
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager
 def only(free: int, disk: Path) -> Iterator[None]:
-    """Leave `free` bytes of the disk (whole pages) while the block runs."""
+    """Leave only `free` bytes on the disk (whole pages) while the block runs."""
     filler = disk / "filler"
     facts = os.statvfs(disk)
     room = facts.f_bavail * facts.f_frsize

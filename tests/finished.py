@@ -1,4 +1,4 @@
-"""A studio on a temporary home with a small real run that has finished, without a worker."""
+"""Create a home with a dataset and a small finished run, without a worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CONFIG = RunConfig(dataset=NAME, budget="6", rounds=2, epochs=4, batch_size=4)
 
 
 def new_studio(home: Path, count: int = 90, name: str = NAME) -> Store:
-    """A store on a new home that holds `count` drawn shapes as a dataset."""
+    """Create a home with a dataset of `count` drawn shapes, and return its store."""
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     write_shapes(home / "drawn", count)
     store = Store.open(settings)
@@ -27,7 +27,7 @@ def new_studio(home: Path, count: int = 90, name: str = NAME) -> Store:
 
 
 def finish_run(store: Store, config: RunConfig = CONFIG) -> int:
-    """Do a run here and now, as a worker's child process does it."""
+    """Execute a run in this process, as a worker's child process would; return its id."""
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
         run = session.get_one(Run, run_id)

@@ -1,4 +1,4 @@
-"""A small real dataset: drawn shapes, three classes that a pretrained model can tell apart."""
+"""A small dataset of drawn shapes in three classes that a pretrained model can distinguish."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDE = 48
 
 
 def draw(kind: str, rng: np.random.Generator) -> Image.Image:
-    """One image of a class: random place, size and colours, some noise."""
+    """Draw an image of a class at a random position, in random size and colors, with noise."""
     background, colour = (tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(2))
     image = Image.new("RGB", (SIDE, SIDE), background)
     pen = ImageDraw.Draw(image)
@@ -35,7 +35,10 @@ def draw(kind: str, rng: np.random.Generator) -> Image.Image:
 
 
 def write_shapes(folder: Path, n: int, seed: int = 0) -> list[tuple[Path, int]]:
-    """Write `n` images as `<class>/<number>.png`, classes in turn: (path, label) each."""
+    """Write `n` images as `<class>/<number>.png`, cycling through the classes.
+
+    Returns (path, label) of each image.
+    """
     rng = np.random.default_rng(seed)
     written = []
     for index in range(n):
@@ -48,7 +51,7 @@ def write_shapes(folder: Path, n: int, seed: int = 0) -> list[tuple[Path, int]]:
 
 
 def make_samples(folder: Path, n: int = 90, captions: bool = False) -> Samples:
-    """`n` drawn images as a run sees them: 60% train, 20% val, 20% test."""
+    """Return `n` drawn images as samples: 60% train, 20% val, 20% test."""
     files = write_shapes(folder, n)
     splits = [(TRAIN, TRAIN, TRAIN, VAL, TEST)[index // 3 % 5] for index in range(n)]
     return Samples(

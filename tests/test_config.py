@@ -12,7 +12,7 @@ from vecaf.errors import InputError
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
-def test_a_count_is_itself_or_too_much(count: int, pool: int) -> None:
+def test_a_count_is_limited_by_the_pool(count: int, pool: int) -> None:
     if count <= pool:
         assert parse_budget(str(count)).of(pool) == count
     else:
@@ -21,12 +21,12 @@ def test_a_count_is_itself_or_too_much(count: int, pool: int) -> None:
 
 
 @given(st.floats(0.001, 100), st.integers(1, 10**6))
-def test_a_share_is_at_least_one_image_and_at_most_all(share: float, pool: int) -> None:
+def test_a_percentage_is_between_one_image_and_the_pool(share: float, pool: int) -> None:
     assert 1 <= parse_budget(f"{share}%").of(pool) <= pool
 
 
 @given(st.text(max_size=12))
-def test_any_text_is_a_budget_or_a_sentence(text: str) -> None:
+def test_any_text_is_a_budget_or_an_input_error(text: str) -> None:
     try:
         assert parse_budget(text).amount > 0
     except InputError as error:
@@ -34,19 +34,19 @@ def test_any_text_is_a_budget_or_a_sentence(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "0%", "-3", "1.5", "nan", "inf%", "101%", "", "%", "ten"])
-def test_what_is_no_budget(text: str) -> None:
+def test_invalid_budgets(text: str) -> None:
     with pytest.raises(InputError, match="budget"):
         parse_budget(text)
 
 
-def test_one_source_for_form_command_line_and_store() -> None:
+def test_form_command_line_and_store_agree() -> None:
     config = RunConfig(dataset="my data", budget="2%", seed=4, mode="full")
     assert RunConfig.from_dict(config.as_dict()) == config
     assert config.as_command() == ("python -m vecaf run 'my data' --budget 2% --mode full --seed 4")
     assert all(item.metadata["help"] for item in fields(RunConfig))
 
 
-def test_forms_send_floats_for_whole_numbers() -> None:
+def test_whole_floats_from_forms_become_integers() -> None:
     assert RunConfig.from_dict({"rounds": 2.0}).rounds == 2
 
 
@@ -70,6 +70,6 @@ def test_forms_send_floats_for_whole_numbers() -> None:
         ),
     ],
 )
-def test_bad_values_are_said(values: dict[str, object], words: str) -> None:
+def test_invalid_values_raise_input_errors(values: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words.replace("(", r"\(")):
         RunConfig.from_dict(values)

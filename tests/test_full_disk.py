@@ -1,7 +1,7 @@
-"""A real disk that fills up, at one place after the other of everything that is written.
+"""Every kind of write on a real disk that is full.
 
-For each of them the free space is raised page by page until the work succeeds: until then there
-must be a sentence that says so, what was there before must be there still, and nothing beside it.
+Each test increases the free space page by page until the work succeeds. Before that, the work must
+raise a clear error, keep the existing data, and leave no other files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from tests.datasets.conftest import leftovers
+from tests.datasets.conftest import stored_files
 from tests.disks import PAGE, only, small_disk
 from tests.engine.harness import (
     WorkerProcess,
@@ -57,12 +57,14 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A home on another disk, to export and to back up."""
+    """A home on another disk, to export and back up."""
     return new_studio(tmp_path_factory.mktemp("studio") / "home", count=30)
 
 
-def walk(disk: Path, work: Callable[[], object], unhurt: Callable[[], object], step: int) -> int:
-    """Raise the free space by `step` bytes until `work` succeeds; how often it was refused."""
+def walk(
+    disk: Path, work: Callable[[], object], check_unchanged: Callable[[], object], step: int
+) -> int:
+    """Increase the free space by `step` bytes until `work` succeeds; return how often it failed."""
     for refused in range(1000):
         with only(refused * step, disk):
             try:
@@ -71,14 +73,14 @@ def walk(disk: Path, work: Callable[[], object], unhurt: Callable[[], object], s
                 assert str(error) == DISK_FULL
             else:
                 return refused
-        unhurt()
+        check_unchanged()
         assert not list(disk.rglob("*.tmp")), "a temporary file was left"
     raise AssertionError("it never succeeded")
 
 
 @dataclass(frozen=True)
 class Point:
-    """A file that is written: by `write(path, version)`, and what `read(path)` says is there."""
+    """A kind of file: `write(path, version)` writes it, and `read(path)` returns its version."""
 
     write: Callable[[Path, int], object]
     read: Callable[[Path], object]
@@ -111,21 +113,21 @@ POINTS = {
 
 
 @pytest.mark.parametrize("name", POINTS)
-def test_the_old_file_stays_until_the_new_one_is_whole(disk: Path, name: str) -> None:
+def test_the_old_file_stays_until_the_new_one_is_complete(disk: Path, name: str) -> None:
     point, path = POINTS[name], disk / name
     point.write(path, 1)
     before = point.read(path)
 
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         assert point.read(path) == before
 
     step = 8 * PAGE if name == "checkpoint" else PAGE
-    assert walk(disk, lambda: point.write(path, 2), unhurt, step) >= 2
+    assert walk(disk, lambda: point.write(path, 2), check_unchanged, step) >= 2
     point.write(path, 2)
     assert name == "predictions" or point.read(path) != before
 
 
-def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
+def test_a_thumbnail(disk: Path, studio: Store) -> None:
     from app.shell.decoder import Decoder
     from app.shell.media import _make_thumb
 
@@ -138,11 +140,16 @@ def test_a_thumbnail_that_is_made_again(disk: Path, studio: Store) -> None:
     asked: Any = SimpleNamespace(settings=settings, decoder=Decoder())
     thumbs: list[Path] = []
 
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         assert not [path for path in settings.thumbs.rglob("*") if path.is_file()]
 
     assert (
-        walk(disk, lambda: thumbs.append(result_of(_make_thumb(asked, 1, sample))), unhurt, PAGE)
+        walk(
+            disk,
+            lambda: thumbs.append(result_of(_make_thumb(asked, 1, sample))),
+            check_unchanged,
+            PAGE,
+        )
         >= 1
     )
     assert Image.open(thumbs[0]).size == (128, 128)
@@ -162,20 +169,23 @@ def test_an_image_to_predict(disk: Path, studio: Store) -> None:
         async with image_of(asked, content.getvalue()) as path:
             await check_image(asked, 1, path)
 
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         assert not [path for path in settings.uploads.rglob("*") if path.is_file()]
 
-    assert walk(disk, lambda: result_of(receive()), unhurt, PAGE) >= 1
-    unhurt()
+    assert walk(disk, lambda: result_of(receive()), check_unchanged, PAGE) >= 1
+    check_unchanged()
 
 
 @pytest.mark.parametrize("name", ["export.zip", "export"])
 def test_an_export(disk: Path, studio: Store, name: str) -> None:
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         assert not (disk / name).exists()
         assert not list(disk.glob(f".{name}.*"))
 
-    assert walk(disk, lambda: export_dataset(studio, 1, 1, disk / name), unhurt, 4 * PAGE) >= 3
+    assert (
+        walk(disk, lambda: export_dataset(studio, 1, 1, disk / name), check_unchanged, 4 * PAGE)
+        >= 3
+    )
     assert (disk / name).exists()
 
 
@@ -196,7 +206,7 @@ def test_a_backup_and_a_restored_home(disk: Path, studio: Store, tmp_path: Path)
 
 @pytest.fixture
 def small(disk: Path) -> Iterator[Store]:
-    """A studio whose home is on the small disk."""
+    """A store whose home is on the small disk."""
     home = disk / f"home-{len(list(disk.iterdir()))}"
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
     yield store
@@ -206,18 +216,18 @@ def small(disk: Path) -> Iterator[Store]:
 def test_an_import(disk: Path, small: Store, tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 30)
 
-    def unhurt() -> None:
-        assert leftovers(small) == []
+    def check_unchanged() -> None:
+        assert stored_files(small) == []
         with small.read() as session:
             assert session.scalar(sa.select(sa.func.count(Dataset.id))) == 0
 
     work = lambda: import_dataset(small, tmp_path / "shapes", "shapes")  # noqa: E731
-    assert walk(disk, work, unhurt, 8 * PAGE) >= 5
+    assert walk(disk, work, check_unchanged, 8 * PAGE) >= 5
     with small.read() as session:
         assert session.scalar(sa.select(sa.func.count(Sample.id))) == 30
 
 
-def test_the_database_keeps_what_was_committed_and_can_be_read(disk: Path, small: Store) -> None:
+def test_the_database_keeps_commits_and_stays_readable(disk: Path, small: Store) -> None:
     import_dataset(small, _one_image(small.settings.home / "drawn"), "one")
     count = sa.select(sa.func.count(Event.id))
 
@@ -225,14 +235,14 @@ def test_the_database_keeps_what_was_committed_and_can_be_read(disk: Path, small
         with small.write() as session:
             session.add_all(Event(run_id=1, message=os.urandom(2000).hex()) for _ in range(40))
 
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         with only(0, disk), small.read() as session:
             assert session.scalar(count) == 0
             assert session.scalar(sa.text("PRAGMA quick_check")) == "ok"
 
     with small.write() as session:
         session.add(Run(owner_id=1, dataset_id=1, name="r", config={}, seed=0))
-    assert walk(disk, write, unhurt, PAGE) >= 3
+    assert walk(disk, write, check_unchanged, PAGE) >= 3
     with small.read() as session:
         assert session.scalar(count) == 40
 
@@ -244,7 +254,7 @@ def test_the_database_keeps_what_was_committed_and_can_be_read(disk: Path, small
 
 
 def test_a_map(disk: Path, small: Store) -> None:
-    """Every file that its task writes, and embeddings; what was ready before stays of use."""
+    """Covers every file that the task writes, and embeddings. Finished files stay valid."""
     write_shapes(small.settings.home / "drawn", 12)
     dataset = import_dataset(small, small.settings.home / "drawn", "few").dataset_id
     folder = small.settings.home / "tasks" / "1"
@@ -253,17 +263,17 @@ def test_a_map(disk: Path, small: Store) -> None:
     def work() -> None:
         TASKS["map"](Work(small, 1, dataset, folder, lambda *_: None, lambda: False))
 
-    def unhurt() -> None:
+    def check_unchanged() -> None:
         for path in folder.glob("*.npy"):
             assert len(np.load(path)) == 12
 
-    assert walk(disk, work, unhurt, 6 * PAGE) >= 3
+    assert walk(disk, work, check_unchanged, 6 * PAGE) >= 3
     assert (folder / "findings.json").exists()
 
 
 @pytest.fixture
 def home_of_a_run(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
-    """A disk with room for a run's model, and a studio whose home is on it."""
+    """A disk with space for a run's model, and a store whose home is on it."""
     with small_disk(tmp_path / "disk", 64) as disk:
         store = new_studio(disk / "home", count=60)
         yield disk, store
@@ -273,14 +283,14 @@ def home_of_a_run(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
 def test_a_run_from_end_to_end(home_of_a_run: tuple[Path, Store]) -> None:
     disk, store = home_of_a_run
     run_id = submit_run(store, CONFIG, store.owner())
-    with only(0, disk):  # not even for the lock of a worker
+    with only(0, disk):  # not even space for a worker's lock
         refused = WorkerProcess(store.settings)
         assert refused.wait(60) == 1
         assert refused.process.stderr is not None
         assert refused.process.stderr.read() == f"vecaf: {DISK_FULL}\n"
         refused.close()
 
-    with only(300 * PAGE, disk), worker(store.settings):  # for all but the model
+    with only(300 * PAGE, disk), worker(store.settings):  # space for everything except the model
         run = wait_until_ended(store, run_id, 120)
         assert (run.state, run.error) == (FAILED, DISK_FULL)
 

@@ -1,7 +1,7 @@
-"""Whatever bytes come in from outside: they are taken, or refused by an error of ours.
+"""Random input from outside is either accepted or refused with a VecafError.
 
-`./test` tries a few; `./test --soak` goes on for ten minutes. What Hypothesis finds it prints as a
-value to put into a test of its own.
+`./test` tries a few examples; `./test --soak` runs for ten minutes. When Hypothesis finds an error,
+it prints the input; add a test with that input.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.datasets.conftest import leftovers
+from tests.datasets.conftest import stored_files
 from tests.datasets.pictures import packed, pixels
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
@@ -63,7 +63,7 @@ LINES = st.lists(
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Bytes with a few of them changed, cut out or put in."""
+    """Bytes with a few changes, deletions or insertions."""
     content = draw(whole)
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(content)))
@@ -77,7 +77,7 @@ MEMBERS = st.one_of(damaged(st.sampled_from(PICTURES)), TABLES, LINES, st.binary
 
 @st.composite
 def archives(draw: st.DrawFn) -> bytes:
-    """A ZIP archive of odd names and contents, or what is left of one."""
+    """A ZIP archive with unusual names and contents, possibly damaged."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(draw(st.integers(0, 6))):
@@ -89,7 +89,7 @@ def archives(draw: st.DrawFn) -> bytes:
             method = draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
             info = zipfile.ZipInfo(name.replace("\0", "") or "x")
             info.external_attr = draw(st.sampled_from([0, 0o120777 << 16, 0o100644 << 16]))
-            with suppress(UnicodeEncodeError):  # a lone surrogate is no name for ZipFile
+            with suppress(UnicodeEncodeError):  # ZipFile rejects lone surrogates
                 archive.writestr(info, content, method)
     return draw(damaged(st.just(buffer.getvalue())))
 
@@ -99,7 +99,7 @@ QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck), "database
 
 
 def importer(folder: Path) -> Callable[[], None]:
-    """Any file named .zip: a dataset whose images are all there, or a VecafError and no trace."""
+    """Any file named .zip gives a complete dataset, or a VecafError and no stored files."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(folder / "home")}))
     path, count = folder / "upload.zip", 0
     outside = {entry.name for entry in folder.iterdir()} | {"upload.zip"}
@@ -109,12 +109,12 @@ def importer(folder: Path) -> Callable[[], None]:
         nonlocal count
         count += 1
         path.write_bytes(content)
-        before = leftovers(store)
+        before = stored_files(store)
         try:
             report = import_dataset(store, path, f"fuzz {count}")
         except VecafError as error:
             assert str(error)
-            assert leftovers(store) == before
+            assert stored_files(store) == before
         else:
             assert report.images > 0
             with store.read() as session:
@@ -125,7 +125,7 @@ def importer(folder: Path) -> Callable[[], None]:
 
 
 def metadata(folder: Path) -> Callable[[], None]:
-    """Any bytes as metadata: rows and refusals that are text, or a VecafError."""
+    """Any bytes as metadata give rows and refusals that are valid text, or a VecafError."""
 
     @given(st.sampled_from(["metadata.csv", "metadata.jsonl"]), damaged(TABLES | LINES))
     def fuzz(name: str, content: bytes) -> None:
@@ -156,7 +156,7 @@ RECEIPT = Receipt(
 
 
 def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value in a JSON value."""
+    """Yield the path to every value within a JSON value."""
     yield way
     if isinstance(value, list):
         value = dict(enumerate(value))
@@ -169,11 +169,11 @@ WAYS = [way for way in places(RECEIPT) if way]
 
 @st.composite
 def receipts(draw: st.DrawFn) -> bytes:
-    """A true receipt with some values replaced, taken out or added, or with damaged bytes."""
+    """A valid receipt with some values replaced, removed or added, or with damaged bytes."""
     told = copy.deepcopy(RECEIPT)
     for _ in range(draw(st.integers(0, 3))):
         way = draw(st.sampled_from(WAYS))
-        with suppress(KeyError, IndexError, TypeError):  # an earlier change took the way there
+        with suppress(KeyError, IndexError, TypeError):  # an earlier change removed this path
             inside: Any = told
             for key in way[:-1]:
                 inside = inside[key]
@@ -185,7 +185,7 @@ def receipts(draw: st.DrawFn) -> bytes:
 
 
 def receipt_reader(folder: Path) -> Callable[[], None]:
-    """Any file as a receipt: one that can be written and read again, or a VecafError."""
+    """Any file gives a receipt that can be written and read again, or a VecafError."""
     path = folder / "receipt.json"
 
     @given(receipts())
@@ -202,7 +202,7 @@ def receipt_reader(folder: Path) -> Callable[[], None]:
     return fuzz
 
 
-TARGETS: dict[str, tuple[Fuzz, int]] = {  # with the examples that ./test tries
+TARGETS: dict[str, tuple[Fuzz, int]] = {  # with the number of examples in ./test
     "importer": (importer, 60),
     "metadata": (metadata, 200),
     "receipts": (receipt_reader, 200),
@@ -211,7 +211,7 @@ TARGETS: dict[str, tuple[Fuzz, int]] = {  # with the examples that ./test tries
 
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_odd_bytes_end_in_a_result_or_an_error_of_ours(name: str, tmp_path: Path) -> None:
+def test_random_bytes_give_a_result_or_a_vecaf_error(name: str, tmp_path: Path) -> None:
     target, examples = TARGETS[name]
     settings(max_examples=examples, derandomize=True, **QUICK)(target(tmp_path))()  # type: ignore[arg-type]
 
@@ -219,7 +219,7 @@ def test_odd_bytes_end_in_a_result_or_an_error_of_ours(name: str, tmp_path: Path
 @pytest.mark.soak
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_ten_minutes_of_odd_bytes(name: str, tmp_path: Path) -> None:
+def test_ten_minutes_of_random_bytes(name: str, tmp_path: Path) -> None:
     target, _ = TARGETS[name]
     end, number = time.monotonic() + SOAK_SECONDS / len(TARGETS), 0
     while time.monotonic() < end:

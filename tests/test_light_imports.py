@@ -1,4 +1,4 @@
-"""What starts often starts light: heavy packages wait until something needs them."""
+"""Modules that start often import heavy packages only when they need them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ HEAVY = ("torch", "timm", "open_clip", "numba", "transformers", "openvino")
         (
             "vecaf.runs.preparation",
             ["torch"],
-        ),  # cached features need no model
+        ),  # cached features require no model
     ],
 )
-def test_nothing_heavy_comes_along(module: str, needed: list[str]) -> None:
+def test_no_heavy_package_is_imported(module: str, needed: list[str]) -> None:
     program = f"import sys, {module}; print(*[m for m in {HEAVY} if m in sys.modules])"
     found = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True

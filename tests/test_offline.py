@@ -1,7 +1,7 @@
-"""No request leaves this machine: a program that embeds, trains and serves is watched.
+"""No request leaves this machine while a program embeds, trains and serves.
 
-Python tells of every connection and every name that is looked up before it is (audit events). All
-but this machine's own are refused, and told.
+Python's audit events report every connection and every name lookup beforehand. Those to other
+machines are refused and recorded.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ print(json.dumps({"walked": walked, "hub": hub, "page": page.status_code,
 """
 
 
-def test_nothing_is_asked_of_other_machines_until_a_hub_model_is(tmp_path: Path) -> None:
+def test_only_a_hub_model_sends_requests_to_other_machines(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}
     environment.pop("HF_HUB_OFFLINE", None)
@@ -83,7 +83,7 @@ def test_nothing_is_asked_of_other_machines_until_a_hub_model_is(tmp_path: Path)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["walked"] == []
     assert found["page"] == 200
-    assert found["hub"] == ["huggingface.co"]  # that the watch sees what is asked
+    assert found["hub"] == ["huggingface.co"]  # shows that requests are noticed
     for sentence in found["sentences"]:
         assert "the hub cannot be reached" in sentence
         assert "give the weights as a file" in sentence

@@ -1,4 +1,4 @@
-"""Waiting for coroutines in tests that are not coroutines themselves."""
+"""Run coroutines in tests that are not coroutines themselves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Result = TypeVar("Result")
 
 
 def result_of(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run `coroutine` in an event loop of its own.
+    """Run `coroutine` in its own event loop and return its result.
 
-    In a thread, because Playwright leaves a running loop in the main thread.
+    The loop runs in a thread, because Playwright leaves a running loop in the main thread.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

@@ -1,7 +1,7 @@
 """VeCAF Studio: finetune a pretrained vision model on the few images that matter.
 
-picked = vecaf.select(features, budget=100)
-picked.ids, picked.scores
+selection = vecaf.select(features, budget=100)
+selection.ids, selection.scores
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["InputError", "Selection", "VecafError", "select"]
 
 
 def __getattr__(name: str) -> object:
-    """Import the selection room at first use: `import vecaf` itself stays light (PEP 562)."""
+    """Import `vecaf.selection` on first use, so that `import vecaf` stays fast (PEP 562)."""
     if name in ("select", "Selection"):
         from vecaf import selection
 

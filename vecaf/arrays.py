@@ -1,4 +1,4 @@
-"""Array types and linear algebra that several rooms need."""
+"""Array types and linear algebra that several packages need."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 
 def eigh(symmetric: NDArray[Real], count: int | None = None) -> tuple[NDArray[Real], NDArray[Real]]:
-    """The `count` greatest eigenvalues of a symmetric matrix, and their eigenvectors.
+    """Return the `count` largest eigenvalues of a symmetric matrix and their eigenvectors.
 
-    The decomposition runs on one thread: the threads of OpenBLAS wait for each other by spinning,
-    hundreds of times in a decomposition. Where other processes use the cores, two threads took
-    ten times as long as one.
+    The decomposition uses one thread. OpenBLAS threads wait for each other by spinning, so on busy
+    cores two threads took ten times as long as one.
 
     Parameters
     ----------
     symmetric : array of shape (n, n)
-    count
-        How many, n at most; all of them by default. A tenth of them takes half the time.
+    count : int, optional
+        The number of eigenvalues, at most n (the default). A tenth of them takes half the time.
 
     Returns
     -------
     values : array of shape (count,), ascending
-    vectors : array of shape (n, count), a column for each value
+    vectors : array of shape (n, count), one column per eigenvalue
     """
     from scipy import linalg
 

@@ -1,4 +1,4 @@
-"""The exceptions that reach people: each message says what is wrong and what to do."""
+"""Exceptions whose messages are shown to users: what happened, why, and what to do."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ RETRY_SECONDS = 5
 
 
 class VecafError(Exception):
-    """Root of every error that the studio raises on purpose.
+    """Base class of all errors that the studio raises on purpose.
 
-    Pages show its message as a sentence, the command line prints it and exits 1.
+    Pages show the message. The command line prints it and exits with status 1.
     """
 
 
 class InputError(VecafError):
-    """What the caller gave cannot be used; the message says how to mend it (exit status 2)."""
+    """The input can't be used; the message says how to correct it (exit status 2)."""
 
 
 class NotLabeledError(InputError):
-    """The images have too few labels to train on; the message says what to label."""
+    """There are too few labels to train on; the message says what to label."""
 
 
 class UnreadableImageError(InputError):
-    """An image file is missing or damaged; `path` says which, in the process that read it."""
+    """An image file is missing or damaged.
+
+    `path` is set in the process that read the file, and None in others.
+    """
 
     def __init__(self, message: str, path: Path | None = None) -> None:
         super().__init__(message)
@@ -31,23 +34,23 @@ class UnreadableImageError(InputError):
 
 
 class NotFoundError(InputError):
-    """The thing does not exist, or the asker may not see it; the two are not told apart."""
+    """The object does not exist, or the user can't see it; the message does not say which."""
 
 
 class NotReadyError(VecafError):
-    """The thing does not exist yet; the message says how to make it."""
+    """The object does not exist yet; the message says how to create it."""
 
 
 class NotAllowedError(VecafError):
-    """The asker may see the thing but not do this with it; the message says who may."""
+    """The user can see the object but not do this with it; the message says who can."""
 
 
 class NotLoggedInError(VecafError):
-    """Accounts are on, and nobody who has one is asking."""
+    """The request needs a login, since accounts are on."""
 
 
 class TooManyAttemptsError(VecafError):
-    """Passwords were wrong too often; `seconds` is how long to wait before the next try."""
+    """There were too many failed logins; wait `seconds` before the next attempt."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -55,11 +58,11 @@ class TooManyAttemptsError(VecafError):
 
 
 class UnavailableError(VecafError):
-    """Something outside the studio is missing: a hub, a device, disk space."""
+    """Something outside the studio is not available: a hub, a device, disk space."""
 
 
 class BusyError(UnavailableError):
-    """The studio has too much to do right now; try again in `seconds`."""
+    """The studio is overloaded; try again in `seconds`."""
 
     def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
         super().__init__(message)
@@ -67,7 +70,7 @@ class BusyError(UnavailableError):
 
 
 class TooManyRequestsError(VecafError):
-    """One user asks for too much at once; try again in `seconds`."""
+    """A user has too many requests at once; try again in `seconds`."""
 
     def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
         super().__init__(message)
@@ -75,13 +78,13 @@ class TooManyRequestsError(VecafError):
 
 
 class DamagedFileError(VecafError):
-    """A file that the studio wrote is missing, cut short or otherwise damaged."""
+    """A file that the studio wrote is missing, truncated or damaged."""
 
 
 class CanceledError(VecafError):
-    """Work stopped because a person asked for it; what is finished is kept."""
+    """A user canceled the work; finished parts are kept."""
 
 
 def first_line(error: BaseException) -> str:
-    """What a database's trouble is: it comes again and again, and its traceback tells nothing."""
+    """Return the first line of an error's message, to log an error whose traceback is no help."""
     return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""Durable files: a reader finds the old content or the new, never a part of it."""
+"""Atomic, durable file writes: readers see the old content or the new, never a part of it."""
 
 from __future__ import annotations
 
@@ -15,28 +15,39 @@ from pathlib import Path
 
 from vecaf.errors import UnavailableError
 
-DISK_FULL = "The disk is full. Free some space and try again; nothing was lost."
-"""One wording everywhere, without a path: pages show it, too."""
+DISK_FULL = "The disk is full. Free some space and try again. No saved data was lost."
+"""The message has no path, since pages show it too."""
 
 ABANDONED_SECONDS = 6 * 3600.0
-"""What is half written and untouched for so long is nobody's: another process may write it still,
-such as a second studio on this home, and a slow upload may rest."""
+"""Age from which an unfinished file counts as abandoned. Before that, another process may still be
+writing it, or a slow upload may have paused."""
 
 Publishing = Callable[[], AbstractContextManager[object]]
-"""Makes a context in which the caller may let a file appear: the fence of a job's attempt."""
+"""Returns a context manager that allows a finished file to appear, or raises if the job's attempt
+is outdated."""
 
 
 @contextmanager
 def replacing(
     path: Path, *, durable: bool = True, publishing: Publishing = nullcontext
 ) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it replaces `path` atomically.
+    """Yield a temporary path in the same folder; when the block ends, it replaces `path`.
 
-    The temporary file is removed if the block raises. `durable=False` skips the fsync, for
-    callers that sync many files at one commit point. The file appears within `publishing()`, which
-    may refuse it by raising. A full disk raises UnavailableError.
+    The replacement is atomic. If the block raises, the temporary file is removed.
+
+    Parameters
+    ----------
+    durable
+        Call fsync. Pass False if the caller syncs many files together.
+    publishing
+        Returns the context manager in which the file appears. It can refuse by raising.
+
+    Raises
+    ------
+    UnavailableError
+        The disk is full.
     """
-    with saying_if_full():
+    with convert_disk_full_errors():
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         os.close(handle)
@@ -62,12 +73,12 @@ def write_bytes(
 
 
 @contextmanager
-def building(parent: Path, prefix: str) -> Iterator[Path]:
-    """A new folder in `parent` to write in; what has not been moved away by the end is removed.
+def temporary_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """Yield a new temporary folder in `parent`; delete it, and what is left in it, at the end.
 
-    A full disk raises UnavailableError.
+    Raises UnavailableError if the disk is full.
     """
-    with saying_if_full():
+    with convert_disk_full_errors():
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
         try:
@@ -77,10 +88,12 @@ def building(parent: Path, prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """Yield a folder to fill, which becomes `folder`, new or empty so far, when the block ends
-    well; otherwise nothing appears. A full disk raises UnavailableError."""
-    with building(folder.parent, f".{folder.name}.") as built:
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `folder` when the block ends without an error.
+
+    `folder` must be missing or empty. Raises UnavailableError if the disk is full.
+    """
+    with temporary_folder(folder.parent, f".{folder.name}.") as built:
         yield built
         if folder.exists():
             folder.rmdir()
@@ -89,7 +102,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def age(path: Path) -> float:
-    """Seconds since a file or folder was last changed; 0 for one that has gone meanwhile."""
+    """Return the seconds since a file or folder was last changed; 0 if it no longer exists."""
     try:
         return time.time() - path.lstat().st_mtime
     except FileNotFoundError:
@@ -97,27 +110,27 @@ def age(path: Path) -> float:
 
 
 def walk_files(folder: Path) -> Iterator[Path]:
-    """What is no folder below a folder, in order. What vanishes meanwhile is passed over."""
+    """Yield all files below a folder, sorted. Files that are deleted during this are skipped."""
     for here, folders, names in os.walk(folder):
         folders.sort()
         yield from (Path(here, name) for name in sorted(names))
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; 0 for what has gone meanwhile."""
+    """Return the bytes of a file, or of all files below a folder; 0 if it no longer exists."""
     return sum(map(size_of, walk_files(path))) if path.is_dir() else _bytes(path)
 
 
 def _bytes(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:  # its owner cleans up at this moment, or it is a link to nothing
+    except OSError:  # the file was just deleted, or it is a broken link
         return 0
 
 
 @contextmanager
-def saying_if_full() -> Iterator[None]:
-    """Turn any complaint about a full disk in the block into UnavailableError."""
+def convert_disk_full_errors() -> Iterator[None]:
+    """Raise UnavailableError for any error in the block that reports a full disk."""
     try:
         yield
     except Exception as error:
@@ -127,16 +140,18 @@ def saying_if_full() -> Iterator[None]:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether an error says that a disk or somebody's share of it is full, in whichever words:
-    safetensors wraps the system's, and numpy counts the items that it could not write."""
+    """Return whether an error reports a full disk or an exceeded quota.
+
+    safetensors wraps the system's message; NumPy reports the number of items not written.
+    """
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     text = str(error)
-    systems = any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
-    return systems or (isinstance(error, OSError) and _NUMPYS.fullmatch(text) is not None)
+    system = any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT))
+    return system or (isinstance(error, OSError) and _NUMPY_MESSAGE.fullmatch(text) is not None)
 
 
-_NUMPYS = re.compile(r"\d+ requested and \d+ written")
+_NUMPY_MESSAGE = re.compile(r"\d+ requested and \d+ written")
 
 
 def _fsync(path: Path) -> None:
@@ -148,7 +163,7 @@ def _fsync(path: Path) -> None:
 
 
 def sync_file_system(folder: Path) -> None:
-    """Bring everything on the folder's file system to the disk: one wait, not one a file."""
+    """Flush the folder's whole file system to disk: faster than one fsync per file."""
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

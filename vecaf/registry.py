@@ -1,4 +1,4 @@
-"""One kind of registry for strategies and encoders: the function's name is the key."""
+"""A registry of functions: the function's name is its key."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ F = TypeVar("F", bound=Callable[..., object])
 class Registry(Generic[F]):
     """Functions by name, in order of registration.
 
-    A duplicate name raises ValueError (a programming error); an unknown one raises InputError
-    with the nearest matches.
+    Registering a duplicate name raises ValueError, since it is a programming error. Looking up an
+    unknown name raises InputError with the closest matches.
+
+    Parameters
+    ----------
+    kind
+        What the functions are, for error messages, such as "strategy".
     """
 
     def __init__(self, kind: str) -> None:
@@ -23,10 +28,10 @@ class Registry(Generic[F]):
         self._entries: dict[str, F] = {}
 
     def register(self, function: F) -> F:
-        """Decorator: enter `function` under its own name."""
+        """Register `function` under its own name. Use it as a decorator."""
         name = function.__name__
         if name in self._entries:
-            raise ValueError(f"the {self.kind} '{name}' is registered twice")
+            raise ValueError(f"The {self.kind} '{name}' is registered twice.")
         self._entries[name] = function
         return function
 

@@ -1,13 +1,13 @@
-"""Words that messages, cards and pages share."""
+"""Format numbers for messages, model cards and pages."""
 
 from __future__ import annotations
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """'1 image', '1,200 images'; `many` where an s doesn't make the plural of `one`."""
+    """Return '1 image' or '1,200 images'. `many` is the plural if it is not `one` + 's'."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def percent(share: float | None) -> str:
-    """0.6789 → '67.9%'; 'not measured' for None."""
+    """Return a fraction as a percentage: 0.6789 → '67.9%', None → 'not measured'."""
     return "not measured" if share is None else f"{share:.1%}"

@@ -14,7 +14,7 @@ from app.shell.studio import Studio
 from app.shell.uploads import PART
 from vecaf.datasets.decoding import check_file
 from vecaf.errors import InputError
-from vecaf.files import saying_if_full
+from vecaf.files import convert_disk_full_errors
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def _new_file(studio: Studio) -> AsyncIterator[Path]:
     """Return a path in the uploads folder. Raise UnavailableError if the disk is full."""
     folder = studio.settings.uploads
     path = folder / f"{secrets.token_hex(16)}{PART}"  # the next start removes leftovers
-    with saying_if_full():
+    with convert_disk_full_errors():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             yield path

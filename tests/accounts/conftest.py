@@ -1,4 +1,4 @@
-"""An empty store in either database, for people to be added to."""
+"""An empty store in either database."""
 
 from __future__ import annotations
 

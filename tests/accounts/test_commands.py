@@ -1,4 +1,4 @@
-"""`user`, `share` and --as, as a person at the shell types them."""
+"""The commands `user` and `share`, and the option --as."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSWORD = "a password of many words"
 def vecaf(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Runs a command in this process and gives what it printed."""
+    """Return a function that runs a command in this process and returns what it prints."""
     monkeypatch.setenv("VECAF_HOME", str(tmp_path))
     monkeypatch.setenv("DATABASE_URL", "")
 
@@ -55,7 +55,7 @@ def test_accounts_from_the_shell(tmp_path: Path, vecaf: Callable[..., str]) -> N
     assert [(user["name"], user["datasets"], user["can_log_in"]) for user in listed] == [
         ("Ada", 1, True), ("Zoe", 0, True), ("local owner", 0, False),
     ]  # fmt: skip
-    assert "pets" not in vecaf("datasets")  # the local owner's, who has none any more
+    assert "pets" not in vecaf("datasets")  # lists those of the local owner, who has none now
     assert "pets" in vecaf("--as", "Ada", "datasets")
     assert "pets" in vecaf("datasets", user="Ada")
     with pytest.raises(NotFoundError, match="no user called 'Eve'"):

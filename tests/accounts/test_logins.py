@@ -1,4 +1,4 @@
-"""A login's use is noted, and no page waits for that."""
+"""The time of a login's last use is recorded without blocking pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def store(empty: Store) -> Store:
     return empty
 
 
-def test_whoever_writes_holds_up_no_page(store: Store) -> None:
+def test_a_writer_does_not_block_pages(store: Store) -> None:
     token = log_in(store, "Ada", PASSWORD, "192.0.2.1")
     before = now() - timedelta(minutes=2)
 
@@ -40,14 +40,14 @@ def test_whoever_writes_holds_up_no_page(store: Store) -> None:
         session.execute(sa.update(Login).values(seen_at=before))
         begun = time.monotonic()
         person = find_login(store, token)
-        assert time.monotonic() - begun < 20  # it would wait for the writer for 30 s
+        assert time.monotonic() - begun < 20  # waiting for the writer would take 30 s
     assert person is not None and person.name == "Ada"
     assert seen() == before
-    assert find_login(store, token) == person  # and when nobody does, it is noted
+    assert find_login(store, token) == person  # recorded once the database is not locked
     assert seen() != before
 
 
-def test_a_name_that_no_database_keeps_is_a_wrong_one(store: Store) -> None:
+def test_a_name_with_unstorable_characters_is_wrong(store: Store) -> None:
     for name in ("Ada\0x", "Ada\ud800x"):
         with pytest.raises(NotLoggedInError):
             log_in(store, name, PASSWORD, "192.0.2.1")

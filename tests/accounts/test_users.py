@@ -1,4 +1,4 @@
-"""Users come and go, what they own goes where it is told to, and sharing is reading."""
+"""Adding and removing users, transferring what they own, and sharing datasets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PASSWORD = "a password of many words"
 
 @pytest.fixture
 def store(empty: Store) -> Store:
-    """Ada (1) owns one thing of each kind; Bob (2) owns nothing."""
+    """A store in which Ada (1) owns one object of each kind, and Bob (2) owns nothing."""
     with empty.write() as session:
         ada, _bob = add_user(session, "Ada", PASSWORD), add_user(session, "Bob", PASSWORD)
         pets = Dataset(owner_id=ada.id, name="pets", classes=["cat"], content_hash="", source="",
@@ -66,11 +66,11 @@ def store(empty: Store) -> Store:
     return empty
 
 
-def test_sharing_is_reading_and_ends(store: Store) -> None:
+def test_sharing_allows_reading_until_it_ends(store: Store) -> None:
     owned: tuple[Any, ...] = (Dataset, Run, Subset, Task)
     with store.write() as session:
         assert share(session, 1, 1, "Bob").id == 2
-        share(session, 1, 1, "Bob")  # twice is once
+        share(session, 1, 1, "Bob")  # sharing twice has no further effect
         assert shared_with(session, 1, 1) == ["Bob"]
     with store.write() as session:
         for kind in owned:
@@ -79,7 +79,7 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
                 changeable(session, 2, kind, 1)
             assert changeable(session, 1, kind, 1).id == 1
         with pytest.raises(NotFoundError):
-            visible(session, 2, Import, 1)  # an upload is nobody else's
+            visible(session, 2, Import, 1)  # imports are not shared
         assert visible_sample(session, 2, 1).file_name == "a"
         assert dataset_named(session, 2, "pets").id == 1
         assert [d.name for d in dataset_summaries(session, 2)] == ["pets"]
@@ -89,9 +89,9 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
         with pytest.raises(NotAllowedError):
             delete_subset(session, 2, 1)
         for act in (share, unshare):
-            with pytest.raises(NotAllowedError):  # nor can it be passed on
+            with pytest.raises(NotAllowedError):  # Bob can't share it either
                 act(session, 2, 1, "Ada")
-    assert submit_task(store, "map", 1, {}, 2) == 1  # what is there already is read
+    assert submit_task(store, "map", 1, {}, 2) == 1  # returns the existing task
     with pytest.raises(NotAllowedError):
         submit_task(store, "map", 1, {"vlm": "other"}, 2)
     with store.write() as session:
@@ -106,8 +106,8 @@ def test_sharing_is_reading_and_ends(store: Store) -> None:
         assert not list_runs(session, 2)
 
 
-def test_a_models_file_is_the_local_owners_to_name(store: Store) -> None:
-    """Else it could be another user's model, or any file that the studio can read."""
+def test_only_the_local_owner_can_use_a_model_file(store: Store) -> None:
+    """The file could be another user's model, or any file that the studio can read."""
     file = "efficientnet_lite0@/home/studio/runs/1/model/model.safetensors"
     settings: list[dict[str, Any]] = [{"model": file}, {"vlm": file}]
     for setting in settings:
@@ -117,16 +117,16 @@ def test_a_models_file_is_the_local_owners_to_name(store: Store) -> None:
             submit_task(store, "map", 1, setting, 1)
 
 
-def test_who_does_not_exist_can_be_shared_with_by_nobody(store: Store) -> None:
+def test_sharing_with_an_unknown_user_is_refused(store: Store) -> None:
     with store.write() as session:
         for name in ("Zoe", "", "bob"):
             with pytest.raises(NotFoundError, match=f"no user called '{name}'"):
                 share(session, 1, 1, name)
-        with pytest.raises(InputError, match="yours already"):
+        with pytest.raises(InputError, match="You own"):
             share(session, 1, 1, "Ada")
 
 
-def test_ones_own_dataset_comes_before_a_shared_one_of_the_same_name(store: Store) -> None:
+def test_an_own_dataset_takes_precedence_over_a_shared_one(store: Store) -> None:
     with store.write() as session:
         share(session, 1, 1, "Bob")
         session.add(Dataset(owner_id=2, name="pets", classes=[], content_hash="", source="",
@@ -136,10 +136,12 @@ def test_ones_own_dataset_comes_before_a_shared_one_of_the_same_name(store: Stor
         assert dataset_named(session, 2, "1").owner_id == 1
 
 
-def test_a_user_is_removed_only_when_nothing_hangs_on_them(store: Store) -> None:
+def test_a_user_who_owns_something_is_not_removed(store: Store) -> None:
     with store.write() as session:
         edit(session, 1, 1, "caption", {1: "hers"})
-        with pytest.raises(InputError, match=r"Ada owns 'pets'.*--give-to USER, or --delete"):
+        with pytest.raises(
+            InputError, match=r"Ada owns 'pets'.*--give-to USER, or delete it with --delete"
+        ):
             remove_user(session, "Ada")
         share(session, 1, 1, "Bob")
         ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
@@ -152,17 +154,17 @@ def test_a_user_is_removed_only_when_nothing_hangs_on_them(store: Store) -> None
         assert [user.name for user in list_users(session)] == ["Bob"]
         with pytest.raises(NotFoundError):
             user_named(session, "Ada")
-        assert session.get_one(User, 1).name == "Ada"  # the caption's history still says who
+        assert session.get_one(User, 1).name == "Ada"  # the history still names the user
         assert add_user(session, "Ada", PASSWORD).id == 1
         assert not dataset_summaries(session, 1)
 
 
-def test_nothing_is_given_away_under_a_workers_hands(store: Store) -> None:
+def test_nothing_is_transferred_while_a_job_runs(store: Store) -> None:
     with store.write() as session:
         ada, bob = user_named(session, "Ada"), user_named(session, "Bob")
         session.get_one(Run, 1).state = QUEUED
         session.flush()
-        with pytest.raises(InputError, match="run 1 of Ada is under way"):
+        with pytest.raises(InputError, match="Run 1 of Ada has not ended"):
             transfer_all(session, ada, bob)
         session.get_one(Run, 1).state = "finished"
         session.add(Dataset(owner_id=2, name="pets", classes=[], content_hash="", source="",
@@ -175,44 +177,44 @@ def test_nothing_is_given_away_under_a_workers_hands(store: Store) -> None:
 @pytest.mark.parametrize(
     ("name", "password", "words"),
     [
-        ("ada", PASSWORD, "called 'Ada' already"),
+        ("ada", PASSWORD, "already a user called 'Ada'"),
         ("", PASSWORD, "1 to 100 characters"),
         ("\u202e\0", PASSWORD, "1 to 100 characters"),
         ("x" * 101, PASSWORD, "1 to 100 characters"),
-        ("local owner", PASSWORD, "can't be called"),
-        ("12", PASSWORD, "can't be called"),
-        ("zoe", "short", "10 to 1000 characters"),
-        ("zoe", "x" * 1001, "10 to 1000 characters"),
-        ("a long name", "A Long Name", "The password is the name"),
+        ("local owner", PASSWORD, "is reserved"),
+        ("12", PASSWORD, "is reserved"),
+        ("zoe", "short", "Use 10 to 1000"),
+        ("zoe", "x" * 1001, "Use 10 to 1000"),
+        ("a long name", "A Long Name", "The password is the same as the name"),
     ],
 )
-def test_who_can_not_be_added(store: Store, name: str, password: str, words: str) -> None:
+def test_invalid_users_are_refused(store: Store, name: str, password: str, words: str) -> None:
     with store.write() as session, pytest.raises(InputError, match=words):
         add_user(session, name, password)
 
 
-def test_capitals_beyond_ascii_are_capitals(store: Store) -> None:
+def test_case_is_ignored_in_non_ascii_names(store: Store) -> None:
     with store.write() as session:
         made = add_user(session, "Ärger", PASSWORD).id
         for name in ("Ärger", "ärger", "ÄRGER"):
-            with pytest.raises(InputError, match="called 'Ärger' already"):
+            with pytest.raises(InputError, match="already a user called 'Ärger'"):
                 add_user(session, name, PASSWORD)
         remove_user(session, "Ärger")
         assert add_user(session, "ärger", PASSWORD).id == made
         assert [user.name for user in list_users(session)] == ["Ada", "Bob", "Ärger"]
 
 
-def test_who_was_added_twice_by_older_versions_comes_back_as_who_they_were(store: Store) -> None:
+def test_users_whose_names_differ_only_in_case_are_restored(store: Store) -> None:
     with store.write() as session:
         gone = now()
         session.add_all([User(name="Öz", removed_at=gone), User(name="öz", removed_at=gone)])
         session.flush()
         assert add_user(session, "öz", PASSWORD).name == "öz"
-        with pytest.raises(InputError, match="called 'öz' already"):
+        with pytest.raises(InputError, match="already a user called 'öz'"):
             add_user(session, "Öz", PASSWORD)
 
 
-def test_a_password_is_kept_as_argon2id_and_costs_something(store: Store) -> None:
+def test_passwords_are_stored_as_slow_argon2id_hashes(store: Store) -> None:
     with store.read() as session:
         kept = user_named(session, "Ada").password_hash
     assert kept is not None
@@ -221,13 +223,13 @@ def test_a_password_is_kept_as_argon2id_and_costs_something(store: Store) -> Non
     begun = time.process_time()
     assert passwords.verify_password(kept, PASSWORD)
     cost = time.process_time() - begun
-    assert cost > 0.01  # seconds of a core: 100 guesses a second at most
+    assert cost > 0.01  # seconds; at most 100 guesses per second and core
     assert not passwords.verify_password(kept, PASSWORD + "x")
     assert not passwords.verify_password(None, "\0" * passwords.SHORTEST)
     assert not passwords.verify_password(kept, "x" * 5000)
 
 
-def test_a_new_password_ends_the_old_one(store: Store) -> None:
+def test_a_new_password_replaces_the_old_one(store: Store) -> None:
     with store.write() as session:
         kept = set_password(session, "Ada", "another password").password_hash
     assert passwords.verify_password(kept, "another password")

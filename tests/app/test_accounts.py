@@ -24,7 +24,7 @@ from app.shell.security import HEADERS, SecurityMiddleware
 from app.shell.sentences import answer_with_sentences
 from app.shell.studio import Studio
 from vecaf.accounts import passwords, throttle
-from vecaf.accounts.throttle import OF_ADDRESS, OF_NAME, OF_NAME_FROM_ADDRESS
+from vecaf.accounts.throttle import PER_ADDRESS, PER_NAME, PER_NAME_AND_ADDRESS
 from vecaf.accounts.users import add_user, remove_user, set_password
 from vecaf.settings import Settings
 from vecaf.store import Login, Store
@@ -61,7 +61,7 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make password checks take a millisecond; test_users measures the real cost."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", hasher)
-    passwords._nobodys.cache_clear()
+    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def behind_a_proxy(store: Store) -> Iterator[TestClient]:
 def test_wrong_passwords_are_throttled_across_restarts(
     store: Store, client: TestClient, clock: Clock
 ) -> None:
-    for _ in range(OF_NAME_FROM_ADDRESS.free):
+    for _ in range(PER_NAME_AND_ADDRESS.free):
         assert enter(client, "wrong wrong").status_code == 401
     waits = []
     for _ in range(12):
@@ -132,12 +132,12 @@ def test_wrong_passwords_are_throttled_across_restarts(
         clock.wait(0.5)
         assert enter(client, "wrong wrong").status_code == 401  # in time
     assert waits[:5] == [1, 2, 4, 8, 16]
-    assert waits[-1] == OF_NAME_FROM_ADDRESS.longest
+    assert waits[-1] == PER_NAME_AND_ADDRESS.longest
     assert "Try again in" in refused.json()["error"]
     again = Store.open(store.settings)
     with TestClient(application(again), base_url=BASE) as restarted:
         assert enter(restarted, PASSWORD).status_code == 429
-        clock.wait(OF_NAME_FROM_ADDRESS.longest)
+        clock.wait(PER_NAME_AND_ADDRESS.longest)
         assert enter(restarted, PASSWORD).status_code == 200
         assert enter(restarted, "wrong wrong").status_code == 401  # the count starts again
     again.close()
@@ -149,15 +149,15 @@ def test_wrong_passwords_do_not_block_right_ones_from_the_same_address(
     with store.write() as session:
         add_user(session, "bob", PASSWORD)
     assert enter(client).status_code == 200  # anna logged in from here before
-    for _ in range(3 * OF_ADDRESS.free):
+    for _ in range(3 * PER_ADDRESS.free):
         enter(client, "wrong wrong", "bob")
-        clock.wait(OF_NAME_FROM_ADDRESS.longest)
-    for i in range(OF_ADDRESS.free):
+        clock.wait(PER_NAME_AND_ADDRESS.longest)
+    for i in range(PER_ADDRESS.free):
         enter(client, "wrong wrong", f"user{i}")
     assert enter(client, PASSWORD, "bob").status_code == 429  # bob never logged in from here
     for _ in range(3):
         assert enter(client).status_code == 200
-    clock.wait(OF_ADDRESS.longest)
+    clock.wait(PER_ADDRESS.longest)
     assert enter(client, PASSWORD, "bob").status_code == 200
 
 
@@ -166,12 +166,12 @@ def test_wrong_passwords_from_elsewhere_do_not_block_a_name(
 ) -> None:
     client = behind_a_proxy
     assert at(client, "198.51.100.7") == 200
-    for _ in range(OF_NAME_FROM_ADDRESS.free):
+    for _ in range(PER_NAME_AND_ADDRESS.free):
         assert at(client, "203.0.113.9", "wrong wrong") == 401
     assert at(client, "203.0.113.9", "wrong wrong") == 429
     assert at(client, "192.0.2.1") == 200  # no wrong password came from there
-    tried = OF_NAME_FROM_ADDRESS.free
-    while tried < OF_NAME.free:  # many addresses guess the password of one name
+    tried = PER_NAME_AND_ADDRESS.free
+    while tried < PER_NAME.free:  # many addresses guess the password of one name
         assert at(client, f"203.0.{tried}.1", "wrong wrong") == 401
         tried += 1
     assert at(client, "203.0.200.1", "wrong wrong") == 429
@@ -179,7 +179,7 @@ def test_wrong_passwords_from_elsewhere_do_not_block_a_name(
 
 
 def test_an_address_that_tries_many_names_is_throttled(client: TestClient, clock: Clock) -> None:
-    free = OF_ADDRESS.free
+    free = PER_ADDRESS.free
     statuses = [enter(client, "x" * 12, f"user{i}").status_code for i in range(free + 1)]
     assert statuses == [401] * free + [429]
 
@@ -188,8 +188,8 @@ def test_a_login_neither_clears_nor_renews_the_wait_of_its_address(
     store: Store, client: TestClient, clock: Clock
 ) -> None:
     assert enter(client).status_code == 200
-    for i in range(OF_ADDRESS.free + 2):
-        clock.wait(OF_ADDRESS.longest)
+    for i in range(PER_ADDRESS.free + 2):
+        clock.wait(PER_ADDRESS.longest)
         assert enter(client, "x" * 12, f"user{i}").status_code == 401
 
     def wait() -> int:
@@ -204,7 +204,7 @@ def test_a_login_neither_clears_nor_renews_the_wait_of_its_address(
 def test_an_unnamed_proxy_is_not_trusted(
     client: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for i in range(OF_NAME_FROM_ADDRESS.free):
+    for i in range(PER_NAME_AND_ADDRESS.free):
         assert at(client, f"203.0.113.{i}", "wrong wrong") == 401
     assert at(client, "203.0.113.99", "wrong wrong") == 429
     (warning,) = [one.getMessage() for one in caplog.records if one.name == "app.login.routes"]
@@ -214,7 +214,7 @@ def test_an_unnamed_proxy_is_not_trusted(
 def test_a_named_proxy_is_trusted(
     behind_a_proxy: TestClient, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for i in range(OF_NAME_FROM_ADDRESS.free + 1):
+    for i in range(PER_NAME_AND_ADDRESS.free + 1):
         assert at(behind_a_proxy, f"203.0.113.{i}", "wrong wrong") == 401
     assert not [one for one in caplog.records if one.name == "app.login.routes"]
 

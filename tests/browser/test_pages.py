@@ -89,7 +89,7 @@ def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
     expect(problem).to_contain_text("Choose another name")
     page.locator(".drop [name=name]").fill("../x")
     page.get_by_role("button", name="Upload").click()
-    expect(problem).to_contain_text("can't be a dataset's name")
+    expect(problem).to_contain_text("is not a valid dataset name")
 
     empty = tmp_path / "empty.zip"
     zipfile.ZipFile(empty, "w").close()

@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def samples(store: Store, name: str) -> list[Sample]:
-    """A dataset's samples by id, after checking every stored file against its hash."""
+    """Return a dataset's samples in id order, after checking every stored file's hash."""
     with store.read() as session:
         dataset = session.scalars(sa.select(Dataset).where(Dataset.name == name)).one()
         query = sa.select(Sample).where(Sample.dataset_id == dataset.id).order_by(Sample.id)
@@ -29,8 +29,8 @@ def samples(store: Store, name: str) -> list[Sample]:
     return found
 
 
-def leftovers(store: Store) -> list[str]:
-    """Files of images and thumbnails, visible or hidden, but the lock of publishers."""
+def stored_files(store: Store) -> list[str]:
+    """Return all files of images and thumbnails, also hidden ones, except the publish lock."""
     home = store.settings.home
     files = [path for part in ("images", "thumbs", "uploads") for path in home.glob(f"{part}/**/*")]
     return [str(path) for path in files if path.is_file() and path.name != ".publishing"] + [
@@ -39,11 +39,11 @@ def leftovers(store: Store) -> list[str]:
 
 
 @pytest.fixture
-def untouched(store: Store) -> Callable[[], None]:
-    """Asserts that a failed import left no row and no file."""
+def nothing_imported(store: Store) -> Callable[[], None]:
+    """A function that asserts that a failed import left no row and no file."""
 
     def check() -> None:
-        assert leftovers(store) == []
+        assert stored_files(store) == []
         with store.read() as session:
             for table in (Dataset, Sample):
                 assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0

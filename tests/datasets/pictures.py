@@ -1,4 +1,4 @@
-"""Pictures and archives for the tests, made in memory."""
+"""Create images and archives in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def pixels(seed: int = 0, side: int = 24, mode: str = "RGB") -> Image.Image:
-    """Noise of a few large blocks: distinct by seed, small when packed."""
+    """Return an image of a few large random blocks, which compresses well."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
     image = Image.fromarray(small).resize((side, side), Image.Resampling.NEAREST)
@@ -31,7 +31,7 @@ def jpeg(seed: int = 0, side: int = 24) -> bytes:
 
 
 def with_scans(count: int, side: int = 24, seed: int = 0) -> bytes:
-    """A progressive JPEG of `count` scans: the last one of Pillow's repeated."""
+    """Return a progressive JPEG with `count` scans, by repeating the last scan from Pillow."""
     content = packed(pixels(seed, side), "JPEG", progressive=True)
     last = content.rindex(b"\xff\xda")
     repeated = count - content.count(b"\xff\xda")
@@ -39,7 +39,7 @@ def with_scans(count: int, side: int = 24, seed: int = 0) -> bytes:
 
 
 def run_length_bmp(width: int, height: int) -> bytes:
-    """A BMP (RLE8) that runs of a single pixel make slow to decode."""
+    """Return a run-length encoded BMP (RLE8) that is slow to decode: each run is one pixel."""
     data = (b"\1\5" * width + b"\0\0") * height + b"\0\1"
     start = 14 + 40 + 1024
     return (
@@ -58,6 +58,6 @@ def make_zip(path: Path, members: Mapping[str, bytes]) -> Path:
 
 
 def photos(*folders: str, each: int = 3, start: int = 0) -> dict[str, bytes]:
-    """`each` distinct pictures in every folder."""
+    """Return `each` distinct images in every folder."""
     names = [f"{folder}/{i}.jpg" for folder in folders for i in range(each)]
     return {name: jpeg(start + i) for i, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Hostile and broken uploads: each a clear sentence or a line in the report, and nothing left."""
+"""Malicious and damaged uploads give a clear error, or a line in the report, and leave no files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.datasets.conftest import leftovers, samples
+from tests.datasets.conftest import samples, stored_files
 from tests.datasets.pictures import jpeg, make_zip, photos
 from tests.datasets.test_images import bit_png
 from vecaf.datasets import ImportReport, import_dataset
@@ -22,7 +22,7 @@ from vecaf.errors import CanceledError, InputError, UnavailableError, VecafError
 from vecaf.settings import Limits
 from vecaf.store import Store
 
-Untouched = Callable[[], None]
+NothingImported = Callable[[], None]
 
 
 def refused(store: Store, source: Path, match: str, name: str = "a") -> None:
@@ -38,31 +38,33 @@ def limited(store: Store, **limits: int) -> Store:
     return Store(replace(store.settings, limits=Limits(**limits)))
 
 
-def test_a_text_file_named_zip(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+def test_a_text_file_named_zip(
+    store: Store, tmp_path: Path, nothing_imported: NothingImported
+) -> None:
     for content in (b"hello\n" * 100, b"", b"PK\5\6"):
         (tmp_path / "a.zip").write_bytes(content)
-        refused(store, tmp_path / "a.zip", "a.zip is not a ZIP archive.*Pack the images")
-    untouched()
+        refused(store, tmp_path / "a.zip", "a.zip is not a ZIP archive.*Put the images")
+    nothing_imported()
 
 
 def test_no_such_file(store: Store, tmp_path: Path) -> None:
     refused(store, tmp_path / "gone.zip", "There is no file or folder")
 
 
-def test_an_empty_zip(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+def test_an_empty_zip(store: Store, tmp_path: Path, nothing_imported: NothingImported) -> None:
     refused(store, make_zip(tmp_path / "a.zip", {}), "is an empty ZIP archive")
     (tmp_path / "folder").mkdir()
-    refused(store, tmp_path / "folder", "folder holds no image")
-    untouched()
+    refused(store, tmp_path / "folder", "folder contains no images")
+    nothing_imported()
 
 
-def test_no_usable_image(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+def test_no_usable_image(store: Store, tmp_path: Path, nothing_imported: NothingImported) -> None:
     path = make_zip(tmp_path / "a.zip", {"a/x.jpg": b"<svg/>", "a/y.zip": b"PK\3\4"})
-    refused(store, path, r"no usable image. a/x.jpg was refused: it is an SVG.* 1 more")
-    untouched()
+    refused(store, path, r"no usable image. a/x.jpg can't be used: it is an SVG.* 1 more")
+    nothing_imported()
 
 
-def test_members_that_lead_elsewhere(store: Store, tmp_path: Path) -> None:
+def test_members_with_unsafe_paths(store: Store, tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog") | {
         "../evil.jpg": jpeg(90),
         "cat/../../evil.jpg": jpeg(91),
@@ -89,7 +91,7 @@ def test_members_that_lead_elsewhere(store: Store, tmp_path: Path) -> None:
     assert not [p for p in set(tmp_path.rglob("*")) - before if "evil" in p.name or p.is_symlink()]
 
 
-def test_a_folders_links_are_not_followed_out(store: Store, tmp_path: Path) -> None:
+def test_links_out_of_a_folder_are_not_followed(store: Store, tmp_path: Path) -> None:
     root = tmp_path / "pets"
     (root / "cat").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
@@ -105,7 +107,7 @@ def test_a_folders_links_are_not_followed_out(store: Store, tmp_path: Path) -> N
 
 
 def zeros_zip(path: Path, gibibytes: int, name: str = "a/bomb.bmp") -> Path:
-    """A valid ZIP with one member of zeros, its deflate stream made by repeating one block."""
+    """Write a valid ZIP with one member of zeros, by repeating one block of its deflate stream."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     head = b"BM" + b"\0" * 12 + struct.pack("<L", 40)
     start = packer.compress(head + b"\0" * (2**20 - len(head))) + packer.flush(zlib.Z_FULL_FLUSH)
@@ -128,7 +130,7 @@ def zeros_zip(path: Path, gibibytes: int, name: str = "a/bomb.bmp") -> Path:
 
 
 def test_a_bomb_of_ten_gibibytes(
-    store: Store, tmp_path: Path, untouched: Untouched, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, nothing_imported: NothingImported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = zeros_zip(tmp_path / "bomb.zip", 10)
     assert path.stat().st_size < 2**25
@@ -143,9 +145,9 @@ def test_a_bomb_of_ten_gibibytes(
         return content
 
     monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
-    refused(store, path, "no usable image. a/bomb.bmp was refused: it is larger than 256 MiB")
+    refused(store, path, "no usable image. a/bomb.bmp can't be used: it is larger than 256 MiB")
     assert inflated <= 2**29  # a few chunks past the limit at most, not ten gibibytes
-    untouched()
+    nothing_imported()
     with zipfile.ZipFile(path, "a") as archive:
         for name, content in photos("cat", "dog").items():
             archive.writestr(name, content)
@@ -158,11 +160,11 @@ def test_a_member_that_expands_too_far(store: Store, tmp_path: Path) -> None:
     report = import_dataset(
         store, make_zip(tmp_path / "a.zip", photos("a", "b") | {"a/x.bmp": bomb}), "a"
     )
-    assert "as bombs do" in reasons(report)["a/x.bmp"]
+    assert "like a zip bomb" in reasons(report)["a/x.bmp"]
 
 
-def test_members_that_share_bytes_are_a_bomb(
-    store: Store, tmp_path: Path, untouched: Untouched
+def test_overlapping_members_are_refused(
+    store: Store, tmp_path: Path, nothing_imported: NothingImported
 ) -> None:
     path = make_zip(tmp_path / "a.zip", {"a/0.jpg": jpeg(0)})
     content = path.read_bytes()
@@ -171,8 +173,8 @@ def test_members_that_share_bytes_are_a_bomb(
     entry = content[at:end]
     record = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 50, 50, len(entry) * 50, at, 0)
     path.write_bytes(content[:at] + entry * 50 + record)
-    refused(store, path, "decompression bomb: its members share the same bytes")
-    untouched()
+    refused(store, path, "its files overlap, as in a decompression bomb")
+    nothing_imported()
 
 
 @pytest.mark.parametrize(
@@ -180,24 +182,28 @@ def test_members_that_share_bytes_are_a_bomb(
     [
         ({"max_members": 5}, "more than 5 files"),
         ({"max_archive_bytes": 500}, "is larger than"),
-        ({"max_expanded_bytes": 1500}, "expands to more than the limit"),
+        ({"max_expanded_bytes": 1500}, "larger in total than the limit"),
     ],
 )
-def test_limits_of_the_whole(
-    store: Store, tmp_path: Path, untouched: Untouched, limits: dict[str, int], match: str
+def test_limits_of_the_whole_source(
+    store: Store,
+    tmp_path: Path,
+    nothing_imported: NothingImported,
+    limits: dict[str, int],
+    match: str,
 ) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
     refused(limited(store, **limits), path, match)
-    untouched()
+    nothing_imported()
 
 
 def test_false_counts_and_sizes(store: Store, tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
     content = bytearray(path.read_bytes())
     end = content.index(b"PK\5\6")
-    struct.pack_into("<2H", content, end + 8, 1, 1)  # it says one member; there are six
+    struct.pack_into("<2H", content, end + 8, 1, 1)  # claims one member instead of six
     central = content.index(b"PK\1\2")
-    struct.pack_into("<L", content, central + 24, 10)  # the first claims to be 10 bytes
+    struct.pack_into("<L", content, central + 24, 10)  # claims that the first has 10 bytes
     path.write_bytes(content)
     refused(limited(store, max_members=5), path, "more than 5 files")
     report = import_dataset(store, path, "a")
@@ -219,7 +225,7 @@ def test_encrypted_members_other_methods_and_duplicate_names(store: Store, tmp_p
     report = import_dataset(store, path, "a")
     found = reasons(report)
     assert "encrypted" in found["cat/0.jpg"]
-    assert "occurs twice" in found["cat/1.jpg"]
+    assert "another file with this name" in found["cat/1.jpg"]
     assert "method" in found["cat/lzma.jpg"]
     assert any("'CAT' and 'cat' differ" in text for text in report.warnings)
     kept = {one.file_name: one.sha256 for one in samples(store, "a")}
@@ -244,7 +250,7 @@ def test_a_class_of_one_image_and_one_class_only(store: Store, tmp_path: Path) -
     path = make_zip(tmp_path / "b.zip", photos("cat", each=4))
     report = import_dataset(store, path, "one-class")
     assert list(report.classes) == ["cat"]
-    assert any("training needs at least two" in text for text in report.warnings)
+    assert any("Training needs at least two" in text for text in report.warnings)
 
 
 def test_odd_names_are_kept_and_made_safe(store: Store, tmp_path: Path) -> None:
@@ -256,20 +262,24 @@ def test_odd_names_are_kept_and_made_safe(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "../x", "a/b", "-x", "12", "<b>", "a" * 101])
-def test_bad_names(store: Store, tmp_path: Path, untouched: Untouched, name: str) -> None:
-    refused(store, make_zip(tmp_path / "a.zip", photos("a")), "can't be a dataset's name", name)
-    untouched()
+def test_bad_names(
+    store: Store, tmp_path: Path, nothing_imported: NothingImported, name: str
+) -> None:
+    refused(store, make_zip(tmp_path / "a.zip", photos("a")), "is not a valid dataset name", name)
+    nothing_imported()
 
 
 def test_a_taken_name(store: Store, tmp_path: Path) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
     import_dataset(store, path, "pets")
-    before = leftovers(store)
+    before = stored_files(store)
     refused(store, path, "You already have a dataset called 'pets'", "pets")
-    assert leftovers(store) == before
+    assert stored_files(store) == before
 
 
-def test_a_name_taken_meanwhile_takes_nothing_from_the_other(store: Store, tmp_path: Path) -> None:
+def test_a_name_taken_during_an_import_does_not_affect_the_other_dataset(
+    store: Store, tmp_path: Path
+) -> None:
     path = make_zip(tmp_path / "a.zip", photos("cat", "dog"))
     more = make_zip(tmp_path / "b.zip", photos("cat", "dog", "emu"))
 
@@ -279,19 +289,21 @@ def test_a_name_taken_meanwhile_takes_nothing_from_the_other(store: Store, tmp_p
 
     with pytest.raises(InputError, match="already"):
         import_dataset(store, more, "pets", progress=overtake)
-    assert len(samples(store, "pets")) == 6  # checks that their files are there
-    assert len(leftovers(store)) == 6
+    assert len(samples(store, "pets")) == 6  # checks that their files exist
+    assert len(stored_files(store)) == 6
 
 
-def test_cancel_leaves_nothing(store: Store, tmp_path: Path, untouched: Untouched) -> None:
+def test_cancel_leaves_nothing(
+    store: Store, tmp_path: Path, nothing_imported: NothingImported
+) -> None:
     path = make_zip(tmp_path / "a.zip", photos(*"abcdefgh", each=100))
-    with pytest.raises(CanceledError, match="nothing was kept"):
+    with pytest.raises(CanceledError, match="Nothing was imported"):
         import_dataset(store, path, "a", should_stop=lambda: True)
-    untouched()
+    nothing_imported()
 
 
 def test_a_crash_leaves_nothing(
-    store: Store, tmp_path: Path, untouched: Untouched, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, nothing_imported: NothingImported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise sa.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
@@ -299,10 +311,10 @@ def test_a_crash_leaves_nothing(
     monkeypatch.setattr("vecaf.datasets.importing.add_dataset", fail)
     with pytest.raises(UnavailableError, match="is full"):
         import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "a")
-    untouched()
+    nothing_imported()
 
 
-def test_what_a_killed_import_left_is_swept_by_the_next(store: Store, tmp_path: Path) -> None:
+def test_the_next_import_deletes_the_files_of_a_killed_one(store: Store, tmp_path: Path) -> None:
     dead = store.settings.images / ".staging-dead"
     (dead / "images").mkdir(parents=True)
     (dead / "images" / "x.jpg").write_bytes(b"x")
@@ -311,8 +323,8 @@ def test_what_a_killed_import_left_is_swept_by_the_next(store: Store, tmp_path: 
     assert not dead.exists()
 
 
-def test_every_error_is_ours(store: Store, tmp_path: Path) -> None:
-    """A valid archive, damaged at any byte: imported, or refused by a VecafError."""
+def test_damaged_archives_raise_only_vecaf_errors(store: Store, tmp_path: Path) -> None:
+    """A valid archive with any damaged byte is imported, or refused with a VecafError."""
     path = make_zip(tmp_path / "a.zip", {"a/0.jpg": jpeg(0), "metadata.csv": b"file_name\na/0.jpg"})
     content = path.read_bytes()
     for at in range(0, len(content), 17):
@@ -324,10 +336,8 @@ def test_every_error_is_ours(store: Store, tmp_path: Path) -> None:
                 assert str(error)
 
 
-def test_a_header_whose_name_is_no_text_costs_its_member_alone(
-    store: Store, tmp_path: Path
-) -> None:
-    """Found by fuzzing: the directory's name is sound, the one in front of the bytes is not."""
+def test_a_member_with_an_invalid_name_is_refused_alone(store: Store, tmp_path: Path) -> None:
+    """Found by fuzzing: the name in the directory is valid, the name in the local header is not."""
     path = make_zip(tmp_path / "a.zip", {**photos("a", "b"), "a/été.jpg": jpeg(9)})
     content, name = path.read_bytes(), "été.jpg".encode()
     assert content.count(name) == 2

@@ -1,4 +1,4 @@
-"""Deleting takes everything that belongs to a dataset, nothing of another's, and is crash-safe."""
+"""Deletion removes everything of a dataset, nothing of other datasets, and survives crashes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-import vecaf.datasets.deletion as removing
-from tests.datasets.conftest import leftovers, samples
+from tests.datasets.conftest import samples, stored_files
 from tests.datasets.pictures import jpeg, make_zip, photos
 from vecaf.config import RunConfig
-from vecaf.datasets import import_dataset
+from vecaf.datasets import deletion, import_dataset
 from vecaf.datasets.deletion import delete_dataset, finish_deletions, preview_deletion
 from vecaf.datasets.edits import edit
 from vecaf.errors import InputError, NotFoundError
@@ -67,11 +66,11 @@ def two(store: Store, tmp_path: Path) -> tuple[int, int]:
 
 
 def files(store: Store) -> set[str]:
-    return {Path(name).name for name in leftovers(store)}
+    return {Path(name).name for name in stored_files(store)}
 
 
 def rows_left(store: Store, dataset_id: int) -> int:
-    """Rows of any table that could be the dataset's."""
+    """Count the rows of all tables that could belong to the dataset."""
     with store.read() as session:
         return sum(
             session.scalar(sa.select(sa.func.count()).where(kind.dataset_id == dataset_id)) or 0
@@ -82,18 +81,18 @@ def rows_left(store: Store, dataset_id: int) -> int:
         )
 
 
-def test_everything_goes_that_no_other_dataset_has(store: Store, two: tuple[int, int]) -> None:
+def test_everything_is_deleted_except_shared_files(store: Store, two: tuple[int, int]) -> None:
     user, (first, second) = store.owner(), two
     before = files(store)
     told = preview_deletion(store, user, first)
     assert (told.images, told.shared, told.runs, told.subsets) == (4, 3, 1, 1)
     assert told.bytes > 2000
-    assert "3 of the images are in another dataset too" in told.sentence()
+    assert "3 of the images are also in another dataset" in told.sentence()
     assert delete_dataset(store, user, first) == told
     assert rows_left(store, first) == 0
     kept = {f"{one.sha256}{one.extension}" for one in samples(store, "second")}
     assert files(store) == kept
-    assert len(before - kept) == 2  # an image, as its thumbnail is called, and a refused one
+    assert len(before - kept) == 2  # an image and a refused file's thumbnail
     assert not list(store.settings.runs.iterdir())
     assert not list(store.settings.tasks.iterdir())
     delete_dataset(store, user, second)
@@ -104,7 +103,7 @@ def test_everything_goes_that_no_other_dataset_has(store: Store, two: tuple[int,
                 assert session.scalar(sa.select(sa.func.count()).select_from(table)) == 0, table
 
 
-def test_while_files_are_counted_others_write(
+def test_others_can_write_while_files_are_counted(
     store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = []
@@ -113,14 +112,12 @@ def test_while_files_are_counted_others_write(
         free.append(store.try_write(sa.update(Dataset).values(revision=Dataset.revision)))
         return 1
 
-    monkeypatch.setattr(removing, "size_of", size)
+    monkeypatch.setattr(deletion, "size_of", size)
     assert delete_dataset(store, store.owner(), two[0]).bytes == len(free) > 0
     assert all(free)
 
 
-def test_what_is_under_way_is_not_pulled_from_under_its_feet(
-    store: Store, two: tuple[int, int]
-) -> None:
+def test_a_dataset_with_unfinished_jobs_is_not_deleted(store: Store, two: tuple[int, int]) -> None:
     user, (first, _) = store.owner(), two
     before = files(store)
     for state in (QUEUED, RUNNING):
@@ -139,7 +136,7 @@ def test_what_is_under_way_is_not_pulled_from_under_its_feet(
     assert rows_left(store, first) > 0
 
 
-def test_a_stranger_can_not_delete_it(store: Store, two: tuple[int, int]) -> None:
+def test_another_user_can_not_delete_it(store: Store, two: tuple[int, int]) -> None:
     with store.write() as session:
         session.add(User(id=77, name="stranger"))
     with pytest.raises(NotFoundError):
@@ -156,25 +153,25 @@ def killed(*_: object) -> None:
     raise Killed
 
 
-def test_killed_after_the_commit_the_next_start_removes_the_rest(
+def test_the_next_start_finishes_a_deletion_killed_after_the_commit(
     store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, (first, _) = store.owner(), two
     before = files(store)
-    monkeypatch.setattr(removing, "_remove", killed)
+    monkeypatch.setattr(deletion, "_delete_files", killed)
     with pytest.raises(Killed):
         delete_dataset(store, user, first)
     monkeypatch.undo()
     assert rows_left(store, first) == 0
     assert files(store) == before
-    samples(store, "second")  # whole: its files are there
+    samples(store, "second")  # checks that its files exist
     finish_deletions(store)
     assert files(store) == {f"{one.sha256}{one.extension}" for one in samples(store, "second")}
     assert not list((store.settings.home / "removing").iterdir())
     finish_deletions(store)
 
 
-def test_killed_before_the_commit_nothing_is_lost(
+def test_a_deletion_killed_before_the_commit_deletes_nothing(
     store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user, (first, _) = store.owner(), two
@@ -184,7 +181,7 @@ def test_killed_before_the_commit_nothing_is_lost(
         write_bytes(path, content)
         raise Killed
 
-    monkeypatch.setattr(removing, "write_bytes", write_and_die)
+    monkeypatch.setattr(deletion, "write_bytes", write_and_die)
     with pytest.raises(Killed):
         delete_dataset(store, user, first)
     monkeypatch.undo()
@@ -195,10 +192,10 @@ def test_killed_before_the_commit_nothing_is_lost(
         assert session.get(Dataset, first) is not None
 
 
-def test_an_image_that_came_back_meanwhile_stays(
+def test_an_image_that_was_imported_again_is_kept(
     store: Store, two: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(removing, "_remove", killed)
+    monkeypatch.setattr(deletion, "_delete_files", killed)
     with pytest.raises(Killed):
         delete_dataset(store, store.owner(), two[0])
     monkeypatch.undo()
@@ -207,13 +204,13 @@ def test_an_image_that_came_back_meanwhile_stays(
     assert len(samples(store, "again")) == 4
 
 
-def test_counting_that_breaks_off_leaves_no_file(
+def test_files_are_deleted_even_if_counting_them_fails(
     store: Store, two: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(removing, "_removal", stopped)
+    monkeypatch.setattr(deletion, "_summary", stopped)
     with pytest.raises(KeyboardInterrupt):
         delete_dataset(store, store.owner(), two[0])
     assert files(store) == {f"{one.sha256}{one.extension}" for one in samples(store, "second")}

@@ -12,7 +12,7 @@ from vecaf.errors import InputError
 from vecaf.store import Dataset, Store
 
 
-def test_the_demo_and_its_twin(store: Store) -> None:
+def test_the_color_and_line_art_demos_match(store: Store) -> None:
     color, line = import_demo(store, "color"), import_demo(store, "line")
     assert (color.name, line.name) == ("openmoji", "openmoji-line")
     assert 900 <= color.images <= 1800

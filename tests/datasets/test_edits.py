@@ -1,4 +1,4 @@
-"""Labels, captions and exclusions change with a history, and back."""
+"""Edits of labels, captions and exclusions are recorded and can be undone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def revision(store: Store, dataset_id: int) -> int:
         return session.get_one(Dataset, dataset_id).revision
 
 
-def test_a_label_is_given_kept_in_the_history_and_taken_back(store: Store, dataset_id: int) -> None:
+def test_a_label_is_set_recorded_and_undone(store: Store, dataset_id: int) -> None:
     first, second, *_ = ids(store, dataset_id)
     with store.write() as session:
         made = edit(session, 7, dataset_id, "label", {first: 1, second: 1})
@@ -78,11 +78,11 @@ def test_a_label_is_given_kept_in_the_history_and_taken_back(store: Store, datas
     with store.read() as session:
         assert [one.value for one in history(session, 7, second)] == ["cat", "dog"]
         assert [one.undone for one in last_edits(session, 7, dataset_id)] == [True]
-    with store.write() as session, pytest.raises(InputError, match="undone already"):
+    with store.write() as session, pytest.raises(InputError, match="already undone"):
         undo(session, 7, made.id)
 
 
-def test_an_undo_leaves_what_was_changed_since(store: Store, dataset_id: int) -> None:
+def test_undo_keeps_later_changes(store: Store, dataset_id: int) -> None:
     first, second, *_ = ids(store, dataset_id)
     with store.write() as session:
         made = edit(session, 7, dataset_id, "caption", {first: "one", second: "two"})
@@ -102,7 +102,7 @@ def test_excluded_images_leave_the_pool(store: Store, dataset_id: int) -> None:
     assert samples.ids[samples.pool].tolist() == [*everyone[:2], everyone[3]]
 
 
-def test_a_label_whose_class_is_gone_is_not_brought_back(store: Store, dataset_id: int) -> None:
+def test_a_label_of_a_deleted_class_is_not_restored(store: Store, dataset_id: int) -> None:
     first, second, *_ = ids(store, dataset_id)
     with store.write() as session:
         emu = add_class(session, 7, dataset_id, "emu")
@@ -111,16 +111,19 @@ def test_a_label_whose_class_is_gone_is_not_brought_back(store: Store, dataset_i
         made = edit(session, 7, dataset_id, "label", {first: 1, second: 1})
         undo(session, 7, added)
     assert made is not None
-    with store.write() as session, pytest.raises(InputError, match="'emu' is gone: add it again"):
+    with (
+        store.write() as session,
+        pytest.raises(InputError, match=r"'emu' no longer exists\. Add it again"),
+    ):
         undo(session, 7, made.id)
-    assert values(store, dataset_id, "label") == [1, 1, 0, 0]  # although that was committed
+    assert values(store, dataset_id, "label") == [1, 1, 0, 0]  # although this was committed
     with store.write() as session:
         add_class(session, 7, dataset_id, "emu")
         undo(session, 7, made.id)
     assert values(store, dataset_id, "label") == [None, 2, 0, 0]
 
 
-def test_nothing_to_change_is_no_edit(store: Store, dataset_id: int) -> None:
+def test_no_edit_is_recorded_without_a_change(store: Store, dataset_id: int) -> None:
     first, second, *_ = ids(store, dataset_id)
     with store.write() as session:
         assert edit(session, 7, dataset_id, "label", {second: 0}) is None
@@ -128,7 +131,7 @@ def test_nothing_to_change_is_no_edit(store: Store, dataset_id: int) -> None:
     assert revision(store, dataset_id) == 0
 
 
-def test_a_new_class_comes_last_and_once(store: Store, dataset_id: int) -> None:
+def test_a_new_class_is_appended_once(store: Store, dataset_id: int) -> None:
     with store.write() as session:
         assert add_class(session, 7, dataset_id, " emu ") == 2
         assert add_class(session, 7, dataset_id, "emu") == 2
@@ -148,7 +151,7 @@ def test_a_new_class_comes_last_and_once(store: Store, dataset_id: int) -> None:
         ("caption", "x" * 2001, "2001 characters"),
     ],
 )
-def test_what_cannot_be_changes_nothing(
+def test_an_invalid_value_changes_nothing(
     store: Store, dataset_id: int, kind: str, value: Value, words: str
 ) -> None:
     first, *rest = ids(store, dataset_id)
@@ -158,7 +161,7 @@ def test_what_cannot_be_changes_nothing(
     assert values(store, dataset_id, "label") == [None, 0, 0, 0]
 
 
-def test_another_users_images_do_not_exist(store: Store, dataset_id: int) -> None:
+def test_images_of_other_users_are_not_found(store: Store, dataset_id: int) -> None:
     first = ids(store, dataset_id)[0]
     with store.write() as session:
         made = edit(session, 7, dataset_id, "label", {first: 1})
@@ -179,9 +182,9 @@ def test_another_users_images_do_not_exist(store: Store, dataset_id: int) -> Non
         session.delete(other)
 
 
-@settings(deadline=None)  # other tests use the cores, too
+@settings(deadline=None)  # other tests use the cores too
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([None, 0, 1])), max_size=8))
-def test_undoing_everything_backwards_restores_everything(
+def test_undoing_all_edits_in_reverse_restores_the_dataset(
     store: Store, changes: list[tuple[int, int | None]]
 ) -> None:
     with store.write() as session:

@@ -1,4 +1,4 @@
-"""An export opens anywhere, gives nothing away, and comes back as the same dataset."""
+"""Exports are valid everywhere, contain no private data, and can be imported again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STRANGE = ['=HYPERLINK("x")', "+1", "-1", "@a", "'=b", 'a, "b"', "ünï 🦊", "
 
 
 def imported(store: Store, tmp_path: Path) -> int:
-    """A dataset with odd names, captions, unlabelled images and every split."""
+    """Import a dataset with unusual names, captions, unlabeled images and all splits."""
     members = photos("train/cat", "train/dog", "val/cat", "test/dog", each=4)
     members |= {"train/cat/deep/0.jpg": jpeg(90), "train/loose.jpg": jpeg(91)}
     members |= {"train/dog/anim.gif": packed(pixels(92), "GIF")}
@@ -50,7 +50,7 @@ def imported(store: Store, tmp_path: Path) -> int:
 
 
 def facts(store: Store, name: str) -> list[tuple[str, str | None, str | None, str]]:
-    """(content, label, caption, split) of every image, sorted."""
+    """Return (content, label, caption, split) of every image, sorted."""
     rows = samples(store, name)
     with store.read() as session:
         classes = session.get_one(Dataset, rows[0].dataset_id).classes
@@ -62,7 +62,7 @@ def facts(store: Store, name: str) -> list[tuple[str, str | None, str | None, st
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("place", ["out.zip", "folder"])
-def test_an_export_comes_back_as_the_same_dataset(
+def test_importing_an_export_gives_the_same_dataset(
     store: Store, tmp_path: Path, kind: Format, place: str
 ) -> None:
     dataset_id = imported(store, tmp_path)
@@ -76,21 +76,17 @@ def test_an_export_comes_back_as_the_same_dataset(
 
 
 @pytest.mark.parametrize("folder", ["photo.jpg", "Photo.JPG"])
-def test_a_class_may_be_called_like_an_image_beside_it(
-    store: Store, tmp_path: Path, folder: str
-) -> None:
+def test_a_class_can_have_the_name_of_an_image(store: Store, tmp_path: Path, folder: str) -> None:
     members = photos(f"train/{folder}", "train/dog", "test/dog") | {"train/photo.jpg": jpeg(90)}
     report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "first")
     names = [one.file_name for one in images_to_export(store, store.owner(), report.dataset_id)]
-    assert "train/photo-2.jpg" in names  # some file systems tell no capitals apart
+    assert "train/photo-2.jpg" in names  # some file systems ignore case
     export_dataset(store, store.owner(), report.dataset_id, tmp_path / "out")
     assert import_dataset(store, tmp_path / "out", "second").refused_count == 0
     assert facts(store, "second") == facts(store, "first")
 
 
-def test_spreadsheets_find_no_formula_and_unpackers_no_way_out(
-    store: Store, tmp_path: Path
-) -> None:
+def test_exports_have_no_formulas_and_no_unsafe_paths(store: Store, tmp_path: Path) -> None:
     images = images_to_export(store, store.owner(), imported(store, tmp_path))
     archive = zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(images, "csv"))))
     assert archive.testzip() is None
@@ -107,7 +103,7 @@ def test_spreadsheets_find_no_formula_and_unpackers_no_way_out(
     assert len({name.casefold() for name in names}) == len(names)
 
 
-def test_where_a_photo_was_taken_stays_in_the_studio(store: Store, tmp_path: Path) -> None:
+def test_exports_contain_no_locations(store: Store, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 30.5)})
     exif[0x010F] = "Secret camera"
@@ -150,7 +146,7 @@ def test_images_whose_files_are_missing_are_left_out_and_listed(
     assert (again.images, again.warnings) == (len(images) - 2, ())
 
 
-def test_nobody_else_gets_it(store: Store, tmp_path: Path) -> None:
+def test_other_users_can_not_export_it(store: Store, tmp_path: Path) -> None:
     dataset_id = imported(store, tmp_path)
     with store.write() as session:
         session.add(User(id=99, name="stranger"))
@@ -161,7 +157,7 @@ def test_nobody_else_gets_it(store: Store, tmp_path: Path) -> None:
 
 
 @given(st.text())
-def test_any_name_becomes_a_part_of_a_path(name: str) -> None:
+def test_any_name_becomes_a_valid_file_name(name: str) -> None:
     part = _part(name)
     assert part
     assert "/" not in part
@@ -171,7 +167,7 @@ def test_any_name_becomes_a_part_of_a_path(name: str) -> None:
 
 
 @given(st.text(alphabet="=+-@'ab\t", max_size=6))
-def test_the_guard_of_a_cell_is_taken_away_again(text: str) -> None:
+def test_guarded_cells_are_read_back_unchanged(text: str) -> None:
     from vecaf.datasets.exporting import ExportedImage
     from vecaf.datasets.names import clean
 

@@ -1,4 +1,4 @@
-"""Names as file systems have them: any bytes, and alike ones. None is lost without a word."""
+"""File names with arbitrary bytes, and names that become equal; no file is lost silently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vecaf.store import Dataset, Store
 
 
 def written(root: Path, members: dict[str, bytes]) -> Path:
-    """A folder with these files; names may hold what `os.fsdecode` makes of any bytes."""
+    """Write these files to a folder; names can contain the surrogates of `os.fsdecode`."""
     for name, content in members.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def written(root: Path, members: dict[str, bytes]) -> Path:
 
 
 class Flagless(zipfile.ZipInfo):
-    """A member whose name is written without the flag that says UTF-8, as many programs do."""
+    """A member whose name is written without the flag for UTF-8, as by many programs."""
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:
         return self.filename.encode("cp437"), self.flag_bits
@@ -44,33 +44,33 @@ def reasons(report: ImportReport) -> dict[str, str]:
         ("cat/x.jpg", "cat\\x.jpg"),
     ],
 )
-def test_of_names_that_are_alike_once_cleaned_one_is_taken(
+def test_of_files_with_the_same_cleaned_name_one_is_imported(
     store: Store, tmp_path: Path, first: str, second: str
 ) -> None:
     members = photos("dog") | {first: jpeg(50), second: jpeg(51)}
     report = import_dataset(store, written(tmp_path / "pets", members), "a")
     assert report.images == 4
     assert [one.reason for one in report.refused] == [
-        "its name, cleaned, is another file's too; that was taken"
+        "another file has the same name after cleaning, and is used"
     ]
 
 
-def test_the_imported_folders_own_name_may_be_any_bytes(store: Store, tmp_path: Path) -> None:
+def test_the_name_of_the_imported_folder_can_be_any_bytes(store: Store, tmp_path: Path) -> None:
     root = written(tmp_path / os.fsdecode(b"lat\xe9"), photos("dog") | photos("cat"))
     assert import_dataset(store, root, "a").images == 6
     with store.read() as session:
         assert session.query(Dataset).one().source.startswith("lat")
 
 
-def test_a_file_that_is_refused_takes_no_name(store: Store, tmp_path: Path) -> None:
+def test_a_refused_file_does_not_take_its_name(store: Store, tmp_path: Path) -> None:
     root = written(tmp_path / "pets", photos("dog") | {"cat/x.jpg ": jpeg(50)})
     (root / "cat" / "x.jpg").symlink_to("/nowhere/x.jpg")
     report = import_dataset(store, root, "a")
     assert report.images == 4
-    assert "leads out" in reasons(report)["cat/x.jpg"]
+    assert "outside of the folder" in reasons(report)["cat/x.jpg"]
 
 
-def test_names_that_are_not_utf8_stay_apart(store: Store, tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_stay_distinct(store: Store, tmp_path: Path) -> None:
     names = [b"\xb9\xb7", b"\xc4\xf1"]  # 'dog' and 'bird' as Chinese Windows writes them
     members = {f"{os.fsdecode(name)}/{i}.jpg": jpeg(i) for name in names for i in range(3)}
     report = import_dataset(store, written(tmp_path / "pets", members), "a")
@@ -78,7 +78,7 @@ def test_names_that_are_not_utf8_stay_apart(store: Store, tmp_path: Path) -> Non
     assert set(report.classes) == {name.decode("cp437") for name in names}
 
 
-def test_what_is_refused_can_be_told_and_stored(store: Store, tmp_path: Path) -> None:
+def test_refusals_can_be_printed_and_stored(store: Store, tmp_path: Path) -> None:
     root = written(tmp_path / "pets", photos("cat", "dog"))
     for link in (b"caf\xe9.jpg", b"bell\x07.jpg", b"\x07"):
         (root / os.fsdecode(link)).symlink_to("/nowhere/x.jpg")
@@ -95,11 +95,11 @@ def test_what_is_refused_can_be_told_and_stored(store: Store, tmp_path: Path) ->
         assert report.as_text().replace("\n", "").isprintable()
 
 
-def test_a_folder_that_cannot_be_read_is_told(
+def test_an_unreadable_folder_is_reported(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = written(tmp_path / "pets", photos("cat", "dog", "cow", ".git"))
-    closed = {str(root / "dog"), str(root / ".git")}  # who runs as root may read any
+    closed = {str(root / "dog"), str(root / ".git")}  # root can read any folder
     scan = os.scandir
 
     def scandir(path: str) -> object:
@@ -110,7 +110,7 @@ def test_a_folder_that_cannot_be_read_is_told(
     monkeypatch.setattr("vecaf.datasets.archive.os.scandir", scandir)
     report = import_dataset(store, root, "a")
     assert set(report.classes) == {"cat", "cow"}
-    assert reasons(report) == {"dog": "it is a folder that can't be read (Permission denied)"}
+    assert reasons(report) == {"dog": "the folder can't be read (Permission denied)"}
     assert report.passed_over == 1
     closed.add(str(root))
     with pytest.raises(InputError, match=r"pets can't be read \(Permission denied\)"):
@@ -118,9 +118,7 @@ def test_a_folder_that_cannot_be_read_is_told(
     assert len(samples(store, "a")) == 6
 
 
-def test_a_name_that_is_not_utf8_leaves_its_folders_as_they_are(
-    store: Store, tmp_path: Path
-) -> None:
+def test_a_name_that_is_not_utf8_does_not_change_its_folders(store: Store, tmp_path: Path) -> None:
     members = photos(*(f"Übung/{split}/größe" for split in ("train", "val", "test")))
     members |= {os.fsdecode(b"\xc3\x9cbung/train/gr\xc3\xb6\xc3\x9fe/caf\xe9.jpg"): jpeg(90)}
     folder = import_dataset(store, written(tmp_path / "made", members), "folder")

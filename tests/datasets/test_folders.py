@@ -1,4 +1,4 @@
-"""Folders of the machine: off by default, and no way out of the allowed roots."""
+"""Importing server folders is off by default and limited to the allowed roots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vecaf.store import Store
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """An allowed root with images, beside a folder that is nobody's business."""
+    """An allowed root with images, next to a folder that is not allowed."""
     root, secret = tmp_path / "allowed", tmp_path / "secret"
     for folder in (root / "pets", secret):
         for name, content in photos("cat", "dog").items():
@@ -38,7 +38,7 @@ def settings(tree: Path, store: Store) -> Settings:
     return replace(store.settings, folders=(tree, tree.parent / "not-there"))
 
 
-def test_they_are_off_unless_somebody_allows_some(tree: Path, store: Store) -> None:
+def test_importing_server_folders_is_off_by_default(tree: Path, store: Store) -> None:
     for ask in (resolve_allowed, list_folder):
         with pytest.raises(UnavailableError, match="VECAF_FOLDERS"):
             ask(store.settings, tree)
@@ -46,7 +46,7 @@ def test_they_are_off_unless_somebody_allows_some(tree: Path, store: Store) -> N
         checked_source(f"folder:{tree}", store.settings)
 
 
-def test_the_variable_is_read_and_passed_on(tree: Path, tmp_path: Path) -> None:
+def test_the_environment_variable_is_read_and_written(tree: Path, tmp_path: Path) -> None:
     text = os.pathsep.join([str(tree), "", "/somewhere/else"])
     settings = Settings.from_environment({"VECAF_HOME": str(tmp_path), "VECAF_FOLDERS": text})
     assert settings.folders == (tree, Path("/somewhere/else"))
@@ -73,7 +73,7 @@ def test_a_listing_shows_what_can_be_imported(tree: Path, settings: Settings) ->
     ["way-out", "way-out/cat", "..", "../secret", "pets/../../secret", "loop", "nowhere",
      "a\0b", "x" * 5000],
 )  # fmt: skip
-def test_nothing_leads_out(tree: Path, settings: Settings, path: str) -> None:
+def test_paths_outside_of_the_roots_are_refused(tree: Path, settings: Settings, path: str) -> None:
     for ask in (resolve_allowed, list_folder):
         with pytest.raises(InputError, match="no such folder"):
             ask(settings, f"{tree}/{path}")
@@ -89,7 +89,7 @@ def test_relative_paths_and_lookalikes_are_refused(tree: Path, settings: Setting
             resolve_allowed(settings, path)
 
 
-def test_what_is_allowed_is_imported_and_asked_again(
+def test_an_allowed_folder_is_imported_and_checked_again(
     tree: Path, settings: Settings, tmp_path: Path
 ) -> None:
     store = Store.open(settings)

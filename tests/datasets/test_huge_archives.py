@@ -1,4 +1,4 @@
-"""An archive of a million entries: refused before it is read, or imported within its limits."""
+"""An archive with a million entries is refused before it is read, or imported within limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def million(path: Path, good: int = 3, content: bytes = b"<svg/>") -> Path:
-    """A valid ZIP of a million stored entries: a few pictures, then files that are none."""
+    """Write a valid ZIP with a million stored entries: a few images, then other files."""
     local = struct.Struct("<4s5H3L2H")
     central = struct.Struct("<4s6H3L5H2L")
     records = io.BytesIO()
@@ -52,7 +52,7 @@ def million(path: Path, good: int = 3, content: bytes = b"<svg/>") -> Path:
 
 def test_more_entries_than_the_limit_are_refused_before_they_are_read(
     tmp_path: Path,
-    untouched: Callable[[], None],
+    nothing_imported: Callable[[], None],
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -60,10 +60,10 @@ def test_more_entries_than_the_limit_are_refused_before_they_are_read(
     limited = Store(
         Settings(store.settings.home, store.settings.database_url, limits=Limits(max_members=9999))
     )
-    monkeypatch.delattr(zipfile, "ZipFile")  # which reads every entry
+    monkeypatch.delattr(zipfile, "ZipFile")  # it would read every entry
     with pytest.raises(InputError, match="more than 9,999 files"):
         import_dataset(limited, path, "a")
-    untouched()
+    nothing_imported()
 
 
 PROGRAM = """
@@ -94,13 +94,13 @@ def test_a_million_entries_are_read_within_time_and_memory(tmp_path: Path) -> No
     )
     found = json.loads(done.stdout)
     assert (found["images"], found["refused"]) == (3, MILLION - 3)
-    assert found["listed"] < 10_000  # the report stays readable
+    assert found["listed"] < 10_000  # the report stays short
     assert found["seconds"] < 300, found
     assert found["mebibytes"] < 3000, found
 
 
 def test_archives_in_archives_are_not_opened(store: Store, tmp_path: Path) -> None:
-    """A bomb in layers (42.zip) is harmless: an inner archive is a file that is no image."""
+    """A nested bomb (42.zip) is harmless, since an inner archive is not an image."""
     inner = make_zip(tmp_path / "inner.zip", photos("cat")).read_bytes()
     for _ in range(5):
         inner = make_zip(tmp_path / "inner.zip", {f"{i}.zip": inner for i in range(4)}).read_bytes()

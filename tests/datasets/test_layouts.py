@@ -1,4 +1,4 @@
-"""Every layout becomes the dataset that its author meant, whatever the order of its files."""
+"""Every folder layout gives the intended dataset, independent of the order of files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vecaf.store import Store, dataset_named
 
 
 def imported(store: Store, folder: Path, members: dict[str, bytes]) -> list[tuple[str, ...]]:
-    """(file name, class or '-', caption or '-') of every sample, through a ZIP."""
+    """Import a ZIP; return (file name, class or '-', caption or '-') of every sample."""
     report = import_dataset(store, make_zip(folder / "a.zip", members), "a")
     assert report.refused == ()
     with store.read() as session:
@@ -46,7 +46,7 @@ def test_given_splits_are_kept(store: Store, tmp_path: Path, val: str) -> None:
         assert one.split == one.file_name.split("/")[0].lower().replace(val.lower(), "val")
 
 
-def test_wrapping_folders_are_looked_through(store: Store, tmp_path: Path) -> None:
+def test_folders_that_contain_everything_are_ignored(store: Store, tmp_path: Path) -> None:
     members = {f"pets v2/data/{name}": content for name, content in photos("cat", "dog").items()}
     members["__MACOSX/pets v2/data/cat/._0.jpg"] = b"\0\5\x16\7"
     members["pets v2/.DS_Store"] = b"x"
@@ -112,7 +112,7 @@ def test_captions_beside_one_folder_of_images(store: Store, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("note", ["README.md", "LICENSE", "labels.json"])
-def test_a_note_beside_them_makes_no_class_of_the_folder(
+def test_a_text_file_next_to_the_folder_does_not_make_it_a_class(
     store: Store, tmp_path: Path, note: str
 ) -> None:
     members = {"metadata.csv": b"file_name,text\nimages/0.jpg,a cat", "images/0.jpg": jpeg(0)}
@@ -120,7 +120,7 @@ def test_a_note_beside_them_makes_no_class_of_the_folder(
     assert (report.classes, report.unlabeled, report.captions) == ({}, 1, 1)
 
 
-def test_images_without_an_ending_tell_the_layout_too(store: Store, tmp_path: Path) -> None:
+def test_images_without_extensions_determine_the_layout(store: Store, tmp_path: Path) -> None:
     folders = ("pets/train/cat", "pets/train/dog", "pets/test/cat", "pets/test/dog")
     members = {name.removesuffix(".jpg"): image for name, image in photos(*folders).items()}
     members |= {"README": b"hello", "pets/notes.txt": b"hello"}
@@ -132,35 +132,37 @@ def test_images_without_an_ending_tell_the_layout_too(store: Store, tmp_path: Pa
     assert {one.file for one in report.refused} == {"README", "pets/notes.txt"}
 
 
-def test_beside_images_files_without_an_ending_tell_nothing(store: Store, tmp_path: Path) -> None:
+def test_other_files_without_extensions_do_not_affect_the_layout(
+    store: Store, tmp_path: Path
+) -> None:
     members = photos("pets/cat", "pets/dog") | {"Makefile": b"all:"}
     report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     assert list(report.classes) == ["cat", "dog"]
 
 
-def test_splits_inside_the_classes_are_told(store: Store, tmp_path: Path) -> None:
+def test_split_folders_inside_class_folders_are_reported(store: Store, tmp_path: Path) -> None:
     folders = ("cat/train/good", "cat/test/bad", "cat/masks/bad", "dog/train/good", "dog/test/bad")
     report = import_dataset(store, make_zip(tmp_path / "a.zip", photos(*folders)), "inside")
-    told = "The folders test and train lie inside the classes' folders"
+    told = "The folders test and train are inside the class folders"
     assert [text for text in report.warnings if text.startswith(told)]
     others = photos("cat/train", "cat/young", "dog/train", each=5)
     report = import_dataset(store, make_zip(tmp_path / "b.zip", others), "others")
     assert not [text for text in report.warnings if "inside" in text]
 
 
-def test_metadata_rows_that_fit_nothing_are_reported(store: Store, tmp_path: Path) -> None:
+def test_metadata_rows_without_files_are_reported(store: Store, tmp_path: Path) -> None:
     table = "file_name,label\n0.jpg,a\n0.jpg,b\ngone.jpg,a\n../up.jpg,a\nshort\n2.jpg," + "x" * 501
     members = {"metadata.csv": table.encode(), **{f"{i}.jpg": jpeg(i) for i in range(3)}}
     report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     reasons = {one.file: one.reason for one in report.refused}
-    assert "has a row already" in reasons["metadata.csv, line 3"]
-    assert "not among the files" in reasons["gone.jpg"]
+    assert "already has a row" in reasons["metadata.csv, line 3"]
+    assert "no such readable file" in reasons["gone.jpg"]
     assert "leads out" in reasons["metadata.csv, line 5"]
-    assert "1 cells where the first line has 2" in reasons["metadata.csv, line 6"]
+    assert "the row has 1 cells, but the first line has 2" in reasons["metadata.csv, line 6"]
     assert "longer than 500" in reasons["metadata.csv, line 7"]
     assert report.images == 3
     assert report.unlabeled == 2
-    assert any("2 of the images are not named" in text for text in report.warnings)
+    assert any("2 of the images are not listed" in text for text in report.warnings)
 
 
 def test_images_outside_the_splits_are_refused(store: Store, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_images_outside_the_splits_are_refused(store: Store, tmp_path: Path) -> 
     assert report.images == 9
 
 
-def test_a_folder_gives_what_its_zip_gives(store: Store, tmp_path: Path) -> None:
+def test_a_folder_and_its_zip_archive_give_the_same_dataset(store: Store, tmp_path: Path) -> None:
     members = photos("train/cat", "train/dog", "val/cat", each=5)
     for name, content in members.items():
         path = tmp_path / "pets" / name
@@ -191,7 +193,7 @@ def test_a_folder_gives_what_its_zip_gives(store: Store, tmp_path: Path) -> None
     assert one.paths == other.paths
 
 
-def test_ids_and_draws_do_not_depend_on_the_archives_order(store: Store, tmp_path: Path) -> None:
+def test_ids_and_splits_do_not_depend_on_the_archives_order(store: Store, tmp_path: Path) -> None:
     members = list(photos("cat", "dog", each=20).items())
     found = []
     for name in ("sorted", "shuffled"):
@@ -208,10 +210,10 @@ def test_duplicates_by_content_are_counted_and_kept(store: Store, tmp_path: Path
     members |= {"test/a/0.jpg": same, "test/b/0.jpg": jpeg(3)}
     report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     assert (report.images, report.duplicates) == (5, 2)
-    assert any("1 of the test images are in train too" in text for text in report.warnings)
+    assert any("1 of the test images are also in train" in text for text in report.warnings)
 
 
-def test_report_survives_storage_and_speaks(store: Store, tmp_path: Path) -> None:
+def test_a_report_is_stored_and_printed(store: Store, tmp_path: Path) -> None:
     members = photos("cat", "dog") | {"cat/notes.txt": b"hello"}
     report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     with store.read() as session:
@@ -219,12 +221,10 @@ def test_report_survives_storage_and_speaks(store: Store, tmp_path: Path) -> Non
     assert type(report).from_dict(json.loads(json.dumps(stored.report))) == report
     assert report.dataset_id == stored.id
     assert report.as_text().startswith("Imported 6 images with 2 classes as 'a'")
-    assert "cat/notes.txt: it is some other file, not a JPEG" in report.as_text()
+    assert "cat/notes.txt: it is not a JPEG" in report.as_text()
 
 
-def test_large_images_get_thumbnails_and_small_ones_are_their_own(
-    store: Store, tmp_path: Path
-) -> None:
+def test_only_large_images_get_thumbnails(store: Store, tmp_path: Path) -> None:
     members = {"a/big.png": packed(pixels(1, 300), "PNG"), "b/small.png": packed(pixels(2), "PNG")}
     import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     big, _ = samples(store, "a")

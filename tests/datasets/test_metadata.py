@@ -41,7 +41,7 @@ def test_csv_round_trip(
 ) -> None:
     assume(not any(clean(label).endswith(".0") for label, _ in rows.values()))
     table = io.StringIO(newline="")
-    # All quoted: this writer leaves a lone carriage return bare, which no reader can tell apart.
+    # Quote all cells: this writer does not quote a lone carriage return, which is then ambiguous.
     writer = csv.writer(table, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(["file_name", "label", "unused", "text"])
     writer.writerows(
@@ -66,7 +66,7 @@ def test_jsonl_round_trip(rows: dict[str, tuple[str, str]], ascii_only: bool) ->
 
 
 @given(st.one_of(st.binary(), ANYTHING.map(lambda text: ("file_name,label\n" + text).encode())))
-def test_any_bytes_give_rows_or_a_sentence(content: bytes) -> None:
+def test_any_bytes_give_rows_or_an_input_error(content: bytes) -> None:
     for name in ("metadata.csv", "metadata.jsonl"):
         try:
             parse_metadata(content, name)
@@ -112,12 +112,12 @@ def test_values() -> None:
     ]
     parsed = parse_metadata("\n".join(lines).encode(), "metadata.jsonl")
     assert parsed.rows == {"0.jpg": MetadataRow("3", "c"), "1.jpg": MetadataRow(split="val")}
-    words = ["can be train, val or test", "10,000", "neither text nor a number", "JSON object"]
+    words = ["instead of train, val or test", "10,000", "neither text nor a number", "JSON object"]
     for refusal, word in zip(parsed.refused, words, strict=True):
         assert word in refusal.reason
 
 
-def test_capitals_in_the_files_name_change_nothing() -> None:
+def test_case_is_ignored_in_the_name_of_a_metadata_file() -> None:
     line = b'{"file_name": "0.jpg", "label": "cat"}'
     assert parse_metadata(line, "METADATA.JSONL").rows == {"0.jpg": MetadataRow("cat")}
     assert (
@@ -125,14 +125,14 @@ def test_capitals_in_the_files_name_change_nothing() -> None:
     )
 
 
-def test_nan_is_what_is_missing() -> None:
+def test_nan_means_missing() -> None:
     line = b'{"file_name": "0.jpg", "label": NaN, "text": NaN, "split": NaN}'
     parsed = parse_metadata(line, "metadata.jsonl")
     assert (parsed.rows, parsed.refused) == ({"0.jpg": MetadataRow()}, [])
 
 
 @pytest.mark.parametrize("spelling", ["nan", "None", "null", "NA", "#N/A", "-nan", "<NA>"])
-def test_what_pandas_reads_as_missing_is_no_label(spelling: str) -> None:
+def test_values_that_pandas_reads_as_missing_are_no_labels(spelling: str) -> None:
     table = f"file_name,label,text\n0.jpg,{spelling},{spelling}\n1.jpg,cat,\n2.jpg, {spelling} ,x\n"
     parsed = parse_metadata(table.encode(), "metadata.csv")
     assert parsed.rows == {
@@ -157,20 +157,20 @@ REST = [f"{i}.jpg,dog,a thing\n" for i in range(11)]
     "after",
     [
         "",
-        '8.jpg,dog,"a ""good"" thing"\n',  # a later quote seems to close the one that is open
+        '8.jpg,dog,"a ""good"" thing"\n',  # a later quote seems to close the open one
         'said "good" dog,1,2\n',
         '9.jpg,dog,another"\n',
         'b.jpg,dog,"another\n10.jpg,dog,"another\n',
         "7.jpg,dog,a long thing\n" * 5000,
     ],
 )
-def test_a_quote_that_is_never_closed_costs_its_own_row(after: str) -> None:
+def test_an_unclosed_quote_loses_only_its_row(after: str) -> None:
     table = HEADER + REST[0] + OPEN + "".join(REST[1:7]) + after
     parsed = parse_metadata(table.encode(), "metadata.csv")
     assert set(parsed.rows) >= {f"{i}.jpg" for i in range(7)}
     assert "a.jpg" not in parsed.rows
     assert parsed.refused[0].file == "metadata.csv, line 3"
-    assert "quote that is never closed" in parsed.refused[0].reason
+    assert "since a quote in it is not closed" in parsed.refused[0].reason
 
 
 def test_an_open_quote_in_the_last_row_is_found() -> None:
@@ -182,7 +182,7 @@ def test_an_open_quote_in_the_last_row_is_found() -> None:
         assert [one.file for one in parsed.refused] == ["metadata.csv, line 3"]
 
 
-def test_line_breaks_and_quotes_inside_a_caption_stay() -> None:
+def test_line_breaks_and_quotes_in_captions_are_kept() -> None:
     caption = 'first\nsecond, with "quotes"\n\nsee b.jpg'
     table = io.StringIO(newline="")
     csv.writer(table).writerows([["file_name", "text"], ["a.jpg", caption], ["b.jpg", '5" wide']])
@@ -195,9 +195,9 @@ def test_line_breaks_and_quotes_inside_a_caption_stay() -> None:
     assert parsed.refused == []
 
 
-def test_many_open_quotes_end_the_reading() -> None:
-    table = "file_name,text\n" + 'a"b,"c\n' * 3000  # each is open, and closes none before it
-    with pytest.raises(InputError, match="more than 1,000 quotes that are never closed"):
+def test_too_many_unclosed_quotes_are_an_error() -> None:
+    table = "file_name,text\n" + 'a"b,"c\n' * 3000  # each quote is unclosed
+    with pytest.raises(InputError, match="more than 1,000 quotes that are not closed"):
         parse_metadata(table.encode(), "metadata.csv")
 
 
@@ -206,7 +206,7 @@ def test_many_open_quotes_end_the_reading() -> None:
     [
         (["0.0", "10.0", "", "9.0"], ["0", "10", None, "9"]),
         (["1.0", "1.5", ""], ["1.0", "1.5", None]),
-        (["1.0", "2.0"], ["1.0", "2.0"]),  # nothing is missing: somebody calls them so
+        (["1.0", "2.0"], ["1.0", "2.0"]),  # no value is missing, so these are names
         (["1.0", "v2.0", ""], ["1.0", "v2.0", None]),
         (["", ""], [None, None]),
     ],
@@ -217,7 +217,7 @@ def test_whole_numbers_in_a_column_of_floats(labels: list[str], wanted: list[str
     assert [row.label for row in files["metadata.csv"].rows.values()] == wanted
 
 
-def test_all_files_of_a_dataset_call_a_class_alike() -> None:
+def test_metadata_files_of_a_dataset_share_class_names() -> None:
     def parsed(**labels: str) -> Metadata:
         lines = "".join(f"{name}.jpg,{label}\n" for name, label in labels.items())
         return parse_metadata(f"file_name,label\n{lines}".encode(), "metadata.csv")

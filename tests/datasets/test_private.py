@@ -1,4 +1,4 @@
-"""What cameras and editors wrote about people is nowhere in the home or in what it gives out."""
+"""Private metadata of cameras and editors is neither stored nor exported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vecaf.store import Store
 ENDING = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 
 
-def test_where_a_photo_was_taken_is_in_no_file_and_no_export(store: Store, tmp_path: Path) -> None:
+def test_no_file_and_no_export_contains_a_location(store: Store, tmp_path: Path) -> None:
     members = {
         f"{label}/{kind}-{turn}.{ENDING[kind]}": with_exif(kind, turn)
         for label, turns in (("cat", (1, 3, 6)), ("dog", (2, 5, 8)))
@@ -29,8 +29,10 @@ def test_where_a_photo_was_taken_is_in_no_file_and_no_export(store: Store, tmp_p
     }
     exif = Image.Exif()
     exif[0x010E] = GPS.decode()
-    members["cat/large.jpg"] = packed(pixels(7, 300), "JPEG", exif=exif, comment=GPS)  # with thumb
-    members["cat/cut.jpg"] = members["cat/large.jpg"][:-40]  # refused, with a small picture
+    members["cat/large.jpg"] = packed(
+        pixels(7, 300), "JPEG", exif=exif, comment=GPS
+    )  # with a thumbnail
+    members["cat/cut.jpg"] = members["cat/large.jpg"][:-40]  # refused, with a thumbnail
     members["dog/old.gif"] = packed(pixels(8, 300).convert("P"), "GIF", comment=GPS)
     report = import_dataset(store, make_zip(tmp_path / "photos.zip", members), "photos")
     assert (report.images, report.refused_count) == (20, 1)
@@ -58,5 +60,5 @@ def test_where_a_photo_was_taken_is_in_no_file_and_no_export(store: Store, tmp_p
         assert b"GPS" not in content or path.suffix in (".db", ".tar"), path
         if path.suffix in (".jpg", ".png", ".webp"):
             with Image.open(path) as image:
-                assert set(image.getexif()) <= {0x0112}, path  # the orientation alone
+                assert set(image.getexif()) <= {0x0112}, path  # only the orientation
                 assert not image.getexif().get_ifd(0x8825), path

@@ -1,4 +1,4 @@
-"""Public datasets: torchvision's classes as a source; only the network is stood in for."""
+"""Importing public datasets with torchvision; only the network is replaced."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_every_name_is_a_class_of_torchvision_with_these_arguments() -> None:
 
 
 @pytest.mark.usefixtures("reachable")
-def test_files_come_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OxfordIIITPet reads its files from where its own download would have unpacked them."""
+def test_image_files_are_unchanged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OxfordIIITPet reads the files from where its download would have extracted them."""
 
     def downloaded(self: Any) -> None:
         images, notes = self._images_folder, self._anns_folder
@@ -72,7 +72,7 @@ def test_files_come_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("reachable")
-def test_arrays_become_lossless_pictures(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_become_lossless_images(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 3072), dtype=np.uint8)
 
     def downloaded(self: Any) -> None:
@@ -100,10 +100,10 @@ def test_arrays_become_lossless_pictures(store: Store, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("reachable")
-def test_a_damaged_download_is_said_and_leaves_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch, untouched: Any
+def test_a_damaged_download_is_reported_and_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, nothing_imported: Any
 ) -> None:
-    """torchvision itself finds that the checksum is wrong, before it reads a pickle."""
+    """torchvision finds the wrong checksum before it reads a pickle file."""
     evil = store.settings.home / "evil"
 
     def downloaded(url: str, filename: str, chunk_size: int = 0) -> None:
@@ -115,12 +115,12 @@ def test_a_damaged_download_is_said_and_leaves_nothing(
     monkeypatch.setattr(torchvision.datasets.utils, "_get_redirect_url", lambda url, max_hops: url)
     with pytest.raises(UnavailableError, match="The download of CIFAR10 failed"):
         import_public(store, "CIFAR10", "x")
-    untouched()
+    nothing_imported()
 
 
 @pytest.mark.usefixtures("reachable")
 def test_a_download_can_be_canceled(
-    store: Store, monkeypatch: pytest.MonkeyPatch, untouched: Any
+    store: Store, monkeypatch: pytest.MonkeyPatch, nothing_imported: Any
 ) -> None:
     released, ended = threading.Event(), threading.Event()
 
@@ -131,25 +131,23 @@ def test_a_download_can_be_canceled(
     monkeypatch.setattr(torchvision.datasets.CIFAR10, "download", download)
     with pytest.raises(CanceledError):
         import_public(store, "CIFAR10", "x", should_stop=lambda: True)
-    assert not ended.is_set()  # it did not wait for the download
+    assert not ended.is_set()  # canceling did not wait for the download
     released.set()
-    untouched()
+    nothing_imported()
 
 
-def test_no_network_is_said_within_seconds(
-    store: Store, monkeypatch: pytest.MonkeyPatch, untouched: Any
+def test_a_missing_network_is_reported_within_seconds(
+    store: Store, monkeypatch: pytest.MonkeyPatch, nothing_imported: Any
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise httpx.ConnectError("no route")
 
     monkeypatch.setattr(httpx, "head", refuse)
-    with pytest.raises(
-        UnavailableError, match=r"www\.cs\.toronto\.edu does not answer.*upload that"
-    ):
+    with pytest.raises(UnavailableError, match=r"www\.cs\.toronto\.edu does not answer.*upload it"):
         import_public(store, "CIFAR10", "x")
-    untouched()
+    nothing_imported()
 
 
-def test_an_unknown_name_lists_what_there_is(store: Store) -> None:
-    with pytest.raises(InputError, match="There are: CIFAR10"):
+def test_an_unknown_name_lists_the_public_datasets(store: Store) -> None:
+    with pytest.raises(InputError, match="Choose one of: CIFAR10"):
         checked_source("torchvision:ImageNet", store.settings)

@@ -1,4 +1,4 @@
-"""Real uploads, where the shared data lies beside the checkout."""
+"""Imports of real datasets, if the shared data is next to the checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's data are what they were when it began."""
+"""A run uses the labels, captions and exclusions from when it started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.shapes import make_samples
 from vecaf.datasets.snapshot import with_snapshot
 
 
-def test_later_edits_do_not_reach_a_run(tmp_path: Path) -> None:
+def test_later_edits_do_not_affect_a_run(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "images")
     folder = tmp_path / "run"
     folder.mkdir()

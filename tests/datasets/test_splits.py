@@ -5,10 +5,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vecaf.datasets.splits import VAL_MOST, complete_splits
+from vecaf.datasets.splits import MAX_VAL, complete_splits
 
 
-def test_shares_are_70_10_20_in_every_class() -> None:
+def test_fractions_are_70_10_20_in_every_class() -> None:
     labels = [0] * 100 + [1] * 50
     splits = complete_splits([str(i) for i in range(150)], labels, [None] * 150, seed=0)
     counts = Counter(zip(labels, splits, strict=True))
@@ -16,20 +16,20 @@ def test_shares_are_70_10_20_in_every_class() -> None:
     assert [counts[1, s] for s in ("train", "val", "test")] == [35, 5, 10]
 
 
-def test_val_takes_two_thousand_at_most_and_given_splits_stay() -> None:
+def test_val_has_at_most_2000_images_and_given_splits_are_kept() -> None:
     given_splits = ["train"] * 30_000 + ["test"] * 10
     splits = complete_splits([str(i) for i in range(30_010)], [0] * 30_010, given_splits, seed=0)
-    assert Counter(splits) == {"train": 28_000, "val": VAL_MOST, "test": 10}
+    assert Counter(splits) == {"train": 28_000, "val": MAX_VAL, "test": 10}
     assert splits[30_000:] == ["test"] * 10
 
 
 def test_many_small_classes_still_give_a_test_split() -> None:
-    labels = [i // 2 for i in range(200)]  # two images a class: no class alone could give 20%
+    labels = [i // 2 for i in range(200)]  # with two images per class, no class can give 20%
     splits = complete_splits([str(i) for i in range(200)], labels, [None] * 200, seed=0)
     assert Counter(splits) == {"train": 140, "val": 20, "test": 40}
 
 
-def test_another_seed_draws_others() -> None:
+def test_another_seed_draws_other_splits() -> None:
     def drawn(seed: int) -> list[str]:
         return complete_splits([str(i) for i in range(100)], [0] * 100, [None] * 100, seed)
 
@@ -51,7 +51,7 @@ def test_without_train_nothing_is_drawn() -> None:
     ),
     st.integers(0, 5),
 )
-def test_laws(rows: list[tuple[str, int, str | None]], seed: int) -> None:
+def test_invariants(rows: list[tuple[str, int, str | None]], seed: int) -> None:
     keys, labels, given_splits = ([row[i] for row in rows] for i in range(3))
     splits = complete_splits(keys, labels, given_splits, seed)  # type: ignore[arg-type]
     drawn: dict[object, set[str]] = {}

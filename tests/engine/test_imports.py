@@ -178,7 +178,7 @@ def test_a_name_is_given_once(store: Store, archive: Path) -> None:
     submit_import(store, archive, "shapes", store.owner())
     with pytest.raises(InputError, match="already being imported"):
         submit_import(store, archive, "shapes", store.owner())
-    with pytest.raises(InputError, match="can't be a dataset's name"):
+    with pytest.raises(InputError, match="is not a valid dataset name"):
         submit_import(store, archive, "../shapes", store.owner())
     with pytest.raises(InputError, match="no file or folder"):
         submit_import(store, archive.with_name("nothing.zip"), "other", store.owner())

@@ -1,4 +1,4 @@
-"""A backup made while others write is whole, comes back, and goes on; a damaged one is refused."""
+"""Backups made during writes are consistent, and restored runs resume; damage is detected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def opened(home: Path) -> Store:
 
 
 def check_whole(store: Store) -> None:
-    """Every file that a row names is there, with the content that the row says."""
+    """Assert that every referenced file exists with the recorded content."""
     with store.read() as session:
         assert session.execute(sa.text("PRAGMA integrity_check")).scalar() == "ok"
         assert session.execute(sa.text("PRAGMA foreign_key_check")).all() == []
@@ -66,10 +66,10 @@ def check_whole(store: Store) -> None:
 
 
 def outcome(store: Store, run_id: int) -> list[object]:
-    """What a run came to: its end, picks, curves and model."""
+    """Return a run's state, selected images, curves and model."""
     picks = sa.select(SelectedSample.round, SelectedSample.rank, SelectedSample.sample_id)
     curves = sa.select(Metric.round, Metric.step, Metric.name, Metric.value)
-    last = Metric.name != "train_loss"  # losses amid an epoch are reported by the clock
+    last = Metric.name != "train_loss"  # within an epoch, losses are reported at intervals of time
     with store.read() as session:
         rows = [
             sorted(tuple(row) for row in session.execute(query.where(table.run_id == run_id)))
@@ -85,7 +85,7 @@ def outcome(store: Store, run_id: int) -> list[object]:
 def test_backups_while_a_run_and_imports_write(
     tmp_path: Path, real: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is a stand-in that trains nothing, but writes what a run writes; a real one soaks."""
+    """A stand-in writes what a run writes, without training; --soak uses a real run."""
     if not real:
         monkeypatch.setenv("VECAF_STAND_IN", "work")
         monkeypatch.setattr("vecaf.runs.rounds.run_rounds", lambda *given: work(*given[:4]))
@@ -124,7 +124,7 @@ def test_backups_while_a_run_and_imports_write(
                 row = session.scalar(sa.select(Run))
                 if row is None or row.state == FINISHED or unfinished == 3:
                     continue
-                row.state, row.attempt = RUNNING, row.attempt + 1  # as the next worker does
+                row.state, row.attempt = RUNNING, row.attempt + 1  # as the next worker would
                 attempt = row.attempt
             unfinished += 1
             do_run(again, finished[0], attempt, lambda: False)
@@ -132,7 +132,7 @@ def test_backups_while_a_run_and_imports_write(
     assert unfinished, "no backup met the run under way"
 
 
-def test_backups_while_captions_are_edited_hold_whole_edits(tmp_path: Path) -> None:
+def test_backups_during_edits_contain_complete_edits(tmp_path: Path) -> None:
     store = new_studio(tmp_path / "home", count=30)
     with store.read() as session:
         ids = session.scalars(sa.select(Sample.id)).all()
@@ -180,15 +180,15 @@ def archive(studio: Store, tmp_path: Path) -> Path:
     return tmp_path / "backup.tar"
 
 
-def test_it_checks_itself_without_the_studio(archive: Path, tmp_path: Path) -> None:
+def test_a_backup_can_be_checked_without_the_studio(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "by hand").mkdir()
     subprocess.run(["tar", "-xf", archive, "-C", tmp_path / "by hand"], check=True)
     command = ["sha256sum", "--check", "--quiet", "sha256sums.txt"]
     subprocess.run(command, cwd=tmp_path / "by hand", check=True)
 
 
-def test_nothing_is_written_over(studio: Store, archive: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is there already"):
+def test_existing_files_are_not_overwritten(studio: Store, archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="already exists"):
         write_backup(studio, archive)
     home = tmp_path / "used"
     home.mkdir()
@@ -197,16 +197,16 @@ def test_nothing_is_written_over(studio: Store, archive: Path, tmp_path: Path) -
         restore(archive, home)
     assert [path.name for path in home.iterdir()] == ["notes.txt"]
     shutil.rmtree(home)
-    (home / "lost+found").mkdir(parents=True)  # a volume's own folder is no content
+    (home / "lost+found").mkdir(parents=True)  # this folder of a volume is ignored
     restore(archive, home)
     check_whole(opened(home))
 
 
-def test_any_damage_is_found_and_nothing_restored(archive: Path, tmp_path: Path) -> None:
+def test_a_damaged_backup_is_not_restored(archive: Path, tmp_path: Path) -> None:
     content = archive.read_bytes()
     home = tmp_path / "new"
     spoiled = [content[: len(content) * part // 7] for part in range(7)]
-    for part in range(1, 24):  # padding between members is no content: damage there is harmless
+    for part in range(1, 24):  # damage to the padding between members is harmless
         at = len(content) * part // 24
         spoiled.append(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
     harmless = 0
@@ -225,7 +225,7 @@ def test_any_damage_is_found_and_nothing_restored(archive: Path, tmp_path: Path)
 
 
 def repacked(archive: Path, change: Callable[[tarfile.TarInfo, bytes], None]) -> None:
-    """Rewrite the archive, each member's header changed by `change`."""
+    """Rewrite the archive; `change` modifies the header of each member."""
     with tarfile.open(archive) as old:
         members = [(one, old.extractfile(one).read()) for one in old]  # type: ignore[union-attr]
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as new:
@@ -235,7 +235,7 @@ def repacked(archive: Path, change: Callable[[tarfile.TarInfo, bytes], None]) ->
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "images/../../evil", ".bashrc", "evil"])
-def test_a_name_that_leads_elsewhere_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
+def test_unsafe_names_are_refused(archive: Path, tmp_path: Path, name: str) -> None:
     def rename(member: tarfile.TarInfo, content: bytes) -> None:
         if member.name.startswith("images/"):
             member.name = name
@@ -248,18 +248,18 @@ def test_a_name_that_leads_elsewhere_is_refused(archive: Path, tmp_path: Path, n
     assert not (tmp_path / "new").exists()
 
 
-def test_a_link_in_it_is_refused(archive: Path, tmp_path: Path) -> None:
+def test_links_are_refused(archive: Path, tmp_path: Path) -> None:
     def link(member: tarfile.TarInfo, content: bytes) -> None:
         if member.name.startswith("images/"):
             member.type, member.linkname, member.size = tarfile.SYMTYPE, "/etc/passwd", 0
 
     repacked(archive, link)
-    with pytest.raises(VecafError, match="no regular file"):
+    with pytest.raises(VecafError, match="not a regular file"):
         restore(archive, tmp_path / "new")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\3\4" + b"\0" * 600, b"\0" * 20480])
-def test_another_file_is_no_backup(tmp_path: Path, content: bytes) -> None:
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(content)
     with pytest.raises(InputError, match="is not a backup"):
         restore(tmp_path / "x.tar", tmp_path / "new")
@@ -267,7 +267,7 @@ def test_another_file_is_no_backup(tmp_path: Path, content: bytes) -> None:
         restore(tmp_path / "gone.tar", tmp_path / "new")
 
 
-def test_an_import_whose_upload_is_gone_ends_and_others_wait(studio: Store, tmp_path: Path) -> None:
+def test_restored_imports_without_an_upload_fail(studio: Store, tmp_path: Path) -> None:
     upload = str(studio.settings.uploads / "x.zip")
     with studio.write() as session:
         for number, source in enumerate((upload, "demo:color")):
@@ -279,12 +279,12 @@ def test_an_import_whose_upload_is_gone_ends_and_others_wait(studio: Store, tmp_
     assert (first.state, first.error, second.state) == (FAILED, UPLOAD_LOST, QUEUED)
 
 
-def test_a_file_that_is_missing_is_said(studio: Store, tmp_path: Path) -> None:
+def test_missing_files_are_reported(studio: Store, tmp_path: Path) -> None:
     image = next(path for path in studio.settings.images.rglob("*.png"))
     away = image.rename(tmp_path / image.name)
     done = write_backup(studio, tmp_path / "b.tar")
     assert (done.missing, done.listed) == (1, (f"images/{image.parent.name}/{image.name}",))
-    assert "1 files that the database names were not there" in "\n".join(done.sentences())
+    assert "1 referenced file is missing" in "\n".join(done.sentences())
     away.rename(image)
 
 
@@ -300,17 +300,17 @@ def test_nothing_is_deleted_while_a_backup_reads(tmp_path: Path) -> None:
     assert delete_dataset(store, store.owner(), 1).images == 6
 
 
-def test_a_newer_programs_backup_is_refused(
+def test_a_backup_of_a_newer_version_is_refused(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vecaf.housekeeping.backup.known_schemas", lambda: {"0001"})
-    with pytest.raises(VecafError, match="newer program"):
+    with pytest.raises(VecafError, match="newer version"):
         restore(archive, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 @only_postgresql
-def test_with_postgresql_its_own_tool_takes_the_rows_and_backup_the_files(
+def test_with_postgresql_a_backup_contains_only_files(
     database: str, postgresql: Server, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -339,8 +339,8 @@ def test_with_postgresql_its_own_tool_takes_the_rows_and_backup_the_files(
             assert hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
-def test_all_embeddings_come_along(tmp_path: Path) -> None:
-    """Those of maps and commands have no row of a run."""
+def test_all_embeddings_are_included(tmp_path: Path) -> None:
+    """No run references the embeddings of maps and commands."""
     with closing(opened(tmp_path / "home")) as store:
         kept = store.settings.embeddings / ("0" * 16) / "rows"
         kept.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The commands on a home: one JSON object each, and sentences for people."""
+"""The commands for a home print one JSON object, or sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor speaks of a sick installation, too; of a sound one: test_cli.py."""
+"""doctor reports a broken installation. test_cli.py tests it on a working one."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from vecaf.housekeeping.doctor import run_checks
 from vecaf.settings import Settings
 
 
-def test_a_package_that_is_missing_is_a_finding(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_package_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("vecaf.encoders", "vecaf.encoders.runtime", "vecaf.encoders.vlm"):
-        monkeypatch.setitem(sys.modules, name, None)  # to import it raises ModuleNotFoundError
+        monkeypatch.setitem(sys.modules, name, None)  # importing it raises ModuleNotFoundError
     settings = Settings.from_environment({"VECAF_HOME": str(tmp_path)})
     found = {one.subject: one for one in run_checks(settings)}
     assert found["database"].ok

@@ -1,4 +1,4 @@
-"""doctor finds what does not belong together and mends it; gc removes what nothing needs."""
+"""doctor finds and repairs mismatches of files and rows; gc removes what is no longer needed."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ from vecaf.store import (
 from vecaf.store.deletion_lock import block_deletion
 from vecaf.store.models import now
 
-GOOD = "every row has its files, and every file its row"
+GOOD = "all referenced files exist, and there are no unreferenced files"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A dataset of 12 shapes with a finished run and a finished map, as far as files go."""
+    """A dataset of 12 shapes with the files of a finished run and a finished map."""
     store = new_studio(tmp_path / "home", count=12)
     settings = store.settings
     with store.write() as session:
@@ -102,15 +102,15 @@ def everything(store: Store) -> set[str]:
     }
 
 
-def test_a_sound_home_is_left_as_it_is(store: Store) -> None:
+def test_a_consistent_home_is_unchanged(store: Store) -> None:
     before = everything(store)
     assert check_files(store) == GOOD
     assert repair(store) == []
     assert everything(store) == before
 
 
-def strays(store: Store) -> dict[str, Path]:
-    """A leftover of every kind, old enough to be one."""
+def orphans(store: Store) -> dict[str, Path]:
+    """Create an orphaned file of every kind, old enough to be found."""
     settings, key = store.settings, "ab" * 32
     found = {
         "image": write(settings.images / "ab" / f"{key}.png", b"x" * 10, 2 * HOUR),
@@ -132,21 +132,21 @@ def strays(store: Store) -> dict[str, Path]:
     return found
 
 
-def test_files_without_rows_are_found_and_deleted(store: Store) -> None:
+def test_unreferenced_files_are_moved_to_the_trash(store: Store) -> None:
     before = everything(store)
-    made = strays(store)
-    with pytest.raises(VecafError, match=r"10 files that nothing names.*--repair"):
+    made = orphans(store)
+    with pytest.raises(VecafError, match=r"10 unreferenced files.*--repair"):
         check_files(store)
     done = repair(store)
-    assert len(done) == len(made) + 1  # and where the trash is
-    assert all(line.startswith("moved ") for line in done[:-1])
+    assert len(done) == len(made) + 1  # the last line names the trash
+    assert all(line.startswith("Moved ") for line in done[:-1])
     assert not any(path.exists() for path in made.values())
     assert everything(store) == before
     assert check_files(store) == GOOD
 
 
-def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
-    made = strays(store)
+def test_new_or_needed_files_are_not_orphaned(store: Store) -> None:
+    made = orphans(store)
     for path in made.values():
         aged(path, 0)
     for name in ("runs/99", "tasks/99", "runs/1/export/.building-z"):
@@ -157,7 +157,7 @@ def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
         session.add(Import(owner_id=1, name="failed", source="x", state=FAILED))
     write(store.settings.uploads / "import-2" / "log.txt", b"why")
     aged(store.settings.uploads / "import-2", 5 * DAY)
-    # Only the folder of an import whose process is gone is known to be one at any age.
+    # Only the staging folder of a killed import is orphaned at any age.
     assert [one.path for one in find_orphaned_files(store)] == [
         store.settings.images / ".staging-x"
     ]
@@ -165,7 +165,7 @@ def test_what_is_young_or_waited_for_is_no_leftover(store: Store) -> None:
     assert store.settings.uploads / "import-2" in [one.path for one in find_orphaned_files(store)]
 
 
-def test_an_import_under_way_is_no_leftover(store: Store) -> None:
+def test_files_of_a_running_import_are_not_orphaned(store: Store) -> None:
     with Staging(store.settings) as staging:
         staging.write("ab" * 32, ".png", b"x", None)
         folder = next(store.settings.images.glob(".staging-*"))
@@ -178,14 +178,14 @@ def test_an_import_under_way_is_no_leftover(store: Store) -> None:
         assert list(folder.rglob("*.png"))
 
 
-def test_an_image_that_came_to_be_used_meanwhile_stays(store: Store, tmp_path: Path) -> None:
+def test_an_image_that_is_now_in_use_is_kept(store: Store, tmp_path: Path) -> None:
     delete_dataset(store, 1, 1)
     import_dataset(store, store.settings.home / "drawn", "again")
     with store.read() as session:
         sha256 = session.scalars(sa.select(Sample.sha256)).first()
     assert sha256 is not None
     path = store.settings.images / sha256[:2] / f"{sha256}.png"
-    with store.write() as session:  # as it stands when the rows are not committed yet
+    with store.write() as session:  # as before the rows are committed
         session.execute(sa.update(Sample).where(Sample.sha256 == sha256).values(sha256="0" * 64))
     found = [one for one in find_orphaned_files(store, -1) if one.path == path]
     assert found
@@ -195,7 +195,7 @@ def test_an_image_that_came_to_be_used_meanwhile_stays(store: Store, tmp_path: P
     assert path.exists()
 
 
-def test_rows_without_files_are_marked_and_never_dropped(store: Store, tmp_path: Path) -> None:
+def test_rows_without_files_are_reported_and_kept(store: Store, tmp_path: Path) -> None:
     with store.read() as session:
         rows = session.execute(sa.select(Sample.file_name, Sample.sha256).limit(2)).all()
     for row in rows:
@@ -206,7 +206,7 @@ def test_rows_without_files_are_marked_and_never_dropped(store: Store, tmp_path:
         check_files(store)
     assert rows[0].file_name in str(complaint.value)
     assert len(repair(store)) == 3
-    assert repair(store) == []  # said once
+    assert repair(store) == []  # reported once
     with store.read() as session:
         assert session.scalar(sa.select(sa.func.count(Sample.id))) == 12
         (warning,) = [text for text in session.get_one(Dataset, 1).report["warnings"]
@@ -214,17 +214,17 @@ def test_rows_without_files_are_marked_and_never_dropped(store: Store, tmp_path:
         event = session.scalars(sa.select(Event).where(Event.level == "error")).one()
         task = session.get_one(Task, 1)
     assert rows[1].file_name in warning
-    assert "is not the file that the run wrote" in event.message
+    assert "has changed since the run wrote it" in event.message
     assert (task.state, "pca.npy" in str(task.error)) == (FAILED, True)
 
-    import_dataset(store, store.settings.home / "drawn", "again")  # puts the files back
-    assert any("are all there again" in text for text in repair(store))
+    import_dataset(store, store.settings.home / "drawn", "again")  # restores the files
+    assert any("no file is missing" in text for text in repair(store))
     with store.read() as session:
         report = session.get_one(Dataset, 1).report
     assert not any(text.startswith("Files are missing") for text in report["warnings"])
 
 
-def test_embeddings_of_images_that_nobody_has_go_and_others_stay(store: Store) -> None:
+def test_only_embeddings_of_unused_images_are_removed(store: Store) -> None:
     with store.read() as session:
         used = list(session.scalars(sa.select(Sample.sha256).order_by(Sample.id)))
     gone = [f"{index:064x}" for index in range(8)]
@@ -237,7 +237,9 @@ def test_embeddings_of_images_that_nobody_has_go_and_others_stay(store: Store) -
     texts.describe({"text_tower": "x", "dimension": 4})
     texts.add(digests_of(gone), rows[12:])
 
-    assert not [one for one in find_garbage(store) if one.kind == garbage.UNUSED]  # they are young
+    assert not [
+        one for one in find_garbage(store) if one.kind == garbage.UNUSED
+    ]  # they are too new
     found = [one for one in find_garbage(store, grace=-1) if one.kind == garbage.UNUSED]
     assert len(found) == 2
     with block_deletion(store.settings), pytest.raises(UnavailableError, match="backup"):
@@ -250,8 +252,8 @@ def test_embeddings_of_images_that_nobody_has_go_and_others_stay(store: Store) -
     assert not [one for one in find_garbage(store, grace=-1) if one.kind == garbage.UNUSED]
 
 
-def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
-    made = strays(store)
+def test_a_dry_run_only_lists_what_gc_removes(store: Store) -> None:
+    made = orphans(store)
     ended = now() - timedelta(days=40)
     with store.write() as session:
         old = {"owner_id": 1, "dataset_id": 1, "kind": "map", "state": FINISHED, "params": {}}
@@ -264,19 +266,19 @@ def test_a_dry_run_removes_nothing_and_gc_what_it_said(store: Store) -> None:
     found = find_garbage(store)
     assert everything(store) == before
     sums = {row["kind"]: (row["count"], row["bytes"]) for row in by_kind(found)}
-    assert sums[garbage.EARLIER] == (1, 100)  # of round 1: round 2 was the last
-    assert sums[garbage.OLD_TASK] == (1, 50)  # of 2: a selection came from 3, and 4 is young
+    assert sums[garbage.EARLIER] == (1, 100)  # of round 1; round 2 is the last one
+    assert sums[garbage.OLD_TASK] == (1, 50)  # task 2; a selection came from 3, and 4 is new
     remove_garbage(store, found)
     gone = before - everything(store)
     assert {"runs/1/round-1/head.safetensors", "tasks/2/pca.npy"} < gone
     assert not any(path.exists() for path in made.values())
-    assert len(gone) == 2 + len(made) + 1  # and the lock of the staging folder
+    assert len(gone) == 2 + len(made) + 1  # + 1: the lock of the staging folder
     with store.read() as session:
         assert list(session.scalars(sa.select(Task.id).order_by(Task.id))) == [1, 3, 4]
 
 
-def test_what_was_removed_lies_in_the_trash_and_can_be_put_back(store: Store) -> None:
-    made = strays(store)
+def test_removed_files_can_be_restored_from_the_trash(store: Store) -> None:
+    made = orphans(store)
     contents = {path: path.read_bytes() for path in made.values()}
     trash = remove_garbage(store, find_garbage(store))
     home = store.settings.home
@@ -287,9 +289,9 @@ def test_what_was_removed_lies_in_the_trash_and_can_be_put_back(store: Store) ->
     assert all(path.read_bytes() == content for path, content in contents.items())
 
 
-def test_the_trash_is_emptied_after_its_days_and_holds_nothing_else(store: Store) -> None:
+def test_the_trash_is_emptied_after_some_days(store: Store) -> None:
     home = store.settings.home
-    strays(store)
+    orphans(store)
     young = remove_garbage(store, find_garbage(store)).folder
     old = young.with_name((now() - timedelta(days=KEEP_DAYS + 1)).strftime("%Y%m%dT%H%M%S%fZ"))
     write(old / "images" / "x", b"x" * 10)
@@ -301,7 +303,7 @@ def test_the_trash_is_emptied_after_its_days_and_holds_nothing_else(store: Store
 
 
 def test_most_images_are_removed_only_with_force(store: Store) -> None:
-    """Such as after the rows were lost, but not the database."""
+    """For example, after the rows were lost but not the database."""
     with store.write() as session:
         session.execute(sa.delete(Dataset))
     before = everything(store)

@@ -1,4 +1,4 @@
-"""What another user owns does not exist, word for word."""
+"""Objects of other users are not found; the messages are those for missing objects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = both_databases
 
 @pytest.fixture
 def store(tmp_path: Path, database: str) -> Store:
-    """Ada owns one thing of each kind; Bob owns nothing."""
+    """A store in which Ada owns one object of each kind, and Bob owns nothing."""
     where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
     store = Store.open(Settings.from_environment(where))
     with store.write() as session:
@@ -51,7 +51,7 @@ def store(tmp_path: Path, database: str) -> Store:
 
 
 @pytest.mark.parametrize("kind", [Dataset, Import, Run, Subset, Task])
-def test_the_gate(store: Store, kind: type) -> None:
+def test_visible_returns_only_the_owners_objects(store: Store, kind: type) -> None:
     with store.read() as session:
         assert visible(session, 1, kind, 1).id == 1
         messages = []
@@ -62,7 +62,7 @@ def test_the_gate(store: Store, kind: type) -> None:
         assert len(set(messages)) == 1, "a stranger's thing and no thing must read the same"
 
 
-def test_images_have_the_gate_of_their_dataset(store: Store) -> None:
+def test_images_are_visible_with_their_dataset(store: Store) -> None:
     with store.read() as session:
         assert visible_sample(session, 1, 1).file_name == "1"
         for user, sample in ((2, 1), (1, 99)):
@@ -90,7 +90,7 @@ def test_lists(store: Store) -> None:
         assert not dataset_exists(session, 2, "pets")
 
 
-def test_a_name_that_no_database_keeps_names_nothing(store: Store) -> None:
+def test_a_name_with_unstorable_characters_is_not_found(store: Store) -> None:
     for name in ("caf\udce9", "pe\0ts"):
         with store.read() as session, pytest.raises(NotFoundError, match="Your datasets: pets"):
             dataset_named(session, 1, name)

@@ -1,4 +1,4 @@
-"""The database opens, agrees with the models, and locks as it says."""
+"""Opening, migrating and locking the database."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def add(store: Store, name: str) -> None:
         )  # fmt: skip
 
 
-def test_migrations_give_exactly_the_tables_of_the_models(settings: Settings) -> None:
+def test_migrations_create_the_tables_of_the_models(settings: Settings) -> None:
     store = Store.open(settings)
     with store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"render_as_batch": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_opening_again_keeps_everything(settings: Settings) -> None:
+def test_reopening_keeps_all_rows(settings: Settings) -> None:
     add(Store.open(settings), "kept")
     with Store.open(settings).read() as session:
         assert session.scalars(sa.select(Dataset.name)).all() == ["kept"]
 
 
-def test_processes_that_start_at_once_agree(settings: Settings) -> None:
+def test_processes_can_start_at_the_same_time(settings: Settings) -> None:
     settings.home.mkdir()
     owners: list[int] = []
     threads = [
@@ -85,8 +85,8 @@ def test_the_journal_and_the_pragmas_are_set(settings: Settings) -> None:
         assert pragma("busy_timeout") == 30_000
 
 
-def test_writers_take_turns_instead_of_failing(settings: Settings) -> None:
-    """Each reads, waits, then writes what it read: without IMMEDIATE one would be thrown out."""
+def test_writers_wait_for_each_other(settings: Settings) -> None:
+    """Each thread reads, waits, then writes. Without BEGIN IMMEDIATE, one of them would fail."""
     store = Store.open(settings)
     add(store, "0")
 
@@ -107,20 +107,20 @@ def test_writers_take_turns_instead_of_failing(settings: Settings) -> None:
 
 
 @pytest.mark.skipif(JOURNAL != "wal", reason="this machine's SQLite has no sound write-ahead log")
-def test_a_reader_that_holds_a_transaction_stops_no_writer(settings: Settings) -> None:
+def test_a_reader_does_not_block_writers(settings: Settings) -> None:
     store = Store.open(settings)
     add(store, "old")
     names = sa.select(Dataset.name).order_by(Dataset.id)
     with store.read() as reader:
         assert reader.scalars(names).all() == ["old"]
         for number in range(5):
-            add(store, f"new {number}")  # one that had to wait for the reader would fail
-        assert reader.scalars(names).all() == ["old"]  # still what it began with
+            add(store, f"new {number}")  # fails if it has to wait for the reader
+        assert reader.scalars(names).all() == ["old"]  # the reader's snapshot is unchanged
     with store.read() as reader:
         assert len(reader.scalars(names).all()) == 6
 
 
-def test_a_file_with_another_journal_is_brought_to_ours(settings: Settings) -> None:
+def test_the_journal_mode_of_a_file_is_changed(settings: Settings) -> None:
     add(Store.open(settings), "kept")
     with library.connect(database(settings)) as connection:
         other = "delete" if JOURNAL == "wal" else "wal"
@@ -131,7 +131,7 @@ def test_a_file_with_another_journal_is_brought_to_ours(settings: Settings) -> N
         assert session.scalars(sa.select(Dataset.name)).all() == ["kept"]
 
 
-def test_a_failed_write_leaves_nothing(settings: Settings) -> None:
+def test_a_failed_write_is_rolled_back(settings: Settings) -> None:
     store = Store.open(settings)
     with pytest.raises(ZeroDivisionError), store.write() as session:
         session.add(
@@ -144,7 +144,7 @@ def test_a_failed_write_leaves_nothing(settings: Settings) -> None:
         assert session.scalar(sa.select(Dataset.id)) is None
 
 
-def test_samples_go_with_their_dataset(settings: Settings) -> None:
+def test_deleting_a_dataset_deletes_its_samples(settings: Settings) -> None:
     store = Store.open(settings)
     add(store, "d")
     with store.write() as session:

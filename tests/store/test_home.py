@@ -1,4 +1,4 @@
-"""A home and its database carry one id, and neither is used with another."""
+"""A home and its database have the same id; others are refused."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def settings_of(home: Path, url: str = "") -> Settings:
     return Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": url})
 
 
-def filled(settings: Settings) -> None:
-    """A home with six images, old enough for cleaning up to look at them."""
+def home_with_images(settings: Settings) -> None:
+    """Create a home with six images that are old enough for cleanup to check them."""
     drawn = settings.home.with_name(f"{settings.home.name}-drawn")
     write_shapes(drawn, 6)
     with closing(Store.open(settings)) as store:
@@ -50,15 +50,15 @@ def images(settings: Settings) -> list[str]:
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Settings]:
     settings = settings_of(tmp_path / "home")
-    filled(settings)
+    home_with_images(settings)
     before = images(settings)
     assert len(before) == 6
     yield settings
     assert images(settings) == before
 
 
-def refused_by_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Ask every command that could delete, write or serve; the sentence that all of them say."""
+def error_of_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run every command that deletes, writes or serves; return the error that all of them print."""
     monkeypatch.setenv("VECAF_HOME", str(settings.home))
     monkeypatch.setenv("DATABASE_URL", settings.database_url)
     said = set()
@@ -76,21 +76,21 @@ def refused_by_every_command(settings: Settings, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty file", "a fresh schema"])
-def test_a_database_that_was_lost_deletes_nothing(
+def test_a_lost_database_deletes_no_files(
     home: Settings, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = home.home / "studio.db"
     database.rename(tmp_path / "away.db")
     if left == "an empty file":
         database.touch()
-    elif left == "a fresh schema":  # as an earlier version made it
+    elif left == "a fresh schema":  # as an earlier version created it
         Store.open(settings_of(tmp_path / "other")).close()
         shutil.copy(tmp_path / "other" / "studio.db", database)
         with closing(library.connect(database)) as connection:
             connection.execute("DELETE FROM home")
             connection.commit()
     before = database.stat().st_size if database.exists() else None
-    sentence = refused_by_every_command(home, monkeypatch)
+    sentence = error_of_every_command(home, monkeypatch)
     assert "is empty. Nothing was changed. If DATABASE_URL was set before" in sentence
     assert (database.stat().st_size if database.exists() else None) == before
     database.unlink(missing_ok=True)
@@ -98,32 +98,32 @@ def test_a_database_that_was_lost_deletes_nothing(
     Store.open(home).close()
 
 
-def test_a_forgotten_address_of_the_database_deletes_nothing(
+def test_a_missing_database_url_deletes_no_files(
     tmp_path: Path, postgresql: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(tmp_path / "home", postgresql.new())
-    filled(settings)
-    refused_by_every_command(settings_of(settings.home), monkeypatch)
+    home_with_images(settings)
+    error_of_every_command(settings_of(settings.home), monkeypatch)
     assert [path.name for path in settings.home.glob("*.db")] == []
     assert len(images(settings)) == 6
 
 
-def test_another_homes_database_is_refused_and_both_are_named(
+def test_the_database_of_another_home_is_refused(
     home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = settings_of(tmp_path / "other")
-    filled(other)
+    home_with_images(other)
     crossed = replace(home, database_url=other.database_url)
-    sentence = refused_by_every_command(crossed, monkeypatch)
+    sentence = error_of_every_command(crossed, monkeypatch)
     assert f"belongs to the home {read_home_id(other)} (first used as {other.home} on " in sentence
     assert f"but {home.home} is the home {read_home_id(home)}." in sentence
     empty = settings_of(tmp_path / "empty", other.database_url)
-    assert "has no id" in refused_by_every_command(empty, monkeypatch)
+    assert "has no id" in error_of_every_command(empty, monkeypatch)
 
 
-def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: Server) -> None:
+def test_machines_that_share_a_home_read_the_same_id(tmp_path: Path, postgresql: Server) -> None:
     settings = settings_of(tmp_path / "home", postgresql.new())
-    filled(settings)
+    home_with_images(settings)
     first = read_home_id(settings)
     Store.open(settings).close()
     shutil.move(settings.home, tmp_path / "moved")
@@ -134,30 +134,30 @@ def test_all_machines_with_a_shared_home_see_one_id(tmp_path: Path, postgresql: 
     Store.open(replace(settings, home=tmp_path / "copied")).close()
 
 
-def test_a_home_from_before_ids_gets_one(home: Settings) -> None:
-    forget(home, file=True, row=True)
+def test_an_old_home_without_an_id_gets_one(home: Settings) -> None:
+    remove_ids(home, file=True, row=True)
     with closing(Store.open(home)) as store, store.read() as session:
         assert session.scalar(sa.select(Home.key)) == read_home_id(home)
         assert session.scalar(sa.select(sa.func.count(Sample.id))) == 6
 
 
 @pytest.mark.parametrize("lost", ["file", "row"])
-def test_an_id_that_one_side_lost_is_given_back_if_the_images_match(
+def test_a_lost_id_is_restored_if_the_images_match(
     home: Settings, lost: str, tmp_path: Path
 ) -> None:
-    """The row is lost by putting back the copy from before an update, for instance."""
+    """For example, restoring the copy from before an update loses the row."""
     first = read_home_id(home)
-    forget(home, file=lost == "file", row=lost == "row")
+    remove_ids(home, file=lost == "file", row=lost == "row")
     Store.open(home).close()
     assert read_home_id(home) == first
-    forget(home, file=lost == "file", row=lost == "row")
+    remove_ids(home, file=lost == "file", row=lost == "row")
     away = home.images.rename(tmp_path / "images")
     with pytest.raises(InputError, match="does not hold"):
         Store.open(home)
     away.rename(home.images)
 
 
-def forget(settings: Settings, *, file: bool, row: bool) -> None:
+def remove_ids(settings: Settings, *, file: bool, row: bool) -> None:
     if file:
         (settings.home / ID_FILE).unlink()
     if row:
@@ -166,7 +166,7 @@ def forget(settings: Settings, *, file: bool, row: bool) -> None:
             connection.commit()
 
 
-def test_a_backup_brings_the_id_along(home: Settings, tmp_path: Path) -> None:
+def test_a_backup_includes_the_id(home: Settings, tmp_path: Path) -> None:
     with closing(Store.open(home)) as store:
         write_backup(store, tmp_path / "b.tar")
     restore(tmp_path / "b.tar", tmp_path / "new")
@@ -176,13 +176,15 @@ def test_a_backup_brings_the_id_along(home: Settings, tmp_path: Path) -> None:
         assert session.scalar(sa.select(Dataset.name)) == "shapes"
 
 
-def test_an_empty_home_and_its_database_stay_a_pair(tmp_path: Path) -> None:
+def test_an_empty_home_stays_paired_with_its_database(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "home")
     Store.open(settings).close()
     Store.open(settings).close()
-    (settings.home / "studio.db").unlink()  # nothing is lost: a new one is made
+    (settings.home / "studio.db").unlink()  # a new one is created
     Store.open(settings).close()
-    new = settings_of(tmp_path / "new", settings.database_url)  # the folder was lost, say
+    new = settings_of(
+        tmp_path / "new", settings.database_url
+    )  # for example, after the folder was lost
     Store.open(new).close()
     assert read_home_id(new) == read_home_id(settings)
 

@@ -1,4 +1,4 @@
-"""A damaged page of the database is found at the start, and every command says what to do."""
+"""Damage to the database is found at the start, and every command says what to do."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def damage(settings: Settings, holding: bytes) -> None:
-    """Overwrite the cell pointers of the last page that holds some bytes: its rows are lost."""
+    """Overwrite the cell pointers of the last page that contains `holding`; its rows are lost."""
     path = settings.home / "studio.db"
     content = path.read_bytes()
     page = content.rindex(holding) // 4096 * 4096
     path.write_bytes(content[: page + 8] + b"\xff" * 200 + content[page + 208 :])
 
 
-def found_in(settings: Settings) -> list[str]:
+def errors_in(settings: Settings) -> list[str]:
     with closing(library.connect(settings.home / "studio.db")) as connection:
         return integrity_errors(connection)
 
 
-def test_every_line_of_the_check_is_read(settings: Settings) -> None:
-    assert found_in(settings) == []
+def test_all_lines_of_the_integrity_check_are_read(settings: Settings) -> None:
+    assert errors_in(settings) == []
     damage(settings, b"disc/0")
-    assert len(found_in(settings)) > 1
+    assert len(errors_in(settings)) > 1
 
 
-def test_nothing_starts_or_cleans_up_with_a_damaged_database(
+def test_a_damaged_database_stops_the_start_and_cleanup(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(settings.home / "studio.db", settings.home / COPY)
@@ -76,15 +76,15 @@ def test_nothing_starts_or_cleans_up_with_a_damaged_database(
     assert sorted(settings.home.rglob("*.png")) == before
 
 
-def test_of_a_large_database_the_start_checks_what_every_page_needs(
+def test_the_start_checks_only_some_tables_of_a_large_database(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(integrity, "FULL_CHECK_BYTES", 0)
     with closing(Store.open(settings)) as store:
         check_at_start(store)
-        damage(settings, b"disc/0")  # of a sample: the doctor finds it
+        damage(settings, b"disc/0")  # in a sample, which doctor finds
         check_at_start(store)
-        assert found_in(settings)
+        assert errors_in(settings)
         damage(settings, b"local owner")
         with pytest.raises(VecafError, match="damaged"):
             check_at_start(store)

@@ -1,4 +1,4 @@
-"""Old databases migrate and a copy is kept; newer and damaged ones are refused, byte for byte."""
+"""Old databases are copied and migrated; newer and damaged ones are refused unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vecaf.store.sqlite import library, sqlite_engine
 from vecaf.store.sqlite_copies import MAX_COPIES, migration_copies
 
 MOMENT = "2026-11-24 12:00:00.000000"
-# One row of every table of schema 0002: each must be there after every later migration.
+# One row of every table of schema 0002. Later migrations must keep all of them.
 ROWS = f"""
 INSERT INTO user VALUES (1, 'local owner', '{MOMENT}');
 INSERT INTO dataset (id, owner_id, name, classes, content_hash, source, report, revision,
@@ -64,7 +64,7 @@ def database(settings: Settings) -> Path:
 
 
 def make_old(settings: Settings, revision: str, script: str = "") -> dict[str, int]:
-    """A database of an earlier schema with the rows of `script`; how many rows each table has."""
+    """Create a database with an earlier schema and the rows of `script`; return row counts."""
     config = Config()
     config.set_main_option("script_location", str(migrate.MIGRATIONS))
     config.set_main_option("path_separator", "os")
@@ -78,7 +78,7 @@ def make_old(settings: Settings, revision: str, script: str = "") -> dict[str, i
 
 
 def contents(connection: library.Connection) -> dict[str, list[tuple[object, ...]]]:  # type: ignore[name-defined]
-    """Every table's rows."""
+    """Return the rows of every table."""
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     names = [name for (name,) in connection.execute(query)]
     return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for name in names}
@@ -88,7 +88,7 @@ def counts(connection: library.Connection) -> dict[str, int]:  # type: ignore[na
     return {name: len(rows) for name, rows in contents(connection).items()}
 
 
-def test_every_row_of_an_old_database_is_kept_and_so_is_a_copy(settings: Settings) -> None:
+def test_migrating_keeps_all_rows_and_a_copy(settings: Settings) -> None:
     before = make_old(settings, "0002", ROWS)
     assert set(before.values()) == {1}, before
     Store.open(settings).close()
@@ -101,11 +101,11 @@ def test_every_row_of_an_old_database_is_kept_and_so_is_a_copy(settings: Setting
     assert copy.name.startswith("studio-0002-")
     with closing(library.connect(copy)) as connection:
         assert counts(connection) == before
-    Store.open(settings).close()  # nothing to migrate: no other copy
+    Store.open(settings).close()  # nothing to migrate, so no further copy
     assert migration_copies(database(settings)) == [copy]
 
 
-def test_a_database_of_the_first_version_gets_what_is_new(settings: Settings) -> None:
+def test_the_first_schema_is_migrated_to_the_newest(settings: Settings) -> None:
     script = ROWS[: ROWS.index("INSERT INTO edit")].replace(", revision", "").replace(", 3,", ",")
     make_old(settings, "0001", script.replace(",\n    excluded", "").replace("0, 0)", "0)"))
     with Store.open(settings).read() as session:
@@ -114,7 +114,7 @@ def test_a_database_of_the_first_version_gets_what_is_new(settings: Settings) ->
         assert (sample.label, sample.excluded) == (0, False)
 
 
-def test_the_newest_few_copies_are_kept(settings: Settings) -> None:
+def test_only_the_newest_copies_are_kept(settings: Settings) -> None:
     for day in range(1, 6):
         database(settings).with_name(f"studio-0001-2026110{day}T120000.db").touch()
     others = ["studio-old.db", "notes.txt"]
@@ -139,7 +139,7 @@ def upgrade():
 """
 
 
-def test_a_migration_that_breaks_changes_nothing(
+def test_a_failed_migration_changes_nothing(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_old(settings, "0002", ROWS)
@@ -158,7 +158,7 @@ def test_a_migration_that_breaks_changes_nothing(
             assert contents(connection) == before
 
 
-def test_without_room_for_a_copy_nothing_is_migrated(
+def test_nothing_is_migrated_if_the_copy_does_not_fit_on_the_disk(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_old(settings, "0002", ROWS)
@@ -174,7 +174,7 @@ def test_without_room_for_a_copy_nothing_is_migrated(
     assert [path.name for path in settings.home.iterdir()] == ["studio.db"]
 
 
-def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
+def test_a_newer_database_is_refused_unchanged(settings: Settings) -> None:
     Store.open(settings).close()
     with closing(library.connect(database(settings))) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -187,16 +187,16 @@ def test_a_newer_database_is_refused_and_untouched(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("damage", ["all", "schema", "a row of an old one"])
-def test_a_corrupt_database_is_said_to_be_so_and_untouched(settings: Settings, damage: str) -> None:
+def test_a_damaged_database_is_reported_unchanged(settings: Settings, damage: str) -> None:
     make_old(settings, "0002", ROWS)
     if damage != "a row of an old one":
         Store.open(settings).close()
     path = database(settings)
     content = path.read_bytes()
     spoiled = b"no database at all " * 100
-    if damage == "schema":  # a header that holds, a schema that doesn't
+    if damage == "schema":  # the header is intact, the schema is not
         spoiled = content[:100] + b"\xff" * 4000 + content[4100:]
-    elif damage == "a row of an old one":  # seen only because it is looked for before migrating
+    elif damage == "a row of an old one":  # found only by the check before migrating
         page = content.rindex(b"train_loss") // 4096 * 4096
         spoiled = content[: page + 8] + b"\xff" * 200 + content[page + 208 :]
     path.write_bytes(spoiled)
@@ -206,7 +206,7 @@ def test_a_corrupt_database_is_said_to_be_so_and_untouched(settings: Settings, d
     assert not [one for one in path.parent.iterdir() if one.suffix == ".tmp"]
 
 
-def test_a_database_out_of_reach_is_said_to_be_so(tmp_path: Path) -> None:
+def test_an_unreachable_database_is_reported(tmp_path: Path) -> None:
     elsewhere = Settings.from_environment(
         {"VECAF_HOME": str(tmp_path), "DATABASE_URL": "sqlite:////nowhere/at/all/studio.db"}
     )
@@ -214,8 +214,8 @@ def test_a_database_out_of_reach_is_said_to_be_so(tmp_path: Path) -> None:
         Store.open(elsewhere)
 
 
-def test_reports_lose_half_characters(settings: Settings) -> None:
-    """PostgreSQL finds nothing in JSON that holds one, and whoever asks gets an error."""
+def test_lone_surrogates_are_removed_from_reports(settings: Settings) -> None:
+    """Queries in PostgreSQL fail on JSON that contains a lone surrogate."""
     report = '{"refused": [{"file": "caf\\udce9.jpg"}], "warnings": ["w\\ud83d\\ude00"]}'
     make_old(settings, "0002", ROWS.replace("'{}', 3", f"'{report}', 3"))
     with Store.open(settings).read() as session:

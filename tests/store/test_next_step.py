@@ -1,4 +1,4 @@
-"""What comes next for a dataset, from the labels of its pool and of its selections."""
+"""The next step for a dataset follows from the labels of its pool and its selections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def selection(id_: int, labeled: int, images: int = 4) -> SubsetSummary:
         ([2, 2], [(1, 4)], FINETUNE, 1),
         ([2, 2], [(2, 0), (1, 4)], FINETUNE, 1),
         ([4, 4], [(2, 4), (1, 4)], FINETUNE, 2),
-        ([4, 0], [(1, 4)], SELECT, None),  # all of it is of one class
+        ([4, 0], [(1, 4)], SELECT, None),  # all labels are of one class
         ([9, 9], [(1, 4)], FINETUNE, None),  # a strategy has more to select from
         ([9, 9], [(1, 0)], FINETUNE, None),
     ],

@@ -1,4 +1,4 @@
-"""The pages' queries: counted right, spread over classes, and through the gate."""
+"""Queries of pages: correct counts, images of all classes, and authorization."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return store
 
 
-def test_a_card_counts_and_spreads(store: Store) -> None:
+def test_a_card_has_counts_and_images_of_all_classes(store: Store) -> None:
     with store.read() as session:
         card = dataset_card(session, store.owner(), 1, shown=7)
         assert (card.size, card.splits) == (300, {"train": 200, "test": 100})
@@ -65,7 +65,7 @@ def test_a_card_counts_and_spreads(store: Store) -> None:
         assert len(pool_pictures(session, store.owner(), 1, 999)) == 200
 
 
-def test_long_curves_are_thinned_and_keep_their_end(store: Store) -> None:
+def test_long_curves_are_thinned_but_keep_the_last_point(store: Store) -> None:
     with store.read() as session:
         found = curves(session, store.owner(), 1, points=100)
     loss = found["train_loss"]
@@ -75,7 +75,7 @@ def test_long_curves_are_thinned_and_keep_their_end(store: Store) -> None:
     assert found["val_loss"] == [(7, 0.5)]
 
 
-def test_others_see_nothing(store: Store) -> None:
+def test_other_users_see_nothing(store: Store) -> None:
     with store.read() as session:
         stranger = 2
         assert dataset_versions(session, stranger) == []

@@ -1,4 +1,4 @@
-"""Words are found in captions and file names whatever their case, and whatever else is typed."""
+"""Search finds words in captions and file names, ignoring case."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(tmp_path: Path, database: str) -> Store:
 
 
 def found(store: Store, words: str) -> list[int]:
-    """By both searches, which must agree."""
+    """Return the ids that both searches find; they must agree."""
     with store.read() as session:
         ids = search_text(session, store.owner(), 1, words).tolist()
         assert ids_of_images(session, store.owner(), 1, Filter(words=words)) == ids
@@ -52,7 +52,9 @@ def test_words_are_found(store: Store, words: str, ids: list[int]) -> None:
     assert found(store, words) == ids
 
 
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL: by its own locale
+@pytest.mark.parametrize(
+    "database", ["sqlite"], indirect=True
+)  # PostgreSQL's result depends on its locale
 @pytest.mark.parametrize("words", ["ärger", "ÄRGER", "öl", "über", "Über", "GROßER"])
-def test_letters_beyond_a_to_z_have_a_case_too(store: Store, words: str) -> None:
+def test_case_is_ignored_for_non_ascii_letters(store: Store, words: str) -> None:
     assert found(store, words) == [1]

@@ -1,4 +1,4 @@
-"""Images saved under a name, in their order, with their scores."""
+"""Subsets keep the order and the scores of their images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = both_databases
 
 @pytest.fixture
 def store(tmp_path: Path, database: str) -> Store:
-    """Ada's dataset 1: samples 1 to 3 in the pool (2 unlabelled, 3 excluded), 4 in the test."""
+    """Ada's dataset 1: samples 1 to 3 in train (2 is unlabeled, 3 excluded), sample 4 in test."""
     where = {"VECAF_HOME": str(tmp_path), "DATABASE_URL": database}
     store = Store.open(Settings.from_environment(where))
     with store.write() as session:
@@ -73,10 +73,10 @@ def test_a_selection_keeps_order_scores_and_facts(store: Store) -> None:
         assert (summary.name, summary.images, summary.labeled) == ("my picks", 3, 2)
         assert summary.facts == facts
         found = subset_named(session, 1, 1, "my picks")
-        assert labeled_of(session, found) == 1  # 2 has no label, 3 has left the pool
+        assert labeled_of(session, found) == 1  # 2 is unlabeled, 3 is excluded
 
 
-def test_a_subset_goes_and_its_images_stay(store: Store) -> None:
+def test_deleting_a_subset_keeps_its_images(store: Store) -> None:
     with store.write() as session:
         made = add_subset(session, 1, 1, "some", SUBSET, [1, 2])
     with store.write() as session:
@@ -96,7 +96,7 @@ def test_a_subset_goes_and_its_images_stay(store: Store) -> None:
         ("new", SUBSET, [1, 99], NotFoundError),
     ],
 )
-def test_what_cannot_be_saved_is_refused(
+def test_invalid_subsets_are_refused(
     store: Store, name: str, kind: str, images: list[int], error: type[Exception]
 ) -> None:
     with store.write() as session:
@@ -107,12 +107,12 @@ def test_what_cannot_be_saved_is_refused(
         assert [one.name for one in subsets_of(session, 1, 1)] == ["taken"]
 
 
-def test_a_name_keeps_what_a_database_keeps(store: Store) -> None:
+def test_unstorable_characters_are_removed_from_names(store: Store) -> None:
     with store.write() as session:
         assert add_subset(session, 1, 1, "a\0b \ud800c", SUBSET, [1]).name == "a b c"
 
 
-def test_what_a_run_under_way_trains_on_is_not_forgotten(store: Store) -> None:
+def test_a_subset_of_an_unfinished_run_is_not_deleted(store: Store) -> None:
     with store.write() as session:
         needed = add_subset(session, 1, 1, "needed", SUBSET, [1]).id
         other = add_subset(session, 1, 1, "other", SUBSET, [1]).id
@@ -129,7 +129,7 @@ def test_what_a_run_under_way_trains_on_is_not_forgotten(store: Store) -> None:
         assert subsets_of(session, 1, 1) == []
 
 
-def test_another_users_subsets_do_not_exist(store: Store) -> None:
+def test_subsets_of_other_users_are_not_found(store: Store) -> None:
     with store.write() as session:
         made = add_subset(session, 1, 1, "mine", SUBSET, [1])
         for ask in (

@@ -1,1 +1,1 @@
-"""Who may log in, how passwords are checked, and with whom datasets are shared."""
+"""User accounts: logins, passwords and shared datasets."""

@@ -1,4 +1,4 @@
-"""Logging in and out. A login is a random token that the browser keeps; here is only its hash."""
+"""Log users in and out. The browser keeps a random token; the database stores only its hash."""
 
 from __future__ import annotations
 
@@ -21,27 +21,39 @@ from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, LoginFailure, Store, User
 from vecaf.store.models import now
 
-SEEN_EVERY = timedelta(minutes=1)  # how exactly `Login.seen_at` is kept: each time is a write
+SEEN_EVERY = timedelta(minutes=1)  # how often to update `Login.seen_at`, which costs a write
 
 
 @dataclass(frozen=True)
 class LoggedInUser:
-    """Who is logged in."""
+    """The user of a valid login."""
 
     id: int
     name: str
 
 
 def log_in(store: Store, name: str, password: str, address: str) -> str:
-    """The token of a new login. Raises NotLoggedInError for a wrong name or password (which of the
-    two is not said), TooManyAttemptsError where there were too many of them."""
+    """Check a password and return the token of a new login.
+
+    Parameters
+    ----------
+    address
+        The client's IP address, for limiting the attempts.
+
+    Raises
+    ------
+    NotLoggedInError
+        The name or the password is wrong; the message does not say which.
+    TooManyAttemptsError
+        The user must wait before the next attempt.
+    """
     name = clean(name)
     with store.write() as session:
         tried = count_attempt(session, name, address)
         user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))
         kept = None if user is None else user.password_hash
     if not verify_password(kept, password) or user is None or kept is None:
-        raise NotLoggedInError("The name or the password is wrong.")
+        raise NotLoggedInError("The name or the password is wrong. Try again.")
     token = secrets.token_urlsafe(32)
     with store.write() as session:
         record_success(session, name, address, tried)
@@ -53,7 +65,7 @@ def log_in(store: Store, name: str, password: str, address: str) -> str:
 
 
 def find_login(store: Store, token: str) -> LoggedInUser | None:
-    """Whose login this is; None for one that has expired, was ended or never was."""
+    """Return the user of a login token; None if the login does not exist or has expired."""
     moment, settings = now(), store.settings
     with store.read() as session:
         row = session.execute(
@@ -68,14 +80,14 @@ def find_login(store: Store, token: str) -> LoggedInUser | None:
         ).one_or_none()
     if row is None:
         return None
-    if moment - row.seen_at > SEEN_EVERY:  # no page waits for that: the next request tries again
+    if moment - row.seen_at > SEEN_EVERY:  # if the database is locked, the next request tries again
         login = sa.update(Login).where(Login.token_hash == _digest(token))
         store.try_write(login.values(seen_at=moment))
     return LoggedInUser(row.id, row.name)
 
 
 def log_out(store: Store, token: str) -> None:
-    """End a login; its token is worth nothing from now on."""
+    """End a login; its token becomes invalid."""
     with store.write() as session:
         session.execute(sa.delete(Login).where(Login.token_hash == _digest(token)))
 
@@ -93,5 +105,5 @@ def _forget_old(store: Store, session: sa.orm.Session) -> None:
 
 
 def _digest(token: str) -> str:
-    # A random token of 256 bits needs no slow hash: nobody can try them all.
+    # A random 256-bit token needs no slow hash, since it can't be guessed.
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,6 +1,7 @@
-"""Sharing a dataset, with its runs, with a named user, who may read it (vecaf.store.authorization).
+"""Share a dataset and its runs with another user, who can then read them.
 
-Every function works inside a session of the caller and commits nothing itself.
+Call every function here in a session of your own. None of them commits. `vecaf.store.authorization`
+enforces the rules.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from vecaf.store import Dataset, Share, User, changeable
 
 
 def share(session: Session, user_id: int, dataset_id: int, name: str) -> User:
-    """Let the user of this name read the dataset; nothing changes where they may already.
+    """Let the user with this name read the dataset.
 
-    Raises NotFoundError for the dataset or the name, NotAllowedError where the asker is not the
-    owner, InputError for the owner's own name.
+    Raises
+    ------
+    NotFoundError
+        The dataset or the user does not exist.
+    NotAllowedError
+        `user_id` does not own the dataset.
+    InputError
+        The name is that of the dataset's owner.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     user = _named(session, name)
     if user.id == dataset.owner_id:
-        raise InputError(f"'{dataset.name}' is yours already.")
+        raise InputError(f"You own '{dataset.name}'. Enter the name of another user.")
     if session.get(Share, (dataset_id, user.id)) is None:
         session.add(Share(dataset_id=dataset_id, user_id=user.id))
     return user
 
 
 def unshare(session: Session, user_id: int, dataset_id: int, name: str) -> User:
-    """End it: the user sees nothing of the dataset from now on. Raises as `share`."""
+    """Stop sharing the dataset with the user. Raises the errors of `share`."""
     dataset = changeable(session, user_id, Dataset, dataset_id)
     user = _named(session, name)
     found = session.get(Share, (dataset_id, user.id))
@@ -40,7 +47,7 @@ def unshare(session: Session, user_id: int, dataset_id: int, name: str) -> User:
 
 
 def shared_with(session: Session, user_id: int, dataset_id: int) -> list[str]:
-    """The names of those who may read the dataset besides its owner. Raises as `share`."""
+    """Return the users whom the owner shares the dataset with. Raises the errors of `share`."""
     changeable(session, user_id, Dataset, dataset_id)
     query = sa.select(User.name).join(Share, Share.user_id == User.id)
     return list(session.scalars(query.where(Share.dataset_id == dataset_id).order_by(User.name)))
@@ -49,5 +56,5 @@ def shared_with(session: Session, user_id: int, dataset_id: int) -> list[str]:
 def _named(session: Session, name: str) -> User:
     try:
         return user_named(session, name)
-    except NotFoundError:  # who has an account is for the person at the machine to list
-        raise NotFoundError(f"There is no user called '{name}'.") from None
+    except NotFoundError:  # hides the names of other users, which the error lists
+        raise NotFoundError(f"There is no user called '{name}'. Check the spelling.") from None

@@ -1,11 +1,11 @@
-"""Slow down wrong passwords without locking out the right one.
+"""Limit password guessing without locking out legitimate users.
 
-The database counts wrong passwords three ways: of a name from one address, of a name from all
-addresses, and of an address with all names. Once a name has logged in from an address, only the
-first count applies to the two: guesses from elsewhere, or at other names, don't make it wait.
+The database counts failed attempts in three ways: per name and address, per name, and per address.
+After a successful login with a name from an address, only the first count applies to that pair.
+Other people's guesses then don't make the user wait.
 
-A try counts as wrong before its password is checked, so that many at once gain nothing. If the
-password is right, the try no longer counts. A restart does not reset the counts.
+An attempt counts as failed before its password is checked, so that parallel attempts gain nothing.
+If the password is right, the attempt no longer counts. A restart does not reset the counts.
 """
 
 from __future__ import annotations
@@ -23,40 +23,41 @@ from vecaf.store import LoginFailure
 from vecaf.store.models import now
 from vecaf.wording import plural
 
-FAILURES_EXPIRE_AFTER = timedelta(days=1)  # after the last wrong password
-LOGIN_KNOWN_FOR = timedelta(days=30)  # after a name's last login from an address
+FAILURES_EXPIRE_AFTER = timedelta(days=1)  # since the last failed attempt
+LOGIN_KNOWN_FOR = timedelta(days=30)  # since the last login with a name from an address
 
 
 @dataclass(frozen=True)
 class RetryLimit:
-    """`free` wrong passwords without a wait, then waits of up to `longest` seconds."""
+    """Allow `free` failed attempts without waiting, then require waits of up to `longest` s."""
 
     free: int
     longest: int
 
     def wait(self, failures: int) -> int:
-        """Seconds from one wrong password to the next try: none at first, then 1, 2, 4, 8 …"""
+        """Return the seconds to wait before the next attempt: 0 at first, then 1, 2, 4, 8 …"""
         beyond = failures - self.free
         return 0 if beyond < 0 else min(2 ** min(beyond, 30), self.longest)
 
 
-OF_NAME_FROM_ADDRESS = RetryLimit(5, 300)  # 288 guesses a day at a name from one address
-OF_NAME = RetryLimit(50, 300)  # many addresses that guess at one name
-OF_ADDRESS = RetryLimit(20, 30)  # one address that guesses at many names; an office has one address
+PER_NAME_AND_ADDRESS = RetryLimit(5, 300)  # 288 guesses a day
+PER_NAME = RetryLimit(50, 300)  # many addresses guess the password of one name
+PER_ADDRESS = RetryLimit(20, 30)  # lenient, since all users of an office may share an address
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A counted try: its time, and the time of the last wrong try before it by count."""
+    """A counted attempt; `before` maps each count's key to the time of its previous failure."""
 
     at: datetime
     before: dict[str, datetime]
 
 
 def count_attempt(session: Session, name: str, address: str) -> Attempt:
-    """Count a try as wrong. Raises TooManyAttemptsError, counting nothing, when it comes too early.
+    """Count an attempt as failed, before its password is checked.
 
-    Call it in a `Store.write()` session of its own, before the password is checked.
+    Call it in a `Store.write()` session of its own. Raises TooManyAttemptsError, and counts
+    nothing, if the attempt comes before its wait is over.
     """
     moment = now()
     last_login = session.get(LoginFailure, _key("login", name, address))
@@ -67,12 +68,12 @@ def count_attempt(session: Session, name: str, address: str) -> Attempt:
         if row is None or moment - row.last_at > FAILURES_EXPIRE_AFTER:
             row = row or LoginFailure(key=key, last_at=moment)
             row.count = 0
-        elif limit is OF_NAME_FROM_ADDRESS or not known:
+        elif limit is PER_NAME_AND_ADDRESS or not known:
             left = limit.wait(row.count) - (moment - row.last_at).total_seconds()
             if left > 0:
                 seconds = math.ceil(left)
                 raise TooManyAttemptsError(
-                    f"Too many wrong passwords. Try again in {_words(seconds)}.", seconds
+                    f"Too many failed logins. Try again in {_duration(seconds)}.", seconds
                 )
         rows.append(row)
         before[key] = row.last_at
@@ -84,16 +85,16 @@ def count_attempt(session: Session, name: str, address: str) -> Attempt:
 
 
 def record_success(session: Session, name: str, address: str, tried: Attempt) -> None:
-    """The password was right: forget the name's failures from this address, and remember the login.
+    """Record that the password was right, and reset the count of this name and address.
 
-    The two wide counts lose only this try, and their waits continue as if it had not happened.
-    Otherwise somebody with an account could guess at others between their own logins.
+    The two wider counts are only restored to the values before this attempt. Otherwise, a user
+    could log in repeatedly to reset the limits and guess the passwords of others.
     """
     for key, limit in _counts(name, address):
         row = session.get(LoginFailure, key)
         if row is None:
             continue
-        row.count = 0 if limit is OF_NAME_FROM_ADDRESS else row.count - 1
+        row.count = 0 if limit is PER_NAME_AND_ADDRESS else row.count - 1
         if row.count <= 0:
             session.delete(row)
         elif row.last_at == tried.at:
@@ -103,21 +104,23 @@ def record_success(session: Session, name: str, address: str, tried: Attempt) ->
 
 def _counts(name: str, address: str) -> tuple[tuple[str, RetryLimit], ...]:
     return (
-        (_key("name and address", name, address), OF_NAME_FROM_ADDRESS),
-        (_key("name", name), OF_NAME),
-        (_key("address", "", address), OF_ADDRESS),
+        (_key("name and address", name, address), PER_NAME_AND_ADDRESS),
+        (_key("name", name), PER_NAME),
+        (_key("address", "", address), PER_ADDRESS),
     )
 
 
 def _key(kind: str, name: str, address: str = "") -> str:
-    """A hash, because people type passwords into the wrong field: what was typed is not kept."""
+    """Return a hash as the key, since users sometimes type a password into the name field."""
     network = _network(address) if address else ""
     return hashlib.sha256("\n".join((kind, network, name.casefold())).encode()).hexdigest()
 
 
 def _network(address: str) -> str:
-    """An IPv6 address's /64, because all of it belongs to one user. An IPv4 address stays whole,
-    also in IPv6 notation."""
+    """Return the /64 network of an IPv6 address, since one user controls all of it.
+
+    IPv4 addresses are returned unchanged, also those in IPv6 notation.
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -129,7 +132,7 @@ def _network(address: str) -> str:
     return str(found)
 
 
-def _words(seconds: int) -> str:
+def _duration(seconds: int) -> str:
     if seconds < 60:
         return plural(seconds, "second")
     return plural(-(-seconds // 60), "minute")

@@ -1,6 +1,6 @@
-"""Users: added, given a password, removed; and what they own, given to another.
+"""Add, list and remove users, set passwords, and transfer what a user owns.
 
-Every function works inside a `Store.write()` session of the caller and commits nothing itself.
+Call every function here in a `Store.write()` session. None of them commits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OWNED = (Dataset, Run, Subset, Task, Import)
 
 @dataclass(frozen=True)
 class UserSummary:
-    """A user in a list; `logins` are open ones, in as many browsers."""
+    """A user in a list; `logins` counts the browsers in which they are logged in."""
 
     id: int
     name: str
@@ -36,20 +36,21 @@ class UserSummary:
 
 
 def add_user(session: Session, name: str, password: str) -> User:
-    """A new user; a removed one of this name comes back, owning nothing.
+    """Add a user, or restore a removed user with this name, who then owns nothing.
 
-    Raises InputError for a name that is taken or can't be one, or a password that can't be.
+    Raises InputError if the name is taken or invalid, or the password is invalid.
     """
     name = clean(name)
     if not name or len(name) > MAX_NAME:
-        raise InputError(f"A user's name has 1 to {MAX_NAME} characters.")
+        raise InputError(f"The user's name must have 1 to {MAX_NAME} characters.")
     if name == LOCAL_OWNER or name.isdecimal():
-        raise InputError(f"A user can't be called '{name}'. Choose another name.")
-    # Compared here, as databases differ on capitals beyond ASCII. Older versions let in both.
+        raise InputError(f"The name '{name}' is reserved. Choose another name.")
+    # Compared in Python, since databases differ in the case of non-ASCII letters. Older versions of
+    # the studio allowed names that differ only in case.
     same = [one for one in session.scalars(sa.select(User)) if one.name.lower() == name.lower()]
     user = min(same, key=lambda one: (one.removed_at is not None, one.name != name), default=None)
     if user is not None and user.removed_at is None:
-        raise InputError(f"There is a user called '{user.name}' already.")
+        raise InputError(f"There is already a user called '{user.name}'. Choose another name.")
     if user is None:
         user = User(name=name)
         session.add(user)
@@ -60,18 +61,21 @@ def add_user(session: Session, name: str, password: str) -> User:
 
 
 def user_named(session: Session, name: str) -> User:
-    """The user of this name. Raises NotFoundError, which lists who there is."""
+    """Return the user with this name. Raises NotFoundError, whose message lists all users."""
     query = sa.select(User).where(User.removed_at.is_(None)).order_by(User.name)
     users = session.scalars(query).all()
     for user in users:
         if user.name == name.strip():
             return user
-    known = ", ".join(f"'{user.name}'" for user in users) or "nobody"
-    raise NotFoundError(f"There is no user called '{name}'. There are: {known}.")
+    known = ", ".join(f"'{user.name}'" for user in users) or "none"
+    raise NotFoundError(f"There is no user called '{name}'. Users: {known}.")
 
 
 def set_password(session: Session, name: str, password: str) -> User:
-    """Give a user another password and end all their logins. Raises as `add_user`."""
+    """Set a user's password and log them out everywhere.
+
+    Raises NotFoundError for an unknown name, InputError for an invalid password.
+    """
     user = user_named(session, name)
     user.password_hash = hash_password(password, user.name)
     session.execute(sa.delete(Login).where(Login.user_id == user.id))
@@ -79,7 +83,7 @@ def set_password(session: Session, name: str, password: str) -> User:
 
 
 def list_users(session: Session) -> list[UserSummary]:
-    """All users, by name; the local owner is who the command line acts as."""
+    """Return all users, sorted by name, including the local owner."""
     counts = [
         sa.select(sa.func.count()).where(column == User.id).scalar_subquery()
         for column in (Dataset.owner_id, Run.owner_id, Login.user_id)
@@ -100,22 +104,29 @@ def list_users(session: Session) -> list[UserSummary]:
 
 
 def remove_user(session: Session, name: str) -> User:
-    """Take a user's account away: no login works any more, nothing is shared with them.
+    """Remove a user: end their logins and stop sharing datasets with them.
 
-    The row stays, without a password: labels say who gave them. Raises InputError for the local
-    owner and while the user owns something, NotFoundError.
+    The row stays, without a password, since labels refer to it.
+
+    Raises
+    ------
+    InputError
+        The user is the local owner, or still owns datasets or imports.
+    NotFoundError
+        There is no user with this name.
     """
     user = user_named(session, name)
     if user.name == LOCAL_OWNER:
-        raise InputError("The local owner is who the command line acts as, and stays.")
+        raise InputError("The local owner can't be removed: the command line runs as this user.")
     query = sa.select(Dataset.name).where(Dataset.owner_id == user.id).order_by(Dataset.name)
     names = session.scalars(query).all()
     waiting = sa.select(Import.name).where(Import.owner_id == user.id, Import.state.not_in(ENDED))
     if names or session.scalars(waiting.limit(1)).all():
-        shown = ", ".join(f"'{one}'" for one in names[:5]) or "an import under way"
+        shown = ", ".join(f"'{one}'" for one in names[:5]) or "an unfinished import"
         more = f" and {len(names) - 5} more" if len(names) > 5 else ""
         raise InputError(
-            f"{user.name} owns {shown}{more}. Say what becomes of it: --give-to USER, or --delete."
+            f"{user.name} owns {shown}{more}. Transfer it with --give-to USER, or delete it with "
+            "--delete."
         )
     session.execute(sa.delete(Login).where(Login.user_id == user.id))
     session.execute(sa.delete(Share).where(Share.user_id == user.id))
@@ -124,20 +135,24 @@ def remove_user(session: Session, name: str) -> User:
 
 
 def transfer_all(session: Session, giver: User, receiver: User) -> int:
-    """Make everything that one user owns another's; how many datasets that is.
+    """Transfer everything that one user owns to another; return the number of datasets.
 
-    Who labelled what stays as it is. Raises InputError where both have a dataset of one name, or
-    something is under way, whose worker asks as the giver.
+    The history still names the user who assigned each label.
+
+    Raises
+    ------
+    InputError
+        Both users have a dataset with the same name, or a job of the giver has not ended.
     """
     if giver.id == receiver.id:
-        raise InputError(f"'{giver.name}' has that already.")
+        raise InputError(f"'{giver.name}' already owns this. Name another user.")
     for job in (Import, Run, Task):
         waiting = sa.select(job.id).where(job.owner_id == giver.id, job.state.not_in(ENDED))
         busy = session.scalar(waiting.limit(1))
         if busy is not None:
             raise InputError(
-                f"{job.__tablename__} {busy} of {giver.name} is under way: wait for its end, or "
-                "cancel it first."
+                f"{job.__tablename__.capitalize()} {busy} of {giver.name} has not ended. Wait for "
+                "it to finish, or cancel it first."
             )
     mine = sa.select(Dataset.name).where(Dataset.owner_id == giver.id)
     theirs = set(session.scalars(sa.select(Dataset.name).where(Dataset.owner_id == receiver.id)))

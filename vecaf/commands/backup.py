@@ -75,7 +75,7 @@ def gc(
         "dry_run": dry_run,
         "bytes": total,
         "kinds": kinds,
-        "removed": [{"kind": one.kind, "what": one.what, "bytes": one.bytes} for one in found],
+        "removed": [{"kind": one.kind, "what": one.name, "bytes": one.bytes} for one in found],
         "trash": "" if purge else moved_to,
         "freed": freed,
     }

@@ -1,4 +1,4 @@
-"""An upload becomes a pool: archives and folders in, checked images and a report out."""
+"""Import datasets: archives and folders in, checked images and an import report out."""
 
 from vecaf.datasets.demo import import_demo
 from vecaf.datasets.import_report import ImportReport, Refusal

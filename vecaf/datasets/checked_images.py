@@ -1,8 +1,8 @@
-"""The bulk of an import: read, check, hash and stage every image, on all processors, in order.
+"""Read, check, hash and stage all images of an import, in parallel and in order.
 
-Memory stays flat: a bounded number of small batches is under way at any time, and an image's
-bytes are let go as soon as they are staged; but tiny ones wait for a thread of their own to write
-them while the next batch is checked: making their files takes as long as decoding them.
+Memory use is bounded: only a few small batches are processed at once, and the bytes of an image are
+released as soon as it is staged. A separate thread writes tiny images while the next batch is
+checked, since creating their files takes as long as decoding them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from vecaf.datasets.archive import Member, Source
 from vecaf.datasets.folder_layout import Place
 from vecaf.datasets.images import CheckedImage, check
 from vecaf.datasets.import_report import Refusal, Refused
-from vecaf.datasets.refused_thumbnail import glimpse
+from vecaf.datasets.refused_thumbnail import refused_thumbnail
 from vecaf.datasets.sanitize import sniff
 from vecaf.datasets.staging import Staging
 from vecaf.errors import CanceledError
 from vecaf.settings import Limits
 
-_BATCH = 32  # images of one task: amortises the hand-over between threads
-_TINY = 4096  # bytes of an average image
-MAX_PICTURES = 100  # of refused files, for one report
+_BATCH = 32  # images per work item, to reduce the overhead of threads
+_TINY = 4096  # bytes; smaller images count as tiny
+MAX_THUMBNAILS = 100  # of refused files, per import report
 _INTERVAL = 0.25  # seconds between calls of progress and should_stop
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """An image that was checked and staged."""
+    """An image that has been checked and staged."""
 
     place: Place
     sha256: str
@@ -49,7 +49,7 @@ Batch = tuple[list[Accepted], list[Refusal]]
 
 
 class ImportProgress:
-    """The caller's progress and should_stop, called at most every _INTERVAL seconds."""
+    """Report progress and check for cancellation, at most every _INTERVAL seconds."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class ImportProgress:
 
     @property
     def seconds(self) -> float:
-        """How long the import has been under way."""
+        """Seconds since the start of the import."""
         return time.monotonic() - self._started
 
     def show(self, stage: str, done: int, total: int) -> None:
-        """Pass progress on; a new stage and its end always."""
+        """Report progress; the start and the end of a stage are always reported."""
         now = time.monotonic()
         due = now - self._shown >= _INTERVAL or stage != self._stage or done == total
         if self._progress is not None and due:
@@ -75,12 +75,12 @@ class ImportProgress:
             self._progress(stage, done, total)
 
     def check(self) -> None:
-        """Raise CanceledError if the caller wants the work stopped."""
+        """Raise CanceledError if the import is to stop."""
         now = time.monotonic()
         if self._should_stop is not None and now - self._checked >= _INTERVAL:
             self._checked = now
             if self._should_stop():
-                raise CanceledError("The import was canceled; nothing was kept of it.")
+                raise CanceledError("The import was canceled. Nothing was imported.")
 
 
 def stage_images(
@@ -89,12 +89,18 @@ def stage_images(
     staging: Staging,
     limits: Limits,
     watch: ImportProgress,
-    pictures: RefusedThumbnails,
+    thumbnails: RefusedThumbnails,
 ) -> Batch:
-    """Check and stage every member that has a place; (accepted, refused) in the source's order.
+    """Check and stage all members that have a place; return (accepted, refused) in source order.
 
-    Raises CanceledError through `watch`, InputError at a limit of the whole source,
-    UnavailableError when the disk is full.
+    Raises
+    ------
+    CanceledError
+        The import is to stop.
+    InputError
+        The source as a whole exceeds a limit.
+    UnavailableError
+        The disk is full.
     """
     members = [member for member in source.members if member.name in places]
     stop = Event()
@@ -107,7 +113,7 @@ def stage_images(
             if stop.is_set():
                 break
             try:
-                digest, image = _checked(source, member, limits, pictures)
+                digest, image = _checked(source, member, limits, thumbnails)
             except Refused as error:
                 refused.append(Refusal(member.name, str(error), error.thumb))
                 continue
@@ -151,31 +157,31 @@ def stage_images(
 
 
 def _workers(members: list[Member]) -> int:
-    """One thread for tiny images: the interpreter lock costs more there than decoding does."""
+    """Return the number of threads: one for tiny images, which the interpreter lock slows down."""
     tiny = sum(member.size for member in members) < _TINY * len(members)
     return 1 if tiny else len(os.sched_getaffinity(0))
 
 
 class RefusedThumbnails:
-    """Small pictures of refused files for the report: of the first few, as far as they decode."""
+    """Thumbnails of the first refused files, for the import report."""
 
     def __init__(self, staging: Staging, limits: Limits) -> None:
         self._staging, self._limits = staging, limits
-        self._left = MAX_PICTURES
+        self._left = MAX_THUMBNAILS
         self._lock = Lock()
 
     @property
     def wanted(self) -> bool:
-        """Whether there is room for more."""
+        """Whether the report has room for more thumbnails."""
         return self._left > 0
 
-    def keep(self, content: bytes) -> str | None:
-        """The name (sha256) of a picture of `content`, None where there is none."""
+    def add(self, content: bytes) -> str | None:
+        """Store a thumbnail of `content` and return its sha256; None if there is none."""
         with self._lock:
             if self._left <= 0:
                 return None
             self._left -= 1
-        thumb = glimpse(content, self._limits)
+        thumb = refused_thumbnail(content, self._limits)
         if thumb is None:
             return None
         digest = sha256(thumb).hexdigest()
@@ -184,28 +190,28 @@ class RefusedThumbnails:
 
 
 def add_thumbnails(
-    refused: Sequence[Refusal], source: Source, pictures: RefusedThumbnails, limits: Limits
+    refused: Sequence[Refusal], source: Source, thumbnails: RefusedThumbnails, limits: Limits
 ) -> list[Refusal]:
-    """Refusals of files that nobody has read yet, with small pictures where they are images."""
+    """Read the refused files that are images, and add thumbnails to their refusals."""
     members = {member.name: member for member in source.members}
     found: list[Refusal] = []
     for one in refused:
         member, thumb = members.get(one.file), None
-        if member is not None and pictures.wanted:
+        if member is not None and thumbnails.wanted:
             with suppress(Refused):
-                thumb = pictures.keep(source.read(member, _is_image, limits.max_member_bytes))
+                thumb = thumbnails.add(source.read(member, _is_image, limits.max_member_bytes))
         found.append(replace(one, thumb=thumb))
     return found
 
 
 def _checked(
-    source: Source, member: Member, limits: Limits, pictures: RefusedThumbnails
+    source: Source, member: Member, limits: Limits, thumbnails: RefusedThumbnails
 ) -> tuple[str, CheckedImage]:
     content = source.read(member, _is_image, limits.max_member_bytes)
     try:
         image = check(content, limits)
     except Refused as error:
-        error.thumb = pictures.keep(content)
+        error.thumb = thumbnails.add(content)
         raise
     return sha256(image.content).hexdigest(), image
 

@@ -1,7 +1,7 @@
-"""A dataset's classes: added at the end, renamed in place, each change recorded and undoable.
+"""Add and rename a dataset's classes; each change is recorded and can be undone.
 
-A label is an index into the classes, so neither touches a label. Every function works inside a
-`Store.write()` session of the caller and commits nothing itself.
+A label is an index into the classes. New classes are appended, so no change affects a label. Call
+every function here in a `Store.write()` session. None of them commits.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from sqlalchemy.orm import Session
 from vecaf.datasets.names import MAX_NAME, clean
 from vecaf.errors import InputError
 from vecaf.store import Annotation, ClassChange, Dataset, Edit, Sample, changeable
+from vecaf.wording import plural
 
 KIND = "class"
-"""`Edit.kind` of what is recorded here."""
+"""`Edit.kind` of a change of classes."""
 
 
 def add_class(session: Session, user_id: int, dataset_id: int, name: str) -> int:
-    """The index of the dataset's class of this name, appended where there is none yet.
+    """Return the index of the class with this name; add the class if it does not exist.
 
-    Raises InputError for a blank or overlong name, NotFoundError.
+    Raises InputError for a blank or too long name, NotFoundError, NotAllowedError.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     cleaned = _checked(name)
     if cleaned in dataset.classes:
         return dataset.classes.index(cleaned)
-    dataset.classes = [*dataset.classes, cleaned]  # a new list: JSON columns see no change within
+    dataset.classes = [
+        *dataset.classes,
+        cleaned,
+    ]  # SQLAlchemy ignores changes in a list
     _record(session, user_id, dataset, len(dataset.classes) - 1, None)
     return len(dataset.classes) - 1
 
@@ -34,10 +38,14 @@ def add_class(session: Session, user_id: int, dataset_id: int, name: str) -> int
 def rename_class(
     session: Session, user_id: int, dataset_id: int, number: int, name: str
 ) -> Edit | None:
-    """Give a class another name; its index stays, and with it every label. None if it has it.
+    """Rename a class; its index and all labels stay. Return None if it already has the name.
 
-    Raises InputError for a name that is blank, overlong or another class's (to merge two classes,
-    label the images of one as the other), or a class that does not exist; NotFoundError.
+    Raises
+    ------
+    InputError
+        The name is blank, too long or that of another class, or there is no class `number`.
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the dataset.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if not 0 <= number < len(dataset.classes):
@@ -47,37 +55,49 @@ def rename_class(
         return None
     if cleaned in dataset.classes:
         raise InputError(
-            f"'{dataset.name}' has a class '{cleaned}' already. To merge the two, select the "
-            f"images of '{previous}' and label them '{cleaned}'."
+            f"'{dataset.name}' already has a class '{cleaned}'. To merge the two classes, select "
+            f"the images of '{previous}' and label them '{cleaned}'."
         )
     _set_name(session, dataset, number, cleaned)
     return _record(session, user_id, dataset, number, previous)
 
 
 def undo_class(session: Session, dataset: Dataset, made: Edit) -> None:
-    """Take back what an edit of kind "class" did. Raises InputError where that can't be."""
+    """Undo an edit of kind "class". Raises InputError if later changes make that impossible."""
     change = session.get_one(ClassChange, made.id)
     names = dataset.classes
     if change.number >= len(names) or names[change.number] != change.value:
-        raise InputError(f"The class '{change.value}' has been changed again since.")
+        raise InputError(
+            f"This change can't be undone: the class '{change.value}' was changed again. Undo the "
+            "later change first."
+        )
     if change.previous is not None:
         if change.previous in names:
-            raise InputError(f"There is another class called '{change.previous}' by now.")
+            raise InputError(
+                f"This change can't be undone: another class is now called '{change.previous}'. "
+                "Rename that class first."
+            )
         _set_name(session, dataset, change.number, change.previous)
         return
     if change.number != len(names) - 1:
-        raise InputError(f"Classes were added after '{change.value}': take those back first.")
+        raise InputError(
+            f"This change can't be undone: classes were added after '{change.value}'. Undo those "
+            "changes first."
+        )
     in_use = sa.select(sa.func.count()).select_from(Sample)
     in_use = in_use.where(Sample.dataset_id == dataset.id, Sample.label == change.number)
     if count := session.scalar(in_use):
-        raise InputError(f"{count:,} images are labelled '{change.value}': change them first.")
+        raise InputError(
+            f"This change can't be undone: {plural(count, 'image has', 'images have')} the label "
+            f"'{change.value}'. Change those labels first."
+        )
     dataset.classes = names[:-1]
 
 
 def _checked(name: str) -> str:
     cleaned = clean(name)
     if not cleaned or len(cleaned) > MAX_NAME:
-        raise InputError(f"Give the class a name of 1 to {MAX_NAME} characters.")
+        raise InputError(f"The name of a class must have 1 to {MAX_NAME} characters.")
     return cleaned
 
 
@@ -94,7 +114,7 @@ def _record(
 
 
 def _set_name(session: Session, dataset: Dataset, number: int, name: str) -> None:
-    """Rename a class, in the history of labels too: undo finds the class of a label by its name."""
+    """Rename a class, also in the history of labels, where undo looks classes up by name."""
     previous = dataset.classes[number]
     dataset.classes = [name if i == number else one for i, one in enumerate(dataset.classes)]
     mine = sa.select(Sample.id).where(Sample.dataset_id == dataset.id)

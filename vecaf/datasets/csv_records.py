@@ -1,4 +1,4 @@
-"""The records of a CSV file, read so that a quote that is never closed costs one line."""
+"""Read the records of a CSV file so that an unclosed quote loses only one line."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-# A quote that is open for longer is taken for a mistake.
+# A longer quoted cell counts as a missing closing quote.
 MAX_LINES, MAX_CHARACTERS = 1000, 1_000_000
 MAX_MISTAKES = 1000
 
 
 class TooManyMistakesError(Exception):
-    """More than MAX_MISTAKES quotes of a file are never closed."""
+    """More than MAX_MISTAKES quotes in a file are not closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: the number of its first line, and its cells. None: its quote is never closed."""
+    """A record: its first line number and its cells, which are None if a quote is not closed."""
 
     line: int
     cells: list[str] | None
@@ -25,7 +25,7 @@ class Record:
 
 @dataclass
 class Table:
-    """A CSV file with a header. `line` is the number of the line that is being read."""
+    """A CSV file with a header. `line` is the number of the line being read."""
 
     lines: Sequence[str]
     delimiter: str
@@ -41,15 +41,15 @@ class Table:
     def records(self, is_record: Callable[[list[str]], bool]) -> Iterator[Record]:
         """Yield the records below the header.
 
-        A cell in quotes may hold line breaks. Where the closing quote is missing, the cell would go
-        on to the next quote in the file. That is assumed where the quotes of the record don't
-        match, or where one of the lines inside it is a record by itself, which `is_record` decides.
-        Only the line with the open quote is lost then.
+        A quoted cell can contain line breaks. If its closing quote is missing, the cell would
+        continue to the next quote in the file. A closing quote counts as missing if the quotes of
+        the record don't match, or if `is_record` says that a line within it is a complete record.
+        Then only the line with the open quote is lost.
 
         Raises
         ------
         csv.Error
-            A line can't be read at all.
+            A line can't be read.
         TooManyMistakesError
             More than MAX_MISTAKES quotes are not closed.
         """
@@ -70,7 +70,7 @@ class Table:
     def _run(
         self, start: int, is_record: Callable[[list[str]], bool]
     ) -> Iterator[tuple[Record, int]]:
-        """(Record, index of the line after it) from line index `start` to the first mistake."""
+        """Yield (record, index of the next line) from line index `start` to the first mistake."""
         begun = start
 
         def fed() -> Iterator[str]:
@@ -98,7 +98,7 @@ class Table:
             begun = start + reader.line_num
 
     def _is_closed(self, begun: int, end: int, is_record: Callable[[list[str]], bool]) -> bool:
-        """Whether the record of the lines from `begun` to before `end` ends where it should."""
+        """Return whether the record in the lines from `begun` to `end` (exclusive) is complete."""
         lines = self.lines[begun:end]
         if len(lines) == 1:
             return end < len(self.lines) or len(self._cells([*lines, ""])) == 2

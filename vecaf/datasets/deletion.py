@@ -1,7 +1,7 @@
-"""Deleting a dataset: first its rows, in one commit, then the files that nothing needs any more.
+"""Delete a dataset: first its rows, in one transaction, then the files that nothing else uses.
 
-What is to be removed is written down before the commit. A process that is killed in between leaves
-files that no row names, and that note, by which the next start removes them.
+A record of the files to delete is written before the commit. If the process is killed afterwards,
+the next start reads the record and deletes the files.
 """
 
 from __future__ import annotations
@@ -30,91 +30,99 @@ from vecaf.store.datasets import (
 from vecaf.store.deletion_lock import lock_for_deletion
 from vecaf.wording import plural
 
-_NOTES = "removing"
+_RECORDS = "removing"  # folder in the home
 
 
 @dataclass(frozen=True)
 class DeletionSummary:
-    """What goes, or went, with a dataset; `shared` images stay, another dataset has them too."""
+    """What is deleted with a dataset. `shared` counts the images that another dataset keeps."""
 
     name: str
     images: int
     shared: int
     runs: int
     subsets: int
-    bytes: int  # of files on the disk
+    bytes: int  # size of the deleted files
 
     def sentence(self) -> str:
-        """What goes, for people."""
+        """Return a description of what is deleted."""
         parts = [plural(self.images, "image")]
         if self.runs:
-            parts.append(f"{plural(self.runs, 'run')} with models and picks")
+            parts.append(f"{plural(self.runs, 'run')} with models and selected images")
         if self.subsets:
             parts.append(plural(self.subsets, "selection"))
         words = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
         stays = ""
         if self.shared:
-            them = "is" if self.shared == 1 else "are"
-            stays = f" {self.shared:,} of the images {them} in another dataset too and stay there."
+            verb = "is" if self.shared == 1 else "are"
+            stays = f" {self.shared:,} of the images {verb} also in another dataset, which keeps "
+            stays += "it." if self.shared == 1 else "them."
         return f"{words} ({self.bytes / 1e6:,.1f} MB), with all labels and captions.{stays}"
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a mapping."""
         return asdict(self)
 
 
 def preview_deletion(store: Store, user_id: int, dataset_id: int) -> DeletionSummary:
-    """What lock_for_deletion the dataset would remove. Raises NotFoundError."""
+    """Return what deleting the dataset would delete. Raises NotFoundError, NotAllowedError."""
     with store.read() as session:
         found = dataset_contents(session, user_id, dataset_id)
-    return _removal(found, store.settings)
+    return _summary(found, store.settings)
 
 
 def delete_dataset(store: Store, user_id: int, dataset_id: int) -> DeletionSummary:
-    """Delete a dataset, its runs, tasks, subsets and history, and files that nothing else uses.
+    """Delete a dataset with its runs, tasks, subsets and history, and files nothing else uses.
 
-    Raises InputError while something on it is under way, NotFoundError, UnavailableError while a
-    backup is being made.
+    Raises
+    ------
+    InputError
+        A job on the dataset has not ended.
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the dataset.
+    UnavailableError
+        A backup is being made.
     """
     settings = store.settings
     settings.images.mkdir(parents=True, exist_ok=True)
-    # No backup reads what goes, and no import meanwhile counts on it.
+    # Keep backups from reading, and imports from reusing, the files to delete.
     with lock_for_deletion(settings), publish_lock(settings):
         with store.write() as session:
             found = dataset_contents(session, user_id, dataset_id)
             delete_dataset_rows(session, user_id, dataset_id)
-            write_bytes(_note(settings, dataset_id), _written(found))
+            write_bytes(_record(settings, dataset_id), _as_json(found))
         try:
-            return _removal(found, settings)  # looks at every file: nobody has to wait for that
+            return _summary(found, settings)  # slow for many files, so outside of the transaction
         finally:
-            _remove(store, dataset_id)
+            _delete_files(store, dataset_id)
 
 
 def finish_deletions(store: Store) -> None:
-    """Remove what interrupted deletions left; every start of the studio does this."""
-    folder = store.settings.home / _NOTES
-    notes = sorted(folder.glob("*.json")) if folder.is_dir() else []
-    if not notes:
+    """Delete the files that interrupted deletions left. The studio calls this when it starts."""
+    folder = store.settings.home / _RECORDS
+    records = sorted(folder.glob("*.json")) if folder.is_dir() else []
+    if not records:
         return
     store.settings.images.mkdir(parents=True, exist_ok=True)
-    # While a backup is being made the notes wait for another start.
+    # During a backup, the records stay until the next start.
     with (
         suppress(UnavailableError),
         lock_for_deletion(store.settings),
         publish_lock(store.settings),
     ):
-        for note in notes:
+        for record in records:
             with store.read() as session:
-                kept = session.get(Dataset, int(note.stem)) is not None
-            if kept:  # killed before the commit: nothing was deleted
-                note.unlink(missing_ok=True)
+                exists = session.get(Dataset, int(record.stem)) is not None
+            if exists:  # killed before the commit, so nothing was deleted
+                record.unlink(missing_ok=True)
             else:
-                _remove(store, int(note.stem))
+                _delete_files(store, int(record.stem))
 
 
-def _remove(store: Store, dataset_id: int) -> None:
-    """Remove the files that the note of a deleted dataset names, and the note at last."""
-    settings, note = store.settings, _note(store.settings, dataset_id)
-    going = json.loads(note.read_text())
+def _delete_files(store: Store, dataset_id: int) -> None:
+    """Delete the files in a deleted dataset's record, then the record."""
+    settings, record = store.settings, _record(store.settings, dataset_id)
+    going = json.loads(record.read_text())
     with store.read() as session:
         used = used_hashes(session, [key for key, _ in going["contents"]])
         shown = refused_thumbs(session) | used_hashes(session, going["refused"])
@@ -127,12 +135,12 @@ def _remove(store: Store, dataset_id: int) -> None:
         if key not in shown:
             thumb_path(settings.thumbs, key).unlink(missing_ok=True)
     for kind, root in (("runs", settings.runs), ("tasks", settings.tasks)):
-        for job_id in going[kind]:  # ids are never given out again
+        for job_id in going[kind]:  # ids are never reused
             shutil.rmtree(root / str(job_id), ignore_errors=True)
-    note.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
 
 
-def _removal(found: DatasetContents, settings: Settings) -> DeletionSummary:
+def _summary(found: DatasetContents, settings: Settings) -> DeletionSummary:
     return DeletionSummary(
         name=found.name,
         images=found.images,
@@ -154,10 +162,10 @@ def _paths(found: DatasetContents, settings: Settings) -> Iterator[Path]:
             yield root / str(job_id)
 
 
-def _note(settings: Settings, dataset_id: int) -> Path:
-    return settings.home / _NOTES / f"{dataset_id}.json"
+def _record(settings: Settings, dataset_id: int) -> Path:
+    return settings.home / _RECORDS / f"{dataset_id}.json"
 
 
-def _written(found: DatasetContents) -> bytes:
+def _as_json(found: DatasetContents) -> bytes:
     kept = {name: getattr(found, name) for name in ("contents", "refused", "runs", "tasks")}
     return json.dumps(kept).encode()

@@ -1,6 +1,6 @@
-"""Changing labels, captions and exclusions of images: recorded, gated, undoable.
+"""Change labels, captions and exclusions of images; each change is recorded and can be undone.
 
-Every function works inside a `Store.write()` session of the caller and commits nothing itself.
+Call every function here in a `Store.write()` session. None of them commits.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = [
 
 EditKind = Literal["label", "caption", "excluded"]
 Value = int | str | bool | None
-MAX_CAPTION = 2000  # characters; the longest that a text tower could read is far shorter
-_HALF = re.compile("[\ud800-\udfff]")  # lone surrogates, which no encoding writes
-_AT_ONCE = 500  # ids in one statement
+MAX_CAPTION = 2000  # characters; text encoders read far fewer
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # can't be encoded as UTF-8
+_IDS_PER_STATEMENT = 500
 
 
 def edit(
@@ -35,12 +35,24 @@ def edit(
     kind: EditKind,
     values: Mapping[int, Value],
 ) -> Edit | None:
-    """Give samples (id → value) of one dataset new values; the edit, None where nothing changes.
+    """Set new values for samples of a dataset; return the edit, or None if nothing changed.
 
-    A label is an index into the dataset's classes or None; a caption text or None (blank counts
-    as None); excluded a bool. Raises NotFoundError for a dataset or sample that is not the
-    user's, NotAllowedError for one that is only shared with them, InputError for a label out of
-    range or a caption too long.
+    Parameters
+    ----------
+    kind
+        What to change.
+    values
+        Maps sample ids to new values: for labels a class index or None, for captions a text or
+        None (a blank text counts as None), for exclusions a bool.
+
+    Raises
+    ------
+    NotFoundError
+        The user can't read the dataset, or a sample is not in it.
+    NotAllowedError
+        The dataset is only shared with the user.
+    InputError
+        A label is not a class index, or a caption is invalid or too long.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     wanted = {sample_id: _checked(dataset, kind, value) for sample_id, value in values.items()}
@@ -73,18 +85,27 @@ def edit(
 
 
 def undo(session: Session, user_id: int, edit_id: int) -> int:
-    """Give the samples of an edit the values they had before it; it is marked as undone.
+    """Undo an edit: restore the previous values of its samples.
 
-    Returns how many samples got them back: values changed again since by a later edit stay as
-    they are. Raises NotFoundError, and InputError for an edit that has been undone already or a
-    label whose class is gone.
+    Values that a later edit changed are not restored.
+
+    Returns
+    -------
+    The number of samples restored.
+
+    Raises
+    ------
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the dataset.
+    InputError
+        The edit is already undone, or the class of a label no longer exists.
     """
     made = session.get(Edit, edit_id)
     if made is None:
-        raise NotFoundError(f"There is no edit {edit_id}.")
+        raise NotFoundError(f"There is no change {edit_id}.")
     dataset = changeable(session, user_id, Dataset, made.dataset_id)
     if made.undone:
-        raise InputError("This change has been undone already.")
+        raise InputError("This change is already undone.")
     if made.kind == KIND:
         undo_class(session, dataset, made)
         made.undone = True
@@ -116,7 +137,7 @@ def undo(session: Session, user_id: int, edit_id: int) -> int:
 
 
 def last_edits(session: Session, user_id: int, dataset_id: int, limit: int = 20) -> list[Edit]:
-    """The dataset's newest edits of images, undone ones included, newest first. NotFoundError."""
+    """Return the newest edits of images, including undone ones. Raises NotFoundError."""
     visible(session, user_id, Dataset, dataset_id)
     query = sa.select(Edit).where(Edit.dataset_id == dataset_id, Edit.kind != KIND)
     query = query.order_by(Edit.id.desc())
@@ -124,15 +145,15 @@ def last_edits(session: Session, user_id: int, dataset_id: int, limit: int = 20)
 
 
 def history(session: Session, user_id: int, sample_id: int) -> list[Annotation]:
-    """Everything that was changed of one sample, newest first. Raises NotFoundError."""
+    """Return all changes of one sample, newest first. Raises NotFoundError."""
     visible_sample(session, user_id, sample_id)
     query = sa.select(Annotation).where(Annotation.sample_id == sample_id)
     return list(session.scalars(query.order_by(Annotation.id.desc())))
 
 
 def _samples(session: Session, dataset_id: int, ids: Sequence[int]) -> Iterator[Sample]:
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        part = ids[start : start + _IDS_PER_STATEMENT]
         query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(part))
         yield from session.scalars(query)
 
@@ -146,18 +167,21 @@ def _checked(dataset: Dataset, kind: str, value: Value) -> Value:
         if not isinstance(value, int) or not 0 <= value < len(dataset.classes):
             raise InputError(f"'{dataset.name}' has no class number {value}.")
         return value
-    if _HALF.search(str(value)):
+    if _LONE_SURROGATE.search(str(value)):
         raise InputError(
-            "The caption holds half a character (a lone surrogate). Remove it, then save again."
+            "The caption contains an incomplete character (a lone surrogate). Remove it, then save "
+            "again."
         )
     text = clean(str(value))
     if len(text) > MAX_CAPTION:
-        raise InputError(f"The caption is {len(text)} characters long; {MAX_CAPTION} are enough.")
+        raise InputError(
+            f"The caption has {len(text)} characters. Shorten it to at most {MAX_CAPTION}."
+        )
     return text or None
 
 
 def _written(dataset: Dataset, kind: str, value: Value) -> str | None:
-    """A value as the history writes it: readable when classes have been added since."""
+    """Return a value as the history stores it: labels by class name, so that they stay valid."""
     if kind == "excluded":
         return "yes" if value else "no"
     if kind == "label" and isinstance(value, int):
@@ -170,6 +194,6 @@ def _read(dataset: Dataset, kind: str, text: str | None) -> Value:
         return text == "yes"
     if kind == "label" and text is not None:
         if text not in dataset.classes:
-            raise InputError(f"The class '{text}' is gone: add it again first.")
+            raise InputError(f"The class '{text}' no longer exists. Add it again first.")
         return dataset.classes.index(text)
     return text

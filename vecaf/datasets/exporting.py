@@ -1,11 +1,11 @@
-"""A dataset as others can read it: Hugging Face's imagefolder, with a metadata file.
+"""Export a dataset in the format of Hugging Face's imagefolder, with a metadata file.
 
-    train/cat/photo.jpg        the image as stored: checked, its EXIF left out at import
-    train/photo-2.jpg          one without a label
+    train/cat/photo.jpg        a labeled image as stored, without EXIF
+    train/photo-2.jpg          an unlabeled image
     metadata.csv (or .jsonl)   file_name, label, text, split
-    missing.csv                the same for images whose files are missing, if there are any
+    missing.csv                the same columns for images whose files are missing, if any
 
-Importing it again gives the same labels, captions and splits.
+Importing the export again gives the same labels, captions and splits.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from vecaf.datasets.metadata import CSV, JSONL, guarded
 from vecaf.datasets.names import is_junk
 from vecaf.datasets.pool import image_path
 from vecaf.errors import InputError
-from vecaf.files import appearing, replacing
+from vecaf.files import new_folder, replacing
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, visible
 
 Format = Literal["csv", "jsonl"]
 MISSING = "missing.csv"
-_MOST = 80  # characters of one part of a path: 255 bytes are what file systems take
+_MAX_PART = 80  # characters in a file or folder name; file systems allow 255 bytes
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{n}{i}" for n in ("com", "lpt") for i in range(1, 10))}
 _COLUMNS = ("file_name", "label", "text", "split")
 
 
 @dataclass(frozen=True)
 class ExportedImage:
-    """One image on its way out: where it goes, where it lies, what is known of it."""
+    """An image to export: its name in the export, its stored file and its metadata."""
 
     file_name: str
     source: Path
@@ -49,14 +49,14 @@ class ExportedImage:
 
 
 class ExportResult(NamedTuple):
-    """How many images an export holds, and how many it lacks because their files are missing."""
+    """The number of images exported, and of images left out because their files are missing."""
 
     images: int
     missing: int
 
 
 def images_to_export(store: Store, user_id: int, dataset_id: int) -> list[ExportedImage]:
-    """All images of the dataset as they are now, with names that are unique and safe everywhere.
+    """Return all images of the dataset, with unique names that are valid on all file systems.
 
     Raises NotFoundError.
     """
@@ -69,7 +69,7 @@ def images_to_export(store: Store, user_id: int, dataset_id: int) -> list[Export
         query = sa.select(*columns).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
         rows = session.execute(query).all()
     folders = _folders(classes)
-    # A file beside the classes' folders can't have the name of one.
+    # An unlabeled image can't have the same path as the folder of a class.
     taken = {
         f"{split}/{folder}".casefold(): 0 for split in (TRAIN, VAL, TEST) for folder in folders
     }
@@ -91,7 +91,7 @@ def images_to_export(store: Store, user_id: int, dataset_id: int) -> list[Export
 
 
 def metadata(images: list[ExportedImage], kind: Format) -> tuple[str, bytes]:
-    """The metadata file's name and content."""
+    """Return the name and the content of the metadata file."""
     if kind == "jsonl":
         lines = [
             json.dumps({name: getattr(one, name) for name in _COLUMNS}, ensure_ascii=False)
@@ -107,10 +107,10 @@ def metadata(images: list[ExportedImage], kind: Format) -> tuple[str, bytes]:
 
 
 def stream_zip(images: list[ExportedImage], kind: Format) -> Iterator[bytes]:
-    """The export as a ZIP archive, piece by piece: memory stays flat whatever its size.
+    """Yield the export as pieces of a ZIP archive, so that memory use stays constant.
 
-    An image whose file is missing is left out and listed in missing.csv. The tables come last,
-    because only then is it known which images the archive holds.
+    Images whose files are missing are left out and listed in missing.csv. The metadata comes last,
+    when it is known which images the archive contains.
     """
     sink = _Sink()
     kept: list[ExportedImage] = []
@@ -135,17 +135,25 @@ def export_dataset(
     kind: Format = "csv",
     progress: Callable[[int, int], None] | None = None,
 ) -> ExportResult:
-    """Write the export to `to`, a new file that ends in .zip or a new folder.
+    """Export a dataset to `to`: a ZIP archive if the name ends in .zip, else a folder.
 
-    It appears when it is complete, or not at all. Images whose files are missing are left out, see
-    `stream`. Raises InputError for a format that is unknown or a place that is taken,
-    NotFoundError, UnavailableError when the disk is full.
+    `to` appears only when it is complete. Images whose files are missing are left out; see
+    `stream_zip`.
+
+    Raises
+    ------
+    InputError
+        The format is unknown, or `to` exists and is not an empty folder.
+    NotFoundError
+        The user can't read the dataset.
+    UnavailableError
+        The disk is full.
     """
     if kind not in get_args(Format):
-        raise InputError(f"The metadata's format can be csv or jsonl, not '{kind}'.")
+        raise InputError(f"The metadata format '{kind}' is unknown. Choose csv or jsonl.")
     to = to.absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise InputError(f"{to} is there already and not empty; give another name.")
+        raise InputError(f"{to} already exists and is not empty. Choose another name.")
     images = images_to_export(store, user_id, dataset_id)
     report = progress or (lambda done, total: None)
     if to.suffix.lower() == ".zip":
@@ -157,24 +165,24 @@ def export_dataset(
             with zipfile.ZipFile(temporary) as archive:
                 kept = sum("/" in name for name in archive.namelist())
         return ExportResult(kept, len(images) - kept)
-    with appearing(to) as folder:
-        there: list[ExportedImage] = []
+    with new_folder(to) as folder:
+        kept_images: list[ExportedImage] = []
         missing: list[ExportedImage] = []
         for done, one in enumerate(images, start=1):
             content = _content(one)
-            (missing if content is None else there).append(one)
+            (missing if content is None else kept_images).append(one)
             if content is not None:
                 path = folder / one.file_name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             report(done, len(images))
-        for name, table in _tables(there, missing, kind):
+        for name, table in _tables(kept_images, missing, kind):
             (folder / name).write_bytes(table)
-    return ExportResult(len(there), len(missing))
+    return ExportResult(len(kept_images), len(missing))
 
 
 class _Sink(io.RawIOBase):
-    """What a ZipFile writes to, and its reader empties: neither seeks."""
+    """A write-only buffer for ZipFile; `take` returns and removes its content."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -193,7 +201,7 @@ class _Sink(io.RawIOBase):
 
 
 def _content(one: ExportedImage) -> bytes | None:
-    """The image's file; None where it is missing or the disk can't read it."""
+    """Return the content of the image's file; None if it is missing or unreadable."""
     try:
         return one.source.read_bytes()
     except OSError as error:
@@ -205,22 +213,22 @@ def _content(one: ExportedImage) -> bytes | None:
 def _tables(
     kept: list[ExportedImage], missing: list[ExportedImage], kind: Format
 ) -> Iterator[tuple[str, bytes]]:
-    """The metadata file and, if images are missing, the list of them."""
+    """Yield the metadata file and, if images are missing, the list of those."""
     yield metadata(kept, kind)
     if missing:
         yield MISSING, metadata(missing, "csv")[1]
 
 
 def _folders(classes: list[str]) -> list[str]:
-    """A folder for every class; the metadata holds the true names."""
+    """Return a folder name for each class; the metadata has the exact class names."""
     taken: dict[str, int] = {}
     return [_unique(_part(name), "", taken) for name in classes]
 
 
 def _part(name: str) -> str:
-    """One part of a path that every file system takes, and every unpacker leaves in its place."""
-    safe = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name)[:_MOST].strip(" .")
-    while len(safe.encode()) > 2 * _MOST:
+    """Return a file or folder name that is valid on all file systems."""
+    safe = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]', "_", name)[:_MAX_PART].strip(" .")
+    while len(safe.encode()) > 2 * _MAX_PART:
         safe = safe[:-1]
     if not safe or safe.split(".")[0].casefold() in _RESERVED or is_junk(safe):
         return f"_{safe}"
@@ -228,9 +236,9 @@ def _part(name: str) -> str:
 
 
 def _unique(stem: str, extension: str, taken: dict[str, int]) -> str:
-    """`stem` + `extension`, numbered where another has that name, in any case of letters.
+    """Return `stem` + `extension`, with a number if that name is taken (ignoring case).
 
-    `taken` holds the names so far, each with the last number that was put behind it.
+    `taken` maps the lowercase names so far to the last number appended to each; it is updated.
     """
     wanted = f"{stem}{extension}"
     name, number = wanted, taken.get(wanted.casefold(), 0)

@@ -1,12 +1,12 @@
-"""What an upload's folders mean: names in, a split, a class and a caption for every image out.
+"""Derive the split, class and caption of every image from the folders of an upload.
 
-- `<split>/<class>/…` where the top folders are split names (train, val, test and their kin);
-  `<class>/…` otherwise; images beside these folders are unlabeled.
-- The class is the first folder below the split; deeper folders are part of the file name.
-- Folders that everything shares are looked through. If nothing but one folder of images is left,
-  that folder is the class.
-- A metadata file speaks for the images below its own folder. Where it has a label column, folders
-  are no classes.
+- If the top folders are split names (train, val, test and variants), the layout is
+  `<split>/<class>/…`, otherwise `<class>/…`. Images next to these folders are unlabeled.
+- The class is the first folder below the split. Deeper folders are part of the file name.
+- Folders that contain everything are ignored. If only one folder with images remains, it is the
+  class.
+- A metadata file describes the images below its own folder. If it has a label column, folders are
+  not classes.
 """
 
 from __future__ import annotations
@@ -21,18 +21,15 @@ from vecaf.datasets.names import MAX_NAME, looks_like_image
 from vecaf.store import TRAIN
 from vecaf.wording import plural
 
-_NOTES = {
-    "readme",
-    "license",
-    "licence",
-    "copying",
-    "notice",
-}  # no images, though without an ending
+_TEXT_FILES = {"readme", "license", "licence", "copying", "notice"}  # have no extension either
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One image's place in the dataset; `name` is its path below the folders looked through."""
+    """An image's name, split, class and caption in the dataset.
+
+    `name` is its path below the folders that contain everything.
+    """
 
     name: str
     split: str | None = None
@@ -42,7 +39,7 @@ class Place:
 
 @dataclass
 class Placement:
-    """Where every image goes (by its path in the upload), and what could not be placed."""
+    """The place of every image, by its path in the upload, and the files without a place."""
 
     places: dict[str, Place] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
@@ -50,11 +47,18 @@ class Placement:
 
 
 def is_metadata(path: str) -> bool:
+    """Return whether the path is that of a metadata file."""
     return path[path.rfind("/") + 1 :].lower() in (CSV, JSONL)
 
 
 def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Placement:
-    """Place `paths` (all files but the metadata files, which are the keys of `metadata`)."""
+    """Assign a place to each of `paths`: all files except the metadata files.
+
+    Parameters
+    ----------
+    metadata
+        The metadata files, by path.
+    """
     result = Placement()
     images = _images(paths)
     wrapping = _wrapping(images, metadata)
@@ -71,11 +75,11 @@ def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plac
         row = rows.get(path, MetadataRow())
         label = row.label or (None if path in no_class else folder)
         if in_splits and not (split or row.split) and path in images:
-            reason = "it lies outside the train, val and test folders"
+            reason = "it is outside of the train, val and test folders"
         elif name in taken:
-            reason = "another file has the same name inside the folders that were looked through"
+            reason = "another file has the same path within the dataset"
         elif label and len(label) > MAX_NAME:
-            reason = f"its class has a name longer than {MAX_NAME} characters"
+            reason = f"the name of its class is longer than {MAX_NAME} characters"
         else:
             taken.add(name)
             result.places[path] = Place(name, row.split or split, label, row.caption)
@@ -85,18 +89,23 @@ def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plac
 
 
 def _images(paths: Iterable[str]) -> set[str]:
-    """The paths that tell the layout: those that look like images or, where none does, those
-    without an ending, as some public datasets name their images."""
+    """Return the paths that determine the layout: those with the extension of an image.
+
+    If there are none, return those without an extension, as in some public datasets.
+    """
     found = {path for path in paths if looks_like_image(path)}
     return found or {path for path in paths if _is_bare(path[path.rfind("/") + 1 :])}
 
 
 def _is_bare(name: str) -> bool:
-    return "." not in name and name.lower() not in _NOTES
+    return "." not in name and name.lower() not in _TEXT_FILES
 
 
 def _wrapping(images: Iterable[str], metadata: Iterable[str]) -> str:
-    """The folders that all images and metadata files share, as 'a/b/', short of split or class."""
+    """Return the folders that contain all images and metadata files, as 'a/b/'.
+
+    Splits and classes are not among them.
+    """
     metadata = list(metadata)
     folders = {tuple(path.split("/")[:-1]) for path in (*images, *metadata)}
     if not folders:
@@ -114,25 +123,25 @@ def _wrapping(images: Iterable[str], metadata: Iterable[str]) -> str:
 
 
 def _has_splits(names: Iterable[str]) -> bool:
-    """Whether the top folders are splits. A class may be called 'train': trains are things too."""
+    """Return whether the top folders are splits. A class may be called 'train' (the vehicle)."""
     tops = {name.split("/")[0].casefold() for name in names if "/" in name}
     found = {SPLITS[top] for top in tops if top in SPLITS}
     return bool(tops) and (tops <= SPLITS.keys() or (TRAIN in found and len(found) > 1))
 
 
 def _ignored_splits(names: Iterable[str]) -> Iterator[str]:
-    """A sentence where the folders inside the classes are splits, as in `<class>/train/…`."""
+    """Yield a warning if the folders of the classes contain splits, as in `<class>/train/…`."""
     inner = {folders[1].casefold() for name in names if len(folders := name.split("/")[:-1]) > 1}
     found = sorted(inner & SPLITS.keys())
     if TRAIN in map(SPLITS.get, found) and len(found) > 1:
         yield (
-            f"The folders {' and '.join(found)} lie inside the classes' folders, so they are no "
-            "splits; put them above the classes to make them splits."
+            f"The folders {' and '.join(found)} are inside the class folders, so they are not "
+            "used as splits. To use them as splits, put the class folders inside them."
         )
 
 
 def _parts(name: str, in_splits: bool) -> tuple[str | None, str | None]:
-    """(Split, first folder below it) of a name; None where there is none."""
+    """Return (split, first folder below it) of a name; None for a missing part."""
     folders = name.split("/")[:-1]
     split = None
     if in_splits and folders and folders[0].casefold() in SPLITS:
@@ -143,7 +152,7 @@ def _parts(name: str, in_splits: bool) -> tuple[str | None, str | None]:
 def _rows(
     names: Iterable[str], images: Set[str], metadata: Mapping[str, Metadata], result: Placement
 ) -> dict[str, MetadataRow]:
-    """The metadata's rows by full path; rows that fit no file are refused."""
+    """Return the rows of the metadata by full path; refuse rows without a file."""
     known = set(names)
     rows: dict[str, MetadataRow] = {}
     for file, content in metadata.items():
@@ -154,24 +163,25 @@ def _rows(
         for name, row in content.rows.items():
             path = file[: file.rfind("/") + 1] + name
             if path not in known:
-                reason = f"{file} names it, but it is not among the files that can be read"
+                reason = f"{file} lists it, but there is no such readable file"
                 result.refused.append(Refusal(path, reason))
             elif path in rows:
-                result.refused.append(Refusal(path, f"{file} names it again; the first row counts"))
+                result.refused.append(
+                    Refusal(path, f"{file} lists it twice; the first row is used")
+                )
             else:
                 rows[path] = row
     missing = sum(path not in rows for path in images)
     if metadata and missing:
-        names_it = "is" if missing == 1 else "are"
-        result.warnings.append(f"{missing:,} of the images {names_it} not named in the metadata.")
+        verb = "is" if missing == 1 else "are"
+        result.warnings.append(f"{missing:,} of the images {verb} not listed in the metadata.")
     return rows
 
 
 def _unlabeled(file: str, spelling: str, count: int) -> str:
     return (
         f"{plural(count, 'row')} of {file} {'has' if count == 1 else 'have'} no label: the cell is "
-        f"'{spelling}'. If that is the name of a class, write it with an apostrophe in front: "
-        f"'{spelling}"
+        f"'{spelling}'. If that is the name of a class, put an apostrophe before it: '{spelling}"
     )
 
 
@@ -180,9 +190,10 @@ def _without_classes(
     images: Set[str],
     metadata: Mapping[str, Metadata],
 ) -> set[str]:
-    """Paths whose folder is no class: the metadata has labels, or there is one folder to hold all.
+    """Return the paths whose folder is not a class.
 
-    The second is the layout `metadata.csv` (file_name, text) beside a folder `images`.
+    Either the metadata has labels, or all of its images are in one folder, as in the layout
+    `metadata.csv` (file_name, text) next to a folder `images`.
     """
     found: set[str] = set()
     for file, content in metadata.items():

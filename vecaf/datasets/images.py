@@ -1,4 +1,4 @@
-"""One image: checked on its way in, opened as pixels afterwards."""
+"""Check and sanitize an uploaded image, open a stored one, and make thumbnails."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from vecaf.datasets.sanitize import (
 from vecaf.settings import Limits
 
 EXTENSIONS = {JPEG: ".jpg", PNG: ".png", WEBP: ".webp"}
-THUMB_SIDE = 128  # pixels; a smaller image is its own thumbnail
-_RUN_LENGTH, _RUN_LENGTH_PIXELS = (1, 2), 8_000_000  # Pillow decodes such a BMP in Python
+THUMB_SIDE = 128  # pixels; smaller images need no thumbnail
+_RUN_LENGTH, _RUN_LENGTH_PIXELS = (1, 2), 8_000_000  # Pillow decodes these BMPs in slow Python
 _LARGE_PIXELS, _LARGE_BYTES = 25_000_000, 1 << 25
-_one_large = Lock()  # large images are decoded one at a time, so that memory stays flat
+_one_large = Lock()  # large images are decoded one at a time, to limit memory
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedImage:
-    """A file fit to be stored: `content` decodes to exactly the pixels that came in.
+    """An image to store; `content` decodes to exactly the uploaded pixels.
 
-    `width` and `height` are as displayed, the orientation applied. `thumb` is a JPEG of at most
-    THUMB_SIDE pixels a side, None where the image is no larger itself.
+    `width` and `height` take the EXIF orientation into account. `thumb` is a JPEG of at most
+    THUMB_SIDE pixels per side, or None if the image is not larger.
     """
 
     content: bytes
@@ -49,10 +49,10 @@ class CheckedImage:
 
 
 def check(content: bytes, limits: Limits) -> CheckedImage:
-    """Sanitise, then decode `content` fully to be sure that it can be.
+    """Sanitize an image and decode it completely, to make sure that it is valid.
 
-    GIF, BMP and animated WebP are stored as the lossless PNG of their first frame. Raises
-    Refused with the reason.
+    GIF, BMP and animated WebP are stored as a lossless PNG of their first frame. Raises Refused
+    with the reason.
     """
     kind = sniff(content)
     orientation = 1
@@ -68,32 +68,32 @@ def check(content: bytes, limits: Limits) -> CheckedImage:
                     content, kind = _as_png(image), PNG
                 width, height = image.size
                 thumb = None if is_small(width, height) else make_thumb(image, orientation)
-            except Exception as error:  # a hostile file makes a decoder raise anything
+            except Exception as error:  # for a malicious file, a decoder can raise anything
                 raise Refused(_reason(error)) from error
-    if orientation >= 5:  # a quarter turn
+    if orientation >= 5:  # rotated by 90 degrees
         width, height = height, width
     return CheckedImage(content, EXTENSIONS[kind], width, height, thumb)
 
 
 def is_small(width: int, height: int) -> bool:
-    """Whether an image of this size is its own thumbnail."""
+    """Return whether an image of this size needs no thumbnail."""
     return max(width, height) <= THUMB_SIDE
 
 
 def open_image(content: bytes, limits: Limits, kind: str | None = None) -> Image.Image:
-    """Open an image whose pixels may be decoded; only its header is read here.
+    """Open an image and read its header, without decoding its pixels.
 
-    Everything that decodes a file from outside opens it here, so that a file is refused by all or
-    by none. `kind` is the format, found by `sniff` where it is not given. Raises Refused for a file
-    that is broken or would take too much time or memory.
+    All code that decodes uploaded files uses this function, so that all of it applies the same
+    limits. `kind` is the format (default: the result of `sniff`). Raises Refused if the file is
+    damaged or decoding it would take too much time or memory.
     """
     kind = kind or sniff(content)
     try:
         image = Image.open(io.BytesIO(content), formats=[kind])
     except Image.DecompressionBombError as error:
-        most = _most_pixels(limits)
+        most = _max_pixels(limits)
         raise Refused(f"it has more than {most:,} pixels, the limit for one image") from error
-    except Exception as error:  # a hostile file makes a decoder raise anything
+    except Exception as error:  # for a malicious file, a decoder can raise anything
         raise Refused(_reason(error)) from error
     _check_size(image, limits)
     if kind == JPEG:
@@ -101,18 +101,18 @@ def open_image(content: bytes, limits: Limits, kind: str | None = None) -> Image
     run_length = kind == BMP and image.info.get("compression") in _RUN_LENGTH
     if run_length and image.width * image.height > _RUN_LENGTH_PIXELS:
         raise Refused(
-            f"it is a run-length encoded BMP of more than {_RUN_LENGTH_PIXELS:,} pixels. "
+            f"it is a run-length encoded BMP with more than {_RUN_LENGTH_PIXELS:,} pixels. "
             "Save it as PNG"
         )
     return image
 
 
-def _most_pixels(limits: Limits) -> int:
+def _max_pixels(limits: Limits) -> int:
     return min(limits.max_pixels, Image.MAX_IMAGE_PIXELS or limits.max_pixels)
 
 
 def _check_size(image: Image.Image, limits: Limits) -> None:
-    width, height, most = image.width, image.height, _most_pixels(limits)
+    width, height, most = image.width, image.height, _max_pixels(limits)
     if width * height > most:
         raise Refused(
             f"it has {width:,}×{height:,} pixels, more than {most:,}, the limit for one image"
@@ -127,13 +127,13 @@ def _check_size(image: Image.Image, limits: Limits) -> None:
 def _check_scans(image: Image.Image, scans: int, limits: Limits) -> None:
     if scans > limits.max_scans:
         raise Refused(
-            f"it is a JPEG of {scans:,} scans, more than {limits.max_scans:,}, "
+            f"it is a JPEG with {scans:,} scans, more than {limits.max_scans:,}, "
             "the limit for one image"
         )
     if scans > 1 and scans * image.width * image.height > limits.max_scanned_pixels:
         raise Refused(
-            f"it is a JPEG of {scans:,} scans with {image.width:,}×{image.height:,} pixels each; "
-            f"all scans together can have at most {limits.max_scanned_pixels:,}"
+            f"it is a JPEG with {scans:,} scans of {image.width:,}×{image.height:,} pixels each; "
+            f"all scans together can have at most {limits.max_scanned_pixels:,} pixels"
         )
 
 
@@ -151,32 +151,38 @@ _TURNS = dict(enumerate(
 
 
 def make_thumb(image: Image.Image, orientation: int) -> bytes:
-    """A JPEG of at most THUMB_SIDE pixels a side; `orientation` is EXIF's, 1 to 8."""
+    """Return a JPEG of at most THUMB_SIDE pixels per side, upright.
+
+    `orientation` is the EXIF orientation of `image`, 1 to 8.
+    """
     small = flat_rgb(image)
     small.thumbnail((THUMB_SIDE, THUMB_SIDE), reducing_gap=2.0)
     small = turned(small, orientation)
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85, comment=b"")  # Pillow would keep the one of a GIF
+    small.save(buffer, "JPEG", quality=85, comment=b"")  # else Pillow copies that of a GIF
     return buffer.getvalue()
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """The image turned upright; `orientation` is EXIF's, 1 to 8."""
+    """Rotate or flip an image upright; `orientation` is its EXIF orientation, 1 to 8."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation of a stored image, 1 where it has none."""
+    """Return the EXIF orientation of a stored image; 1 if it has none."""
     return int(image.getexif().get(ORIENTATION, 1))
 
 
 def flat_rgb(image: Image.Image) -> Image.Image:
-    """A decoded image as 8-bit RGB: transparency on white, 16-bit grey scaled; not turned."""
+    """Convert a decoded image to 8-bit RGB: white below transparency, 16-bit gray scaled to 8 bits.
+
+    The EXIF orientation is not applied.
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion clips it to white
-        grey = np.asarray(image).astype(np.float32) / 257
-        return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I"):  # 16-bit gray, which Pillow's own conversion clips to white
+        gray = np.asarray(image).astype(np.float32) / 257
+        return Image.fromarray(gray.round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         flat = Image.new("RGB", image.size, "white")
@@ -186,12 +192,12 @@ def flat_rgb(image: Image.Image) -> Image.Image:
 
 
 def _reason(error: Exception) -> str:
-    """Pillow's complaint as a reason for the report."""
+    """Return the reason for the import report, given Pillow's error."""
     text = str(error)
     if "truncated" in text or "Truncated" in text or "broken data stream" in text:
         return TRUNCATED
     if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
+        return "decoding it needs more memory than is available"
     if isinstance(error, UnidentifiedImageError):
         return "it is damaged: its header can't be read"
     return f"it is damaged ({text.rstrip('.') or type(error).__name__})"

@@ -1,4 +1,4 @@
-"""What an import did, file by file: kept with the dataset, shown in the page and the terminal."""
+"""The report of an import: counts, warnings and refused files."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from vecaf.wording import plural
 
-MAX_LISTED = 1000  # refused files that a report lists; the rest are counted
+MAX_LISTED = 1000  # refused files in a report; further ones are only counted
 
 
-class Refused(Exception):  # noqa: N818 (not an error: the import goes on)
-    """A file is not taken; the message is the reason, worded to follow the file's name.
+class Refused(Exception):  # noqa: N818 (not an error: the import continues)
+    """A file can't be imported; the message is the reason, such as "it is truncated".
 
-    `thumb` names a small picture of it, where one was kept (see `Refusal`).
+    `thumb` is the sha256 of its thumbnail, if there is one (see `Refusal`).
     """
 
     thumb: str | None = None
@@ -22,10 +22,9 @@ class Refused(Exception):  # noqa: N818 (not an error: the import goes on)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that was not taken, and why.
+    """A file that was not imported, and the reason.
 
-    `thumb` is the sha256 of a small picture of it, drawn by our own decoder and kept among the
-    thumbnails; None where it can't be decoded, not even in part.
+    `thumb` is the sha256 of its thumbnail; None if no part of the file can be decoded.
     """
 
     file: str
@@ -35,11 +34,22 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """The outcome of one import.
+    """The result of an import.
 
-    `splits` counts images by split, `classes` by class and split; `duplicates` counts images whose
-    content occurred before (they are kept as samples); `passed_over` counts what operating systems
-    left in the folder. `refused` lists at most MAX_LISTED of the `refused_count` files.
+    Attributes
+    ----------
+    splits
+        The number of images in each split.
+    classes
+        The number of images of each class in each split.
+    duplicates
+        The number of images that are exact copies of earlier ones. They are imported too.
+    passed_over
+        The number of ignored files of operating systems, such as Thumbs.db.
+    refused
+        At most MAX_LISTED of the `refused_count` files that were not imported.
+    seconds
+        The duration of the import.
     """
 
     dataset_id: int
@@ -57,7 +67,7 @@ class ImportReport:
     seconds: float = field(default=0.0, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain types, for JSON."""
+        """Return the report as plain types for JSON."""
         return asdict(self) | {
             "refused": [asdict(one) for one in self.refused],
             "warnings": list(self.warnings),
@@ -65,12 +75,12 @@ class ImportReport:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImportReport:
-        """The inverse of `as_dict`."""
+        """Build a report from the result of `as_dict`."""
         refused = tuple(Refusal(**one) for one in values["refused"])
         return cls(**{**values, "refused": refused, "warnings": tuple(values["warnings"])})
 
     def sentences(self) -> list[str]:
-        """The report for people, most important first; refused files are not among them."""
+        """Return the report as sentences, without the list of refused files."""
         splits = ", ".join(f"{count:,} {split}" for split, count in self.splits.items() if count)
         classes = plural(len(self.classes), "class", "classes") if self.classes else "no labels"
         lines = [
@@ -82,22 +92,19 @@ class ImportReport:
         if self.captions:
             lines.append(f"{plural(self.captions, 'image has', 'images have')} a caption.")
         if self.duplicates:
-            lines.append(
-                f"{plural(self.duplicates, 'image repeats', 'images repeat')} the content of "
-                "another; they were kept."
-            )
+            lines.append(f"{plural(self.duplicates, 'exact duplicate')} found and kept.")
         if self.passed_over:
             lines.append(
-                f"{plural(self.passed_over, 'file')} of the operating system (such as __MACOSX "
-                "or Thumbs.db) passed over."
+                f"{plural(self.passed_over, 'operating system file')} ignored (such as __MACOSX or "
+                "Thumbs.db)."
             )
         lines += self.warnings
         if self.refused_count:
-            lines.append(f"{plural(self.refused_count, 'file was', 'files were')} refused:")
+            lines.append(f"{plural(self.refused_count, 'file was', 'files were')} not imported:")
         return lines
 
     def as_text(self, listed: int = 20) -> str:
-        """`sentences` and the first `listed` refused files, one a line."""
+        """Return `sentences` and the first `listed` refused files, one per line."""
         lines = self.sentences()
         lines += [f"  {one.file}: {one.reason}" for one in self.refused[:listed]]
         hidden = self.refused_count - min(listed, len(self.refused))

@@ -1,4 +1,4 @@
-"""What a person should know about an import that worked but may not serve."""
+"""Warnings about the labels and splits of a successful import."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from vecaf.store import TEST, TRAIN, VAL
 def import_warnings(
     classes: Sequence[str], labels: Sequence[int], splits: Sequence[str], keys: Sequence[str]
 ) -> Iterator[str]:
-    """Sentences on a dataset's labels and splits; `keys` identify content, one a sample."""
+    """Yield warnings about a dataset's labels and splits.
+
+    Parameters
+    ----------
+    labels
+        The class index of each sample, −1 if it has no label.
+    keys
+        The sha256 of each sample's image.
+    """
     if not classes:
-        yield "There are no labels: images can be looked at and selected, but not trained on yet."
+        yield "No image has a label. You can view and select images, but training needs labels."
     elif len(classes) == 1:
-        yield f"There is one class only ('{classes[0]}'): training needs at least two."
+        yield f"There is only one class ('{classes[0]}'). Training needs at least two."
     yield from _alike(classes)
     present = set(splits)
     if TRAIN not in present:
-        yield "There is no train image: the dataset serves for evaluation only."
+        yield "There are no train images, so you can use this dataset only for evaluation."
     else:
         yield from _too_small(present)
     trained = {key for key, split in zip(keys, splits, strict=True) if split == TRAIN}
@@ -28,8 +36,8 @@ def import_warnings(
         )
         if leaked:
             yield (
-                f"{leaked:,} of the {split} images are in train too, byte for byte: accuracy on "
-                f"{split} will look better than it is."
+                f"{leaked:,} of the {split} images are also in train (exact duplicates). They "
+                f"inflate the {split} accuracy."
             )
     sizes = [0] * len(classes)
     for label, split in zip(labels, splits, strict=True):
@@ -37,15 +45,15 @@ def import_warnings(
             sizes[label] += 1
     bare = [name for name, size in zip(classes, sizes, strict=True) if size == 0]
     if bare and TRAIN in present:
-        yield f"{_some(bare)} without a train image: a model can't learn {_them(bare)}."
+        yield f"{_list(bare)} no train images, so a model can't learn {_them(bare)}."
 
 
 def _too_small(present: set[str]) -> Iterator[str]:
     missing = [split for split in (VAL, TEST) if split not in present]
     if missing:
         yield (
-            f"No {' and no '.join(missing)} images could be set aside: every class keeps at "
-            "least one image in train, and there are too few. Add images to measure accuracy."
+            f"There are too few images for a {' or '.join(missing)} split, since every class "
+            "keeps at least one image in train. Add images to measure accuracy."
         )
 
 
@@ -54,18 +62,14 @@ def _alike(classes: Sequence[str]) -> Iterator[str]:
     for name in classes:
         other = seen.setdefault(name.casefold(), name)
         if other != name:
-            yield f"The classes '{other}' and '{name}' differ in upper and lower case only."
+            yield f"The classes '{other}' and '{name}' differ only in upper and lower case."
 
 
-def _some(names: Sequence[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     shown = ", ".join(f"'{name}'" for name in names[:3])
     if len(names) > 3:
-        return f"{len(names):,} classes ({shown} …) are"
-    return f"The {'class' if len(names) == 1 else 'classes'} {shown} {_is(names)}"
-
-
-def _is(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+        return f"{len(names):,} classes ({shown} …) have"
+    return f"The class {shown} has" if len(names) == 1 else f"The classes {shown} have"
 
 
 def _them(names: Sequence[str]) -> str:

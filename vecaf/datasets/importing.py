@@ -1,4 +1,4 @@
-"""A folder or ZIP becomes a dataset: read, check, stage; then one commit, or nothing at all."""
+"""Import a folder or ZIP archive as a dataset: check and stage all files, then commit once."""
 
 from __future__ import annotations
 
@@ -42,16 +42,34 @@ def import_dataset(
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
 ) -> ImportReport:
-    """Import the ZIP file or folder `source` as a dataset called `name`.
+    """Import a ZIP archive or folder as a dataset.
 
-    `vecaf.datasets.folder_layout` says what folders mean; missing splits are drawn by `seed`, see
-    `complete_splits`. `user_id` is the owner (default: the local owner), `import_id` the queued
-    import that this is an attempt at. `progress(stage, done, total)` and `should_stop()` are
-    called a few times a second.
+    A bad file does not fail the import; the report lists it. After an error, nothing is imported.
 
-    One bad file never fails the import; it is in the report. InputError: the name is bad or
-    taken, the source is no ZIP, empty, beyond a limit, or has no usable image. CanceledError:
-    should_stop said so. UnavailableError: the disk is full. After any error nothing is left.
+    Parameters
+    ----------
+    source
+        The archive or folder. `vecaf.datasets.folder_layout` explains the layout.
+    user_id
+        The owner of the dataset (default: the local owner).
+    import_id
+        The id of the queued import that this call executes.
+    progress
+        Called as `progress(stage, done, total)` a few times per second.
+    should_stop
+        Called a few times per second; the import stops if it returns True.
+    seed
+        Determines missing splits; see `complete_splits`.
+
+    Raises
+    ------
+    InputError
+        The name is invalid or taken, or the source is not a ZIP archive, is empty, exceeds a limit
+        or contains no usable image.
+    CanceledError
+        `should_stop` returned True.
+    UnavailableError
+        The disk is full.
     """
     watch = ImportProgress(progress, should_stop)
     owner = store.owner() if user_id is None else user_id
@@ -67,7 +85,7 @@ def import_dataset(
 
 
 def check_name(store: Store, owner: int, name: str, import_id: int | None) -> str:
-    """The cleaned name; InputError if it can't be a dataset's name or is taken."""
+    """Return the cleaned name. Raises InputError if it is invalid or taken."""
     name = dataset_name(name)
     with store.read() as session:
         check_name_free(session, owner, name, import_id)
@@ -87,19 +105,21 @@ def register(
     seed: int = 0,
     attribution: str | None = None,
 ) -> ImportReport:
-    """Stage the placement images of `source`, then publish files and rows in one step.
+    """Check and stage the images of `source`, then publish files and rows in one step.
 
-    `origin` says for people what was imported. Raises as `import_dataset` does.
+    `origin` describes the source to users. Raises the errors of `import_dataset`.
     """
     with Staging(store.settings) as staging:
         limits = store.settings.limits
-        pictures = RefusedThumbnails(staging, limits)
-        accepted, refused = stage_images(source, placement.places, staging, limits, watch, pictures)
-        unplaced = add_thumbnails(placement.refused, source, pictures, limits)
+        thumbnails = RefusedThumbnails(staging, limits)
+        accepted, refused = stage_images(
+            source, placement.places, staging, limits, watch, thumbnails
+        )
+        unplaced = add_thumbnails(placement.refused, source, thumbnails, limits)
         refused = [*source.refused, *unplaced, *refused]
         if not accepted:
             raise InputError(_nothing_usable(origin, refused))
-        accepted.sort(key=lambda one: one.place.name)  # ids follow names, not the archive's order
+        accepted.sort(key=lambda one: one.place.name)  # sample ids follow this order
         classes = _class_names(accepted)
         index = {label: i for i, label in enumerate(classes)}
         labels = [-1 if (label := one.place.label) is None else index[label] for one in accepted]
@@ -136,11 +156,11 @@ def register(
         watch.check()
         with staging.publish(lambda keys: _named(store, keys)):
             with store.write() as session:
-                check_name_free(session, owner, name, import_id)  # another may have been faster
+                check_name_free(session, owner, name, import_id)  # it may have been taken meanwhile
                 add_dataset(session, dataset, rows)
                 report = replace(report, dataset_id=dataset.id, seconds=round(watch.seconds, 3))
                 dataset.report = report.as_dict()
-                if import_id is not None:  # known at once: the next attempt finds its own
+                if import_id is not None:  # so that another attempt finds the finished dataset
                     session.get_one(Import, import_id).dataset_id = dataset.id
             return report
 
@@ -151,7 +171,7 @@ def _named(store: Store, keys: list[str]) -> set[str]:
 
 
 def _place(source: Source, limits: Limits) -> Placement:
-    """Read the metadata files, then place everything else."""
+    """Read the metadata files, then assign a place to all other files."""
     metadata: dict[str, Metadata] = {}
     paths: list[str] = []
     for member in source.members:
@@ -159,7 +179,7 @@ def _place(source: Source, limits: Limits) -> Placement:
             paths.append(member.name)
             continue
         try:
-            content = source.read(member, lambda head: None, limits.max_metadata_bytes)
+            content = source.read(member, lambda _head: None, limits.max_metadata_bytes)
         except Refused as error:
             raise InputError(f"{member.name} can't be used: {error}.") from error
         metadata[member.name] = parse_metadata(content, member.name)
@@ -167,7 +187,7 @@ def _place(source: Source, limits: Limits) -> Placement:
 
 
 def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:
-    """The columns of a Sample."""
+    """Return the columns of a Sample."""
     return {
         "file_name": one.place.name,
         "sha256": one.sha256,
@@ -181,7 +201,7 @@ def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:
 
 
 def _class_names(accepted: list[Accepted]) -> list[str]:
-    """Sorted; as numbers where all are numbers."""
+    """Return the class names, sorted; numerically if all are numbers."""
     names = {one.place.label for one in accepted if one.place.label is not None}
     if all(name.isascii() and name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
@@ -200,7 +220,7 @@ def _class_counts(
 
 def _nothing_usable(origin: str, refused: list[Refusal]) -> str:
     if not refused:
-        return f"{origin} holds no image. Put JPEG, PNG, WebP, GIF or BMP files into it."
+        return f"{origin} contains no images. Add JPEG, PNG, WebP, GIF or BMP files."
     first = refused[0]
-    others = f" {len(refused) - 1:,} more were refused too." if len(refused) > 1 else ""
-    return f"{origin} holds no usable image. {first.file} was refused: {first.reason}.{others}"
+    others = f" {len(refused) - 1:,} more files can't be used either." if len(refused) > 1 else ""
+    return f"{origin} contains no usable image. {first.file} can't be used: {first.reason}.{others}"

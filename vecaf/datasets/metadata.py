@@ -1,8 +1,8 @@
-"""metadata.csv and metadata.jsonl, as Hugging Face's imagefolder has them.
+"""Read metadata.csv and metadata.jsonl, in the format of Hugging Face's imagefolder.
 
-Columns that count: `file_name` (relative to the metadata file's folder), `label` (text or a
-number), `text` or `caption`, and `split`; others are ignored. In a CSV, a cell that pandas reads as
-missing (empty, "nan", "None", "NA" …) is empty; with an apostrophe in front ('None) it is text.
+The columns are `file_name` (relative to the metadata file's folder), `label` (text or a number),
+`text` or `caption`, and `split`; others are ignored. In a CSV, cells that pandas reads as missing
+(empty, "nan", "None", "NA" …) are empty. An apostrophe in front ('None) makes them text.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SPLITS = {
 
 @dataclass(frozen=True, slots=True)
 class MetadataRow:
-    """What is known of one image; None where the metadata doesn't say."""
+    """The metadata of one image; None for missing values."""
 
     label: str | None = None
     caption: str | None = None
@@ -41,27 +41,27 @@ class MetadataRow:
 
 @dataclass(frozen=True)
 class Metadata:
-    """The rows of one metadata file by file name, and the rows that could not be used.
+    """The rows of one metadata file by image file name, and its invalid rows.
 
-    `missing` counts the labels that mean "no label", by spelling.
+    `missing` counts the label cells that mean "no label", by spelling.
     """
 
     rows: dict[str, MetadataRow] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     missing: Counter[str] = field(default_factory=Counter)
-    labeled: bool = False  # whether there is a label column at all
+    labeled: bool = False  # whether the file has a label column
 
 
 def parse_metadata(content: bytes, name: str) -> Metadata:
-    """Parse the file called `name`; its ending decides between CSV and JSON lines.
+    """Parse a metadata file as CSV or JSON lines, depending on the extension of `name`.
 
-    A row that makes no sense is refused, by its line number. Raises InputError when the file as a
-    whole can't be used: nothing in it could be trusted then.
+    Invalid rows are listed with their line numbers in `refused`. Raises InputError if the whole
+    file can't be read.
     """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 text. Save it as UTF-8.") from error
+        raise InputError(f"{name} is not UTF-8 text. Save it as UTF-8 and try again.") from error
     read = _json_lines if name.lower().endswith(".jsonl") else _csv_rows
     metadata = Metadata()
     labeled = False
@@ -70,7 +70,7 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
         try:
             path = clean_path(_text(values.get("file_name")) or "")
             if path in metadata.rows:
-                raise InputError(f"{path} has a row already; the first was taken")
+                raise InputError(f"{path} already has a row; the first one is used")
             metadata.rows[path] = _row(values)
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
@@ -78,8 +78,11 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
 
 
 def with_whole_labels(files: Mapping[str, Metadata]) -> dict[str, Metadata]:
-    """The files of one dataset with labels '3' for '3.0' where they are all whole numbers and one
-    is missing: there pandas writes a CSV's numbers so, in this file though not in another."""
+    """Replace labels such as '3.0' by '3' if all labels are whole numbers and some are missing.
+
+    pandas writes a column of whole numbers as floats if a value is missing. This can affect only
+    some of the metadata files of a dataset.
+    """
     labels = {row.label for one in files.values() for row in one.rows.values() if one.labeled}
     whole = all(_WHOLE.fullmatch(label) for label in labels if label)
     if None not in labels or not whole:
@@ -109,8 +112,8 @@ def _csv_rows(
         columns = [clean(column) for column in table.columns]
         if "file_name" not in columns:
             raise InputError(
-                f"{name} has no column file_name. Its first line must name the columns, "
-                "as in: file_name,label,text"
+                f"{name} has no column file_name. Its first line must contain the column names, "
+                "for example: file_name,label,text"
             )
         files = columns.index("file_name")
 
@@ -120,11 +123,11 @@ def _csv_rows(
         for record in table.records(is_record):
             cells = record.cells
             if cells is None:
-                reason = "it has a quote that is never closed, so the row can't be read"
+                reason = "the row can't be read, since a quote in it is not closed"
             elif not any(cells):
                 continue
             elif len(cells) != len(columns):
-                reason = f"it has {len(cells)} cells where the first line has {len(columns)}"
+                reason = f"the row has {len(cells)} cells, but the first line has {len(columns)}"
             else:
                 yield record.line, _values(columns, cells, metadata.missing)
                 continue
@@ -132,12 +135,12 @@ def _csv_rows(
     except csv.Error as error:
         raise InputError(
             f"{name} can't be read as CSV from line {table.line if table else 1} on ({error}). "
-            "Correct it there."
+            "Correct this line and try again."
         ) from error
     except TooManyMistakesError as error:
         raise InputError(
-            f"{name} has more than {MAX_MISTAKES:,} quotes that are never closed. Save it again as "
-            "CSV, with every quote inside a cell doubled."
+            f"{name} has more than {MAX_MISTAKES:,} quotes that are not closed. Save it again as "
+            "CSV, and double every quote inside a cell."
         ) from error
 
 
@@ -153,7 +156,7 @@ def _values(columns: list[str], cells: list[str], missing: Counter[str]) -> dict
     return values
 
 
-# What pandas reads as missing (pandas.read_csv, na_values).
+# The values that pandas reads as missing (pandas.read_csv, na_values).
 MISSING = frozenset({
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -164,10 +167,10 @@ _GUARDED = re.compile(
 
 
 def guarded(cell: str) -> str:
-    """Return a cell as the studio writes it.
+    """Return a cell's text for a CSV file, with an apostrophe in front if it needs one.
 
-    A spreadsheet runs text that begins like a formula, and "None" means that nothing is there. An
-    apostrophe keeps both text; `_unguarded` removes one again.
+    Spreadsheets execute text that looks like a formula, and "None" means a missing value. With an
+    apostrophe in front, both are text. `_unguarded` removes it.
     """
     return f"'{cell}" if _GUARDED.match(cell) else cell
 
@@ -179,7 +182,7 @@ def _unguarded(cell: str) -> str:
 def _json_lines(
     text: str, name: str, metadata: Metadata
 ) -> Iterator[tuple[int, Mapping[str, object]]]:
-    # Only line feeds part lines: splitlines() would also break at U+2028 inside a string.
+    # Split only at line feeds: splitlines() would also split at U+2028 inside a string.
     for line, source in enumerate(text.split("\n"), start=1):
         if not source.strip():
             continue
@@ -197,23 +200,25 @@ def _json_lines(
 def _row(values: Mapping[str, object]) -> MetadataRow:
     caption = _text(values.get("text")) or _text(values.get("caption"))
     if caption and len(caption) > MAX_CAPTION:
-        raise InputError(f"its text is longer than {MAX_CAPTION:,} characters")
+        raise InputError(f"its caption is longer than {MAX_CAPTION:,} characters")
     label = _text(values.get("label"))
     if label and len(label) > MAX_NAME:
         raise InputError(f"its label is longer than {MAX_NAME} characters")
     split = _text(values.get("split"))
     if split and split.casefold() not in SPLITS:
-        raise InputError(f"its split is '{split[:40]}'; it can be train, val or test")
+        raise InputError(f"its split is '{split[:40]}' instead of train, val or test")
     return MetadataRow(label or None, caption or None, SPLITS[split.casefold()] if split else None)
 
 
 def _text(value: object) -> str | None:
-    """A cell as cleaned text; whole numbers lose a trailing '.0' that spreadsheets add. None for
-    NaN: pandas writes it into JSON for what is missing."""
+    """Return a cell as cleaned text, whole numbers without '.0'.
+
+    Returns None for NaN, which pandas writes to JSON for missing values.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str | int | float):
         return clean(str(value))
-    raise InputError("a value in it is neither text nor a number")
+    raise InputError("one of its values is neither text nor a number")

@@ -1,4 +1,4 @@
-"""Names that strangers chose, made safe to store, sort and show (escaping is the page's work)."""
+"""Clean names from uploads, so that they are safe to store, sort and show. Pages escape them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from itertools import count
 
 from vecaf.errors import InputError
 
-MAX_NAME = 500  # characters of a class name; file systems stop at 255, metadata need not
-MAX_PATH = 1000  # characters of a file name with its folders
+MAX_NAME = 500  # characters in a class name; file systems allow 255, metadata files more
+MAX_PATH = 1000  # characters in a file name with its folders
 MAX_DATASET_NAME = 100
 
-# Characters that steer the direction of the text around them, and can make "gpj.exe" look like
-# "exe.jpg". Joiners (U+200D) stay: emoji and several scripts need them.
+# Bidirectional control characters, which can make "gpj.exe" look like "exe.jpg". Joiners (U+200D)
+# stay, since emoji and several scripts need them.
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _DATASET_NAME = re.compile(r"\w[\w .()+-]*")
@@ -24,12 +24,12 @@ _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
 
 def clean(text: str) -> str:
-    """`text` in NFC without control, bidirectional or lone surrogate characters, ends stripped.
+    """Normalize text to NFC and remove control, bidirectional and lone surrogate characters.
 
-    Line breaks and tabs become one space.
+    Leading and trailing spaces are removed. Line breaks and tabs become one space.
     """
     if text.isascii() and text.isprintable():
-        return text.strip()  # most names, quickly
+        return text.strip()  # a fast path for most names
     text = re.sub(r"[\t-\r\x85\u2028\u2029]+", " ", text).translate(_BIDI)
     visible = "".join(c for c in text if unicodedata.category(c) not in _UNSEEN)
     return unicodedata.normalize("NFC", visible).strip()
@@ -39,17 +39,17 @@ _UNSEEN = {"Cc", "Cs"}
 
 
 def clean_path(raw: str) -> str:
-    """A member's path as it is stored and shown: folders by '/', every part cleaned.
+    """Return a member's path for storing and showing: each part cleaned, joined by '/'.
 
-    Raises InputError, with the reason as its message, for a name that leads out of its archive,
-    is absolute, empty or too long. Backslashes are folders too: some Windows programs write them.
+    Backslashes also separate folders, since some Windows programs write them. Raises InputError,
+    with the reason, if the path leads out of the archive, or is absolute, empty or too long.
     """
     name = raw.replace("\\", "/")
     if name.startswith("/") or _DRIVE.match(name):
         raise InputError("its name is an absolute path")
     parts = [clean(part) for part in name.split("/")]
     if ".." in parts:
-        raise InputError("its name leads out of the archive ('..')")
+        raise InputError("its path leads out of the archive ('..')")
     path = "/".join(part for part in parts if part not in ("", "."))
     if not path:
         raise InputError("it has no usable name")
@@ -59,13 +59,15 @@ def clean_path(raw: str) -> str:
 
 
 def readable_name(name: str) -> str:
-    """A name of the file system; what is not UTF-8 in it is read as archives' names are, as
-    dropping its bytes would make different names the same."""
+    """Return a file system path as text; parts that are not UTF-8 are decoded as CP437.
+
+    Dropping the bytes instead could make different names equal.
+    """
 
     def read(part: str) -> str:
         try:
             part.encode()
-        except UnicodeEncodeError:  # Python hides bytes that it can't decode in surrogates
+        except UnicodeEncodeError:  # Python represents undecodable bytes as surrogates
             return os.fsencode(part).decode("cp437")
         return part
 
@@ -73,8 +75,7 @@ def readable_name(name: str) -> str:
 
 
 def map_parts(path: str, read: Callable[[str], str]) -> str:
-    """`path` with each part read by itself, so that a bad one leaves its folders as they are; a
-    part that can't be read so stays."""
+    """Apply `read` to each part of `path`; parts for which it raises UnicodeError stay."""
 
     def one(part: str) -> str:
         try:
@@ -86,24 +87,24 @@ def map_parts(path: str, read: Callable[[str], str]) -> str:
 
 
 def looks_like_image(path: str) -> bool:
-    """By its ending; what a file really is only its content says."""
+    """Return whether the file's extension is that of an image."""
     return path[path.rfind(".") :].lower() in _IMAGES
 
 
 def is_junk(path: str) -> bool:
-    """Whether an operating system left this file behind: dotfiles, `__MACOSX`, `Thumbs.db` …"""
+    """Return whether this is a file of the operating system: dotfiles, `__MACOSX`, `Thumbs.db` …"""
     return any(part.startswith(".") or part.casefold() in _JUNK for part in path.split("/"))
 
 
 def dataset_name(name: str) -> str:
-    """The dataset's name, cleaned; InputError says what a name may look like."""
+    """Return the cleaned name of a dataset. Raises InputError if it is not valid."""
     cleaned = clean(name)
     fits = len(cleaned) <= MAX_DATASET_NAME and _DATASET_NAME.fullmatch(cleaned)
     if not fits or cleaned.isdecimal():
         raise InputError(
-            f"'{cleaned[:MAX_DATASET_NAME]}' can't be a dataset's name. Use up to "
-            f"{MAX_DATASET_NAME} letters, digits, spaces and . _ - + ( ), beginning with a letter "
-            "or digit; a number alone is taken for an id."
+            f"'{cleaned[:MAX_DATASET_NAME]}' is not a valid dataset name. Use up to "
+            f"{MAX_DATASET_NAME} letters, digits, spaces and . _ - + ( ), starting with a letter "
+            "or digit. A number alone is not allowed, since it could be an id."
         )
     return cleaned
 

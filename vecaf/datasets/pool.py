@@ -1,4 +1,4 @@
-"""A dataset as arrays: what every room to the right of the store works on."""
+"""A dataset's samples as arrays, which selection, training and evaluation work on."""
 
 from __future__ import annotations
 
@@ -14,25 +14,33 @@ from sqlalchemy.orm import Session
 from vecaf.store import TRAIN, Dataset, Sample
 
 THUMB_EXTENSION = ".jpg"
-NO_SPLIT = ""  # of images that can't be used
+NO_SPLIT = ""  # the split of unusable images
 
 
 def image_path(images: Path, sha256: str, extension: str) -> Path:
-    """Where a stored image lies: `images/ab/abcdef….jpg`."""
-    return Path(f"{images}/{sha256[:2]}/{sha256}{extension}")  # joining paths takes thrice as long
+    """Return the path of a stored image: `images/ab/abcdef….jpg`."""
+    return Path(f"{images}/{sha256[:2]}/{sha256}{extension}")  # 3× as fast as joining paths
 
 
 def thumb_path(thumbs: Path, sha256: str) -> Path:
-    """Where the thumbnail lies, of an image that is not small enough to be its own."""
+    """Return the path of a thumbnail. Small images have none."""
     return thumbs / sha256[:2] / f"{sha256}{THUMB_EXTENSION}"
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples of one dataset, ordered by id; every array has one entry a sample.
+    """Samples of one dataset in id order; every array and tuple except `classes` has n entries.
 
-    `labels` holds indices into `classes`, −1 where there is none; `captions` the user's own
-    sentence or None; `keys` the image's sha256, which is what embeddings are cached by.
+    Attributes
+    ----------
+    labels
+        Indices into `classes`; −1 for unlabeled samples.
+    captions
+        The user's captions, or None.
+    keys
+        The sha256 of each image, in hex; also the keys of cached embeddings.
+    splits
+        "train", "val", "test", or NO_SPLIT for unusable images.
     """
 
     classes: tuple[str, ...]
@@ -43,29 +51,31 @@ class Samples:
     labels: NDArray[np.int64]
     captions: tuple[str | None, ...]
     short_sides: NDArray[np.int64]  # pixels
-    excluded: NDArray[np.bool_]  # from the pool, by hand
+    excluded: NDArray[np.bool_]  # from the pool, by a user
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """Positions of the samples of one split (train is the pool)."""
+        """Return the positions of the samples in one split."""
         return np.flatnonzero(self.splits == split)
 
     @property
     def usable(self) -> NDArray[np.int64]:
-        """Positions of the samples that belong to a split."""
+        """The positions of the samples that are in a split."""
         return np.flatnonzero(self.splits != NO_SPLIT)
 
     def without(self, rows: NDArray[np.int64]) -> Samples:
-        """The same samples with `rows` in no split: a run does not select them, train on them or
-        evaluate on them. Positions don't change."""
+        """Return the samples with those at `rows` in no split, so that a run does not use them.
+
+        Positions don't change.
+        """
         splits = self.splits.copy()
         splits[rows] = NO_SPLIT
         return replace(self, splits=splits)
 
     def take(self, rows: NDArray[np.int64]) -> Samples:
-        """These samples alone; `rows` are positions in ascending order."""
+        """Return only the samples at `rows`, which are ascending positions."""
         return replace(
             self,
             ids=self.ids[rows],
@@ -79,12 +89,12 @@ class Samples:
         )
 
     def path_of(self, key: str) -> Path:
-        """Where the image with this sha256 is stored."""
+        """Return the path of the image with this sha256."""
         return self._path_by_key[key]
 
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
-        """`keys` as bytes, (n, 32)."""
+        """`keys` as bytes, shape (n, 32)."""
         return np.frombuffer(bytes.fromhex("".join(self.keys)), np.uint8).reshape(len(self), -1)
 
     @cached_property
@@ -93,12 +103,12 @@ class Samples:
 
     @property
     def pool(self) -> NDArray[np.int64]:
-        """Positions of the images that may be selected."""
+        """The positions of the images in the pool."""
         return np.flatnonzero((self.splits == TRAIN) & ~self.excluded)
 
 
 def load_samples(session: Session, dataset: Dataset, images: Path) -> Samples:
-    """Read all samples of `dataset`; `images` is the folder of stored images."""
+    """Read all samples of a dataset; `images` is the folder of stored images."""
     columns = (
         Sample.id,
         Sample.sha256,

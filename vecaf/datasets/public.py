@@ -1,8 +1,8 @@
-"""PublicDataset datasets by name, as torchvision downloads and verifies them, become ours.
+"""Import public datasets, which torchvision downloads and verifies.
 
-The source of an import is then "torchvision:CIFAR10". torchvision checks every archive against a
-checksum of its own before it reads it; that goes for CIFAR's batches too, the one format here that
-is pickled: they are loaded by torchvision, and only once their MD5 is the one in its source code.
+The source of such an import is, for example, "torchvision:CIFAR10". torchvision compares every
+archive with a checksum before reading it. CIFAR's files are the only pickled ones: torchvision
+loads them, after comparing their MD5 with the one in its source code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from vecaf.datasets.archive import HeadCheck, Member
+from vecaf.datasets.archive import HEAD, HeadCheck, Member
 from vecaf.datasets.checked_images import ImportProgress
 from vecaf.datasets.folder_layout import Place, Placement
 from vecaf.datasets.import_report import ImportReport, Refusal, Refused
@@ -29,19 +29,19 @@ from vecaf.files import size_of
 from vecaf.store import TEST, TRAIN, VAL, Store
 
 PREFIX = "torchvision:"
-_REACH_SECONDS = 6.0  # to find out that there is no network
-_STALL_SECONDS = 90.0  # without a byte
-_LOOK_SECONDS = 0.5
+_CONNECT_SECONDS = 6.0  # until the network counts as unavailable
+_STALL_SECONDS = 90.0  # without receiving data
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A dataset that torchvision knows. `splits`: ours → the arguments that choose theirs."""
+    """A dataset of torchvision. `splits` maps the studio's splits to torchvision's arguments."""
 
     title: str
-    site: str  # where it comes from
+    site: str  # URL of the server that has the dataset
     images: int
-    megabytes: int  # to download, about
+    megabytes: int  # approximate download size
     attribution: str
     splits: Mapping[str | None, Mapping[str, Any]]
 
@@ -75,9 +75,9 @@ PUBLIC: dict[str, PublicDataset] = {
         "EuroSAT, Helber et al. 2019", {None: {}},
     ),
     "FashionMNIST": PublicDataset(
-        "Fashion-MNIST: grey clothes, 10 classes",
+        "Fashion-MNIST: gray clothes, 10 classes",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", 70_000, 31,
-        "Fashion-MNIST, Zalando Research, MIT licence", _by_train(),
+        "Fashion-MNIST, Zalando Research, MIT license", _by_train(),
     ),
     "FGVCAircraft": PublicDataset(
         "FGVC-Aircraft, 100 variants", _OXFORD, 10_000, 2_750,
@@ -103,10 +103,10 @@ PUBLIC: dict[str, PublicDataset] = {
 
 
 def public_dataset(name: str) -> PublicDataset:
-    """The entry of this name. Raises InputError, which lists what there is."""
+    """Return the public dataset with this name. Raises InputError, which lists all names."""
     if name not in PUBLIC:
         known = ", ".join(PUBLIC)
-        raise InputError(f"There is no public dataset '{name}' here. There are: {known}.")
+        raise InputError(f"There is no public dataset '{name}'. Choose one of: {known}.")
     return PUBLIC[name]
 
 
@@ -121,20 +121,20 @@ def import_public(
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
 ) -> ImportReport:
-    """Download the public dataset `key` and register it as `name`.
+    """Download the public dataset `key` and import it as `name`.
 
-    Files are kept as they are; what comes as arrays is stored as lossless PNG. Raises as
-    `import_dataset` does, and UnavailableError, within seconds, where there is no network.
+    Image files stay unchanged; arrays are stored as lossless PNG. Raises the errors of
+    `import_dataset`, and UnavailableError, within seconds, if there is no network.
     """
     public = public_dataset(key)
     owner = store.owner() if user_id is None else user_id
     name = check_name(store, owner, name, import_id)
     watch = ImportProgress(progress, should_stop)
-    watch.show("Looking for its website", 0, 0)
+    watch.show("Connecting to the download server", 0, 0)
     check_reachable(public.site, key)
     uploads, ours = store.settings.uploads, f"public-{key}-{import_id or 'here'}-"
     uploads.mkdir(parents=True, exist_ok=True)
-    for left in uploads.glob(f"{ours}*") if import_id else ():  # an attempt before was killed
+    for left in uploads.glob(f"{ours}*") if import_id else ():  # left by a killed attempt
         shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=ours, dir=uploads))
     try:
@@ -148,26 +148,29 @@ def import_public(
 
 
 def check_reachable(site: str, key: str) -> None:
-    """Raise UnavailableError, within seconds, where the site that has the dataset can't be reached.
+    """Raise UnavailableError, within seconds, if the dataset's server can't be reached.
 
-    An HTTP request, not a mere connection: a proxy named in the environment counts.
+    The check is an HTTP request, so that it uses a proxy from the environment.
     """
     import httpx
 
     try:
-        httpx.head(site, timeout=_REACH_SECONDS)
+        httpx.head(site, timeout=_CONNECT_SECONDS)
     except (httpx.HTTPError, OSError) as error:
         raise UnavailableError(
-            f"{key} can't be downloaded: {urlsplit(site).hostname} does not answer. Is this "
-            "machine on a network? Otherwise download the images elsewhere, put them into a zip "
-            "with one folder a class, and upload that."
+            f"{key} can't be downloaded: {urlsplit(site).hostname} does not answer. Check the "
+            "network connection. Or download the images on another machine, put them into a ZIP "
+            "archive with one folder per class, and upload it."
         ) from error
 
 
 def _download(
     key: str, public: PublicDataset, folder: Path, watch: ImportProgress
 ) -> dict[str | None, Any]:
-    """torchvision's datasets by our split. It reports nothing, so the growing folder is watched."""
+    """Download with torchvision; return its datasets by split of the studio.
+
+    torchvision reports no progress, so the size of the folder is measured instead.
+    """
     found: dict[str | None, Any] = {}
     failed: list[Exception] = []
 
@@ -180,12 +183,12 @@ def _download(
         except Exception as error:
             failed.append(error)
 
-    socket.setdefaulttimeout(_STALL_SECONDS)  # torchvision waits for ever otherwise
+    socket.setdefaulttimeout(_STALL_SECONDS)  # torchvision sets no timeout
     thread = threading.Thread(target=work, daemon=True, name=f"download-{key}")
     thread.start()
     total = public.megabytes
     while thread.is_alive():
-        thread.join(_LOOK_SECONDS)
+        thread.join(_POLL_SECONDS)
         size = size_of(folder)
         done = size // 1_000_000
         if done < total:
@@ -195,14 +198,14 @@ def _download(
         watch.check()
     if failed:
         raise UnavailableError(
-            f"The download of {key} failed: {failed[0]}. Nothing was kept; try again later."
+            f"The download of {key} failed: {failed[0]}. Nothing was imported. Try again later."
         ) from failed[0]
     return found
 
 
 @dataclass
 class _Downloaded:
-    """torchvision's datasets as a source of images, and where each goes."""
+    """A source that reads torchvision's datasets, and the place of each image."""
 
     datasets: Mapping[str | None, Any]
     members: list[Member] = field(default_factory=list)
@@ -220,15 +223,17 @@ class _Downloaded:
                 self.members.append(Member(name, (split, i), 0))
                 self.plan.places[name] = Place(name, split, label)
 
-    def read(self, member: Member, wanted: HeadCheck, most: int) -> bytes:
+    def read(self, member: Member, check_head: HeadCheck, max_bytes: int) -> bytes:
         split, i = cast(tuple[str | None, int], member.key)
         dataset = self.datasets[split]
         paths = _paths(dataset)
         if paths:
             content = Path(paths[i]).read_bytes()
-            wanted(content[:64])
-            if len(content) > most:
-                raise Refused(f"it is larger than {most:,} bytes")
+            check_head(content[:HEAD])
+            if len(content) > max_bytes:
+                raise Refused(
+                    f"it is larger than {max_bytes / 2**20:g} MiB, the limit for one file"
+                )
             return content
         image, _ = dataset[i]
         buffer = io.BytesIO()
@@ -244,12 +249,13 @@ def _labels(dataset: Any) -> list[int]:
         if hasattr(dataset, name):
             return [int(label) for label in getattr(dataset, name)]
     raise UnavailableError(
-        "This version of torchvision keeps its labels elsewhere. Update the studio."
+        "This version of torchvision is not supported: its datasets have no known labels. Update "
+        "VeCAF Studio."
     )
 
 
 def _paths(dataset: Any) -> list[Any]:
-    """The files of a dataset that has files, else nothing."""
+    """Return the image files of a dataset; an empty list if its images are arrays."""
     for name in ("_image_files", "_images"):
         if hasattr(dataset, name):
             return list(getattr(dataset, name))

@@ -1,10 +1,11 @@
-"""An image file without what its camera and its editor wrote about the person: bytes in, bytes out.
+"""Remove private metadata (EXIF, XMP, comments) from image files without encoding pixels again.
 
-Pixels are never encoded again. JPEG segments, PNG and WebP chunks that carry EXIF, XMP, comments,
-maker notes or embedded previews are left out; those that decide what the pixels look like (colour
-profile, Adobe transform, transparency, gamma) are kept, and so is the orientation, alone in an
-EXIF block of its own. Sources: ITU T.81 annex B (JPEG), PNG 3rd edition, the WebP container
-specification, EXIF 2.32 section 4.6.
+JPEG segments and PNG or WebP chunks with EXIF, XMP, comments, maker notes or previews are removed.
+Those that affect how pixels look are kept: color profile, Adobe transform, transparency, gamma.
+The orientation is kept in an EXIF block that contains nothing else.
+
+References: ITU T.81 annex B (JPEG), PNG 3rd edition, WebP container specification, EXIF 2.32
+section 4.6.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ JPEG, PNG, WEBP, GIF, BMP = "JPEG", "PNG", "WEBP", "GIF", "BMP"
 
 
 TRUNCATED = "it is truncated: the file ends in the middle of the image"
-MAX_PARTS = 100_000  # segments or chunks of one file; a 250 MB PNG from libpng has 32,000
+MAX_PARTS = 100_000  # segments or chunks per file; a 250 MB PNG from libpng has 32,000
 
-_OTHERS = (  # what a file is, for the report: more help than "not an image"
+_OTHER_FORMATS = (  # for the import report
     (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
     (b"SIMPLE  =", "FITS"), (b"%PDF", "PDF"), (b"%!PS", "PostScript"), (b"8BPS", "Photoshop"),
     (b"PK\x03\x04", "ZIP"), (b"\x1f\x8b", "gzip"), (b"\0\0\1\0", "icon"),
@@ -30,9 +31,9 @@ _OTHERS = (  # what a file is, for the report: more help than "not an image"
 
 
 def sniff(head: bytes) -> str:
-    """The format of a file that begins with `head`: JPEG, PNG, WEBP, GIF or BMP, by content.
+    """Return the format of a file, given its first bytes: JPEG, PNG, WEBP, GIF or BMP.
 
-    Raises Refused, with the reason, for anything else.
+    Raises Refused, with the reason, for any other format.
     """
     if head.startswith(b"\xff\xd8\xff"):
         return JPEG
@@ -46,56 +47,57 @@ def sniff(head: bytes) -> str:
         return BMP
     if not head:
         raise Refused("it is empty")
-    raise Refused(f"it is {_other(head)}, not a JPEG, PNG, WebP, GIF or BMP image")
+    raise Refused(f"{_other(head)} not a JPEG, PNG, WebP, GIF or BMP image")
 
 
 _BMP_HEADERS = {struct.pack("<L", size) for size in (12, 40, 52, 56, 64, 108, 124)}
 
 
 def _other(head: bytes) -> str:
-    for magic, name in _OTHERS:
+    """Return the beginning of the reason: "it is a PDF file," if the format is known."""
+    for magic, name in _OTHER_FORMATS:
         if head.startswith(magic):
-            return f"a {name} file"
+            return f"it is a {name} file,"
     if head[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        return "it is a HEIC, AVIF or video file,"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<svg", b"<?xml")):
-        return "an SVG or XML file"
+        return "it is an SVG or XML file,"
     if text.startswith((b"<!doctype", b"<html")):
-        return "an HTML file"
-    return "some other file"
+        return "it is an HTML file,"
+    return "it is"
 
 
 def sanitize(content: bytes, kind: str) -> tuple[bytes, int]:
-    """(The file without metadata, its EXIF orientation 1–8) for kind JPEG, PNG or WEBP.
+    """Return a JPEG, PNG or WEBP file without metadata, and its EXIF orientation (1 to 8).
 
-    An animated PNG keeps its default image alone; an animated WebP must be decoded instead, see
-    `is_animated_webp`. Raises Refused.
+    Of an animated PNG, only the default image is kept. An animated WebP must be decoded instead;
+    see `is_animated_webp`. Raises Refused if the file is damaged.
     """
     return {JPEG: _jpeg, PNG: _png, WEBP: _webp}[kind](content)
 
 
-# Between two markers lies entropy-coded data, where FF is followed by 00 or a restart marker.
+# In the entropy-coded data between two markers, 00 or a restart marker follows each FF.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _KEPT = re.compile(rb"ICC_PROFILE\0|JFIF\0|Adobe")
 _SCAN = b"\xff\xda"
 
 
 def count_scans(content: bytes) -> int:
-    """The number of scans of a JPEG, at most: a color profile may hold the same two bytes."""
+    """Return an upper bound on a JPEG's number of scans; a color profile may add matches."""
     return content.count(_SCAN)
 
 
 def _check_parts(count: int) -> None:
     if count > MAX_PARTS:
-        raise Refused(f"it is cut into more than {MAX_PARTS:,} parts")
+        raise Refused(f"it has more than {MAX_PARTS:,} segments or chunks, the limit for one image")
 
 
 def _jpeg(content: bytes) -> tuple[bytes, int]:
     kept = [b"\xff\xd8"]
     orientation = 1
     size = len(content)
-    position = begun = 2  # what lies between is kept, but not copied yet
+    position = begun = 2  # the bytes between these are kept but not copied yet
     parts = 0
     while not content.startswith(b"\xff\xd9", position):
         _check_parts(parts := parts + 1)
@@ -103,20 +105,20 @@ def _jpeg(content: bytes) -> tuple[bytes, int]:
             raise Refused(TRUNCATED)
         fill, marker, high, low = content[position : position + 4]
         if fill != 0xFF:
-            raise Refused("it is damaged: there is no JPEG marker where one must be")
-        if marker == 0xFF:  # a fill byte, left out
+            raise Refused("it is damaged: a JPEG marker is missing")
+        if marker == 0xFF:  # remove fill bytes
             kept.append(content[begun:position])
             position = begun = position + 1
             continue
         end = position + 2 + (high << 8) + low
-        if marker == 0xDA:  # a scan: its data runs to the next marker
+        if marker == 0xDA:  # a scan, whose data ends at the next marker
             found = _MARKER.search(content, end)
             if found is None:
                 raise Refused(TRUNCATED)
             end = found.start()
         if end > size:
             raise Refused(TRUNCATED)
-        # Application data and comments go, but for a few kinds.
+        # Remove application data and comments, with a few exceptions.
         if (0xE0 <= marker <= 0xEF or marker == 0xFE) and not (
             marker in (0xE0, 0xE2, 0xEE) and _KEPT.match(content, position + 4)
         ):
@@ -160,7 +162,7 @@ def _png(content: bytes) -> tuple[bytes, int]:
     if orientation != 1:
         body = b"eXIf" + _exif(orientation)
         block = struct.pack(">L", len(body) - 4) + body + struct.pack(">L", zlib.crc32(body))
-        kept.insert(2, block)  # right behind IHDR, where every reader has met it by the pixels
+        kept.insert(2, block)  # after IHDR, so that readers find it before the pixels
     return b"".join(kept), orientation
 
 
@@ -169,7 +171,7 @@ _WEBP_KEPT = {b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"}
 
 
 def is_animated_webp(content: bytes) -> bool:
-    """Whether this WebP holds an animation; its first frame has to be decoded to be taken out."""
+    """Return whether a WebP file is animated; then its first frame must be decoded."""
     return content[12:16] == b"VP8X" and bool(content[20:21] and content[20] & _VP8X_ANIMATION)
 
 
@@ -185,7 +187,7 @@ def _webp(content: bytes) -> tuple[bytes, int]:
         _check_parts(parts := parts + 1)
         kind, length = struct.unpack_from("<4sL", content, position)
         end = position + 8 + length + length % 2
-        if end > total + 1:  # some writers leave out the last padding byte
+        if end > total + 1:  # some programs omit the last padding byte
             raise Refused(TRUNCATED)
         if kind in _WEBP_KEPT:
             kept.append(content[position:end])
@@ -210,7 +212,7 @@ ORIENTATION = 0x0112
 
 
 def _orientation(tiff: bytes) -> int:
-    """The orientation in an EXIF block, 1 where it is missing or makes no sense."""
+    """Return the orientation in an EXIF block; 1 if it is missing or invalid."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None or len(tiff) < 8:
         return 1
@@ -227,6 +229,6 @@ def _orientation(tiff: bytes) -> int:
 
 
 def _exif(orientation: int) -> bytes:
-    """An EXIF block that says the orientation and nothing else; 26 bytes."""
+    """Return an EXIF block of 26 bytes that contains only the orientation."""
     entry = struct.pack("<HHLHH", ORIENTATION, 3, 1, orientation, 0)
     return b"II*\0" + struct.pack("<LH", 8, 1) + entry + struct.pack("<L", 0)

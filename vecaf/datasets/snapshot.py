@@ -1,4 +1,4 @@
-"""A run's data as it was when the run began: labels edited meanwhile don't change a run halfway."""
+"""Snapshots of labels, captions and exclusions, so that edits don't affect a started run."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAME = "data.json"
 
 
 def with_snapshot(samples: Samples, folder: Path) -> Samples:
-    """`samples` with the labels, captions and exclusions that `folder` remembers.
+    """Return `samples` with the labels, captions and exclusions of the run's snapshot.
 
-    The first call writes them down there, so that every later one, a resumed run's too, gets the
-    same. Images themselves never change.
+    The first call writes the snapshot to `folder`. Later calls read it, so that a resumed run uses
+    the same data. The images themselves never change.
     """
     path = folder / NAME
     if path.exists():
@@ -42,7 +42,7 @@ def with_snapshot(samples: Samples, folder: Path) -> Samples:
 
 
 def snapshot_classes(folder: Path) -> tuple[str, ...] | None:
-    """The names of the classes that a run began with; None where it kept nothing."""
+    """Return the class names in a run's snapshot; None if there is no snapshot."""
     path = folder / NAME
     if not path.exists():
         return None
@@ -50,7 +50,10 @@ def snapshot_classes(folder: Path) -> tuple[str, ...] | None:
 
 
 def snapshot_labels(folder: Path) -> NDArray[np.int64] | None:
-    """The labels (n,) that a run went by, in id order, −1 for none; None where it kept nothing."""
+    """Return the labels in a run's snapshot; None if there is no snapshot.
+
+    The array has shape (n,) and is in id order; −1 means unlabeled.
+    """
     path = folder / NAME
     if not path.exists():
         return None

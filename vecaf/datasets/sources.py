@@ -1,4 +1,4 @@
-"""What an import can be of, as one string: a path, a folder of this machine, a known name."""
+"""Import sources as strings: a path, a server folder, a public dataset or the demo."""
 
 from __future__ import annotations
 
@@ -16,11 +16,20 @@ DEMO = "demo:"
 
 
 def checked_source(source: str | Path, settings: Settings) -> str:
-    """The source as it is queued, once it is clear that it can be.
+    """Check an import source and return it in the form that is queued.
 
-    "torchvision:CIFAR10", "demo:color" and "folder:/data/pets" are what they say, the last one
-    only below an allowed root; anything else is the path of an archive or a folder. Raises
-    InputError, UnavailableError for a folder where none is allowed.
+    Parameters
+    ----------
+    source
+        A public dataset ("torchvision:CIFAR10"), a demo ("demo:color"), a server folder below an
+        allowed root ("folder:/data/pets"), or the path of an archive or folder.
+
+    Raises
+    ------
+    InputError
+        The source does not exist or is not allowed.
+    UnavailableError
+        Importing server folders is turned off.
     """
     text = str(source)
     if text.startswith(DEMO):
@@ -33,7 +42,7 @@ def checked_source(source: str | Path, settings: Settings) -> str:
         return f"{folders.PREFIX}{real}"
     path = Path(source).absolute()
     if not path.exists():
-        raise InputError(f"There is no file or folder {path}.")
+        raise InputError(f"There is no file or folder {path}. Check the path.")
     return str(path)
 
 
@@ -47,7 +56,7 @@ def import_source(
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ImportReport:
-    """Import whatever `source` names; see `checked_source`. Raises as `import_dataset` does."""
+    """Import a source (see `checked_source`). Raises the errors of `import_dataset`."""
     if source.startswith(DEMO):
         return demo.import_demo(
             store, source.removeprefix(DEMO), name,
@@ -58,7 +67,7 @@ def import_source(
             store, source.removeprefix(public.PREFIX), name,
             user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
         )  # fmt: skip
-    if source.startswith(folders.PREFIX):  # asked again: links may have moved since
+    if source.startswith(folders.PREFIX):  # check again, since links may have changed
         path = folders.resolve_allowed(store.settings, source.removeprefix(folders.PREFIX))
     else:
         path = Path(source)

@@ -1,4 +1,4 @@
-"""Splits that an upload lacks: drawn by seed, class by class, whatever the archive's order."""
+"""Draw missing splits at random, stratified by class and independent of the archive's order."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from hashlib import blake2b
 from vecaf.store import TEST, TRAIN, VAL
 
 VAL_SHARE, TEST_SHARE = 0.10, 0.20
-VAL_MOST = 2000  # enough to tell models 1 point apart; more only takes from the pool
+MAX_VAL = 2000  # images; enough to measure differences of 1 point
 
 
 def complete_splits(
     keys: Sequence[str], labels: Sequence[int], splits: Sequence[str | None], seed: int
 ) -> list[str]:
-    """A split for every image; given ones are kept.
+    """Return a split for every image; given splits are kept.
 
-    `keys` identify content, `labels` are class indices with −1 for none, `splits` are given ones
-    or None (which counts as train). A missing test split takes 20% of train, a missing val split
-    10% (at most 2,000): with neither it is 70/10/20. Shares are met over all classes together
-    (largest remainder), and every class keeps at least one image in train. Images of equal content
-    stay together, so that none is trained on and tested on; with unlike labels they stay in train.
-    Without any train image nothing is drawn.
+    A missing test split gets 20% of the train images, a missing val split 10% (at most 2,000).
+    The fractions hold for all classes together (largest remainder method). Every class keeps at
+    least one train image. Exact duplicates get the same split; if their labels differ, they stay
+    in train. If there are no train images, nothing is drawn.
+
+    Parameters
+    ----------
+    keys
+        The sha256 of each image.
+    labels
+        The class index of each image; −1 for unlabeled images.
+    splits
+        The given split of each image, or None, which counts as train.
+    seed
+        Determines the draw.
     """
     result = [split or TRAIN for split in splits]
     present = set(result)
@@ -43,7 +52,7 @@ def complete_splits(
             continue
         total = round(share * sum(sizes.values()))
         if split == VAL:
-            total = min(total, VAL_MOST)
+            total = min(total, MAX_VAL)
         room = {label: size - taken[label] - 1 for label, size in sizes.items()}
         for label, count in _quotas(sizes, room, total, seed).items():
             for key in classes[label][taken[label] : taken[label] + count]:
@@ -56,7 +65,7 @@ def complete_splits(
 def _quotas(
     sizes: Mapping[int, int], room: Mapping[int, int], total: int, seed: int
 ) -> dict[int, int]:
-    """`total` shared out in proportion to `sizes`, by largest remainder, within `room`."""
+    """Distribute `total` in proportion to `sizes` (largest remainder), limited by `room`."""
     everything = sum(sizes.values()) or 1
     exact = {label: total * size / everything for label, size in sizes.items()}
     quotas = {label: min(int(share), room[label]) for label, share in exact.items()}

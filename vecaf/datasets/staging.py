@@ -1,7 +1,8 @@
-"""Where an import writes before it counts: a private folder, moved into place as one step.
+"""The private folder that an import writes to, and the step that moves its files into place.
 
-Nothing outside the staging folder changes until `publish`; leaving the block removes the folder.
-A lock file in it tells a live import from one that was killed, whose folder is swept away later.
+Nothing outside the staging folder changes before `publish`. The folder is deleted when the block
+ends. An import locks a file in its folder; unlocked folders were left by killed imports and are
+deleted later.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vecaf.datasets.pool import THUMB_EXTENSION
-from vecaf.files import saying_if_full, sync_file_system
+from vecaf.files import convert_disk_full_errors, sync_file_system
 from vecaf.settings import Settings
 
 STAGING = ".staging-"
@@ -27,21 +28,21 @@ logger = logging.getLogger(__name__)
 
 
 class Staging:
-    """A context manager around one import's files. Its writes may come from several threads."""
+    """A context manager for the files of one import. Several threads can write at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def __enter__(self) -> Staging:
-        with saying_if_full():
+        with convert_disk_full_errors():
             self._settings.images.mkdir(parents=True, exist_ok=True)
             self._settings.thumbs.mkdir(parents=True, exist_ok=True)
-            with publish_lock(self._settings):  # so that no other import meets it half made
-                _sweep(self._settings.images)
+            with publish_lock(self._settings):  # so that no other import deletes it
+                _delete_abandoned(self._settings.images)
                 self._folder = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._settings.images))
                 self._lock = (self._folder / "lock").open("w")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
-            # Flat: a file system makes files faster in one folder than in 256 new ones.
+            # Creating files in one folder is faster than in 256 new ones.
             self._images, self._thumbs = self._folder / "images", self._folder / "thumbs"
             self._images.mkdir()
             self._thumbs.mkdir()
@@ -57,27 +58,31 @@ class Staging:
         self._lock.close()
 
     def write_thumb(self, sha256: str, thumb: bytes) -> None:
-        """Keep a small picture alone: of a file that is refused, named by its own content."""
-        with saying_if_full():
+        """Write the thumbnail of a refused file; `sha256` is that of the thumbnail."""
+        with convert_disk_full_errors():
             _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
-        """Keep an image and its thumbnail; content that is here already is left alone."""
-        with saying_if_full():
+        """Write an image and its thumbnail, unless the folder already has this content."""
+        with convert_disk_full_errors():
             _create(f"{self._images}/{sha256}{extension}", content)
             if thumb is not None:
                 _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     @contextmanager
-    def publish(self, named: Callable[[list[str]], set[str]]) -> Iterator[None]:
-        """Move everything into place, durably, then run the block: it must commit the rows.
+    def publish(self, referenced: Callable[[list[str]], set[str]]) -> Iterator[None]:
+        """Move all files into place and sync them, then run the block, which commits the rows.
 
-        If the block raises, the files that were new are taken away again, but for those of the
-        contents (sha256) that `named` says rows name: a commit may have been made although its
-        word never came. Imports publish one after the other, so none takes away what another has
-        just counted on.
+        If the block raises, the new files are deleted, except those that the database references:
+        the commit may have succeeded although the connection failed. Imports publish one at a
+        time, so that none deletes files that another one uses.
+
+        Parameters
+        ----------
+        referenced
+            Returns those of the given hashes (sha256) that the database references.
         """
-        with saying_if_full(), publish_lock(self._settings):
+        with convert_disk_full_errors(), publish_lock(self._settings):
             sync_file_system(self._folder)
             new: list[str] = []
             try:
@@ -86,15 +91,15 @@ class Staging:
                 sync_file_system(self._folder)
                 yield
             except BaseException:
-                _take_back(new, named)
+                _delete_new(new, referenced)
                 raise
 
 
-def _take_back(new: list[str], named: Callable[[list[str]], set[str]]) -> None:
+def _delete_new(new: list[str], referenced: Callable[[list[str]], set[str]]) -> None:
     try:
-        kept = named([Path(path).stem for path in new])
-    except Exception:  # the database is out of reach: what nobody needs is found by `gc`
-        logger.exception("%d new files are left for gc to look at", len(new))
+        kept = referenced([Path(path).stem for path in new])
+    except Exception:  # the database is unreachable; `gc` deletes unused files later
+        logger.exception("Can't check %d new files. Run gc later to delete unused ones.", len(new))
         return
     for path in new:
         if Path(path).stem not in kept:
@@ -102,7 +107,7 @@ def _take_back(new: list[str], named: Callable[[list[str]], set[str]]) -> None:
 
 
 def _create(path: str, content: bytes) -> None:
-    """Write a new file; one that is there already has the same content, by its name."""
+    """Write a new file. An existing file has the same content, since its name is its hash."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
@@ -115,9 +120,9 @@ def _create(path: str, content: bytes) -> None:
 
 
 def _move(source: Path, target: Path, new: list[str]) -> None:
-    """Rename abcdef….jpg in `source` to ab/abcdef….jpg in `target`.
+    """Move abcdef….jpg in `source` to ab/abcdef….jpg in `target`; append new files to `new`.
 
-    Files that were not there before go into `new`. Strings, not paths: there may be a million.
+    Paths are strings, which are faster than Path objects for a million files.
     """
     names = sorted(os.listdir(source))  # noqa: PTH208
     for prefix, group in groupby(names, key=lambda name: name[:2]):
@@ -132,23 +137,23 @@ def _move(source: Path, target: Path, new: list[str]) -> None:
 
 @contextmanager
 def publish_lock(settings: Settings) -> Iterator[None]:
-    """One publisher at a time, across processes, whichever database is used."""
+    """Hold the lock that allows one import at a time, in all processes, to publish files."""
     with (settings.images / ".publishing").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def abandoned_folders(images: Path) -> Iterator[Path]:
-    """The staging folders of imports whose process is gone, each locked while it is looked at."""
+    """Yield the staging folders of imports whose process has ended; each is locked while in use."""
     for folder in images.glob(f"{STAGING}*"):
         try:
             with (folder / "lock").open("a") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield folder
         except (FileNotFoundError, BlockingIOError):
-            continue  # just taken away, or in use
+            continue  # just deleted, or in use
 
 
-def _sweep(images: Path) -> None:
+def _delete_abandoned(images: Path) -> None:
     for folder in abandoned_folders(images):
         shutil.rmtree(folder, ignore_errors=True)

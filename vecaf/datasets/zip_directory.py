@@ -1,7 +1,7 @@
-"""A ZIP's central directory, walked without holding it: how many members there really are.
+"""Count the entries in a ZIP archive's central directory before `zipfile` loads them.
 
-`zipfile` builds an object for each entry before anyone can object, so a hostile directory is
-counted first. Layout of the records: PKWARE's APPNOTE 6.3, sections 4.3.12 to 4.3.16.
+`zipfile` creates an object for each entry, so a malicious archive could use up the memory. For the
+format of the records, see PKWARE's APPNOTE 6.3, sections 4.3.12 to 4.3.16.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _MAX_COMMENT = 65_535
 
 
 def check_zip_directory(path: Path, limits: Limits) -> None:
-    """Raise InputError when `path` is no ZIP archive, an empty one, or too large in bytes or files.
+    """Raise InputError if `path` is not a ZIP archive, is empty, or exceeds a limit.
 
-    The entries are counted, since the count in the archive's own end record may be false.
+    The entries are counted, since the count in the archive's end record may be wrong.
     """
     size = path.stat().st_size
     if size > limits.max_archive_bytes:
@@ -42,11 +42,11 @@ def check_zip_directory(path: Path, limits: Limits) -> None:
             if count > limits.max_members:
                 raise InputError(too_many_files(path.name, limits))
     if count == 0:
-        raise InputError(f"{path.name} is an empty ZIP archive. Put the images into it.")
+        raise InputError(f"{path.name} is an empty ZIP archive. Add images to it.")
 
 
 def too_many_files(name: str, limits: Limits) -> str:
-    """The sentence for an archive or folder with too many files."""
+    """Return the error message for an archive or folder with too many files."""
     return (
         f"{name} holds more than {limits.max_members:,} files, the limit for one import "
         "(VECAF_MAX_MEMBERS). Split it, or raise the limit."
@@ -54,7 +54,7 @@ def too_many_files(name: str, limits: Limits) -> str:
 
 
 def _directory(data: mmap.mmap, path: Path) -> tuple[int, int]:
-    """Where the central directory begins and ends in the file."""
+    """Return the start and the end of the central directory in the file."""
     end = data.rfind(_END, max(0, len(data) - _END_BYTES - _MAX_COMMENT))
     if end < 0 or end + _END_BYTES > len(data):
         raise InputError(_not_a_zip(path))
@@ -65,7 +65,7 @@ def _directory(data: mmap.mmap, path: Path) -> tuple[int, int]:
         if data[record : record + 4] != _END64:
             raise InputError(_not_a_zip(path))
         length, end = struct.unpack_from("<Q", data, record + 40)[0], record
-    # The directory lies right before its end record, also where something precedes the archive.
+    # The directory ends where its end record begins, even if other data precedes the archive.
     if length > end:
         raise InputError(_not_a_zip(path))
     return end - length, end
@@ -73,6 +73,6 @@ def _directory(data: mmap.mmap, path: Path) -> tuple[int, int]:
 
 def _not_a_zip(path: Path) -> str:
     return (
-        f"{path.name} is not a ZIP archive, whatever its name says. "
-        "Pack the images into a ZIP, or give the folder that holds them."
+        f"{path.name} is not a ZIP archive. Put the images into a ZIP archive, or import the "
+        "folder that contains them."
     )

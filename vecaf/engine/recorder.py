@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vecaf.runs.recording import Picks, RoundResult
-from vecaf.store import Artifact, EmbeddingSet, Event, Metric, Round, Run, SelectedSample, Store
+from vecaf.store import Artifact, EncoderRecord, Event, Metric, Round, Run, SelectedSample, Store
 from vecaf.store.jobs import lock_attempt
 
 HOLD_SECONDS = 0.5
@@ -169,7 +169,7 @@ class DatabaseRecorder:
             "facts": dict(facts),
         }
         with self._writing() as session:
-            _upsert(session, EmbeddingSet, [row], ["fingerprint"], ["facts"])
+            _upsert(session, EncoderRecord, [row], ["fingerprint"], ["facts"])
 
     def artifact(self, kind: str, path: Path) -> None:
         """Record a finished file below the home; again for the same path, it is replaced."""
@@ -222,7 +222,7 @@ class DatabaseRecorder:
 
 def _upsert(
     session: Session,
-    table: type[Artifact | EmbeddingSet | Metric],
+    table: type[Artifact | EncoderRecord | Metric],
     rows: list[dict[str, Any]],
     key: list[str],
     values: list[str],

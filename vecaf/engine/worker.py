@@ -16,7 +16,7 @@ from vecaf.engine.gpus import own_gpus
 from vecaf.engine.locks import FileLock
 from vecaf.engine.supervisor import Supervisor
 from vecaf.errors import UnavailableError, first_line
-from vecaf.files import saying_if_full
+from vecaf.files import convert_disk_full_errors
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.integrity import check_at_start
@@ -129,7 +129,7 @@ def claim(store: Store) -> tuple[str, int, FileLock]:
             )
     for number in range(MAX_WORKERS_A_HOST):
         lock = FileLock(home / f"worker-{host}-{number}.lock")
-        with saying_if_full():
+        with convert_disk_full_errors():
             acquired = lock.acquire()
         if acquired:
             return host, number, lock

@@ -26,7 +26,7 @@ from vecaf.export.card import CURVE, SHEET, SHOWN, Reached, card, contact_sheet,
 from vecaf.export.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS, onnx_missing
 from vecaf.export.receipt import Receipt, copies_in, data_hash
 from vecaf.export.versions import versions_of
-from vecaf.files import ABANDONED_SECONDS, age, appearing, building, replacing, write_bytes
+from vecaf.files import ABANDONED_SECONDS, age, new_folder, replacing, temporary_folder, write_bytes
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Dataset, Round, Run, Sample, SelectedSample, Store, visible
 
@@ -69,7 +69,7 @@ def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} is there already and not empty; give a new folder.")
     story = _read(store, user_id, run_id)
-    with appearing(to) as folder:
+    with new_folder(to) as folder:
         _write(story, source, folder)
     return sorted(to.iterdir())
 
@@ -106,7 +106,7 @@ def build_archive(
     say("Reading the run")
     story = _read(store, user_id, run_id)
     archive.parent.mkdir(exist_ok=True)
-    with building(archive.parent, ".building-") as folder:
+    with temporary_folder(archive.parent, ".building-") as folder:
         say("Writing the files and checking the ONNX model")
         _write(story, model_folder(store, user_id, run_id), folder)
         say("Packing the files")

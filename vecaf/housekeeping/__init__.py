@@ -1,1 +1,1 @@
-"""The home as a whole: backing it up, finding what does not belong together, cleaning up."""
+"""Maintain a home: back it up, restore it, check it, repair it, and delete unused files."""

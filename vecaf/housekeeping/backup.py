@@ -1,8 +1,8 @@
-"""Backups: one file, true to one moment, made while the studio works; and the way back.
+"""Back up a home to one file while the studio is running, and restore it.
 
-The database is copied first, then the files that the copy's rows name. Stored files never change
-under their names and nothing is deleted meanwhile, so what the copy names is there. A run's folder
-may be a little ahead of it, which is what a worker that was killed leaves, too: the run goes on.
+The database is copied first, then the files that the copy references. Stored files never change,
+and none is deleted during a backup, so the copy's files exist. The folder of an unfinished run can
+be newer than the copy, as after a crash; the restored run resumes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError, VecafError
-from vecaf.files import replacing, saying_if_full, sync_file_system
+from vecaf.files import convert_disk_full_errors, replacing, sync_file_system
 from vecaf.housekeeping import referenced_files
 from vecaf.housekeeping.backup_file import DATABASE, FORMAT, Reader, Writer
 from vecaf.settings import Settings
@@ -30,16 +30,17 @@ from vecaf.store.home import read_home_id, write_home_id
 from vecaf.store.migrate import known_schemas, schema_of
 from vecaf.store.models import now
 from vecaf.store.sqlite_copies import copy_database, sqlite_path
+from vecaf.wording import plural
 
 MAX_LISTED = 20
-UPLOAD_LOST = "Its upload was not part of the backup that was restored. Upload it again."
+UPLOAD_LOST = "The restored backup does not contain the upload. Upload it again."
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What went into a backup. `missing`: files that rows name but that were not there."""
+    """The content of a backup. `missing` counts referenced files that do not exist."""
 
     to: str
     database: str  # sqlite or postgresql
@@ -48,26 +49,27 @@ class BackupResult:
     files: int
     bytes: int
     missing: int
-    listed: tuple[str, ...]  # the first of the missing
+    listed: tuple[str, ...]  # the first missing files
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a mapping."""
         return asdict(self)
 
     def sentences(self) -> list[str]:
-        """The outcome for people."""
+        """Return the result as sentences."""
         lines = [
-            f"{self.files:,} files of {self.datasets} datasets and {self.runs} runs are in "
-            f"{self.to} ({self.bytes / 1e6:,.1f} MB)."
+            f"Saved {plural(self.files, 'file')} of {plural(self.datasets, 'dataset')} and "
+            f"{plural(self.runs, 'run')} to {self.to} ({self.bytes / 1e6:,.1f} MB)."
         ]
         if self.database != "sqlite":
             lines.append(
-                "The database is not in it: PostgreSQL has its own tool. Take both, the database "
-                'first: pg_dump --format=custom --file=vecaf.dump "$DATABASE_URL"'
+                "The backup does not contain the PostgreSQL database. Before each backup, save it "
+                'with: pg_dump --format=custom --file=vecaf.dump "$DATABASE_URL"'
             )
         if self.missing:
             lines.append(
-                f"{self.missing:,} files that the database names were not there: "
-                f"{', '.join(self.listed)} … See python -m vecaf doctor."
+                f"{plural(self.missing, 'referenced file is', 'referenced files are')} missing: "
+                f"{', '.join(self.listed)} … Run: python -m vecaf doctor"
             )
         return lines
 
@@ -75,23 +77,35 @@ class BackupResult:
 def write_backup(
     store: Store, to: Path, *, with_embeddings: bool = False, progress: Progress | None = None
 ) -> BackupResult:
-    """Write a backup of the home to the new file `to`. It appears when it is complete.
+    """Write a backup of the home to the new file `to`, which appears when it is complete.
 
-    Embeddings are computed again when they are needed, so they are left out unless asked for;
-    uploads that are not imported yet always are. Raises InputError where `to` is there already,
-    UnavailableError when its disk is full.
+    Uploads that are not imported yet are left out.
+
+    Parameters
+    ----------
+    with_embeddings
+        Include cached embeddings. Without them, they are computed again when needed.
+    progress
+        Called as `progress(stage, done, total)`.
+
+    Raises
+    ------
+    InputError
+        `to` exists.
+    UnavailableError
+        The disk is full.
     """
     to = to.absolute()
     if to.exists():
-        raise InputError(f"{to} is there already; give another name.")
+        raise InputError(f"{to} already exists. Choose another name.")
     settings, show = store.settings, progress or (lambda stage, done, total: None)
     source = sqlite_path(settings.database_url)
     with block_deletion(settings), replacing(to) as temporary, ExitStack() as stack:
         snapshot = store
         if source is not None:
             show("Copying the database", 0, 0)
-            beside = stack.enter_context(tempfile.TemporaryDirectory(dir=to.parent, prefix=".db-"))
-            copy = Path(beside) / DATABASE
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=to.parent, prefix=".db-"))
+            copy = Path(folder) / DATABASE
             copy_database(source, copy)
             snapshot = Store(replace(settings, database_url=f"sqlite:///{copy}"))
             stack.callback(snapshot.close)
@@ -129,11 +143,10 @@ def write_backup(
 def _add_files(
     session: Session, settings: Settings, writer: Writer, with_embeddings: bool, show: Progress
 ) -> list[str]:
-    """Add what the rows name; the names of those that must be there and are not."""
+    """Add all referenced files; return the names of required files that are missing."""
     missing: list[str] = []
-    jobs = referenced_files.job_files(
-        session, settings
-    )  # first: these may go ahead of the database's copy
+    # First, to keep the folders of unfinished runs close to the copy of the database.
+    jobs = referenced_files.job_files(session, settings)
     images = referenced_files.images(session, settings)
     others = [
         referenced_files.thumbs(session, settings),
@@ -158,29 +171,43 @@ def _add_files(
 
 
 def restore(archive: Path, home: Path) -> dict[str, Any]:
-    """Put a backup into the empty or new folder `home`, and check every file of it.
+    """Restore a backup to the new or empty folder `home`, and check every file.
 
-    The database is put in place last, so a home that has one is whole. Imports whose upload was
-    left out are ended. After any error `home` is as empty as it was. Raises InputError for a home
-    that holds something or an archive that is none, VecafError for one that is damaged or of a
-    newer program, UnavailableError when the disk is full.
+    The database is moved into place last, so a home with a database is complete. Imports whose
+    upload is not in the backup are marked as failed. After an error, `home` is empty again.
+
+    Returns
+    -------
+    "home", "files" (their number), and "created", "schema" and "database" of the backup.
+
+    Raises
+    ------
+    InputError
+        `home` is not empty, or the archive is not a backup.
+    VecafError
+        The backup is damaged or was made by a newer version.
+    UnavailableError
+        The disk is full.
     """
     home = home.absolute()
     if home.exists() and (not home.is_dir() or any(_content(home))):
-        raise InputError(f"{home} is not empty; give a new folder. Nothing was restored.")
-    with closing(Reader(archive)) as reader, saying_if_full():
+        raise InputError(f"{home} is not empty. Nothing was restored. Choose a new folder.")
+    with closing(Reader(archive)) as reader, convert_disk_full_errors():
         about = reader.about
         if about.get("schema") not in known_schemas():
             raise VecafError(
-                f"{archive} was made by a newer program (schema {about.get('schema')}). "
-                "Update VeCAF Studio."
+                f"A newer version of VeCAF Studio made the backup {archive} (schema "
+                f"{about.get('schema')}). Nothing was restored. Update VeCAF Studio."
             )
         with _emptied_on_error(home):
             coming = home / f".{DATABASE}"
             count = reader.extract(home, coming.name)
             if about.get("database") == "sqlite":
                 if not coming.exists():
-                    raise VecafError(f"The backup {archive} is damaged: it has no database.")
+                    raise VecafError(
+                        f"The backup {archive} is damaged: it has no database. Nothing was "
+                        "restored. Use another backup."
+                    )
                 _settle(home, coming, str(about.get("home")))
             if about.get("home_id") is not None:
                 restored = Settings.from_environment({"VECAF_HOME": str(home)})
@@ -195,7 +222,7 @@ def restore(archive: Path, home: Path) -> dict[str, Any]:
 
 
 def _settle(home: Path, database: Path, old_home: str) -> None:
-    """What was under way when the backup was made is not under way here."""
+    """Remove the workers, and mark imports as failed whose upload is not in the backup."""
     url = f"sqlite:///{database}"
     store = Store(Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": url}))
     uploaded = Import.source.startswith(f"{old_home}/uploads/", autoescape=True)
@@ -210,7 +237,7 @@ def _settle(home: Path, database: Path, old_home: str) -> None:
 
 @contextmanager
 def _emptied_on_error(home: Path) -> Iterator[None]:
-    """Keep the folder itself: it may be where a volume is mounted."""
+    """Empty the folder if the block raises; keep an existing folder, which may be a mount point."""
     new = not home.exists()
     home.mkdir(parents=True, exist_ok=True)
     try:

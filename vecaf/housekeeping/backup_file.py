@@ -1,11 +1,11 @@
-"""A backup's file: a plain tar archive that checks itself, written and read in one pass.
+"""The file format of a backup: a tar archive with checksums, written and read in one pass.
 
-    backup.json      what it is (first)
-    studio.db        the database, where it is SQLite
-    images/ab/…      the files, as they lie in the home
-    sha256sums.txt   of all of the above, in the same order (last)
+    backup.json      describes the backup (first)
+    studio.db        the database, if it is SQLite
+    images/ab/…      the files, with their paths in the home
+    sha256sums.txt   checksums of all files above, in the same order (last)
 
-Without the studio: `tar -xf BACKUP && sha256sum -c sha256sums.txt`.
+To check it without the studio: `tar -xf BACKUP && sha256sum -c sha256sums.txt`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NAME = re.compile(rf"(?:{'|'.join(PARTS)})(?:/(?!\.)[^/\x00-\x1f\\]+)+")
 
 
 class Writer:
-    """Writes members one after the other and their sums at the end. Memory stays flat."""
+    """Writes files one by one, and their checksums at the end. Memory use stays constant."""
 
     def __init__(self, file: IO[bytes], about: Mapping[str, Any]) -> None:
         self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
@@ -41,8 +41,10 @@ class Writer:
         self._add(io.BytesIO(content), ABOUT, len(content))
 
     def add(self, path: Path, name: str) -> None:
-        """Add a file as it is at this moment. Raises FileNotFoundError, also for a name that no
-        file of the studio has: it could not be restored."""
+        """Add a file under `name`.
+
+        Raises FileNotFoundError if the file is missing, or if `restore` would reject the name.
+        """
         if name != DATABASE and not _NAME.fullmatch(name):
             raise FileNotFoundError(name)
         with path.open("rb") as file:
@@ -52,7 +54,7 @@ class Writer:
         self.files += 1
 
     def close(self) -> None:
-        """Write the sums: an archive without them is known to be cut short."""
+        """Write the checksums and close the archive. Without checksums, it counts as truncated."""
         size = self._sums.tell()
         self._sums.seek(0)
         self._tar.addfile(_info(SUMS, size), self._sums)
@@ -64,44 +66,53 @@ class Writer:
         try:
             self._tar.addfile(_info(name, size), hashing)
         except OSError as error:
-            if error.errno is None:  # tarfile's own: fewer bytes came than there were
-                raise VecafError(f"{name} was cut short while it was read; try again.") from error
+            if error.errno is None:  # raised by tarfile: the file has become shorter
+                raise VecafError(
+                    f"No backup was made: {name} became shorter while it was read. Try again."
+                ) from error
             raise
-        self._tar.members = []  # type: ignore[attr-defined]  # it remembers every member
+        self._tar.members = []  # type: ignore[attr-defined]  # else it keeps every member
         self._sums.write(_line(hashing.digest.hexdigest(), name))
 
 
 class Reader:
-    """Reads the members of an archive that may come from anybody into a folder, and checks them."""
+    """Extracts a backup from an untrusted source into a folder, and checks it."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError for what is no backup, or one that this program can't read."""
+        """Open a backup. Raises InputError if it is not one, or has an unknown format."""
         self._path = path
         try:
             self._tar = tarfile.open(path, mode="r|")  # noqa: SIM115
             first = self._tar.next()
             content = self._tar.extractfile(first) if first is not None else None
             if first is None or content is None or first.name != ABOUT or first.size > MAX_ABOUT:
-                raise InputError(self._no_backup())
+                raise InputError(self._not_a_backup())
             text = content.read()
             self.about: dict[str, Any] = json.loads(text)
         except FileNotFoundError:
-            raise InputError(f"There is no file {path}; give a file that backup wrote.") from None
+            raise InputError(f"There is no file {path}. Check the path of the backup.") from None
         except (tarfile.TarError, ValueError, EOFError, IsADirectoryError) as error:
-            raise InputError(self._no_backup()) from error
+            raise InputError(self._not_a_backup()) from error
         if not isinstance(self.about, dict) or self.about.get("format") != FORMAT:
             raise InputError(
-                f"{path} is a backup of a format that this program does not read. "
+                f"The backup {path} has a format that this version of VeCAF Studio can't read. "
                 "Update VeCAF Studio."
             )
         self._sums = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
         self._sums.write(_line(hashlib.sha256(text).hexdigest(), ABOUT))
 
     def extract(self, to: Path, database: str) -> int:
-        """Write every file below `to` and compare all sums; how many files. The database goes by
-        the name `database`, so that it can be put in place last.
+        """Extract all files to the folder `to`, compare all checksums, and return their number.
 
-        Raises VecafError for an archive that is damaged, cut short or holds what no backup does.
+        Parameters
+        ----------
+        database
+            The name to give the database, so that the caller can move it into place last.
+
+        Raises
+        ------
+        VecafError
+            The archive is damaged or truncated, or contains a file that is not allowed.
         """
         count = 0
         try:
@@ -109,12 +120,12 @@ class Reader:
                 self._tar.members = []  # type: ignore[attr-defined]
                 content = self._tar.extractfile(member) if member.isreg() else None
                 if content is None:
-                    raise VecafError(self._damaged(f"{member.name!r} is no regular file"))
+                    raise VecafError(self._damaged(f"{member.name!r} is not a regular file"))
                 if member.name == SUMS:
                     self._compare(content)
                     return count
                 if member.name != DATABASE and not _NAME.fullmatch(member.name):
-                    raise VecafError(self._damaged(f"{member.name!r} is no name of a stored file"))
+                    raise VecafError(self._damaged(f"{member.name!r} is not a file of a home"))
                 target = to / (database if member.name == DATABASE else member.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 hashing = _Hashing(content)
@@ -124,34 +135,37 @@ class Reader:
                 self._sums.write(_line(hashing.digest.hexdigest(), member.name))
                 count += 1
         except FileExistsError as error:
-            raise VecafError(self._damaged("a file is in it twice")) from error
+            raise VecafError(self._damaged("it contains a file twice")) from error
         except (tarfile.TarError, EOFError) as error:
             raise VecafError(self._damaged(str(error))) from error
         raise VecafError(self._damaged("its end is missing"))
 
     def close(self) -> None:
+        """Close the archive."""
         self._tar.close()
         self._sums.close()
 
-    def _compare(self, told: IO[bytes]) -> None:
+    def _compare(self, recorded: IO[bytes]) -> None:
         self._sums.seek(0)
         for line in self._sums:
-            expected = told.readline()
+            expected = recorded.readline()
             if line != expected:
                 name = line[66:].decode().strip()
-                raise VecafError(self._damaged(f"{name} is not what was backed up"))
-        if told.read(1):
-            raise VecafError(self._damaged("files are missing from it"))
+                raise VecafError(self._damaged(f"the checksum of {name} does not match"))
+        if recorded.read(1):
+            raise VecafError(self._damaged("files are missing"))
 
-    def _no_backup(self) -> str:
-        return f"{self._path} is not a backup of the studio; give a file that backup wrote."
+    def _not_a_backup(self) -> str:
+        return f"{self._path} is not a backup. Choose a file that `python -m vecaf backup` wrote."
 
     def _damaged(self, why: str) -> str:
-        return f"The backup {self._path} is damaged: {why}. Nothing was restored."
+        return (
+            f"The backup {self._path} is damaged: {why}. Nothing was restored. Use another backup."
+        )
 
 
 class _Hashing:
-    """A file that is hashed as it is read."""
+    """A file that computes the sha256 of what is read from it."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

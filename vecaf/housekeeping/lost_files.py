@@ -1,4 +1,4 @@
-"""Rows whose files are gone or changed: each is reported where people look, and never dropped."""
+"""Find referenced files that are missing or changed, and report them to the users concerned."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Artifact, Dataset, Event, Run, Sample, Store, Task
 
 DATASET, RUN, TASK = "dataset", "run", "task"
-WARNING_PREFIX = "Files are missing: "  # how the warning of a dataset begins
+WARNING_PREFIX = "Files are missing: "  # of a dataset's warning
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class LostFiles:
-    """What is gone of one dataset, run or task, as a sentence; `rows` counts what it concerns."""
+    """The lost files of one dataset, run or task; `rows` counts the affected rows."""
 
     kind: str
     id: int
     sentence: str
     rows: int
-    reported: bool  # whether people are told already
+    reported: bool  # whether users have been told
 
 
 def find_lost_files(store: Store) -> list[LostFiles]:
-    """Everything that rows name and that is not there as they say."""
+    """Return all referenced files that are missing or changed."""
     settings = store.settings
     with store.read() as session:
         found = list(_images(session, settings))
@@ -42,31 +42,34 @@ def find_lost_files(store: Store) -> list[LostFiles]:
 
 
 def report_lost_files(store: Store, lost: LostFiles) -> str:
-    """Tell people of a lost where they look for it; what was done, as a sentence."""
+    """Tell users about lost files: in the dataset's warnings, the run's log or the task's error.
+
+    Returns what was done, as a sentence.
+    """
     with store.write() as session:
         if lost.kind == DATASET:
             dataset = session.get_one(Dataset, lost.id)
             _warn(dataset, lost.sentence)
-            return f"noted in the report of dataset '{dataset.name}'"
+            return f"Added a warning to dataset '{dataset.name}'"
         if lost.kind == RUN:
             session.add(Event(run_id=lost.id, level="error", message=lost.sentence))
-            return f"noted in the log of run {lost.id}"
+            return f"Added an error to the log of run {lost.id}"
         task = session.get_one(Task, lost.id)
         task.state, task.error = FAILED, lost.sentence
-        return f"task {lost.id} counts as failed, so that it is done again when it is needed"
+        return f"Marked task {lost.id} as failed, so that it runs again when its result is needed"
 
 
 def clear_reports(store: Store, missing: set[int]) -> list[str]:
-    """Take the mark from datasets whose files are all there again; what was done.
+    """Remove the warnings of datasets whose files are complete again; return what was done.
 
-    `missing`: the ids of datasets that still lack files.
+    `missing` contains the ids of datasets whose files are still missing.
     """
     done = []
     with store.write() as session:
         for dataset in session.scalars(sa.select(Dataset)):
             if dataset.id not in missing and _warned(dataset):
                 _warn(dataset, None)
-                done.append(f"the files of dataset '{dataset.name}' are all there again")
+                done.append(f"Removed the warning of dataset '{dataset.name}': no file is missing")
     return done
 
 
@@ -116,7 +119,7 @@ def _changed(path: Path, artifact: Artifact) -> str | None:
         return "is missing"
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return None if digest == artifact.sha256 else "is not the file that the run wrote"
+    return None if digest == artifact.sha256 else "has changed since the run wrote it"
 
 
 def _tasks(session: Session, settings: Settings) -> Iterator[LostFiles]:
@@ -126,7 +129,7 @@ def _tasks(session: Session, settings: Settings) -> Iterator[LostFiles]:
         gone = [name for name in ready if not (folder / name).is_file()]
         if gone or not folder.is_dir():
             names = ", ".join(gone) or "its folder"
-            sentence = f"What task {task.id} ({task.kind}) had made is gone: {names}."
+            sentence = f"The result of task {task.id} ({task.kind}) is missing: {names}."
             yield LostFiles(TASK, task.id, sentence, 1, False)
 
 

@@ -1,9 +1,9 @@
-"""Files that no row names: what killed imports, deletions, uploads and exports have left.
+"""Find files that the database does not reference, left by killed imports, deletions and exports.
 
-Nothing is taken for a leftover before it is older than a grace period: until then it may belong to
-work under way in another process. Folders are listed first and rows are read afterwards, as rows
-come before their folders; images come before their rows, so theirs are asked for once more, with
-imports kept from publishing, when they are deleted.
+Files newer than a grace period are never orphaned, since a running process may still use them. A
+row is created before its folder, so folders are listed first and rows are read afterwards. An image
+is created before its row, so its row is looked up again when it is deleted, while no import can
+publish.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HALF = re.compile(r"\..+\.tmp|\.building-.*|download-.*")
 
 @dataclass(frozen=True)
 class OrphanedFile:
-    """A file or folder that nothing needs; `bytes` is its size."""
+    """A file or folder that the database does not reference; `bytes` is its size."""
 
     kind: str
     path: Path
@@ -43,13 +43,13 @@ class OrphanedFile:
 
 
 def find_orphaned_files(store: Store, grace: float = HOUR) -> list[OrphanedFile]:
-    """Every leftover in the home that is older than `grace` seconds."""
+    """Return all orphaned files in the home that are older than `grace` seconds."""
     settings = store.settings
     found = list(_contents(store, settings.images, IMAGE, grace))
     found += _contents(store, settings.thumbs, THUMB, grace)
     found += _folders(store, settings.runs, RUN, grace)
     found += _folders(store, settings.tasks, TASK, grace)
-    found += _uploads(store, max(grace, DAY))  # a slow upload may rest for long
+    found += _uploads(store, max(grace, DAY))  # a slow upload may pause
     found += _half_written(settings, max(grace, DAY))
     notes = settings.home / "removing"
     found += [
@@ -59,8 +59,10 @@ def find_orphaned_files(store: Store, grace: float = HOUR) -> list[OrphanedFile]
 
 
 def majority_warning(settings: Settings, found: Sequence[OrphanedFile]) -> str | None:
-    """A sentence where leftovers are more than half of all images or runs of the home: the rows
-    that don't name them may be the wrong ones. None otherwise."""
+    """Return a warning if more than half of all images or runs are orphaned; None otherwise.
+
+    In that case, the database may belong to another home.
+    """
     images = (path for path in settings.images.glob("[0-9a-f][0-9a-f]/*") if _is_content(path))
     runs = (path for path in settings.runs.glob("*") if path.name.isdecimal())
     parts = []
@@ -71,18 +73,22 @@ def majority_warning(settings: Settings, found: Sequence[OrphanedFile]) -> str |
     if not parts:
         return None
     return (
-        f"{' and '.join(parts)} of this home belong to no dataset or run in the database. "
-        "Check that DATABASE_URL and VECAF_HOME are right."
+        f"The database does not reference {' and '.join(parts)} of this home. Check that "
+        "DATABASE_URL and VECAF_HOME are correct."
     )
 
 
 def move_to_trash(
     store: Store, found: Sequence[OrphanedFile], trash: Trash, *, force: bool = False
 ) -> list[OrphanedFile]:
-    """Move leftovers to the trash; return those moved. One that is needed by now stays.
+    """Move orphaned files to the trash, except any that are now in use; return those moved.
 
-    Raises InputError where most images or runs would go unless `force`, UnavailableError while
-    a backup is being made.
+    Raises
+    ------
+    InputError
+        Most images or runs would be moved, and `force` is False.
+    UnavailableError
+        A backup is being made.
     """
     from vecaf.datasets.deletion import finish_deletions
 
@@ -90,7 +96,7 @@ def move_to_trash(
         return []
     doubt = majority_warning(store.settings, found)
     if doubt is not None and not force:
-        raise InputError(f"{doubt} Nothing was removed. If they are right, pass --force.")
+        raise InputError(f"{doubt} Nothing was removed. If they are correct, pass --force.")
     if any(one.kind == REMOVAL for one in found):
         finish_deletions(store)
     settings = store.settings
@@ -100,7 +106,7 @@ def move_to_trash(
         with store.read() as session:
             needed = {IMAGE: used_hashes(session, keys), THUMB: set[str]()}
             needed[THUMB] = needed[IMAGE] | refused_thumbs(session)
-        # An import that starts is seen half made only by who does not keep it from publishing.
+        # With the publish lock held, no import is just creating its staging folder.
         dead = set(abandoned_folders(settings.images))
         gone = []
         for one in found:
@@ -112,7 +118,7 @@ def move_to_trash(
 
 
 def _contents(store: Store, root: Path, kind: str, grace: float) -> Iterator[OrphanedFile]:
-    """Files named by content that no row names, folder by folder: memory stays flat."""
+    """Yield stored files that no row references, folder by folder to save memory."""
     with store.read() as session:
         shown = refused_thumbs(session) if kind == THUMB else set()
     for folder in sorted(root.glob("[0-9a-f][0-9a-f]")):
@@ -136,8 +142,10 @@ def _folders(store: Store, root: Path, kind: str, grace: float) -> Iterator[Orph
 
 
 def _uploads(store: Store, grace: float) -> Iterator[OrphanedFile]:
-    """Archives that no import waits for; folders of imports that have ended. The log of one that
-    failed stays for as long as its row says where it is: the page shows it for a day."""
+    """Yield uploads that no import needs, and the folders of ended imports.
+
+    The folder of a failed import is kept for 30 days, since it contains the log.
+    """
     settings = store.settings
     old = _old(settings.uploads, grace)
     with store.read() as session:
@@ -163,14 +171,14 @@ def _half_written(settings: Settings, grace: float) -> Iterator[OrphanedFile]:
                 yield OrphanedFile(HALF, path, size_of(path))
     for path in abandoned_folders(settings.images):
         yield OrphanedFile(HALF, path, size_of(path))
-    for path in home.glob("embeddings/*/*.npy"):  # rows whose keys were never written
-        alone = not path.name.endswith(".keys.npy") and not path.with_suffix(".keys.npy").exists()
-        if alone and age(path) > grace:
+    for path in home.glob("embeddings/*/*.npy"):  # shards whose keys were never written
+        is_keys = path.name.endswith(".keys.npy")
+        if not is_keys and not path.with_suffix(".keys.npy").exists() and age(path) > grace:
             yield OrphanedFile(HALF, path, size_of(path))
 
 
 def _old(folder: Path, grace: float) -> list[Path]:
-    """What lies in a folder and was last changed more than `grace` seconds ago, in order."""
+    """Return the sorted content of a folder that was changed more than `grace` seconds ago."""
     if not folder.is_dir():
         return []
     return [path for path in sorted(folder.iterdir()) if age(path) > grace]

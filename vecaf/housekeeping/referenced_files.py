@@ -1,4 +1,4 @@
-"""The files that the rows of a database name, each with the way there below the home."""
+"""List the files in a home that the database references."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Artifact, Run, Sample, Task
 from vecaf.store.datasets import refused_thumbs
 
-_AT_ONCE = 10_000
+_ROWS_PER_FETCH = 10_000
 
 
 def stored_images(session: Session) -> Iterator[tuple[str, str, bool]]:
-    """(sha256, extension, whether it has a thumbnail of its own) of every image, each once."""
+    """Yield (sha256, extension, whether it has a thumbnail) of each distinct image."""
     query = sa.select(Sample.sha256, Sample.extension, Sample.width, Sample.height)
-    found = session.execute(query.order_by(Sample.sha256).execution_options(yield_per=_AT_ONCE))
+    query = query.order_by(Sample.sha256).execution_options(yield_per=_ROWS_PER_FETCH)
+    found = session.execute(query)
     last = ""
     for row in found:
         if row.sha256 != last:
@@ -31,13 +32,13 @@ def stored_images(session: Session) -> Iterator[tuple[str, str, bool]]:
 
 
 def images(session: Session, settings: Settings) -> Iterator[Path]:
-    """Every image that a row names; each must be there."""
+    """Yield all images; each of them must exist."""
     for sha256, extension, _ in stored_images(session):
         yield image_path(settings.images, sha256, extension)
 
 
 def thumbs(session: Session, settings: Settings) -> Iterator[Path]:
-    """Every thumbnail that there can be: those of images are made again where they are missing."""
+    """Yield all thumbnails. Missing ones of images are created again when needed."""
     for sha256, _, own in stored_images(session):
         if own:
             yield thumb_path(settings.thumbs, sha256)
@@ -46,14 +47,16 @@ def thumbs(session: Session, settings: Settings) -> Iterator[Path]:
 
 
 def artifacts(session: Session, settings: Settings) -> Iterator[Path]:
-    """Models of runs; each must be there."""
+    """Yield the models of runs; each of them must exist."""
     for path in session.scalars(sa.select(Artifact.path).order_by(Artifact.id)):
         yield settings.home / path
 
 
 def job_files(session: Session, settings: Settings) -> Iterator[Path]:
-    """What lies in the folders of runs, those under way first, and of finished tasks; but no locks,
-    and no exports, which are made again when they are asked for."""
+    """Yield the files of runs (unfinished ones first) and of finished tasks.
+
+    Locks and exports are left out; exports are created again when needed.
+    """
     for run_id in session.scalars(sa.select(Run.id).order_by(Run.state.in_(ENDED), Run.id)):
         folder, lock = folder_of(settings, "run", run_id), lock_of(settings, "run", run_id)
         yield from (path for path in visible_files(folder)
@@ -67,12 +70,12 @@ def job_files(session: Session, settings: Settings) -> Iterator[Path]:
 
 
 def embeddings(session: Session, settings: Settings) -> Iterator[Path]:
-    """All that encoders have computed: for runs, maps and commands alike."""
+    """Yield all cached embeddings."""
     yield from visible_files(settings.embeddings)
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
-    """The regular files below a folder, in order, without hidden ones: those are being written."""
+    """Yield the regular files below a folder, sorted, without hidden ones, which are unfinished."""
     for path in walk_files(folder):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not path.is_symlink() and not hidden:

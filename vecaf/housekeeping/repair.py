@@ -1,4 +1,4 @@
-"""Files and rows that don't belong together: said by `doctor`, mended by `doctor --repair`."""
+"""Compare files and database (`doctor`), and repair mismatches (`doctor --repair`)."""
 
 from __future__ import annotations
 
@@ -12,41 +12,50 @@ from vecaf.housekeeping.orphaned_files import (
 )
 from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash
 from vecaf.store import Store
+from vecaf.wording import plural
 
 
 def check_files(store: Store) -> str:
-    """That all is well; else VecafError with what is not, and what to do."""
+    """Return a sentence if files and database match, else raise VecafError with the differences."""
     left, lost = find_orphaned_files(store), find_lost_files(store)
     if not left and not lost:
-        return "every row has its files, and every file its row"
+        return "all referenced files exist, and there are no unreferenced files"
     parts = [one.sentence for one in lost]
     if left:
         size = sum(one.bytes for one in left) / 1e6
         names = ", ".join(one.path.relative_to(store.settings.home).as_posix() for one in left[:3])
         more = " …" if len(left) > 3 else ""
-        parts.append(f"{len(left):,} files that nothing names ({size:,.1f} MB): {names}{more}")
-    advice = "To repair what can be repaired, run: python -m vecaf doctor --repair"
+        count = plural(len(left), "unreferenced file")
+        parts.append(f"{count} ({size:,.1f} MB): {names}{more}")
+    advice = "To repair this, run: python -m vecaf doctor --repair"
     raise VecafError("; ".join(parts) + " " + (majority_warning(store.settings, left) or advice))
 
 
 def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[str]:
-    """Move files that nothing names to the trash, mark rows whose files are gone, take marks away
-    where the files are back; what was done, one sentence each.
+    """Move orphaned files to the trash, and update the warnings about missing files.
 
-    Raises InputError where most images or runs would go unless `force`, UnavailableError while
-    a backup is being made.
+    Returns
+    -------
+    What was done, as sentences.
+
+    Raises
+    ------
+    InputError
+        Most images or runs would be moved, and `force` is False.
+    UnavailableError
+        A backup is being made.
     """
     home = store.settings.home
     trash = Trash(home)
     done = [
-        f"moved {one.path.relative_to(home).as_posix()} to the trash "
+        f"Moved {one.path.relative_to(home).as_posix()} to the trash "
         f"({one.kind}, {one.bytes:,} bytes)"
         for one in move_to_trash(store, find_orphaned_files(store, grace), trash, force=force)
     ]
     if done:
         done.append(
-            f"the trash is {FOLDER}/{trash.folder.name} in the home; gc empties it after "
-            f"{KEEP_DAYS} days, gc --purge at once"
+            f"The trash is {FOLDER}/{trash.folder.name} in the home. gc empties it after "
+            f"{KEEP_DAYS} days, gc --purge immediately"
         )
     lost = find_lost_files(store)
     done += [f"{report_lost_files(store, one)}: {one.sentence}" for one in lost if not one.reported]

@@ -1,6 +1,6 @@
-"""The trash: cleaning up moves files to `trash/<moment>/` and deletes them some days later.
+"""The trash: cleanup moves files to `trash/<time>/` and deletes them some days later.
 
-A file keeps its path below the home there, so moving it back restores it.
+In the trash, a file keeps its path relative to the home. To restore it, move it back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from vecaf.files import saying_if_full, size_of
+from vecaf.files import convert_disk_full_errors, size_of
 from vecaf.store.models import now
 
 FOLDER = "trash"
@@ -20,22 +20,22 @@ _STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
 class Trash:
-    """The folder for what one command removes; it is created when it is first needed."""
+    """The folder for the files that one command removes; it is created when first needed."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self.folder = home / FOLDER / now().strftime(_STAMP)
 
     def put(self, path: Path) -> None:
-        """Move a file or folder of the home here. Do nothing if it is gone already."""
+        """Move a file or folder of the home to the trash. Do nothing if it no longer exists."""
         to = self.folder / path.relative_to(self._home)
-        with suppress(FileNotFoundError), saying_if_full():
+        with suppress(FileNotFoundError), convert_disk_full_errors():
             to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, to)  # copies where a part of the home is another file system
+            shutil.move(path, to)  # copies between file systems
 
 
 def empty_trash(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
-    """Delete what has been in the trash for more than `keep_days`; return the bytes freed."""
+    """Delete files that have been in the trash for `keep_days`; return the bytes freed."""
     freed, due = 0, now() - timedelta(days=keep_days)
     for moment, folder in _folders(home):
         if moment <= due:
@@ -45,7 +45,7 @@ def empty_trash(home: Path, *, keep_days: float = KEEP_DAYS) -> int:
 
 
 def _folders(home: Path) -> Iterator[tuple[datetime, Path]]:
-    """Each folder of the trash and when it was made; what we did not put there is left alone."""
+    """Yield the trash's folders with their times; other files in the trash are ignored."""
     for folder in sorted((home / FOLDER).glob("*")):
         with suppress(ValueError):
             yield datetime.strptime(folder.name, _STAMP).replace(tzinfo=UTC), folder

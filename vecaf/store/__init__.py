@@ -27,7 +27,7 @@ from vecaf.store.models import (
     ClassChange,
     Dataset,
     Edit,
-    EmbeddingSet,
+    EncoderRecord,
     Event,
     Import,
     Login,
@@ -48,7 +48,7 @@ from vecaf.store.models import (
 __all__ = [
     "CANCELED", "ENDED", "EVALUATION", "FAILED", "FINISHED", "QUEUED", "RUNNING", "SELECTION",
     "SUBSET", "TEST", "TRAIN", "VAL", "Annotation", "Artifact", "ClassChange", "Dataset",
-    "Edit", "EmbeddingSet", "Event", "Import", "Login", "LoginFailure", "Metric", "Round", "Run",
+    "Edit", "EncoderRecord", "Event", "Import", "Login", "LoginFailure", "Metric", "Round", "Run",
     "Sample", "SelectedSample", "Share", "Store", "Subset", "SubsetSample", "Task", "User",
     "Worker", "changeable", "check_model_files", "dataset_named", "readable", "visible",
     "visible_sample",

@@ -72,7 +72,10 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a read-only session. It can block writers until the block ends: keep it short."""
-        with self._saying_if_full(), Session(self.engine, expire_on_commit=False) as session:
+        with (
+            self._convert_disk_full_errors(),
+            Session(self.engine, expire_on_commit=False) as session,
+        ):
             yield session
 
     @contextmanager
@@ -93,7 +96,7 @@ class Store:
             The disk is full; nothing was written.
         """
         with (
-            self._saying_if_full(),
+            self._convert_disk_full_errors(),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -155,7 +158,7 @@ class Store:
             self._kept_connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
 
     @contextmanager
-    def _saying_if_full(self) -> Iterator[None]:
+    def _convert_disk_full_errors(self) -> Iterator[None]:
         try:
             yield
         except sa.exc.OperationalError as error:

@@ -81,7 +81,7 @@ def pair_home(store: Sessions) -> None:
         return
     with store.write() as session:
         row, known = session.get(Home, ROW_ID), read_home_id(settings)
-        if row is not None and row.key == known:  # another process has paired them meanwhile
+        if row is not None and row.key == known:  # another process has just paired them
             return
         empty, files = _is_empty(session), home_has_files(settings)
         matches = _holds_images_of(session, settings) or (empty and not files)
@@ -168,7 +168,7 @@ def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
 
 def _images_missing(settings: Settings, known: str) -> str:
     return (
-        f"The database {_shown(settings)} names images that {settings.home} (the home {known}) "
-        "does not hold. Nothing was changed. Set VECAF_HOME to the folder that holds them, or "
-        "DATABASE_URL to the database of this home."
+        f"The database {_shown(settings)} references images that {settings.home} (the home "
+        f"{known}) does not hold. Nothing was changed. Set VECAF_HOME to the folder that holds "
+        "them, or DATABASE_URL to the database of this home."
     )

@@ -42,7 +42,7 @@ class ServerStore(Store):
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with _saying_if_locked(), super().read() as session:
+        with _convert_lock_errors(), super().read() as session:
             yield session
 
     @contextmanager
@@ -50,7 +50,7 @@ class ServerStore(Store):
         if not self._writers.acquire(blocking=False):
             raise BusyError("Your change was not saved: too many are waiting. Try again shortly.")
         try:
-            with _saying_if_locked(), super().write(exclusive=exclusive) as session:
+            with _convert_lock_errors(), super().write(exclusive=exclusive) as session:
                 yield session
         finally:
             self._writers.release()
@@ -66,7 +66,7 @@ class ServerStore(Store):
 
 
 @contextmanager
-def _saying_if_locked() -> Iterator[None]:
+def _convert_lock_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:

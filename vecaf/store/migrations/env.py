@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `vecaf.store.migrate` holds."""
+"""Alembic's entry point: runs the migrations on the connection of `vecaf.store.migrate`."""
 
 from alembic import context
 

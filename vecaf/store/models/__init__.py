@@ -29,7 +29,7 @@ from vecaf.store.models.data import (
 from vecaf.store.models.home import Home
 from vecaf.store.models.people import Login, LoginFailure, Share, User
 from vecaf.store.models.training import Artifact, Event, Metric, Round, Run, SelectedSample
-from vecaf.store.models.work import EmbeddingSet, Import, Task, Worker
+from vecaf.store.models.work import EncoderRecord, Import, Task, Worker
 
 __all__ = [
     "CANCELED",
@@ -51,7 +51,7 @@ __all__ = [
     "ClassChange",
     "Dataset",
     "Edit",
-    "EmbeddingSet",
+    "EncoderRecord",
     "Event",
     "Home",
     "Import",

@@ -67,7 +67,7 @@ class Import(Base):
     finished_at: Mapped[datetime | None]
 
 
-class EmbeddingSet(Base):
+class EncoderRecord(Base):
     """A folder of cached embeddings of one encoder (fingerprint); files hold the rows."""
 
     __tablename__ = "embedding_set"

@@ -1,4 +1,4 @@
-"""Edits with undo, subsets, tasks; a map is a task's result, so `layout` goes."""
+"""Add edits with undo, subsets and tasks. Drop `layout`: a map is now the result of a task."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,9 +41,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["edit_id"], ["edit.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("edit_id"),
     )
-    # Without it, deleting a dataset looks through every pick of every run for each image.
+    # Without this index, deleting a dataset scans all selected samples once per image.
     op.create_index("ix_selection_sample_id", "selection", ["sample_id"])
-    op.drop_table("annotation")  # nothing has ever written it
+    op.drop_table("annotation")  # it was never used
     op.create_table(
         "annotation",
         sa.Column("id", sa.Integer(), nullable=False),

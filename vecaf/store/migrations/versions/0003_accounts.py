@@ -1,4 +1,4 @@
-"""Accounts: passwords, logins, wrong passwords, and datasets shared with other users."""
+"""Add accounts: passwords, logins, failed logins, and datasets shared with other users."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The queue is the jobs' own tables: who works on a job, and how often it came to nothing."""
+"""Make the job tables the queue: the worker of each job, and its crashes and lost workers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,4 +14,4 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("worker", sa.String(length=100), nullable=True))
         for name in ("crashes", "losses"):
             op.add_column(table, sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
-        op.drop_column(table, "submission")  # it named a workflow of the queue there was
+        op.drop_column(table, "submission")  # a workflow id of the former queue

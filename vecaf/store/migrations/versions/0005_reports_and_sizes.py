@@ -1,6 +1,7 @@
-"""Import reports without half characters, and models of 2 GiB and more.
+"""Remove lone surrogates from import reports, and allow models of 2 GiB and more.
 
-PostgreSQL can't look into JSON that holds half a character, and its integers have 32 bits."""
+PostgreSQL can't query JSON that contains lone surrogates, and its integers have 32 bits.
+"""
 
 import json
 
@@ -21,5 +22,5 @@ def upgrade() -> None:
         if plain != json.dumps(report, ensure_ascii=False):
             change = sa.update(dataset).where(dataset.c.id == id_).values(report=json.loads(plain))
             connection.execute(change)
-    if connection.dialect.name == "postgresql":  # SQLite's integers are as long as they must be
+    if connection.dialect.name == "postgresql":  # SQLite's integers have 64 bits
         op.alter_column("artifact", "bytes", type_=sa.BigInteger())
