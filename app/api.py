@@ -1,7 +1,7 @@
-"""The studio for programs: JSON over plain HTTP under /api/v1, and the same through gradio_client.
+"""The HTTP API: JSON under /api/v1, and the same functions through gradio_client.
 
-Both call the functions here, which ask the gate as whoever sent the request. A VecafError becomes
-{"error": sentence} there and the client's exception here.
+Each function authorizes the user who sent the request. A VecafError becomes {"error": sentence}
+over HTTP, and the client's exception in gradio_client.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ from vecaf.store.runs import RunSummary, list_runs, rounds_of, run_summary
 
 BASE = "/api/v1"
 ENDPOINTS = {
-    "GET /api/v1/datasets": "the datasets",
-    "GET /api/v1/runs": "the newest 100 runs, newest first",
-    "GET /api/v1/runs?before=RUN": "the newest 100 of those before this one",
-    "POST /api/v1/runs": 'launch a run; the body is its settings, {"dataset": …} at least',
-    "GET /api/v1/runs/RUN": "one run: its state, progress and rounds",
+    "GET /api/v1/datasets": "list datasets",
+    "GET /api/v1/runs": "list the newest 100 runs, newest first",
+    "GET /api/v1/runs?before=RUN": "list the newest 100 runs before this one",
+    "POST /api/v1/runs": 'launch a run; the body has its settings, at least {"dataset": …}',
+    "GET /api/v1/runs/RUN": "get a run: its state, progress and rounds",
     "POST /api/v1/runs/RUN/cancel": "cancel a run",
-    "POST /api/v1/runs/RUN/predict": "ask its model; the body is an image file's bytes",
-    "GET /api/v1/runs/RUN/predict?image=IMAGE": "ask its model about an image of the studio",
-    "POST /api/v1/runs/RUN/export": "prepare its export",
-    "GET /api/v1/runs/RUN/export": "how far its export is",
-    "GET /api/v1/runs/RUN/files": "what its export holds",
-    "GET /api/v1/runs/RUN/files/NAME": "one file of it",
-    "GET /api/v1/runs/RUN/model": "all of it, as one zip",
+    "POST /api/v1/runs/RUN/predict": "predict an image; the body is the bytes of an image file",
+    "GET /api/v1/runs/RUN/predict?image=IMAGE": "predict an image of a dataset",
+    "POST /api/v1/runs/RUN/export": "prepare the export of a run",
+    "GET /api/v1/runs/RUN/export": "get the progress of the export",
+    "GET /api/v1/runs/RUN/files": "list the files of the export",
+    "GET /api/v1/runs/RUN/files/NAME": "download one file of the export",
+    "GET /api/v1/runs/RUN/model": "download the export as a zip",
 }
 
 Answer = dict[str, Any]
@@ -72,7 +72,7 @@ def list_datasets(studio: Studio, user: int) -> Answer:
 
 
 def list_of_runs(studio: Studio, user: int, before: int | None = None) -> Answer:
-    """The newest hundred, or the newest of those before a run."""
+    """Return the newest 100 runs, or the newest 100 before a run."""
     with studio.store.read() as session:
         return {"runs": [_run(run) for run in list_runs(session, user, before_id=before)]}
 
@@ -87,11 +87,13 @@ def one_run(studio: Studio, user: int, run_id: int) -> Answer:
 
 
 def launch(studio: Studio, user: int, settings: object) -> Answer:
-    """Queue a run with these settings, RunConfig's fields. Raises InputError."""
+    """Queue a run. `settings` are fields of RunConfig. Raise InputError if they are invalid."""
     from vecaf.engine.queue import submit_run
 
     if not isinstance(settings, dict) or not settings.get("dataset"):
-        raise InputError('The settings are a JSON object with "dataset", a dataset\'s name.')
+        raise InputError(
+            'Send settings as a JSON object with at least "dataset": a dataset\'s name.'
+        )
     run_id = submit_run(studio.store, RunConfig.from_dict(settings), user)
     return one_run(studio, user, run_id)
 
@@ -112,7 +114,7 @@ def _run(run: RunSummary) -> Answer:
 
 
 def routes(studio: Studio) -> APIRouter:
-    """The HTTP half."""
+    """Return the routes of the HTTP API."""
     router = APIRouter(prefix=BASE)
 
     @router.get("")
@@ -175,7 +177,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
     def nothing(rest: str) -> JSONResponse:
-        raise NotFoundError(f"There is no such endpoint. GET {BASE} lists them.")
+        raise NotFoundError(f"No such endpoint. GET {BASE} lists all endpoints.")
 
     return router
 
@@ -184,14 +186,14 @@ async def _json_in(request: Request) -> object:
     try:
         value: object = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
-        raise InputError("The body is not valid JSON.") from error
+        raise InputError("The body is not valid JSON. Correct it and try again.") from error
     return value
 
 
 def endpoints(studio: Studio) -> None:
-    """The gradio_client half; called inside a Blocks context.
+    """Add the functions for gradio_client; call it inside a Blocks context.
 
-    An image travels as base64 text, not as a file: Gradio would keep a file in its cache.
+    An image is sent as base64 text: Gradio would keep a file in its cache.
     """
 
     def said(do: Callable[[], Result]) -> Result:
@@ -201,28 +203,28 @@ def endpoints(studio: Studio) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     def datasets(request: gr.Request) -> dict[str, Any]:
-        """The datasets."""
+        """List the datasets."""
         return said(lambda: list_datasets(studio, studio.user(request)))
 
     def runs(request: gr.Request, before: int | None = None) -> dict[str, Any]:
-        """The newest 100 runs, newest first, or of those before a run."""
+        """List the newest 100 runs, newest first, or the newest 100 before a run."""
         last = None if before is None else _id(before)
         return said(lambda: list_of_runs(studio, studio.user(request), last))
 
     def run(run: int, request: gr.Request) -> dict[str, Any]:
-        """One run: its state, progress and rounds."""
+        """Get a run: its state, progress and rounds."""
         return said(lambda: one_run(studio, studio.user(request), _id(run)))
 
     def launch_run(settings: dict[str, Any], request: gr.Request) -> dict[str, Any]:
-        """Launch a run; `settings` has "dataset" at least."""
+        """Launch a run. `settings` has at least "dataset"."""
         return said(lambda: launch(studio, studio.user(request), settings))
 
     def cancel_run(run: int, request: gr.Request) -> dict[str, Any]:
-        """Cancel a run; what is finished is kept."""
+        """Cancel a run. Finished rounds are kept."""
         return said(lambda: cancel(studio, studio.user(request), _id(run)))
 
     async def predict(run: int, image_base64: str, request: gr.Request) -> dict[str, Any]:
-        """Ask a finished run's model about an image file, given as base64 text."""
+        """Predict an image, given as base64 text, with the model of a finished run."""
         user = await run_in_threadpool(studio.user, request)
         try:
             async with image_of(studio, _decoded(image_base64)) as path:
@@ -231,7 +233,7 @@ def endpoints(studio: Studio) -> None:
             raise gr.Error(str(error), print_exception=False) from error
 
     def model_files(run: int, request: gr.Request) -> dict[str, Any]:
-        """Prepare a finished run's export; its state, and its files once it is finished."""
+        """Prepare the export of a finished run. Return its state, and its files when ready."""
         run_id, user = _id(run), studio.user(request)
 
         def prepared() -> Answer:
@@ -248,13 +250,13 @@ def endpoints(studio: Studio) -> None:
 
 def _id(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
-        raise gr.Error("run is a whole number, as `runs` lists it.", print_exception=False)
+        raise gr.Error("`run` must be the id of a run, as `runs` lists it.", print_exception=False)
     return value
 
 
 def _decoded(text: object) -> bytes:
     if not isinstance(text, str) or len(text) > IMAGE * 4 // 3 + 4:
-        raise InputError(f"The image is base64 text of at most {IMAGE // MIB} MB.")
+        raise InputError(f"The image must be base64 text of at most {IMAGE // MIB} MB.")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

@@ -107,8 +107,8 @@ def test_the_documented_examples_run(live: Live) -> None:
     [
         ("GET", "/runs/99", None, 404, "no run 99"),
         ("GET", "/runs/x", None, 404, "no such thing"),
-        ("GET", "/nothing", None, 404, "no such endpoint"),
-        ("DELETE", "/runs", None, 404, "no such endpoint"),
+        ("GET", "/nothing", None, 404, "No such endpoint"),
+        ("DELETE", "/runs", None, 404, "No such endpoint"),
         ("GET", "/runs/99/model", None, 404, "no run 99"),
         ("GET", "/runs/99/files/..%2F..%2Fstudio.db", None, 404, "no"),
         ("GET", "/runs/99/predict?image=1", None, 503, "no inference process"),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.pages import PAGES
 from app.server import build
 from app.shell.studio import Studio
 from tests.app.belongings import give
@@ -107,8 +108,7 @@ def test_markup_in_stored_texts_stays_text_in_every_view(hostile: Two) -> None:
 def test_markup_in_stored_texts_stays_text_in_every_page(hostile: Two) -> None:
     first = hostile.hers.first
     query = f"?dataset={first('dataset_id')}&run={first('run_id')}&subset={first('subset_id')}"
-    for path in ("/", "/explore", "/select", "/label", "/finetune", "/runs", "/compare", "/shift",
-                 "/predict", "/login"):  # fmt: skip
+    for path in (*(page.path for page in PAGES), "/login"):
         answer = hostile.anna.get(f"{path}{query}&next={MARK}", headers={"Accept": "text/html"})
         assert "text/html" in answer.headers["content-type"], path
         assert not read(answer.text).runs, path
