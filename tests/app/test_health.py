@@ -42,7 +42,7 @@ def test_the_server_is_unhealthy_if_a_page_would_wait(
     answer = client.get("/healthz")
     free.set()
     assert answer.status_code == 503
-    assert "Pages wait" in answer.json()["error"]
+    assert "takes longer" in answer.json()["error"]
     monkeypatch.undo()
     assert client.get("/healthz").status_code == 200
 
