@@ -13,7 +13,7 @@ from vecaf.benchmarking import summary
 from vecaf.benchmarking.cells import Cell
 from vecaf.benchmarking.results import Result, Shelf
 from vecaf.benchmarking.running import limited, measure_all, task_of
-from vecaf.commands.terminal import Bar
+from vecaf.commands.output import ProgressBar
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.evaluation.comparison import Difference
@@ -46,7 +46,7 @@ def measured(
     """The result of each run, in order."""
     cells = [Cell(one.strategy, one.budget, one) for one in configs]
     shelf = Shelf(settings.home / "benchmarks" / "cells")
-    return measure_all([task_of(cells, samples, settings)], shelf, settings, workers, Bar())
+    return measure_all([task_of(cells, samples, settings)], shelf, settings, workers, ProgressBar())
 
 
 def points(found: Difference | None) -> str:

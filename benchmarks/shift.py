@@ -37,7 +37,7 @@ from vecaf.encoders import load_vlm
 from vecaf.encoders.dataset_features import embed_samples, pvm_for
 from vecaf.evaluation.comparison import interval
 from vecaf.runs.demo_run import COLOR, LINE
-from vecaf.runs.plan import Plan
+from vecaf.runs.plan import RunPlan
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.settings import Settings
@@ -64,7 +64,7 @@ class Start:
     """One seed's picks of a source, from which heads are trained in several ways."""
 
     config: RunConfig
-    plan: Plan
+    plan: RunPlan
     learner: Learner
     guidance: TextGuidance
     picked: NDArray[np.int64]
@@ -76,19 +76,19 @@ class Start:
         recorder = MemoryRecorder()
         asked = replace(config, target_words=DEMO_WORDS)  # so that there are words at all
         learner, guidance = prepare(asked, source, recorder, Path(folder), settings)
-        plan = Plan.of(asked, source)
-        nothing = plan.picked(recorder, upto=0)
+        plan = RunPlan.of(asked, source)
+        nothing = plan.selected(recorder, upto=0)
         view = learner.outputs(plan.pool)
         seen = guidance.pull(view.features, plan.pool, plan.visible_labels(nothing))
-        recorder.record_picks(1, plan.select(view, seen, nothing, 1))
-        return cls(config, plan, learner, guidance, plan.picked(recorder, upto=1), folder)
+        recorder.record_selection(1, plan.select(view, seen, nothing, 1))
+        return cls(config, plan, learner, guidance, plan.selected(recorder, upto=1), folder)
 
     def accuracies(
         self, words: str, wrong: str, targets: Mapping[str, Place]
     ) -> dict[str, tuple[float, dict[str, float]]]:
         """By variant: β, and accuracy on the source's test split (SOURCE) and on each target."""
         plan, source, context = self.plan, self.plan.samples, self.learner.context
-        base, places = context.pretrained(plan.pool), plan.places(self.picked)
+        base, places = context.pretrained(plan.pool), plan.pool_positions(self.picked)
         pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
         domain = SourceDomain(
             base[places], source.labels[self.picked],
@@ -117,7 +117,7 @@ class Start:
     def augmented(self, name: str, targets: Mapping[str, Place]) -> dict[str, float]:
         """The same accuracies with augmented images (changed.AUGMENTATIONS) in place of words."""
         plan = self.plan
-        base, places = self.learner.context.pretrained(plan.pool), plan.places(self.picked)
+        base, places = self.learner.context.pretrained(plan.pool), plan.pool_positions(self.picked)
         pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
         paths = [plan.samples.paths[row] for row in self.picked]
         changed = embedded(self.learner.context.pvm, paths, augmentation(name, self.config.seed))

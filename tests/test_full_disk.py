@@ -42,8 +42,8 @@ from vecaf.housekeeping.backup import restore, write_backup
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Event, Run, Sample, Store
 from vecaf.store.sqlite_copies import copy_database
-from vecaf.tasks import TASKS, Work
-from vecaf.tasks.array_files import save
+from vecaf.tasks import TASKS, TaskContext
+from vecaf.tasks.array_files import save_array
 from vecaf.training.checkpoints import save_state
 
 MEBIBYTES = 24
@@ -106,7 +106,7 @@ POINTS = {
     "embeddings": Point(_embed, lambda folder: len(EmbeddingSet(folder, 64).index().keys)),
     "predictions": Point(_predicted, _predictions),
     "array of a map": Point(
-        lambda path, version: save(path, np.full(5000, version)),
+        lambda path, version: save_array(path, np.full(5000, version)),
         lambda path: int(np.load(path)[0]),
     ),
 }
@@ -261,7 +261,7 @@ def test_a_map(disk: Path, small: Store) -> None:
     folder.mkdir(parents=True)
 
     def work() -> None:
-        TASKS["map"](Work(small, 1, dataset, folder, lambda *_: None, lambda: False))
+        TASKS["map"](TaskContext(small, 1, dataset, folder, lambda *_: None, lambda: False))
 
     def check_unchanged() -> None:
         for path in folder.glob("*.npy"):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotLabeledError
-from vecaf.runs.plan import check_pool
+from vecaf.runs.run_checks import check_pool
 from vecaf.store import (
     ENDED,
     FAILED,

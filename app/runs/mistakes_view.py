@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.shell.templates import macros
-from vecaf.store import Round, Sample
+from vecaf.store import Sample
+from vecaf.store.records import RoundResult
 
 LARGEST_MATRIX = 40  # classes; with more, only the most frequent mistakes are listed
 LISTED = 5  # most frequent mistakes
@@ -63,7 +64,8 @@ def read_cell(text: str, classes: int) -> Cell | None:
 
 
 def confusion(
-    rounds: Sequence[Round],
+    run_id: int,
+    rounds: Sequence[RoundResult],
     classes: Sequence[str],
     cell: Cell | None = None,
     images: Sequence[Guess] | None = None,
@@ -73,10 +75,10 @@ def confusion(
     `images` are those of `cell`, None if the run has no predictions. "" without labeled test
     images.
     """
-    if not rounds or not rounds[-1].confusion.get("test"):
+    if not rounds or not rounds[-1].confusion:
         return ""
     last = rounds[-1]
-    matrix: list[list[int]] = last.confusion["test"]
+    matrix: list[list[int]] = last.confusion or []
     if not any(map(any, matrix)):
         return ""
     worst = sorted(
@@ -89,7 +91,7 @@ def confusion(
         reverse=True,
     )[:LISTED]
     readable = len(classes) <= LARGEST_MATRIX
-    page = Confusion(last.run_id, last.number, classes, matrix, worst, cell, readable)
+    page = Confusion(run_id, last.number, classes, matrix, worst, cell, readable)
     shown = None if images is None else [_shown(image, classes) for image in images]
     return str(macros("runs", "mistakes.html").confusion(page, shown))
 

@@ -132,7 +132,7 @@ class RunPage:
             comparison,
             baseline_view.round_map(dataset.id, run_id, max(counts, default=0), atlas.ready, stage),
             run_view.selected(run_id, number, counts, shown, classes),
-            mistakes_view.confusion(rounds, names, cell, in_cell),
+            mistakes_view.confusion(run_id, rounds, names, cell, in_cell),
             mistakes_view.mistakes(worst, surest, names),
             run_view.settings(run.config),
             run_view.log(log),

@@ -13,8 +13,8 @@ from app.shell.formatting import number, percent
 from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
-from vecaf.store import ENDED, FINISHED, QUEUED, Event, Round, Sample, SelectedSample
-from vecaf.store.runs import RunSummary
+from vecaf.store import ENDED, FINISHED, QUEUED, Event, Sample, SelectedSample
+from vecaf.store.records import RoundResult, RunSummary
 
 MORE = 240  # images that "Show more" adds
 SCORES = {
@@ -52,7 +52,7 @@ class Selected:
 
 def top(
     run: RunSummary,
-    rounds: Sequence[Round],
+    rounds: Sequence[RoundResult],
     *,
     idle: str | None,
     dataset_id: int | None = None,
@@ -87,7 +87,7 @@ def _links(run: RunSummary, dataset_id: int | None, own: bool) -> list[tuple[str
     return links
 
 
-def _tiles(run: RunSummary, rounds: Sequence[Round]) -> list[tuple[str, str, str]]:
+def _tiles(run: RunSummary, rounds: Sequence[RoundResult]) -> list[tuple[str, str, str]]:
     """Return (name, value, note) of each result."""
     accuracy = labeled = batches = "–"
     gain = ""

@@ -99,7 +99,7 @@ def _act(
 
 def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) -> dict[str, Any]:
     """Return the task's parameters from the form's fields. Raises InputError."""
-    from vecaf.runs.plan import check_selection
+    from vecaf.runs.run_checks import check_selection
 
     config = RunConfig.from_dict(select_form.read(data))
     with studio.store.read() as session:

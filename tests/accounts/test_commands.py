@@ -12,7 +12,7 @@ import pytest
 from vecaf.accounts.passwords import verify_password
 from vecaf.accounts.users import user_named
 from vecaf.commands import app
-from vecaf.commands.shared import USER
+from vecaf.commands.application import USER_VARIABLE
 from vecaf.errors import InputError, NotAllowedError, NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
@@ -29,7 +29,7 @@ def vecaf(
     monkeypatch.setenv("DATABASE_URL", "")
 
     def run(*arguments: str, given: str = "", user: str = "") -> str:
-        monkeypatch.setenv(USER, user)
+        monkeypatch.setenv(USER_VARIABLE, user)
         monkeypatch.setattr("sys.stdin", io.StringIO(given))
         capsys.readouterr()
         app(list(arguments), standalone_mode=False)
@@ -46,10 +46,10 @@ def test_accounts_from_the_shell(tmp_path: Path, vecaf: Callable[..., str]) -> N
     for name in ("Ada", "Zoe"):
         kept = ["--with-local"] if name == "Ada" else []
         said = vecaf("user", "add", name, "--password-stdin", *kept, given=f"{PASSWORD}\r\n")
-        assert f"{name} can log in" in said
+        assert f"Added {name}." in said
     with store.read() as session:
         assert verify_password(user_named(session, "Ada").password_hash, PASSWORD)
-    with pytest.raises(InputError, match="give --password-stdin"):
+    with pytest.raises(InputError, match="Pass --password-stdin"):
         vecaf("user", "password", "Zoe")
     listed = json.loads(vecaf("user", "list", "--json"))["users"]
     assert [(user["name"], user["datasets"], user["can_log_in"]) for user in listed] == [

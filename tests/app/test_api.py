@@ -27,6 +27,7 @@ from app.shell.body_limit import DEFAULT
 from tests.app.crawl import routes
 from tests.documentation import WITH_STUDIO, read
 from tests.finished import new_studio
+from vecaf.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "http-api.md"
@@ -165,6 +166,50 @@ def test_the_documentation_lists_every_endpoint(client: TestClient) -> None:
         if route.path.startswith(f"{BASE}/") and not route.path.endswith(":path}")
     }
     assert asked == there
+
+
+def test_the_schema_describes_every_endpoint(client: TestClient) -> None:
+    schema = client.get(f"{BASE}/openapi.json").json()
+    described = {
+        f"{method.upper()} {path}": operation
+        for path, methods in schema["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert isinstance(client.app, FastAPI)
+    own = {f"{BASE}/docs", f"{BASE}/openapi.json"}
+    there = {
+        f"{route.method} {route.path}"
+        for route in routes(client.app)
+        if route.path.startswith(f"{BASE}/") and not route.path.endswith(":path}")
+    } - {f"GET {path}" for path in own}
+    assert set(described) == there
+    assert all(operation["summary"] for operation in described.values())
+    assert client.get(BASE).json()["endpoints"] == {
+        name: operation["summary"] for name, operation in described.items()
+    }
+    settings = described[f"POST {BASE}/runs"]["requestBody"]["content"]["application/json"]
+    assert set(settings["schema"]["properties"]) == set(RunConfig().as_dict())
+
+
+def test_the_documentation_page_names_every_endpoint_setting_and_field(client: TestClient) -> None:
+    schema = client.get(f"{BASE}/openapi.json").json()
+    page = client.get(f"{BASE}/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    names = {*schema["paths"], *RunConfig().as_dict()}
+    for kind in schema["components"]["schemas"].values():
+        names |= set(kind["properties"])
+    assert [name for name in names if f"<code>{name}</code>" not in page.text] == []
+    assert "://" not in page.text.replace("http://www.w3.org", "")  # nothing from elsewhere
+
+
+def test_answers_have_the_fields_of_the_schema(client: TestClient) -> None:
+    schemas = client.get(f"{BASE}/openapi.json").json()["components"]["schemas"]
+    settings = {"dataset": "pets", "budget": "2", "rounds": 1}
+    run = client.post(f"{BASE}/runs", json=settings).json()
+    client.post(f"{BASE}/runs/{run['run']}/cancel")
+    assert set(run) == set(schemas["RunDetails"]["properties"])
+    listed = client.get(f"{BASE}/runs").json()["runs"][0]
+    assert set(listed) == set(schemas["RunSummary"]["properties"])
 
 
 def test_only_the_documented_names_are_open_to_clients(client: TestClient) -> None:

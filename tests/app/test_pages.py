@@ -27,12 +27,12 @@ from vecaf.datasets.folders import Folder
 from vecaf.datasets.import_report import ImportReport, Refusal
 from vecaf.errors import InputError
 from vecaf.runs.demo_run import COLOR, LINE
-from vecaf.store import ENDED, Event, Import, Round, Sample, SelectedSample
+from vecaf.store import ENDED, Event, Import, Sample, SelectedSample
 from vecaf.store.datasets import ActiveJob
 from vecaf.store.gallery import Change, Filter, ImageChange
 from vecaf.store.models import now
 from vecaf.store.page_queries import DatasetCard
-from vecaf.store.runs import RunSummary
+from vecaf.store.records import RoundResult, RunSummary
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -103,10 +103,10 @@ def summary(**values: Any) -> RunSummary:
     return RunSummary(**given)
 
 
-def a_round(number: int = 1, accuracy: float = 0.5) -> Round:
-    return Round(
-        run_id=3, number=number, labeled=10 * number, batches=5 * number, val_accuracy=accuracy,
-        test_accuracy=accuracy, confusion={"test": [[3, 1], [0, 4]]}, seconds=1.0,
+def a_round(number: int = 1, accuracy: float = 0.5) -> RoundResult:
+    return RoundResult(
+        number=number, labeled=10 * number, batches=5 * number, val_accuracy=accuracy,
+        test_accuracy=accuracy, seconds=1.0, confusion=[[3, 1], [0, 4]],
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_what_comes_from_people_is_escaped() -> None:
         run_view.top(summary(), [a_round()], idle=None),
         run_view.top(summary(state="failed", error=EVIL), [], idle=None),
         run_view.selected(3, 1, {1: 9}, [(pick, sample())], classes),
-        mistakes_view.confusion([a_round()], classes),
+        mistakes_view.confusion(3, [a_round()], classes),
         run_view.settings(config),
         run_view.settings({EVIL: EVIL}),
         run_view.log([event]),
@@ -281,14 +281,13 @@ def test_charts_get_numbers_alone() -> None:
     assert '"marks": [5, 10]' in text
 
 
-def charts_of(*rounds: Round, ended: bool = True) -> list[dict[str, Any]]:
+def charts_of(*rounds: RoundResult, ended: bool = True) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(series(3, {}, rounds, ended=ended))["charts"]
     return found
 
 
 def test_a_chart_without_points_says_why() -> None:
-    unmeasured = a_round(1, 0.4)
-    unmeasured.test_accuracy = unmeasured.val_accuracy = None
+    unmeasured = replace(a_round(1), test_accuracy=None, val_accuracy=None)
     for ended in (False, True):  # the first round tells already that no value will come
         _, validation, by_round = charts_of(unmeasured, ended=ended)
         assert not validation["curves"] and not by_round["curves"]
@@ -301,8 +300,7 @@ def test_a_chart_without_points_says_why() -> None:
 
 
 def test_a_chart_shows_only_curves_with_points() -> None:
-    one = a_round(1, 1.0)
-    one.val_accuracy = None
+    one = replace(a_round(1, 1.0), val_accuracy=None)
     by_round = charts_of(one)[2]
     assert [curve["name"] for curve in by_round["curves"]] == ["test"]
     low, high = by_round["range"]
@@ -319,16 +317,14 @@ def test_the_lists_of_mistakes_claim_no_more_than_their_order() -> None:
 
 
 def test_worst_confusions_come_first() -> None:
-    page = mistakes_view.confusion([a_round()], ["cat", "dog"])
+    page = mistakes_view.confusion(3, [a_round()], ["cat", "dog"])
     assert "cat predicted as dog" in page
     assert "dog predicted as cat" not in page.split("worst")[1]
     big = [[1] * 41 for _ in range(41)]
-    large = a_round()
-    large.confusion = {"test": big}
-    assert "<table" not in mistakes_view.confusion([large], [str(i) for i in range(41)])
-    untested = a_round()
-    untested.confusion = {"test": [[0, 0], [0, 0]]}
-    assert mistakes_view.confusion([untested], ["cat", "dog"]) == ""
+    large = replace(a_round(), confusion=big)
+    assert "<table" not in mistakes_view.confusion(3, [large], [str(i) for i in range(41)])
+    untested = replace(a_round(), confusion=[[0, 0], [0, 0]])
+    assert mistakes_view.confusion(3, [untested], ["cat", "dog"]) == ""
 
 
 @pytest.mark.parametrize(

@@ -119,4 +119,4 @@ def test_a_strategy_that_leaks_is_refused_in_words(demo_home: Path) -> None:
     process = start(demo_home, "benchmark", "openmoji", "--strategies", "ccs", "--json")
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2, (out, err)
-    assert "is for the labels-known track" in json.loads(out)["error"]
+    assert "needs the labels-known track" in json.loads(out)["error"]

@@ -13,14 +13,14 @@ from vecaf.encoders import load_vlm
 from vecaf.encoders.openclip import load
 from vecaf.errors import InputError, UnavailableError
 from vecaf.evaluation.map_layout import fit_basis
-from vecaf.inference.image_index import Gallery
+from vecaf.inference.image_index import ImageIndex
 
 
-def gallery_of(name: str, home: Path) -> Gallery:
+def index_of(name: str, home: Path) -> ImageIndex:
     """A gallery of no images."""
     none = np.empty((0, 32), np.float32)
     basis = fit_basis(np.eye(32, dtype=np.float32))
-    return Gallery(settings_in(home), load_vlm(name), np.empty(0, np.int64), none, none, basis)
+    return ImageIndex(settings_in(home), load_vlm(name), np.empty(0, np.int64), none, none, basis)
 
 
 def test_a_file_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_file_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
         vlm = load_vlm(f"{architecture}@{path}")
         with torch.inference_mode():
             image = vlm.image_encoder.build()(torch.ones(1, 3, 64, 64)).numpy()
-        typed = gallery_of(vlm.name, tmp_path).texts(["fog"])
+        typed = index_of(vlm.name, tmp_path).embed_texts(["fog"])
         rows.append((image, vlm.embed_texts(["fog"]), typed))
     for before, after in zip(*rows, strict=True):
         assert np.abs(before - after).max() > 0.01

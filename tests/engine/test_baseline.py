@@ -21,7 +21,7 @@ def test_all_is_equal_but_the_strategy(store: Store, run_id: int) -> None:
         own, other = (session.get_one(Run, id_) for id_ in (run_id, twin))
         assert other.config == {**own.config, "strategy": "random"}
         assert other.state == "queued"
-    with pytest.raises(InputError, match="picks at random already"):
+    with pytest.raises(InputError, match="already selects at random"):
         submit_baseline(store, twin, store.owner())
     with pytest.raises(NotFoundError):
         submit_baseline(store, run_id, store.owner() + 1)
@@ -37,7 +37,7 @@ def test_a_saved_selections_twin_is_as_large(store: Store, rows: str) -> None:
         assert twin == replace(plain, subset="", budget="5")
         open_one = replace(config, subset="")
         assert baseline_config(session, store.owner(), open_one) == replace(plain, subset="")
-        with pytest.raises(InputError, match="of another size"):
+        with pytest.raises(InputError, match="of different sizes"):
             baseline_config(session, store.owner(), replace(config, rounds=2))
 
 
@@ -46,7 +46,10 @@ def test_an_unlabelled_pool_has_no_twin_and_says_what_to_do(store: Store, rows: 
         add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2])
         session.execute(sa.update(Sample).where(Sample.id > 2).values(label=None))
     config = RunConfig(dataset=rows, subset="chosen", rounds=1)
-    with store.read() as session, pytest.raises(InputError, match="Label page, choose 2 random"):
+    with (
+        store.read() as session,
+        pytest.raises(InputError, match="select 2 images with the strategy"),
+    ):
         baseline_config(session, store.owner(), config)
 
 

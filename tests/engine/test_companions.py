@@ -22,10 +22,10 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.encoders.pvm import load_pvm
 from vecaf.engine.queue import submit_run
-from vecaf.engine.training_processes import companions
+from vecaf.engine.training_processes import training_processes
 from vecaf.errors import CanceledError
 from vecaf.evaluation.predictions import load_predictions
-from vecaf.runs.plan import select_along
+from vecaf.runs.plan import select_on_rank
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
 from vecaf.selection.descent import descend
@@ -72,7 +72,7 @@ def test_two_processes_train_the_model_that_one_trains(
     run_rounds(config, samples, whole, tmp_path / "one", settings)
     recorder = StopsOnce()
     folder = tmp_path / "two"
-    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
         with pytest.raises(CanceledError):
             run_rounds(config, samples, recorder, folder, settings, ranks)
         run_rounds(config, samples, recorder, folder, settings, ranks)  # from the checkpoint
@@ -128,7 +128,7 @@ def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> No
 
     before = InDoubles(pvm.build(0), Head(torch.zeros(1280), 3)).state_dict()
     one = trained("one", ALONE)
-    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
         two = trained("two", ranks)
     moved = [float((one[name] - before[name]).abs().max()) for name in one if "backbone" in name]
     assert max(moved) > 1e-4
@@ -151,9 +151,9 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
         {"strategy": "bilaf"},
         {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
     ]
-    with companions(2, tmp_path / "meeting", "cpu") as ranks:
+    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
         for request in requests:
-            ranks.send(select_along, **asked, **request)
+            ranks.send(select_on_rank, **asked, **request)
             shared = vecaf.select(**asked, **request, split=ranks)
             alone = vecaf.select(**asked, **request)
             np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))

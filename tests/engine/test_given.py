@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import load_samples
 from vecaf.engine.queue import submit_run
-from vecaf.engine.saved_selection import record_given
+from vecaf.engine.saved_selection import record_saved_selection
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.store import Dataset, Run, Sample, Store
 from vecaf.store.subsets import add_subset
@@ -24,8 +24,8 @@ def given(store: Store, rows: str, chosen: list[int]) -> MemoryRecorder:
     with store.read() as session:
         run = session.get_one(Run, run_id)
         samples = load_samples(session, session.get_one(Dataset, 1), store.settings.images)
-    record_given(config, samples, recorder, store, run)
-    record_given(config, samples, recorder, store, run)  # again, as after a restart
+    record_saved_selection(config, samples, recorder, store, run)
+    record_saved_selection(config, samples, recorder, store, run)  # again, as after a restart
     return recorder
 
 
@@ -33,7 +33,7 @@ def test_only_labelled_images_of_the_pool_are_given(store: Store, rows: str) -> 
     with store.write() as session:
         session.execute(sa.update(Sample).where(Sample.id == 6).values(label=None))
     recorder = given(store, rows, [9, 1, 6, 2, 3])  # 3 is of the val split
-    assert recorder.picked[1].sample_ids.tolist() == [9, 1, 2]
+    assert recorder.selections[1].sample_ids.tolist() == [9, 1, 2]
     assert len(recorder.messages) == 1
 
 
@@ -43,5 +43,5 @@ def test_a_class_that_none_of_them_shows_is_named(store: Store, rows: str) -> No
         alike = list(session.scalars(query.limit(2)))
     recorder = given(store, rows, alike)
     assert recorder.messages == [
-        "Round 1 trains on the 2 labelled images of 'chosen'; no image of 'b' yet."
+        "Round 1 trains on the 2 labeled images of 'chosen'; no image of 'b' yet."
     ]

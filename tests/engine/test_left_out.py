@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.datasets.pool import image_path
 from vecaf.encoders.preprocessing import decode
-from vecaf.engine.child import sentence
+from vecaf.engine.child import error_message
 from vecaf.engine.paths import folder_of
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import InputError, UnreadableImageError
 from vecaf.evaluation.predictions import load_predictions
-from vecaf.runs.recording import RoundResult
 from vecaf.store import FINISHED, TEST, TRAIN, Event, Round, Run, Sample, SelectedSample, Store
+from vecaf.store.records import RoundResult
 
 FULL = replace(CONFIG, mode="full", epochs=1, image_size=32)
 
@@ -87,7 +87,7 @@ def test_an_image_lost_between_rounds_does_not_fail_a_run(
     def finish_and_lose(recorder: DatabaseRecorder, result: RoundResult) -> None:
         finish(recorder, result)
         if not lost:
-            picks = recorder.picks(1)
+            picks = recorder.selection(1)
             assert picks is not None
             with store.read() as session:
                 lost.append(session.get_one(Sample, int(picks.sample_ids[0])))
@@ -120,4 +120,4 @@ def test_errors_name_files_without_the_folders_around_them(store: Store) -> None
         assert path.name in str(error)
         assert "/" not in str(error)
     other = UnreadableImageError(f"{store.settings.runs}/1/x can't be read.", path)
-    assert sentence(other, store.settings, "run", 1) == "runs/1/x can't be read."
+    assert error_message(other, store.settings, "run", 1) == "runs/1/x can't be read."

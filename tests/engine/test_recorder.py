@@ -15,10 +15,11 @@ from tests.recorded import events_of, metrics_of
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
-from vecaf.runs.recording import Picks, RoundResult
+from vecaf.runs.recording import RoundSelection
 from vecaf.store import RUNNING, Artifact, Metric, Run, Sample, Store
 from vecaf.store import runs as queries
 from vecaf.store.jobs import StaleAttemptError, request_cancel, start_attempt
+from vecaf.store.records import RoundResult
 
 pytestmark = both_databases
 
@@ -30,20 +31,20 @@ def attempt_at(store: Store, run_id: int) -> DatabaseRecorder:
     return DatabaseRecorder(store, run_id, number, stopping=lambda: False)
 
 
-def some_picks(store: Store, count: int = 5) -> Picks:
+def some_picks(store: Store, count: int = 5) -> RoundSelection:
     with store.read() as session:
         ids = session.scalars(sa.select(Sample.id).order_by(Sample.id).limit(count)).all()
     density = np.linspace(0, 1, count, dtype=np.float32)
     density[1] = math.nan
-    return Picks(np.array(ids[::-1], dtype=np.int64), {"density": density})
+    return RoundSelection(np.array(ids[::-1], dtype=np.int64), {"density": density})
 
 
 def test_picks_come_back_as_they_were_recorded(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
-    assert recorder.picks(1) is None
+    assert recorder.selection(1) is None
     given = some_picks(store)
-    recorder.record_picks(1, given)
-    found = recorder.picks(1)
+    recorder.record_selection(1, given)
+    found = recorder.selection(1)
     assert found is not None
     np.testing.assert_array_equal(found.sample_ids, given.sample_ids)
     np.testing.assert_array_equal(found.scores["density"], given.scores["density"])
@@ -59,19 +60,19 @@ def test_picks_come_back_as_they_were_recorded(store: Store, run_id: int) -> Non
 
 def test_an_image_is_not_picked_twice(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
-    recorder.record_picks(1, some_picks(store))
+    recorder.record_selection(1, some_picks(store))
     with pytest.raises(sa.exc.IntegrityError):
-        recorder.record_picks(2, some_picks(store))
-    assert recorder.picks(2) is None
+        recorder.record_selection(2, some_picks(store))
+    assert recorder.selection(2) is None
 
 
 def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     recorder.flush()
     recorder.metric(1, 10, {"train_loss": 0.25})
-    result = RoundResult(1, 5, 20, 0.75, 0.5, [[3, 1], [0, 4]], 1.5)
+    result = RoundResult(1, 5, 20, 0.75, 0.5, 1.5, [[3, 1], [0, 4]])
     recorder.finish_round(result)
-    assert recorder.rounds_done() == [result]
+    assert recorder.finished_rounds() == [result]
     with store.read() as session:
         (metric,) = metrics_of(session, run_id)
         assert (metric.name, metric.value) == ("train_loss", 0.25)
@@ -81,13 +82,13 @@ def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: 
 
 def test_reopened_rounds_are_forgotten_and_their_picks_stay(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
-    recorder.record_picks(2, some_picks(store))
+    recorder.record_selection(2, some_picks(store))
     for number in (1, 2):
         recorder.metric(number, 10 * number, {"train_loss": 0.25})
-        recorder.finish_round(RoundResult(number, 5, 20, 0.75, 0.5, [[1]], 1.5))
+        recorder.finish_round(RoundResult(number, 5, 20, 0.75, 0.5, 1.5, [[1]]))
     recorder.reopen(1)
-    assert [result.number for result in recorder.rounds_done()] == [1]
-    assert recorder.picks(2) is not None
+    assert [result.number for result in recorder.finished_rounds()] == [1]
+    assert recorder.selection(2) is not None
     with store.read() as session:
         (metric,) = metrics_of(session, run_id)
     assert metric.round == 1
@@ -171,8 +172,8 @@ def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
         lambda: stale.log("I am still here"),
         lambda: stale.rewind(1, 0),
         lambda: stale.stage("evaluating"),
-        lambda: stale.record_picks(1, some_picks(store)),
-        lambda: stale.finish_round(RoundResult(1, 1, 1, 1, 1, [[1]], 1)),
+        lambda: stale.record_selection(1, some_picks(store)),
+        lambda: stale.finish_round(RoundResult(1, 1, 1, 1, 1, 1, [[1]])),
         lambda: stale.artifact("model", path),
         lambda: write_bytes(path, b"stale", publishing=stale.publishing),
     ):

@@ -17,7 +17,7 @@ from vecaf.datasets.pool import load_samples
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import count_missing, embed_images
 from vecaf.engine import embedding_parts as sharing
-from vecaf.engine.child import share_embedding
+from vecaf.engine.child import embed_with_all_workers
 from vecaf.engine.queue import submit_run
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import UnavailableError
@@ -59,7 +59,7 @@ def test_workers_share_a_big_datasets_embedding(
     try:
         with worker(store.settings, stand_in="work"):
             wait_for(lambda: workers(store) == 3, 60, "two workers are not there")
-            share_embedding(config, samples, recorder, store, run)
+            embed_with_all_workers(config, samples, recorder, store, run)
     finally:
         first.close()
     assert len(holders) >= 2 and first.process.returncode == -9

@@ -46,7 +46,7 @@ def traces(store: Store, run_id: int) -> tuple[object, ...]:
     return (*rows, row.state, row.stage, row.attempt, files)
 
 
-@pytest.mark.parametrize("stage", ["Looking at images", "selecting images", "training on"])
+@pytest.mark.parametrize("stage", ["Computing embeddings", "selecting images", "finetuning on"])
 def test_a_run_canceled_in_a_stage_ends_and_leaves_its_files_alone(
     pictures: Store, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +70,7 @@ def test_told_to_stop_amid_training_it_leaves_a_checkpoint_and_goes_on(
     folder = pictures.settings.runs / "1"
     with worker(pictures.settings, stand_in="slow") as process:
         run_id = submit_run(pictures, CONFIG, pictures.owner())
-        wait_for(lambda: "training on" in run_row(pictures, run_id).stage, 240, "no training")
+        wait_for(lambda: "finetuning on" in run_row(pictures, run_id).stage, 240, "no training")
         wait_for(lambda: run_row(pictures, run_id).done > 0, 60, "no step")
         children = process.children()
         process.send(signal.SIGTERM)

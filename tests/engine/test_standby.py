@@ -111,22 +111,22 @@ def test_an_unused_one_ends_and_the_next_comes_after_a_job(
 
     now = 0.0
     standby = Standby(start, end, clock=lambda: now)
-    standby.tend(10)
+    standby.update(10)
     assert not started, "pages come first"
     now = IDLE_SECONDS + 1
-    standby.tend(0)
+    standby.update(0)
     assert not started, "a setting turns it off"
-    standby.tend(10)
-    standby.tend(10)
+    standby.update(10)
+    standby.update(10)
     assert len(started) == 1
     now += 601
-    standby.tend(10)
+    standby.update(10)
     assert started[0].poll() is not None
     now += 601
-    standby.tend(10)
+    standby.update(10)
     assert len(started) == 1, "nobody has used the studio meanwhile"
-    assert standby.take(("task", 1, 1), tmp_path / "log.txt") is None
+    assert standby.assign(("task", 1, 1), tmp_path / "log.txt") is None
     now += IDLE_SECONDS + 1
-    standby.tend(10)
+    standby.update(10)
     assert len(started) == 2
-    assert standby.take(("task", 2, 1), tmp_path / "log.txt") is started[1]
+    assert standby.assign(("task", 2, 1), tmp_path / "log.txt") is started[1]

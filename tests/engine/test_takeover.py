@@ -374,11 +374,11 @@ def test_who_has_waited_long_itself_buries_nobody(store: Store, run_id: int) -> 
         assert claim_job(session, "run", live) == (run_id, 1)
         silent(live, 20)
         silent(slow, 20)
-    assert renew(store, slow, sweeping=True) == []
+    assert renew(store, slow, reclaiming=True) == []
     with store.write() as session:
         renew_lease(session, live)
         silent(live, 20)
-    assert renew(store, slow, sweeping=True) == []
+    assert renew(store, slow, reclaiming=True) == []
     with pytest.raises(LeaseExpiredError), store.write() as session:
         renew_lease(session, live)
 
@@ -389,7 +389,7 @@ def test_a_database_that_goes_away_again_and_again_fails_no_run(store: Store, ru
     for attempt in range(1, 7):
         with store.write() as session:
             assert claim_job(session, "run", "one:0:1") == (run_id, attempt)
-        Supervisor(store)._settle(
+        Supervisor(store)._record_end(
             "run", run_id, attempt, "The database was away.", record_worker_loss
         )
     run = run_row(store, run_id)

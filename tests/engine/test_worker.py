@@ -118,7 +118,7 @@ def _metric_count(store: Store, run_id: int) -> int:
 def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="work"):
         wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
-        with pytest.raises(InputError, match="running now"):
+        with pytest.raises(InputError, match="already running"):
             resume_run(store, run_id, store.owner())
         cancel_run(store, run_id, store.owner())
         wait_until_ended(store, run_id, 60)
@@ -219,11 +219,11 @@ def test_canceled_after_its_worker_died(
 def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None:
     process = WorkerProcess(settings)
     wait_for(lambda: _alive(store), 60, "no heartbeat")
-    _, second, lock = worker_module.claim(store)
+    _, second, lock = worker_module.claim_slot(store)
     lock.release()
     process.kill()
     process.close()
-    _, first, lock = worker_module.claim(store)
+    _, first, lock = worker_module.claim_slot(store)
     lock.release()
     assert (first, second) == (0, 1)
 
@@ -235,7 +235,7 @@ def test_each_worker_has_gpus_of_its_own(
     assert [gpus.own_gpus(settings, place) for place in range(4)] == ["0", "1", "2", "5"]
     pairs = replace(settings, processes=2)
     assert [gpus.own_gpus(pairs, place) for place in range(2)] == ["0,1", "2,5"]
-    with pytest.raises(UnavailableError, match="4 GPUs and each worker takes 2"):
+    with pytest.raises(UnavailableError, match="has 4 GPUs, and each worker uses 2"):
         gpus.own_gpus(pairs, 2)
     assert gpus.own_gpus(replace(settings, device="cpu"), 9) == ""
     monkeypatch.setattr(gpus, "visible_gpus", list)
@@ -263,15 +263,15 @@ def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
     moment = now()
     with store.write() as session:
         session.add(Worker(id="far:0:1", pid=1, host="far", started_at=moment, heartbeat_at=moment))
-    with pytest.raises(UnavailableError, match=r"A worker on far works on .*PostgreSQL"):
-        worker_module.claim(store)
+    with pytest.raises(UnavailableError, match=r"A worker on far already uses .*PostgreSQL"):
+        worker_module.claim_slot(store)
 
 
 def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
     user = store.owner()
     for config, complaint in [
         (RunConfig(dataset=rows, budget="41"), "only 40 can be selected"),
-        (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images are more than the 40"),
+        (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images need more than the 40"),
         (RunConfig(dataset=rows, budget="0"), "at least 1"),
         (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
         (RunConfig(dataset=rows, mode="half"), "Choose one of"),

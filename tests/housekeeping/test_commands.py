@@ -41,4 +41,4 @@ def test_backup_restore_and_gc_speak_json(tmp_path: Path, monkeypatch: pytest.Mo
     assert asked("gc")["freed"] == 0
     assert asked("gc", "--purge")["freed"] == 10
     text = CliRunner().invoke(app, ["gc"], catch_exceptions=False).stdout
-    assert text == "There is nothing to remove.\n"
+    assert text == "No unused files.\n"

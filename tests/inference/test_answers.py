@@ -109,7 +109,7 @@ def test_nothing_of_a_stranger_is_answered(
         ("search_image", {"sample_id": int(their_samples.ids[0])}),
         ("suggest_labels", {"sample_ids": [one, int(their_samples.ids[0])], "classes": two}),
     ):
-        with pytest.raises(NotFoundError, match="There is no image"):
+        with pytest.raises(NotFoundError, match="has no image"):
             keeper.ask(name, user=me, dataset_id=dataset.id, **arguments)
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_answered_is_said_in_words(
     broken.write_bytes(b"no image")
     one = int(samples.ids[0])
     for name, arguments, words in (
-        ("search_text", {"text": " \n"}, "Type some words"),
+        ("search_text", {"text": " \n"}, "Enter a text"),
         ("search_text", {"text": "x" * 501}, "at most 500"),
         ("search_image", {}, "an image file or"),
         ("search_image", {"path": str(broken)}, "cannot be read"),

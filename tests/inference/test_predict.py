@@ -18,7 +18,7 @@ from vecaf.errors import InputError, NotFoundError
 from vecaf.export.predictor import Predictor
 from vecaf.inference import predict as predicting
 from vecaf.inference.predict import open_model, predict
-from vecaf.inference.questions import Desk
+from vecaf.inference.requests import InferenceContext
 from vecaf.store import Dataset, Run, Sample, SelectedSample, Store
 
 
@@ -35,7 +35,7 @@ def run_id(store: Store, request: pytest.FixtureRequest) -> int:
 
 
 def ask(store: Store, run_id: int, **question: Any) -> dict[str, Any]:
-    return predict(Desk(store), store.owner(), run_id=run_id, **question)
+    return predict(InferenceContext(store), store.owner(), run_id=run_id, **question)
 
 
 def picked(store: Store, run_id: int) -> list[int]:
@@ -60,10 +60,10 @@ def test_it_is_what_the_exported_model_says(store: Store, run_id: int) -> None:
 def test_an_opened_model_is_not_loaded_again(
     store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predicting._opened.cache_clear()
+    predicting._load.cache_clear()
     with pytest.raises(NotFoundError):
-        open_model(Desk(store), store.owner() + 1, run_id=run_id)
-    opened = open_model(Desk(store), store.owner(), run_id=run_id)
+        open_model(InferenceContext(store), store.owner() + 1, run_id=run_id)
+    opened = open_model(InferenceContext(store), store.owner(), run_id=run_id)
     assert opened == {"training": len(picked(store, run_id))}
     monkeypatch.setattr(predicting, "Predictor", None)
     assert ask(store, run_id, sample_id=picked(store, run_id)[0])["classes"]
@@ -86,15 +86,15 @@ def test_evidence_is_of_the_picks_and_in_order(store: Store, run_id: int) -> Non
 def test_images_beyond_the_compared_ones_were_trained_on_too(
     store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predicting, "MOST_TRAINING", 6)
-    predicting._opened.cache_clear()
+    monkeypatch.setattr(predicting, "MAX_TRAINING", 6)
+    predicting._load.cache_clear()
     picks = picked(store, run_id)
     answers = [ask(store, run_id, sample_id=own) for own in picks]
     assert all(answer["trained_on_it"] for answer in answers)
     with store.read() as session:
         mode = session.get_one(Run, run_id).config["mode"]
     assert {answer["training"] for answer in answers} == {len(picks) if mode == "head-only" else 6}
-    predicting._opened.cache_clear()
+    predicting._load.cache_clear()
 
 
 def test_a_pick_is_not_its_own_neighbour_and_argues_for_what_it_taught(
@@ -125,9 +125,9 @@ def test_labels_edited_since_do_not_change_what_was_learned(store: Store, run_id
         sample = session.get_one(Sample, own)
         edit(session, store.owner(), sample.dataset_id, "label",
              {own: (int(sample.label or 0) + 1) % 3})  # fmt: skip
-    from vecaf.inference.predict import _opened
+    from vecaf.inference.predict import _load
 
-    _opened.cache_clear()  # as a desk that was started again
+    _load.cache_clear()  # as a desk that was started again
     after = ask(store, run_id, sample_id=own)
     assert [e["id"] for e in after["toward"]] == [e["id"] for e in before["toward"]]
     assert np.allclose(
@@ -145,4 +145,4 @@ def test_what_cannot_be_is_said(store: Store, run_id: int, tmp_path: Path) -> No
     with pytest.raises(NotFoundError):
         ask(store, run_id, sample_id=10**9)
     with pytest.raises(NotFoundError):
-        predict(Desk(store), store.owner() + 1, run_id=run_id, sample_id=1)
+        predict(InferenceContext(store), store.owner() + 1, run_id=run_id, sample_id=1)

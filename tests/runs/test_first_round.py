@@ -14,7 +14,7 @@ from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.runs.select_now import choose
+from vecaf.runs.selection_only import select_images
 from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN
@@ -36,13 +36,13 @@ def test_what_needs_a_model_leaves_the_first_round_to_another(
     recorder = MemoryRecorder()
     run_rounds(config, samples, recorder, tmp_path, settings)
     stand_in = replace(config, strategy=FIRST_ROUND)
-    expected = choose(stand_in, samples, MemoryRecorder(), settings).picks
-    assert_array_equal(recorder.picked[1].sample_ids, expected.sample_ids)
-    assert set(recorder.picked[2].scores) != set(expected.scores)
+    expected = select_images(stand_in, samples, MemoryRecorder(), settings).selected
+    assert_array_equal(recorder.selections[1].sample_ids, expected.sample_ids)
+    assert set(recorder.selections[2].scores) != set(expected.scores)
     said = "\n".join(recorder.messages)
-    assert f"Round 1: {FIRST_ROUND} picked 6 images." in said
-    assert f"{name} needs a trained model: it selects from round 2 on." in said
-    assert f"Round 2: {name} picked 6 images." in said
+    assert f"Round 1: {FIRST_ROUND} selected 6 images." in said
+    assert f"{name} needs a finetuned model, so {FIRST_ROUND} selected the images" in said
+    assert f"Round 2: {name} selected 6 images." in said
 
 
 @pytest.mark.parametrize("name", LABEL_FREE_ONES)
@@ -51,14 +51,16 @@ def test_labels_that_were_not_bought_change_no_pick(
 ) -> None:
     honest, other = MemoryRecorder(), MemoryRecorder()
     run_rounds(config_for(name), samples, honest, tmp_path / "honest", settings)
-    bought = np.concatenate([picks.sample_ids for picks in honest.picked.values()])
+    bought = np.concatenate([picks.sample_ids for picks in honest.selections.values()])
     hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~np.isin(samples.ids, bought))
     poisoned = samples.labels.copy()
     poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
     changed = replace(samples, labels=poisoned)
     run_rounds(config_for(name), changed, other, tmp_path / "poisoned", settings)
     for number in (1, 2):
-        assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
+        assert_array_equal(
+            other.selections[number].sample_ids, honest.selections[number].sample_ids
+        )
 
 
 def test_where_labels_are_known_losses_are_there_from_the_start(
@@ -67,9 +69,9 @@ def test_where_labels_are_known_losses_are_there_from_the_start(
     recorder = MemoryRecorder()
     config = replace(config_for("importance"), head_init="zeros")
     run_rounds(config, samples, recorder, tmp_path, settings)
-    picked = "Round 1: importance picked 6 images"
+    picked = "Round 1: importance selected 6 images"
     assert any(said.startswith(picked) for said in recorder.messages)
-    untrained, trained = (recorder.picked[number].scores["loss"] for number in (1, 2))
+    untrained, trained = (recorder.selections[number].scores["loss"] for number in (1, 2))
     np.testing.assert_allclose(untrained, np.log(len(samples.classes)), rtol=1e-6)
     assert np.ptp(trained) > 0
 
@@ -79,5 +81,5 @@ def test_what_looks_at_labels_is_refused_in_the_label_free_track(
 ) -> None:
     assert STRATEGIES["ccs"].info.tracks == (LABELS_KNOWN,)
     config = replace(CONFIG, strategy="ccs", track=LABEL_FREE)
-    with pytest.raises(InputError, match="'ccs' is for the labels-known track"):
+    with pytest.raises(InputError, match="'ccs' needs the labels-known track"):
         run_rounds(config, samples, MemoryRecorder(), tmp_path, settings)

@@ -22,7 +22,7 @@ from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.pvm import load_pvm
-from vecaf.runs.plan import Plan
+from vecaf.runs.plan import RunPlan
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import do_rounds
 from vecaf.selection import STRATEGIES
@@ -83,7 +83,7 @@ class Run:
     def __init__(self, config: RunConfig, labels: Rows, folder: Path) -> None:
         samples, features = made_up()
         samples = replace(samples, labels=labels)
-        plan = Plan.of(config, samples)
+        plan = RunPlan.of(config, samples)
         centered = CenteredFeatures.of(features, samples.pool, "cpu")
         pvm = load_pvm("efficientnet_lite0")
         context = TrainingContext(config, samples, centered, pvm, "cpu", folder, MONITOR)
@@ -97,7 +97,7 @@ class Run:
         )
         recorder = MemoryRecorder()
         do_rounds(plan, learner, guidance, recorder, folder)
-        self.picks, self.results = recorder.picked, recorder.results
+        self.picks, self.results = recorder.selections, recorder.results
         self.weights = learner.head_training.trained().state_dict()
 
     def picked(self, rounds: int) -> Rows:

@@ -28,7 +28,7 @@ from vecaf.errors import InputError, NotFoundError
 from vecaf.export import model_files
 from vecaf.export.bundle import build_archive, export_run, sweep
 from vecaf.export.receipt import Receipt, read_receipt
-from vecaf.runs.replay import _ids, replay
+from vecaf.runs.replay import _recorded_ids, replay
 from vecaf.store import Dataset, Sample, Store
 from vecaf.store.subsets import add_subset
 
@@ -188,7 +188,7 @@ def test_a_round_that_differs_is_named_and_does_not_hide_the_next(done: Done) ->
     swapped = replace(done.receipt, picks=(first, (second[1], second[0], *second[2:])))
     found = done.replay(swapped)
     assert [r.matches for r in found.rounds] == [True, False]
-    assert "the same 6 images, in another order" in found.sentences()[1]
+    assert "the same 6 images in a different order" in found.sentences()[1]
     other = done.replay(replace(done.receipt, config=replace(CONFIG, seed=5)))
     assert not other.matches
 
@@ -196,7 +196,7 @@ def test_a_round_that_differs_is_named_and_does_not_hide_the_next(done: Done) ->
 def test_a_run_on_a_gpu_is_replayed_on_a_machine_without(done: Done) -> None:
     found = done.replay(replace(done.receipt, config=replace(CONFIG, device="cuda:99")))
     assert found.matches
-    assert "on cuda:99, which this machine does not have" in found.notes[0]
+    assert "used cuda:99, which this machine does not have" in found.notes[0]
 
 
 def test_edits_since_the_run_are_seen_through(done: Done) -> None:
@@ -210,7 +210,7 @@ def test_edits_since_the_run_are_seen_through(done: Done) -> None:
         edit(session, owner, dataset_id, "label", values)
     found = done.replay()
     assert found.matches
-    assert "edited since" in found.notes[0]
+    assert "have changed since the run. The replay used" in found.notes[0]
     stranger = replace(done.receipt, run=999)  # nobody remembers that run's labels
     assert "may differ" in done.replay(stranger).notes[0]
 
@@ -225,11 +225,11 @@ def test_the_same_images_elsewhere_under_another_name_will_do(done: Done, tmp_pa
 
 def test_other_images_are_said(done: Done, tmp_path: Path) -> None:
     store = new_studio(tmp_path / "few", count=30)
-    with pytest.raises(InputError, match="of the receipt's 12 picked images are not in"):
+    with pytest.raises(InputError, match="of the 12 selected images of the receipt are not in"):
         replay(store, store.owner(), done.receipt)
     with store.write() as session:
         session.execute(sa.update(Dataset).values(name="renamed"))
-    with pytest.raises(InputError, match="none called 'shapes'"):
+    with pytest.raises(InputError, match="none is called 'shapes'"):
         replay(store, store.owner(), done.receipt)
     store.close()
 
@@ -245,7 +245,7 @@ def test_a_given_first_round_is_not_claimed(done: Done, without_onnx: None, tmp_
     export_run(done.store, owner, run_id, tmp_path / "given")
     found = done.replay(read_receipt(tmp_path / "given" / "receipt.json"))
     assert [r.matches for r in found.rounds] == [None, True]
-    assert "were given, not selected" in found.sentences()[0]
+    assert "used a saved selection of" in found.sentences()[0]
 
 
 def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: Path) -> None:
@@ -254,10 +254,10 @@ def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: P
     labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
     samples = replace(drawn, labels=labels, keys=tuple(keys))
     receipt = replace(done.receipt, picks=((keys[15],),), copies=((0,),))
-    (found,) = _ids(receipt, samples)
+    (found,) = _recorded_ids(receipt, samples)
     assert found.tolist() == [samples.ids[15]]
-    with pytest.raises(InputError, match="1 of the receipt's 1 picked images"):
-        _ids(replace(receipt, picks=((keys[1],),)), samples)
+    with pytest.raises(InputError, match="1 of the 1 selected images of the receipt"):
+        _recorded_ids(replace(receipt, picks=((keys[1],),)), samples)
 
 
 def test_a_pick_is_the_copy_of_an_image_that_was_bought(tmp_path: Path, without_onnx: None) -> None:
@@ -278,8 +278,8 @@ def test_a_pick_is_the_copy_of_an_image_that_was_bought(tmp_path: Path, without_
     receipt = read_receipt(tmp_path / "out" / "receipt.json")
     with store.read() as session:
         samples = load_samples(session, session.get_one(Dataset, dataset), tmp_path)
-    assert _ids(receipt, samples)[0].tolist() == given
-    first = _ids(replace(receipt, copies=()), samples)[0].tolist()  # an old receipt
+    assert _recorded_ids(receipt, samples)[0].tolist() == given
+    first = _recorded_ids(replace(receipt, copies=()), samples)[0].tolist()  # an old receipt
     assert not set(first) & set(given)
     store.close()
 

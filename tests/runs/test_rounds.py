@@ -21,7 +21,7 @@ from vecaf.evaluation.predictions import load_predictions
 from vecaf.export.predictor import Predictor
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.runs.select_now import choose
+from vecaf.runs.selection_only import select_images
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN, VAL
 from vecaf.training import checkpoints, trainer
@@ -66,11 +66,11 @@ def test_a_run_learns_and_its_files_predict(
 
     assert [r.number for r in recorder.results] == [1, 2]
     assert [r.labeled for r in recorder.results] == [6, 12]
-    picked = np.concatenate([recorder.picked[r].sample_ids for r in (1, 2)])
+    picked = np.concatenate([recorder.selections[r].sample_ids for r in (1, 2)])
     assert len(set(picked.tolist())) == 12
     assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
     assert (recorder.results[-1].test_accuracy or 0) > 0.6  # three classes: chance is a third
-    assert np.sum(recorder.results[-1].confusion) == len(samples.rows(TEST))
+    assert np.sum(recorder.results[-1].confusion or []) == len(samples.rows(TEST))
 
     first, last = (load_predictions(tmp_path, number) for number in (1, 2))
     assert first is not None and last is not None
@@ -132,7 +132,9 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert interruptions >= 5
     assert same(load_file(folder / "model" / "model.safetensors"), weights)
     for number in (1, 2):
-        assert_array_equal(broken.picked[number].sample_ids, whole.picked[number].sample_ids)
+        assert_array_equal(
+            broken.selections[number].sample_ids, whole.selections[number].sample_ids
+        )
     assert [r.batches for r in broken.results] == [r.batches for r in whole.results]
     epochs = {key for key in whole.metrics if key[2] == "val_accuracy"}
     assert {key: broken.metrics.get(key) for key in epochs} == {
@@ -272,7 +274,7 @@ def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
     recorder, _ = finish(config, samples, settings, tmp_path)
     assert [r.labeled for r in recorder.results] == [12, 24]
     assert [r.batches for r in recorder.results] == [6, 12]  # 12 images, batches of 4, 2 epochs
-    assert set(recorder.picked[1].scores) == {"loss", "weight"}  # of a model before any batch
+    assert set(recorder.selections[1].scores) == {"loss", "weight"}  # of a model before any batch
     assert not any("selects from round 2 on" in message for message in recorder.messages)
     assert not list(tmp_path.glob("round-*/training-state.safetensors"))
 
@@ -296,7 +298,7 @@ def test_classes_that_no_picked_image_shows_are_named(
 ) -> None:
     never = replace(samples, classes=(*samples.classes, "never"))
     recorder, _ = finish(replace(config, budget="1", rounds=1), never, settings, tmp_path)
-    (shown,) = samples.labels[np.isin(samples.ids, recorder.picked[1].sample_ids)]
+    (shown,) = samples.labels[np.isin(samples.ids, recorder.selections[1].sample_ids)]
     others = [name for name in never.classes if name != never.classes[shown]]
     where, lacking = ("yet", others) if config is CONFIG else ("in the pool", ["never"])
     names = " or ".join(f"'{name}'" for name in lacking)
@@ -323,7 +325,9 @@ def test_hidden_labels_change_nothing(
 ) -> None:
     """Label-free: the labels of test images and of unpicked pool images are poisoned."""
     honest, weights = finish(config, samples, settings, tmp_path / "honest")
-    picked = np.isin(samples.ids, np.concatenate([p.sample_ids for p in honest.picked.values()]))
+    picked = np.isin(
+        samples.ids, np.concatenate([p.sample_ids for p in honest.selections.values()])
+    )
     hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~picked)
     poisoned = samples.labels.copy()
     poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
@@ -331,7 +335,9 @@ def test_hidden_labels_change_nothing(
         config, replace(samples, labels=poisoned), settings, tmp_path / "poisoned"
     )
     for number in (1, 2):
-        assert_array_equal(other.picked[number].sample_ids, honest.picked[number].sample_ids)
+        assert_array_equal(
+            other.selections[number].sample_ids, honest.selections[number].sample_ids
+        )
     assert same(weights, poisoned_weights)
 
 
@@ -356,8 +362,8 @@ def test_the_first_picks_are_those_of_a_run(
 ) -> None:
     config = replace(config, rounds=1, epochs=1)
     recorder, _ = finish(config, samples, settings, tmp_path)
-    choice = choose(config, samples, MemoryRecorder(), settings)
-    assert_array_equal(choice.picks.sample_ids, recorder.picked[1].sample_ids)
+    choice = select_images(config, samples, MemoryRecorder(), settings)
+    assert_array_equal(choice.selected.sample_ids, recorder.selections[1].sample_ids)
     if config.strategy == "entropy":
         assert choice.losses is not None and choice.losses.std() > 0.01
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vecaf.evaluation.comparison import Difference, paired_over_images
-from vecaf.runs.shift_comparison import level, verdict
+from vecaf.runs.shift_comparison import compare_level, verdict
 
 Correct = NDArray[np.bool_]
 
@@ -24,10 +24,10 @@ def difference(plain: Correct, shifted: Correct) -> Difference:
 
 def test_a_level_holds_both_accuracies_and_the_paired_difference() -> None:
     plain = np.array([True, False, False, True])
-    found = level(3, plain, np.array([True, True, False, True]))
+    found = compare_level(3, plain, np.array([True, True, False, True]))
     assert (found.severity, found.images, found.plain, found.shifted) == (3, 4, 0.5, 0.75)
     assert found.difference == 0.25 and found.low <= 0.25 <= found.high
-    same = level(0, plain, plain)
+    same = compare_level(0, plain, plain)
     assert same.difference == 0 and same.low == -same.high < 0
 
 
@@ -57,25 +57,29 @@ def test_the_interval_covers_the_true_difference() -> None:
 @pytest.mark.parametrize(
     ("mean", "low", "high", "words"),
     [
-        (0.05, 0.02, 0.08, "the words help"),
-        (0.01, -0.02, 0.04, "did not help"),
-        (-0.05, -0.08, -0.02, "do harm"),
+        (0.05, 0.02, 0.08, "improved accuracy"),
+        (0.01, -0.02, 0.04, "no significant difference"),
+        (-0.05, -0.08, -0.02, "reduced accuracy"),
     ],
 )
 def test_the_sentence_follows_the_interval(
     mean: float, low: float, high: float, words: str
 ) -> None:
-    clean = level(0, random_correct(50, 0.5, 0), random_correct(50, 0.5, 0))
+    clean = compare_level(0, random_correct(50, 0.5, 0), random_correct(50, 0.5, 0))
     sentence = verdict("in fog", clean, Difference(mean, low, high, 9, "images"), "in fog", False)
     assert words in sentence and f"{100 * mean:+.1f} points" in sentence
-    assert "Clean images stay as they were" in sentence
+    assert "no significant difference on clean images" in sentence
 
 
 def test_the_sentence_reports_clean_images_and_equal_models() -> None:
-    worse = level(0, np.ones(80, bool), np.arange(80) % 4 > 0)
+    worse = compare_level(0, np.ones(80, bool), np.arange(80) % 4 > 0)
     none = Difference(0.0, 0.0, 0.0, 80, "images")
-    assert "they cost 25.0 points" in verdict("in fog", worse, none, "there", False)
-    better = level(0, np.arange(80) % 4 > 0, np.ones(80, bool))
-    assert "they gain 25.0 points" in verdict("in fog", better, none, "there", False)
-    same = level(0, np.ones(80, bool), np.ones(80, bool))
+    assert "reduced accuracy on clean images (-25.0 points)" in verdict(
+        "in fog", worse, none, "there", False
+    )
+    better = compare_level(0, np.arange(80) % 4 > 0, np.ones(80, bool))
+    assert "improved accuracy on clean images too (+25.0 points)" in verdict(
+        "in fog", better, none, "there", False
+    )
+    same = compare_level(0, np.ones(80, bool), np.ones(80, bool))
     assert "both models are the same" in verdict("in fog", same, none, "there", True)

@@ -10,36 +10,38 @@ from torch import nn
 
 from tests.finished import NAME, new_studio
 from vecaf.store import dataset_named
-from vecaf.tasks import TASKS, Work
+from vecaf.tasks import TASKS, TaskContext
 from vecaf.tasks import measure_cost as cost
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TaskContext]:
     folder = tmp_path_factory.mktemp("probe")
     store = new_studio(folder / "home", count=20)
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), NAME)
-    yield Work(
+    yield TaskContext(
         store, store.owner(), dataset.id, folder, lambda stage, done=0, total=0: None, lambda: False
     )
     store.close()
 
 
-def probe(work: Work, mode: str) -> dict[str, Any]:
+def probe(work: TaskContext, mode: str) -> dict[str, Any]:
     return TASKS["cost"](
         work, model="efficientnet_lite0", image_size=32, mode=mode, batch_size=1,
         strategy="random", lora_rank=2,
     )  # fmt: skip
 
 
-def test_a_batch_of_one_small_image_can_be_timed(work: Work) -> None:
+def test_a_batch_of_one_small_image_can_be_timed(work: TaskContext) -> None:
     """Training keeps batch normalisation at rest, so one value a channel is enough there."""
     found = probe(work, "full")
     assert found["full_step"] > found["head_step"] > 0
 
 
-def test_a_lora_step_moves_its_adapters_alone(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lora_step_moves_its_adapters_alone(
+    work: TaskContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moved: list[int] = []
 
     def counting(model: nn.Module, inputs: Any, targets: Any) -> float:

@@ -24,8 +24,8 @@ from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.map_layout import Basis
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, SelectedSample, Store, Task, dataset_named
-from vecaf.tasks import TASKS, Work
-from vecaf.tasks.review import witness
+from vecaf.tasks import TASKS, TaskContext
+from vecaf.tasks.review import predictions_of_newest_run
 
 N = 60
 ARRAYS = ("space", "pca", "pca-text", "umap", "umap-text", "caption-match")
@@ -59,14 +59,14 @@ class Stages:
 
 def work_on(
     store: Store, dataset: Dataset, folder: Path, stop: Callable[[], bool] = lambda: False
-) -> Work:
-    return Work(store, store.owner(), dataset.id, folder, Stages(folder), stop)
+) -> TaskContext:
+    return TaskContext(store, store.owner(), dataset.id, folder, Stages(folder), stop)
 
 
 @pytest.fixture(scope="module")
 def made(
     store: Store, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Work, dict[str, Any]]:
+) -> tuple[TaskContext, dict[str, Any]]:
     """The map as the task leaves it, and its result; a few images have a caption by then."""
     work = work_on(store, dataset, tmp_path_factory.mktemp("map"))
     ids = work.samples().ids.tolist()
@@ -76,7 +76,7 @@ def made(
     return work, TASKS["map"](work)
 
 
-def test_the_map_is_complete_and_of_these_samples(made: tuple[Work, dict[str, Any]]) -> None:
+def test_the_map_is_complete_and_of_these_samples(made: tuple[TaskContext, dict[str, Any]]) -> None:
     work, result = made
     ids = work.samples().ids
     assert result["n"] == N
@@ -98,7 +98,7 @@ def test_the_map_is_complete_and_of_these_samples(made: tuple[Work, dict[str, An
     assert (np.abs(match[:5]) <= 1.001).all()
 
 
-def test_captions_move_the_text_view_only(made: tuple[Work, dict[str, Any]]) -> None:
+def test_captions_move_the_text_view_only(made: tuple[TaskContext, dict[str, Any]]) -> None:
     folder = made[0].folder
     for method in ("pca", "umap"):
         image, text = (np.load(folder / f"{method}{part}.npy") for part in ("", "-text"))
@@ -106,7 +106,9 @@ def test_captions_move_the_text_view_only(made: tuple[Work, dict[str, Any]]) -> 
         assert 0 < moved.mean() < image.std(axis=0).max()  # a small move, not another map
 
 
-def test_what_is_kept_puts_later_rows_in_their_place(made: tuple[Work, dict[str, Any]]) -> None:
+def test_what_is_kept_puts_later_rows_in_their_place(
+    made: tuple[TaskContext, dict[str, Any]],
+) -> None:
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
 
@@ -123,18 +125,18 @@ def test_what_is_kept_puts_later_rows_in_their_place(made: tuple[Work, dict[str,
     assert_allclose(unit_rows(coordinates), space, atol=2e-3)
 
 
-def test_pieces_appear_one_by_one(made: tuple[Work, dict[str, Any]]) -> None:
+def test_pieces_appear_one_by_one(made: tuple[TaskContext, dict[str, Any]]) -> None:
     stages = made[0].stage
     assert isinstance(stages, Stages)
     order = list(stages.files)
-    assert order.index("Reading captions") < order.index("Computing the map")
-    assert {"pca.npy", "space.npy"} <= stages.files["Reading captions"]
+    assert order.index("Embedding captions") < order.index("Computing the map")
+    assert {"pca.npy", "space.npy"} <= stages.files["Embedding captions"]
     assert "umap.npy" not in stages.files["Computing the map"]
     assert "pca-text.npy" in stages.files["Computing the map"]
 
 
 def test_findings_are_of_the_labels_as_they_are(
-    store: Store, dataset: Dataset, made: tuple[Work, dict[str, Any]], tmp_path: Path
+    store: Store, dataset: Dataset, made: tuple[TaskContext, dict[str, Any]], tmp_path: Path
 ) -> None:
     before = json.loads((made[0].folder / "findings.json").read_text())
     assert before["found"]["labels"] == len(before["labels"])
@@ -164,9 +166,9 @@ def test_findings_ask_the_newest_run_about_what_it_was_not_trained_on(
 ) -> None:
     work = work_on(store, dataset, tmp_path)
     samples = work.samples()
-    assert witness(work, samples)[0] is None
+    assert predictions_of_newest_run(work, samples)[0] is None
     run_id = finish_run(store)
-    asked, said = witness(work, samples)
+    asked, said = predictions_of_newest_run(work, samples)
     with store.read() as session:
         picks = session.scalars(
             sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run_id)

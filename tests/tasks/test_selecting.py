@@ -25,7 +25,7 @@ from vecaf.datasets.pool import load_samples
 from vecaf.engine.child import do_run
 from vecaf.engine.queue import submit_run
 from vecaf.errors import CanceledError, InputError
-from vecaf.runs.select_now import bought
+from vecaf.runs.selection_only import labeled_or_selected
 from vecaf.selection import FIRST_ROUND
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, TEST, TRAIN, Dataset, Run, Sample, Store, Task, dataset_named
@@ -33,8 +33,8 @@ from vecaf.store.jobs import start_attempt
 from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
 from vecaf.store.runs import rounds_of, selected_in_round
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
-from vecaf.tasks import TASKS, Work
-from vecaf.tasks.select_images import COVERS, Explained, basis_of, read_picks, sign_off
+from vecaf.tasks import TASKS, TaskContext
+from vecaf.tasks.select_images import COVERS, Explained, load_base_run, read_picks, sign_off
 
 PARAMS: dict[str, Any] = {
     "strategy": "vecaf",
@@ -90,11 +90,11 @@ def select(store: Store, name: str, **changes: Any) -> tuple[int, Explained, dic
     return task_id, explained, result
 
 
-def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> Work:
+def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> TaskContext:
     def show(stage: str, done: int = 0, total: int = 0) -> None:
         assert stage
 
-    return Work(store, store.owner(), dataset_id, folder, show, lambda: stop)
+    return TaskContext(store, store.owner(), dataset_id, folder, show, lambda: stop)
 
 
 def do(store: Store, config: RunConfig) -> int:
@@ -221,7 +221,7 @@ def test_an_unlabelled_upload_goes_round_the_loop(
     with store.read() as session:
         done = rounds_of(session, me, run_id)[-1]
         assert done.labeled == 8
-        assert sum(map(sum, done.confusion["test"])) == 10
+        assert sum(map(sum, done.confusion or [])) == 10
         revision = session.get_one(Dataset, bare).revision
 
     _, again, result = select(store, "bare", run=run_id, revision=revision)
@@ -283,8 +283,8 @@ def test_all_picks_of_the_run_that_is_gone_on_from_are_taken(tmp_path: Path) -> 
         dataset = dataset_named(session, store.owner(), ONE.dataset)
         samples = load_samples(session, dataset, store.settings.images)
         picked = [sample.id for _, sample in selected_in_round(session, store.owner(), run_id, 1)]
-    basis = basis_of(store, store.owner(), dataset.id, samples, run_id)
-    assert list(basis.picked) == picked and len(set(picked)) == 105
+    base_run = load_base_run(store, store.owner(), dataset.id, samples, run_id)
+    assert list(base_run.selected_ids) == picked and len(set(picked)) == 105
     store.close()
 
 
@@ -299,13 +299,13 @@ def test_what_counts_as_bought(store: Store) -> None:
         dataset = dataset_named(session, store.owner(), "labelled")
         samples = load_samples(session, dataset, store.settings.images)
     pool = samples.pool
-    assert len(bought(samples)) == 0  # all labels came with the upload
+    assert len(labeled_or_selected(samples)) == 0  # all labels came with the upload
     picked = samples.ids[pool[:3]].tolist()
-    assert_array_equal(bought(samples, picked), pool[:3])
+    assert_array_equal(labeled_or_selected(samples, picked), pool[:3])
     samples.labels[pool[5:]] = -1
-    assert_array_equal(bought(samples, picked), pool[:5])
+    assert_array_equal(labeled_or_selected(samples, picked), pool[:5])
     samples.excluded[pool[0]] = True
-    assert_array_equal(bought(samples, picked), pool[1:5])
+    assert_array_equal(labeled_or_selected(samples, picked), pool[1:5])
 
 
 def test_drawn_images_are_of_the_test_split_and_repeat(store: Store) -> None:

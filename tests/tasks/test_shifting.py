@@ -23,7 +23,7 @@ from vecaf.settings import Settings
 from vecaf.store import TEST, Dataset, Run, Sample, Store, User, dataset_named
 from vecaf.store.jobs import start_attempt
 from vecaf.store.run_pairs import compatible_datasets, find_run_pairs
-from vecaf.tasks import TASKS, Work
+from vecaf.tasks import TASKS, TaskContext
 from vecaf.tasks.shift_preview import PREVIEW, STRETCHES
 
 CONFIG = RunConfig(dataset="shapes", budget="18", rounds=1, epochs=4)
@@ -55,10 +55,10 @@ def pair(store: Store) -> tuple[int, int]:
     return made[0], made[1]
 
 
-def work(store: Store, folder: Path, name: str = "shapes", stop: bool = False) -> Work:
+def work(store: Store, folder: Path, name: str = "shapes", stop: bool = False) -> TaskContext:
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), name)
-    return Work(
+    return TaskContext(
         store, store.owner(), dataset.id, folder, lambda stage, done=0, total=0: None, lambda: stop
     )
 
@@ -81,7 +81,7 @@ def test_the_preview_says_how_far_and_draws_an_arrow_a_class(store: Store, tmp_p
 
 
 def test_the_preview_looks_at_no_test_label(store: Store, tmp_path: Path) -> None:
-    class Poisoned(Work):
+    class Poisoned(TaskContext):
         def samples(self) -> Any:
             samples = super().samples()
             labels = np.where(samples.splits == TEST, 0, samples.labels)

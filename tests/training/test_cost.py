@@ -9,7 +9,7 @@ import pytest
 
 from tests.shapes import make_samples
 from vecaf.config import LABELS_KNOWN, RunConfig
-from vecaf.runs.plan import Plan
+from vecaf.runs.plan import RunPlan
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
@@ -36,7 +36,7 @@ def test_the_batches_foretold_are_those_of_the_run(
     recorder = MemoryRecorder()
     settings = Settings.from_environment({"VECAF_HOME": str(tmp_path), "VECAF_DEVICE": "cpu"})
     run_rounds(config, samples, recorder, tmp_path / "run", settings)
-    plan = Plan.of(config, samples)
+    plan = RunPlan.of(config, samples)
     sizes = RunSizes(plan.budget, len(plan.pool), len(samples.rows(VAL)), len(samples.rows(TEST)),
                   len(samples), 0)  # fmt: skip
     found = count_cost(config, sizes)

@@ -10,7 +10,7 @@ from vecaf.budget import parse_budget
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.runs.plan import Plan
+from vecaf.runs.plan import RunPlan
 from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.selection.first_round import first_strategy
 
@@ -120,7 +120,7 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
     """
     for cell in cells:
         try:
-            plan = Plan.of(cell.config, samples)
+            plan = RunPlan.of(cell.config, samples)
             _check_model(cell.config)
         except InputError as error:
             raise InputError(f"{cell}: {error}") from error

@@ -23,7 +23,7 @@ from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.runtime import choose_device
 from vecaf.evaluation import metrics
 from vecaf.files import replacing
-from vecaf.runs.plan import Plan
+from vecaf.runs.plan import RunPlan
 from vecaf.runs.preparation import guidance_for, with_device
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import do_rounds
@@ -106,7 +106,7 @@ class Bench:
         Raises what `do_rounds` raises.
         """
         started = time.monotonic()
-        plan = Plan.of(cell.config, self.samples)
+        plan = RunPlan.of(cell.config, self.samples)
         with tempfile.TemporaryDirectory(dir=self.folder) as name:
             folder = Path(name)
             context = TrainingContext(
@@ -127,7 +127,7 @@ class Bench:
                     val_accuracy=one.val_accuracy,
                     test_accuracy=one.test_accuracy or 0.0,
                     seconds=round(one.seconds, 2),
-                    picks=picks_digest(self.samples, recorder.picked[one.number].sample_ids),
+                    picks=picks_digest(self.samples, recorder.selections[one.number].sample_ids),
                 )
                 for one in recorder.results
             ),

@@ -91,7 +91,7 @@ def measure_all(
         with tempfile.TemporaryDirectory(prefix="vecaf-benchmark-") as name:
             ground = lay_ground(
                 [cell.config for cell, _ in jobs], task.samples, settings, Path(name),
-                lambda at, of: progress("Looking at images", at, of),
+                lambda at, of: progress("Computing embeddings", at, of),
             )  # fmt: skip
             progress("Measuring", done, total)
             work_through(jobs, ground, shelf, workers, finished)

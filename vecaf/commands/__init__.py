@@ -1,6 +1,23 @@
-"""The commands of `python -m vecaf`: importing this registers them all."""
+"""The commands of `python -m vecaf`. Importing this package registers all of them."""
 
-from vecaf.commands import backup, benchmark, data, installation, runs, studio, users
-from vecaf.commands.shared import app
+from vecaf.commands import (
+    benchmark_command,
+    dataset_commands,
+    home_commands,
+    installation_commands,
+    run_commands,
+    studio_command,
+    user_commands,
+)
+from vecaf.commands.application import app
 
-__all__ = ["app", "backup", "benchmark", "data", "installation", "runs", "studio", "users"]
+__all__ = [
+    "app",
+    "benchmark_command",
+    "dataset_commands",
+    "home_commands",
+    "installation_commands",
+    "run_commands",
+    "studio_command",
+    "user_commands",
+]

@@ -1,7 +1,7 @@
-"""`python -m vecaf …`: the commands of `vecaf.commands`, errors as sentences, exit statuses.
+"""The entry point of `python -m vecaf`: run a command and turn errors into a message and a status.
 
-Commands open the store, ask a room to do the work, and print its result: a sentence or a table,
-or with --json one JSON object. Exit status: 0 done, 2 bad usage or input, 1 failure.
+Each command opens the store, calls another package to do the work, and prints the result: text, or
+one JSON object with --json. Exit statuses: 0 success, 1 failure, 2 invalid usage or input.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ from typing import Any
 import typer
 
 from vecaf.commands import app
-from vecaf.commands.terminal import complain
+from vecaf.commands.output import print_error
 from vecaf.errors import CanceledError, InputError, VecafError, first_line
 
 __all__ = ["app", "main"]
 
-INTERRUPTED = 130  # what Typer makes of Ctrl-C
-ClickException: Any = typer.BadParameter.__mro__[2]  # Typer carries a Click of its own
+INTERRUPTED = 130  # the status that Typer returns after Ctrl-C
+ClickException: Any = typer.BadParameter.__mro__[2]  # Typer bundles its own copy of Click
 
 
 def main() -> None:
-    """Run the command line; errors of ours become a sentence and an exit status."""
+    """Run the command line and exit with its status."""
     as_json = "--json" in sys.argv
-    if isinstance(sys.stdout, TextIOWrapper):  # a path may hold what no encoding can write
+    if isinstance(sys.stdout, TextIOWrapper):  # a path can hold bytes that no encoding can print
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt
     except ClickException as error:
-        complain(error.format_message(), as_json)
+        print_error(error.format_message(), as_json)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt, CanceledError):
-        complain("Stopped.", as_json)
+        print_error("Stopped.", as_json)
         sys.exit(1)
     except VecafError as error:
-        complain(str(error), as_json)
+        print_error(str(error), as_json)
         sys.exit(2 if isinstance(error, InputError) else 1)
     except OSError as error:
-        if error.filename is None:  # of no path that somebody gave
+        if error.filename is None:  # not about a path that the user passed
             raise
-        complain(f"{error.filename} can't be used ({error.strerror}).", as_json)
+        print_error(f"Cannot use {error.filename}: {error.strerror}.", as_json)
         sys.exit(1)
     except Exception as error:
-        database = sys.modules.get("sqlalchemy")  # whoever raises its errors has imported it
-        if database is None or not isinstance(error, database.exc.DatabaseError):
+        sqlalchemy = sys.modules.get("sqlalchemy")  # imported already if it raised the error
+        if sqlalchemy is None or not isinstance(error, sqlalchemy.exc.DatabaseError):
             raise
         if "malformed" in str(error):
-            complain("The database is damaged. See: python -m vecaf doctor", as_json)
+            print_error("The database is damaged. Run: python -m vecaf doctor", as_json)
             sys.exit(1)
-        if not isinstance(error, database.exc.OperationalError):
+        if not isinstance(error, sqlalchemy.exc.OperationalError):
             raise
-        said = first_line(getattr(error, "orig", None) or error)
-        complain(f"The database could not be used ({said}). Try again in a moment.", as_json)
+        reason = first_line(getattr(error, "orig", None) or error)
+        print_error(f"Cannot use the database ({reason}). Try again in a moment.", as_json)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

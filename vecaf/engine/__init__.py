@@ -1,7 +1,7 @@
-"""The durable queue, the workers that take from it, and the child processes that do the jobs.
+"""The job queue, the workers that process it, and the child processes that run the jobs.
 
-A job is a run, an import or a task. Its row in the store says what it is and how it stands, and the
-rows that are queued are the queue. A worker, of which there may be many on many machines, takes one
-and starts a child process for the attempt; the child writes results, fenced by the attempt's
-number. A worker's heartbeat is its lease: when it stops, others go on with what it had taken.
+A job is a run, an import, or a task. Its row in the store describes it and holds its state; queued
+rows are the queue. A worker claims a job and starts a child process for the attempt. Every write of
+the child names the attempt, so that an outdated attempt cannot write. The heartbeat of a worker is
+its lease: when the lease expires, other workers reclaim its jobs.
 """

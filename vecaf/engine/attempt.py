@@ -1,4 +1,4 @@
-"""One attempt at a job: the store as it may use it, and how its process exits."""
+"""One attempt at a job: the store that it may write to, and the exit statuses of its process."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.jobs import Kind, lock_attempt
 
-ENDED_STATUS, STOPPED_STATUS, STALE_STATUS, LOST_STATUS, UNREACHED_STATUS = 0, 75, 76, 77, 78
+ENDED_STATUS = 0  # the process has recorded the end of the job
+STOPPED_STATUS = 75
+STALE_STATUS = 76  # another attempt owns the job
+LOST_PROCESS_STATUS = 77  # one of the training processes exited
+NO_DATABASE_STATUS = 78  # the database was unreachable, so the job should be retried
 
 
-class LostCompanionError(VecafError):
-    """One of the processes that train the run is gone; the run goes on from its checkpoint."""
+class LostProcessError(VecafError):
+    """One of the training processes exited; the run resumes from its checkpoint."""
 
 
 class AttemptStore(Store):
-    """A store whose every write session belongs to an attempt.
+    """A store that only lets the current attempt write.
 
-    It raises StaleAttemptError, and commits nothing, once a newer attempt has begun or the job has
-    ended: whatever a worker that was taken for dead still does, its successor's work stands.
+    A write session raises StaleAttemptError and commits nothing if a newer attempt has started or
+    the job has ended. So a worker that was presumed dead cannot overwrite its successor's work.
     """
 
     def __init__(self, settings: Settings, kind: Kind, job_id: int, attempt: int) -> None:

@@ -1,4 +1,4 @@
-"""A run's honest measure: the same run on images drawn at random, queued beside it."""
+"""Launch the random baseline of a run: the same run on randomly selected images."""
 
 from __future__ import annotations
 
@@ -20,32 +20,42 @@ RANDOM = "random"
 def baseline_config(
     session: Session, user_id: int, config: RunConfig, trained: int = 0
 ) -> RunConfig:
-    """The configuration of the run's random baseline: all is equal but how images are picked;
-    the strategy's own options go with it.
+    """Return the configuration of the random baseline of a run.
 
-    A run on a saved selection is measured by as many images drawn from the whole pool, which
-    needs their labels: as many as it `trained` on where it has begun. Raises InputError where there
-    can be no baseline, NotFoundError.
+    It differs only in the strategy and its options. The baseline of a run on a saved selection uses
+    as many random images from the whole pool, so the whole pool must be labeled.
+
+    Parameters
+    ----------
+    trained
+        How many images the first round of the run trained on; 0 = it has not started.
+
+    Raises
+    ------
+    InputError
+        The run cannot have a random baseline.
+    NotFoundError
+        The dataset or the saved selection does not exist.
     """
     if config.strategy == RANDOM and not config.subset:
-        raise InputError("This run picks at random already: it is the baseline.")
+        raise InputError("This run already selects at random, so it is a random baseline.")
     if not config.subset:
         return replace(config, strategy=RANDOM, strategy_options="")
     dataset = dataset_named(session, user_id, config.dataset)
     subset = subset_named(session, user_id, dataset.id, config.subset)
-    given = trained or labeled_of(session, subset)
+    size = trained or labeled_of(session, subset)
     if _unlabeled(session, dataset):
         raise InputError(
-            "A random baseline needs labels that the pool does not have. Have as many random "
-            f"images labelled instead: on the Label page, choose {given} random picks, then "
-            "finetune on them and compare the two runs."
+            "A random baseline needs labels for the whole pool. To compare with random images, "
+            f"select {size} images with the strategy 'random', label them on the Label page, "
+            "finetune on them, and compare the two runs."
         )
     if config.rounds > 1:
         raise InputError(
-            "A run that goes on from a saved selection has no random twin, since its first round "
-            "is of another size than the others. Launch one of strategy 'random' by hand."
+            "This run starts from a saved selection and has several rounds of different sizes, so "
+            "it has no random baseline. Launch a run with the strategy 'random' instead."
         )
-    return replace(config, strategy=RANDOM, strategy_options="", subset="", budget=str(given))
+    return replace(config, strategy=RANDOM, strategy_options="", subset="", budget=str(size))
 
 
 def submit_baseline(store: Store, run_id: int, user_id: int) -> int:
@@ -54,10 +64,10 @@ def submit_baseline(store: Store, run_id: int, user_id: int) -> int:
         run = visible(session, user_id, Run, run_id)
         dataset = visible(session, user_id, Dataset, run.dataset_id)
         config = replace(RunConfig.from_dict(run.config), dataset=dataset.name)
-        first = sa.select(sa.func.count()).where(
+        first_round = sa.select(sa.func.count()).where(
             SelectedSample.run_id == run_id, SelectedSample.round == 1
         )
-        config = baseline_config(session, user_id, config, session.scalar(first) or 0)
+        config = baseline_config(session, user_id, config, session.scalar(first_round) or 0)
     return submit_run(store, config, user_id)
 
 

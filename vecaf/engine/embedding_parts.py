@@ -1,4 +1,4 @@
-"""A big dataset's embedding as independent tasks, which all workers take."""
+"""Split the embedding of a large dataset into tasks that all workers share."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vecaf.store import ENDED, FINISHED, Store, Task
 from vecaf.store.workers import count_alive_workers
 
 PART_IMAGES = 8192
-"""Images of one task: a minute or so on a CPU, so that a lost one costs little."""
-WORTH_SHARING = 2 * PART_IMAGES
-LOOK_SECONDS = 0.5
+"""Images per task: about a minute on a CPU, so that little work is lost with a worker."""
+MIN_SHARED_IMAGES = 2 * PART_IMAGES
+POLL_SECONDS = 0.5
 
 
-def worth_sharing(session: Session, missing: int) -> bool:
-    """Whether so many images that are not embedded yet should be shared between workers."""
-    return missing >= WORTH_SHARING and count_alive_workers(session) > 1
+def should_share(session: Session, missing: int) -> bool:
+    """Return whether several workers should share the embedding of this many images."""
+    return missing >= MIN_SHARED_IMAGES and count_alive_workers(session) > 1
 
 
 def embed_in_parts(
@@ -37,10 +37,21 @@ def embed_in_parts(
     progress: Callable[[int, int], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Queue the dataset's `images` in `parts` (0: of PART_IMAGES each) and wait for all of them.
+    """Queue one task per part and wait for all of them.
 
-    Raises UnavailableError with the first complaint where a part fails, CanceledError when
-    `should_stop()`; the parts that have not ended are canceled then.
+    Parameters
+    ----------
+    images
+        Number of images in the dataset.
+    parts
+        Number of tasks; 0 = one per PART_IMAGES images.
+
+    Raises
+    ------
+    UnavailableError
+        A part failed. The other parts are canceled.
+    CanceledError
+        `should_stop` returned True. All parts are canceled.
     """
     parts = parts or math.ceil(images / PART_IMAGES)
     tasks = [
@@ -58,16 +69,16 @@ def embed_in_parts(
             failed = [row.error for row in rows if row.state in ENDED and row.state != FINISHED]
             if failed or len(rows) < parts:
                 raise UnavailableError(failed[0] if failed and failed[0] else _ENDED_EARLY)
-            whole = sum(row.state == FINISHED for row in rows)
-            progress(round(images * whole / parts), images)
-            if whole == parts:
+            finished = sum(row.state == FINISHED for row in rows)
+            progress(round(images * finished / parts), images)
+            if finished == parts:
                 return
             if should_stop():
-                raise CanceledError("Canceled while images were looked at.")
-            time.sleep(LOOK_SECONDS)
+                raise CanceledError("Canceled while computing embeddings.")
+            time.sleep(POLL_SECONDS)
     finally:
-        for task in tasks:  # those that have ended stay as they are
+        for task in tasks:  # has no effect on tasks that have ended
             cancel_task(store, task, user_id)
 
 
-_ENDED_EARLY = "A part of the embedding was canceled or deleted; try again."
+_ENDED_EARLY = "A part of the embedding was canceled or deleted. Try again."

@@ -1,4 +1,4 @@
-"""Which GPUs a worker's jobs use: one run a GPU, or one on several where a setting says so."""
+"""Assign GPUs to workers: one per worker, or several if a run trains with several processes."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 
 OWN_GPUS = "VECAF_GPUS"
-"""The variable that tells a child process its worker's GPUs, as CUDA_VISIBLE_DEVICES would."""
+"""Environment variable with the GPUs of the worker, in the format of CUDA_VISIBLE_DEVICES."""
 
 
-def own_gpus(settings: Settings, place: int) -> str:
-    """The GPUs of the worker at a place of this machine (from 0); empty where it needs none.
+def own_gpus(settings: Settings, slot: int) -> str:
+    """Return the GPUs of a worker, or "" if it needs none.
 
-    Each worker has `settings.processes` of them. Raises UnavailableError where others have all.
+    Parameters
+    ----------
+    slot
+        Number of the worker on this machine, from 0. Each has `settings.processes` GPUs.
+
+    Raises
+    ------
+    UnavailableError
+        Other workers use all GPUs.
     """
     if settings.device not in ("auto", "cuda"):
         return ""
     visible = visible_gpus()
-    each = settings.processes
-    own = visible[place * each : (place + 1) * each]
-    if visible and len(own) < each:
+    per_worker = settings.processes
+    own = visible[slot * per_worker : (slot + 1) * per_worker]
+    if visible and len(own) < per_worker:
         raise UnavailableError(
-            f"This machine shows {len(visible)} GPUs and each worker takes {each}: the workers "
-            f"that run have them all. Set VECAF_DEVICE=cpu for one that needs none."
+            f"No GPU is free for another worker: this machine has {len(visible)} GPUs, and each "
+            f"worker uses {per_worker}. To start a worker without a GPU, set VECAF_DEVICE=cpu."
         )
     return ",".join(own)
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that this process may use. PyTorch is asked only where there is a driver."""
+    """List the GPUs that this process may use. Imports PyTorch only if there is a driver."""
     if not Path("/proc/driver/nvidia").exists():
         return []
     import torch

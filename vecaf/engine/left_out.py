@@ -1,4 +1,4 @@
-"""Images that a run can't read: the run goes on without them, and its log names the first few."""
+"""Leave out images that a run cannot read, and name some of them in its log."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from vecaf.runs.recording import Recorder
 from vecaf.store import Sample, Store
 
 NAME = "left-out.json"
-NAMED = 3
+MAX_NAMED = 3
 
 
 def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store: Store) -> Samples:
-    """`samples` without the images whose files are missing or were found damaged.
+    """Return `samples` without images whose files are missing or damaged.
 
-    A file in the run's `folder` lists them. If the list has changed, the current round is repeated
-    from its beginning, because its batches change too. Raises InputError if no image is left.
+    A file in the folder of the run lists these images. If the list has changed, the current round
+    is repeated from its beginning, because its batches change. Raises InputError if no image is
+    left.
     """
     known = _read(folder)
-    there = np.array([path.exists() for path in samples.paths], dtype=bool)
+    exists = np.array([path.exists() for path in samples.paths], dtype=bool)
     damaged = np.isin(samples.ids, known["damaged"])
-    rows = np.flatnonzero(~there | damaged)
+    rows = np.flatnonzero(~exists | damaged)
     if len(rows) == len(samples):
         raise InputError(
-            "The image files of this dataset are missing. Restore a backup, or import the same "
-            "images again, which puts the files back."
+            "All image files of this dataset are missing or damaged. To restore them, restore a "
+            "backup or import the same images again."
         )
     lost = samples.ids[rows].tolist()
     if lost == known["left_out"]:
         return samples.without(rows) if lost else samples
-    begun = len(recorder.rounds_done()) + 1
-    for path in (folder / f"round-{begun}").glob("*.safetensors"):
+    current = len(recorder.finished_rounds()) + 1
+    for path in (folder / f"round-{current}").glob("*.safetensors"):
         path.unlink()
     _write(folder, lost, known["damaged"])
     recorder.log(_sentence(store, lost), "warning")
@@ -45,9 +46,9 @@ def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store
 
 
 def note_damaged(samples: Samples, folder: Path, error: UnreadableImageError) -> None:
-    """Remember a file that could not be read.
+    """Record an image file that could not be read.
 
-    Raises the error if the file is not an image of the dataset, or is left out already.
+    Raises the error again if the file is not an image of the dataset or is already left out.
     """
     known = _read(folder)
     ids = [int(samples.ids[row]) for row, path in enumerate(samples.paths) if path == error.path]
@@ -58,14 +59,14 @@ def note_damaged(samples: Samples, folder: Path, error: UnreadableImageError) ->
 
 def _sentence(store: Store, lost: list[int]) -> str:
     if not lost:
-        return "All images can be read again."
-    query = sa.select(Sample.file_name).where(Sample.id.in_(lost[:NAMED])).order_by(Sample.id)
+        return "All images are readable again."
+    query = sa.select(Sample.file_name).where(Sample.id.in_(lost[:MAX_NAMED])).order_by(Sample.id)
     with store.read() as session:
-        names = ", ".join(session.scalars(query)) + (" …" if len(lost) > NAMED else "")
+        names = ", ".join(session.scalars(query)) + (" …" if len(lost) > MAX_NAMED else "")
     be = "image is" if len(lost) == 1 else "images are"
     return (
         f"{len(lost):,} {be} missing or damaged and left out: {names}. "
-        "Import the same images again to put the files back."
+        "To restore the files, import the same images again."
     )
 
 

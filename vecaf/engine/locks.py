@@ -1,4 +1,4 @@
-"""Locks that the operating system drops with the process, so that none is ever stale."""
+"""File locks that the operating system releases when the process exits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from types import TracebackType
 
 
 class FileLock:
-    """An exclusive lock on a file that names its holder; it ends with `release` or the process."""
+    """An exclusive lock on a file. The file contains the process id and host of the holder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; False if another process (or lock object) holds it."""
+        """Acquire the lock if it is free; return False if another process or object holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -28,7 +28,7 @@ class FileLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
-        if not _is_at(descriptor, self.path):  # its last holder removed the file meanwhile
+        if not _is_at(descriptor, self.path):  # the last holder has removed the file
             os.close(descriptor)
             return self.acquire()
         os.ftruncate(descriptor, 0)
@@ -40,29 +40,29 @@ class FileLock:
         self._descriptor = descriptor
         return True
 
-    def acquire_from_orphan(self, patience: float) -> bool:
-        """Take the lock; whoever on this host still holds it after `patience` seconds is killed.
+    def acquire_from_orphan(self, seconds: float) -> bool:
+        """Acquire the lock; kill a holder on this host that does not release it in time.
 
-        For processes that ought to be gone with their worker. As long as the lock is held its
-        holder lives, so the process id in the file cannot have passed to another process. False if
-        the holder is on another host or will not die.
+        Use it where the holder should have exited with its worker. While the lock is held, its
+        holder is alive, so the process id in the file is not reused. Returns False if the holder is
+        on another host or does not exit.
         """
-        if self._wait(patience):
+        if self._wait(seconds):
             return True
         pid, host = self.holder()
         if pid is None or host != socket.gethostname():
             return False
-        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        with contextlib.suppress(ProcessLookupError):  # it has just exited
             os.killpg(pid, signal.SIGKILL)
-        return self._wait(patience)
+        return self._wait(seconds)
 
     def holder(self) -> tuple[int | None, str]:
-        """Process id and host of the last process that took the lock, as far as the file says."""
+        """Read the process id and the host of the last holder; (None, "") if unknown."""
         words = self.path.read_text().split() if self.path.exists() else []
         return (int(words[0]), words[1]) if len(words) == 2 else (None, "")
 
     def release(self, *, remove: bool = False) -> None:
-        """Give the lock back; with `remove` its file goes too."""
+        """Release the lock, and delete its file if `remove`."""
         if self._descriptor is not None:
             if remove:
                 self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Where a job's files lie below the studio's home."""
+"""Paths of the files of a job in the studio's home folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vecaf.store.jobs import Kind
 
 
 def folder_of(settings: Settings, kind: Kind, job_id: int) -> Path:
-    """A run's and a task's folder are kept; an import's holds its lock and log until it ends."""
+    """Return the folder of a job. That of an import exists only until the import ends."""
     folders: dict[Kind, Path] = {
         "run": settings.runs / str(job_id),
         "import": settings.uploads / f"import-{job_id}",
@@ -19,24 +19,26 @@ def folder_of(settings: Settings, kind: Kind, job_id: int) -> Path:
 
 
 def log_of(settings: Settings, kind: Kind, job_id: int) -> Path:
-    """What the job's child process printed, every attempt after the other."""
+    """Return the log file with the output of all attempts at a job."""
     return folder_of(settings, kind, job_id) / "log.txt"
 
 
 def lock_of(settings: Settings, kind: Kind, job_id: int) -> Path:
-    """The lock that lets only one child process work on a job."""
+    """Return the lock file that ensures that only one child process works on a job."""
     return folder_of(settings, kind, job_id) / "lock"
 
 
 def staged_upload(settings: Settings, source: str) -> Path | None:
-    """The staged archive that an import reads, if it is ours to delete; None for anything else."""
+    """Return the uploaded archive that an import reads; None if the source is not an upload."""
     path = Path(source)
     return path if path.is_absolute() and settings.uploads in path.parents else None
 
 
 def discard_import(settings: Settings, import_id: int, source: str, *, keep_log: bool) -> None:
-    """Delete what an ended import leaves: the staged archive, its folder, and its log unless
-    `keep_log` (a failed import's error names it)."""
+    """Delete the uploaded archive and the folder of an import that has ended.
+
+    `keep_log` keeps its log, which the error of a failed import refers to.
+    """
     upload = staged_upload(settings, source)
     if upload is not None:
         upload.unlink(missing_ok=True)

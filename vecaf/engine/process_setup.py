@@ -1,4 +1,4 @@
-"""How a child process behaves beside its worker and the rest of the machine."""
+"""Set up a child process: exit with its worker, run at low priority, be killed first."""
 
 from __future__ import annotations
 
@@ -12,38 +12,40 @@ from queue import SimpleQueue
 from vecaf.store.jobs import Kind
 
 NICENESS: dict[Kind, int] = {
-    "run": 5,  # pages stay quick while one uses every core
+    "run": 5,  # keeps pages responsive while a run uses all cores
     "import": 5,
-    "task": 0,  # somebody waits for it
+    "task": 0,  # a user waits for it
 }
 
 
-def die_with_worker() -> SimpleQueue[bytes]:
-    """End this process group at once when the worker is gone: it holds our standard input open.
+def exit_with_worker() -> SimpleQueue[bytes]:
+    """Kill this process group when the worker exits, which closes our standard input.
 
-    The returned queue receives the lines that the worker writes until then.
+    Returns
+    -------
+    A queue that receives the lines that the worker writes.
     """
     lines: SimpleQueue[bytes] = SimpleQueue()
 
-    def wait() -> None:
-        held = b""
+    def read() -> None:
+        incomplete = b""
         while piece := os.read(sys.stdin.fileno(), 4096):
-            *whole, held = (held + piece).split(b"\n")
-            for line in whole:
+            *complete, incomplete = (incomplete + piece).split(b"\n")
+            for line in complete:
                 lines.put(line)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
-    threading.Thread(target=wait, daemon=True, name="worker-watch").start()
+    threading.Thread(target=read, daemon=True, name="worker-watch").start()
     return lines
 
 
-def be_modest(kind: Kind) -> None:
-    """Lower this process's priority as a job of this kind requires."""
+def lower_priority(kind: Kind) -> None:
+    """Lower the priority of this process according to the kind of job."""
     os.nice(NICENESS[kind])
 
 
-def go_first() -> None:
-    """Let the system end this process first when memory runs out (Linux)."""
+def be_killed_first() -> None:
+    """Make Linux kill this process first when memory runs out."""
     adjustment = Path("/proc/self/oom_score_adj")
     if adjustment.exists():
         adjustment.write_text("500")

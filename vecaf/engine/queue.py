@@ -1,7 +1,7 @@
-"""Submitting, canceling and resuming runs, imports and tasks, from any process.
+"""Submit, cancel, and resume runs, imports, and tasks, from any process.
 
-Each is a row in the store, and its table is the queue: a row that is queued is taken by the next
-free worker (`vecaf.store.jobs`).
+Each is a row in the store, and the queued rows are the queue: the next free worker claims the
+oldest one (`vecaf.store.jobs`).
 """
 
 from __future__ import annotations
@@ -33,31 +33,37 @@ from vecaf.store.jobs import log_event, request_cancel, requeue
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task
 
-MAX_NAME = 200  # characters of a run's name, as its column has them
+MAX_NAME = 200  # characters, the size of the database column
 
 
 def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
-    """Queue a run and return its id; it waits for a worker where none is alive.
+    """Queue a run and return its id.
 
-    Raises InputError for a setting, strategy or budget that cannot be or that the dataset cannot
-    serve, NotFoundError for the dataset, NotAllowedError where it is only shared with the user.
+    Raises
+    ------
+    InputError
+        A setting is invalid, or the dataset cannot serve the run.
+    NotFoundError
+        The dataset does not exist.
+    NotAllowedError
+        The dataset is only shared with the user.
     """
-    from vecaf.runs.plan import check_pool
+    from vecaf.runs.run_checks import check_pool
 
     with store.write() as session:
         named = dataset_named(session, user_id, config.checked().dataset)
         dataset = changeable(session, user_id, Dataset, named.id)
         check_model_files(session, user_id, config.as_dict())
-        given = None
+        subset_size = None
         if config.subset:
             subset = subset_named(session, user_id, dataset.id, config.subset)
-            given = labeled_of(session, subset)
-            if not given:
+            subset_size = labeled_of(session, subset)
+            if not subset_size:
                 raise InputError(
-                    f"No image of the selection '{config.subset}' has a label yet. Label them "
-                    "first."
+                    f"No image of the selection '{config.subset}' has a label yet. Label its "
+                    "images first."
                 )
-        check_pool(config, dataset.classes, count_pool_by_class(session, dataset), given)
+        check_pool(config, dataset.classes, count_pool_by_class(session, dataset), subset_size)
         run = Run(
             owner_id=user_id,
             dataset_id=dataset.id,
@@ -74,10 +80,20 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
 def submit_import(store: Store, source: str | Path, name: str, user_id: int) -> int:
     """Queue an import and return its id.
 
-    `source` is an archive or a folder, or a name such as "demo:color" or "torchvision:CIFAR10"
-    (see `vecaf.datasets.sources`). An archive under `settings.uploads` is the studio's own and is
-    deleted when the import ends, whichever way. Raises InputError if the name is taken or no name
-    at all, or there is no such source; UnavailableError for a folder where none is allowed.
+    Parameters
+    ----------
+    source
+        An archive, a folder, or a name such as "demo:color" or "torchvision:CIFAR10" (see
+        `vecaf.datasets.sources`). An archive in `settings.uploads` is deleted when the import ends.
+    name
+        Name of the new dataset.
+
+    Raises
+    ------
+    InputError
+        The name is empty or already used, or the source does not exist.
+    UnavailableError
+        Importing from this folder is not allowed.
     """
     from vecaf.datasets.sources import checked_source
 
@@ -102,11 +118,23 @@ def submit_task(
 ) -> int:
     """Queue a task (a function of `vecaf.tasks`) on a dataset and return its id.
 
-    Where the same task with the same `params` is queued, running or finished, its id is returned
-    and nothing is queued: params therefore hold whatever the result depends on, such as the
-    dataset's revision. `again` queues it all the same. Raises InputError for a kind that does not
-    exist or wrong parameters, NotFoundError for the dataset, NotAllowedError where it is only
-    shared with the user.
+    If a task of the same kind with the same parameters is queued, running, or finished, its id is
+    returned instead. So the parameters must include everything that the result depends on, such as
+    the revision of the dataset.
+
+    Parameters
+    ----------
+    again
+        Queue the task even if there is an equal one.
+
+    Raises
+    ------
+    InputError
+        The kind does not exist or does not accept these parameters.
+    NotFoundError
+        The dataset does not exist.
+    NotAllowedError
+        The dataset is only shared with the user.
     """
     from vecaf.tasks import check_params
 
@@ -124,7 +152,7 @@ def submit_task(
 
 
 def cancel_task(store: Store, task_id: int, user_id: int) -> str:
-    """Cancel a task and return its state, as `cancel_run`."""
+    """Cancel a task and return its state, see `cancel_run`."""
     with store.write() as session:
         task = changeable(session, user_id, Task, task_id)
         return request_cancel(session, task)
@@ -133,8 +161,8 @@ def cancel_task(store: Store, task_id: int, user_id: int) -> str:
 def cancel_run(store: Store, run_id: int, user_id: int) -> str:
     """Cancel a run and return its state after the call.
 
-    A queued run is canceled at once; a running one within seconds, by its worker ("running" is
-    returned until then); an ended one is left as it is. Raises NotFoundError.
+    A queued run is canceled at once. Its worker cancels a running run within seconds; until then
+    its state is "running". Has no effect on a run that has ended. Raises NotFoundError.
     """
     with store.write() as session:
         run = changeable(session, user_id, Run, run_id)
@@ -142,7 +170,7 @@ def cancel_run(store: Store, run_id: int, user_id: int) -> str:
 
 
 def cancel_import(store: Store, import_id: int, user_id: int) -> str:
-    """Cancel an import and return its state, as `cancel_run`; nothing of it is left behind."""
+    """Cancel an import, delete its files, and return its state, see `cancel_run`."""
     with store.write() as session:
         job = changeable(session, user_id, Import, import_id)
         state = request_cancel(session, job)
@@ -152,17 +180,23 @@ def cancel_import(store: Store, import_id: int, user_id: int) -> str:
 
 
 def resume_run(store: Store, run_id: int, user_id: int) -> None:
-    """Queue a canceled or failed run again; it goes on from what it had finished.
+    """Queue a canceled or failed run again, to resume from its last checkpoint.
 
-    Raises InputError if it is finished or under way, NotFoundError.
+    Raises
+    ------
+    InputError
+        The run is finished, queued, or running.
+    NotFoundError
+        The run does not exist.
     """
     with store.write() as session:
         run = changeable(session, user_id, Run, run_id)
         if run.state == FINISHED:
-            raise InputError(f"Run {run_id} has finished; there is nothing left to resume.")
+            raise InputError(f"Run {run_id} has finished, so it cannot be resumed.")
         if run.state not in (CANCELED, FAILED):
-            doing = "being canceled; wait a moment" if run.cancel_requested else f"{run.state} now"
-            raise InputError(f"Run {run_id} is {doing}.")
+            if run.cancel_requested:
+                raise InputError(f"Run {run_id} is being canceled. Resume it in a moment.")
+            raise InputError(f"Run {run_id} is already {run.state}.")
         requeue(session, run)
 
 

@@ -1,4 +1,4 @@
-"""A run's recorder on the database: every write carries the attempt that may make it."""
+"""The recorder that saves a run to the database, as long as its attempt is current."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from vecaf.runs.recording import Picks, RoundResult
+from vecaf.runs.recording import RoundSelection
 from vecaf.store import Artifact, EncoderRecord, Event, Metric, Round, Run, SelectedSample, Store
 from vecaf.store.jobs import lock_attempt
+from vecaf.store.records import RoundResult
+from vecaf.store.runs import round_result
 
-HOLD_SECONDS = 0.5
-"""Metrics and progress are committed at most this often; a cancel is noticed as fast."""
+BUFFER_SECONDS = 0.5
+"""How long metrics and progress are buffered, and how often the recorder checks for a cancel."""
 
 logger = logging.getLogger("vecaf.run")
 
 
 class DatabaseRecorder:
-    """`vecaf.runs.recording.Recorder` for one attempt at a run.
+    """A `vecaf.runs.recording.Recorder` for one attempt at a run.
 
-    Every write raises StaleAttemptError, and writes nothing, once a newer attempt has begun or the
-    run has ended. `stopping` says whether this process was told to stop.
+    Every write raises StaleAttemptError and writes nothing if a newer attempt has started or the
+    run has ended. `stopping` returns whether this process should stop.
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class DatabaseRecorder:
         self._written_at = -math.inf
         self._asked_at = -math.inf
         self._stop = False
-        self._odd: set[str] = set()
+        self._non_finite: set[str] = set()  # names of metrics that have been logged
 
     def stage(self, text: str, done: int = 0, total: int = 0) -> None:
         self._stage = (text, done, total)
@@ -64,9 +66,10 @@ class DatabaseRecorder:
         for name, value in values.items():
             if math.isfinite(value):
                 self._metrics[round, step, name] = float(value)
-            elif name not in self._odd:  # the database keeps numbers only; say it once
-                self._odd.add(name)
-                self.log(f"{name} is {value} at step {step}; such values are left out.", "warning")
+            elif name not in self._non_finite:
+                self._non_finite.add(name)
+                message = f"{name} is {value} at step {step}. Charts omit such values."
+                self.log(message, "warning")
         self._flush_when_due()
 
     def flush(self) -> None:
@@ -76,7 +79,7 @@ class DatabaseRecorder:
 
     @contextmanager
     def publishing(self) -> Iterator[None]:
-        """Files appear while the run's row is locked: no other attempt can begin meanwhile."""
+        """Lock the row of the run while files are moved, so that no other attempt can start."""
         self.flush()
         with self._store.write(exclusive=False) as session:
             lock_attempt(session, "run", self._run_id, self._attempt)
@@ -90,7 +93,7 @@ class DatabaseRecorder:
         with self._writing() as session:
             session.execute(sa.delete(Metric).where(Metric.run_id == self._run_id, beyond))
 
-    def picks(self, round: int) -> Picks | None:
+    def selection(self, round: int) -> RoundSelection | None:
         query = sa.select(SelectedSample.sample_id, SelectedSample.scores).where(
             SelectedSample.run_id == self._run_id, SelectedSample.round == round
         )
@@ -99,7 +102,7 @@ class DatabaseRecorder:
         if not rows:
             return None
         scores: list[Mapping[str, float | None]] = [row.scores for row in rows]
-        return Picks(
+        return RoundSelection(
             np.array([row.sample_id for row in rows], dtype=np.int64),
             {
                 name: np.array([_number(part[name]) for part in scores], dtype=np.float32)
@@ -107,16 +110,16 @@ class DatabaseRecorder:
             },
         )
 
-    def record_picks(self, round: int, picks: Picks) -> None:
-        ids = picks.sample_ids.tolist()
-        columns = {name: values.tolist() for name, values in picks.scores.items()}
+    def record_selection(self, round: int, selection: RoundSelection) -> None:
+        ids = selection.sample_ids.tolist()
+        columns = {name: values.tolist() for name, values in selection.scores.items()}
         rows = [
             {
                 "run_id": self._run_id,
                 "round": round,
                 "rank": rank,
                 "sample_id": sample_id,
-                # JSON has no NaN: a part that says nothing about a pick is null.
+                # JSON has no NaN, so a missing score is null.
                 "scores": {name: _finite(values[rank]) for name, values in columns.items()},
             }
             for rank, sample_id in enumerate(ids)
@@ -124,21 +127,10 @@ class DatabaseRecorder:
         with self._writing() as session:
             session.execute(sa.insert(SelectedSample), rows)
 
-    def rounds_done(self) -> list[RoundResult]:
+    def finished_rounds(self) -> list[RoundResult]:
         query = sa.select(Round).where(Round.run_id == self._run_id).order_by(Round.number)
         with self._store.read() as session:
-            return [
-                RoundResult(
-                    number=row.number,
-                    labeled=row.labeled,
-                    batches=row.batches,
-                    val_accuracy=row.val_accuracy,
-                    test_accuracy=row.test_accuracy,
-                    confusion=row.confusion["test"],
-                    seconds=row.seconds,
-                )
-                for row in session.scalars(query)
-            ]
+            return [round_result(row) for row in session.scalars(query)]
 
     def finish_round(self, result: RoundResult) -> None:
         with self._writing() as session:
@@ -172,7 +164,7 @@ class DatabaseRecorder:
             _upsert(session, EncoderRecord, [row], ["fingerprint"], ["facts"])
 
     def artifact(self, kind: str, path: Path) -> None:
-        """Record a finished file below the home; again for the same path, it is replaced."""
+        """Record a finished file in the home folder, or update its record."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         row = {
@@ -189,7 +181,7 @@ class DatabaseRecorder:
         self._flush_when_due()
         if self._stopping():
             return True
-        if not self._stop and time.monotonic() - self._asked_at > HOLD_SECONDS:
+        if not self._stop and time.monotonic() - self._asked_at > BUFFER_SECONDS:
             self._asked_at = time.monotonic()
             query = sa.select(Run.cancel_requested, Run.attempt).where(Run.id == self._run_id)
             with self._store.read() as session:
@@ -198,12 +190,12 @@ class DatabaseRecorder:
         return self._stop
 
     def _flush_when_due(self) -> None:
-        if time.monotonic() - self._written_at > HOLD_SECONDS:
+        if time.monotonic() - self._written_at > BUFFER_SECONDS:
             self.flush()
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        """One commit: what the caller writes and what was held back, if the attempt may write."""
+        """Commit what the caller writes together with buffered data, if the attempt is current."""
         with self._store.write(exclusive=False) as session:
             run = lock_attempt(session, "run", self._run_id, self._attempt)
             if self._stage is not None:

@@ -1,4 +1,4 @@
-"""A run on a saved selection: its images stand as the first round's picks before it begins."""
+"""Use a saved selection as the first round of a run."""
 
 from __future__ import annotations
 
@@ -7,39 +7,44 @@ import numpy as np
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
-from vecaf.runs.plan import unshown
-from vecaf.runs.recording import Picks, Recorder
+from vecaf.runs.recording import Recorder, RoundSelection
+from vecaf.runs.round_progress import describe_missing_classes
 from vecaf.store import Run, Store
 from vecaf.store.subsets import subset_named, subset_samples
 
 
-def record_given(
+def record_saved_selection(
     config: RunConfig, samples: Samples, recorder: Recorder, store: Store, run: Run
 ) -> None:
-    """Record the labelled pool images of the run's subset, if it names one, as round 1's picks.
+    """Record the labeled pool images of the run's saved selection, if any, as round 1.
 
-    Raises NotFoundError where the subset is gone, InputError where none of it is labelled.
+    Raises
+    ------
+    NotFoundError
+        The saved selection was deleted.
+    InputError
+        None of its images has a label.
     """
-    if not config.subset or recorder.picks(1) is not None:
+    if not config.subset or recorder.selection(1) is not None:
         return
     with store.read() as session:
         subset = subset_named(session, run.owner_id, run.dataset_id, config.subset)
         rows = subset_samples(session, run.owner_id, subset.id)
     usable = set(samples.ids[samples.pool[samples.labels[samples.pool] >= 0]].tolist())
-    kept = [place for place, sample in rows if sample.id in usable]
-    if not kept:
+    members = [member for member, sample in rows if sample.id in usable]
+    if not members:
         raise InputError(
-            f"No image of the selection '{config.subset}' has a label yet. Label them first."
+            f"No image of the selection '{config.subset}' has a label yet. Label its images first."
         )
-    ids = np.array([place.sample_id for place in kept], dtype=np.int64)
-    parts = kept[0].scores
+    ids = np.array([member.sample_id for member in members], dtype=np.int64)
     scores = {
-        name: np.array([_number(place.scores.get(name)) for place in kept], dtype=np.float32)
-        for name in parts
+        name: np.array([_number(member.scores.get(name)) for member in members], dtype=np.float32)
+        for name in members[0].scores
     }
-    recorder.record_picks(1, Picks(ids, scores))
-    lacking = unshown(config, samples, np.flatnonzero(np.isin(samples.ids, ids)))
-    recorder.log(f"Round 1 trains on the {len(ids)} labelled images of '{config.subset}'{lacking}.")
+    recorder.record_selection(1, RoundSelection(ids, scores))
+    selected = np.flatnonzero(np.isin(samples.ids, ids))
+    missing = describe_missing_classes(config, samples, selected)
+    recorder.log(f"Round 1 trains on the {len(ids)} labeled images of '{config.subset}'{missing}.")
 
 
 def _number(value: float | None) -> float:

@@ -1,9 +1,9 @@
-"""A child process that has loaded the libraries before there is a job for it.
+"""A child process that loads libraries before there is a job for it.
 
-Imports take longer than a small selection. While a worker has nothing else to do, it starts a
-standby process; the next run or task is given to that one, and another is started when the worker
-is idle again. A standby process that nobody needs ends after `Settings.standby_minutes`, and
-the next one is started after the next job.
+Importing the libraries takes longer than a small selection. While a worker is idle, it starts a
+standby process, which gets the next run or task. If no job arrives within
+`Settings.standby_minutes`, the standby process ends; the worker starts another one after the next
+job.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 
 from vecaf.store.jobs import Kind
 
-IDLE_SECONDS = 6.0  # without a job, before a standby process starts: pages load first
+IDLE_SECONDS = 6.0  # idle time before a standby process starts, so that pages load first
 
 Process = subprocess.Popen[bytes]
 Assignment = tuple[Kind, int, int]
-"""A job's kind and id, and the number of the attempt."""
+"""Kind and id of a job, and the number of the attempt."""
 
 log = logging.getLogger(__name__)
 
 
 class Standby:
-    """The standby process of one worker. The caller makes sure that calls don't overlap."""
+    """The standby process of one worker. Calls must not overlap."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class Standby:
         end: Callable[[Process], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`start` starts a process, `end` kills it and what belongs to it."""
+        """Use `start` to start a process, and `end` to kill it with its process group."""
         self._start, self._end, self._clock = start, end, clock
         self._process: Process | None = None
         self._wanted = True
-        self._since = self._clock()  # of being idle, or of the process's start
+        self._since = self._clock()  # when the worker became idle, or when the process started
 
-    def tend(self, minutes: int) -> None:
-        """Start or end the process when it is time; called repeatedly while idle."""
+    def update(self, minutes: int) -> None:
+        """Start or end the process if it is time to. Call this repeatedly while idle."""
         waited = self._clock() - self._since
         if self._process is None:
             if self._wanted and minutes and waited > IDLE_SECONDS:
@@ -52,9 +52,9 @@ class Standby:
         elif waited > 60 * minutes or self._process.poll() is not None:
             self.end()
 
-    def take(self, assignment: Assignment, output: Path) -> Process | None:
-        """Give the process a job; None where there is no process. `output`: the job's log."""
-        self.worked()
+    def assign(self, assignment: Assignment, output: Path) -> Process | None:
+        """Assign a job with log file `output`; return None if there is no standby process."""
+        self.restart_idle_time()
         process, self._process = self._process, None
         if process is None:
             return None
@@ -63,12 +63,12 @@ class Standby:
             process.stdin.write(json.dumps([*assignment, str(output)]).encode() + b"\n")
             process.stdin.flush()
         except OSError:
-            log.warning("the standby process had ended with status %s", self._end(process))
+            log.warning("The standby process had exited with status %s.", self._end(process))
             return None
         return process
 
-    def worked(self) -> None:
-        """A job has begun or ended, so others may follow."""
+    def restart_idle_time(self) -> None:
+        """Count idle time from now, because a job has started or ended."""
         self._wanted, self._since = True, self._clock()
 
     def end(self) -> None:

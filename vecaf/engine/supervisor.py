@@ -1,4 +1,4 @@
-"""Carries a job through one attempt: starts its child process, watches it, ends it when told to."""
+"""Run one attempt at a job: start its child process, watch it, and end it when necessary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import BinaryIO
 import sqlalchemy as sa
 
 import vecaf
-from vecaf.engine.attempt import LOST_STATUS, UNREACHED_STATUS
+from vecaf.engine.attempt import LOST_PROCESS_STATUS, NO_DATABASE_STATUS
 from vecaf.engine.gpus import OWN_GPUS
 from vecaf.engine.paths import discard_import, log_of
 from vecaf.engine.standby import Standby
@@ -36,10 +36,10 @@ from vecaf.store.jobs import (
 
 POLL_SECONDS = 0.2
 RETRY_SECONDS = 2.0
-CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel must be done within 5 s
+CANCEL_GRACE_SECONDS = 3.0  # from SIGTERM to SIGKILL; a cancel takes at most 5 s
 STOP_GRACE_SECONDS: dict[Kind, float] = {  # the worker exits within 10 s
-    "run": 7.0,  # its checkpoint may take longer than a cancel's
-    "import": 1.0,  # these save nothing: they begin anew, or go on with what is written
+    "run": 7.0,  # writing a checkpoint takes time
+    "import": 1.0,  # imports and tasks have no checkpoints to write
     "task": 1.0,
 }
 
@@ -47,10 +47,10 @@ logger = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """The children of one worker. `attempt` is called from a thread for each kind of job."""
+    """Manages the child processes of one worker. One thread per kind of job calls `attempt`."""
 
     def __init__(self, store: Store, gpus: str = "") -> None:
-        """`gpus`: the worker's own, see `vecaf.engine.gpus`."""
+        """Run children on `gpus`, see `vecaf.engine.gpus`."""
         self._store, self._gpus = store, gpus
         self._settings = store.settings
         self._children: dict[subprocess.Popen[bytes], tuple[Kind, int, int]] = {}
@@ -59,46 +59,46 @@ class Supervisor:
         self.stopping = threading.Event()
 
     def attempt(self, kind: Kind, job_id: int, number: int) -> None:
-        """Carry the job through attempt `number`, and write how it ended."""
-        child, crash, back = None, "", record_crash
+        """Run attempt `number` at the job, and record how it ended."""
+        child, problem, requeue = None, "", record_crash
         with self._lock:
             if not self.stopping.is_set():
                 try:
                     child = self._start(kind, job_id, number)
-                except OSError as error:  # no room for its log, no memory for a process
-                    logger.exception("could not start %s %d", kind, job_id)
-                    crash = f"Its process could not be started: {error.strerror}."
+                except OSError as error:  # no disk space for the log, or no memory
+                    logger.exception("Could not start %s %d.", kind, job_id)
+                    problem = f"Its process could not start: {error.strerror}."
         if child is not None:
             try:
                 self._watch(child, kind, job_id)
             finally:
                 status = _reap(child)
             log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
-            crash = _crash(status, f"{log}, in the studio's home")
-            if status == UNREACHED_STATUS:  # no fault of the job's
-                back = record_worker_loss
+            problem = _describe_exit(status, f"{log} in the studio's home folder")
+            if status == NO_DATABASE_STATUS:  # not caused by the job
+                requeue = record_worker_loss
         try:
-            self._settle(kind, job_id, number, crash, back)
+            self._record_end(kind, job_id, number, problem, requeue)
         finally:
             if child is not None:
                 self._children.pop(child)  # `stop` waits for this
                 with self._lock:
-                    self._standby.worked()
-        self.clean(kind, job_id)
+                    self._standby.restart_idle_time()
+        self.discard_upload(kind, job_id)
 
     def idle(self) -> None:
-        """Start or end the standby process (`vecaf.engine.standby`); called when no task waits."""
+        """Start or end the standby process (`vecaf.engine.standby`), while no task is queued."""
         with self._lock:
             busy = any(kind != "run" for kind, _, _ in list(self._children.values()))
             if self.stopping.is_set() or busy:
                 return
             try:
-                self._standby.tend(self._settings.standby_minutes)
-            except OSError as error:  # no memory for a process: jobs start theirs
-                logger.warning("no standby process this time: %s", error.strerror)
+                self._standby.update(self._settings.standby_minutes)
+            except OSError as error:  # no memory; jobs start their own processes
+                logger.warning("Could not start a standby process: %s", error.strerror)
 
     def stop(self) -> None:
-        """Let every child write a checkpoint and exit; their jobs go back to the queue."""
+        """Let every child write a checkpoint and exit, and put their jobs back in the queue."""
         with self._lock:
             self.stopping.set()
             self._standby.end()
@@ -107,7 +107,7 @@ class Supervisor:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End every child now."""
+        """Kill every child."""
         with self._lock:
             self.stopping.set()
             self._standby.end()
@@ -119,8 +119,8 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             child = None
-            if kind != "import":  # which needs none of the libraries
-                child = self._standby.take((kind, job_id, number), log)
+            if kind != "import":  # imports do not need the libraries
+                child = self._standby.assign((kind, job_id, number), log)
             if child is None:
                 child = self._spawn([kind, str(job_id), str(number)], output)
         self._children[child] = (kind, job_id, number)
@@ -129,7 +129,7 @@ class Supervisor:
     def _spawn(self, arguments: list[str], output: BinaryIO | int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "vecaf.engine.child", *arguments],
-            stdin=subprocess.PIPE,  # its end of file tells the child that this process is gone
+            stdin=subprocess.PIPE,  # its end of file tells the child that the worker exited
             stdout=output,
             stderr=output,
             env=self._environment(),
@@ -137,14 +137,14 @@ class Supervisor:
         )
 
     def _environment(self) -> dict[str, str]:
-        """The child's settings, and the place that this program was imported from."""
+        """Return the environment of a child: settings, GPUs, and the path of this package."""
         root = str(Path(vecaf.__file__).parents[1])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
         own = {"PYTHONPATH": path, OWN_GPUS: self._gpus}
         return os.environ | self._settings.as_environment() | own
 
     def _watch(self, child: subprocess.Popen[bytes], kind: Kind, job_id: int) -> None:
-        """Return when the child has exited, by itself or because it had to."""
+        """Wait until the child exits; terminate it if the job is canceled or the worker stops."""
         while not _exited(child.pid):
             if self.stopping.is_set():
                 _terminate(child.pid, STOP_GRACE_SECONDS[kind])
@@ -154,23 +154,22 @@ class Supervisor:
                 self.stopping.wait(POLL_SECONDS)
 
     def _canceled(self, kind: Kind, job_id: int) -> bool:
-        """Whether the job is to be canceled, or is gone altogether."""
+        """Return whether the job was canceled or deleted."""
         query = sa.select(KINDS[kind].cancel_requested).where(KINDS[kind].id == job_id)
         try:
             with self._store.read() as session:
                 return session.scalar(query) is not False
-        except (sa.exc.SQLAlchemyError, UnavailableError) as error:  # it may pass
-            logger.warning("could not ask about %s %d: %s", kind, job_id, first_line(error))
+        except (sa.exc.SQLAlchemyError, UnavailableError) as error:  # often temporary
+            logger.warning("Could not read the state of %s %d: %s", kind, job_id, first_line(error))
             self.stopping.wait(RETRY_SECONDS)
             return False
 
-    def _settle(
-        self, kind: Kind, job_id: int, number: int, crash: str, back: Callable[..., None]
+    def _record_end(
+        self, kind: Kind, job_id: int, number: int, problem: str, requeue: Callable[..., None]
     ) -> None:
-        """Write what the child could not: canceled, paused, or (the sentence) how it goes `back`.
+        """Record what the child could not: canceled, paused, or requeued because of a problem.
 
-        A database out of reach is asked again, for as long as this worker works: nobody else
-        would do it.
+        Retries while the database is unreachable, because no other process does this.
         """
         while True:
             try:
@@ -181,18 +180,20 @@ class Supervisor:
                     elif self.stopping.is_set():
                         requeue_paused(session, job)
                     else:
-                        back(session, job, crash)
+                        requeue(session, job, problem)
             except StaleAttemptError:
-                return  # the child has written the end itself, or another worker has taken over
+                return  # the child recorded the end, or another worker owns the job
             except (sa.exc.SQLAlchemyError, UnavailableError) as error:
-                logger.warning("could not end %s %d: %s", kind, job_id, first_line(error))
+                logger.warning(
+                    "Could not record the end of %s %d: %s", kind, job_id, first_line(error)
+                )
                 if self.stopping.wait(RETRY_SECONDS):
-                    return  # the job goes on when it is seen that this worker is gone
+                    return  # the job is reclaimed when the lease of this worker expires
             else:
                 return
 
-    def clean(self, kind: Kind, job_id: int) -> None:
-        """Delete an ended import's staged archive."""
+    def discard_upload(self, kind: Kind, job_id: int) -> None:
+        """Delete the uploaded archive of an import that has ended."""
         if kind == "import":
             with self._store.read() as session:
                 job = session.get(Import, job_id)
@@ -201,30 +202,30 @@ class Supervisor:
                 discard_import(self._settings, job_id, job.source, keep_log=keep)
 
 
-def _crash(status: int, log: str) -> str:
-    """A sentence on a child that ended without a word; `status` as from waitpid, decoded."""
+def _describe_exit(status: int, log: str) -> str:
+    """Describe how a child exited that recorded no end. A negative status is a signal."""
     if status == -signal.SIGKILL:
         return (
-            "The system killed the process, most likely because memory ran out. "
-            "Try a smaller batch size, image size or model."
+            "The operating system killed the process, most likely because memory ran out. "
+            "Try a smaller batch size, image size, or model."
         )
-    if status == LOST_STATUS:
-        return f"A process that trained along is gone. Its last words are in {log}."
-    if status == UNREACHED_STATUS:
+    if status == LOST_PROCESS_STATUS:
+        return f"A training process exited. See the log: {log}."
+    if status == NO_DATABASE_STATUS:
         return "The database could not be reached."
     if status < 0:
         name = signal.Signals(-status).name
-        return f"The process was ended by {name}. Its last words are in {log}."
-    return f"The process ended unexpectedly (exit status {status}). Its last words are in {log}."
+        return f"The process was killed by {name}. See the log: {log}."
+    return f"The process exited unexpectedly with status {status}. See the log: {log}."
 
 
 def _exited(pid: int) -> bool:
-    """Whether the child has exited; it is left unreaped, so that its process group keeps its id."""
+    """Return whether the child has exited. Does not reap it, so that its group keeps its id."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _terminate(pid: int, grace: float) -> None:
-    """SIGTERM to the child, which tells its own helpers; after `grace` seconds SIGKILL to all."""
+    """Send SIGTERM to the child, and after `grace` seconds SIGKILL to its process group."""
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + grace
     while not _exited(pid):
@@ -235,7 +236,7 @@ def _terminate(pid: int, grace: float) -> None:
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
-    """Kill what is left of the child's group, collect it, and return its exit status."""
+    """Kill the rest of the child's process group, and return the exit status of the child."""
     _kill_group(child.pid)
     status = child.wait()
     if child.stdin is not None:

@@ -1,4 +1,4 @@
-"""What a standby process does before it is given a job: it loads what most jobs need."""
+"""What a standby process does before it gets a job: import the libraries that most jobs need."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from importlib import import_module
 from queue import SimpleQueue
 
 
-def assigned(lines: SimpleQueue[bytes]) -> list[str]:
-    """Load libraries until the first line arrives; return the arguments of the job that it assigns.
+def wait_for_assignment(lines: SimpleQueue[bytes]) -> list[str]:
+    """Import libraries until a line assigns a job; return the command-line arguments of that job.
 
-    What this process prints from then on goes into the job's log.
+    From then on, the output of this process goes to the log of the job.
     """
     for load in STEPS:
         if not lines.empty():
@@ -32,7 +32,7 @@ def _module(name: str) -> Callable[[], object]:
 
 
 def _select() -> None:
-    """Select among a few rows, which reads compiled loops from Numba's cache."""
+    """Select from a few rows, which loads compiled loops from Numba's cache."""
     import numpy as np
 
     import vecaf
@@ -43,11 +43,11 @@ def _select() -> None:
 
 STEPS: tuple[Callable[[], object], ...] = (
     _module("torch"),
-    _module("vecaf.runs.select_now"),
+    _module("vecaf.runs.selection_only"),
     _select,
     _module("vecaf.tasks"),
     _module("timm"),
     _module("openvino"),
     _module("umap"),
 )
-"""In the order of how many jobs need them."""
+"""Those that most jobs need come first."""

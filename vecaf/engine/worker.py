@@ -1,4 +1,4 @@
-"""The worker: takes jobs from the queue and has a child process do each."""
+"""The worker: claims jobs from the queue and runs each in a child process."""
 
 from __future__ import annotations
 
@@ -32,91 +32,115 @@ from vecaf.store.workers import (
     unregister_worker,
 )
 
-BEAT_SECONDS = 2.0
-SWEEP_EVERY = 3  # beats
-LOOK_SECONDS = 0.4  # between two looks at an empty queue
-PATIENCE_SECONDS = 2.0  # before a database out of reach is asked again
-MAX_WORKERS_A_HOST = 64
+HEARTBEAT_SECONDS = 2.0
+RECLAIM_EVERY = 3  # heartbeats
+POLL_SECONDS = 0.4  # pause while the queue is empty
+RETRY_SECONDS = 2.0  # pause after an error of the database
+MAX_WORKERS_PER_HOST = 64
 
 logger = logging.getLogger(__name__)
 
 
 def main(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; the process then exits with status 0.
+    """Process jobs until SIGTERM or SIGINT, then exit with status 0.
 
-    The first signal lets children write a checkpoint and puts their jobs back on the queue; a
-    second one ends everything now. A worker that was taken for dead (its machine slept, say) ends
-    its children, whose writes are refused by then, and begins anew. Raises UnavailableError where
-    there is no place for another worker, VecafError where the database is damaged.
+    The first signal lets child processes write checkpoints and puts their jobs back in the queue; a
+    second one ends everything at once. If the lease of the worker expires, for example because its
+    machine was asleep, it kills its children and starts again under a new id.
+
+    Raises
+    ------
+    UnavailableError
+        No further worker can run here.
+    VecafError
+        The database is damaged.
     """
     store = Store.open(settings)
     check_at_start(store)
-    host, number, _lock = claim(store)  # the lock is held until this process is gone
-    gpus = own_gpus(settings, number)
+    host, slot, _lock = claim_slot(store)  # holds the lock until this process exits
+    gpus = own_gpus(settings, slot)
     stop = _stop_on_signals()
     try:
         while not stop.is_set():
-            serve(store, f"{host}:{number}", gpus, stop)
+            process_jobs(store, f"{host}:{slot}", gpus, stop)
     except BaseException:
-        logger.exception("the worker ends")
-        os._exit(1)  # its children end with it
-    store.close()  # SQLite puts its log into the file when the last one closes
+        logger.exception("The worker exits.")
+        os._exit(1)  # its children exit with it
+    store.close()  # the last connection to close merges the write-ahead log of SQLite
     os._exit(0)
 
 
-def serve(store: Store, place: str, gpus: str, stop: threading.Event) -> None:
-    """Be one worker, under an id of its own, until `stop` is set or its lease is lost."""
-    worker_id = f"{place}:{secrets.token_hex(4)}"
+def process_jobs(store: Store, slot: str, gpus: str, stop: threading.Event) -> None:
+    """Process jobs under a new worker id until `stop` is set or the lease expires."""
+    worker_id = f"{slot}:{secrets.token_hex(4)}"
     with store.write(exclusive=False) as session:
-        register_worker(session, worker_id, f"{place}:")
-        left = reclaim(session)  # of the place's last holder; the others may just be slow
+        register_worker(session, worker_id, f"{slot}:")
+        ended = reclaim(session)  # jobs of an earlier worker in this slot
     supervisor = Supervisor(store, gpus)
-    _clean(left, supervisor)
-    lanes = [  # one of each at a time: an import does not wait for a run
-        threading.Thread(target=_lane, args=(store, worker_id, kind, supervisor), daemon=True)
+    _discard_uploads(ended, supervisor)
+    threads = [  # one per kind, so that imports do not wait for runs
+        threading.Thread(
+            target=_thread_main, args=(store, worker_id, kind, supervisor), daemon=True
+        )
         for kind in KINDS
     ]
-    for lane in lanes:
-        lane.start()
-    logger.info("worker %s is ready", worker_id)
+    for thread in threads:
+        thread.start()
+    logger.info("Worker %s is ready.", worker_id)
     try:
-        _beat_until(stop, store, worker_id, supervisor)
+        _send_heartbeats(stop, store, worker_id, supervisor)
     except LeaseExpiredError as error:
-        logger.warning("%s It begins anew.", error)
+        logger.warning("%s It restarts.", error)
         supervisor.kill()
-        for lane in lanes:
-            lane.join()
+        for thread in threads:
+            thread.join()
         return
     supervisor.stop()
     with store.write(exclusive=False) as session:
         unregister_worker(session, worker_id)
 
 
-def renew(store: Store, worker_id: str, *, sweeping: bool) -> list[Job]:
-    """Renew the lease and, `sweeping`, take over the jobs of workers that are gone; those that end.
+def renew(store: Store, worker_id: str, *, reclaiming: bool) -> list[Job]:
+    """Renew the lease and, if `reclaiming`, requeue the jobs of workers whose lease has expired.
 
-    One transaction: whoever waited long for it was no more alive than the others, who need a moment
-    too, as after a sleep or a time without a database. Raises LeaseExpiredError.
+    If the own lease was renewed late, for example after the machine was asleep, other workers may
+    be late too; then nothing is reclaimed this time.
+
+    Returns
+    -------
+    Jobs that ended instead of being requeued.
+
+    Raises
+    ------
+    LeaseExpiredError
+        The own lease has expired.
     """
     with store.write(exclusive=False) as session:
         silent = renew_lease(session, worker_id)
-        if not sweeping or silent > LEASE_SECONDS / 2:
+        if not reclaiming or silent > LEASE_SECONDS / 2:
             return []
         expire_leases(session)
         return reclaim(session)
 
 
-def _clean(ended: list[Job], supervisor: Supervisor) -> None:
+def _discard_uploads(ended: list[Job], supervisor: Supervisor) -> None:
     for job in ended:
         if isinstance(job, Import):
-            supervisor.clean("import", job.id)
+            supervisor.discard_upload("import", job.id)
 
 
-def claim(store: Store) -> tuple[str, int, FileLock]:
-    """This machine, this worker's place on it, and the lock that keeps it from being taken twice.
+def claim_slot(store: Store) -> tuple[str, int, FileLock]:
+    """Claim a slot for a worker on this machine.
 
-    Raises UnavailableError when none is free, or where the database is an SQLite file that
-    another machine's worker uses: shared folders don't keep such a file sound.
+    Returns
+    -------
+    The host name, the number of the slot, and the lock on it.
+
+    Raises
+    ------
+    UnavailableError
+        No slot is free, or a worker on another machine uses the same SQLite file, which can
+        damage it.
     """
     host, home = socket.gethostname(), store.settings.home
     if store.engine.dialect.name == "sqlite":
@@ -124,65 +148,67 @@ def claim(store: Store) -> tuple[str, int, FileLock]:
             other = other_host(session)
         if other is not None:
             raise UnavailableError(
-                f"A worker on {other} works on {home}, and SQLite serves one machine. Let "
-                "DATABASE_URL point to a PostgreSQL database for workers on several."
+                f"A worker on {other} already uses {home}, and SQLite supports only one machine. "
+                "To run workers on several machines, set DATABASE_URL to a PostgreSQL database."
             )
-    for number in range(MAX_WORKERS_A_HOST):
-        lock = FileLock(home / f"worker-{host}-{number}.lock")
+    for slot in range(MAX_WORKERS_PER_HOST):
+        lock = FileLock(home / f"worker-{host}-{slot}.lock")
         with convert_disk_full_errors():
             acquired = lock.acquire()
         if acquired:
-            return host, number, lock
-    raise UnavailableError(f"{MAX_WORKERS_A_HOST} workers run on {host} already.")
+            return host, slot, lock
+    raise UnavailableError(
+        f"{MAX_WORKERS_PER_HOST} workers already run on {host}, which is the maximum."
+    )
 
 
-def _beat_until(
+def _send_heartbeats(
     stop: threading.Event, store: Store, worker_id: str, supervisor: Supervisor
 ) -> None:
-    """Renew the lease every two seconds, and sweep now and then. Raises LeaseExpiredError."""
-    beats = 0
-    while not stop.wait(BEAT_SECONDS):
-        beats += 1
+    """Renew the lease and reclaim jobs until `stop` is set. Raises LeaseExpiredError."""
+    heartbeats = 0
+    while not stop.wait(HEARTBEAT_SECONDS):
+        heartbeats += 1
         try:
-            ended = renew(store, worker_id, sweeping=beats % SWEEP_EVERY == 0)
-            _clean(ended, supervisor)
-        except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:  # it may pass
-            logger.warning("no heartbeat or sweep this time: %s", first_line(error))
+            ended = renew(store, worker_id, reclaiming=heartbeats % RECLAIM_EVERY == 0)
+            _discard_uploads(ended, supervisor)
+        except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:  # often temporary
+            logger.warning("Could not send a heartbeat: %s", first_line(error))
 
 
-def _lane(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
-    """`_work`, without which this worker would hold jobs that nobody does."""
+def _thread_main(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
+    """Run `_process_kind`. After an error the worker exits, so that others reclaim its jobs."""
     try:
-        _work(store, worker_id, kind, supervisor)
+        _process_kind(store, worker_id, kind, supervisor)
     except BaseException:
-        logger.exception("the worker ends")
+        logger.exception("The worker exits.")
         os._exit(1)
 
 
-def _work(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
-    """Do jobs of one kind, one after the other, until the supervisor stops."""
+def _process_kind(store: Store, worker_id: str, kind: Kind, supervisor: Supervisor) -> None:
+    """Process jobs of one kind, one at a time, until the supervisor stops."""
     while not supervisor.stopping.is_set():
         try:
-            taken = _next(store, worker_id, kind)
+            claimed = _claim_next(store, worker_id, kind)
         except LeaseExpiredError:
-            return  # the heartbeat finds out, too
+            return  # the heartbeat raises the same error
         except (sa.exc.SQLAlchemyError, OSError, UnavailableError) as error:
-            logger.warning("could not look at the queue: %s", first_line(error))
-            supervisor.stopping.wait(PATIENCE_SECONDS)
+            logger.warning("Could not read the queue: %s", first_line(error))
+            supervisor.stopping.wait(RETRY_SECONDS)
             continue
-        if taken is None:
+        if claimed is None:
             if kind == "task":
                 supervisor.idle()
-            supervisor.stopping.wait(LOOK_SECONDS)
+            supervisor.stopping.wait(POLL_SECONDS)
             continue
         try:
-            supervisor.attempt(kind, *taken)
+            supervisor.attempt(kind, *claimed)
         except (sa.exc.SQLAlchemyError, OSError, UnavailableError):
-            logger.exception("left something of %s %d behind", kind, taken[0])
+            logger.exception("Could not clean up after %s %d.", kind, claimed[0])
 
 
-def _next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
-    """Take a job; an idle worker only reads."""
+def _claim_next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
+    """Claim the next job, if any; an idle worker only reads the database."""
     with store.read() as session:
         queued = sa.select(KINDS[kind].id).where(KINDS[kind].state == QUEUED).limit(1)
         if session.scalar(queued) is None:
@@ -196,7 +222,7 @@ def _stop_on_signals() -> threading.Event:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            os._exit(1)  # children see their standard input close, and end at once
+            os._exit(1)  # children exit when their standard input closes
         stop.set()
 
     signal.signal(signal.SIGTERM, handle)

@@ -84,8 +84,9 @@ def data_hash(samples: Samples) -> str:
 
 
 def copies_in(samples: Samples) -> dict[str, list[int]]:
-    """The rows that a run may pick, by content, in id order: the labelled ones of the pool (see
-    `Plan.of`). Ids follow sorted file names, so a dataset that is imported again has the same."""
+    """The rows that a run may pick, by content, in id order: the labeled ones of the pool
+    (see `RunPlan.of`). Ids follow sorted file names, so a dataset that is imported again has the
+    same ids."""
     rows: dict[str, list[int]] = {}
     labeled = samples.labels >= 0
     for row in samples.pool[labeled[samples.pool]].tolist():

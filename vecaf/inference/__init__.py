@@ -1,5 +1,5 @@
-"""The inference process: loads a model once and answers short questions that need one.
+"""The inference process: it keeps models in memory and answers short requests that need one.
 
-The server (`app.shell.inference`) asks over a pipe and imports no framework itself. Each file
-answers one kind of question, registered by its function's name.
+The server sends requests through a pipe, so it does not import a machine-learning framework. Each
+file handles one kind of request, registered under the name of its function.
 """

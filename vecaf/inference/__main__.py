@@ -1,6 +1,6 @@
-"""The desk's process: a JSON question a line on standard input, a JSON reply a line on output.
+"""The inference process: read one JSON request per line from standard input, write JSON replies.
 
-It ends with its standard input, that is with the server that asks.
+The process exits when its standard input closes, which happens when the server exits.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ import queue
 import sys
 import threading
 
-import vecaf.inference.answers  # noqa: F401 (registers them)
-from vecaf.inference.questions import Desk, answer
+import vecaf.inference.handlers  # noqa: F401 (registers them)
+from vecaf.inference.requests import InferenceContext, handle
 from vecaf.settings import Settings
 from vecaf.store import Store
 
 
 def main() -> None:
-    # What libraries print must not come between the replies: their output goes to the log.
+    # Send the output of libraries to the log, so that it does not mix with the replies.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    questions: queue.Queue[str] = queue.Queue()
+    requests: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin:
-            questions.put(line)
-        os._exit(0)  # also in the midst of an answer that nobody waits for any more
+            requests.put(line)
+        os._exit(0)  # even during a request, because nobody waits for its reply
 
-    threading.Thread(target=read, name="questions", daemon=True).start()
-    desk = Desk(Store(Settings.from_environment()))
+    threading.Thread(target=read, name="requests", daemon=True).start()
+    context = InferenceContext(Store(Settings.from_environment()))
     while True:
-        reply = answer(desk, json.loads(questions.get()))
+        reply = handle(context, json.loads(requests.get()))
         replies.write(json.dumps(reply) + "\n")
         replies.flush()
 

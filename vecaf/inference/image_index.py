@@ -1,4 +1,4 @@
-"""A dataset's images as a vision-language model sees them, in memory."""
+"""The image embeddings of a dataset in memory, for searches and label suggestions."""
 
 from __future__ import annotations
 
@@ -26,54 +26,58 @@ if TYPE_CHECKING:
     from vecaf.evaluation.map_layout import Basis
 
 
-MAX_WAIT = 1000  # images that are embedded while somebody waits: about ten seconds on a CPU
+MAX_EMBEDDED_NOW = 1000  # images to embed while a user waits: about ten seconds on a CPU
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Images of one dataset in id order; labels and captions change, so they are not here.
+class ImageIndex:
+    """Embeddings of the images of one dataset, in id order, without labels and captions.
 
-    words   float32 (n, e), unit rows in the VLM's joint space: compared with sentences
-    looks   float32 (n, ≤128), unit rows in the principal space of the VLM's image features:
-            compared with images, for which the joint space of a small VLM is too coarse
+    Attributes
+    ----------
+    joint
+        float32 (n, e), unit rows in the joint space of the VLM, to compare with texts.
+    visual
+        float32 (n, ≤128), unit rows of the principal components of the VLM's image features, to
+        compare with images. The joint space of a small VLM is too coarse for that.
     """
 
     settings: Settings
     vlm: VLM
     ids: NDArray[np.int64]
-    words: Floats
-    looks: Floats
+    joint: Floats
+    visual: Floats
     basis: Basis
 
-    def texts(self, sentences: Sequence[str]) -> Floats:
-        """Unit rows (m, e) of sentences."""
-        reader = _reader(self.vlm.name, self.vlm.text_tower.fingerprint, self.settings.device)
-        return reader.embed_texts(sentences)
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Embed texts in the joint space: unit rows (m, e)."""
+        vlm = _text_encoder(self.vlm.name, self.vlm.text_tower.fingerprint, self.settings.device)
+        return vlm.embed_texts(texts)
 
-    def look(self, path: Path) -> Floats:
-        """An image file in the space of `looks`, (m,). Raises InputError for a broken one."""
+    def embed_file(self, path: Path) -> Floats:
+        """Embed an image file in the visual space, (m,). Raises InputError if it is unreadable."""
         features = embed_files(self.vlm.image_encoder, [path], self.settings)
         row: Floats = unit_rows(self.basis.project(features))[0]
         return row
 
     def row_of(self, sample_id: int) -> int:
-        """The row of a sample. Raises NotFoundError where it is not the dataset's."""
+        """Return the row of a sample. Raises NotFoundError if the dataset does not contain it."""
         return int(self.rows_of([sample_id])[0])
 
     def rows_of(self, sample_ids: Sequence[int]) -> NDArray[np.int64]:
-        """The rows of samples (m,). Raises NotFoundError for one that is not the dataset's."""
+        """Return the rows of samples (m,). Raises NotFoundError if the dataset lacks one."""
         wanted = np.asarray(sample_ids, np.int64).reshape(-1)
-        at = np.searchsorted(self.ids, wanted).clip(max=max(len(self.ids) - 1, 0))
-        strange = wanted if not len(self.ids) else wanted[self.ids[at] != wanted]
-        if len(strange):
-            raise NotFoundError(f"There is no image {strange[0]} in this dataset.")
-        return at
+        rows = np.searchsorted(self.ids, wanted).clip(max=max(len(self.ids) - 1, 0))
+        unknown = wanted if not len(self.ids) else wanted[self.ids[rows] != wanted]
+        if len(unknown):
+            raise NotFoundError(f"This dataset has no image {unknown[0]}.")
+        return rows
 
 
-def open_gallery(store: Store, dataset: Dataset, vlm: str) -> Gallery:
-    """Read the dataset's features from the embedding cache, computing a few that are missing.
+def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
+    """Load embeddings from the cache, and compute up to MAX_EMBEDDED_NOW missing ones.
 
-    Raises UnavailableError where more than a few are: the map's task embeds them.
+    Raises UnavailableError if more are missing; the task of the map computes them.
     """
     from vecaf.evaluation.map_layout import fit_basis
 
@@ -84,25 +88,27 @@ def open_gallery(store: Store, dataset: Dataset, vlm: str) -> Gallery:
     device = choose_device(settings.device)
     model = load_vlm(vlm, image_size=size, device=device, cache=settings.embeddings)
     missing = count_missing(model.image_encoder, samples.keys, settings)
-    if missing > MAX_WAIT:
+    if missing > MAX_EMBEDDED_NOW:
         raise UnavailableError(
-            f"{missing:,} images of '{dataset.name}' have not been looked at yet. Search works "
-            "once its map is ready."
+            f"{missing:,} images of '{dataset.name}' have no embeddings yet. You can search when "
+            "the map of the dataset is ready."
         )
     features = embed_images(model.image_encoder, samples.keys, samples.path_of, settings=settings)
     basis = fit_basis(features)
-    return Gallery(
+    return ImageIndex(
         settings=settings,
         vlm=model,
         ids=samples.ids,
-        words=model.embed_features(features),
-        looks=unit_rows(basis.project(features)),
+        joint=model.embed_features(features),
+        visual=unit_rows(basis.project(features)),
         basis=basis,
     )
 
 
 @lru_cache(maxsize=2)
-def _reader(vlm: str, fingerprint: str, device: str) -> VLM:
-    """The text side for what people type: kept in memory, not in the cache of embeddings, which
-    would gain a file for every search. fingerprint: other weights may come under the same name."""
+def _text_encoder(vlm: str, fingerprint: str, device: str) -> VLM:
+    """Load a VLM for search texts, whose embeddings stay in memory instead of the cache on disk.
+
+    `fingerprint` tells weights with the same name apart.
+    """
     return load_vlm(vlm, device=choose_device(device))

@@ -1,4 +1,4 @@
-"""What does a run's model make of this image, and which of its training images say so?"""
+"""Predict an image with the model of a run, and find the training images that explain it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,32 @@ from vecaf.evaluation.metrics import probabilities
 from vecaf.evaluation.neighbors import nearest_neighbors, top_k
 from vecaf.export.bundle import model_folder
 from vecaf.export.predictor import Predictor
-from vecaf.inference.questions import ANSWERS, Desk
+from vecaf.inference.requests import HANDLERS, InferenceContext
 from vecaf.store import Dataset, Run, SelectedSample, Store, visible, visible_sample
 from vecaf.training.prediction import predict as run_model
 
-SHOWN = 8  # images of each kind
-MOST_CLASSES = 10
-MOST_TRAINING = 4000  # of a fully finetuned model: each has to be looked at once more
-WARM = 2  # models kept in memory
+MAX_SHOWN = 8  # training images per list
+MAX_CLASSES = 10
+MAX_TRAINING = 4000  # training images to compare with, because a finetuned model embeds each again
+CACHED_MODELS = 2  # in memory
 
 
 @dataclass(frozen=True)
-class Explained:
-    """A run's model and the images it was trained on, as the model sees them.
+class LoadedModel:
+    """The model of a run, with its training images as the model sees them.
 
-    ids (n,), labels (n,); features (n, d), unit rows under the last layer; logits (n, classes).
+    Attributes
+    ----------
+    smoothing
+        Label smoothing of the training.
+    ids, labels
+        (n,), of the training images.
+    features
+        (n, d), unit rows: the input of the last layer.
+    logits
+        (n, classes).
+    trained_ids
+        Ids of all training images, including those beyond MAX_TRAINING.
     """
 
     predictor: Predictor
@@ -48,68 +59,88 @@ class Explained:
     labels: NDArray[np.int64]
     features: Floats
     logits: Floats
-    picked: frozenset[int]  # all of them, those beyond MOST_TRAINING too
+    trained_ids: frozenset[int]
 
 
-@ANSWERS.register
+@HANDLERS.register
 def predict(
-    desk: Desk,
+    context: InferenceContext,
     user: int,
     *,
     run_id: int,
     path: str | None = None,
     sample_id: int | None = None,
 ) -> dict[str, Any]:
-    """The most probable classes of an image, the training images nearest to it, and those that
-    the answer rests on.
+    """Predict the classes of an image, and find the training images behind the prediction.
 
-    The image is a file that the studio itself has put at `path`, or a sample that the user may
-    see. {"classes": [{"name", "share"}], "nearest": [{"id", "similarity"}], "toward" and
-    "against": [{"id", "share"}], "training": how many images were compared}.
-    `vecaf.evaluation.attribution.representer` defines the shares; those against are shares of the
-    same whole. Raises InputError for a broken image or a run without a model, NotFoundError.
+    Parameters
+    ----------
+    path
+        An image file that the server has saved.
+    sample_id
+        Or a sample that the user can see.
+
+    Returns
+    -------
+    {"classes": [{"name", "share"}], "nearest": [{"id", "similarity"}], "toward": [{"id",
+    "share"}], "against": [{"id", "share"}], "training": number of compared training images,
+    "trained_on_it": whether the model was trained on the image}. "toward" and "against" are the
+    training images that contribute most for and against the top class, as shares of all positive
+    contributions (see `vecaf.evaluation.attribution.representer`).
+
+    Raises
+    ------
+    InputError
+        The image is unreadable, or the run has no model.
+    NotFoundError
+        The run or the sample does not exist.
     """
     if (path is None) == (sample_id is None):
-        raise InputError("Predict an image file or one of the studio's images.")
-    folder = model_folder(desk.store, user, run_id)  # the gate, at every question
+        raise InputError("Pass either an image file or an image of a dataset.")
+    folder = model_folder(context.store, user, run_id)  # authorizes every request
     if sample_id is not None:
-        with desk.store.read() as session:
+        with context.store.read() as session:
             sample = visible_sample(session, user, sample_id)
-        file = image_path(desk.store.settings.images, sample.sha256, sample.extension)
+        file = image_path(context.store.settings.images, sample.sha256, sample.extension)
     else:
         file = Path(str(path))
-    known = _opened(desk.store, user, run_id, folder)
-    features, logits = run_model(known.predictor.model, [file], known.predictor.preprocessing)
+    model = _load(context.store, user, run_id, folder)
+    features, logits = run_model(model.predictor.model, [file], model.predictor.preprocessing)
     share = probabilities(logits)[0]
-    order = np.argsort(-share, kind="stable")[:MOST_CLASSES]
-    own = np.flatnonzero(known.ids == (sample_id or 0))
+    order = np.argsort(-share, kind="stable")[:MAX_CLASSES]
+    own = np.flatnonzero(model.ids == (sample_id or 0))
     near, similarity = nearest_neighbors(
-        known.features, features[0], SHOWN, exclude=int(own[0]) if len(own) else -1
+        model.features, features[0], MAX_SHOWN, exclude=int(own[0]) if len(own) else -1
     )
-    pulled = representer_values(
-        known.features, known.logits, known.labels, features[0], int(order[0]), known.smoothing
+    contributions = representer_values(
+        model.features, model.logits, model.labels, features[0], int(order[0]), model.smoothing
     )
-    toward, against = top_k(positive_shares(pulled), SHOWN), top_k(-pulled, SHOWN)
-    whole = float(np.maximum(pulled, 0).sum()) or 1.0
-    names = known.predictor.classes
+    toward, against = (
+        top_k(positive_shares(contributions), MAX_SHOWN),
+        top_k(-contributions, MAX_SHOWN),
+    )
+    total = float(np.maximum(contributions, 0).sum()) or 1.0
+    names = model.predictor.classes
     return {
         "classes": [{"name": names[i], "share": float(share[i])} for i in order],
-        "nearest": _listed(known.ids[near], similarity, "similarity"),
-        "toward": _listed(known.ids[toward], pulled[toward] / whole, "share", above=0.001),
-        "against": _listed(known.ids[against], -pulled[against] / whole, "share", above=0.001),
-        "training": len(known.ids),
-        "trained_on_it": sample_id in known.picked,
+        "nearest": _listed(model.ids[near], similarity, "similarity"),
+        "toward": _listed(model.ids[toward], contributions[toward] / total, "share", above=0.001),
+        "against": _listed(
+            model.ids[against], -contributions[against] / total, "share", above=0.001
+        ),
+        "training": len(model.ids),
+        "trained_on_it": sample_id in model.trained_ids,
     }
 
 
-@ANSWERS.register
-def open_model(desk: Desk, user: int, *, run_id: int) -> dict[str, Any]:
-    """Load a run's model and what `predict` compares with, before the first image is asked about.
+@HANDLERS.register
+def open_model(context: InferenceContext, user: int, *, run_id: int) -> dict[str, Any]:
+    """Load the model of a run before the first prediction, so that `predict` answers quickly.
 
-    Raises InputError for a run without a model, NotFoundError.
+    Raises InputError if the run has no model, NotFoundError if it does not exist.
     """
-    folder = model_folder(desk.store, user, run_id)
-    return {"training": len(_opened(desk.store, user, run_id, folder).ids)}
+    folder = model_folder(context.store, user, run_id)
+    return {"training": len(_load(context.store, user, run_id, folder).ids)}
 
 
 def _listed(
@@ -119,15 +150,15 @@ def _listed(
     return [{"id": id_, name: round(value, 4)} for id_, value in pairs if value > above]
 
 
-@lru_cache(maxsize=WARM)
-def _opened(store: Store, user: int, run_id: int, folder: Path) -> Explained:
-    """A finished run never changes, so what is read once stays true."""
+@lru_cache(maxsize=CACHED_MODELS)
+def _load(store: Store, user: int, run_id: int, folder: Path) -> LoadedModel:
+    """Load a model. The cache never goes stale, because a finished run does not change."""
     with store.read() as session:
         run = visible(session, user, Run, run_id)
         dataset = visible(session, user, Dataset, run.dataset_id)
         samples = load_samples(session, dataset, store.settings.images)
         order = (SelectedSample.round, SelectedSample.rank)
-        picked = session.scalars(
+        trained = session.scalars(
             sa.select(SelectedSample.sample_id)
             .where(SelectedSample.run_id == run_id)
             .order_by(*order)
@@ -136,29 +167,31 @@ def _opened(store: Store, user: int, run_id: int, folder: Path) -> Explained:
         samples = with_snapshot(samples, folder.parent)
     config = RunConfig.from_dict(run.config)
     predictor = Predictor.load(folder, store.settings.device)
-    compared = picked if config.mode == "head-only" else picked[:MOST_TRAINING]
+    compared = trained if config.mode == "head-only" else trained[:MAX_TRAINING]
     rows = np.searchsorted(samples.ids, np.array(compared, np.int64))
-    features, logits = _as_seen(config, predictor, samples, rows, store)
-    return Explained(
+    features, logits = _embed(config, predictor, samples, rows, store)
+    return LoadedModel(
         predictor=predictor,
         smoothing=config.label_smoothing,
         ids=samples.ids[rows],
         labels=samples.labels[rows],
         features=features,
         logits=logits,
-        picked=frozenset(picked),
+        trained_ids=frozenset(trained),
     )
 
 
-def _as_seen(
+def _embed(
     config: RunConfig,
     predictor: Predictor,
     samples: Samples,
     rows: NDArray[np.int64],
     store: Store,
 ) -> tuple[Floats, Floats]:
-    """Features (n, d) and logits (n, classes) of `rows`: from the embedding cache where only the
-    head was trained, else by running the finetuned model on them."""
+    """Compute features (n, d) and logits (n, classes) of `rows` under the model.
+
+    In head-only mode the features come from the embedding cache.
+    """
     if config.mode != "head-only":
         paths = [samples.paths[row] for row in rows]
         return run_model(predictor.model, paths, predictor.preprocessing)

@@ -1,4 +1,4 @@
-"""Search results: the best rows and how well they fit."""
+"""Rank images by similarity."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from vecaf.evaluation.neighbors import nearest_neighbors
 
-BEST = 500  # results of a search
+MAX_RESULTS = 500
 
 
 def ranked(
     ids: NDArray[np.int64], rows: NDArray[np.float32], query: NDArray[np.float32]
 ) -> dict[str, Any]:
-    """{"ids", "scores"} of the best of `rows` (n, m) by cosine with `query` (m,), best first."""
-    best, cosine = nearest_neighbors(rows, query, BEST)
+    """Rank `rows` (n, m) by cosine with `query` (m,), best first.
+
+    Returns
+    -------
+    {"ids", "scores"} of at most MAX_RESULTS rows.
+    """
+    best, cosine = nearest_neighbors(rows, query, MAX_RESULTS)
     return {"ids": ids[best].tolist(), "scores": [round(float(value), 4) for value in cosine]}

@@ -1,4 +1,4 @@
-"""Which images look like this one?"""
+"""Search for images that look like a given image."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vecaf.errors import InputError
-from vecaf.inference.questions import ANSWERS, Desk
 from vecaf.inference.ranking import ranked
+from vecaf.inference.requests import HANDLERS, InferenceContext
 
 
-@ANSWERS.register
+@HANDLERS.register
 def search_image(
-    desk: Desk,
+    context: InferenceContext,
     user: int,
     *,
     dataset_id: int,
@@ -20,15 +20,29 @@ def search_image(
     sample_id: int | None = None,
     vlm: str = "embedded",
 ) -> dict[str, Any]:
-    """{"ids", "scores"}: the best 500 images by cosine with an image, best first.
+    """Rank the images of a dataset by similarity to an image.
 
-    The image is a file that the studio itself has put at `path`, or the dataset's own sample.
-    Raises InputError for a file that can't be read, NotFoundError, UnavailableError as
-    `search_text`.
+    Parameters
+    ----------
+    path
+        An image file that the server has saved.
+    sample_id
+        Or an image of the dataset.
+
+    Returns
+    -------
+    {"ids", "scores"}: up to 500 samples by cosine, best first.
+
+    Raises
+    ------
+    InputError
+        The file is not a readable image.
+    NotFoundError, UnavailableError
+        As `search_text`.
     """
     if (path is None) == (sample_id is None):
-        raise InputError("Search with an image file or with one of the dataset's images.")
-    gallery = desk.gallery(user, dataset_id, vlm)
+        raise InputError("Pass either an image file or an image of the dataset.")
+    index = context.image_index(user, dataset_id, vlm)
     if sample_id is not None:
-        return ranked(gallery.ids, gallery.looks, gallery.looks[gallery.row_of(sample_id)])
-    return ranked(gallery.ids, gallery.looks, gallery.look(Path(str(path))))
+        return ranked(index.ids, index.visual, index.visual[index.row_of(sample_id)])
+    return ranked(index.ids, index.visual, index.embed_file(Path(str(path))))

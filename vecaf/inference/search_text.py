@@ -1,29 +1,39 @@
-"""Which images fit these words best?"""
+"""Search for images by text."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vecaf.errors import InputError
-from vecaf.inference.questions import ANSWERS, Desk
 from vecaf.inference.ranking import ranked
+from vecaf.inference.requests import HANDLERS, InferenceContext
 
-MAX_TEXT = 500  # characters; text towers read far less
+MAX_TEXT = 500  # characters; text encoders read far fewer
 
 
-@ANSWERS.register
+@HANDLERS.register
 def search_text(
-    desk: Desk, user: int, *, dataset_id: int, text: str, vlm: str = "embedded"
+    context: InferenceContext, user: int, *, dataset_id: int, text: str, vlm: str = "embedded"
 ) -> dict[str, Any]:
-    """{"ids", "scores"}: the best 500 images by cosine with the words, best first.
+    """Rank the images of a dataset by similarity to a text.
 
-    Raises InputError for blank or overlong text, NotFoundError for the dataset, UnavailableError
-    while its images have not been embedded.
+    Returns
+    -------
+    {"ids", "scores"}: up to 500 samples by cosine, best first.
+
+    Raises
+    ------
+    InputError
+        The text is empty or too long.
+    NotFoundError
+        The dataset does not exist.
+    UnavailableError
+        Its images have no embeddings yet.
     """
     words = " ".join(text.split())
     if not words:
-        raise InputError("Type some words to search for.")
+        raise InputError("Enter a text to search for.")
     if len(words) > MAX_TEXT:
-        raise InputError(f"Search for at most {MAX_TEXT} characters.")
-    gallery = desk.gallery(user, dataset_id, vlm)
-    return ranked(gallery.ids, gallery.words, gallery.texts([words])[0])
+        raise InputError(f"The text is too long. Enter at most {MAX_TEXT} characters.")
+    index = context.image_index(user, dataset_id, vlm)
+    return ranked(index.ids, index.joint, index.embed_texts([words])[0])

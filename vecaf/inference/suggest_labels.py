@@ -1,4 +1,4 @@
-"""Which class would these images be? A first guess for the person who labels them."""
+"""Suggest labels for images, for a person to confirm."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from vecaf.augmentation.captions import class_caption
 from vecaf.augmentation.text_classifier import text_classifier
 from vecaf.errors import InputError
 from vecaf.evaluation.metrics import probabilities
-from vecaf.inference.image_index import Gallery
-from vecaf.inference.questions import ANSWERS, Desk
+from vecaf.inference.image_index import ImageIndex
+from vecaf.inference.requests import HANDLERS, InferenceContext
 from vecaf.store import TRAIN, Dataset, visible
 from vecaf.store.columns import SPLITS, read_columns
 
 MAX_IMAGES = 5000
-CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for its cosines
-EMBEDDED_TEMPERATURE = 0.05  # of the embedded VLM, where confidence is about accuracy (on PACS)
-LOOKS_TEMPERATURE = np.float32(0.1)  # of cosines with class means, chosen likewise
-FITTED_TEMPERATURE = np.float32(0.6)  # of a text classifier's logits, likewise, on CIFAR-10 too
-ENOUGH = 100  # images from which on the VLM's errors average out
-HALF_TRUST = 3  # labelled images a class at which words count half of what they are worth
+CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for cosines
+EMBEDDED_TEMPERATURE = 0.05  # calibrated on PACS, for the embedded VLM
+MEANS_TEMPERATURE = np.float32(0.1)  # of cosines with class means, calibrated on PACS
+FITTED_TEMPERATURE = np.float32(0.6)  # of text classifiers, calibrated on PACS and CIFAR-10
+MIN_FITTED = 100  # images needed to fit a text classifier
+HALF_WEIGHT = 3  # labeled images per class that halve the weight of the zero-shot logits
 
 
-@ANSWERS.register
+@HANDLERS.register
 def suggest_labels(
-    desk: Desk,
+    context: InferenceContext,
     user: int,
     *,
     dataset_id: int,
@@ -37,87 +37,107 @@ def suggest_labels(
     classes: Sequence[str],
     vlm: str = "embedded",
 ) -> dict[str, Any]:
-    """{"labels", "confidences"}: for each sample an index into `classes` and its probability.
+    """Suggest a class for each sample. Selection strategies never see the suggestions.
 
-    Zero-shot by the VLM (`from_words`), joined by likeness to the labelled pool images once every
-    class has one; see `guess`. Suggestions only: no selector sees them.
+    The suggestions are zero-shot predictions of the VLM (`zero_shot_logits`). Once every class has
+    a labeled image in the pool, they also use similarity to labeled images (`combine`).
 
-    Raises InputError for fewer than two classes, NotFoundError for the dataset or a sample that is
-    not in it, UnavailableError as `search_text`.
+    Returns
+    -------
+    {"labels", "confidences"}: for each sample an index into `classes`, and its probability.
+
+    Raises
+    ------
+    InputError
+        There are fewer than two classes, or too many images.
+    NotFoundError
+        The dataset does not exist, or a sample is not part of it.
+    UnavailableError
+        As `search_text`.
     """
     names = [str(name) for name in classes]
     if len(names) < 2:
-        raise InputError("Give at least two classes to choose from.")
+        raise InputError("Label suggestions need at least two classes. Add classes first.")
     if len(sample_ids) > MAX_IMAGES:
-        raise InputError(f"Ask for at most {MAX_IMAGES} images at a time.")
-    gallery = desk.gallery(user, dataset_id, vlm)
-    rows = gallery.rows_of(sample_ids)
-    told = from_words(gallery, gallery.texts([class_caption(name) for name in names]), vlm)
-    labels = pool_labels(desk, user, dataset_id, names)
-    shares = probabilities(guess(gallery, rows, told, labels))
+        raise InputError(f"Request suggestions for at most {MAX_IMAGES} images at a time.")
+    index = context.image_index(user, dataset_id, vlm)
+    rows = index.rows_of(sample_ids)
+    texts = index.embed_texts([class_caption(name) for name in names])
+    zero_shot = zero_shot_logits(index, texts, vlm)
+    labels = pool_labels(context, user, dataset_id, names)
+    shares = probabilities(combine(index, rows, zero_shot, labels))
     return {
         "labels": shares.argmax(axis=1).tolist(),
         "confidences": [round(float(value), 4) for value in shares.max(axis=1)],
     }
 
 
-def pool_labels(desk: Desk, user: int, dataset_id: int, names: list[str]) -> NDArray[np.int64]:
-    """Labels (n,) of the dataset's pool as they are now, as indices into `names`; −1: none."""
-    with desk.store.read() as session:
+def pool_labels(
+    context: InferenceContext, user: int, dataset_id: int, names: list[str]
+) -> NDArray[np.int64]:
+    """Return the current labels (n,) of the pool as indices into `names`; −1 = none."""
+    with context.store.read() as session:
         known = visible(session, user, Dataset, dataset_id).classes
         columns = read_columns(session, user, dataset_id)
-    index = [names.index(name) if name in names else -1 for name in known]
-    labels = np.array([*index, -1])[columns.labels]  # −1 looks up the last entry
+    new_index = [names.index(name) if name in names else -1 for name in known]
+    labels = np.array([*new_index, -1])[columns.labels]  # index −1 reads the last entry
     labels[(columns.splits != SPLITS.index(TRAIN)) | columns.excluded] = -1
     return labels
 
 
-def from_words(gallery: Gallery, words: Floats, vlm: str) -> Floats:
-    """Logits (n, classes) of all images, by the embeddings (classes, e) of a sentence a class.
+def zero_shot_logits(index: ImageIndex, texts: Floats, vlm: str) -> Floats:
+    """Compute logits (n, classes) of all images from the embeddings (classes, e) of class captions.
 
-    Read off the dataset as a whole (`text_classifier`) where it has enough images: on PACS photos
-    that is right on 97% where image by image the embedded VLM is on 85%, on cartoons on 44% for 34.
+    With enough images, fits a `text_classifier` to the whole dataset. With the embedded VLM this
+    raises the accuracy on PACS from 85% to 97% (photo) and from 34% to 44% (cartoon).
     """
-    cosines = gallery.words @ words.T
-    if len(cosines) >= ENOUGH:
-        fitted: Floats = gallery.looks @ text_classifier(gallery.looks, cosines).T
+    cosines = index.joint @ texts.T
+    if len(cosines) >= MIN_FITTED:
+        fitted: Floats = index.visual @ text_classifier(index.visual, cosines).T
         return fitted / FITTED_TEMPERATURE
     temperature = EMBEDDED_TEMPERATURE if vlm == "embedded" else CLIP_TEMPERATURE
     return cosines / np.float32(temperature)
 
 
-def guess(
-    gallery: Gallery, rows: NDArray[np.int64], told: Floats, labels: NDArray[np.int64]
+def combine(
+    index: ImageIndex, rows: NDArray[np.int64], zero_shot: Floats, labels: NDArray[np.int64]
 ) -> Floats:
-    """Logits (q, classes) of `rows` by what words say of all images, and by labelled images.
+    """Combine zero-shot logits with similarity to labeled images; returns logits (q, classes).
 
-    told: (n, classes), `from_words`. labels: (n,) of the pool, −1 where there is none. Words count
-    as much as they were right on the labelled images (squared accuracy above chance), and less the
-    more images there are.
+    The weight of the zero-shot logits is the square of their accuracy above chance on the labeled
+    images. It falls as the number of labeled images grows.
+
+    Parameters
+    ----------
+    rows
+        Rows (q,) to predict.
+    zero_shot
+        Logits (n, classes) of all images.
+    labels
+        Labels (n,) of the pool, −1 = none.
     """
-    classes = told.shape[1]
+    classes = zero_shot.shape[1]
     known = np.flatnonzero(labels >= 0)
     least = int(np.bincount(labels[known], minlength=classes).min())
     if not least:
-        return told[rows]
-    right = told[known].argmax(axis=1) == labels[known]
-    merit = max(0.0, (float(right.mean()) - 1 / classes) / (1 - 1 / classes))
-    trust = np.float32(merit**2 / (1 + least / HALF_TRUST))
-    return (
-        told[rows] * trust + class_means(gallery.looks, rows, labels, classes) / LOOKS_TEMPERATURE
-    )
+        return zero_shot[rows]
+    correct = zero_shot[known].argmax(axis=1) == labels[known]
+    above_chance = max(0.0, (float(correct.mean()) - 1 / classes) / (1 - 1 / classes))
+    weight = np.float32(above_chance**2 / (1 + least / HALF_WEIGHT))
+    similarity = class_mean_cosines(index.visual, rows, labels, classes)
+    return zero_shot[rows] * weight + similarity / MEANS_TEMPERATURE
 
 
-def class_means(
-    looks: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+def class_mean_cosines(
+    visual: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64], classes: int
 ) -> Floats:
-    """Cosine (q, classes) of `rows` of `looks` (n, m) with the mean of each class's labelled rows.
+    """Compute cosines (q, classes) of `rows` with the mean of the labeled images of each class.
 
-    A row's own label is left out of its class's mean, for it would suggest itself.
+    The mean leaves out the image itself, so that its own label is not suggested.
     """
-    sums = np.stack([looks[labels == number].sum(axis=0) for number in range(classes)])
-    cosine = looks[rows] @ unit_rows(sums).T
+    sums = np.stack([visual[labels == number].sum(axis=0) for number in range(classes)])
+    cosine = visual[rows] @ unit_rows(sums).T
     own = np.flatnonzero(labels[rows] >= 0)
-    others = unit_rows(sums[labels[rows[own]]] - looks[rows[own]])
-    cosine[own, labels[rows[own]]] = (looks[rows[own]] * others).sum(axis=1)
+    others = unit_rows(sums[labels[rows[own]]] - visual[rows[own]])
+    cosine[own, labels[rows[own]]] = (visual[rows[own]] * others).sum(axis=1)
     return cosine

@@ -1,1 +1,1 @@
-"""A run: its plan, its preparation, its rounds, and its records."""
+"""Runs: plan, preparation, the active finetuning loop, and records."""

@@ -1,10 +1,10 @@
-"""The demo that ships: OpenMoji in colour and its line-art twin, and a small run on the first."""
+"""The demo datasets (OpenMoji in color and as line art) and the small run on the first of them."""
 
 from vecaf.config import RunConfig
 
 COLOR, LINE = "openmoji", "openmoji-line"
 SOURCES = {COLOR: "demo:color", LINE: "demo:line"}
-"""Dataset name → what an import is queued with."""
+"""The source of an import by dataset name."""
 
 CONFIG = RunConfig(dataset=COLOR, budget="5%", rounds=4)
-"""Small enough to finish within a minute on two cores, large enough to show a difference."""
+"""Finishes within a minute on two CPU cores, and still shows differences between strategies."""

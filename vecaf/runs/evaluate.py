@@ -1,4 +1,4 @@
-"""A run's model on a dataset, computed from the exported files alone."""
+"""Evaluate the exported model of a run on a dataset."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model is worth on some labelled images; shares are 0 to 1.
+    """The metrics of a model on labeled images. Accuracies are between 0 and 1.
 
-    `confusion`: rows are true classes, columns predicted ones, in the order of `classes`.
+    `confusion` counts images by true class (rows) and predicted class (columns), in the order of
+    `classes`.
     """
 
     images: int
@@ -46,10 +47,23 @@ def evaluate_run(
     split: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[str, str, Evaluation]:
-    """Evaluate a run's exported model: (dataset's name, split, evaluation).
+    """Evaluate the exported model of a run.
 
-    `on` names a dataset, by default the run's own. `split` is train, val, test or all; by default
-    the test split of the run's own dataset, and all of another. Raises InputError.
+    Parameters
+    ----------
+    on
+        Name of a dataset. Default: the dataset of the run.
+    split
+        train, val, test, or all. Default: test on the dataset of the run, all on another one.
+
+    Returns
+    -------
+    The name of the dataset, the split, and the evaluation.
+
+    Raises
+    ------
+    InputError
+        The run has no model, the split does not exist, or `evaluate_files` raises it.
     """
     folder = model_folder(store, user_id, run_id)
     with store.read() as session:
@@ -59,11 +73,11 @@ def evaluate_run(
         samples = load_samples(session, dataset, store.settings.images)
     split = split or (TEST if dataset.id == own.id else ALL)
     if split not in (TRAIN, VAL, TEST, ALL):
-        raise InputError(f"split is '{split}'; choose from {TRAIN}, {VAL}, {TEST} or {ALL}.")
+        raise InputError(f"Unknown split '{split}'. Choose {TRAIN}, {VAL}, {TEST}, or {ALL}.")
     rows = np.arange(len(samples)) if split == ALL else samples.rows(split)
     device = store.settings.device
     result = evaluate_files(
-        folder, samples, rows, today=own.classes, device=device, progress=progress
+        folder, samples, rows, current_classes=own.classes, device=device, progress=progress
     )
     return dataset.name, split, result
 
@@ -73,20 +87,27 @@ def evaluate_files(
     samples: Samples,
     rows: NDArray[np.int64],
     *,
-    today: Sequence[str],
+    current_classes: Sequence[str],
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Evaluate the exported model in `folder` on the labelled ones of `rows` of `samples`.
+    """Evaluate the exported model in `folder` on the labeled images among `rows`.
 
-    `today`: the classes of the dataset that it was trained on, see `labels_as_known`. Raises
-    InputError for an image of a class that the model does not know, or for no labelled image.
+    Parameters
+    ----------
+    current_classes
+        The current class names of the dataset that the model was trained on, see `labels_of_model`.
+
+    Raises
+    ------
+    InputError
+        An image has a class that the model does not know, or no image has a label.
     """
     predictor = Predictor.load(folder, device)
     rows = rows[samples.labels[rows] >= 0]
     if not len(rows):
-        raise InputError("There are no labelled images to evaluate on. Choose another split.")
-    labels = labels_as_known(samples, rows, predictor.classes, today)
+        raise InputError("No image of this split has a label. Choose another split.")
+    labels = labels_of_model(samples, rows, predictor.classes, current_classes)
     logits = predictor.logits([samples.paths[row] for row in rows], progress)
     matrix = metrics.confusion(logits, labels)
     totals = matrix.sum(axis=1)
@@ -95,32 +116,48 @@ def evaluate_files(
         accuracy=metrics.accuracy(logits, labels) or 0.0,
         calibration_error=metrics.expected_calibration_error(logits, labels),
         class_accuracy={
-            name: float(matrix[place, place] / totals[place])
-            for place, name in enumerate(predictor.classes)
-            if totals[place]
+            name: float(matrix[index, index] / totals[index])
+            for index, name in enumerate(predictor.classes)
+            if totals[index]
         },
         classes=list(predictor.classes),
         confusion=matrix.tolist(),
     )
 
 
-def labels_as_known(
-    samples: Samples, rows: NDArray[np.int64], known: Sequence[str], today: Sequence[str]
+def labels_of_model(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    model_classes: Sequence[str],
+    current_classes: Sequence[str],
 ) -> NDArray[np.int64]:
-    """What the labels of `rows` (n,), all with one, are among a model's classes `known`.
+    """Convert the labels of `rows` (n,) to indices into the classes of a model, by name.
 
-    Classes are matched by name. `today` is what the dataset that the model was trained on calls its
-    classes now: one that was renamed since has kept its place, and one that was added is unknown.
-    Raises InputError for an image of a class that the model does not know.
+    Parameters
+    ----------
+    rows
+        Rows with a label.
+    model_classes
+        Class names when the model was trained.
+    current_classes
+        Class names of its training dataset now. A renamed class keeps its index, and the model
+        does not know classes that were added.
+
+    Raises
+    ------
+    InputError
+        An image has a class that the model does not know.
     """
-    place = {name: index for index, name in enumerate(known)}
-    place |= {name: i if i < len(known) else -1 for i, name in enumerate(today)}
-    labels = np.array([place.get(name, -1) for name in samples.classes])[samples.labels[rows]]
+    size = len(model_classes)
+    index_of = {name: index for index, name in enumerate(model_classes)}
+    index_of |= {name: i if i < size else -1 for i, name in enumerate(current_classes)}
+    labels = np.array([index_of.get(name, -1) for name in samples.classes])[samples.labels[rows]]
     if (labels < 0).any():
         unknown = samples.classes[int(samples.labels[rows][labels < 0][0])]
-        called = ", ".join([*today[: len(known)], *known[len(today) :]])
+        names = ", ".join([*current_classes[:size], *model_classes[len(current_classes) :]])
+        added = unknown in current_classes
         raise InputError(
-            f"The model does not know the class '{unknown}'. It knows: {called}. "
-            + ("Finetune once more." if unknown in today else "Rename its classes to match.")
+            f"The model does not know the class '{unknown}'. It knows: {names}. "
+            + ("Finetune again to add the class." if added else "Rename the classes to match.")
         )
     return labels

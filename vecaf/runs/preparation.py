@@ -1,4 +1,4 @@
-"""What a run needs before its first round: encoders, embeddings, captions, a fresh learner."""
+"""Prepare a run: load models, embed the dataset, and set up the captions and the learner."""
 
 from __future__ import annotations
 
@@ -30,19 +30,30 @@ def prepare(
     recorder: Recorder,
     folder: Path,
     settings: Settings,
-    begun: Samples | None = None,
+    trained_samples: Samples | None = None,
     ranks: Ranks = ALONE,
 ) -> tuple[Learner, TextGuidance]:
-    """Embed the dataset (from the cache where possible) and set up the run's learner and words.
+    """Embed the dataset, using the cache, and set up the learner and the text guidance of a run.
 
-    `begun`: the samples as a model that is taken up from `folder` knew them, where they differ.
-    `ranks`: the processes that train it.
-    Raises InputError or UnavailableError for a model that can't be had, CanceledError on a stop.
+    Parameters
+    ----------
+    trained_samples
+        If the weights in `folder` were trained before the dataset changed: the samples as they
+        were then.
+    ranks
+        The processes that train together.
+
+    Raises
+    ------
+    InputError, UnavailableError
+        A model can't be loaded.
+    CanceledError
+        The recorder asked to stop.
     """
     settings = with_device(config, settings)
     device = choose_device(settings.device)
-    monitor = monitor_of(recorder)
-    recorder.stage("Loading the models")
+    monitor = embedding_monitor(recorder)
+    recorder.stage("Loading models")
     pvm = pvm_for(config, samples)
     guidance = guidance_for(config, samples, pvm, settings, monitor)
     rows = samples.usable
@@ -54,25 +65,25 @@ def prepare(
         progress=monitor.progress,
         should_stop=monitor.should_stop,
     )
-    if len(rows) < len(samples):  # the others' rows are never read
-        found, features = features, np.zeros((len(samples), pvm.feature_dim), np.float32)
-        features[rows] = found
+    if len(rows) < len(samples):  # unusable rows are never read
+        embedded, features = features, np.zeros((len(samples), pvm.feature_dim), np.float32)
+        features[rows] = embedded
     recorder.embedded(*set_facts(pvm, settings))
-    known = begun or samples
+    known = trained_samples or samples
     centered = CenteredFeatures.of(features, known.pool, device)
     context = TrainingContext(config, known, centered, pvm, device, folder, monitor, ranks)
     return Learner(context), guidance
 
 
 def with_device(config: RunConfig, settings: Settings) -> Settings:
-    """The settings with the run's own device, where it names one."""
+    """Return the settings with the device of the run, if it names one."""
     return settings if config.device == "auto" else replace(settings, device=config.device)
 
 
-def monitor_of(recorder: Recorder) -> Monitor:
-    """Return a monitor of long passes over images that reports to `recorder`."""
+def embedding_monitor(recorder: Recorder) -> Monitor:
+    """Return callbacks that report the embedding of images to `recorder`."""
     return Monitor(
-        progress=lambda done, total: recorder.stage("Looking at images", done, total),
+        progress=lambda done, total: recorder.stage("Computing embeddings", done, total),
         should_stop=recorder.should_stop,
     )
 
@@ -85,13 +96,14 @@ def guidance_for(
     monitor: Monitor,
     cached_pulls: int = 1,
 ) -> TextGuidance:
-    """Return the text guidance of a run: captions, classes, target words, and the VLM.
+    """Set up the text guidance of a run: captions, class names, target domain, and the VLM.
 
-    Raises InputError or UnavailableError if the run needs a VLM that isn't available.
+    `cached_pulls` is the number of results to cache. Raises InputError or UnavailableError if the
+    run needs a VLM that can't be loaded.
     """
     encoder = DatasetVLM(config.vlm, samples, pvm, settings, monitor.progress, monitor.should_stop)
     if uses_text(config):
-        _ = encoder.vlm  # report an unavailable model before embedding anything
+        _ = encoder.vlm  # fail before the images are embedded
     return TextGuidance(
         captions=samples.captions,
         classes=samples.classes,
@@ -103,5 +115,5 @@ def guidance_for(
 
 
 def uses_text(config: RunConfig) -> bool:
-    """Return whether the run needs a VLM."""
+    """Return whether the run needs a VLM: for captions, a target domain, or class names."""
     return bool(config.text_pull or config.target_words or config.head_init == "text")

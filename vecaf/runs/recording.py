@@ -1,4 +1,4 @@
-"""What a run reports while it works, and what it needs to read back to go on after a stop."""
+"""The interface through which a run reports progress, saves results, and reads them back."""
 
 from __future__ import annotations
 
@@ -11,45 +11,26 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.wording import percent
+from vecaf.store.records import RoundResult
 
 
 @dataclass(frozen=True)
-class Picks:
-    """One round's picks, in rank order: `sample_ids` (budget,), `scores` name → (budget,)."""
+class RoundSelection:
+    """The images that one round selected, in rank order.
+
+    `sample_ids`: (budget,). `scores`: arrays (budget,) by name.
+    """
 
     sample_ids: NDArray[np.int64]
     scores: Mapping[str, NDArray[np.float32]]
 
 
-@dataclass(frozen=True)
-class RoundResult:
-    """What a finished round measured; counts are cumulative.
-
-    Accuracies are 0 to 1, None where the split has no labelled image. `seconds` are the last
-    attempt's, for a round that was interrupted.
-    """
-
-    number: int  # from 1
-    labeled: int  # images the model has been trained on
-    batches: int  # optimizer steps since the run began
-    val_accuracy: float | None
-    test_accuracy: float | None
-    confusion: list[list[int]]  # test set: rows are true classes, columns predicted
-    seconds: float
-
-    def sentence(self) -> str:
-        """The result as a line of the run's log."""
-        return (
-            f"Round {self.number}: test accuracy {percent(self.test_accuracy)}, validation "
-            f"{percent(self.val_accuracy)}, with {self.labeled} labelled images and "
-            f"{self.batches} batches so far, in {self.seconds:.0f} s."
-        )
-
-
 class Recorder(Protocol):
-    """Where a run's progress goes. Every write is durable when the method returns, but `metric`
-    and `stage`, which may be held back for half a second or until `flush`."""
+    """Where a run reports its progress and results.
+
+    When a method returns, its data is durable, except for `metric` and `stage`: these can be
+    buffered for half a second, or until `flush`.
+    """
 
     def stage(self, text: str, done: int = 0, total: int = 0) -> None: ...
 
@@ -60,44 +41,49 @@ class Recorder(Protocol):
     def flush(self) -> None: ...
 
     def publishing(self) -> AbstractContextManager[object]:
-        """A context in which the run's files appear; everything said before is durable then."""
+        """Return the context in which the run moves finished files into place.
+
+        Everything reported before is durable by then.
+        """
 
     def rewind(self, round: int, step: int) -> None:
-        """Forget the metrics of `round` beyond `step` and of later rounds: they come again."""
+        """Delete the metrics of `round` after `step` and of later rounds; they are repeated."""
 
-    def picks(self, round: int) -> Picks | None: ...
+    def selection(self, round: int) -> RoundSelection | None: ...
 
-    def record_picks(self, round: int, picks: Picks) -> None: ...
+    def record_selection(self, round: int, selection: RoundSelection) -> None: ...
 
-    def rounds_done(self) -> list[RoundResult]: ...
+    def finished_rounds(self) -> list[RoundResult]: ...
 
     def finish_round(self, result: RoundResult) -> None: ...
 
     def reopen(self, upto: int) -> None:
-        """Forget the results and metrics of rounds after `upto`, which are repeated. Their picks
-        stay: the repeated rounds train on the same images."""
+        """Delete the results and metrics of rounds after `upto`, because they are repeated.
+
+        Selections stay: the repeated rounds train on the same images.
+        """
 
     def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
-        """Note the embedding set that the run works on."""
+        """Record the embedding set that the run uses."""
 
     def artifact(self, kind: str, path: Path) -> None: ...
 
     def should_stop(self) -> bool:
-        """Whether a person asked for the run to stop; cheap enough to ask at every batch."""
+        """Return whether a user canceled the run. Cheap enough to call for every batch."""
 
 
 @dataclass
 class MemoryRecorder:
-    """Keeps everything in memory: for programs that call `run_rounds` without a database.
+    """Keeps everything in memory, for programs that call `run_rounds` without a database.
 
-    `on_stage(text, done, total)` is called whenever the run says where it stands.
+    `on_stage(text, done, total)` is called for every progress report.
     """
 
     on_stage: Callable[[str, int, int], None] = lambda text, done, total: None
     stages: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     metrics: dict[tuple[int, int, str], float] = field(default_factory=dict)
-    picked: dict[int, Picks] = field(default_factory=dict)
+    selections: dict[int, RoundSelection] = field(default_factory=dict)
     results: list[RoundResult] = field(default_factory=list)
     artifacts: list[Path] = field(default_factory=list)
     embedding_set: str = ""
@@ -114,7 +100,7 @@ class MemoryRecorder:
         self.metrics.update({(round, step, name): value for name, value in values.items()})
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing: this recorder buffers nothing."""
 
     def publishing(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -126,13 +112,13 @@ class MemoryRecorder:
             if key[0] < round or (key[0] == round and key[1] <= step)
         }
 
-    def picks(self, round: int) -> Picks | None:
-        return self.picked.get(round)
+    def selection(self, round: int) -> RoundSelection | None:
+        return self.selections.get(round)
 
-    def record_picks(self, round: int, picks: Picks) -> None:
-        self.picked[round] = picks
+    def record_selection(self, round: int, selection: RoundSelection) -> None:
+        self.selections[round] = selection
 
-    def rounds_done(self) -> list[RoundResult]:
+    def finished_rounds(self) -> list[RoundResult]:
         return list(self.results)
 
     def finish_round(self, result: RoundResult) -> None:

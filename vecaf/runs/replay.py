@@ -1,4 +1,4 @@
-"""A selection repeated from its receipt: the same picks again, or where they part."""
+"""Repeat a selection from its receipt and compare it with the recorded one."""
 
 from __future__ import annotations
 
@@ -23,16 +23,26 @@ from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.export.receipt import Receipt, copies_in, data_hash, differences
 from vecaf.export.versions import conditions
 from vecaf.runs.preparation import with_device
-from vecaf.runs.recording import MemoryRecorder, Picks
+from vecaf.runs.recording import MemoryRecorder, RoundSelection
 from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Run, Store, readable
 
 
 @dataclass(frozen=True)
-class Repeated:
-    """One round. `matches`: the same images at the same ranks; None where the round's images were
-    given, so that there was nothing to select. `same`: how many images are in both."""
+class RoundComparison:
+    """One round of a replay.
+
+    Attributes
+    ----------
+    picks
+        Number of images in the receipt.
+    same
+        Number of images in both selections.
+    matches
+        Whether both have the same images at the same ranks. None if the round used a saved
+        selection, so that there was nothing to repeat.
+    """
 
     round: int
     picks: int
@@ -41,37 +51,38 @@ class Repeated:
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What a replay found; `notes` are sentences on what differs from the run's time."""
+class ReplayResult:
+    """The result of a replay. `notes` are sentences on what has changed since the run."""
 
     dataset: str
-    rounds: tuple[Repeated, ...]
+    rounds: tuple[RoundComparison, ...]
     notes: tuple[str, ...]
 
     @property
     def matches(self) -> bool:
-        """Whether every round that could be repeated was."""
+        """Whether all rounds that could be repeated match."""
         return all(r.matches is not False for r in self.rounds)
 
     def as_dict(self) -> dict[str, Any]:
         return {"matches": self.matches} | asdict(self)
 
     def sentences(self) -> list[str]:
-        """The outcome for people, round by round."""
+        """Describe the result for people, round by round."""
         lines = [_sentence(r) for r in self.rounds]
         if all(r.matches is None for r in self.rounds):
-            return [*lines, *self.notes, "Nothing had to be selected; every image is there."]
+            done = "There was nothing to repeat. The dataset contains all images of the receipt."
+            return [*lines, *self.notes, done]
         verdict = "The selection matches." if self.matches else "The selection does not match."
         return [*lines, *self.notes, verdict]
 
 
-def _sentence(r: Repeated) -> str:
+def _sentence(r: RoundComparison) -> str:
     if r.matches is None:
-        return f"Round {r.round}: its {r.picks} images were given, not selected."
+        return f"Round {r.round}: used a saved selection of {r.picks} images."
     if r.matches:
-        return f"Round {r.round}: the same {r.picks} images, in the same order."
+        return f"Round {r.round}: the same {r.picks} images in the same order."
     if r.same == r.picks:
-        return f"Round {r.round}: the same {r.picks} images, in another order."
+        return f"Round {r.round}: the same {r.picks} images in a different order."
     return f"Round {r.round}: {r.same} of {r.picks} images are the same."
 
 
@@ -79,68 +90,79 @@ def replay(
     store: Store,
     user_id: int,
     receipt: Receipt,
-    show: Callable[[str, int, int], None] = lambda stage, done, total: None,
-) -> Replayed:
-    """Select again as the receipt says, training in between where later rounds depend on it.
+    on_stage: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> ReplayResult:
+    """Select again with the settings of the receipt, and train where later rounds need it.
 
-    Every round starts from what the receipt says of the rounds before, so that one difference
-    does not hide what follows. Nothing is recorded, and the last round is not trained. Raises
-    InputError where the dataset can't be found or does not hold the picked images.
+    Every round starts from the recorded selections of earlier rounds, so that one difference does
+    not cause others. The replay records nothing and does not train the last round.
+
+    Raises
+    ------
+    InputError
+        The dataset does not exist or lacks images of the receipt.
     """
-    dataset, samples, notes = _data(store, user_id, receipt)
-    ids = _ids(receipt, samples)
-    config, elsewhere = _here(receipt.config)
-    recorder = _Comparing(ids, samples, bool(config.subset), show)
+    dataset, samples, notes = _find_data(store, user_id, receipt)
+    recorded = _recorded_ids(receipt, samples)
+    config, device_notes = _with_available_device(receipt.config)
+    recorder = _ComparingRecorder(recorded, samples, bool(config.subset), on_stage)
     if len(recorder.compared) == config.rounds:
-        return Replayed(dataset.name, tuple(recorder.compared), notes)
-    with tempfile.TemporaryDirectory(prefix="vecaf-replay-") as folder, suppress(_DoneError):
+        return ReplayResult(dataset.name, tuple(recorder.compared), notes)
+    with tempfile.TemporaryDirectory(prefix="vecaf-replay-") as folder, suppress(_ComparedError):
         run_rounds(config, samples, recorder, Path(folder), store.settings)
-    here = with_device(config, store.settings)
-    notes = (*notes, *elsewhere, *_conditions(receipt, here))
-    return Replayed(dataset.name, tuple(recorder.compared), notes)
+    settings = with_device(config, store.settings)
+    notes = (*notes, *device_notes, *_version_notes(receipt, settings))
+    return ReplayResult(dataset.name, tuple(recorder.compared), notes)
 
 
-class _DoneError(VecafError):
-    """The last selection has been repeated: its training is of no interest."""
+class _ComparedError(VecafError):
+    """All selections are compared, so the rest of the run is not needed."""
 
 
-class _Comparing(MemoryRecorder):
-    """Takes each round's picks, compares them with `told`, and goes on with those.
+class _ComparingRecorder(MemoryRecorder):
+    """Compares each new selection with the recorded one, and continues from the recorded one.
 
-    Compared by content: where an image is there twice, either of the two will do.
+    Images are compared by content, so an exact duplicate counts as the same image.
     """
 
     def __init__(
         self,
-        told: tuple[NDArray[np.int64], ...],
+        recorded: tuple[NDArray[np.int64], ...],
         samples: Samples,
-        given: bool,
+        saved_selection: bool,
         on_stage: Callable[[str, int, int], None],
     ) -> None:
-        """`told`: the receipt's picks by round, as sample ids. `given`: the first round's were."""
+        """Expect the `recorded` sample ids by round; the first may be a `saved_selection`."""
         super().__init__(on_stage=on_stage)
-        self.told = told
+        self.recorded = recorded
         self.key_of = dict(zip(samples.ids.tolist(), samples.keys, strict=True))
-        size = len(told[0])
-        self.compared = [Repeated(1, size, size, None)] if given else []
+        size = len(recorded[0])
+        self.compared = [RoundComparison(1, size, size, None)] if saved_selection else []
 
-    def picks(self, round: int) -> Picks | None:
-        return Picks(self.told[round - 1], {}) if round <= len(self.compared) else None
+    def selection(self, round: int) -> RoundSelection | None:
+        if round > len(self.compared):
+            return None
+        return RoundSelection(self.recorded[round - 1], {})
 
-    def record_picks(self, round: int, picks: Picks) -> None:
-        told, found = (
+    def record_selection(self, round: int, selection: RoundSelection) -> None:
+        recorded, repeated = (
             [self.key_of[sample_id] for sample_id in ids.tolist()]
-            for ids in (self.told[round - 1], picks.sample_ids)
+            for ids in (self.recorded[round - 1], selection.sample_ids)
         )
-        same = (Counter(told) & Counter(found)).total()
-        self.compared.append(Repeated(round, len(told), same, told == found))
-        if round == len(self.told):
-            raise _DoneError
+        same = (Counter(recorded) & Counter(repeated)).total()
+        matches = recorded == repeated
+        self.compared.append(RoundComparison(round, len(recorded), same, matches))
+        if round == len(self.recorded):
+            raise _ComparedError
 
 
-def _data(store: Store, user_id: int, receipt: Receipt) -> tuple[Dataset, Samples, tuple[str, ...]]:
-    """The receipt's dataset, its samples as when the run began where they can be had, and what
-    there is to say about them."""
+def _find_data(
+    store: Store, user_id: int, receipt: Receipt
+) -> tuple[Dataset, Samples, tuple[str, ...]]:
+    """Return the dataset of the receipt, its samples, and notes on what has changed.
+
+    The samples have the labels and captions of the start of the run if these are still stored.
+    """
     notes: list[str] = []
     query = sa.select(Dataset).where(readable(Dataset, user_id)).order_by(Dataset.id)
     with store.read() as session:
@@ -150,81 +172,83 @@ def _data(store: Store, user_id: int, receipt: Receipt) -> tuple[Dataset, Sample
         found = next((d for d in same if d in named), None) or next(iter(same), None)
         if found is None and not named:
             raise InputError(
-                f"There is no dataset with the receipt's images, and none called "
-                f"'{receipt.dataset}'. Import it first: python -m vecaf import"
+                f"No dataset contains the images of the receipt, and none is called "
+                f"'{receipt.dataset}'. Import the dataset first: python -m vecaf import"
             )
         if found is None:
             found = named[0]
             notes.append(
-                f"The dataset '{found.name}' holds other images than when the run began, so the "
-                "picks may differ."
+                f"The images of '{found.name}' have changed since the run, so the selection may "
+                "differ."
             )
         samples = load_samples(session, found, store.settings.images)
         run = session.get(Run, receipt.run)
         own = run is not None and run.dataset_id == found.id
     if receipt.data_hash and data_hash(samples) != receipt.data_hash:
-        begun = _begun(store.settings.runs / str(receipt.run), samples) if own else None
-        if begun is not None and data_hash(begun) == receipt.data_hash:
-            samples = begun
+        original = _at_start(store.settings.runs / str(receipt.run), samples) if own else None
+        if original is not None and data_hash(original) == receipt.data_hash:
+            samples = original
             notes.append(
-                "Labels, captions or exclusions were edited since; the replay went by those that "
-                "the run began with."
+                "Labels, captions, or exclusions have changed since the run. The replay used those "
+                "from the start of the run."
             )
         elif not notes:
             notes.append(
-                "Labels, captions, splits or exclusions are not those that the run began with, so "
-                "the picks may differ."
+                "Labels, captions, splits, or exclusions have changed since the run, so the "
+                "selection may differ."
             )
     return found, samples, tuple(notes)
 
 
-def _begun(folder: Path, samples: Samples) -> Samples | None:
+def _at_start(folder: Path, samples: Samples) -> Samples | None:
     if not (folder / SNAPSHOT).exists():
         return None
-    begun = with_snapshot(samples, folder)
-    return begun if len(begun.labels) == len(samples) else None
+    original = with_snapshot(samples, folder)
+    return original if len(original.labels) == len(samples) else None
 
 
-def _ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64], ...]:
-    """The receipt's picks as sample ids. The same image may be there several times, with a label
-    and a caption each: the copy that the receipt names is taken, else the first that is left."""
-    rows, taken = copies_in(samples), set[int]()
+def _recorded_ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64], ...]:
+    """Return the selected images of the receipt as sample ids, by round.
 
-    def take(key: str, copy: int) -> int:
-        """The row, −1 where none is left."""
-        there = rows.get(key, [])
-        left = [row for row in [*there[copy : copy + 1], *there] if row not in taken]
-        taken.update(left[:1])
-        return left[0] if left else -1
+    A dataset can contain copies of an image with different labels and captions. The copy that the
+    receipt names is used, or else the first unused copy.
+    """
+    rows, used = copies_in(samples), set[int]()
 
-    found, missing = [], 0
+    def use_row(key: str, copy: int) -> int:
+        """Return an unused row of the image, or −1."""
+        copies = rows.get(key, [])
+        unused = [row for row in [*copies[copy : copy + 1], *copies] if row not in used]
+        used.update(unused[:1])
+        return unused[0] if unused else -1
+
+    ids, missing = [], 0
     for number, keys in enumerate(receipt.picks):
         copies = receipt.copies[number] if receipt.copies else (0,) * len(keys)
-        places = [take(key, copy) for key, copy in zip(keys, copies, strict=True)]
-        missing += places.count(-1)
-        found.append(samples.ids[[place for place in places if place >= 0]])
+        found = [use_row(key, copy) for key, copy in zip(keys, copies, strict=True)]
+        missing += found.count(-1)
+        ids.append(samples.ids[[row for row in found if row >= 0]])
     if missing:
         total = sum(map(len, receipt.picks))
         raise InputError(
-            f"{missing} of the receipt's {total} picked images are not in the dataset's pool, so "
-            "the selection can't be repeated. Import the dataset that the run was made on."
+            f"{missing} of the {total} selected images of the receipt are not in the pool of the "
+            "dataset. Import the dataset that the run used."
         )
-    return tuple(found)
+    return tuple(ids)
 
 
-def _here(config: RunConfig) -> tuple[RunConfig, list[str]]:
-    """The configuration with a device that this machine has, and a sentence where that is another
-    than the run's."""
+def _with_available_device(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """Replace a device that this machine does not have; return notes on the change."""
     try:
         choose_device(config.device)
     except UnavailableError:
-        note = f"The run was on {config.device}, which this machine does not have."
+        note = f"The run used {config.device}, which this machine does not have."
         return replace(config, device="auto"), [note]
     return config, []
 
 
-def _conditions(receipt: Receipt, settings: Settings) -> list[str]:
+def _version_notes(receipt: Receipt, settings: Settings) -> list[str]:
     if not receipt.versions:
-        return ["The receipt does not say which versions the picks were made with."]
+        return ["The receipt does not list the software versions of the run."]
     differing = differences(receipt.versions[-1], conditions(settings))
-    return [f"What the picks were made with differs: {'; '.join(differing)}."] if differing else []
+    return [f"Differs from the run: {'; '.join(differing)}."] if differing else []

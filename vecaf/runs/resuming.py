@@ -1,47 +1,49 @@
-"""Resume a stopped run after its last round whose files are whole."""
+"""Resume a stopped run after its last round whose files are intact."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from vecaf.errors import DamagedFileError
-from vecaf.runs.recording import Recorder, RoundResult
+from vecaf.runs.recording import Recorder
+from vecaf.store.records import RoundResult
 from vecaf.training.checkpoints import load_tensors
 from vecaf.training.learner import Learner
 
 
 def resume(learner: Learner, recorder: Recorder) -> list[RoundResult]:
-    """Restore the weights of the last round whose files are whole; return the rounds up to it.
+    """Restore the weights of the last finished round with intact files.
 
-    Where a power cut or a failing disk left damaged files, later rounds are repeated from their
-    beginning, and the run's log says so.
+    If a power cut or a failing disk has damaged files, later rounds are repeated from their
+    beginning, and the log of the run says so.
+
+    Returns
+    -------
+    The results of the rounds up to the restored one.
     """
-    done = recorder.rounds_done()
-    whole = next((n for n in range(len(done), 0, -1) if _restored(learner, n)), 0)
-    under_way = _tensor_files(learner, len(done) + 1)
-    if whole < len(done) or not all(map(_is_whole, under_way)):
-        for number in range(whole + 1, len(done) + 2):
+    finished = recorder.finished_rounds()
+    intact = next((n for n in range(len(finished), 0, -1) if _restore(learner, n)), 0)
+    current = _tensor_files(learner, len(finished) + 1)
+    if intact < len(finished) or not all(map(_is_intact, current)):
+        for number in range(intact + 1, len(finished) + 2):
             for path in _tensor_files(learner, number):
                 path.unlink()
-        recorder.reopen(whole)
+        recorder.reopen(intact)
         recorder.log(
-            f"Files of round {whole + 1} are damaged or missing. The run repeats this round.",
+            f"Files of round {intact + 1} are damaged or missing. The run repeats this round.",
             "warning",
         )
-    if whole:
-        learner.context.remove_checkpoints(whole)
-    return done[:whole]
+    if intact:
+        learner.context.remove_checkpoints(intact)
+    return finished[:intact]
 
 
-def _restored(learner: Learner, number: int) -> bool:
-    """Restore the weights of a finished round; False where the next round can't go on from it."""
+def _restore(learner: Learner, number: int) -> bool:
+    """Restore the weights of a finished round; return False if the next round can't start there."""
     context = learner.context
     following = context.segment(number + 1) if number < context.config.rounds else None
-    if (
-        following is not None
-        and following.previous is not None
-        and not _is_whole(following.previous)
-    ):
+    previous = None if following is None else following.previous
+    if previous is not None and not _is_intact(previous):
         return False
     try:
         learner.restore(number)
@@ -50,7 +52,7 @@ def _restored(learner: Learner, number: int) -> bool:
     return True
 
 
-def _is_whole(path: Path) -> bool:
+def _is_intact(path: Path) -> bool:
     try:
         load_tensors(path)
     except DamagedFileError:

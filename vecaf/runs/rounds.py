@@ -15,11 +15,13 @@ from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.export.predictor import export_model
-from vecaf.runs.plan import Announcer, Plan, unshown
+from vecaf.runs.plan import RunPlan
 from vecaf.runs.preparation import prepare
-from vecaf.runs.recording import Recorder, RoundResult
+from vecaf.runs.recording import Recorder
 from vecaf.runs.resuming import resume
+from vecaf.runs.round_progress import RoundProgress, describe_missing_classes
 from vecaf.settings import Settings
+from vecaf.store.records import RoundResult
 from vecaf.training.learner import Learner
 from vecaf.training.ranks import ALONE, Ranks
 
@@ -32,14 +34,26 @@ def run_rounds(
     settings: Settings,
     ranks: Ranks = ALONE,
 ) -> None:
-    """Do the rounds of a run that `recorder` does not hold yet, then export the model.
+    """Do the rounds of a run that are not finished yet, then export the model.
 
-    A run that stopped goes on: finished rounds and recorded picks are read back, and a round under
-    way continues from its checkpoint in `folder`. With several `ranks`, this process is the first
-    and has the others train along. Raises InputError when the dataset can't serve
-    the configuration, CanceledError when the recorder says stop.
+    A stopped run resumes: finished rounds and recorded selections are read back, and the current
+    round continues from its checkpoint in `folder`.
+
+    Parameters
+    ----------
+    recorder
+        Receives progress and results, and returns those of earlier attempts.
+    ranks
+        The processes that train together. This process is the first of them.
+
+    Raises
+    ------
+    InputError
+        The dataset can't serve the configuration.
+    CanceledError
+        The recorder asked to stop.
     """
-    plan = Plan.of(config, samples)
+    plan = RunPlan.of(config, samples)
     learner, guidance = prepare(config, samples, recorder, folder, settings, ranks=ranks)
     do_rounds(plan, learner, guidance, recorder, folder)
     model = learner.classifier()
@@ -48,93 +62,110 @@ def run_rounds(
 
 
 def do_rounds(
-    plan: Plan, learner: Learner, guidance: TextGuidance, recorder: Recorder, folder: Path
+    plan: RunPlan, learner: Learner, guidance: TextGuidance, recorder: Recorder, folder: Path
 ) -> None:
-    """The rounds themselves, with what was prepared: a benchmark prepares once for many runs."""
-    config, samples, context = plan.config, plan.samples, learner.context
-    done = resume(learner, recorder)
-    picked = plan.picked(recorder, upto=len(done))
-    batches = done[-1].batches if done else 0
+    """Do the rounds that are not finished yet. The learner has the embeddings."""
+    config, samples = plan.config, plan.samples
+    finished = resume(learner, recorder)
+    batches = finished[-1].batches if finished else 0
     if config.head_init == "text":
-        pretrained = context.pretrained(plan.pool)
+        pretrained = learner.context.pretrained(plan.pool)
         learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
 
-    for number in range(len(done) + 1, config.rounds + 1):
+    for number in range(len(finished) + 1, config.rounds + 1):
         started = time.monotonic()
-        say = Announcer(recorder, number, config.rounds)
-
-        if recorder.picks(number) is None:
-            say("looking at the pool")
-            view = learner.outputs(plan.pool)
-            say("weighing captions")
-            seen = guidance.pull(view.features, plan.pool, plan.visible_labels(picked))
-            say("selecting images")
-            picks = plan.select(view, seen, picked, number, context.ranks)
-            recorder.record_picks(number, picks)
-            picker = plan.picker(view)
-            lacking = unshown(config, samples, plan.picked(recorder, upto=number))
-            recorder.log(f"Round {number}: {picker} picked {plan.budget} images{lacking}.")
-            if picker != config.strategy:
-                recorder.log(
-                    f"{config.strategy} needs a trained model: it selects from round 2 on."
-                )
-        picked = plan.picked(recorder, upto=number)
-        studied = plan.studied(recorder, number)
-
-        say(f"training on {len(studied)} images")
-        augmented, reason = augment(plan, learner, guidance, picked, studied)
-        if reason:
-            recorder.log(reason)
-        batches += learner.learn(number, studied, augmented, plan.val, say.report(batches))
-
-        say("testing")
-        rows = plan.predicted(number)
+        progress = RoundProgress(recorder, number, config.rounds)
+        if recorder.selection(number) is None:
+            _select(plan, learner, guidance, recorder, progress)
+        batches += _finetune(plan, learner, guidance, recorder, progress, batches)
+        progress("evaluating")
+        rows = plan.prediction_rows(number)
         logits, labels = learner.logits(rows), samples.labels[rows]
         predictions = Predictions.of(samples.ids[rows], logits, labels)
         save_predictions(folder, number, predictions, recorder.publishing)
         val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
         result = RoundResult(
             number=number,
-            labeled=len(picked),
+            labeled=len(plan.selected(recorder, upto=number)),
             batches=batches,
             val_accuracy=metrics.accuracy(logits[val], labels[val]),
             test_accuracy=metrics.accuracy(logits[test], labels[test]),
-            confusion=metrics.confusion(logits[test], labels[test]).tolist(),
             seconds=time.monotonic() - started,
+            confusion=metrics.confusion(logits[test], labels[test]).tolist(),
         )
         recorder.finish_round(result)
         recorder.log(result.sentence())
-        context.remove_checkpoints(number)
+        learner.context.remove_checkpoints(number)
 
 
-def augment(
-    plan: Plan, learner: Learner, guidance: TextGuidance, selected: Rows, trained: Rows
+def _select(
+    plan: RunPlan,
+    learner: Learner,
+    guidance: TextGuidance,
+    recorder: Recorder,
+    progress: RoundProgress,
+) -> None:
+    """Score the pool, augment its features with captions, select images, and record them."""
+    number = progress.number
+    selected = plan.selected(recorder, upto=number - 1)
+    progress("computing predictions")
+    outputs = learner.outputs(plan.pool)
+    progress("applying captions")
+    features = guidance.pull(outputs.features, plan.pool, plan.visible_labels(selected))
+    progress("selecting images")
+    selection = plan.select(outputs, features, selected, number, learner.context.ranks)
+    recorder.record_selection(number, selection)
+
+    strategy = plan.effective_strategy(outputs)
+    selected = plan.selected(recorder, upto=number)
+    missing = describe_missing_classes(plan.config, plan.samples, selected)
+    recorder.log(f"Round {number}: {strategy} selected {plan.budget} images{missing}.")
+    if strategy != plan.config.strategy:
+        recorder.log(
+            f"{plan.config.strategy} needs a finetuned model, so {strategy} selected the images "
+            f"of round {number}."
+        )
+
+
+def _finetune(
+    plan: RunPlan,
+    learner: Learner,
+    guidance: TextGuidance,
+    recorder: Recorder,
+    progress: RoundProgress,
+    batches: int,
+) -> int:
+    """Finetune on the selected images and return the steps. Earlier rounds took `batches` steps."""
+    number = progress.number
+    selected = plan.selected(recorder, upto=number)
+    training_rows = plan.training_rows(recorder, number)
+    progress(f"finetuning on {len(training_rows)} images")
+    augmented, reason = _augment(plan, learner, guidance, selected, training_rows)
+    if reason:
+        recorder.log(reason)
+    return learner.learn(number, training_rows, augmented, plan.val, progress.reporter(batches))
+
+
+def _augment(
+    plan: RunPlan, learner: Learner, guidance: TextGuidance, selected: Rows, training_rows: Rows
 ) -> tuple[Floats, str]:
-    """Make augmented features of the images that the head trains on.
-
-    Parameters
-    ----------
-    plan, learner, guidance
-        The run's.
-    selected
-        Images of all rounds so far; their labels are visible.
-    trained
-        Images that this round trains on, shape (n,).
+    """Augment the features of the training images with captions and the target domain.
 
     Returns
     -------
     features : array of shape (m·n, d)
-        m versions of the images; m is 0 for a round that doesn't train the head.
+        m versions of the n training images; m is 0 if the round does not train the head.
     reason : str
-        What the target words do; may be empty.
+        A sentence on the effect of the target domain, or "".
     """
     context, labels = learner.context, plan.samples.labels
-    pool = context.pretrained(plan.pool)
+    features = context.pretrained(plan.pool)
     if not learner.trains_head():
-        return pool[:0], ""
+        return features[:0], ""
     source = SourceDomain(
-        context.pretrained(trained), labels[trained], context.pretrained(plan.val), labels[plan.val]
-    )
-    return guidance.augmented(
-        pool, plan.pool, plan.visible_labels(selected), plan.places(trained), source
-    )
+        context.pretrained(training_rows), labels[training_rows],
+        context.pretrained(plan.val), labels[plan.val],
+    )  # fmt: skip
+    positions = plan.pool_positions(training_rows)
+    visible = plan.visible_labels(selected)
+    return guidance.augmented(features, plan.pool, visible, positions, source)

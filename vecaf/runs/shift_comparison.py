@@ -1,4 +1,4 @@
-"""Two models side by side on clean, corrupted and foreign images, and what that says in words."""
+"""Compare a pair of models, with and without a target domain, on clean and corrupted images."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from vecaf.encoders.runtime import Runtime
     from vecaf.export.predictor import Predictor
 
-Right = NDArray[np.bool_]
+Correct = NDArray[np.bool_]
 THREADS = 8
 
 
 @dataclass(frozen=True)
-class Level:
-    """Two models on the same images: accuracies, 0 to 1, and their difference (shifted − plain)."""
+class LevelComparison:
+    """Accuracies of two models on the same images, 0 to 1, and their difference shifted − plain.
 
-    severity: int  # 0: as they are
+    `severity` of the corruption is 1 to 5, or 0 for clean images. `low` and `high` bound the 95%
+    confidence interval of the difference.
+    """
+
+    severity: int
     images: int
     plain: float
     shifted: float
@@ -40,11 +44,11 @@ class Level:
         return asdict(self)
 
 
-def level(severity: int, plain: Right, shifted: Right) -> Level:
-    """Compare which images (n,) each model gets right; n is at least 1."""
+def compare_level(severity: int, plain: Correct, shifted: Correct) -> LevelComparison:
+    """Compare two models by which of n ≥ 1 images they classify correctly, (n,) each."""
     found = paired_over_images(shifted, plain)
     assert found is not None, "there are images to compare on"
-    return Level(
+    return LevelComparison(
         severity,
         len(plain),
         float(plain.mean()),
@@ -55,34 +59,39 @@ def level(severity: int, plain: Right, shifted: Right) -> Level:
     )
 
 
-def verdict(words: str, clean: Level, corrupted: Difference, where: str, same: bool) -> str:
-    """What a pair's result means, as a sentence or two; `where` names the shifted images."""
+def verdict(
+    target: str, clean: LevelComparison, corrupted: Difference, where: str, same: bool
+) -> str:
+    """Say in a sentence or two whether the target domain helped.
+
+    `where` names the shifted images, such as "on corrupted images". `same`: both models are equal.
+    """
     if same:
         return (
-            f"“{words}” moved nothing: the run found no strength at which these words are useful, "
+            f"“{target}” had no effect: the run found no useful strength for this target domain, "
             "so both models are the same."
         )
     points = f"{100 * corrupted.mean:+.1f} points, 95% interval {_range(corrupted)}"
     if corrupted.low > 0:
-        first = f"In this pair the words help: with them the model does better {where} ({points})."
+        first = f"The target domain improved accuracy {where} ({points})."
     elif corrupted.high < 0:
-        first = f"In this pair the words do harm: it does worse with them {where} ({points})."
+        first = f"The target domain reduced accuracy {where} ({points})."
     else:
-        first = f"The words did not help: the difference {where} is within chance ({points})."
+        first = f"The target domain made no significant difference {where} ({points})."
+    change = f"{100 * clean.difference:+.1f} points"
     if clean.high < 0:
-        return f"{first} On clean images they cost {-100 * clean.difference:.1f} points."
+        return f"{first} It reduced accuracy on clean images ({change})."
     if clean.low > 0:
-        return f"{first} On clean images they gain {100 * clean.difference:.1f} points."
-    return f"{first} Clean images stay as they were, within chance ({100 * clean.difference:+.1f})."
+        return f"{first} It improved accuracy on clean images too ({change})."
+    return f"{first} It made no significant difference on clean images ({change})."
 
 
 def pair_logits(
     models: Sequence[Predictor], one_backbone: bool, device: str
 ) -> Callable[[Iterator[NDArray[np.uint8]]], list[Floats]]:
-    """A function from batches of pixels to every model's logits (n, classes).
+    """Return a function that maps batches of pixels to the logits (n, classes) of every model.
 
-    With `one_backbone` the models differ in their heads alone: images are embedded once and all
-    heads read the same features.
+    With `one_backbone` the models differ only in their heads, so images are embedded once.
     """
     import torch
 
@@ -91,7 +100,7 @@ def pair_logits(
     first = models[0]
     if not one_backbone:
         runtimes = [compile_encoder(one.model, one.preprocessing, device=device) for one in models]
-        return lambda batches: _each(runtimes, batches)
+        return lambda batches: _run_each(runtimes, batches)
     runtime = compile_encoder(first.model.backbone, first.preprocessing, device=device)
 
     def read(batches: Iterator[NDArray[np.uint8]]) -> list[Floats]:
@@ -103,8 +112,8 @@ def pair_logits(
     return read
 
 
-def _each(runtimes: Sequence[Runtime], batches: Iterator[NDArray[np.uint8]]) -> list[Floats]:
-    """Every runtime on the same batches, a batch at a time."""
+def _run_each(runtimes: Sequence[Runtime], batches: Iterator[NDArray[np.uint8]]) -> list[Floats]:
+    """Run every runtime on the same batches, and concatenate the outputs of each."""
     found: list[list[Floats]] = [[] for _ in runtimes]
     for batch in batches:
         size = runtimes[0].batch_size
@@ -123,9 +132,9 @@ def corrupted_batches(
     progress: Callable[[int, int], None],
     size: int = 8,
 ) -> Iterator[NDArray[np.uint8]]:
-    """Batches (b, s, s, 3) of image files under a corruption; severity 0 leaves them as they are.
+    """Yield batches (b, s, s, 3) of images with a corruption; severity 0 is no corruption.
 
-    `size`: at most the runtime's batch size.
+    `size` is the number of images per batch, at most the batch size of the runtime.
     """
 
     def load(path: Path) -> NDArray[np.uint8]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,33 +15,8 @@ from vecaf.store.models import (
     Sample,
     SelectedSample,
 )
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """A run in a list. Accuracies (0 to 1) are those of the last finished round."""
-
-    id: int
-    name: str
-    dataset: str
-    dataset_id: int
-    strategy: str
-    seed: int
-    state: str
-    stage: str
-    done: int
-    total: int
-    cancel_requested: bool
-    error: str | None
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    rounds: int  # configured
-    rounds_done: int
-    val_accuracy: float | None
-    test_accuracy: float | None
-    attempt: int  # above 1 if the run was interrupted and resumed
-    seconds: float  # duration of the finished rounds
+from vecaf.store.records import RoundResult, RunDetails
+from vecaf.store.records import RunSummary as RunSummary
 
 
 def list_runs(
@@ -72,41 +45,52 @@ def run_summary(session: Session, user_id: int, run_id: int) -> RunSummary:
     return _summary(session.execute(_summaries().where(Run.id == run_id)).one())
 
 
-def rounds_of(session: Session, user_id: int, run_id: int) -> Sequence[Round]:
+def run_details(session: Session, user_id: int, run_id: int) -> RunDetails:
+    """Return one run with the results of its finished rounds. Raises NotFoundError."""
+    run = run_summary(session, user_id, run_id)
+    results = rounds_of(session, user_id, run_id)
+    return RunDetails(**vars(run), results=results)
+
+
+def rounds_of(session: Session, user_id: int, run_id: int) -> list[RoundResult]:
     """Return the run's finished rounds, first to last. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
-    return session.scalars(
-        sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
-    ).all()
+    query = sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
+    return [round_result(row) for row in session.scalars(query)]
 
 
-@dataclass(frozen=True)
-class CurvePoint:
-    """A finished round on a learning curve: cumulative cost and accuracies (0 to 1, or None)."""
-
-    number: int
-    labeled: int  # images used so far
-    batches: int  # optimizer steps spent so far
-    val_accuracy: float | None
-    test_accuracy: float | None
+def round_result(row: Round) -> RoundResult:
+    """Convert a row of the database to a record."""
+    return RoundResult(
+        number=row.number,
+        labeled=row.labeled,
+        batches=row.batches,
+        val_accuracy=row.val_accuracy,
+        test_accuracy=row.test_accuracy,
+        seconds=row.seconds,
+        confusion=row.confusion.get("test", []),
+    )
 
 
 def learning_curves(
     session: Session, user_id: int, run_ids: Sequence[int]
-) -> dict[int, list[CurvePoint]]:
-    """Return the finished rounds of several runs, first to last, by run id."""
+) -> dict[int, list[RoundResult]]:
+    """Return the finished rounds of several runs, first to last, by run id.
+
+    The results have no confusion matrices. Runs that the user cannot read have no rounds.
+    """
     query = (
         sa.select(
             Round.run_id, Round.number, Round.labeled, Round.batches, Round.val_accuracy,
-            Round.test_accuracy,
+            Round.test_accuracy, Round.seconds,
         )
         .join(Run, Run.id == Round.run_id)
         .where(readable(Run, user_id), Round.run_id.in_(run_ids))
         .order_by(Round.number)
     )  # fmt: skip
-    found: dict[int, list[CurvePoint]] = {run_id: [] for run_id in run_ids}
-    for run_id, number, labeled, batches, val, test in session.execute(query):
-        found[run_id].append(CurvePoint(number, labeled, batches, val, test))
+    found: dict[int, list[RoundResult]] = {run_id: [] for run_id in run_ids}
+    for run_id, number, labeled, batches, val, test, seconds in session.execute(query):
+        found[run_id].append(RoundResult(number, labeled, batches, val, test, seconds))
     return found
 
 

@@ -1,7 +1,7 @@
-"""Work on a dataset other than a run, done by the worker: maps, selections, evaluations.
+"""Work on a dataset that is not a run: maps, selections, exports, and shift evaluations.
 
-One task a file, registered by its function's name; a page queues it by that name
-(`vecaf.engine.queue.submit_task`), reads its row, and then its files.
+One task per file, registered under the name of its function. A page queues it by that name with
+`vecaf.engine.queue.submit_task`, and reads its row and then its files.
 """
 
 from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
@@ -14,6 +14,6 @@ from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
     shift_preview,
     shift_result,
 )
-from vecaf.tasks.task import TASKS, Stage, Work, check_params
+from vecaf.tasks.task import TASKS, Stage, TaskContext, check_params
 
-__all__ = ["TASKS", "Stage", "Work", "check_params"]
+__all__ = ["TASKS", "Stage", "TaskContext", "check_params"]

@@ -1,4 +1,4 @@
-"""Arrays that a task leaves for a page."""
+"""Array files that a task writes and a page reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vecaf.files import replacing
 
 
-def save(path: Path, array: NDArray[Any]) -> None:
-    """Write an array so that a page finds it whole or not at all."""
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write a .npy file atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, array)

@@ -1,19 +1,18 @@
-"""The map of a dataset: where its images lie, without and with their captions.
+"""Compute the map of a dataset: its images in two dimensions, with and without captions.
 
-Files in the task's folder, each there as soon as it is ready; rows are the samples in id order:
+Files in the folder of the task, each written as soon as it is ready. Rows are samples in id order.
 
-    space.npy          float16 (n, ≤128), unit rows: what neighbours are looked for in
+    space.npy          float16 (n, ≤128), unit rows: the space for neighbor searches
     pca.npy            float32 (n, 2)
-    basis.npz          mean (d,) and components (d, ≤128): how later rows come into the space
-    pca-text.npy       float32 (n, 2), captions pulled in (CEA), on the same axes as pca.npy
+    basis.npz          mean (d,) and components (d, ≤128): projects new rows to the space
+    pca-text.npy       float32 (n, 2), features moved toward captions (CEA), on the axes of pca.npy
     caption-match.npy  float32 (n,), cosine of image and caption by the VLM, NaN without a caption
     umap.npy           float32 (n, 2)
-    umap-text.npy      float32 (n, 2), the same map with each image moved as its captions move it
-    findings.json      see `vecaf.tasks.review`, with the labels as they were
+    umap-text.npy      float32 (n, 2), the same map with features moved toward captions
+    findings.json      see `vecaf.tasks.review`, for the labels at that time
 
-A map is made once. Images that are added later are placed on it: `map_layout.Basis`, stored in
-basis.npz, projects them into the space, and `map_layout.place_rows` places them between their
-nearest neighbors in umap.npy. No fitted object is stored.
+A map is computed once. To place new images, project them with `map_layout.Basis` and then
+interpolate between neighbors with `map_layout.place_rows`.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from numpy.typing import NDArray
 from vecaf.arrays import Floats, Rows
 from vecaf.datasets.pool import Samples
 from vecaf.files import replacing
-from vecaf.tasks.array_files import save
+from vecaf.tasks.array_files import save_array
 from vecaf.tasks.review import NAME as FINDINGS
 from vecaf.tasks.review import find, write_findings
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.task import TASKS, TaskContext
 
 if TYPE_CHECKING:
     from vecaf.encoders.vlm import VLM
@@ -42,11 +41,21 @@ PCA_TEXT, UMAP_TEXT, CAPTION_MATCH = "pca-text.npy", "umap-text.npy", "caption-m
 
 @TASKS.register
 def map(
-    work: Work, model: str = "efficientnet_lite0", vlm: str = "embedded", image_size: int = 0
+    context: TaskContext,
+    model: str = "efficientnet_lite0",
+    vlm: str = "embedded",
+    image_size: int = 0,
 ) -> dict[str, Any]:
-    """Embed the dataset and lay it out. The result names the files and the samples they are of.
+    """Embed the dataset and compute its layout.
 
-    Raises InputError or UnavailableError for a model that can't be had.
+    Returns
+    -------
+    The names of the files, the number of samples, and a hash of their ids.
+
+    Raises
+    ------
+    InputError, UnavailableError
+        A model can't be loaded.
     """
     from vecaf.arrays import unit_rows
     from vecaf.config import RunConfig
@@ -55,15 +64,15 @@ def map(
     from vecaf.encoders.runtime import choose_device
     from vecaf.evaluation.map_layout import first_two, fit_basis, layout_map
 
-    settings = work.store.settings
-    samples = work.samples()
+    settings = context.store.settings
+    samples = context.samples()
     ready = []
 
     def keep(name: str, array: NDArray[Any]) -> None:
-        save(work.folder / name, array)
+        save_array(context.folder / name, array)
         ready.append(name)
 
-    work.stage("Loading the models")
+    context.stage("Loading models")
     config = RunConfig(model=model, vlm=vlm, image_size=image_size)
     pvm = pvm_for(config, samples)
     words = load_vlm(
@@ -72,34 +81,38 @@ def map(
         device=choose_device(settings.device),
         cache=settings.embeddings,
     )
-    features, _ = embed_samples(pvm, samples, settings, work.progress("Looking at images"))
+    features, _ = embed_samples(pvm, samples, settings, context.progress("Computing embeddings"))
 
-    work.stage("Finding the principal plane")
+    context.stage("Computing principal components")
     basis = fit_basis(features)
     coordinates = basis.project(features)
     keep(PCA, first_two(coordinates))
     space = unit_rows(coordinates)
     keep(SPACE, space.astype(np.float16))
-    with replacing(work.folder / BASIS) as temporary, temporary.open("wb") as file:
+    with replacing(context.folder / BASIS) as temporary, temporary.open("wb") as file:
         np.savez(file, mean=basis.mean, components=basis.components)
     ready.append(BASIS)
 
-    work.stage("Reading captions")
-    images = see(words, samples, features if words.image_encoder == pvm else None, work)
-    pulled = pull(samples, features, images, words, config.text_pull)
+    context.stage("Embedding captions")
+    images = embed_in_joint_space(
+        words, samples, features if words.image_encoder == pvm else None, context
+    )
+    pulled = move_toward_captions(samples, features, images, words, config.text_pull)
     text = basis.project(pulled)
     del features, pulled
     keep(PCA_TEXT, first_two(text))
     keep(CAPTION_MATCH, caption_match(samples, images, words))
 
-    def say(stage: str, done: int, total: int) -> None:
-        work.check()
-        work.stage(stage, done, total)
+    def report(stage: str, done: int, total: int) -> None:
+        context.check()
+        context.stage(stage, done, total)
 
-    image_map, text_map = layout_map(space, unit_rows(text), first_two(coordinates), progress=say)
+    image_map, text_map = layout_map(
+        space, unit_rows(text), first_two(coordinates), progress=report
+    )
     keep(UMAP, image_map)
     keep(UMAP_TEXT, text_map)
-    write_findings(work.folder, find(work, samples, space))
+    write_findings(context.folder, find(context, samples, space))
     return {
         "ready": [*ready, FINDINGS],
         "n": len(samples),
@@ -107,23 +120,30 @@ def map(
     }
 
 
-def see(vlm: VLM, samples: Samples, features: Floats | None, work: Work) -> Floats:
-    """The images in the VLM's joint space (n, e); `features` where its encoder is the PVM."""
+def embed_in_joint_space(
+    vlm: VLM, samples: Samples, features: Floats | None, context: TaskContext
+) -> Floats:
+    """Embed the images in the joint space of the VLM, (n, e).
+
+    `features` are the PVM's if the VLM uses the same image encoder, or None.
+    """
     if features is not None:
         return vlm.embed_features(features)
     return vlm.embed_images(
         samples.keys,
         samples.path_of,
-        settings=work.store.settings,
-        progress=work.progress("Looking at images with the vision-language model"),
+        settings=context.store.settings,
+        progress=context.progress("Computing embeddings with the vision-language model"),
     )
 
 
-def pull(samples: Samples, features: Floats, images: Floats, vlm: VLM, strength: float) -> Floats:
-    """Features (n, d) pulled toward captions: people's own, else a retrieved class name.
+def move_toward_captions(
+    samples: Samples, features: Floats, images: Floats, vlm: VLM, strength: float
+) -> Floats:
+    """Move features (n, d) toward captions, or toward the closest class name without a caption.
 
-    Labels are hidden, so the view is the one that a first round selects in. A dataset that has no
-    classes yet is described in ImageNet's.
+    Labels stay hidden, so these are the features that a first round selects from. A dataset without
+    classes uses the class names of ImageNet.
     """
     from timm.data.imagenet_info import ImageNetInfo
 
@@ -157,7 +177,7 @@ class EmbeddedImages:
 
 
 def caption_match(samples: Samples, images: Floats, vlm: VLM) -> Floats:
-    """Cosine of each image (n, e) with its own caption, NaN where it has none: (n,)."""
+    """Compute the cosine of each image (n, e) and its caption, (n,); NaN without a caption."""
     match = np.full(len(samples), np.nan, np.float32)
     own = [(row, caption) for row, caption in enumerate(samples.captions) if caption]
     if own:

@@ -1,4 +1,4 @@
-"""A short measurement of what training with a model takes on this device, on a few real images."""
+"""Measure how long embedding, training, and selection take on this device, on a few images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.task import TASKS, TaskContext
 
 IMAGES = 64
 STEPS = 3
@@ -19,7 +19,7 @@ POOL = 2000
 
 @TASKS.register
 def cost(
-    work: Work,
+    context: TaskContext,
     model: str,
     image_size: int,
     mode: str,
@@ -28,9 +28,16 @@ def cost(
     device: str = "auto",
     lora_rank: int = 8,
 ) -> dict[str, Any]:
-    """Time one step, one pass of images and one selection; the result is a `Speed` as a mapping.
+    """Time an embedding pass, training steps, and a selection.
 
-    Raises InputError or UnavailableError for a model or a device that can't be had.
+    Returns
+    -------
+    The fields of `vecaf.training.cost.Speed`.
+
+    Raises
+    ------
+    InputError, UnavailableError
+        The dataset is empty, the model can't be loaded, or the device does not exist.
     """
     import torch
     from torch.nn import functional as F
@@ -44,21 +51,21 @@ def cost(
     from vecaf.training.cost import Speed
     from vecaf.training.model import Head, build_classifier
 
-    samples = work.samples()
+    samples = context.samples()
     if not len(samples):
-        raise InputError("The dataset has no images to measure with.")
-    where = choose_device(work.store.settings.device if device == "auto" else device)
-    work.stage("Loading the model")
+        raise InputError("This dataset has no images. Import images to estimate the duration.")
+    where = choose_device(context.store.settings.device if device == "auto" else device)
+    context.stage("Loading the model")
     pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)
     spread = np.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).astype(int)
     paths = [samples.paths[row] for row in spread]
     runtime = compile_encoder(pvm.build(), pvm.preprocessing, device=where)
-    work.stage("Timing how fast images pass")
-    list(encode_files(runtime, paths[:8], pvm.preprocessing))  # the first batch compiles
+    context.stage("Measuring embedding speed")
+    list(encode_files(runtime, paths[:8], pvm.preprocessing))  # compiles the model
     passing = _time(lambda: list(encode_files(runtime, paths, pvm.preprocessing)))
 
-    work.check()
-    work.stage("Timing a training step")
+    context.check()
+    context.stage("Measuring training speed")
     classes = max(2, len(samples.classes))
     dimension = pvm.feature_dim
     head = Head(torch.zeros(dimension), classes).to(where)
@@ -76,8 +83,8 @@ def cost(
         images = torch.randn(batch_size, 3, side, side).to(where)
         full_step = _step(classifier, images, targets)
 
-    work.check()
-    work.stage("Timing a selection")
+    context.check()
+    context.stage("Measuring selection speed")
     rng = np.random.default_rng(0)
     n = min(POOL, max(10, int((samples.splits == "train").sum())))
     features = rng.normal(size=(n, dimension)).astype(np.float32)
@@ -101,8 +108,10 @@ def cost(
 
 
 def _step(model: Any, inputs: Any, targets: Any) -> float:
-    """Seconds of one optimizer step, done as training does it (`vecaf.training.trainer`): the best
-    of a few, after one that warms up."""
+    """Time one optimizer step like those of `vecaf.training.trainer`, in seconds.
+
+    Returns the fastest of a few steps, after one warm-up step.
+    """
     import torch
     from torch.nn import functional as F
 
@@ -129,14 +138,14 @@ def _step(model: Any, inputs: Any, targets: Any) -> float:
     return min(_time(step) for _ in range(STEPS))
 
 
-def _time(work: Callable[[], object]) -> float:
+def _time(function: Callable[[], object]) -> float:
     started = time.perf_counter()
-    work()
+    function()
     return max(1e-6, time.perf_counter() - started)
 
 
 def _peak(device: str) -> int:
-    """The most memory this process held, on the device that trains, in bytes."""
+    """Return the peak memory of this process on the training device, in bytes."""
     import torch
 
     if device.startswith("cuda"):

@@ -1,23 +1,24 @@
-"""A finished run's export, made once and kept as one archive."""
+"""Export a finished run once, as an archive that downloads read."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from vecaf.export.bundle import build_archive
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.task import TASKS, TaskContext
 
 
 @TASKS.register
-def model_export(work: Work, run: int, archive: str) -> dict[str, Any]:
-    """Make the export of a run; the result holds its size in bytes.
+def model_export(context: TaskContext, run: int, archive: str) -> dict[str, Any]:
+    """Build the archive of a run; the result holds its size in bytes.
 
     Parameters
     ----------
     run
-        The run's id.
+        Number of the run.
     archive
-        The archive's file name (`vecaf.export.bundle.kept_archive`), which changes with its layout.
+        File name of the archive (`vecaf.export.bundle.kept_archive`). It changes with the layout of
+        the archive, so that a new layout is a new task.
 
     Raises
     ------
@@ -25,8 +26,9 @@ def model_export(work: Work, run: int, archive: str) -> dict[str, Any]:
         The run has not finished.
     """
 
-    def say(stage: str) -> None:
-        work.check()
-        work.stage(stage)
+    def report(stage: str) -> None:
+        context.check()
+        context.stage(stage)
 
-    return {"bytes": build_archive(work.store, work.user_id, run, say).stat().st_size}
+    path = build_archive(context.store, context.user_id, run, report)
+    return {"bytes": path.stat().st_size}

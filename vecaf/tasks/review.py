@@ -1,16 +1,16 @@
-"""What is worth a second look, with the labels as they are now: `findings.json`.
+"""Find duplicates, outliers, and label errors, and write them to `findings.json`.
 
-    {"revision": …,                     the dataset's, when it was looked at
-     "found": {"duplicates": 3, …},     how many there are; the lists hold the first 1000
+    {"revision": …,                     of the dataset at that time
+     "found": {"duplicates": 3, …},     number of findings; the lists hold the first 1000
      "duplicates": [{"ids", "cosine", "exact"}],
      "outliers": [{"id", "distance", "neighbours"}],
-     "typical_distance": …,             the median of all images, to read an outlier's by
-     "run": …,                          the run whose model was asked about labels, or null
+     "typical_distance": …,             median over all images, to compare outliers with
+     "run": …,                          run whose model predicted the labels, or null
      "labels": [{"id", "label", "suggested", "confidence", "own", "agreeing", "neighbours",
                  "confirmed"}]}
 
-Ids and neighbours are sample ids, labels indices into the dataset's classes; see
-`vecaf.evaluation.findings.checks` for what the numbers mean.
+Ids and neighbors are sample ids. Labels are indices into the classes of the dataset. See
+`vecaf.evaluation.findings.checks` for the meaning of the numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vecaf.evaluation.predictions import load_predictions
 from vecaf.files import write_bytes
 from vecaf.store import FINISHED, Dataset, SelectedSample, visible
 from vecaf.store.runs import count_selected_per_round, runs_on
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.task import TASKS, TaskContext
 
 NAME = "findings.json"
 SHOWN = 1000
@@ -38,82 +38,91 @@ SHOWN = 1000
 
 @TASKS.register
 def findings(
-    work: Work, revision: int, model: str = "efficientnet_lite0", image_size: int = 0
+    context: TaskContext, revision: int, model: str = "efficientnet_lite0", image_size: int = 0
 ) -> dict[str, Any]:
-    """Look again: a map's findings are of the labels at its time. `revision`: the dataset's, so
-    that every state of the labels is looked at once. The result counts what was found."""
+    """Find problems for the current labels; those of a map are for its labels.
+
+    `revision` is that of the dataset: after a change of labels, this is a new task.
+
+    Returns
+    -------
+    The number of findings of each kind, and the revision.
+    """
     from vecaf.arrays import unit_rows
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.evaluation.map_layout import fit_basis
 
-    samples = work.samples()
+    samples = context.samples()
     pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)
     features, _ = embed_samples(
-        pvm, samples, work.store.settings, work.progress("Looking at images")
+        pvm, samples, context.store.settings, context.progress("Computing embeddings")
     )
-    found = find(work, samples, unit_rows(fit_basis(features).project(features)))
-    write_findings(work.folder, found)
+    found = find(context, samples, unit_rows(fit_basis(features).project(features)))
+    write_findings(context.folder, found)
     return {"found": found["found"], "revision": found["revision"]}
 
 
-def find(work: Work, samples: Samples, space: NDArray[np.float32]) -> dict[str, Any]:
-    """The findings of samples in their space (n, m), unit rows, as the file holds them."""
+def find(context: TaskContext, samples: Samples, space: NDArray[np.float32]) -> dict[str, Any]:
+    """Return the content of `findings.json` for samples with unit rows `space` (n, m)."""
     from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
     from vecaf.evaluation.findings.held_out import held_out_probabilities
     from vecaf.evaluation.neighbors import neighbor_graph
 
-    with work.store.read() as session:
-        revision = visible(session, work.user_id, Dataset, work.dataset_id).revision
-    near, cosine = neighbor_graph(space, progress=work.progress("Comparing images"))
-    work.stage("Checking labels")
+    with context.store.read() as session:
+        revision = visible(session, context.user_id, Dataset, context.dataset_id).revision
+    near, cosine = neighbor_graph(space, progress=context.progress("Comparing images"))
+    context.stage("Checking labels")
     labels = samples.labels
     probabilities = held_out_probabilities(space, labels, len(samples.classes))
-    work.check()
-    same = near_duplicates(samples.keys, near, cosine)
-    far = outliers(near, cosine)
-    run, said = witness(work, samples)
-    wrong = label_errors(labels, probabilities, near, said)
+    context.check()
+    duplicates = near_duplicates(samples.keys, near, cosine)
+    distant = outliers(near, cosine)
+    run, predicted = predictions_of_newest_run(context, samples)
+    errors = label_errors(labels, probabilities, near, predicted)
     return {
         "run": run,
         "revision": revision,
-        "found": {"duplicates": len(same), "outliers": len(far), "labels": len(wrong)},
-        "duplicates": [_named(samples, asdict(item)) for item in same[:SHOWN]],
-        "outliers": [_named(samples, asdict(item)) for item in far[:SHOWN]],
+        "found": {"duplicates": len(duplicates), "outliers": len(distant), "labels": len(errors)},
+        "duplicates": [_named(samples, asdict(item)) for item in duplicates[:SHOWN]],
+        "outliers": [_named(samples, asdict(item)) for item in distant[:SHOWN]],
         "typical_distance": float(np.median(1 - cosine.mean(axis=1))) if cosine.size else 0.0,
-        "labels": [_named(samples, asdict(item)) for item in wrong[:SHOWN]],
+        "labels": [_named(samples, asdict(item)) for item in errors[:SHOWN]],
     }
 
 
-def witness(work: Work, samples: Samples) -> tuple[int | None, NDArray[np.int64]]:
-    """The newest finished run that left predictions, and the class (n,) that its model gives each
-    image that it was not trained on, −1 for the others and without such a run."""
-    said = np.full(len(samples), -1, dtype=np.int64)
-    with work.store.read() as session:
-        for run in runs_on(session, work.user_id, work.dataset_id):
-            folder = work.store.settings.runs / str(run.id)
-            rounds = count_selected_per_round(session, work.user_id, run.id)
+def predictions_of_newest_run(
+    context: TaskContext, samples: Samples
+) -> tuple[int | None, NDArray[np.int64]]:
+    """Return the newest finished run with predictions, and its predicted classes (n,).
+
+    The class is −1 for images that the run was trained on, and for all if there is no such run.
+    """
+    predicted = np.full(len(samples), -1, dtype=np.int64)
+    with context.store.read() as session:
+        for run in runs_on(session, context.user_id, context.dataset_id):
+            folder = context.store.settings.runs / str(run.id)
+            rounds = count_selected_per_round(session, context.user_id, run.id)
             last = load_predictions(folder, max(rounds)) if rounds else None
             if run.state != FINISHED or last is None:
                 continue
-            seen = session.scalars(
-                sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run.id)
-            )
-            asked = np.isin(last.ids, samples.ids) & ~np.isin(last.ids, list(seen))
-            rows = np.searchsorted(samples.ids, last.ids[asked])
-            found = last.predicted[asked]  # a class keeps its place, whatever it is called later
-            said[rows] = np.where(found < len(samples.classes), found, -1)
-            return run.id, said
-    return None, said
+            query = sa.select(SelectedSample.sample_id).where(SelectedSample.run_id == run.id)
+            trained = list(session.scalars(query))
+            unseen = np.isin(last.ids, samples.ids) & ~np.isin(last.ids, trained)
+            rows = np.searchsorted(samples.ids, last.ids[unseen])
+            classes = last.predicted[unseen]  # a renamed class keeps its index
+            predicted[rows] = np.where(classes < len(samples.classes), classes, -1)
+            return run.id, predicted
+    return None, predicted
 
 
 def write_findings(folder: Path, found: dict[str, Any]) -> None:
-    """Write `findings.json` into a task's folder."""
+    """Write `findings.json` to the folder of a task."""
     write_bytes(folder / NAME, json.dumps(found).encode())
 
 
 def _named(samples: Samples, finding: dict[str, Any]) -> dict[str, Any]:
-    """A finding with sample ids where it has rows."""
+    """Replace the rows of a finding by sample ids."""
     names = {"row": "id", "rows": "ids", "neighbors": "neighbours"}
     return {
         names.get(name, name): _ids(samples, value) if name in names else value

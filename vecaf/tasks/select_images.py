@@ -1,7 +1,10 @@
-"""A selection to look at before anything is trained, and why each of its images is there.
+"""Select images without training, explain the selection, and save it as a subset.
 
-`picks.json` in the task's folder holds what `Explained` holds; `covers.npy` int32 (n,), one entry a
-sample in id order: the pick (by rank) that stands for it, −1 for none.
+Files in the folder of the task:
+
+    picks.json    the fields of `Explained`
+    covers.npy    int32 (n,), for each sample in id order: the rank of the selected image that
+                  represents it, −1 for none
 """
 
 from __future__ import annotations
@@ -18,40 +21,56 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError
-from vecaf.files import replacing, write_bytes
+from vecaf.files import write_bytes
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Run, SelectedSample, Store, Subset, Task, visible
 from vecaf.store.models import SELECTION
 from vecaf.store.runs import rounds_of
 from vecaf.store.subsets import add_subset
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.array_files import save_array
+from vecaf.tasks.task import TASKS, TaskContext
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
-    from vecaf.runs.select_now import Basis, Choice
+    from vecaf.runs.selection_only import BaseRun, SelectionResult
 
 PICKS, COVERS = "picks.json", "covers.npy"
-SHOWN_MEMBERS = 6  # of the images that a pick stands for
+MAX_MEMBERS = 6
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A selection with its reasons; every list has one entry a pick, in rank order.
+    """Why each image was selected. Lists have one entry per selected image, in rank order.
 
-    ids        samples' ids
-    scores     the strategy's own score parts by name, each a list; None for no finite number
-    covers     how many images it stands for (the pick nearest to them), itself included
-    members    ids of up to six of those images, the most similar first
-    typical    share of the pool in less dense surroundings, 0 to 1
-    turned     degrees by which text turned its features; None where text had no say
-    captions   the sentence that turned it, and where that came from: caption, label or look
-    losses     nats that it still costs the run's model, or without a run, where labels are known,
-               the classifier that the classes' names give; None where there is neither
-    displaced  id of the image that would stand here instead, or None
-    because    "plain": the displaced image is one that the same selection without text and losses
-               picks instead; "runner-up": it is the second choice among those the pick stands for
-    taken      ids of images that were labelled or picked before
+    A selected image represents the images that are closer to it than to other selected images.
+
+    Attributes
+    ----------
+    ids
+        Sample ids.
+    scores
+        Scores of the strategy by name; None if a score is not finite.
+    covers
+        Number of images that it represents, itself included.
+    members
+        Ids of up to six of these images, the most similar first.
+    typical
+        Share of the pool that lies in less dense regions, 0 to 1.
+    turned
+        Angle in degrees by which the caption moved its features; None if captions had no effect.
+    captions
+        The caption that moved it, and its source: caption, label, or look (the closest class name).
+    losses
+        Per-sample loss in nats under the model of the run. Without a run, in the labels-known
+        track, under the classifier from class names. None if there is no model.
+    displaced
+        Id of the image that would be selected in its place, or None.
+    because
+        Why that one: "plain" if the same selection without captions and losses selects it,
+        "runner-up" if it is the second best among the images represented.
+    taken
+        Ids of images that were labeled or selected before.
     """
 
     ids: list[int]
@@ -69,17 +88,17 @@ class Explained:
 
 @dataclass
 class TaskRecorder(MemoryRecorder):
-    """Shows a selection's stages as a task's, and hears the task's cancel."""
+    """Reports the stages of a selection as stages of a task, and stops when the task does."""
 
-    asked: Callable[[], bool] = lambda: False
+    cancel_check: Callable[[], bool] = lambda: False
 
     def should_stop(self) -> bool:
-        return self.asked()
+        return self.cancel_check()
 
 
 @TASKS.register
 def selection(
-    work: Work,
+    context: TaskContext,
     *,
     strategy: str,
     budget: str,
@@ -92,10 +111,18 @@ def selection(
     vlm: str = "embedded",
     image_size: int = 0,
 ) -> dict[str, Any]:
-    """Select and explain; the result says how many, out of what. `revision` is the dataset's: the
-    same settings on changed labels are another task."""
+    """Select images and explain the selection.
+
+    `revision` is that of the dataset: after a change of labels, the same settings are a new task.
+    The other parameters are settings of `RunConfig`, and the number of a run whose model scores
+    the images.
+
+    Returns
+    -------
+    The strategy that selected, the number of selected images, and the size of the pool.
+    """
     from vecaf.config import RunConfig
-    from vecaf.runs.select_now import choose
+    from vecaf.runs.selection_only import select_images
 
     config = RunConfig(
         strategy=strategy,
@@ -107,147 +134,172 @@ def selection(
         vlm=vlm,
         image_size=image_size,
     ).checked()
-    samples = work.samples()
-    basis = None
+    samples = context.samples()
+    base_run = None
     if run is not None:
-        basis = basis_of(work.store, work.user_id, work.dataset_id, samples, run)
-    recorder = TaskRecorder(on_stage=work.stage, asked=work.should_stop)
-    choice = choose(config, samples, recorder, work.store.settings, basis)
-    work.stage("Finding the reasons")
-    explained, covers = explain(choice)
-    with replacing(work.folder / COVERS) as temporary, temporary.open("wb") as file:
-        np.save(file, covers)
-    write_bytes(work.folder / PICKS, json.dumps(asdict(explained), allow_nan=False).encode())
+        base_run = load_base_run(context.store, context.user_id, context.dataset_id, samples, run)
+    recorder = TaskRecorder(on_stage=context.stage, cancel_check=context.should_stop)
+    result = select_images(config, samples, recorder, context.store.settings, base_run)
+    context.stage("Explaining the selection")
+    explanation, covers = explain(result)
+    save_array(context.folder / COVERS, covers)
+    write_bytes(context.folder / PICKS, json.dumps(asdict(explanation), allow_nan=False).encode())
     return {
-        "strategy": choice.strategy,
-        "picks": len(explained.ids),
-        "pool": len(choice.plan.pool),
-        "taken": len(choice.taken),
-        "unlabeled": int((samples.labels[np.isin(samples.ids, explained.ids)] < 0).sum()),
-        "text": explained.captions is not None,
+        "strategy": result.strategy,
+        "picks": len(explanation.ids),
+        "pool": len(result.plan.pool),
+        "taken": len(result.excluded),
+        "unlabeled": int((samples.labels[np.isin(samples.ids, explanation.ids)] < 0).sum()),
+        "text": explanation.captions is not None,
     }
 
 
 def read_picks(folder: Path) -> Explained | None:
-    """What a finished selection left in its folder; None where there is nothing (yet)."""
+    """Read the result from the folder of a finished task; None if there is none."""
     try:
-        kept = json.loads((folder / PICKS).read_bytes())
+        content = json.loads((folder / PICKS).read_bytes())
     except FileNotFoundError:
         return None
-    return Explained(**kept)
+    return Explained(**content)
 
 
-def basis_of(store: Store, user_id: int, dataset_id: int, samples: Samples, run_id: int) -> Basis:
-    """The run to go on from. Raises NotFoundError, InputError where it has no finished round."""
+def load_base_run(
+    store: Store, user_id: int, dataset_id: int, samples: Samples, run_id: int
+) -> BaseRun:
+    """Load the run whose model scores the images.
+
+    Raises
+    ------
+    NotFoundError
+        The run does not exist.
+    InputError
+        It uses another dataset, or has no finished round.
+    """
     from vecaf.config import RunConfig
     from vecaf.datasets.snapshot import with_snapshot
-    from vecaf.runs.select_now import Basis
+    from vecaf.runs.selection_only import BaseRun
 
     with store.read() as session:
         run = visible(session, user_id, Run, run_id)
         rounds = rounds_of(session, user_id, run_id)
         if run.dataset_id != dataset_id:
-            raise InputError(f"Run {run_id} is on another dataset; choose one on this.")
+            raise InputError(f"Run {run_id} uses another dataset. Choose a run on this dataset.")
         if not rounds:
-            raise InputError(f"Run {run_id} has no finished round yet; wait, or choose another.")
+            raise InputError(
+                f"Run {run_id} has no finished round yet. Wait for it, or choose another run."
+            )
         last = rounds[-1].number
-        picked = session.scalars(
+        selected_ids = session.scalars(
             sa.select(SelectedSample.sample_id)
             .where(SelectedSample.run_id == run_id, SelectedSample.round <= last)
             .order_by(SelectedSample.round, SelectedSample.rank)
         ).all()
     folder = store.settings.runs / str(run_id)
     config = RunConfig.from_dict(run.config)
-    return Basis(config, folder, last, picked, with_snapshot(samples, folder))
+    return BaseRun(config, folder, last, selected_ids, with_snapshot(samples, folder))
 
 
-def explain(choice: Choice) -> tuple[Explained, NDArray[np.int32]]:
-    """A choice's reasons, and which pick stands for each sample (see the module)."""
-    from vecaf.selection import explain as why
+def explain(result: SelectionResult) -> tuple[Explained, NDArray[np.int32]]:
+    """Explain a selection; also return which selected image represents each sample, (n,)."""
+    from vecaf.selection import explain as reasons
 
-    plan, ids = choice.plan, choice.plan.samples.ids
+    plan, ids = result.plan, result.plan.samples.ids
     pool_ids = ids[plan.pool]
 
-    def places(sample_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def pool_positions(sample_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.searchsorted(pool_ids, sample_ids)
 
-    picks, taken = places(choice.picks.sample_ids), plan.places(choice.taken)
-    rows = why.comparing_space(choice.seen)
-    cover = why.covering(rows, picks, taken)
-    members = cover.members(SHOWN_MEMBERS + 1)
-    free = np.ones(len(rows), dtype=bool)
-    free[taken] = False
-    second = why.runners_up(rows, picks, cover, free)
-    lost = np.full(len(picks), -1, dtype=np.int64)
-    if choice.plain is not None:
-        lost = why.displaced(rows, picks, places(choice.plain.sample_ids))
-    instead = np.where(lost >= 0, lost, second)
+    selected = pool_positions(result.selected.sample_ids)
+    excluded = plan.pool_positions(result.excluded)
+    rows = reasons.comparing_space(result.features)
+    cover = reasons.covering(rows, selected, excluded)
+    members = cover.members(MAX_MEMBERS + 1)
+    available = np.ones(len(rows), dtype=bool)
+    available[excluded] = False
+    runners_up = reasons.runners_up(rows, selected, cover, available)
+    displaced = np.full(len(selected), -1, dtype=np.int64)
+    if result.without_text is not None:
+        displaced = reasons.displaced(
+            rows, selected, pool_positions(result.without_text.sample_ids)
+        )
+    alternative = np.where(displaced >= 0, displaced, runners_up)
     covers = np.full(len(ids), -1, dtype=np.int32)
     covers[plan.pool] = cover.owner
-    explained = Explained(
-        ids=choice.picks.sample_ids.tolist(),
+    explanation = Explained(
+        ids=result.selected.sample_ids.tolist(),
         scores={
             name: [float(value) if np.isfinite(value) else None for value in values]
-            for name, values in choice.picks.scores.items()
+            for name, values in result.selected.scores.items()
         },
-        covers=cover.counts(len(picks)).tolist(),
+        covers=cover.counts(len(selected)).tolist(),
         members=[
-            [int(pool_ids[row]) for row in members.get(index, []) if row != pick][:SHOWN_MEMBERS]
-            for index, pick in enumerate(picks)
+            [int(pool_ids[row]) for row in members.get(rank, []) if row != position][:MAX_MEMBERS]
+            for rank, position in enumerate(selected)
         ],
-        typical=[float(share) for share in why.typicality(rows, picks)],
+        typical=[float(share) for share in reasons.typicality(rows, selected)],
         turned=None
-        if choice.captions is None
-        else why.turned(choice.view.features[picks], choice.seen[picks]).tolist(),
-        captions=None if choice.captions is None else _captions(choice, picks),
-        losses=None if choice.losses is None else choice.losses[picks].tolist(),
-        displaced=[int(pool_ids[row]) if row >= 0 else None for row in instead],
-        because=["plain" if row >= 0 else "runner-up" for row in lost],
-        taken=ids[choice.taken].tolist(),
+        if result.captions is None
+        else reasons.turned(result.outputs.features[selected], result.features[selected]).tolist(),
+        captions=None if result.captions is None else _captions(result, selected),
+        losses=None if result.losses is None else result.losses[selected].tolist(),
+        displaced=[int(pool_ids[row]) if row >= 0 else None for row in alternative],
+        because=["plain" if row >= 0 else "runner-up" for row in displaced],
+        taken=ids[result.excluded].tolist(),
     )
-    return explained, covers
+    return explanation, covers
 
 
-def _captions(choice: Choice, picks: NDArray[np.int64]) -> list[tuple[str, str]]:
-    assert choice.captions is not None
-    samples, visible = choice.plan.samples, choice.plan.visible_labels(choice.taken)
-    found = []
-    for place in picks:
-        own = samples.captions[choice.plan.pool[place]]
-        source = "caption" if own else "label" if visible[place] >= 0 else "look"
-        found.append((choice.captions[place], source))
-    return found
+def _captions(result: SelectionResult, selected: NDArray[np.int64]) -> list[tuple[str, str]]:
+    """Return the caption and its source for each selected position of the pool."""
+    assert result.captions is not None
+    samples, visible_labels = result.plan.samples, result.plan.visible_labels(result.excluded)
+    captions = []
+    for position in selected:
+        own = samples.captions[result.plan.pool[position]]
+        source = "caption" if own else "label" if visible_labels[position] >= 0 else "look"
+        captions.append((result.captions[position], source))
+    return captions
 
 
 def sign_off(
     session: Session, settings: Settings, user_id: int, task_id: int, name: str, *, earlier: bool
 ) -> Subset:
-    """Save a finished selection under a name: a run can train on it, once it is labelled.
+    """Save a finished selection under a name, so that you can label it and train on it.
 
-    With `earlier` the images that were labelled or picked before follow the picks, so that a run
-    trains on all that was bought. Raises NotFoundError, and InputError for a selection that is not
-    ready or a name that is blank or taken.
+    Parameters
+    ----------
+    earlier
+        Append the images that were labeled or selected before.
+
+    Raises
+    ------
+    NotFoundError
+        The task does not exist.
+    InputError
+        The selection is not finished, or the name is empty or already used.
     """
     task = visible(session, user_id, Task, task_id)
-    explained = read_picks(settings.tasks / str(task_id)) if task.state == FINISHED else None
-    if task.kind != selection.__name__ or explained is None:
-        raise InputError("This selection is not ready yet.")
-    before = explained.taken if earlier else []
-    blank = [float("nan")] * len(before)
-    parts: dict[str, list[float | None]] = dict(explained.scores)
-    parts["covers"] = [float(count) for count in explained.covers]
+    explanation = None
+    if task.kind == selection.__name__ and task.state == FINISHED:
+        explanation = read_picks(settings.tasks / str(task_id))
+    if explanation is None:
+        raise InputError("This selection is not finished yet. Wait for it, then save it.")
+    before = explanation.taken if earlier else []
+    no_scores = [float("nan")] * len(before)
+    parts: dict[str, list[float | None]] = dict(explanation.scores)
+    parts["covers"] = [float(count) for count in explanation.covers]
     scores = {
-        part: [float("nan") if value is None else value for value in values] + blank
+        part: [float("nan") if value is None else value for value in values] + no_scores
         for part, values in parts.items()
     }
-    facts = {**task.params, "task": task_id, "picked": len(explained.ids), "earlier": len(before)}
+    facts = {**task.params, "task": task_id, "picked": len(explanation.ids), "earlier": len(before)}
     return add_subset(
         session,
         user_id,
         task.dataset_id,
         name,
         SELECTION,
-        [*explained.ids, *before],
+        [*explanation.ids, *before],
         scores=scores,
         facts=facts,
     )

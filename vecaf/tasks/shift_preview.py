@@ -1,8 +1,8 @@
-"""Where target words point on a dataset, before anything is trained.
+"""Preview how a target domain moves the classes of a dataset, before training.
 
-`preview.json` in the task's folder: {strength, names, labels, views: {name: {points, from, to,
-stretch}}}, some of the pool's points (their class in `labels`, −1 for one without an arrow), and an
-arrow a class, drawn `stretch` times as long as it is.
+The task writes `preview.json`: {strength, names, labels, views: {name: {points, from, to,
+stretch}}}. It holds a sample of the pool's points, with their class in `labels` (−1 for a class
+without an arrow), and one arrow per class, drawn `stretch` times its length.
 """
 
 from __future__ import annotations
@@ -18,35 +18,48 @@ from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.store import VAL
 from vecaf.store.tasks import latest_task
-from vecaf.tasks.task import TASKS, Work
+from vecaf.tasks.task import TASKS, TaskContext
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
 
 PREVIEW = "preview.json"
-POINTS = 3000  # of the map
-CLASSES = 24  # that get an arrow: those with the most images
-NEAREST = 6  # images shown for each
-LEGIBLE, STRETCHES = 0.2, (1, 2, 5, 10, 20)  # of the points' extent; how often an arrow's length
-JUDGED = 2000  # labelled images, at most, that β is tried on
-NEIGHBOURS = 15  # that say where a row lies on UMAP
+MAX_POINTS = 3000
+MAX_ARROWS = 24  # for the classes with the most images
+NEAREST_IMAGES = 6  # per class
+MAX_ARROW_LENGTH = 0.2  # of the extent of the points
+STRETCHES = (1, 2, 5, 10, 20)
+MAX_JUDGED = 2000  # labeled images for choosing β
+NEIGHBORS = 15  # for placing a row on the UMAP
 
-View = tuple[Floats, Floats, Floats]  # points (n, 2), an arrow's start and end for each class
+Arrows = tuple[Floats, Floats, Floats]
+"""Points (n, 2), and the start (k, 2) and end (k, 2) of the arrow of each class."""
 
 
 @TASKS.register
 def shift_preview(
-    work: Work,
+    context: TaskContext,
     words: str,
     revision: int,
     model: str = "efficientnet_lite0",
     vlm: str = "embedded",
     image_size: int = 0,
 ) -> dict[str, Any]:
-    """Where words point: β and why, an arrow a class, and the images nearest to where it leads.
+    """Compute the strength β of a target domain, and where it moves each class.
 
-    `revision`: the dataset's, for the answer depends on its labels and captions. Labels of the
-    test split are not looked at. A run decides on β again, from the images that it has picked.
+    The task does not read labels of the test split. A run chooses β again, from the images that it
+    selects.
+
+    Parameters
+    ----------
+    words
+        Description of the target domain.
+    revision
+        Revision of the dataset: after a change of labels or captions, this is a new task.
+
+    Returns
+    -------
+    β, the reason for it, and for each class the images closest to its features after the shift.
     """
     from vecaf.arrays import unit_rows
     from vecaf.augmentation.source_domain import SourceDomain, moved
@@ -57,63 +70,63 @@ def shift_preview(
     from vecaf.runs.recording import MemoryRecorder
 
     def stage(text: str, done: int, total: int) -> None:
-        work.check()
-        work.stage(text, done, total)
+        context.check()
+        context.stage(text, done, total)
 
-    samples, settings = work.samples(), work.store.settings
+    samples, settings = context.samples(), context.store.settings
     pool = samples.pool
     if not len(pool):
-        raise InputError("This dataset has no image in its pool, so words have nothing to move.")
+        raise InputError("This dataset has no images in its pool. Add images to its train split.")
     if not samples.classes:
         raise InputError(
-            "This dataset has no classes yet, so there is nothing for words to move. Add its "
-            "classes first, on the Label page."
+            "This dataset has no classes yet, and a target domain moves classes. Add classes on "
+            "the Label page."
         )
     config = RunConfig(model=model, vlm=vlm, image_size=image_size, target_words=words).checked()
     recorder = MemoryRecorder(on_stage=stage)
-    learner, guidance = prepare(config, samples, recorder, work.folder, settings)
-    stage("Following the words", 0, 0)
+    learner, guidance = prepare(config, samples, recorder, context.folder, settings)
+    stage("Computing the shift", 0, 0)
     every = learner.context.pretrained(np.arange(len(samples)))
     labels = samples.labels
-    seen = np.random.default_rng(0).permutation(pool[labels[pool] >= 0])[:JUDGED]
+    judged = np.random.default_rng(0).permutation(pool[labels[pool] >= 0])[:MAX_JUDGED]
     val = samples.rows(VAL)
     val = val[labels[val] >= 0]
-    source = SourceDomain(every[seen], labels[seen], every[val], labels[val])
+    source = SourceDomain(every[judged], labels[judged], every[val], labels[val])
     shift = guidance.shift(every[pool], pool, source)
-    strength = shift.strength or 1.0  # shown where the words point, also where no run would go
+    strength = shift.strength or 1.0  # also show the direction if a run would not use it
 
-    taken = guidance.classes_of(pool, labels[pool])
-    counts = np.bincount(taken, minlength=len(samples.classes))
-    shown = [int(c) for c in np.argsort(-counts, kind="stable")[:CLASSES] if counts[c]]
-    groups = {c: pool[taken == c] for c in shown}
+    assigned = guidance.classes_of(pool, labels[pool])
+    counts = np.bincount(assigned, minlength=len(samples.classes))
+    shown = [int(c) for c in np.argsort(-counts, kind="stable")[:MAX_ARROWS] if counts[c]]
+    groups = {c: pool[assigned == c] for c in shown}
     step = shift.step(strength)
     ends = np.stack([moved(every[rows], step).mean(axis=0) for rows in groups.values()])
-    near = np.argsort(-(ends @ every.T), axis=1, kind="stable")[:, :NEAREST]
+    near = np.argsort(-(ends @ every.T), axis=1, kind="stable")[:, :NEAREST_IMAGES]
 
-    stage("Drawing the map", 0, 0)
+    stage("Computing the map", 0, 0)
     raw = unit_rows(
         embed_samples(
-            pvm_for(config, samples), samples, settings, work.progress("Looking at images")
+            pvm_for(config, samples), samples, settings, context.progress("Computing embeddings")
         )[0]
     )
     basis = fit_basis(raw)
     mean = learner.context.features.mean.cpu().numpy()
     length = np.linalg.norm(raw - mean, axis=1, keepdims=True)
-    places = basis.project(raw)
-    before = np.stack([places[rows].mean(axis=0) for rows in groups.values()])
+    coordinates = basis.project(raw)
+    before = np.stack([coordinates[rows].mean(axis=0) for rows in groups.values()])
     after = np.stack(
         [
             basis.project(mean + length[rows] * moved(every[rows], step)).mean(axis=0)
             for rows in groups.values()
         ]
     )
-    views = {"Principal plane": (places[:, :2], before[:, :2], after[:, :2])}
-    views |= _umap(work, samples, places, before, after)
-    drawn = _map(views, pool, taken, shown) | {
+    views = {"Principal plane": (coordinates[:, :2], before[:, :2], after[:, :2])}
+    views |= _umap(context, samples, coordinates, before, after)
+    preview = _preview(views, pool, assigned, shown) | {
         "strength": strength,
         "names": [samples.classes[c] for c in shown],
     }
-    write_bytes(work.folder / PREVIEW, json.dumps(drawn).encode())
+    write_bytes(context.folder / PREVIEW, json.dumps(preview).encode())
     return {
         "strength": shift.strength,
         "reach": shift.reach,
@@ -127,12 +140,14 @@ def shift_preview(
     }
 
 
-def _map(views: Mapping[str, View], pool: Rows, taken: Rows, shown: list[int]) -> dict[str, Any]:
-    """Some of the pool's points with their classes' places in `shown`, and every arrow."""
-    some = np.sort(np.random.default_rng(0).permutation(len(pool))[:POINTS])
-    place = {c: index for index, c in enumerate(shown)}
+def _preview(
+    views: Mapping[str, Arrows], pool: Rows, assigned: Rows, shown: list[int]
+) -> dict[str, Any]:
+    """Return a sample of the pool's points, their classes as indices of `shown`, and the arrows."""
+    some = np.sort(np.random.default_rng(0).permutation(len(pool))[:MAX_POINTS])
+    index_of = {c: index for index, c in enumerate(shown)}
     return {
-        "labels": [place.get(c, -1) for c in taken[some].tolist()],
+        "labels": [index_of.get(c, -1) for c in assigned[some].tolist()],
         "views": {
             name: {
                 "points": np.round(points[pool[some]].astype(float), 4).tolist(),
@@ -147,33 +162,35 @@ def _map(views: Mapping[str, View], pool: Rows, taken: Rows, shown: list[int]) -
 
 
 def _stretch(points: Floats, arrows: Floats) -> int:
-    """How many times as long arrows (k, 2) are drawn, so that the longest can be seen among the
-    points (n, 2): most of a move leaves a plane."""
-    room = LEGIBLE * float(np.ptp(points, axis=0).max())
+    """Choose a factor for the length of arrows (k, 2), so that they are visible among the points.
+
+    In the plane, arrows are short: most of a shift is perpendicular to it.
+    """
+    room = MAX_ARROW_LENGTH * float(np.ptp(points, axis=0).max())
     longest = float(np.linalg.norm(arrows, axis=1).max())
     return max((times for times in STRETCHES if times * longest <= room), default=1)
 
 
 def _umap(
-    work: Work, samples: Samples, places: Floats, before: Floats, after: Floats
-) -> dict[str, View]:
-    """The same on the dataset's UMAP, where a `map` task has laid it out for these images."""
+    context: TaskContext, samples: Samples, coordinates: Floats, before: Floats, after: Floats
+) -> dict[str, Arrows]:
+    """Return the arrows on the UMAP of the dataset, if a `map` task has computed it."""
     from vecaf.arrays import unit_rows
     from vecaf.evaluation.map_layout import place_rows
 
-    with work.store.read() as session:
-        task = latest_task(session, work.user_id, work.dataset_id, "map")
-    path = work.store.settings.tasks / str(task.id if task else 0) / "umap.npy"
+    with context.store.read() as session:
+        task = latest_task(session, context.user_id, context.dataset_id, "map")
+    path = context.store.settings.tasks / str(task.id if task else 0) / "umap.npy"
     if not path.exists():
         return {}
     positions = np.load(path, allow_pickle=False)
     if len(positions) != len(samples):
         return {}
-    space = unit_rows(places)
+    space = unit_rows(coordinates)
 
     def nearest(rows: Floats) -> tuple[Rows, Floats]:
         distance = 1 - unit_rows(rows) @ space.T
-        at = np.argsort(distance, axis=1)[:, :NEIGHBOURS]
+        at = np.argsort(distance, axis=1)[:, :NEIGHBORS]
         return at, np.take_along_axis(distance, at, axis=1)
 
     ends = (place_rows(before, positions, nearest), place_rows(after, positions, nearest))

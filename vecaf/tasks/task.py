@@ -1,4 +1,4 @@
-"""Tasks by name: functions that a worker runs on a dataset, and what they are given."""
+"""The registry of tasks, and the context in which a task runs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from vecaf.store import Dataset, Store, visible
 
 
 class Stage(Protocol):
-    """Says where a task stands; shown on the page, at most twice a second."""
+    """Reports what a task is doing. Pages show it with a delay of up to half a second."""
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)
-class Work:
-    """What a task works with. Files it leaves go into `folder`; each is written by `replacing`,
-    for a task that was interrupted is done again from its start, in the same folder."""
+class TaskContext:
+    """What a task works with.
+
+    The task writes its files to `folder`, each with `vecaf.files.replacing`: after an interruption
+    it starts again in the same folder.
+    """
 
     store: Store
     user_id: int
@@ -33,13 +36,13 @@ class Work:
     should_stop: Callable[[], bool]
 
     def samples(self) -> Samples:
-        """The dataset's samples as they are now."""
+        """Load the samples of the dataset as they are now."""
         with self.store.read() as session:
             dataset = visible(session, self.user_id, Dataset, self.dataset_id)
             return load_samples(session, dataset, self.store.settings.images)
 
     def progress(self, stage: str) -> Callable[[int, int], None]:
-        """A progress callback (done, total) for one stage, which also ends a canceled task."""
+        """Return a callback (done, total) that reports one stage and stops a canceled task."""
 
         def report(done: int, total: int) -> None:
             self.check()
@@ -48,19 +51,19 @@ class Work:
         return report
 
     def check(self) -> None:
-        """Raises CanceledError once somebody asked the task to stop."""
+        """Raise CanceledError if the task was canceled."""
         if self.should_stop():
-            raise CanceledError("The task was told to stop.")
+            raise CanceledError("The task was canceled.")
 
 
 TaskFunction = Callable[..., dict[str, Any]]
 TASKS: Registry[TaskFunction] = Registry("task")
-"""`function(work, **params) -> result`, a small JSON object."""
+"""Functions `(context, **params) -> result` by name. The result is a small JSON object."""
 
 
 def check_params(kind: str, params: Mapping[str, Any]) -> None:
-    """Raise InputError for a task that does not exist or does not take these parameters."""
+    """Raise InputError if the task does not exist or does not accept these parameters."""
     try:
         inspect.signature(TASKS[kind]).bind(None, **params)
     except TypeError as error:
-        raise InputError(f"The task '{kind}' can't be started: {error}.") from error
+        raise InputError(f"Cannot start the task '{kind}': {error}.") from error

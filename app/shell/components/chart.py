@@ -11,8 +11,8 @@ import gradio as gr
 from app.shell.components.axis import fraction_range
 from app.shell.templates import macros
 from vecaf.evaluation.comparison import LearningCurve, mean_curve
-from vecaf.store import Round
 from vecaf.store.page_queries import Curve
+from vecaf.store.records import RoundResult
 
 BATCHES, LABELS = "batches", "labeled images"
 RUN_CHARTS = (
@@ -39,7 +39,7 @@ def charts(specs: Sequence[tuple[str, str]] = RUN_CHARTS, name: str = "charts") 
 def series(
     run_id: int,
     curves: dict[str, Curve],
-    rounds: Sequence[Round],
+    rounds: Sequence[RoundResult],
     baseline: Sequence[LearningCurve] = (),
     baseline_curves: Mapping[str, Curve] | None = None,
     *,
@@ -99,7 +99,7 @@ def percent_chart(
     return made | {"percent": True, "range": ends, "target": target}
 
 
-def _waits(rounds: Sequence[Round], ended: bool) -> tuple[str, str, str]:
+def _waits(rounds: Sequence[RoundResult], ended: bool) -> tuple[str, str, str]:
     """Return the text of each chart without points: when one appears, or why none will."""
     validated = any(item.val_accuracy is not None for item in rounds)
     return (
@@ -143,7 +143,7 @@ def _curve(name: str, points: Curve, colour: str) -> dict[str, Any]:
 
 
 def _by_round(
-    name: str, values: Sequence[tuple[Round, float | None]], colour: str
+    name: str, values: Sequence[tuple[RoundResult, float | None]], colour: str
 ) -> dict[str, Any]:
     """Return a curve with a point for each round that has a value."""
     known = [(item, value) for item, value in values if value is not None]

@@ -44,16 +44,17 @@ def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
 
     from vecaf.errors import CanceledError
     from vecaf.files import write_bytes
-    from vecaf.runs.recording import Picks, RoundResult
+    from vecaf.runs.recording import RoundSelection
+    from vecaf.store.records import RoundResult
 
-    done = {result.number for result in recorder.rounds_done()}
+    done = {result.number for result in recorder.finished_rounds()}
     for number in range(1, config.rounds + 1):
         if number in done:
             continue
-        if recorder.picks(number) is None:
+        if recorder.selection(number) is None:
             ids = samples.ids[samples.pool][(number - 1) * 5 : number * 5]
             scores = {"density": np.full(len(ids), 0.5, np.float32)}
-            recorder.record_picks(number, Picks(ids, scores))
+            recorder.record_selection(number, RoundSelection(ids, scores))
         checkpoint = folder / f"step-{number}"
         start = int(checkpoint.read_text()) if checkpoint.exists() else 0
         recorder.rewind(number, start)
@@ -65,7 +66,7 @@ def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
             recorder.flush()
             write_bytes(checkpoint, str(step).encode(), publishing=recorder.publishing)
             time.sleep(0.05)
-        recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, [[1]], 1.0))
+        recorder.finish_round(RoundResult(number, 5 * number, 20 * number, 0.5, 0.5, 1.0, [[1]]))
 
 
 def run_slowly(*given: Any) -> None:
@@ -74,7 +75,7 @@ def run_slowly(*given: Any) -> None:
     del sys.modules["vecaf.runs.rounds"]
     import vecaf.runs.rounds
     from vecaf.encoders import embed as embedding
-    from vecaf.runs.plan import Plan
+    from vecaf.runs.plan import RunPlan
     from vecaf.training import trainer
 
     def each_after(seconds: float, original: Any) -> Any:
@@ -95,7 +96,7 @@ def run_slowly(*given: Any) -> None:
     selects = float(os.environ.get("VECAF_STAND_IN_SELECTS", "60"))
     slowed: list[tuple[Any, str, Any, float]] = [
         (embedding, "encode_files", each_after, 1.0),
-        (Plan, "select", after, selects),
+        (RunPlan, "select", after, selects),
         (trainer, "learning_rate_factor", after, 0.1),
     ]
     for place, name, how, seconds in slowed:
@@ -140,8 +141,8 @@ def hurry() -> None:
 
     vecaf.store.workers.LEASE_SECONDS = 4.0
     vecaf.engine.worker.LEASE_SECONDS = 4.0  # type: ignore[attr-defined]
-    vecaf.engine.worker.BEAT_SECONDS = 0.5
-    vecaf.engine.worker.SWEEP_EVERY = 1
+    vecaf.engine.worker.HEARTBEAT_SECONDS = 0.5
+    vecaf.engine.worker.RECLAIM_EVERY = 1
     vecaf.engine.standby.IDLE_SECONDS = 0.1
     vecaf.engine.warmup.STEPS = ()
     host = os.environ.get("VECAF_STAND_IN_HOST")

@@ -1,4 +1,4 @@
-"""A configuration's fields as command-line options: the dataclass is their only source."""
+"""Build a command whose options are the fields of a configuration dataclass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 
-def with_options_of(
+def command_with_config(
     config: type[Any],
     function: Callable[..., None],
     *,
@@ -19,11 +19,24 @@ def with_options_of(
     options: Mapping[str, tuple[Any, Any]] | None = None,
     without: Collection[str] = (),
 ) -> Callable[..., None]:
-    """A command for Typer that calls `function` with every field of the dataclass `config`.
+    """Wrap `function` in a Typer command with one option per field of `config`.
 
-    `arguments` (name → annotation) come first, then `options` (name → annotation and default); both
-    replace the fields of the same name. `flags` come last and are off unless given. Fields named in
-    `without` are left out. Help, bounds and choices are the fields' metadata.
+    Help texts, bounds, and choices come from the metadata of the fields.
+
+    Parameters
+    ----------
+    config
+        The dataclass.
+    function
+        Called with all values as keyword arguments.
+    arguments
+        Annotation by name. They come first and replace fields of the same name.
+    flags
+        Annotation by name. They come last and default to False.
+    options
+        Annotation and default by name. They replace fields of the same name.
+    without
+        Names of fields to leave out.
     """
     more = options or {}
     parameters = [_keyword(name, annotation) for name, annotation in arguments.items()]

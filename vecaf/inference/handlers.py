@@ -1,4 +1,4 @@
-"""Importing this registers every answer."""
+"""Import all modules that register request handlers."""
 
 from vecaf.inference import predict, search_image, search_text, suggest_labels
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 import vecaf
-from vecaf.commands.shared import app
+from vecaf.commands.application import app
 from vecaf.errors import UnavailableError
 
 INSTALLED, CHECKOUT = "vecaf_studio", "app"

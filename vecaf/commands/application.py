@@ -1,4 +1,4 @@
-"""What every command shares: the application they register with, their usual options, the store."""
+"""What all commands share: the Typer application, common options, and access to the store."""
 
 from __future__ import annotations
 
@@ -24,36 +24,51 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Force = Annotated[
     bool,
     typer.Option(
-        "--force", help="Go on even if the database doesn't name most of the images or runs."
+        "--force",
+        help="Continue even if the database does not list most of the images or runs on disk.",
     ),
 ]
-DatasetArgument = Annotated[str, typer.Argument(help="The dataset's name.")]
+DatasetArgument = Annotated[str, typer.Argument(help="Name of the dataset.")]
 
 
-USER = "VECAF_USER"
+USER_VARIABLE = "VECAF_USER"
 
 
 @app.callback()
-def whose(
+def set_user(
     as_: Annotated[
-        str, typer.Option("--as", envvar=USER, help="Act as this user, not the local owner.")
+        str,
+        typer.Option(
+            "--as",
+            metavar="USER",
+            envvar=USER_VARIABLE,
+            help="Run as this user. By default commands run as the local owner.",
+        ),
     ] = "",
 ) -> None:
     """Finetune a pretrained vision model on the few images that matter."""
-    os.environ[USER] = as_
+    os.environ[USER_VARIABLE] = as_
 
 
-def opened() -> tuple[Store, int]:
-    """The store and whose commands these are: the local owner's, or --as USER's.
+def open_store() -> tuple[Store, int]:
+    """Open the store.
 
-    No password is asked for: who may run commands here may read the files as well. Raises
-    NotFoundError for a user that does not exist.
+    Commands ask for no password: everyone who can run them can also read the files.
+
+    Returns
+    -------
+    The store and the id of the user that the command runs as: `--as USER`, or the local owner.
+
+    Raises
+    ------
+    NotFoundError
+        The user does not exist.
     """
     from vecaf.accounts.users import user_named
     from vecaf.store import Store
 
     store = Store.open(Settings.from_environment())
-    name = os.environ.get(USER)
+    name = os.environ.get(USER_VARIABLE)
     if not name:
         return store, store.owner()
     with store.read() as session:

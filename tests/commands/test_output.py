@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from vecaf.commands.cli import main
-from vecaf.commands.terminal import show
-from vecaf.engine.child import out_of_reach
+from vecaf.commands.output import print_result
+from vecaf.engine.child import is_database_unavailable
 from vecaf.store import Store
 
 
@@ -20,7 +20,7 @@ from vecaf.store import Store
 def test_json_is_json_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding, "backslashreplace"))
-    show({"name": "größe 😀"}, "", as_json=True)
+    print_result({"name": "größe 😀"}, "", as_json=True)
     sys.stdout.flush()
     assert json.loads(raw.getvalue().decode(encoding)) == {"name": "größe 😀"}
 
@@ -37,10 +37,10 @@ def test_a_locked_database_is_a_sentence(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    told = "The database could not be used (database is locked). Try again in a moment."
+    told = "Cannot use the database (database is locked). Try again in a moment."
     assert json.loads(capsys.readouterr().out) == {"error": told}
 
 
 def test_a_lock_that_was_held_too_long_passes() -> None:
     for words, passes in (("database is locked", True), ("no such table: run", False)):
-        assert out_of_reach(sa.exc.OperationalError("", {}, Exception(words))) is passes
+        assert is_database_unavailable(sa.exc.OperationalError("", {}, Exception(words))) is passes

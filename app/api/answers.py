@@ -1,0 +1,99 @@
+"""The JSON answers of the HTTP API. `vecaf.store.records` defines those on runs and rounds."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from vecaf.store.records import RunSummary
+
+
+class DatasetItem(BaseModel):
+    """A dataset."""
+
+    id: int = Field(description="Id of the dataset.")
+    name: str = Field(description="Name of the dataset.")
+    images: int = Field(description="Number of images.")
+    classes: int = Field(description="Number of classes.")
+    splits: dict[str, int] = Field(description="Number of images by split: train, val, test.")
+
+
+class DatasetList(BaseModel):
+    """The datasets that you can see."""
+
+    datasets: list[DatasetItem] = Field(description="The datasets, newest first.")
+
+
+class RunList(BaseModel):
+    """Runs that you can see."""
+
+    runs: list[RunSummary] = Field(description="At most 100 runs, newest first.")
+
+
+class ClassProbability(BaseModel):
+    """A class and its probability."""
+
+    name: str = Field(description="Name of the class.")
+    share: float = Field(description="Probability of the class, 0 to 1.")
+
+
+class SimilarImage(BaseModel):
+    """A training image that looks similar to the model."""
+
+    id: int = Field(description="Id of the image.")
+    similarity: float = Field(description="Cosine similarity of the features, −1 to 1.")
+
+
+class ContributingImage(BaseModel):
+    """A training image that contributes to the prediction."""
+
+    id: int = Field(description="Id of the image.")
+    share: float = Field(description="Share of all positive contributions to the top class.")
+
+
+class Prediction(BaseModel):
+    """The predicted classes of an image, and the training images that explain them."""
+
+    classes: list[ClassProbability] = Field(description="The ten most probable classes.")
+    nearest: list[SimilarImage] = Field(description="The most similar training images.")
+    toward: list[ContributingImage] = Field(
+        description="Training images that contribute most for the top class."
+    )
+    against: list[ContributingImage] = Field(
+        description="Training images that contribute most against the top class."
+    )
+    training: int = Field(description="Number of training images that were compared.")
+    trained_on_it: bool = Field(description="Whether the model was trained on this image.")
+
+
+class ExportStatus(BaseModel):
+    """The progress of the export of a run."""
+
+    run: int = Field(description="Number of the run.")
+    state: str = Field(description="none, queued, running, finished, or failed.")
+    stage: str = Field(description="What the export is doing now, for people.")
+    error: str | None = Field(description="Why the export failed; null otherwise.")
+
+
+class ExportFile(BaseModel):
+    """A file of an export."""
+
+    name: str = Field(description="Name of the file.")
+    bytes: int = Field(description="Size of the file in bytes.")
+
+
+class ExportFileList(BaseModel):
+    """The files of an export."""
+
+    files: list[ExportFile] = Field(description="The files.")
+
+
+class EndpointList(BaseModel):
+    """The endpoints of the API."""
+
+    endpoints: dict[str, str] = Field(description="A summary by method and path.")
+
+
+class ApiError(BaseModel):
+    """The answer to a request that failed."""
+
+    error: str = Field(description="What happened, why, and what to do.")

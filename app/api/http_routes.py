@@ -1,0 +1,225 @@
+"""The HTTP routes of the API, its OpenAPI schema, and its documentation page."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from app.api import operations
+from app.api.answers import (
+    ApiError,
+    DatasetList,
+    EndpointList,
+    ExportFileList,
+    ExportStatus,
+    Prediction,
+    RunList,
+)
+from app.api.schema import (
+    BASE,
+    DESCRIPTION,
+    object_types_in,
+    openapi,
+    operations_in,
+    settings_schema,
+)
+from app.predict.routes import predict_file, predict_sample
+from app.shell.downloads import (
+    LARGEST,
+    export_status,
+    file_response,
+    files_of,
+    prepare,
+    zip_response,
+)
+from app.shell.received import image_in
+from app.shell.static import address
+from app.shell.studio import Studio
+from app.shell.templates import macros
+from app.shell.waiting import while_connected
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store.records import RunDetails
+
+RunId = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the run.")]
+Errors = dict[int | str, dict[str, Any]]
+SIGNED_OUT: Errors = {401: {"model": ApiError, "description": "You are not logged in."}}
+NO_RUN: Errors = {
+    404: {"model": ApiError, "description": "The run does not exist, or you cannot see it."}
+}
+INVALID: Errors = {400: {"model": ApiError, "description": "The request is invalid."}}
+NOT_READY: Errors = {409: {"model": ApiError, "description": "The export is not ready."}}
+UNAVAILABLE: Errors = {
+    503: {"model": ApiError, "description": "The studio is busy. Try again after Retry-After."}
+}
+JSON_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": settings_schema()}},
+    }
+}
+IMAGE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+FILE: Errors = {
+    200: {
+        "description": "The file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+    }
+}
+ZIP: Errors = {
+    200: {
+        "description": "The ZIP file.",
+        "content": {"application/zip": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def routes(studio: Studio) -> APIRouter:
+    """Build the routes. The schema and the documentation page describe them."""
+    router = APIRouter(prefix=BASE, responses=SIGNED_OUT)
+
+    @cache
+    def schema() -> dict[str, Any]:
+        return openapi(router.routes)
+
+    @router.get("", include_in_schema=False)
+    def index() -> EndpointList:
+        found = operations_in(schema())
+        return EndpointList(endpoints={f"{one.method} {one.path}": one.summary for one in found})
+
+    @router.get("/openapi.json", include_in_schema=False)
+    def openapi_schema(request: Request) -> JSONResponse:
+        studio.user(request)
+        return JSONResponse(schema())
+
+    @router.get("/docs", include_in_schema=False)
+    def documentation(request: Request) -> HTMLResponse:
+        studio.user(request)
+        page = macros("api", "docs.html").page(
+            operations_in(schema()), object_types_in(schema()), BASE, DESCRIPTION, address
+        )
+        return HTMLResponse(page)
+
+    @router.get("/datasets", summary="List datasets")
+    def datasets(request: Request) -> DatasetList:
+        return operations.list_datasets(studio, studio.user(request))
+
+    @router.get("/runs", summary="List runs")
+    def runs(
+        request: Request,
+        before: Annotated[
+            int | None, Query(ge=1, le=LARGEST, description="Only list runs before this run.")
+        ] = None,
+    ) -> RunList:
+        """Lists at most 100 runs, newest first. For more, pass the last run as `before`."""
+        return operations.list_newest_runs(studio, studio.user(request), before)
+
+    @router.post(
+        "/runs", status_code=201, summary="Launch a run", openapi_extra=JSON_BODY, responses=INVALID
+    )
+    async def launch(request: Request) -> RunDetails:
+        """Queues a run. The body is a JSON object of settings; only `dataset` is required."""
+        user, settings = await run_in_threadpool(studio.user, request), await _json_in(request)
+        return await run_in_threadpool(operations.launch_run, studio, user, settings)
+
+    @router.get("/runs/{run_id}", summary="Get a run", responses=NO_RUN)
+    def run(run_id: RunId, request: Request) -> RunDetails:
+        """Returns the state, the progress, and the results of the finished rounds."""
+        return operations.get_run(studio, studio.user(request), run_id)
+
+    @router.post("/runs/{run_id}/cancel", summary="Cancel a run", responses=NO_RUN)
+    def cancel(run_id: RunId, request: Request) -> RunDetails:
+        """The run keeps its finished rounds. It is `canceled` within a few seconds."""
+        return operations.cancel_run(studio, studio.user(request), run_id)
+
+    @router.get(
+        "/runs/{run_id}/predict",
+        summary="Predict an image of a dataset",
+        responses=NO_RUN | UNAVAILABLE,
+    )
+    async def predict_stored(
+        run_id: RunId,
+        image: Annotated[int, Query(ge=1, le=LARGEST, description="Id of the image.")],
+        request: Request,
+    ) -> Prediction:
+        """Predicts with the model of a finished run."""
+        user = await run_in_threadpool(studio.user, request)
+        answer = predict_sample(studio, user, run_id, image)
+        return Prediction.model_validate(await while_connected(request, answer))
+
+    @router.post(
+        "/runs/{run_id}/predict",
+        summary="Predict an image file",
+        openapi_extra=IMAGE_BODY,
+        responses=INVALID | NO_RUN | UNAVAILABLE,
+    )
+    async def predict_uploaded(run_id: RunId, request: Request) -> Prediction:
+        """Predicts with the model of a finished run. The studio does not keep the image."""
+        user = await run_in_threadpool(studio.user, request)
+        async with image_in(studio, request) as path:
+            answer = predict_file(studio, user, run_id, path)
+            return Prediction.model_validate(await while_connected(request, answer))
+
+    @router.post(
+        "/runs/{run_id}/export", status_code=202, summary="Start an export", responses=NO_RUN
+    )
+    def start_export(run_id: RunId, request: Request) -> ExportStatus:
+        """Prepares the files of a finished run for download. Repeat requests start it once."""
+        return ExportStatus.model_validate(prepare(studio, studio.user(request), run_id))
+
+    @router.get("/runs/{run_id}/export", summary="Get the state of an export", responses=NO_RUN)
+    def export(run_id: RunId, request: Request) -> ExportStatus:
+        return ExportStatus.model_validate(export_status(studio, studio.user(request), run_id))
+
+    @router.get(
+        "/runs/{run_id}/files", summary="List the files of an export", responses=NO_RUN | NOT_READY
+    )
+    def files(run_id: RunId, request: Request) -> ExportFileList:
+        return ExportFileList.model_validate(
+            {"files": files_of(studio, studio.user(request), run_id)}
+        )
+
+    @router.get(
+        "/runs/{run_id}/files/{name}",
+        summary="Download a file of an export",
+        response_class=StreamingResponse,
+        responses=FILE | NO_RUN | NOT_READY,
+    )
+    def file(run_id: RunId, name: str, request: Request) -> StreamingResponse:
+        return file_response(studio, studio.user(request), run_id, name)
+
+    @router.get(
+        "/runs/{run_id}/model",
+        summary="Download an export as a ZIP file",
+        response_class=FileResponse,
+        responses=ZIP | NO_RUN | NOT_READY,
+    )
+    def model(run_id: RunId, request: Request) -> FileResponse:
+        """The ZIP file contains the model, its labels, and a program that predicts with it."""
+        return zip_response(studio, studio.user(request), run_id)
+
+    @router.api_route(
+        "/{rest:path}",
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        include_in_schema=False,
+    )
+    def unknown(rest: str) -> JSONResponse:
+        raise NotFoundError(f"No such endpoint. GET {BASE} lists the endpoints.")
+
+    return router
+
+
+async def _json_in(request: Request) -> object:
+    try:
+        value: object = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InputError("The body is not valid JSON.") from error
+    return value

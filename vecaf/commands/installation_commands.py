@@ -1,0 +1,111 @@
+"""Commands on the installation: list strategies and models, run workers, check the installation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from vecaf.commands.application import Force, Json, app
+from vecaf.commands.output import print_result, table
+from vecaf.settings import Settings
+
+
+@app.command()
+def strategies(json: Json = False) -> None:
+    """List the selection strategies with their tracks, requirements, and options."""
+    from vecaf.selection import describe
+
+    infos = describe()
+    text = table(
+        ["name", "tracks", "description", "options"],
+        [[s.name, ", ".join(s.tracks), s.description, _options(s.options)] for s in infos],
+    )
+    listed = [
+        {
+            "name": s.name,
+            "description": s.description,
+            "paper": s.paper,
+            "tracks": list(s.tracks),
+            "required": list(s.required),
+            "optional": list(s.optional),
+            "options": s.options,
+        }
+        for s in infos
+    ]
+    print_result({"strategies": listed}, text, json)
+
+
+def _options(options: dict[str, Any]) -> str:
+    """Format options as `run --strategy-options` takes them; without a default, only the name."""
+    return ", ".join(f"{k}={v}" if v is not None else k for k, v in options.items())
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the models that come with the studio. You can also use any timm or open_clip model."""
+    from vecaf.encoders import list_models
+
+    infos = list_models()
+    text = table(["name", "kind", "description"], [[m.name, m.kind, m.description] for m in infos])
+    more = (
+        "You can also use any timm model (pvm) by its name, and any open_clip model (vlm) as "
+        "NAME/PRETRAINED."
+    )
+    print_result({"models": [vars(m) for m in infos]}, f"{text}\n{more}", json)
+
+
+@app.command()
+def worker(
+    count: Annotated[
+        int, typer.Option(min=0, help="Number of workers. 0 = one per GPU of this machine.")
+    ] = 1,
+    json: Json = False,
+) -> None:
+    """Run one or more workers until Ctrl-C. The studio (python -m app) starts its own worker."""
+    import logging
+
+    from vecaf.engine import worker_group
+    from vecaf.engine.worker import main as run_worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = Settings.from_environment()
+    if count == 1:
+        run_worker(settings)
+    else:
+        raise typer.Exit(worker_group.main(settings, count))
+
+
+@app.command()
+def doctor(
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Repair mismatches between the database and the files."),
+    ] = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Check the installation, models, database, device, and files, and say how to fix problems."""
+    from vecaf.housekeeping.doctor import run_checks
+
+    settings = Settings.from_environment()
+    repairs = _repair(settings, force) if repair else []
+    findings = list(run_checks(settings))
+    lines = [f"repaired  {text}" for text in repairs]
+    lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
+    ok = all(f.ok for f in findings)
+    payload = {"ok": ok, "findings": [vars(f) for f in findings], "repairs": repairs}
+    print_result(payload, "\n".join(lines), json)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def _repair(settings: Settings, force: bool) -> list[str]:
+    from vecaf.housekeeping.repair import repair
+    from vecaf.store import Store
+    from vecaf.store.integrity import check_all_tables
+
+    store = Store.open(settings)
+    check_all_tables(store)  # in a damaged database, files in use can look unused
+    return repair(store, force=force)
