@@ -115,13 +115,13 @@ def _waits(rounds: Sequence[RoundResult], ended: bool) -> tuple[str, str, str]:
     )  # fmt: skip
 
 
-def group_curve(name: str, colour: str, lines: Sequence[LearningCurve]) -> dict[str, Any]:
+def group_curve(name: str, color: str, lines: Sequence[LearningCurve]) -> dict[str, Any]:
     """Return the mean test accuracy of runs that differ only by seed, with its 95% interval."""
     labeled, means = mean_curve(lines, "labels")
     batches, _ = mean_curve(lines, "batches")
     curve: dict[str, Any] = {
         "name": name,
-        "color": colour,
+        "color": color,
         "x": labeled,
         "other": batches,
         "y": [round(item.mean, 5) for item in means],
@@ -133,23 +133,23 @@ def group_curve(name: str, colour: str, lines: Sequence[LearningCurve]) -> dict[
     return curve
 
 
-def _curve(name: str, points: Curve, colour: str) -> dict[str, Any]:
+def _curve(name: str, points: Curve, color: str) -> dict[str, Any]:
     return {
         "name": name,
-        "color": colour,
+        "color": color,
         "x": [step for step, _ in points],
         "y": [round(value, 5) for _, value in points],
     }
 
 
 def _by_round(
-    name: str, values: Sequence[tuple[RoundResult, float | None]], colour: str
+    name: str, values: Sequence[tuple[RoundResult, float | None]], color: str
 ) -> dict[str, Any]:
     """Return a curve with a point for each round that has a value."""
     known = [(item, value) for item, value in values if value is not None]
     return {
         "name": name,
-        "color": colour,
+        "color": color,
         "x": [item.labeled for item, _ in known],
         "other": [item.batches for item, _ in known],
         "y": [value for _, value in known],
