@@ -3,7 +3,7 @@
 import { go, id } from "../shell/address.js";
 import { color, element } from "../shell/dom.js";
 import { fetchBundle } from "../shell/http.js";
-import { Scatter } from "../shell/scatter.js";
+import { Scatter, bounds } from "../shell/scatter.js";
 
 const NONE = 0, FIRST = 1, SECOND = 2, BOTH = 3, EARLIER = 4; // marks (app/select/routes.py)
 const MANY = 20_000; // points, which are drawn smaller
@@ -33,15 +33,16 @@ export class SelectionMap {
       return this.showProblem(error.status ? error.message : "Could not load the map. The page tries again automatically.");
     }
     this.showProblem("");
-    this.scatter = new Scatter(this.host.querySelector("canvas"), this.bundle.points);
     this.draw();
   }
 
   draw() {
     if (!this.bundle) return;
-    const { scatter, bundle: { ids, marks, covers, meta } } = this;
-    const box = this.host.getBoundingClientRect();
-    if (!scatter.begin(box.width, box.height)) return;
+    const { points, ids, marks, covers, meta } = this.bundle;
+    const { width, height } = this.host.getBoundingClientRect();
+    const scatter = new Scatter(this.host.querySelector("canvas"), stretched(points, width, height));
+    if (!scatter.begin(width, height)) return;
+    this.scatter = scatter;
     const rows = (admits) => Uint32Array.from(ids.keys()).filter(admits);
     const marked = (mark) => rows((row) => marks[row] === mark);
     const isComparison = this.host.dataset.selectMap.includes("against");
@@ -66,7 +67,7 @@ export class SelectionMap {
 
   /* A click near a selected image opens its reasons. */
   open(event) {
-    if (!this.bundle) return;
+    if (!this.bundle || !this.scatter) return;
     const { ids, marks } = this.bundle;
     const box = this.host.getBoundingClientRect();
     const isSelected = (row) => marks[row] !== NONE && marks[row] !== EARLIER;
@@ -82,3 +83,11 @@ export class SelectionMap {
     if (message) this.host.prepend(element("p", { class: "notice notice-error", role: "alert" }, message));
   }
 }
+
+/* Points stretched to the shape of the canvas: the axes have no unit, and clusters need the room. */
+const stretched = (xy, width, height) => {
+  const { left, right, bottom, top } = bounds(xy);
+  return xy.map((value, i) => (i % 2
+    ? ((value - bottom) / (top - bottom || 1)) * height
+    : ((value - left) / (right - left || 1)) * width));
+};

@@ -88,7 +88,7 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         ]
     return [
         strength,
-        ("Share of the direction that the images explain", percent(found["reach"])),
+        ("Share of the shift that the image features can express", percent(found["reach"])),
         ("Agreement of text and image features (correlation)", f"{found['agreement']:.2f}"),
     ]
 

@@ -112,7 +112,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.keyboard.press("Enter")
     expect(page.locator(".x-chip").first).to_contain_text("horse", timeout=SLOW)
 
-    # Select 70, look at one's reasons, sign off.
+    # Select 70, look at the reasons for one, save the selection.
     page.goto(f"{server.url}/select?dataset={dataset[1]}")
     page.locator(".select-page [name=budget]").fill(str(PICKS))
     page.get_by_role("button", name="Select images").click()
