@@ -53,12 +53,8 @@ class Source(Protocol):
     def read(self, member: Member, check_head: HeadCheck, max_bytes: int) -> bytes:
         """Return the content of a member.
 
-        Raises
-        ------
-        Refused
-            `check_head` refuses the member, or it is damaged or larger than `max_bytes`.
-        InputError
-            The source as a whole exceeds a limit.
+        Raises Refused if `check_head` refuses it, or it is damaged or larger than `max_bytes`, and
+        InputError if the source as a whole exceeds a limit.
         """
 
     def close(self) -> None:
@@ -205,9 +201,8 @@ class FolderSource:
         """Handle the error of a folder that could not be listed."""
         path = Path(error.filename)
         if path == self._root:
-            raise InputError(
-                f"{path} can't be read ({error.strerror}). Check its permissions."
-            ) from error
+            reason = f"{path} can't be read ({error.strerror}). Check its permissions."
+            raise InputError(reason) from error
         raw = readable_name(path.relative_to(self._root).as_posix())
         if is_junk(raw):
             self.passed_over += 1
