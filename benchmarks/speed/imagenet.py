@@ -27,7 +27,7 @@ from benchmarks.speed.figures import Clock, Figure, parser_of
 from benchmarks.speed.made_up import clustered
 from vecaf.arrays import Floats
 from vecaf.selection.assignment import nearest
-from vecaf.selection.blocks import Rows, read
+from vecaf.selection.stored_rows import FeatureRows, read_rows
 
 WIDTH, BATCH = 384, 1000
 BLOCK = 400  # rows of the assignment whose product is timed
@@ -83,7 +83,7 @@ def select(path: Path, n: int, k: int, steps: int, timer: Clock = time.perf_coun
     """Pick k of the first n rows of the file, and time its products."""
     rows = np.load(path, mmap_mode="r")[:n]
     vecaf.select(rows[:256], 32, "activeft", steps=3, batch_rows=64)  # compiles
-    initial = read(rows, np.sort(np.random.default_rng(0).choice(n, k, replace=False)))
+    initial = read_rows(rows, np.sort(np.random.default_rng(0).choice(n, k, replace=False)))
     before = _products(rows, initial, steps, timer)
     started = timer()
     vecaf.select(rows, k, "activeft", steps=steps, batch_rows=BATCH)
@@ -100,12 +100,12 @@ def _peak() -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def _products(rows: Rows, centroids: Floats, steps: int, timer: Clock) -> float:
-    batch = read(rows, slice(0, BATCH))
+def _products(rows: FeatureRows, centroids: Floats, steps: int, timer: Clock) -> float:
+    batch = read_rows(rows, slice(0, BATCH))
     hit = np.unique(nearest(batch, centroids)[1])
     targets = torch.from_numpy(centroids)
     seen, repelled = torch.from_numpy(batch), targets[torch.from_numpy(hit)]
-    block = torch.from_numpy(read(rows, slice(0, BLOCK)))
+    block = torch.from_numpy(read_rows(rows, slice(0, BLOCK)))
     shares = torch.empty(len(hit), len(centroids))
     step = _seconds(lambda: seen @ targets.T, timer)
     step += _seconds(lambda: torch.mm(repelled, targets.T, out=shares), timer)

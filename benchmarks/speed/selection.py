@@ -25,7 +25,7 @@ from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.pvm import load_pvm
 from vecaf.errors import VecafError
 from vecaf.selection.assignment import nearest_unused
-from vecaf.selection.descent import descend
+from vecaf.selection.centroids import optimize_centroids
 from vecaf.selection.space import narrowed
 from vecaf.selection.strategy_pool import make_pool
 from vecaf.settings import Settings
@@ -65,7 +65,7 @@ def features(dataset: str, n: int) -> tuple[Floats, str]:
 
 def ours(rows: Floats, initial: Floats, steps: int) -> Ids:
     """The ids that the studio's selection gives: (k,)."""
-    found = descend(rows, initial, steps=steps)
+    found = optimize_centroids(rows, initial, steps=steps)
     return nearest_unused(rows, found.centroids, np.ones(len(rows), dtype=bool))
 
 

@@ -21,9 +21,9 @@ Array = npt.NDArray[Any]
 def pool(n: int, d: int = 6, seed: int = 0) -> dict[str, Array]:
     """Clustered features and everything a strategy may need beside them."""
     rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(5, d))
+    centers = rng.normal(size=(5, d))
     labels = rng.integers(5, size=n)
-    features = (centres[labels] + 0.4 * rng.normal(size=(n, d))).astype(np.float32)
+    features = (centers[labels] + 0.4 * rng.normal(size=(n, d))).astype(np.float32)
     logits = 3 * np.eye(5)[labels] + rng.normal(size=(n, 5))
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     losses = -np.log(probabilities[np.arange(n), labels])
@@ -59,7 +59,7 @@ def test_picks_are_distinct_and_never_chosen_before(name: str, n: int, data: st.
     budget = data.draw(st.integers(1, n - earlier))
     seed = data.draw(st.integers(0, 2**32))
     chosen = np.random.default_rng(seed).permutation(n)[:earlier]
-    picked = select(name, pool(n, seed=seed), budget, chosen=chosen, seed=seed)
+    picked = select(name, pool(n, seed=seed), budget, selected=chosen, seed=seed)
     check(picked, n, budget, chosen)
 
 
@@ -70,9 +70,9 @@ def test_permuted_rows_give_the_same_picks(name: str, seed: int, budget: int, ea
     data = pool(n, seed=seed)
     order = np.random.default_rng(seed + 1).permutation(n)
     chosen = np.arange(earlier)
-    straight = select(name, data, budget, chosen=chosen, seed=seed)
+    straight = select(name, data, budget, selected=chosen, seed=seed)
     shuffled = {key: value[order] for key, value in data.items()}
-    again = select(name, shuffled, budget, chosen=np.argsort(order)[chosen], seed=seed)
+    again = select(name, shuffled, budget, selected=np.argsort(order)[chosen], seed=seed)
     np.testing.assert_array_equal(order[again.ids], straight.ids)
     for part, value in straight.scores.items():
         np.testing.assert_array_equal(again.scores[part], value)
@@ -101,7 +101,7 @@ def test_degenerate_rows_are_survived(name: str, kind: str) -> None:
     }[kind]
     for budget in (1, 25, 60):
         check(select(name, data, budget), 60, budget)
-    check(select(name, data, 20, chosen=np.arange(40)), 60, 20, np.arange(40))
+    check(select(name, data, 20, selected=np.arange(40)), 60, 20, np.arange(40))
 
 
 def test_features_may_be_half_precision_and_are_not_changed(name: str) -> None:
@@ -124,7 +124,7 @@ def test_rows_that_are_not_numbers_are_refused(name: str) -> None:
 def test_budgets_out_of_range_are_refused(name: str) -> None:
     for budget, chosen in ((0, []), (-1, []), (21, []), (16, [0, 1, 2, 3, 4])):
         with pytest.raises(vecaf.InputError, match="budget"):
-            select(name, pool(20), budget, chosen=np.array(chosen, dtype=np.int64))
+            select(name, pool(20), budget, selected=np.array(chosen, dtype=np.int64))
 
 
 def test_missing_arguments_are_named(name: str) -> None:

@@ -28,7 +28,7 @@ from vecaf.evaluation.predictions import load_predictions
 from vecaf.runs.plan import select_on_rank
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.selection.descent import descend
+from vecaf.selection.centroids import optimize_centroids
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Metric, Round, Store
 from vecaf.training.batches import LabeledImages, steps_in_epoch
@@ -143,7 +143,7 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
         "features": features.astype(np.float32),
         "budget": 40,
         "seed": 3,
-        "chosen": [5, 900],
+        "selected": [5, 900],
     }
     losses = rng.exponential(size=3001).astype(np.float32)
     requests: list[dict[str, Any]] = [
@@ -154,7 +154,7 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
     with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
         for request in requests:
             ranks.send(select_on_rank, **asked, **request)
-            shared = vecaf.select(**asked, **request, split=ranks)
+            shared = vecaf.select(**asked, **request, processes=ranks)
             alone = vecaf.select(**asked, **request)
             np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
             for name, values in alone.scores.items():
@@ -168,7 +168,10 @@ def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) 
             "batch_rows": 700,
         }
         ranks.send(descend_along, **slices)
-        shared_descent, descent = descend(**slices, split=ranks), descend(**slices)
+        shared_descent, descent = (
+            optimize_centroids(**slices, processes=ranks),
+            optimize_centroids(**slices),
+        )
     np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
     np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
     assert descent.losses[-1] < descent.losses[0]
@@ -180,7 +183,7 @@ def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def descend_along(ranks: Ranks, reporter: object, **asked: Any) -> None:
-    descend(**asked, split=ranks)
+    optimize_centroids(**asked, processes=ranks)
 
 
 @pytest.mark.soak

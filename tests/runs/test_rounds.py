@@ -302,7 +302,7 @@ def test_classes_that_no_picked_image_shows_are_named(
     others = [name for name in never.classes if name != never.classes[shown]]
     where, lacking = ("yet", others) if config is CONFIG else ("in the pool", ["never"])
     names = " or ".join(f"'{name}'" for name in lacking)
-    (said,) = (message for message in recorder.messages if "picked 1 image" in message)
+    (said,) = (message for message in recorder.messages if "selected 1 image" in message)
     assert said.endswith(f"; no image of {names} {where}.")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import vecaf
 from tests.selection.clusters import Array
-from vecaf.selection.borders import border_rows, border_scores, denoised, proportional_shares
+from vecaf.selection.boundaries import boundary_rows, boundary_scores, denoise, proportional_shares
 
 
 def arc(angles: Array) -> Array:
@@ -20,7 +20,7 @@ def test_cores_are_central_and_border_rows_lie_between_the_clusters() -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(0.5, 0.1, 150), rng.normal(1.1, 0.1, 150)
     angle = np.concatenate((left, right))
-    picked = vecaf.select(arc(angle), 10, "bilaf", dimensions=0, absorb=0.1, neighbours=3)
+    picked = vecaf.select(arc(angle), 10, "bilaf", dimensions=0, absorb=0.1, neighbors=3)
     core = picked.scores["core"] == 1
     assert core.tolist() == [True] * 2 + [False] * 8
     np.testing.assert_allclose(np.sort(angle[picked.ids[core]]), [0.5, 1.1], atol=0.05)
@@ -31,18 +31,18 @@ def test_cores_are_central_and_border_rows_lie_between_the_clusters() -> None:
 
 def test_what_joins_last_is_noise() -> None:
     rows = arc(np.concatenate((np.linspace(0, 0.2, 36), [1.0, 1.3, 1.6, 2.0])))
-    kept = denoised(rows, 18, neighbours=3, noise=0.1, absorb=0.1)
+    kept = denoise(rows, 18, neighbors=3, noise=0.1, absorb=0.1)
     assert kept.tolist() == [True] * 36 + [False] * 4
-    assert denoised(rows, 18, neighbours=3, noise=0.0, absorb=0.5).all()
+    assert denoise(rows, 18, neighbors=3, noise=0.0, absorb=0.5).all()
 
 
 def test_border_scores_are_those_of_mean_distances() -> None:
     distance = np.array([[0.1, 0.4, 0.8], [0.3, 0.35, 0.9], [0.5, 0.9, 0.2]], dtype=np.float32)
     np.testing.assert_allclose(
-        border_scores(distance, 0), [0.3 / 0.4, 0.05 / 0.35, -0.3 / 0.5], rtol=1e-5
+        boundary_scores(distance, 0), [0.3 / 0.4, 0.05 / 0.35, -0.3 / 0.5], rtol=1e-5
     )
     np.testing.assert_allclose(
-        border_scores(distance, 0, np.array([1, 4, 1])), [0.7 / 0.8, 0.6 / 0.9, -0.3 / 0.5], 1e-5
+        boundary_scores(distance, 0, np.array([1, 4, 1])), [0.7 / 0.8, 0.6 / 0.9, -0.3 / 0.5], 1e-5
     )
 
 
@@ -50,7 +50,7 @@ def test_neighbours_of_a_pick_are_set_aside_and_come_back() -> None:
     rows = arc(np.linspace(0, 0.9, 10))
     distance = np.stack((np.full(10, 0.5), np.linspace(0.9, 0.6, 10)), axis=1).astype(np.float32)
     everything = np.ones(10, dtype=bool)
-    picked = border_rows(rows, distance, 0, everything, everything, 10, 2, 1.0)
+    picked = boundary_rows(rows, distance, 0, everything, everything, 10, 2, 1.0)
     assert picked[:4].tolist() == [9, 6, 4, 2]  # 9 sets aside 8 and 7, 6 then 5, 4 then 3
     assert sorted(picked.tolist()) == list(range(10))
 
@@ -61,8 +61,8 @@ def test_the_penalty_gives_other_borders_their_turn() -> None:
     distance[:, 1] = np.linspace(0.9, 0.6, 10)
     distance[:, 2] = np.linspace(0.64, 0.94, 10)
     everything = np.ones(10, dtype=bool)
-    without = border_rows(rows, distance, 0, everything, everything, 2, 0, 1.0)
-    with_it = border_rows(rows, distance, 0, everything, everything, 2, 0, 1.2)
+    without = boundary_rows(rows, distance, 0, everything, everything, 2, 0, 1.0)
+    with_it = boundary_rows(rows, distance, 0, everything, everything, 2, 0, 1.2)
     assert (without.tolist(), with_it.tolist()) == ([9, 8], [9, 0])
 
 
@@ -88,7 +88,7 @@ def test_bad_options_get_a_sentence() -> None:
         "noise": 1.0,
         "absorb": 0,
         "penalty": 0,
-        "neighbours": 0,
+        "neighbors": 0,
         "steps": -1,
     }
     for name, value in bad.items():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import vecaf
 from vecaf.selection import assignment
 from vecaf.selection.assignment import nearest, nearest_unused
-from vecaf.selection.descent import descend
+from vecaf.selection.centroids import optimize_centroids
 
 Array = npt.NDArray[Any]
 REFERENCE = (
@@ -46,8 +46,8 @@ def dense(
     losses = []
     for _ in range(steps):
         c = torch.cat((torch.nn.functional.normalize(theta, dim=1), still))
-        s, winner = (f @ c.T / temperature).exp().max(dim=1)
-        repulsion = (c.detach() @ c.T / temperature).exp().sum(dim=0)[winner]
+        s, assigned = (f @ c.T / temperature).exp().max(dim=1)
+        repulsion = (c.detach() @ c.T / temperature).exp().sum(dim=0)[assigned]
         loss = (p * -(g * s / (g * s + repulsion)).log()).sum()
         adam.zero_grad()
         loss.backward()
@@ -65,7 +65,7 @@ def test_activeft_gives_the_reference_ids_and_losses() -> None:
         expected, losses = reference["selected_ids"], reference["loss"]
     picked = vecaf.select(features, len(initial), "activeft", initial_ids=initial, steps=300)
     np.testing.assert_array_equal(np.sort(picked.ids), np.sort(expected))
-    found = descend(features, features[initial], steps=300)
+    found = optimize_centroids(features, features[initial], steps=300)
     np.testing.assert_allclose(found.losses, losses, rtol=1e-5)
 
 
@@ -89,7 +89,7 @@ def test_the_descent_is_the_plain_form(seed: int, k: int, c: int, weighted: bool
         gains if weighted else np.ones(60),
         steps=25,
     )
-    found = descend(
+    found = optimize_centroids(
         features,
         initial,
         fixed=fixed,
@@ -108,16 +108,16 @@ def test_weights_draw_centroids_and_released_code_repels_them() -> None:
     features = unit(np.repeat([left, right], 50, axis=0) + 0.05 * rng.normal(size=(100, 8)))
     losses = np.repeat(np.array([1, 8], dtype=np.float32), 50)
     start = unit((left + right)[None])
-    weighted = descend(features, start, weights=losses, steps=100).centroids[0]
-    released = descend(features, start, gains=losses, steps=100).centroids[0]
+    weighted = optimize_centroids(features, start, weights=losses, steps=100).centroids[0]
+    released = optimize_centroids(features, start, gains=losses, steps=100).centroids[0]
     assert weighted @ right > weighted @ left + 0.1
     assert released @ right < released @ left
 
 
 def test_large_pools_are_walked_through_in_slices() -> None:
     features = unit(np.random.default_rng(1).normal(size=(90, 5)))
-    sliced = descend(features, features[:4], steps=4, batch_rows=30)
-    first = descend(features[:30], features[:4], steps=1)
+    sliced = optimize_centroids(features, features[:4], steps=4, batch_rows=30)
+    first = optimize_centroids(features[:30], features[:4], steps=1)
     assert sliced.losses[0] == pytest.approx(first.losses[0])
     assert sliced.losses[3] != pytest.approx(sliced.losses[0], abs=1e-6)
 

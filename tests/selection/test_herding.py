@@ -32,7 +32,7 @@ def greedy(k: Array, weights: Array, chosen: list[int], picks: Array) -> list[tu
 @pytest.mark.parametrize("chosen", [[], [3, 50]])
 def test_every_pick_of_maxherding_gains_the_most(width: float, chosen: list[int]) -> None:
     rows, _ = clusters((50, 40, 30), spread=0.4)
-    picked = vecaf.select(rows, 30, "maxherding", chosen=chosen, width=width, dimensions=0)
+    picked = vecaf.select(rows, 30, "maxherding", selected=chosen, width=width, dimensions=0)
     steps = greedy(kernel(rows, width), np.ones(120), chosen, picked.ids)
     for (gains, own), said in zip(steps, picked.scores["gain"], strict=True):
         assert own == pytest.approx(gains.max(), abs=1e-6) == pytest.approx(said, abs=1e-6)
@@ -41,7 +41,7 @@ def test_every_pick_of_maxherding_gains_the_most(width: float, chosen: list[int]
 def test_every_pick_of_uherding_gains_the_most_uncertainty() -> None:
     rows, _ = clusters((50, 40, 30), spread=0.4)
     chosen, p = [3, 50, 110], predictions(120, 3)
-    picked = vecaf.select(rows, 20, "uherding", chosen=chosen, probabilities=p, dimensions=0)
+    picked = vecaf.select(rows, 20, "uherding", selected=chosen, probabilities=p, dimensions=0)
     unsure = 1 - (np.sort(p)[:, -1] - np.sort(p)[:, -2])
     unsure[chosen] = 0
     apart = np.linalg.norm(unit(rows)[chosen][:, None] - unit(rows)[chosen][None], axis=2)

@@ -6,7 +6,7 @@ import numpy as np
 
 import vecaf
 from tests.selection.clusters import clusters, unit
-from vecaf.selection.neighbor_distances import neighbour_distance
+from vecaf.selection.neighbor_distances import neighbor_distance
 
 
 def test_the_densest_row_of_each_cluster_largest_first() -> None:
@@ -24,7 +24,7 @@ def test_the_densest_row_of_each_cluster_largest_first() -> None:
 
 def test_clusters_that_hold_picks_come_last() -> None:
     rows, group = clusters((100, 80, 60, 40))
-    picked = vecaf.select(rows, 2, "typiclust", chosen=[5, 120])  # of the two largest
+    picked = vecaf.select(rows, 2, "typiclust", selected=[5, 120])  # of the two largest
     assert sorted(group[picked.ids].tolist()) == [2, 3]
 
 
@@ -44,5 +44,5 @@ def test_few_clusters_serve_a_large_budget_in_turn() -> None:
 def test_distances_to_neighbours_do_not_depend_on_the_blocks() -> None:
     rows = unit(np.random.default_rng(0).normal(size=(500, 8))).astype(np.float32)
     apart = np.sort(np.linalg.norm(rows[:, None] - rows[None], axis=2), axis=1)
-    np.testing.assert_allclose(neighbour_distance(rows, 20), apart[:, 1:21].mean(axis=1), atol=1e-5)
-    assert neighbour_distance(rows[:1], 20).tolist() == [2.0]
+    np.testing.assert_allclose(neighbor_distance(rows, 20), apart[:, 1:21].mean(axis=1), atol=1e-5)
+    assert neighbor_distance(rows[:1], 20).tolist() == [2.0]

@@ -12,7 +12,7 @@ def test_entropy_takes_the_highest_entropies() -> None:
     rows, _ = clusters((30, 30))
     p, chosen = predictions(60, 4), np.arange(0, 60, 7)
     entropy = -(p * np.log(p)).sum(axis=1)
-    picked = vecaf.select(rows, 10, "entropy", probabilities=p, chosen=chosen)
+    picked = vecaf.select(rows, 10, "entropy", probabilities=p, selected=chosen)
     free = np.setdiff1d(np.arange(60), chosen)
     assert picked.ids.tolist() == free[np.argsort(-entropy[free])][:10].tolist()
     np.testing.assert_allclose(picked.scores["entropy"], entropy[picked.ids], rtol=1e-4)

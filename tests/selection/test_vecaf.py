@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vecaf
+from vecaf.selection.cluster_density import densest_rows
 from vecaf.selection.space import principal_space
-from vecaf.selection.typical import typical_rows
 from vecaf.selection.vecaf import auto_gamma, loss_weights
 
 Array = npt.NDArray[Any]
@@ -95,14 +95,14 @@ def test_one_pick_in_each_cluster_ranked_by_its_size(strategy: str) -> None:
 def test_clusters_that_were_picked_before_are_left_alone(strategy: str) -> None:
     rows, group = blobs((90, 90, 90, 90, 90), spread=0.05)
     for seed in range(5):
-        picked = vecaf.select(rows, 3, strategy, chosen=[5, 200], seed=seed)  # groups 0 and 2
+        picked = vecaf.select(rows, 3, strategy, selected=[5, 200], seed=seed)  # groups 0 and 2
         assert sorted(group[picked.ids].tolist()) == [1, 3, 4]
 
 
 def test_kcenter_takes_the_farthest_row_each_time() -> None:
     rows, _ = blobs((30, 30, 30), spread=0.5)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    picked = vecaf.select(rows, 10, "kcenter", chosen=[3])
+    picked = vecaf.select(rows, 10, "kcenter", selected=[3])
     covered = [3]
     for row, distance in zip(picked.ids, picked.scores["distance"], strict=True):
         gaps = np.linalg.norm(unit[:, None] - unit[covered], axis=2).min(axis=1)
@@ -113,14 +113,14 @@ def test_kcenter_takes_the_farthest_row_each_time() -> None:
 def test_the_typical_row_is_the_densest_not_the_most_central() -> None:
     angle = np.array([-1.0, -0.98, -1.02, -0.99, 0.0, 0.9, 1.4], dtype=np.float32)
     rows = np.stack((np.cos(angle), np.sin(angle)), axis=1)
-    centre = rows.mean(axis=0, keepdims=True) / np.linalg.norm(rows.mean(axis=0))
-    assert (rows @ centre[0]).argmax() == 4
-    winner, free = np.zeros(7, dtype=np.int64), np.ones(7, dtype=bool)
+    center = rows.mean(axis=0, keepdims=True) / np.linalg.norm(rows.mean(axis=0))
+    assert (rows @ center[0]).argmax() == 4
+    assigned, free = np.zeros(7, dtype=np.int64), np.ones(7, dtype=bool)
     uniform = np.full(7, 1 / 7, dtype=np.float32)
-    picked, density = typical_rows(rows, winner, centre, free, uniform, 0.05)
+    picked, density = densest_rows(rows, assigned, center, free, uniform, 0.05)
     assert picked[0] in (0, 3) and 0.5 < density[0] < 1
     heavy = np.where(np.arange(7) == 6, 100, 1).astype(np.float32)
-    assert typical_rows(rows, winner, centre, free, heavy, 0.05)[0][0] == 6
+    assert densest_rows(rows, assigned, center, free, heavy, 0.05)[0][0] == 6
 
 
 def test_principal_space_keeps_angles_about_the_mean_when_nothing_is_dropped() -> None:
@@ -176,7 +176,7 @@ def test_later_rounds_pick_what_the_model_is_unsure_of() -> None:
     rows, group = blobs((100,) * 5, spread=0.3)
     sure = np.where(group == 2, 0.52, 0.99).astype(np.float32)
     after: dict[str, Any] = {
-        "chosen": [3, 103, 203, 303, 403],  # one in each
+        "selected": [3, 103, 203, 303, 403],  # one in each
         "probabilities": np.stack([sure, 1 - sure], axis=1),
         "losses": -sure * np.log(sure),
     }

@@ -119,17 +119,18 @@ class RunPlan:
             "features": features,
             "budget": self.budget,
             "strategy": strategy,
-            "chosen": self.pool_positions(selected),
+            "selected": self.pool_positions(selected),
             "keys": self.samples.digests[self.pool],
             "seed": self.config.seed * 1000 + number,
             **(parse_options(self.config.strategy_options) if configured else {}),
             **{name: value for name, value in inputs.items() if name in accepted},
         }
-        if not info.splits or len(features) < MIN_ROWS_PER_RANK * ranks.count:
+        if not info.multiprocess or len(features) < MIN_ROWS_PER_RANK * ranks.count:
             ranks = ALONE
         ranks.send(select_on_rank, **arguments)
-        selection = vecaf.select(**arguments, split=ranks)
-        return RoundSelection(self.samples.ids[self.pool[selection.ids]], selection.scores)
+        selection = vecaf.select(**arguments, processes=ranks)
+        ids = self.samples.ids[self.pool[selection.ids]]
+        return RoundSelection(ids, selection.scores, selection.strategy)
 
     def prediction_rows(self, number: int) -> Rows:
         """Return the rows to predict after round `number`.
@@ -184,4 +185,4 @@ class RunPlan:
 
 def select_on_rank(ranks: Ranks, reporter: Reporter, **arguments: Any) -> None:
     """Compute another process's share of a selection, see `RunPlan.select`."""
-    vecaf.select(**arguments, split=ranks)
+    vecaf.select(**arguments, processes=ranks)

@@ -18,11 +18,13 @@ from vecaf.store.records import RoundResult
 class RoundSelection:
     """The images that one round selected, in rank order.
 
-    `sample_ids`: (budget,). `scores`: arrays (budget,) by name.
+    `sample_ids`: (budget,). `scores`: arrays (budget,) by name. `strategy`: the one that selected;
+    empty if the selection is read back from the database.
     """
 
     sample_ids: NDArray[np.int64]
     scores: Mapping[str, NDArray[np.float32]]
+    strategy: str = ""
 
 
 class Recorder(Protocol):

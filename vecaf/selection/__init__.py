@@ -1,4 +1,4 @@
-"""Selection: arrays in, row ids and scores out. One strategy a file; see `describe()`."""
+"""Selection strategies: arrays in, row ids and scores out; see `describe()`."""
 
 from vecaf.selection.activeft import activeft
 from vecaf.selection.badge import badge

@@ -1,4 +1,4 @@
-"""CCS: coverage-centric coreset selection, every difficulty but the hardest in equal measure."""
+"""CCS: coverage-centric coreset selection over all levels of difficulty except the hardest."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.option_checks import check_share, check_whole
-from vecaf.selection.strategies import LABELS_KNOWN, Picks, strategy
+from vecaf.selection.strategies import LABELS_KNOWN, StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Drops the hardest images, takes every level of loss alike.",
+    description="Leaves out the hardest images, then samples all levels of loss equally.",
     paper="Zheng et al. 2023, CCS (ICLR), arXiv 2210.15809",
     tracks=(LABELS_KNOWN,),
     required=("losses",),
@@ -24,62 +24,73 @@ def ccs(
     *,
     hardest: float | str = "auto",
     strata: int = 50,
-) -> Picks:
-    """Stratified sampling over the losses, without the hardest rows.
+) -> StrategyResult:
+    """Draw a stratified sample over the losses, without the hardest rows.
 
-    1. The share `hardest` (β) of the available rows with the highest losses is left out: they are
-       often mislabelled, and a small subset cannot afford them.
-    2. The range of the remaining losses is cut into `strata` equally wide strata.
-    3. The budget is shared out equally; a stratum with fewer rows gives all it has, and the others
-       share the rest. Within a stratum rows are drawn at random.
+    1. The share `hardest` (β) of the rows with the highest losses is left out: they are often
+       mislabeled, and a small subset is harmed most by them.
+    2. The range of the remaining losses is divided into `strata` of equal width.
+    3. The budget is divided equally. A stratum with too few rows gives all of them, and the others
+       share the rest. Rows of a stratum are drawn at random.
 
-    Labels-known track only: `losses` must be the true ones, of every row's own label. The paper's
-    difficulty is the area under the margin over a whole training on all labels (AUM); ours is the
-    cross-entropy of the model of the round before, which costs nothing more.
+    The paper measures difficulty by the area under the margin (AUM) over a training on all labels.
+    Here it is the cross-entropy of the current model, which costs nothing extra. Ranked at random,
+    so the first rows of the result are stratified, too. Scores: `loss`, and `stratum` from 0, the
+    easiest.
 
-    hardest  β; "auto" follows `auto_hardest`. It gives way where the budget needs the rows
-    strata   50, as in the authors' program
+    Parameters
+    ----------
+    pool, budget, rng
+        As for every strategy; `losses` must come from the true label of every row.
+    hardest
+        β, 0 to 1; "auto" uses `auto_hardest`. It is reduced if the budget needs more rows.
+    strata
+        Number of strata; 50 as in the authors' program.
 
-    Ranked at random: any first part of the picks is spread over the strata, too. Scores: `loss`,
-    and `stratum` (0, the easiest, to strata − 1). Cost: one sort.
+    References
+    ----------
+    Zheng et al. 2023, Coverage-centric Coreset Selection for High Pruning Rates, arXiv 2210.15809.
     """
     check_whole("strata", strata, 1)
     losses = pool.losses
-    assert losses is not None  # `check_request` has seen to it
+    assert losses is not None  # `check_request` ensures it
     free = np.flatnonzero(pool.available())
     if hardest == "auto":
         beta = auto_hardest(budget / len(free))
     elif isinstance(hardest, str):
-        raise InputError(f"hardest is '{hardest}'; use 'auto' or a number from 0 to 1.")
+        raise InputError(f"hardest is '{hardest}'. Use 'auto' or a number from 0 to 1.")
     else:
         beta = check_share("hardest", hardest)
     kept = max(budget, len(free) - int(beta * len(free)))
     rows = free[np.argsort(losses[free], kind="stable")[:kept]]
     stratum = levels(losses[rows], strata)
     shares = even_shares(budget, np.bincount(stratum, minlength=strata))
-    order = np.argsort(rows)  # canonical order is a random one
+    order = np.argsort(rows)  # the canonical order is random
     rows, stratum = rows[order], stratum[order]
-    picked = np.concatenate(
+    selected = np.concatenate(
         [np.flatnonzero(stratum == level)[:count] for level, count in enumerate(shares)]
     )
-    picked.sort()
-    return rows[picked], {
-        "loss": losses[rows[picked]],
-        "stratum": stratum[picked].astype(np.float32),
-    }
+    selected.sort()
+    return StrategyResult(
+        rows[selected],
+        {
+            "loss": losses[rows[selected]],
+            "stratum": stratum[selected].astype(np.float32),
+        },
+    )
 
 
 def auto_hardest(share: float) -> float:
-    """β for a subset of `share` of the pool: 0 for a half or more, 0.1 at 30% and 20%, 0.3 at 10%.
+    """Return β for a subset of `share` of the pool.
 
-    The paper's values for CIFAR-10 (its table of hyperparameters for AUM), with straight lines
-    between them; 0.3 below 10%, where it says nothing.
+    The paper's values for CIFAR-10, interpolated linearly: 0 from 50% on, 0.1 at 30% and 20%, 0.3
+    at 10% and below.
     """
     return float(np.interp(share, (0.1, 0.2, 0.3, 0.5), (0.3, 0.1, 0.1, 0.0)))
 
 
 def levels(losses: Floats, strata: int) -> Ids:
-    """Which of `strata` equally wide parts of their range each loss lies in: int64 (n,)."""
+    """Return the stratum of each loss: `strata` of equal width over their range, shape (n,)."""
     low, high = float(losses.min()), float(losses.max())
     if high <= low:
         return np.zeros(len(losses), dtype=np.int64)
@@ -88,9 +99,10 @@ def levels(losses: Floats, strata: int) -> Ids:
 
 
 def even_shares(budget: int, sizes: Ids) -> Ids:
-    """`budget` in equal parts over strata of `sizes` rows, none above its size: int64 (strata,).
+    """Divide `budget` equally over strata, at most the size of each: int64 array of shape
+    (strata,).
 
-    The smallest strata are served first, so that what they cannot give goes to the larger ones.
+    The smallest strata come first, so what they can't give goes to larger ones.
     """
     shares = np.zeros(len(sizes), dtype=np.int64)
     left = budget

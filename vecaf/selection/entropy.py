@@ -1,24 +1,27 @@
-"""Entropy sampling: the images that the model is least sure about."""
+"""Entropy sampling: the images with the most uncertain predictions."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, entropies, highest
 
 
 @strategy(
-    description="Picks what the model is least sure about, by entropy.",
+    description="Selects images with the most uncertain predictions, by entropy.",
     paper="Settles 2009, Active Learning Literature Survey (Univ. of Wisconsin, TR 1648), §3.1",
     required=("probabilities",),
 )
-def entropy(pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
-    """The rows with the highest Shannon entropy −Σ_c p_c·log p_c of the predictions.
+def entropy(pool: Pool, budget: int, rng: np.random.Generator) -> StrategyResult:
+    """Select the rows with the highest Shannon entropy −Σ_c p_c·log p_c of the predictions.
 
-    Both tracks: it reads predictions, no label. It looks at each row alone, so it takes near twins
-    together, and with few labels it prefers outliers: below random at small budgets, as a rule.
-    Ranked by `entropy` (nats, 0 to log classes). Cost: one sort.
+    Each row is scored independently, so near-duplicates are selected together. With few labels, it
+    prefers outliers and is often worse than random selection. Score: `entropy` in nats.
+
+    References
+    ----------
+    Settles 2009, Active Learning Literature Survey, section 3.1.
     """
     return highest(pool, budget, "entropy", entropies(checked_probabilities(pool)))

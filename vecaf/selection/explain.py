@@ -1,7 +1,6 @@
-"""Why a pick is there: what it stands for, how typical it is, what it displaced. Arrays in and out.
+"""Explain why an image is selected: what it represents, how typical it is, what it replaced.
 
-`features` (n, d) are always the pool's unit rows as the strategy compared them, and rows are
-positions in them.
+`features` (n, d) are the pool's unit rows in the space of the strategy; rows are positions in them.
 """
 
 from __future__ import annotations
@@ -16,30 +15,34 @@ from vecaf.selection.assignment import nearest, nearest_unused
 from vecaf.selection.space import principal_space
 from vecaf.selection.strategy_pool import canonical_order
 
-NEIGHBOURS = 20  # rows whose mean similarity says how dense a place is
-SAMPLE = 2_000  # rows that a place is compared with: shares are right to about 1%
-DIMENSIONS = 128  # as many as the VeCAF strategy looks at
-_BLOCK = 1_024
-_BLOCK_SCORES = 2**25  # made at once: 128 MiB
+NEIGHBORS = 20  # nearest rows whose mean similarity is the density
+SAMPLE = 2_000  # rows that estimate a share, with an error of about 1%
+DIMENSIONS = 128  # as in the vecaf strategy
+_CHUNK = 1_024
+_CHUNK_SCORES = 2**25  # similarities in memory: 128 MiB
 
 
 @dataclass(frozen=True)
 class Covering:
-    """Which pick stands for which row.
+    """The selected row that represents each row of the pool.
 
-    owner       int64 (n,), index into the picks; −1 where an earlier pick is nearer
-    similarity  float32 (n,), cosine to whichever is nearest
+    Attributes
+    ----------
+    owner
+        Index of the selected row, shape (n,); −1 if a row of an earlier round is nearer.
+    similarity
+        Cosine to the nearest of both, shape (n,).
     """
 
     owner: Ids
     similarity: Floats
 
-    def counts(self, picks: int) -> Ids:
-        """How many rows each of `picks` picks stands for, itself included: int64 (picks,)."""
-        return np.bincount(self.owner[self.owner >= 0], minlength=picks).astype(np.int64)
+    def counts(self, selected: int) -> Ids:
+        """Count the rows that each of `selected` rows represents, itself included: (selected,)."""
+        return np.bincount(self.owner[self.owner >= 0], minlength=selected).astype(np.int64)
 
     def members(self, count: int) -> dict[int, list[int]]:
-        """The `count` most similar rows of each pick (by index), the pick's own row among them."""
+        """Return the `count` most similar rows of each selected row (by index), itself included."""
         order = np.lexsort((-self.similarity, self.owner))
         order = order[self.owner[order] >= 0]
         owners = self.owner[order]
@@ -53,7 +56,7 @@ class Covering:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Two selections of the same pool: ids in both (in the first one's order), in only one."""
+    """Two selections of one pool: ids in both (in the order of the first), and in only one."""
 
     both: list[int]
     first: list[int]
@@ -70,13 +73,13 @@ class Overlap:
 
     @property
     def jaccard(self) -> float:
-        """Size of the intersection over the size of the union, 0 to 1 (Jaccard 1901)."""
+        """Jaccard index: size of the intersection over size of the union, 0 to 1."""
         return len(self.both) / max(1, len(self.both) + len(self.first) + len(self.second))
 
 
 def comparing_space(features: Floats) -> Floats:
-    """The pool's leading principal components on the unit sphere, (n, ≤128), in its own order."""
-    order = canonical_order(features, seed=0)  # the space is estimated from its first rows
+    """Return the pool in its leading 128 principal components, as unit rows (n, at most 128)."""
+    order = canonical_order(features, seed=0)  # the first rows estimate the space
     rows = np.empty((len(features), min(DIMENSIONS, features.shape[1])), dtype=np.float32)
     found = principal_space(np.ascontiguousarray(features[order]), DIMENSIONS)
     rows = np.empty_like(found)
@@ -84,34 +87,35 @@ def comparing_space(features: Floats) -> Floats:
     return rows
 
 
-def covering(features: Floats, picks: Ids, earlier: Ids) -> Covering:
-    """Every row goes to the most similar of `picks` (k,) and `earlier` picks (e,)."""
-    centres = features[np.concatenate((picks, earlier))]
-    similarity, winner = nearest(features, np.ascontiguousarray(centres))
-    owner = np.where(winner < len(picks), winner, -1)
-    owner[picks] = np.arange(len(picks))  # twins of a pick don't take its own row from it
+def covering(features: Floats, selected: Ids, earlier: Ids) -> Covering:
+    """Assign each row to the most similar of `selected` (k,) and of `earlier` rows (e,)."""
+    centers = features[np.concatenate((selected, earlier))]
+    similarity, assigned = nearest(features, np.ascontiguousarray(centers))
+    owner = np.where(assigned < len(selected), assigned, -1)
+    owner[selected] = np.arange(len(selected))  # a duplicate must not own it
     return Covering(owner, similarity)
 
 
-def typicality(features: Floats, picks: Ids, seed: int = 0) -> Floats:
-    """Share of the pool (0 to 1) that lies in less dense surroundings than each pick: float32 (k,).
+def typicality(features: Floats, selected: Ids, seed: int = 0) -> Floats:
+    """Return the share of the pool with a lower density than each selected row, 0 to 1: shape (k,).
 
-    Density is the mean cosine to the 20 nearest other rows; the share is of 2,000 random rows.
+    Density is the mean cosine to the 20 nearest other rows. The share is estimated on 2,000 random
+    rows.
     """
     n = len(features)
     draw = np.random.default_rng(seed)
     sample = draw.choice(n, SAMPLE, replace=False) if n > SAMPLE else np.arange(n)
     others = np.sort(_density(features, sample))
-    below = np.searchsorted(others, _density(features, picks))
+    below = np.searchsorted(others, _density(features, selected))
     return (below / len(others)).astype(np.float32)
 
 
 def _density(features: Floats, rows: Ids) -> Floats:
-    count = min(NEIGHBOURS, len(features) - 1)
+    count = min(NEIGHBORS, len(features) - 1)
     found = np.zeros(len(rows), dtype=np.float32)
     if count < 1:
         return found
-    step = max(16, min(_BLOCK, _BLOCK_SCORES // len(features)))
+    step = max(16, min(_CHUNK, _CHUNK_SCORES // len(features)))
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
         near = features[part] @ features.T
@@ -122,40 +126,51 @@ def _density(features: Floats, rows: Ids) -> Floats:
 
 
 def turned(plain: Floats, pulled: Floats) -> Floats:
-    """How far text turned each row, in degrees: the angle between rows (k, d) and (k, d)."""
+    """Return the angle in degrees between rows (k, d) and (k, d): how far text turned each one."""
     lengths = np.linalg.norm(plain, axis=1) * np.linalg.norm(pulled, axis=1)
     cosine = np.einsum("ij,ij->i", plain, pulled) / np.maximum(lengths, np.float32(1e-12))
     degrees: Floats = np.degrees(np.arccos(np.clip(cosine, -1, 1))).astype(np.float32)
     return degrees
 
 
-def displaced(features: Floats, picks: Ids, instead: Ids) -> Ids:
-    """What each pick displaced: int64 (k,), −1 for a pick that another selection has, too.
+def displaced(features: Floats, selected: Ids, instead: Ids) -> Ids:
+    """Return the row that each selected row replaced in another selection: shape (k,).
 
-    `instead` (k,): what that other selection of the same size picks. In rank order each pick that
-    only the first has takes the most similar row that only the second has and that is still left.
+    In rank order, each row that only this selection contains replaces the most similar row that
+    only the other one contains. −1 for rows that both contain.
+
+    Parameters
+    ----------
+    features
+        Unit rows, shape (n, d).
+    selected, instead
+        Rows of the two selections, shape (k,) each.
     """
-    gained = np.flatnonzero(~np.isin(picks, instead))
+    gained = np.flatnonzero(~np.isin(selected, instead))
     lost = np.zeros(len(features), dtype=bool)
-    lost[np.setdiff1d(instead, picks)] = True
-    found = np.full(len(picks), -1, dtype=np.int64)
+    lost[np.setdiff1d(instead, selected)] = True
+    found = np.full(len(selected), -1, dtype=np.int64)
     if len(gained):
-        found[gained] = nearest_unused(features, features[picks[gained]], lost)
+        found[gained] = nearest_unused(features, features[selected[gained]], lost)
     return found
 
 
-def runners_up(features: Floats, picks: Ids, cover: Covering, free: npt.NDArray[np.bool_]) -> Ids:
-    """Each pick's second choice: of the free rows it stands for, itself aside, the one nearest to
-    their mean. int64 (k,), −1 where it stands for itself alone."""
+def runners_up(
+    features: Floats, selected: Ids, cover: Covering, free: npt.NDArray[np.bool_]
+) -> Ids:
+    """Return the second choice for each selected row: shape (k,), −1 if it represents only itself.
+
+    That is the available row, of those that it represents, nearest to their mean.
+    """
     open_rows = free & (cover.owner >= 0)
-    open_rows[picks] = False
+    open_rows[selected] = False
     rows = np.flatnonzero(open_rows)
-    sums = np.zeros((len(picks), features.shape[1]), dtype=np.float32)
+    sums = np.zeros((len(selected), features.shape[1]), dtype=np.float32)
     members = np.flatnonzero(cover.owner >= 0)
     np.add.at(sums, cover.owner[members], features[members])
     score = np.einsum("ij,ij->i", features[rows], sums[cover.owner[rows]])
     order = np.lexsort((-score, cover.owner[rows]))
     owners, first = np.unique(cover.owner[rows][order], return_index=True)
-    found = np.full(len(picks), -1, dtype=np.int64)
+    found = np.full(len(selected), -1, dtype=np.int64)
     found[owners] = rows[order[first]]
     return found

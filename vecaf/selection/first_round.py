@@ -1,4 +1,4 @@
-"""Which strategy selects in a run's first round."""
+"""Which strategy selects in the first round of a run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from vecaf.selection.strategies import FIRST_ROUND, STRATEGIES
 def first_strategy(config: RunConfig) -> str:
     """Return the name of the strategy that selects in round 1.
 
-    That is `config.strategy`, or FIRST_ROUND where `config.strategy` needs a model and there is
-    none yet. With labels known there is one from the start, unless its head starts from zeros.
+    That is `config.strategy`, or FIRST_ROUND if `config.strategy` needs a model and there is none
+    yet. With labels known, the initial head is a model, unless it starts from zeros.
     """
     no_model = config.track == LABEL_FREE or config.head_init == "zeros"
     replaced = no_model and STRATEGIES[config.strategy].info.needs_model

@@ -1,4 +1,4 @@
-"""`vecaf.select`: one call for every strategy."""
+"""`vecaf.select`: one function for every strategy."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.sharded import WHOLE, Split
+from vecaf.selection.process_group import SINGLE, ProcessGroup
 from vecaf.selection.strategies import STRATEGIES, check_request
 from vecaf.selection.strategy_pool import make_pool
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a strategy picked.
+    """The result of a strategy.
 
-    ids     int64 (budget,), rows of the features, distinct, in rank order
-    scores  name → float32 (budget,): what each pick was chosen for
+    Attributes
+    ----------
+    ids
+        Selected rows of the features, int64 of shape (budget,): distinct, in rank order.
+    scores
+        What explains each selected row, by name: float32 arrays of shape (budget,).
+    strategy
+        The strategy that selected. It can differ from the requested one: "vecaf" hands over to
+        "importance" if all labels are known and the budget is large.
     """
 
     ids: Ids
     scores: dict[str, Floats]
+    strategy: str
 
 
 def select(
@@ -36,31 +44,48 @@ def select(
     losses: npt.ArrayLike | None = None,
     labels: npt.ArrayLike | None = None,
     probabilities: npt.ArrayLike | None = None,
-    chosen: npt.ArrayLike | None = None,
+    selected: npt.ArrayLike | None = None,
     keys: npt.ArrayLike | None = None,
     seed: int = 0,
-    split: Split = WHOLE,
+    processes: ProcessGroup = SINGLE,
     **options: Any,
 ) -> Selection:
-    """Pick `budget` rows of `features` that are worth finetuning on.
+    """Select the `budget` rows of `features` that a strategy prefers for finetuning.
 
-    features       (n, d), one row an image; scaled to unit length here
-    budget         how many rows to pick, 1 … n − len(chosen)
-    strategy       a name from `vecaf.selection.describe()`
-    losses         (n,), what each image still costs the model being finetuned
-    labels         (n,) whole numbers, -1 where unknown
-    probabilities  (n, classes), the model's predictions
-    chosen         rows picked in earlier rounds: never picked again, counted as covered
-    keys           (n, bytes) uint8, what each row is known by, such as its image's sha256; without
-                   them, its features' bytes
-    seed           the only source of randomness
-    split          the processes that call this together, see `vecaf.selection.sharded`
-    options        the strategy's own, see `StrategyInfo.options`
+    The same seed selects the same rows, in whatever order you pass them; rows with equal keys are
+    interchangeable.
 
-    The same seed gives the same picks, in whatever order the rows come (rows with equal keys
-    stand for one another). What is drawn hangs on `seed` and `keys`: with keys of images it is the
-    same wherever features differ in their last bits (other threads, devices, precision).
-    Raises InputError, with the remedy, for anything it cannot use.
+    Parameters
+    ----------
+    features
+        One row per image, shape (n, d). They are scaled to unit length.
+    budget
+        Number of rows to select, 1 to n − len(selected).
+    strategy
+        A name from `vecaf.selection.describe()`.
+    losses
+        Per-sample losses under the current model, shape (n,).
+    labels
+        Class indices, shape (n,); −1 where unknown.
+    probabilities
+        Predictions of the current model, shape (n, classes).
+    selected
+        Rows selected in earlier rounds. They count as covered and are not selected again.
+    keys
+        Bytes that identify each row, such as the SHA-256 of its image: uint8 of shape (n, bytes).
+        Random draws depend only on `seed` and `keys`, so they are the same on a machine where
+        features differ in their last bits. By default, the bytes of the features.
+    seed
+        The only source of randomness.
+    processes
+        The processes that make this selection together; see `vecaf.selection.process_group`.
+    **options
+        Options of the strategy; see `StrategyInfo.options`.
+
+    Raises
+    ------
+    InputError
+        For unusable input, such as NaN, a missing argument or an unknown option.
     """
     function = STRATEGIES[strategy]
     arguments = {"losses": losses, "labels": labels, "probabilities": probabilities}
@@ -68,13 +93,15 @@ def select(
     check_request(function.info, given, options)
     count, start = _whole(budget, "budget"), _whole(seed, "seed")
     if start < 0:
-        raise InputError(f"seed is {start}; use 0 or a positive whole number.")
-    pool = replace(make_pool(features, start, chosen=chosen, keys=keys, **arguments), split=split)
-    _check_budget(count, len(pool), len(pool.chosen))
-    positions, scores = function(pool, count, np.random.default_rng(start), **options)
+        raise InputError(f"seed is {start}. Use 0 or a positive whole number.")
+    pool = make_pool(features, start, selected=selected, keys=keys, **arguments)
+    _check_budget(count, len(pool), len(pool.earlier))
+    pool = replace(pool, processes=processes)
+    result = function(pool, count, np.random.default_rng(start), **options)
     return Selection(
-        ids=pool.order[positions],
-        scores={name: np.asarray(part, dtype=np.float32) for name, part in scores.items()},
+        ids=pool.order[result.positions],
+        scores={name: np.asarray(part, dtype=np.float32) for name, part in result.scores.items()},
+        strategy=result.strategy or strategy,
     )
 
 
@@ -82,17 +109,17 @@ def _whole(value: object, name: str) -> int:
     try:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise InputError(f"{name} must be a whole number; got {value!r}.") from None
+        raise InputError(f"{name} is {value!r}. Use a whole number.") from None
 
 
-def _check_budget(budget: int, n: int, chosen: int) -> None:
+def _check_budget(budget: int, n: int, earlier: int) -> None:
     if budget < 1:
-        raise InputError(f"budget is {budget}; pick at least 1 row.")
-    if budget > n - chosen:
-        already = f" and {chosen} of them are already chosen" if chosen else ""
+        raise InputError(f"budget is {budget}. Select at least 1 row.")
+    if n == earlier:
+        raise InputError(f"All {n} rows of the pool are selected already.")
+    if budget > n - earlier:
+        already = f", and {earlier} of them are selected already" if earlier else ""
         raise InputError(
-            f"budget is {budget}, but the pool has {n} rows{already}; use a budget of at most "
-            f"{n - chosen}."
-            if n > chosen
-            else f"Every one of the pool's {n} rows is already chosen; nothing is left to pick."
+            f"budget is {budget}, but the pool has {n} rows{already}. Use a budget of at most "
+            f"{n - earlier}."
         )

@@ -1,24 +1,27 @@
-"""Margin sampling: the images between the model's two best guesses."""
+"""Margin sampling: the images whose two most likely classes have similar probabilities."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, closeness, highest
 
 
 @strategy(
-    description="Picks where the model's two best guesses are closest.",
+    description="Selects images whose two most likely classes have similar probabilities.",
     paper="Scheffer, Decomain & Wrobel 2001, Active Hidden Markov Models (IDA); Settles 2009",
     required=("probabilities",),
 )
-def margin(pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
-    """The rows with the smallest gap between the greatest and the second greatest probability.
+def margin(pool: Pool, budget: int, rng: np.random.Generator) -> StrategyResult:
+    """Select the rows with the smallest difference of the two greatest probabilities.
 
-    Both tracks: it reads predictions, no label. Unlike entropy it ignores how the unlikely classes
-    share the rest, so with many classes it stays at the boundaries between two of them.
-    Ranked by `closeness`, 1 − gap (0 to 1, 1 for a tie). Cost: one partial sort a row.
+    Unlike entropy, it ignores unlikely classes, so with many classes it selects rows at the
+    boundary of two of them. Score: `closeness`, 1 − difference (1 for a tie).
+
+    References
+    ----------
+    Scheffer, Decomain & Wrobel 2001, Active Hidden Markov Models for Information Extraction.
     """
     return highest(pool, budget, "closeness", closeness(checked_probabilities(pool)))

@@ -1,4 +1,4 @@
-"""MaxHerding: greedily cover the pool with a smooth kernel instead of balls."""
+"""MaxHerding: greedy coverage of the pool by a smooth kernel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Adds the image that covers most of what is not covered yet.",
+    description="Adds the image that covers most of the uncovered pool.",
     paper="Bae et al. 2024, Generalized Coverage (ECCV), arXiv 2407.12212",
 )
 def maxherding(
@@ -21,28 +21,39 @@ def maxherding(
     rng: np.random.Generator,
     *,
     width: float = 1.0,
-    witnesses: int | None = None,
+    references: int | None = None,
     candidates: int | None = None,
     dimensions: int = 128,
-) -> Picks:
-    """Greedy maximisation of mean_i max_{j in S} exp(−‖x_i − x_j‖²/`width`²) over S.
+) -> StrategyResult:
+    """Maximize mean_i max_{j in S} exp(−‖x_i − x_j‖² / width²) over S greedily.
 
-    Both tracks; it needs nothing but features. Rows chosen earlier are in S from the start.
+    Rows of earlier rounds are in S from the start. Ranked in the order of selection. Score: `gain`,
+    the coverage that a row adds. The time is about ln(budget) + 1 passes over candidates ×
+    references kernel values.
 
-    width       σ of the Gaussian kernel on unit rows; 1 is the paper's, found robust there
-    witnesses   rows that the mean is taken over, a random sample where the pool is larger; by
-                default 10,000 or four a pick, which leaves the mean an error of about 1%
-    candidates  rows that may be picked, a random sample, too; by default 20,000 or ten a pick
-    dimensions  leading principal components in which rows are compared (0: the features as they
-                are): 128 are a tenth of the work of 1,280
+    Parameters
+    ----------
+    pool, budget, rng
+        As for every strategy; needs only features.
+    width
+        σ of the Gaussian kernel on unit rows; the paper found 1 robust.
+    references
+        Random rows that the mean is taken over. By default 10,000, or four per selected row, which
+        gives the mean an error of about 1%.
+    candidates
+        Random rows that may be selected. By default 20,000, or ten per selected row.
+    dimensions
+        Principal components in which rows are compared; 0 keeps all features. 128 take a tenth of
+        the time of 1,280.
 
-    Ranked in the order of picking; `gain` is what a pick added to the coverage (0 to 1).
-    Cost: about ln(budget) + 1 passes over candidates × witnesses kernel values.
+    References
+    ---------- Bae et al. 2024, Generalized Coverage for More Robust Low-Budget Active Learning,
+    arXiv 2407.12212.
     """
     check_number("width", width, above=0.0, usual=1.0)
     rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
     free = np.flatnonzero(pool.available())
-    seen, offered = sample_sizes(len(pool), budget, witnesses, candidates)
+    seen, offered = sample_sizes(len(pool), budget, references, candidates)
     weights = np.ones(seen, dtype=np.float32)
-    picked, gain = greedy_coverage(rows, weights, pool.chosen, free[:offered], budget, width)
-    return picked, {"gain": gain}
+    selected, gain = greedy_coverage(rows, weights, pool.earlier, free[:offered], budget, width)
+    return StrategyResult(selected, {"gain": gain})

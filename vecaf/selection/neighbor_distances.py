@@ -1,4 +1,4 @@
-"""How far each row's nearest neighbours are, within groups of rows."""
+"""Distances to the nearest neighbors within groups of rows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,33 @@ import numpy as np
 
 from vecaf.arrays import Floats, Ids
 
-_BLOCK_SCORES = 2**22  # similarities made at once: 16 MiB
+_CHUNK_SCORES = 2**22  # similarities in memory: 16 MiB
 
 
 def members(group: Ids, groups: int) -> Iterator[Ids]:
-    """Positions of the rows of group 0, 1, … `groups` − 1, in order; −1 stands for no group."""
+    """Yield the rows of group 0 to `groups` − 1; a group of −1 is no group."""
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(groups + 1))
     for index in range(groups):
         yield order[bounds[index] : bounds[index + 1]]
 
 
-def neighbour_distance(rows: Floats, count: int) -> Floats:
-    """Mean distance of each of `rows` (m, d) to its `count` nearest others: float32 (m,).
+def neighbor_distance(rows: Floats, count: int) -> Floats:
+    """Compute the mean distance of each row to its nearest other rows.
 
-    Fewer than 2·`count` rows are compared with the nearest half of them (as TypiClust's program
-    does). A row alone gets 2, the largest distance on the sphere. No m × m array is held.
+    In a group of fewer than 2·`count` rows, the nearest half of them counts, as in the program of
+    TypiClust. A single row gets 2, the largest distance on the sphere. No m × m array is in memory.
+
+    Parameters
+    ----------
+    rows
+        Unit rows, shape (m, d).
+    count
+        Number of neighbors.
+
+    Returns
+    -------
+    float32 array of shape (m,)
     """
     import torch
 
@@ -33,7 +44,7 @@ def neighbour_distance(rows: Floats, count: int) -> Floats:
     count = max(1, min(count, m // 2))
     features = torch.from_numpy(rows)
     found = torch.empty(m)
-    step = max(16, _BLOCK_SCORES // m)
+    step = max(16, _CHUNK_SCORES // m)
     for start in range(0, m, step):
         cosine = features[start : start + step] @ features.T
         here = torch.arange(len(cosine))

@@ -1,4 +1,4 @@
-"""One loop over rows on as many threads as PyTorch uses; for code that releases the lock."""
+"""Loops over rows in several threads, for code that releases the global interpreter lock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 
 
 def slices(n: int, at_least: int) -> list[slice]:
-    """Consecutive slices of 0 … n − 1, as many as PyTorch has threads, of `at_least` if so many."""
+    """Divide 0 to n − 1 into one slice per PyTorch thread, with at least `at_least` each."""
     import torch
 
     parts = max(1, min(torch.get_num_threads(), n // at_least))
@@ -18,7 +18,7 @@ def slices(n: int, at_least: int) -> list[slice]:
 
 
 def spread(work: Callable[[slice], None], n: int, at_least: int) -> None:
-    """Call `work` on each of these slices, each in a thread of its own."""
+    """Call `work` on each of these slices, each in its own thread."""
     parts = slices(n, at_least)
     if len(parts) == 1:
         work(parts[0])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Picks uniformly at random: the baseline to beat.",
+    description="Selects uniformly at random: the baseline for all other strategies.",
     paper="",
 )
-def random(pool: Pool, budget: int, rng: np.random.Generator) -> Picks:
-    """The first available positions: the canonical order is already a seeded random one."""
-    return np.flatnonzero(pool.available())[:budget], {}
+def random(pool: Pool, budget: int, rng: np.random.Generator) -> StrategyResult:
+    """Select the first available positions: the canonical order is a seeded random order."""
+    return StrategyResult(np.flatnonzero(pool.available())[:budget], {})

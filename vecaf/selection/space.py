@@ -12,14 +12,23 @@ Doubles = NDArray[np.float64]
 _SAMPLE = 20_000  # rows that the covariance is estimated from
 
 
-WIDEST = 384  # the width of the features that ActiveFT was made for (ViT-S)
+WIDEST = 384  # feature width of ViT-S, which ActiveFT was developed for
 
 
 def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats:
-    """Features as they are up to so many dimensions, wider ones as in `principal_space`.
+    """Reduce features to `dimensions` principal components if they are wider; see
+    `principal_space`.
 
-    For strategies whose authors compare the features themselves: a convolutional network's 1,280
-    dimensions cost three times as much as a ViT-S's and hold hardly more. 0 keeps them all.
+    For strategies whose authors compare the features themselves. The 1,280 features of a
+    convolutional network take three times the time of 384 and contain little more.
+
+    Parameters
+    ----------
+    features
+        Unit rows, shape (n, d).
+    dimensions
+        384 by default, the width of the features that ActiveFT was developed for (ViT-S); 0 keeps
+        all.
     """
     if not dimensions or features.shape[1] <= dimensions:
         return features
@@ -27,11 +36,21 @@ def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats:
 
 
 def principal_space(features: Floats, dimensions: int) -> Floats:
-    """Rows about their mean in the leading principal components: unit float32 (n, ≤ dimensions).
+    """Project centered rows on their leading principal components, and scale them to unit length.
 
-    The components come from the first 20,000 rows, a random sample of a canonical pool. With
-    `dimensions` 0, or fewer than three rows, features are returned as they are. A row that lies
-    on the mean (all rows equal, say) becomes a row of zeros.
+    The components are estimated on the first 20,000 rows, which are a random sample of a canonical
+    pool. A row that equals the mean becomes a row of zeros.
+
+    Parameters
+    ----------
+    features
+        Unit rows, shape (n, d).
+    dimensions
+        Number of components. With 0, or fewer than three rows, the features are returned unchanged.
+
+    Returns
+    -------
+    float32 array of shape (n, at most dimensions)
     """
     if dimensions == 0 or len(features) < 3:
         return features
@@ -49,15 +68,16 @@ def principal_space(features: Floats, dimensions: int) -> Floats:
 
 
 def _leading(centered: Doubles, dimensions: int) -> Doubles:
-    """The leading principal directions of `centered` (n, d): (d, ≤ dimensions).
+    """Return the leading principal directions of centered rows (n, d): shape (d, at most
+    dimensions).
 
-    Only these are computed, and from the smaller of the two matrices that have them, features by
-    features or rows by rows: all 1,280 of 630 rows take seventeen times as long.
+    The smaller of the two product matrices is decomposed, d × d or n × n, and only as far as
+    needed: all 1,280 directions of 630 rows take 17 times as long.
     """
     n, d = centered.shape
     products = centered @ centered.T if n < d else centered.T @ centered
     variance, vectors = eigh(products, dimensions)
-    # Directions that hold rounding errors only would be blown up by the scaling to unit length.
-    real = np.flatnonzero(variance > 1e-10 * n)[::-1]  # the greatest first
+    # Scaling to unit length would amplify directions with only rounding errors.
+    real = np.flatnonzero(variance > 1e-10 * n)[::-1]  # greatest first
     leading: Doubles = vectors[:, real]
     return centered.T @ leading / np.sqrt(variance[real]) if n < d else leading

@@ -1,4 +1,4 @@
-"""The registry of selection strategies and what each of them tells a person."""
+"""The registry of selection strategies."""
 
 from __future__ import annotations
 
@@ -15,30 +15,59 @@ from vecaf.errors import InputError
 from vecaf.registry import Registry
 from vecaf.selection.strategy_pool import Pool
 
-Picks = tuple[Ids, dict[str, Floats]]
-"""Positions in the pool, in rank order, and score parts by name, one number for each pick."""
-
 LABEL_FREE = "label-free"
 LABELS_KNOWN = "labels-known"
 
 FIRST_ROUND = "typiclust"
-"""What selects instead of a strategy that needs a model's answers, before there is a model.
+"""Selects in round 1 in place of a strategy that needs a trained model.
 
-The literature starts at random. On CIFAR-10 features (EfficientNet-Lite0, 96 px, 20,000 images,
-logistic head, 3 seeds) typiclust was 6.8, 7.1, 6.5 and 3.9 points above random at 50, 100, 250 and
-500 picks, with standard errors of 0.4 to 1.2.
+Papers often start with random images. On CIFAR-10 features (EfficientNet-Lite0, 96 px, 20,000
+images, logistic head, 3 seeds), typiclust was 6.8, 7.1, 6.5 and 3.9 points better at 50, 100, 250
+and 500 images, with standard errors of 0.4 to 1.2.
 """
 
 
 @dataclass(frozen=True)
-class StrategyInfo:
-    """What the page and the command line say about a strategy.
+class StrategyResult:
+    """The rows that a strategy selects.
 
-    tracks    where it may run: "label-free", "labels-known" or both
-    required  arguments of `select` that it cannot do without (losses, labels, probabilities)
-    optional  arguments that it uses when they are given
-    options   its own keyword options and their defaults
-    splits    whether several processes make a selection sooner than one (`selection.split`)
+    Attributes
+    ----------
+    positions
+        Positions in the pool, int64 of shape (budget,), in rank order.
+    scores
+        By name, one number for each selected row.
+    strategy
+        The strategy that this one handed over to; empty if it selected itself.
+    """
+
+    positions: Ids
+    scores: dict[str, Floats]
+    strategy: str = ""
+
+
+@dataclass(frozen=True)
+class StrategyInfo:
+    """The description of a strategy, for pages and the command line.
+
+    Attributes
+    ----------
+    name
+        The name in the registry.
+    description
+        One sentence.
+    paper
+        Its reference.
+    tracks
+        Where it may run: "label-free", "labels-known" or both.
+    required
+        Arguments of `select` that it needs: losses, labels, probabilities.
+    optional
+        Arguments of `select` that it uses if they are given.
+    options
+        Its own options and their defaults.
+    multiprocess
+        Whether several processes can share its work.
     """
 
     name: str
@@ -48,32 +77,32 @@ class StrategyInfo:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
-    splits: bool = False
+    multiprocess: bool = False
 
     @property
     def needs_model(self) -> bool:
-        """Whether it cannot select before a model is trained: round 1 is FIRST_ROUND's then.
+        """Whether it needs a trained model, so that FIRST_ROUND selects in round 1.
 
-        Where labels are known, losses are there from the start: an untrained classifier's.
+        With labels known, losses of an untrained classifier are available from the start.
         """
         given = {"losses"} if self.tracks == (LABELS_KNOWN,) else set()
         return bool(({"losses", "probabilities"} - given) & set(self.required))
 
 
 class Strategy(Protocol):
-    """A strategy picks `budget` available positions of a pool; it draws only from `rng`."""
+    """A strategy selects `budget` available positions of a pool; it draws only from `rng`."""
 
     info: StrategyInfo
     __name__: str
 
     def __call__(
         self, pool: Pool, budget: int, rng: np.random.Generator, /, **options: Any
-    ) -> Picks: ...
+    ) -> StrategyResult: ...
 
 
 STRATEGIES: Registry[Strategy] = Registry("strategy")
 
-F = TypeVar("F", bound=Callable[..., Picks])
+F = TypeVar("F", bound=Callable[..., StrategyResult])
 
 
 def strategy(
@@ -83,12 +112,17 @@ def strategy(
     tracks: tuple[str, ...] = (LABEL_FREE, LABELS_KNOWN),
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
-    splits: bool = False,
+    multiprocess: bool = False,
 ) -> Callable[[F], F]:
-    """Decorator: enter a function in STRATEGIES under its name, with its StrategyInfo.
+    """Register a strategy under the name of the function.
 
-    Keyword-only parameters of the function are the strategy's options. The description of one that
-    needs a model ends by saying what selects before there is one.
+    Its keyword-only parameters become its options. For a strategy that needs a model, the
+    description also names the strategy of round 1.
+
+    Parameters
+    ----------
+    description, paper, tracks, required, optional, multiprocess
+        See `StrategyInfo`.
     """
 
     def enter(function: F) -> F:
@@ -99,7 +133,7 @@ def strategy(
         }
         entry = cast(Strategy, function)
         info = StrategyInfo(
-            function.__name__, description, paper, tracks, required, optional, options, splits
+            function.__name__, description, paper, tracks, required, optional, options, multiprocess
         )
         if info.needs_model:
             info = replace(info, description=f"{description} Round 1: {FIRST_ROUND}.")
@@ -111,24 +145,24 @@ def strategy(
 
 
 def describe() -> list[StrategyInfo]:
-    """Every registered strategy, by name."""
+    """Return the descriptions of all strategies, by name."""
     return [STRATEGIES[name].info for name in sorted(STRATEGIES)]
 
 
 def check_request(info: StrategyInfo, given: set[str], options: dict[str, Any]) -> None:
-    """Raise InputError where a strategy lacks an argument or does not know an option."""
+    """Raise InputError if an argument is missing or an option is unknown."""
     for name in info.required:
         if name not in given:
-            raise InputError(f"The strategy '{info.name}' needs {name}=; pass one row an image.")
+            raise InputError(f"The strategy '{info.name}' needs {name}=. Pass one row per image.")
     check_options(info, options)
 
 
 def check_options(info: StrategyInfo, options: Iterable[str]) -> None:
-    """Raise InputError, with the nearest name, for an option that the strategy does not know."""
+    """Raise InputError, with the nearest names, for an option that the strategy doesn't have."""
     for name in options:
         if name in info.options:
             continue
         near = get_close_matches(name, info.options, n=3, cutoff=0.5)
-        known = f"it takes {', '.join(info.options)}" if info.options else "it takes no options"
-        hint = f"did you mean {' or '.join(near)}?" if near else f"{known}."
-        raise InputError(f"The strategy '{info.name}' has no option '{name}'; {hint}")
+        known = f"It takes {', '.join(info.options)}" if info.options else "It has no options"
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"{known}."
+        raise InputError(f"The strategy '{info.name}' has no option '{name}'. {hint}")

@@ -1,4 +1,4 @@
-"""Uncertainty Herding: cover what the model is unsure about, ever more closely."""
+"""Uncertainty Herding: coverage of uncertain images, with a kernel that narrows over the rounds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from vecaf.errors import InputError
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, closeness
 
-NARROWEST = 0.05  # a pair of near twins must not turn coverage into plain uncertainty sampling
+MIN_WIDTH = 0.05  # near-duplicates must not turn coverage into plain uncertainty sampling
 
 
 @strategy(
-    description="Covers what the model is unsure about; without a model, as maxherding.",
+    description="Covers uncertain images of the pool; without a model, it works like maxherding.",
     paper="Bae et al. 2025, Uncertainty Herding (ICLR), arXiv 2412.20644",
     optional=("probabilities",),
 )
@@ -28,46 +28,57 @@ def uherding(
     *,
     width: float | str = "auto",
     temperature: float = 1.0,
-    witnesses: int | None = None,
+    references: int | None = None,
     candidates: int | None = None,
     dimensions: int = 128,
-) -> Picks:
-    """Greedy maximisation of Σ_i u_i·max_{j in S} exp(−‖x_i − x_j‖²/σ²) over S.
+) -> StrategyResult:
+    """Maximize Σ_i u_i·max_{j in S} exp(−‖x_i − x_j‖² / σ²) over S greedily.
 
-    u_i = 1 − (p1 − p2), the closeness of the two best guesses, and 0 for rows chosen earlier;
-    without `probabilities` (a first round, before there is a model) it is 1, as in the authors'
-    program: MaxHerding. Both tracks: it reads predictions, no label. Rows chosen earlier are in S.
+    u_i = 1 − (p1 − p2) of the two greatest probabilities, and 0 for rows of earlier rounds, which
+    are in S from the start. Without `probabilities`, in a first round, u is 1, as in the authors'
+    program; that is MaxHerding. Ranked in the order of selection. Scores: `gain`, the weighted
+    coverage that a row adds, and `uncertainty`, its u.
 
-    width        σ; "auto" is the paper's radius adaptation: the smallest distance between two rows
-                 chosen earlier (at least 0.05), so that it shrinks as labels come in and coverage
-                 turns into uncertainty; 1 where fewer than two are there
-    temperature  divides the logits before u is computed. The paper fits it on labels held out;
-                 no label reaches this function, so a caller who has them can pass what it found
-    witnesses, candidates, dimensions  as in maxherding
+    Parameters
+    ----------
+    pool, budget, rng
+        As for every strategy; uses predictions, but no labels.
+    width
+        σ. "auto" is the paper's radius adaptation: the smallest distance between two rows of
+        earlier rounds, at least 0.05, or 1 with fewer than two. It shrinks over the rounds, so that
+        coverage turns into uncertainty sampling.
+    temperature
+        Divides the logits before u is computed. The paper fits it on held-out labels, which this
+        function doesn't have; pass a value that you fitted.
+    references, candidates, dimensions
+        As in `maxherding`.
 
-    Ranked in the order of picking; `gain` is what a pick added to the weighted coverage (0 to 1),
-    `uncertainty` its u. Cost: as maxherding.
+    References
+    ----------
+    Bae et al. 2025, Uncertainty Herding, arXiv 2412.20644.
     """
     check_number("temperature", temperature, above=0.0, usual=1.0)
     rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
     if width == "auto":
-        sigma = radius(rows[pool.chosen])
+        sigma = radius(rows[pool.earlier])
     elif isinstance(width, str):
-        raise InputError(f"width is '{width}'; use 'auto' or a number above 0.")
+        raise InputError(f"width is '{width}'. Use 'auto' or a number above 0.")
     else:
         sigma = check_number("width", width, above=0.0, usual=1.0)
     unsure = np.ones(len(pool), dtype=np.float32)
     if pool.probabilities is not None:
         unsure = closeness(tempered(checked_probabilities(pool), temperature))
-        unsure[pool.chosen] = 0
+        unsure[pool.earlier] = 0
     free = np.flatnonzero(pool.available())
-    seen, offered = sample_sizes(len(pool), budget, witnesses, candidates)
-    picked, gain = greedy_coverage(rows, unsure[:seen], pool.chosen, free[:offered], budget, sigma)
-    return picked, {"gain": gain, "uncertainty": unsure[picked]}
+    seen, offered = sample_sizes(len(pool), budget, references, candidates)
+    selected, gain = greedy_coverage(
+        rows, unsure[:seen], pool.earlier, free[:offered], budget, sigma
+    )
+    return StrategyResult(selected, {"gain": gain, "uncertainty": unsure[selected]})
 
 
 def tempered(p: Floats, temperature: float) -> Floats:
-    """Probabilities (n, classes) after their logits were divided by `temperature`."""
+    """Return probabilities (n, classes) after dividing their logits by `temperature`."""
     if temperature == 1:
         return p
     logits = np.log(np.maximum(p, np.float32(1e-30))) / np.float32(temperature)
@@ -77,7 +88,9 @@ def tempered(p: Floats, temperature: float) -> Floats:
 
 
 def radius(rows: Floats) -> float:
-    """The smallest distance above 0 between two of `rows` (c, d), at least 0.05; 1 if c < 2."""
+    """Return the smallest distance above 0 between two unit rows, at least 0.05; 1 for fewer than
+    two.
+    """
     closest = -1.0
     indices: Ids = np.arange(len(rows))
     for start in range(0, len(rows), 1024):
@@ -86,4 +99,4 @@ def radius(rows: Floats) -> float:
         closest = max(closest, float(cosine.max(where=apart, initial=-1.0)))
     if len(rows) < 2 or closest <= -1:
         return 1.0
-    return max(NARROWEST, float(np.sqrt(2 - 2 * closest)))
+    return max(MIN_WIDTH, float(np.sqrt(2 - 2 * closest)))

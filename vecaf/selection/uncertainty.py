@@ -1,4 +1,4 @@
-"""How unsure a model is of each row, from its predicted probabilities."""
+"""Uncertainty of each row, from predicted probabilities."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import numpy as np
 
 from vecaf.arrays import Floats
 from vecaf.errors import InputError
-from vecaf.selection.strategies import Picks
+from vecaf.selection.strategies import StrategyResult
 from vecaf.selection.strategy_pool import Pool
 
 
 def checked_probabilities(pool: Pool) -> Floats:
-    """The pool's probabilities (n, classes), or InputError where they are no distributions."""
+    """Return the pool's probabilities (n, classes); raise InputError unless rows sum to 1."""
     p = pool.probabilities
-    assert p is not None  # `check_request` has seen to it
+    assert p is not None  # `check_request` ensures it
     if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 0.01:
         raise InputError(
-            "probabilities must be 0 or more and sum to 1 in each row; pass softmax outputs, "
+            "probabilities must be 0 or more and sum to 1 in each row. Pass softmax outputs, "
             "not logits."
         )
     return p
 
 
 def entropies(p: Floats) -> Floats:
-    """Shannon entropy of each row of p (n, classes), in nats: float32 (n,)."""
+    """Compute the Shannon entropy in nats of each row of p (n, classes): shape (n,)."""
     logs = np.log(p, out=np.zeros_like(p), where=p > 0)
     total: Floats = -(p * logs).sum(axis=1)
     return total
 
 
 def closeness(p: Floats) -> Floats:
-    """1 − (greatest − second greatest probability) of each row: float32 (n,), 1 for a tie."""
+    """Compute 1 − (greatest − second greatest probability) of each row: shape (n,), 1 for a tie."""
     if p.shape[1] < 2:
         return np.zeros(len(p), dtype=np.float32)
     two = np.partition(p, p.shape[1] - 2, axis=1)[:, -2:]
@@ -38,8 +38,8 @@ def closeness(p: Floats) -> Floats:
     return gap
 
 
-def highest(pool: Pool, budget: int, name: str, score: Floats) -> Picks:
-    """The available rows of the highest `score` (n,), best first; ties fall at random."""
+def highest(pool: Pool, budget: int, name: str, score: Floats) -> StrategyResult:
+    """Select the available rows with the highest `score` (n,); ties are broken at random."""
     free = np.flatnonzero(pool.available())
-    picked = free[np.argsort(-score[free], kind="stable")[:budget]]
-    return picked, {name: score[picked]}
+    selected = free[np.argsort(-score[free], kind="stable")[:budget]]
+    return StrategyResult(selected, {name: score[selected]})

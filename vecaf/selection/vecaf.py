@@ -1,7 +1,8 @@
-"""VeCAF's objective-aware data selection (ODS): typical images, weighted by what they cost."""
+"""VeCAF's objective-aware data selection (ODS): typical images, weighted by per-sample loss."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -9,24 +10,24 @@ import numpy as np
 from vecaf.arrays import Floats
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
-from vecaf.selection.descent import Objective, check_descent, descend
+from vecaf.selection.centroids import Objective, check_optimizer, optimize_centroids
+from vecaf.selection.cluster_density import densest_rows
 from vecaf.selection.importance import importance
-from vecaf.selection.kmeans import lloyd, seed_centres
+from vecaf.selection.kmeans import lloyd, seed_centers
 from vecaf.selection.option_checks import check_number, check_power
 from vecaf.selection.space import principal_space
-from vecaf.selection.strategies import Picks, strategy
+from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
-from vecaf.selection.typical import typical_rows
 
-SMALL = 5_000_000  # rows × centroids: below it four starts cost a few seconds
-DRAWN = 100  # picks a class in one round, all labels known, from which rows are drawn by loss
+SMALL = 5_000_000  # rows × centroids; below it, four restarts take a few seconds
+DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Typical images of every region; then of what the model is still unsure of.",
+    description="Selects typical images, weighted by per-sample loss in later rounds.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
-    splits=True,
+    multiprocess=True,
 )
 def vecaf(
     pool: Pool,
@@ -43,53 +44,78 @@ def vecaf(
     dimensions: int = 128,
     restarts: int | None = None,
     width: float = 0.1,
-) -> Picks:
-    """Minimise Σ_i p_i·(ActiveFT's term of row i) over centroids, then take typical rows.
+) -> StrategyResult:
+    """Minimize Σ_i p_i·(ActiveFT's term of row i) over centroids, then select typical rows.
 
-    1. Rows are seen in their `dimensions` leading principal components about the mean, where
-       classes stand apart, scaled to unit length again (0 keeps the features as they are).
-    2. Centroids start from weighted spherical k-means (`restarts` times, by default 4, or once
-       where that would take minutes; the best by the objective is kept) and descend `steps` Adam
-       steps (`descent.descend`).
-    3. Of each centroid's rows the pick is the most typical one (`typical.typical_rows`): it has
-       the greatest weighted similarity, exp((cosine − 1) / `width`), to the rows around it.
+    1. Rows are projected on their leading `dimensions` principal components, where classes separate
+       better, and scaled to unit length.
+    2. Centroids start from weighted spherical k-means and take `steps` Adam steps
+       (`centroids.optimize_centroids`). The best of `restarts` counts.
+    3. Each centroid selects the row of its cluster with the greatest weighted density
+       (`cluster_density.densest_rows`).
 
-    The weights are p ∝ clip(loss, 5%, 95%)^`gamma`, mixed with `mix` of the uniform ones; without
-    `losses` they are uniform. See `auto_gamma` for gamma="auto"; it needs `classes`, or
-    `probabilities` or all `labels` to count them, and is 0 without. objective="released-code" has
-    the loss multiply s_i inside the logarithm in the descent, instead of p outside it, as the
-    authors' program does, for comparison: there a costly image pulls less. The start and the choice
-    of typical rows stay weighted.
+    The weights are p ∝ clip(loss, 5%, 95%)^gamma, mixed with the share `mix` of uniform weights;
+    without `losses` they are uniform. Rows of earlier rounds are fixed centroids.
 
-    Where all labels are known and a round picks at least DRAWN a class, typical rows have been seen
-    long ago and what is hard is what training lacks: rows are drawn by their true loss
-    (`importance`), with its scores. An explicit `gamma` or the other objective keeps to the
-    centroids, which alone the other options are about.
+    If all labels are known and a round selects at least DRAWN rows per class, the model knows
+    typical rows already and lacks hard ones. The strategy then hands over to `importance`, and the
+    result says so. An explicit `gamma` or objective="released-code" prevents that; the other
+    options only apply without a handover.
 
-    Rows chosen earlier are centroids that stay where they are. Ranked by coverage. Scores:
-    loss_weight (p_i·n; 1 is average), density (mean similarity to the rows around it, 0 to 1),
-    coverage (share of the pool's rows whose nearest centroid it is), similarity (to its centroid).
+    Ranked by coverage. Scores: `loss_weight` (p_i·n, so 1 is average), `density` (mean similarity
+    to the rows around it, 0 to 1), `coverage` (share of the pool whose nearest centroid it is),
+    `similarity` (to its centroid).
+
+    Parameters
+    ----------
+    pool, budget, rng
+        As for every strategy; uses losses, probabilities and labels if they are given.
+    gamma
+        Exponent of the losses; "auto" uses `auto_gamma`.
+    mix
+        Share of uniform weights, 0 to 1.
+    classes
+        Number of classes, for `gamma="auto"`. By default it is counted from `probabilities` or from
+        complete `labels`; if unknown, gamma is 0.
+    objective
+        "paper", or "released-code" for comparison: there the loss multiplies s_i inside the
+        logarithm, as in the authors' program, so a high loss attracts less. Start and density stay
+        weighted.
+    steps, temperature, learning_rate
+        Of the optimization.
+    dimensions
+        Principal components; 0 keeps all features.
+    restarts
+        4 by default, or 1 for a large pool, where 4 would take minutes.
+    width
+        Of the density kernel exp((cosine − 1) / width).
+
+    References
+    ----------
+    Zhang et al. 2024, VeCAF, arXiv 2401.07853.
     """
-    check_descent(steps, temperature, learning_rate)
+    check_optimizer(steps, temperature, learning_rate)
     if restarts is None:
-        restarts = 4 if len(pool) * (budget + len(pool.chosen)) <= SMALL else 1
+        restarts = 4 if len(pool) * (budget + len(pool.earlier)) <= SMALL else 1
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     classes = classes or _classes(pool)
-    known = pool.losses is not None and _all_known(pool)  # else losses are partly expected ones
+    known = pool.losses is not None and _all_known(
+        pool
+    )  # otherwise, some losses are expected losses
     drawn = gamma == "auto" and objective == "paper" and known
     if drawn and classes and budget >= DRAWN * classes:
-        return importance(pool, budget, rng)
-    earlier = len(pool.chosen)
+        return replace(importance(pool, budget, rng), strategy=importance.__name__)
+    earlier = len(pool.earlier)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
     rows = principal_space(pool.features, dimensions)
-    fixed = rows[pool.chosen]
+    fixed = rows[pool.earlier]
     best: Floats | None = None
     least = np.inf
     for _ in range(restarts):
-        start = lloyd(rows, seed_centres(rows, pool, budget, rng), fixed, 20, weights)
-        found = descend(
+        start = lloyd(rows, seed_centers(rows, pool, budget, rng), fixed, 20, weights)
+        found = optimize_centroids(
             rows,
             start,
             fixed=fixed,
@@ -98,41 +124,50 @@ def vecaf(
             steps=steps,
             temperature=temperature,
             learning_rate=learning_rate,
-            split=pool.split,
+            processes=pool.processes,
         )
         if best is None or found.losses[-1:].sum() < least:
             best, least = found.centroids, float(found.losses[-1:].sum())
     assert best is not None  # restarts ≥ 1
     centroids = np.concatenate((best, fixed))
-    _, winner = nearest(rows, centroids)
-    picked, density = typical_rows(rows, winner, best, pool.available(), weights, width)
-    coverage = np.bincount(winner, minlength=len(centroids))[:budget] / len(pool)
+    _, assigned = nearest(rows, centroids)
+    selected, density = densest_rows(rows, assigned, best, pool.available(), weights, width)
+    coverage = np.bincount(assigned, minlength=len(centroids))[:budget] / len(pool)
     rank = np.argsort(-coverage, kind="stable")
-    return picked[rank], {
-        "loss_weight": (weights * len(pool))[picked[rank]],
-        "density": density[rank],
-        "coverage": coverage[rank].astype(np.float32),
-        "similarity": np.einsum("ij,ij->i", rows[picked], best)[rank],
-    }
+    return StrategyResult(
+        selected[rank],
+        {
+            "loss_weight": (weights * len(pool))[selected[rank]],
+            "density": density[rank],
+            "coverage": coverage[rank].astype(np.float32),
+            "similarity": np.einsum("ij,ij->i", rows[selected], best)[rank],
+        },
+    )
 
 
-def auto_gamma(picks: int, classes: int | None, earlier: int = 0) -> float:
-    """γ = ½·log10(r / 100) for r picks a class, held within limits; 0 if r is unknown.
+def auto_gamma(selected: int, classes: int | None, earlier: int = 0) -> float:
+    """Return γ = ½·log10(r / 100) for r selected rows per class, from −½ to ½.
 
-    picks    rows that will have been picked after this round
-    earlier  how many of them were picked in earlier rounds
+    With few rows per class, a model must first learn what is typical, so easy images get more
+    weight (γ < 0). With hundreds, hard images are left to learn (γ > 0). In later rounds γ is 1, as
+    in the paper: the losses come from a model that was fitted to earlier rows, so images with a low
+    loss are covered already (benchmarks/README.md compares other exponents). The rule uses no
+    label, only counts.
 
-    Few picks a class must first show the model what is typical, so easy images weigh more (γ < 0);
-    with hundreds a class what is still hard is what is left to learn (γ > 0). The limits are ∓½ in
-    a first round. Later the model that gave the losses has been fitted to earlier picks: what it
-    finds easy is what they cover already, and γ is 1, the paper's own weights (benchmarks/README.md
-    says what other powers are worth). The rule itself reads no label, only counts.
+    Parameters
+    ----------
+    selected
+        Selected rows of all rounds, this one included.
+    classes
+        Number of classes; γ is 0 for None.
+    earlier
+        Selected rows of earlier rounds.
     """
     if classes is None:
         return 0.0
     if earlier:
         return 1.0
-    return float(np.clip(0.5 * np.log10(picks / classes / 100), -0.5, 0.5))
+    return float(np.clip(0.5 * np.log10(selected / classes / 100), -0.5, 0.5))
 
 
 def _all_known(pool: Pool) -> bool:
@@ -140,16 +175,19 @@ def _all_known(pool: Pool) -> bool:
 
 
 def _classes(pool: Pool) -> int | None:
-    """How many classes there are, where predictions or a whole pool of labels tell."""
+    """Return the number of classes, if predictions or a fully labeled pool show it."""
     if pool.probabilities is not None:
         return int(pool.probabilities.shape[1])
     return int(pool.labels.max()) + 1 if pool.labels is not None and _all_known(pool) else None
 
 
 def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Floats:
-    """p, float32 (n,), sums to 1: (1 − mix)·clip(loss, 5%, 95%)^γ normalised + mix/n.
+    """Compute p = (1 − mix)·clip(loss, 5%, 95%)^γ / Σ + mix / n, float32 of shape (n,).
 
-    Raises InputError for a negative loss.
+    Raises
+    ------
+    InputError
+        For a negative loss.
     """
     uniform = np.full(n, 1 / n, dtype=np.float32)
     if losses is None or gamma == 0:
@@ -160,9 +198,9 @@ def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Flo
 
 
 def _clipped(losses: Floats) -> Floats:
-    """Losses between their 5% and 95% quantiles, and at least a thousandth of the latter."""
+    """Clip losses to their 5% and 95% quantiles, and to at least a thousandth of the latter."""
     if losses.min() < 0:
-        raise InputError("losses holds a negative number; cross-entropy is 0 or more.")
+        raise InputError("losses contains a negative number, but cross-entropy is never negative.")
     low, high = np.quantile(losses, (0.05, 0.95))
     if high <= 0:
         return np.ones_like(losses)
@@ -180,14 +218,14 @@ def _check_options(
 ) -> None:
     if isinstance(gamma, str):
         if gamma != "auto":
-            raise InputError(f"gamma is '{gamma}'; use 'auto' or a number.")
+            raise InputError(f"gamma is '{gamma}'. Use 'auto' or a number.")
     else:
         check_power("gamma", gamma)
     if not 0 <= check_number("mix", mix) <= 1:
-        raise InputError(f"mix is {mix}; use a number from 0 to 1.")
+        raise InputError(f"mix is {mix}. Use a number from 0 to 1.")
     if objective not in get_args(Objective):
         raise InputError(
-            f"objective is '{objective}'; use {' or '.join(map(repr, get_args(Objective)))}."
+            f"objective is '{objective}'. Use {' or '.join(map(repr, get_args(Objective)))}."
         )
     check_number("width", width, above=0.0, usual=0.1)
     for name, value, least in (
@@ -196,4 +234,4 @@ def _check_options(
         ("restarts", restarts, 1),
     ):
         if not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name} is {value!r}; use a whole number, at least {least}.")
+            raise InputError(f"{name} is {value!r}. Use a whole number, at least {least}.")

@@ -1,18 +1,18 @@
-"""Which of k slowly moving centroids wins each row: exact at every step, mostly without looking.
+"""The nearest of k slowly moving centroids for each row: exact, but mostly without a new
+comparison.
 
-A centroid c that has come a way P = Σ‖Δc‖ since its score s = f·c with a unit row f was computed
-scores at most s + P now: |f·c' − f·c| ≤ ‖f‖·‖c' − c‖ ≤ P (Cauchy–Schwarz, then the triangle
-inequality). So each row keeps a short list of its best centroids, each with such a bound (Elkan
-2003, with scores for distances). A listed centroid whose bound is below the row's best score of
-today need not be looked at.
+After a centroid has moved by P = Σ‖Δc‖ since its score s = f·c with a unit row f was computed, its
+score is at most s + P, because |f·c' − f·c| ≤ ‖f‖·‖c' − c‖ ≤ P (Cauchy–Schwarz and the triangle
+inequality). So each row keeps a list of its best centroids with such bounds, as Elkan (2003) does
+for distances. A listed centroid is skipped if its bound is below the best score of the row.
 
-One bound holds for all others. Let a pacemaker move at each step as far as all but the fastest 2%
-of centroids, Q in all, and let D = P − Q. Since any earlier moment a centroid has come at most the
-pacemaker's way since then plus its lead L = D − (the least D so far). With B the highest score
-outside the list, less Q, when the list was made, others score at most B + Q + L. Hardly any have a
-lead; they are looked at where that matters. Where B + Q alone reaches the best score, the row is
-compared with every centroid, by matrix product, and listed afresh. Winners are those of the dense
-form, ties to the lower index.
+A common bound holds for all other centroids. Let Q be the sum over steps of the movement that 98%
+of the centroids stay below, and D = P − Q. Since any earlier time, a centroid has moved at most as
+far as Q did plus its lead L = D − (the smallest D so far). With B, the highest score outside the
+list minus Q at the time of listing, other scores are at most B + Q + L. Few centroids have a lead;
+they are compared where it matters. Where B + Q alone reaches the best score, the row is compared
+with all centroids by a matrix product, and listed again. Results equal those of a full comparison;
+of equal scores, the lower index counts.
 """
 
 from __future__ import annotations
@@ -24,14 +24,24 @@ import numpy as np
 from vecaf.arrays import Floats, Ids
 from vecaf.selection.parallel import spread
 
-_BLOCK_SCORES = 2**21  # scores made at once: 8 MiB, about what two cores' caches hold
-_LISTED = 2**25  # entries that all lists may have together: 256 MiB
-_FILLED = 0.7  # of a list, if a row's scores are normally distributed
-_FAST = 0.02  # share of centroids that may outrun the pacemaker
+_CHUNK_SCORES = 2**21  # scores in memory: 8 MiB, the size of two cores' caches
+_LISTED = 2**25  # entries of all lists: 256 MiB
+_FILLED = 0.7  # share of a list that is used, if scores are normally distributed
+_FAST = 0.02  # share of centroids that may have a lead
 
 
-class Winners:
-    """The rows' lists of candidates, kept from step to step."""
+class NearestTracker:
+    """Lists of candidate centroids for each row, kept from step to step.
+
+    Parameters
+    ----------
+    rows
+        Unit rows, float32 of shape (n, d).
+    k
+        Number of centroids.
+    room
+        Centroids in the list of a row; by default a tenth of them, at least 64.
+    """
 
     def __init__(self, rows: Floats, k: int, room: int | None = None) -> None:
         """rows float32 (n, d), unit rows; k centroids will be asked about.
@@ -53,14 +63,19 @@ class Winners:
         self._pace = 0.0
         self._spread = NormalDist().inv_cdf(1 - _FILLED * room / k) if room < k else 0.0
         self._before: Floats | None = None
-        self.products = 0  # pairs of a row and a centroid that were compared by matrix product
+        self.products = 0  # pairs compared by matrix products
 
     def find(self, centroids: Floats) -> tuple[Floats, Ids]:
-        """Score and index of each row's winner among unit centroids (k, d): (n,) and (n,).
+        """Return score and index of the nearest centroid of each row, shape (n,) each.
 
-        The arrays are the object's own: the next call overwrites them.
+        The next call overwrites the returned arrays.
+
+        Parameters
+        ----------
+        centroids
+            Unit rows, shape (k, d).
         """
-        from vecaf.selection import kernels
+        from vecaf.selection import compiled
 
         if self._before is not None:
             hot = self._advance(np.linalg.norm(centroids - self._before, axis=1))
@@ -74,7 +89,7 @@ class Winners:
 
             def verify(part: slice) -> None:
                 own = (array[part] for array in state)
-                kernels.verify(self._rows[part], centroids, path, pace, slack, lead, hot, *own)
+                compiled.verify(self._rows[part], centroids, path, pace, slack, lead, hot, *own)
 
             spread(verify, len(self._rows), at_least=1024)
         self._before = centroids.copy()
@@ -82,7 +97,7 @@ class Winners:
         return self._best, self._winner
 
     def _advance(self, step: Floats) -> Ids:
-        """Note how far each centroid has come, (k,). Returns those with a lead, largest first."""
+        """Add the movement (k,) of each centroid; return those with a lead, largest first."""
         pace = float(np.quantile(step, 1 - _FAST, method="higher"))
         self._path += step
         self._pace += pace
@@ -91,10 +106,10 @@ class Winners:
         return hot[np.argsort(-self._lead[hot])]
 
     def _refresh(self, centroids: Floats, stale: Ids) -> None:
-        """Compare the rows `stale` with all centroids and list them afresh."""
+        """Compare the rows `stale` with all centroids and list them again."""
         import torch
 
-        from vecaf.selection import kernels
+        from vecaf.selection import compiled
 
         if not len(stale):
             return
@@ -102,13 +117,13 @@ class Winners:
         distant = np.float32(self._spread)
         self.products += len(stale) * len(centroids)
         rows, targets = torch.from_numpy(self._rows), torch.from_numpy(centroids)
-        step = max(64, _BLOCK_SCORES // len(centroids))
+        step = max(64, _CHUNK_SCORES // len(centroids))
         for start in range(0, len(stale), step):
             ids = stale[start : start + step]
             scores = (rows[torch.from_numpy(ids)] @ targets.T).numpy()
 
             def relist(part: slice, ids: Ids = ids, scores: Floats = scores) -> None:
-                kernels.relist(
+                compiled.relist(
                     scores[part], ids[part], path, pace, distant, self._listed, self._bound,
                     self._length, self._outside, self._winner, self._best,
                 )  # fmt: skip

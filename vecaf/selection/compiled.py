@@ -1,7 +1,7 @@
-"""Compiled loops over rows and the few centroids that may win them; arrays in, arrays filled.
+"""Loops over rows that Numba compiles: they fill the arrays they are given.
 
-Compiled by Numba when first called (seconds, then cached on disk), so import this module lazily.
-All loops release the interpreter's lock: `threads.spread` runs them on slices of rows at once.
+The first call compiles for seconds and caches the result on disk, so import this module lazily. All
+loops release the interpreter lock; `parallel.spread` runs them on several slices at once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# Sums may be reordered, so that they vectorise; NaN and infinity keep their meaning.
+# Sums may be reordered, so that they vectorize; NaN and infinity keep their meaning.
 _compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 
@@ -34,26 +34,37 @@ def verify(  # type: ignore[no-untyped-def]
     bound,
     length,
     outside,
-    winner,
+    assigned,
     best,
     stale,
 ):
-    """Winner and best score of each row at today's centroids, from its list of candidates.
+    """Find the nearest centroid of each row from its list of candidates.
 
-    rows       float32 (n, d)           centroids  float32 (k, d)
-    path       float32 (k,), how far each centroid has come so far
-    listed     int32 (n, m), `length` (n,) of which are candidates of the row
-    bound      float32 (n, m): a candidate's score is at most bound + path; made tighter here
-    outside    float32 (n,): the score of any other centroid is at most outside + pace + lead
-    slack      above what float32 rounding takes from a bound
-    lead       float32 (k,), above 0 for the centroids `hot` only, which are in order of it
-    winner     int64 (n,), yesterday's on entry; best float32 (n,); stale bool (n,): filled
-
-    A row is stale if a centroid that is neither listed nor hot might have won.
+    Parameters
+    ----------
+    rows, centroids
+        float32, shapes (n, d) and (k, d).
+    path
+        How far each centroid has moved so far, float32 (k,).
+    listed, length
+        Candidates of each row, int32 (n, m), and their number (n,).
+    bound
+        float32 (n, m): the score of a candidate is at most bound + path. Updated here.
+    outside
+        float32 (n,): the score of any other centroid is at most outside + pace + lead.
+    slack
+        More than the rounding error of a bound.
+    lead, hot
+        float32 (k,), above 0 only for the centroids `hot`, which are sorted by it.
+    assigned, best
+        Nearest centroid, int64 (n,), the previous one on entry, and its score, float32 (n,).
+        Filled.
+    stale
+        bool (n,), filled: whether a centroid outside `listed` and `hot` may be the nearest.
     """
     for i in range(rows.shape[0]):
         row = rows[i]
-        top = winner[i]
+        top = assigned[i]
         high = _dot(row, centroids[top])
         for place in range(length[i]):
             j = listed[i, place]
@@ -73,18 +84,18 @@ def verify(  # type: ignore[no-untyped-def]
             score = _dot(row, centroids[j])
             if score > high or (score == high and j < top):
                 top, high = j, score
-        winner[i] = top
+        assigned[i] = top
         best[i] = high
 
 
 @_compiled
 def relist(  # type: ignore[no-untyped-def]
-    scores, ids, path, pace, spread, listed, bound, length, outside, winner, best
+    scores, ids, path, pace, spread, listed, bound, length, outside, assigned, best
 ):
-    """Make the lists of rows `ids` (r,) afresh from all their `scores`, float32 (r, k).
+    """List the candidates of rows `ids` (r,) again, from all their `scores`, float32 (r, k).
 
-    Listed are scores of more than `spread` standard deviations above the row's mean. A list that
-    is full drops what is not above its own mean. Fills the other arrays (see `verify`) at `ids`.
+    The list contains scores of more than `spread` standard deviations above the mean of the row. A
+    full list drops all scores below its own mean. Fills the other arrays at `ids`; see `verify`.
     """
     k, room = scores.shape[1], listed.shape[1]
     for r in range(ids.shape[0]):
@@ -118,7 +129,7 @@ def relist(  # type: ignore[no-untyped-def]
                         bound[i, count] = bound[i, place]
                         listed[i, count] = listed[i, place]
                         count += 1
-                if count == room:  # all alike, and rounding has put their mean below them
+                if count == room:  # all equal, and their mean was rounded down
                     floor = bound[i, 0]
                     count = 0
                 if score <= floor:
@@ -130,15 +141,23 @@ def relist(  # type: ignore[no-untyped-def]
             bound[i, place] -= path[listed[i, place]]
         length[i] = count
         outside[i] = floor - pace
-        winner[i] = top
+        assigned[i] = top
         best[i] = high
 
 
 @_compiled
 def grouped(group, starts, order):  # type: ignore[no-untyped-def]
-    """Rows by group: order[starts[g]:starts[g + 1]], ascending, for each g. A counting sort.
+    """Sort rows by group (a counting sort): order[starts[g]:starts[g + 1]] are the rows of g,
+    ascending.
 
-    group int64 (n,); starts int64 (groups + 1,), zeros on entry; order int64 (n,).
+    Parameters
+    ----------
+    group
+        int64 (n,).
+    starts
+        int64 (groups + 1,), zeros on entry. Filled.
+    order
+        int64 (n,). Filled.
     """
     groups = starts.shape[0] - 1
     for i in range(group.shape[0]):
@@ -153,7 +172,7 @@ def grouped(group, starts, order):  # type: ignore[no-untyped-def]
 
 @_compiled
 def add_rows(rows, order, starts, weights, first, last, sums):  # type: ignore[no-untyped-def]
-    """sums[g] = Σ weights·rows over the rows order[starts[g]:starts[g + 1]], for g first … last."""
+    """Set sums[g] = Σ weights·rows over order[starts[g]:starts[g + 1]] for g from first to last."""
     for g in range(first, last):
         total = sums[g]
         total[:] = 0
@@ -165,16 +184,24 @@ def add_rows(rows, order, starts, weights, first, last, sums):  # type: ignore[n
 
 
 @_compiled
-def survey(scores, first, last, start, free, winner, best, near, where):  # type: ignore[no-untyped-def]
-    """Take in the scores of a block of rows at the centroids `first` … `last` − 1.
+def survey(  # type: ignore[no-untyped-def]
+    scores, first, last, start, free, assigned, best, near, where
+):
+    """Process the scores of a chunk of rows at the centroids `first` to `last` − 1.
 
-    scores  float32 (b, k), of the rows start … start + b − 1, in order
-    free    bool (n,), rows that may be picked
-    winner  int64 (b,) and best float32 (b,): filled with each row's best of these centroids
-    near    float32 (c, m): the best free rows' scores at each of the first c centroids, the lowest
-            of them in front; -inf on the first call. `where` int64 (c, m): their rows
+    Rows come in ascending order; of equal scores, the first one stays.
 
-    Rows come in ascending order, and of equal scores the one that came first stays.
+    Parameters
+    ----------
+    scores
+        float32 (b, k), of the rows start to start + b − 1.
+    free
+        Available rows, bool (n,).
+    assigned, best
+        int64 (b,) and float32 (b,): filled with the best of these centroids for each row.
+    near, where
+        float32 (c, m) and int64 (c, m): scores and rows of the best available rows of the first c
+        centroids, the lowest in front; −inf on the first call.
     """
     room = near.shape[1]
     for r in range(scores.shape[0]):
@@ -184,7 +211,7 @@ def survey(scores, first, last, start, free, winner, best, near, where):  # type
             if score > high:
                 high, top = score, j
             if score > near[j, 0] and free[start + r]:
-                # Sift down a heap whose root is the worst: lower score, or equal and a later row.
+                # Sift down a heap; its root has the lowest score, or an equal one and a later row.
                 place = 0
                 while 2 * place + 1 < room:
                     child = 2 * place + 1
@@ -204,5 +231,5 @@ def survey(scores, first, last, start, free, winner, best, near, where):  # type
         for j in range(max(first, near.shape[0]), last):
             if scores[r, j] > high:
                 high, top = scores[r, j], j
-        winner[r] = top
+        assigned[r] = top
         best[r] = high

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import vecaf
 from benchmarks.speed.plain_selection import plain_assignment, plain_descent
 from tests.selection.clusters import unit
-from vecaf.selection import winners
+from vecaf.selection import nearest_tracker
 from vecaf.selection.assignment import assign, nearest, nearest_unused
-from vecaf.selection.blocks import read
-from vecaf.selection.descent import descend
-from vecaf.selection.winners import Winners
+from vecaf.selection.centroids import optimize_centroids
+from vecaf.selection.nearest_tracker import NearestTracker
+from vecaf.selection.stored_rows import read_rows
 
 Array = npt.NDArray[Any]
 
@@ -45,14 +45,14 @@ def test_moving_centroids_win_what_they_would_win_against_all(
     rng = np.random.default_rng(seed)
     rows = unit(rng.normal(size=(n, 6)) + rng.normal(size=6)).astype(np.float32)
     centroids = rows[rng.integers(n, size=k)]
-    kept = Winners(rows, k, room)
+    kept = NearestTracker(rows, k, room)
     for _ in range(12):
         with pytest.MonkeyPatch.context() as patch:  # of so few centroids, some outrun the pace
-            patch.setattr(winners, "_FAST", 0.3)
-            best, winner = kept.find(centroids)
+            patch.setattr(nearest_tracker, "_FAST", 0.3)
+            best, assigned = kept.find(centroids)
         scores = rows.astype(np.float64) @ centroids.T.astype(np.float64)
         np.testing.assert_allclose(best, scores.max(axis=1), atol=1e-6)
-        np.testing.assert_allclose(scores[np.arange(n), winner], scores.max(axis=1), atol=1e-6)
+        np.testing.assert_allclose(scores[np.arange(n), assigned], scores.max(axis=1), atol=1e-6)
         speed = pace * np.where(rng.random((k, 1)) < 0.1, 8, 1)  # a few are much faster
         centroids = unit(centroids + speed * rng.normal(size=(k, 6))).astype(np.float32)
 
@@ -62,7 +62,7 @@ def test_moving_centroids_win_what_they_would_win_against_all(
 def test_of_equal_centroids_the_first_wins(seed: int, n: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     rows, centroids = exact_rows(n, rng), exact_rows(k, rng)
-    kept = Winners(rows, k, room=5)
+    kept = NearestTracker(rows, k, room=5)
     for _ in range(6):
         expected = (rows @ centroids.T).argmax(axis=1)
         np.testing.assert_array_equal(kept.find(centroids)[1], expected)
@@ -76,7 +76,7 @@ def test_most_comparisons_are_spared() -> None:
     rng = np.random.default_rng(0)
     rows = unit(rng.normal(size=(3000, 32))).astype(np.float32)
     centroids = rows[:400]
-    kept = Winners(rows, 400)
+    kept = NearestTracker(rows, 400)
     for _ in range(20):
         kept.find(centroids)
         centroids = unit(centroids + 0.0005 * rng.normal(size=(400, 32))).astype(np.float32)
@@ -97,7 +97,7 @@ def test_ids_are_those_of_the_plain_form(seed: int, n: int, share: float, twins:
         rows[n // 2 :] = rows[: n - n // 2]
     k = max(1, int(share * n))
     expected = plain_assignment(rows, plain_descent(rows, rows[:k], 40))
-    found = descend(rows, rows[:k], steps=40).centroids
+    found = optimize_centroids(rows, rows[:k], steps=40).centroids
     picked = nearest_unused(rows, found, np.ones(n, dtype=bool))
     for place, (got, want) in enumerate(zip(picked, expected, strict=True)):
         if not np.allclose(rows[got], rows[want]):  # twins stand for one another
@@ -120,7 +120,7 @@ def test_one_pass_assigns_and_covers_as_a_full_sort_does(seed: int, n: int, k: i
         found.picked, open_rows[plain_assignment(rows[open_rows], centroids)]
     )
     scores = rows @ np.concatenate((centroids, fixed)).T
-    np.testing.assert_array_equal(found.winner, scores.argmax(axis=1))
+    np.testing.assert_array_equal(found.assigned, scores.argmax(axis=1))
     np.testing.assert_array_equal(found.similarity, scores.max(axis=1))
 
 
@@ -140,7 +140,7 @@ def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
     rows = np.random.default_rng(4).normal(size=(400, 12)).astype(np.float16)
     np.save(tmp_path / "rows.npy", rows)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    options: dict[str, Any] = {"steps": 30, "batch_rows": 100, "chosen": [3, 5]}
+    options: dict[str, Any] = {"steps": 30, "batch_rows": 100, "selected": [3, 5]}
     expected = vecaf.select(rows, 40, "activeft", **options)
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -155,9 +155,9 @@ def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
     np.testing.assert_array_equal(other.ids, vecaf.select(rows, 10, "kmeans").ids)
 
 
-def test_blocks_are_unit_rows_however_they_are_stored() -> None:
+def test_chunks_are_unit_rows_however_they_are_stored() -> None:
     rows = np.array([[3, 4], [0, 0], [60000, 0]], dtype=np.float16)
     expected = np.array([[0.6, 0.8], [0, 0], [1, 0]], dtype=np.float32)
-    np.testing.assert_allclose(read(rows, slice(None)), expected, rtol=1e-6)
+    np.testing.assert_allclose(read_rows(rows, slice(None)), expected, rtol=1e-6)
     held = np.eye(3, dtype=np.float32)
-    assert np.shares_memory(read(held, slice(1, 3)), held)
+    assert np.shares_memory(read_rows(held, slice(1, 3)), held)

@@ -1,0 +1,88 @@
+"""Feature rows in memory or in a mapped file, read in chunks as float32 unit rows."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from vecaf.arrays import Floats, Ids
+
+
+_SCATTERED = 32  # rows between releases: Linux maps up to a MiB around each
+
+
+class ReorderedRows:
+    """Rows of a mapped file in another order, without a copy.
+
+    Parameters
+    ----------
+    stored
+        The file's rows, shape (m, d).
+    order
+        The stored row at each position, shape (n,).
+    """
+
+    def __init__(self, stored: npt.NDArray[Any], order: Ids) -> None:
+        """stored (m, d); order int64 (n,), the stored row at each position."""
+        self._stored = stored
+        self._order = order
+        self.shape = (len(order), stored.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def read(self, part: slice | Ids) -> Floats:
+        """Return the rows at these positions as float32 unit rows."""
+        return unit_float32(_taken(self._stored, self._order[part]))
+
+
+FeatureRows = npt.NDArray[np.float32] | npt.NDArray[np.float16] | ReorderedRows
+"""float32 unit rows (n, d); or float16 rows, in memory or mapped; or reordered mapped rows."""
+
+
+def read_rows(rows: FeatureRows, part: slice | Ids) -> Floats:
+    """Return rows at these positions as float32 unit rows; float32 rows are unit already."""
+    if isinstance(rows, ReorderedRows):
+        return rows.read(part)
+    if rows.dtype == np.float32:
+        return rows[part]  # type: ignore[return-value]
+    return unit_float32(_taken(rows, part))
+
+
+def unit_float32(chunk: npt.NDArray[Any]) -> Floats:
+    """Return rows (b, d) as float32 of unit length; a row of zeros stays zero.
+
+    Unlike `arrays.unit_rows`, it divides by the largest entry first: squares of huge rows stay
+    finite.
+    """
+    rows = chunk.astype(np.float32)
+    rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), np.float32(1e-30))
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-30))
+    return rows
+
+
+def release_pages(rows: npt.NDArray[Any]) -> None:
+    """Release the memory pages of a mapped file after reading; do nothing for other arrays.
+
+    They are cached by the system, but would count as memory of this process.
+    """
+    if isinstance(rows, np.memmap) and rows.mode == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        rows._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
+
+
+def _taken(rows: npt.NDArray[Any], part: slice | Ids) -> npt.NDArray[Any]:
+    """Return a copy of the rows at these positions, and release their pages."""
+    if isinstance(part, slice) or not isinstance(rows, np.memmap):
+        chunk = np.array(rows[part])
+        release_pages(rows)
+        return chunk
+    chunk = np.empty((len(part), rows.shape[1]), rows.dtype)
+    for start in range(0, len(part), _SCATTERED):
+        some = slice(start, start + _SCATTERED)
+        chunk[some] = rows[part[some]]
+        release_pages(rows)
+    return chunk
