@@ -39,7 +39,7 @@ def test_beyond_the_ceiling_all_count_alike() -> None:
 
 
 def test_negative_losses_are_refused() -> None:
-    with pytest.raises(vecaf.InputError, match="cross-entropy is 0 or more"):
+    with pytest.raises(vecaf.InputError, match="cross-entropy is never negative"):
         counts([-0.1, 1.0], draws=1)
 
 
@@ -59,5 +59,5 @@ def test_ragged_lists_and_numbers_that_do_not_fit_get_a_sentence() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 4))
     with pytest.raises(vecaf.InputError, match="different lengths"):
         vecaf.select(rows, 5, "vecaf", labels=[[1], [2, 3]])
-    with pytest.raises(vecaf.InputError, match="more than 32 bits"):
+    with pytest.raises(vecaf.InputError, match="too large for float32"):
         vecaf.select(rows * 1e39, 5, "kmeans")

@@ -1,6 +1,7 @@
-"""Pretrained encoders by name, the fast runtime, and the cache of what they embedded.
+"""Pretrained encoders by name, their fast runtime, and the cache of embeddings.
 
-Importing this loads no framework; torch and timm load with the first model that needs them.
+Importing this package loads no framework. torch and timm are imported with the first model that
+needs them.
 """
 
 from vecaf.encoders.catalog import ModelInfo, list_models

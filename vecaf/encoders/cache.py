@@ -1,9 +1,9 @@
-"""The embedding cache: content-addressed rows in shards that need no lock.
+"""The embedding cache: content-addressed rows in shards, without locks.
 
-One folder an embedding set, named by the encoder's fingerprint. A shard is two files:
-`<id>.npy`, float32 rows (m, d), and `<id>.keys.npy`, the sha256 digests of their images
-(m, 32); the id ends in a checksum of both. The keys are written last, so a shard is there
-whole or not at all, names never clash, and a row that two processes wrote counts once.
+Each embedding set has a folder, named by the fingerprint of its encoder. A shard has two files:
+`<id>.npy` contains float32 rows (m, d), and `<id>.keys.npy` the SHA-256 digests of their images
+(m, 32). The id ends in a checksum of both. The keys are written last, so a shard is either complete
+or invisible. Names never clash, and a row that two processes write counts once.
 """
 
 from __future__ import annotations
@@ -27,14 +27,24 @@ from vecaf.files import replacing, write_bytes
 Digests = npt.NDArray[np.bytes_]  # (n,), dtype S32
 
 KEYS = ".keys.npy"
-STALE_SECONDS = 24 * 3600  # a half-written shard this old belongs to a process that died
+STALE_SECONDS = 24 * 3600  # an incomplete shard this old belongs to a dead process
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Index:
-    """Where the rows of an embedding set are: `keys` (n,) sorted, each with its place."""
+    """Where the rows of an embedding set are.
+
+    Attributes
+    ----------
+    keys
+        Digests of the images, sorted, shape (n,).
+    shard, row
+        Shard number and row of each key, shape (n,).
+    shards
+        Memory maps of the rows.
+    """
 
     keys: Digests
     shard: npt.NDArray[np.int64]
@@ -42,7 +52,7 @@ class Index:
     shards: tuple[npt.NDArray[np.float32], ...]  # memory maps
 
     def with_shard(self, keys: Digests, rows: npt.NDArray[np.float32]) -> Index:
-        """This index and one more shard of new keys (m,) and rows (m, d)."""
+        """Return an index with another shard of new keys (m,) and rows (m, d)."""
         one = index_of([(keys, rows)])
         more = len(self.shards)
         order = np.argsort(np.concatenate([self.keys, one.keys]))
@@ -54,7 +64,7 @@ class Index:
         )
 
     def find(self, wanted: Digests) -> npt.NDArray[np.int64]:
-        """Position of each wanted key in `keys`, −1 where it is absent; (n,) int64."""
+        """Return the position of each wanted key in `keys`, −1 if it is missing: shape (n,)."""
         if not len(self.keys):
             return np.full(len(wanted), -1)
         at = np.searchsorted(self.keys, wanted).clip(max=len(self.keys) - 1)
@@ -62,7 +72,7 @@ class Index:
 
 
 def index_of(shards: Sequence[tuple[Digests, npt.NDArray[np.float32]]]) -> Index:
-    """Index shards of keys (m,) and rows (m, d); of a key that comes twice the first row counts."""
+    """Index shards of keys (m,) and rows (m, d). If a key occurs twice, its first row counts."""
     sizes = [len(keys) for keys, _ in shards]
     every = np.concatenate([np.empty(0, "S32"), *(keys for keys, _ in shards)])
     keys, first = np.unique(every, return_index=True)
@@ -72,43 +82,45 @@ def index_of(shards: Sequence[tuple[Digests, npt.NDArray[np.float32]]]) -> Index
 
 
 class EmbeddingSet:
-    """The rows of one encoder: a folder that any number of processes read and add to."""
+    """The rows of one encoder: a folder that several processes read and write."""
 
     def __init__(self, folder: Path, feature_dim: int) -> None:
         self.folder = folder
         self.feature_dim = feature_dim
 
     def describe(self, facts: Mapping[str, object]) -> None:
-        """Leave the facts behind the fingerprint in `set.json`, for people."""
+        """Write the facts that the fingerprint is made of to `set.json`, for people."""
         path = self.folder / "set.json"
         if not path.exists():
             write_bytes(path, json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def add(self, keys: Digests, rows: npt.NDArray[np.float32]) -> None:
-        """Write a durable shard: keys (m,), rows (m, d). UnavailableError on a full disk."""
+        """Write a durable shard of keys (m,) and rows (m, d). Raises UnavailableError on a full
+        disk.
+        """
         digests = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, 32)
         name = f"{uuid.uuid4().hex}-{_checksum(digests, rows):08x}"
-        for suffix, array in ((".npy", rows), (KEYS, digests)):  # keys last: they publish it
+        for suffix, array in ((".npy", rows), (KEYS, digests)):  # keys last: they publish the shard
             with replacing(self.folder / (name + suffix)) as path, path.open("wb") as file:
                 np.save(file, array)
 
     def index(self) -> Index:
-        """Read what is there now. A damaged shard is passed over with a warning."""
+        """Index the current shards. Damaged ones are skipped with a warning."""
         found = map(self.open_shard, sorted(self.folder.glob(f"*{KEYS}")))
         return index_of([shard for shard in found if shard is not None])
 
     def remove_leftovers(self) -> None:
-        """Delete what dead processes left half written more than a day ago."""
+        """Delete incomplete files that are more than a day old; their processes have died."""
         limit = time.time() - STALE_SECONDS
         for path in self.folder.iterdir():
             orphan = path.suffix == ".npy" and not path.with_suffix(KEYS).exists()
             orphan = orphan and not path.name.endswith(KEYS)
-            with contextlib.suppress(FileNotFoundError):  # another process may be quicker
+            with contextlib.suppress(FileNotFoundError):  # another process may have deleted it
                 if (orphan or path.suffix == ".tmp") and path.stat().st_mtime < limit:
                     path.unlink()
 
     def open_shard(self, keys_path: Path) -> tuple[Digests, npt.NDArray[np.float32]] | None:
-        """A shard's keys (m,) and rows (m, d), memory-mapped; None, with a warning, if damaged."""
+        """Return keys (m,) and mapped rows (m, d) of a shard; None, with a warning, if damaged."""
         name = keys_path.name.removesuffix(KEYS)
         try:
             digests = np.load(keys_path, allow_pickle=False)
@@ -123,13 +135,13 @@ class EmbeddingSet:
         except (OSError, ValueError, EOFError, TypeError):
             intact = False
         if not intact:
-            log.warning("the embedding shard %s is damaged; its images are embedded again", name)
+            log.warning("The embedding shard %s is damaged. Its images are embedded again.", name)
             return None
         return digests.view("S32").ravel(), rows
 
 
 def digests_of(keys: Sequence[str]) -> Digests:
-    """Hex sha256 strings (n) as an array of 32-byte strings (n,); InputError if one is not."""
+    """Convert n hexadecimal SHA-256 digests to bytes (n,). Raises InputError for other strings."""
     try:
         joined = bytes.fromhex("".join(keys))
     except ValueError:
@@ -140,14 +152,16 @@ def digests_of(keys: Sequence[str]) -> Digests:
 
 
 def gather(index: Index, wanted: Digests) -> npt.NDArray[np.float32]:
-    """The rows of `wanted` keys in the order given; (n, d) float32.
+    """Return the rows of keys, in their order: float32 of shape (n, d).
 
-    Raises UnavailableError if one is not in `index`: the disk gave back other bytes than were
-    written, or somebody emptied the folder meanwhile.
+    Raises
+    ------
+    UnavailableError
+        If a key isn't in `index`, because a file was damaged or removed meanwhile.
     """
     at = index.find(wanted)
     if (at < 0).any():
-        raise UnavailableError("The embedding cache lost rows while it was in use; try again.")
+        raise UnavailableError("The embedding cache lost rows while it was in use. Try again.")
     out = np.empty((len(wanted), index.shards[0].shape[1]), np.float32)
     shard, row = index.shard[at], index.row[at]
     order = np.argsort(shard, kind="stable")
@@ -164,9 +178,20 @@ def fill(
     batches: Iterator[tuple[int, npt.NDArray[np.float32]]],
     rows_per_shard: int,
 ) -> None:
-    """Write rows for `missing` as `batches` yields (start, rows), a shard at a time.
+    """Write the rows that `batches` yields, shard by shard.
 
-    Whatever ends the iteration, rows that are complete by then are written.
+    If the iteration ends early, the rows so far are written.
+
+    Parameters
+    ----------
+    store
+        The embedding set.
+    missing
+        Keys of the rows, in order.
+    batches
+        Yields (first row, rows) for consecutive rows.
+    rows_per_shard
+        Size of a shard.
     """
     rows = np.empty((rows_per_shard, store.feature_dim), np.float32)
     start = held = 0

@@ -1,4 +1,4 @@
-"""What `models` lists: the registered encoders, and hub models that are known to work."""
+"""The list of models: registered encoders, and tested models of the hub."""
 
 from __future__ import annotations
 
@@ -12,13 +12,27 @@ from vecaf.errors import UnavailableError
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of the list. feature_dim: of its features, for a VLM of the joint space."""
+    """One entry of the list.
+
+    Attributes
+    ----------
+    name
+        As in `load_pvm` or `load_vlm`.
+    kind
+        PVM or VLM.
+    description
+        One sentence.
+    feature_dim
+        Number of features; for a VLM, the dimension of the joint space.
+    available
+        Whether the weights are on this machine.
+    """
 
     name: str
-    kind: str  # PVM or VLM
+    kind: str
     description: str
     feature_dim: int
-    available: bool  # whether the weights are on this machine
+    available: bool
 
 
 # Name, kind, description, feature_dim, hub repository and file. Any other timm or open_clip
@@ -42,7 +56,7 @@ FROM_THE_HUB = (
 
 
 def list_models() -> list[ModelInfo]:
-    """The models by name, embedded ones first. Loads no framework and asks no network."""
+    """List the models, embedded ones first. Loads no framework and uses no network."""
     models = [_model(name, "PVM", PVMS[name].__doc__, *_dim_of_pvm(name)) for name in PVMS]
     models += [_model(name, "VLM", VLMS[name].__doc__, *_dim_of_vlm(name)) for name in VLMS]
     for name, kind, description, dim, file in FROM_THE_HUB:

@@ -1,7 +1,9 @@
-"""ConSE: an image's place in text space is the mean of the class names it resembles.
+"""ConSE: the text embedding of an image is the mean of the class names that it resembles.
 
-Norouzi et al., Zero-Shot Learning by Convex Combination of Semantic Embeddings, 2013
-(arXiv 1312.5650).
+References
+----------
+Norouzi et al. 2013, Zero-Shot Learning by Convex Combination of Semantic Embeddings, arXiv
+1312.5650.
 """
 
 from __future__ import annotations
@@ -22,11 +24,27 @@ def convex_combination(
     temperature: float = 2.0,
     top: int = 10,
 ) -> Floats:
-    """Text-space rows (n, t) of image features (n, d): Σ over the `top` classes of p_c · e_c.
+    """Compute Σ p_c·e_c over the `top` most likely classes of each image.
 
-    p = softmax((features @ weight.T + bias) / temperature), renormalised over the top classes;
-    weight (c, d), bias (c,), class_embeddings (c, t). A temperature of 2 spreads
-    the mass over related classes, which is what places images of classes outside the c.
+    p = softmax((features @ weight.T + bias) / temperature), normalized over those classes.
+
+    Parameters
+    ----------
+    features
+        Shape (n, d).
+    weight, bias
+        Of the classifier, shapes (c, d) and (c,).
+    class_embeddings
+        e, shape (c, t).
+    temperature
+        2 spreads the probability over related classes, which represents images of other classes
+        better.
+    top
+        Number of classes per image.
+
+    Returns
+    -------
+    float32 array of shape (n, t)
     """
     top = min(top, len(class_embeddings))
     out = np.empty((len(features), class_embeddings.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""A dataset as a run's vision model sees it. What is cached needs no PyTorch, a slow import."""
+"""Features of a dataset. Cached features need no import of PyTorch, which is slow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vecaf.settings import Settings
 
 
 def pvm_for(config: RunConfig, samples: Samples) -> PVM:
-    """The configured PVM at the configured image size, or at one that suits the images."""
+    """Return the configured backbone, at the configured image size or one that suits the images."""
     pvm = load_pvm(config.model)
     if config.image_size:
         return pvm.at_size(config.image_size)
@@ -25,7 +25,7 @@ def pvm_for(config: RunConfig, samples: Samples) -> PVM:
 def embed_samples(
     pvm: PVM, samples: Samples, settings: Settings, progress: Callable[[int, int], None]
 ) -> tuple[NDArray[np.float32], int]:
-    """Features (n, d) of all samples, and how many of them were not in the cache."""
+    """Return features (n, d) of all samples, and how many of them were not in the cache."""
     computed = 0
 
     def count(done: int, total: int) -> None:

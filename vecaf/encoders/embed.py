@@ -1,4 +1,4 @@
-"""Embed images once: rows come from the cache, and only the missing ones from the encoder."""
+"""Embed images once: cached rows are read, and only missing ones are computed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from vecaf.settings import Settings
 if TYPE_CHECKING:
     from torch import nn
 
-PIXELS_VERSION = 1  # raise it when `preprocessing` computes other pixels than before
-ROWS_PER_SHARD = 2048  # 10 MB at d = 1280: what a kill can lose
+PIXELS_VERSION = 1  # increase it when `preprocessing` computes different pixels
+ROWS_PER_SHARD = 2048  # 10 MB at d = 1280: a killed process loses at most this
 
 
 class ImageEncoder(Protocol):
-    """What can be embedded with: a PVM, or the image tower of a VLM. Hashable."""
+    """A PVM, or the image tower of a VLM. Hashable."""
 
     @property
     def name(self) -> str: ...
@@ -51,7 +51,7 @@ class ImageEncoder(Protocol):
 
 
 def facts(encoder: ImageEncoder, precision: str) -> dict[str, object]:
-    """What an embedding depends on: neither the runtime nor where the weights lie."""
+    """Return everything that an embedding depends on."""
     return {
         "architecture": encoder.architecture,
         "weights_sha256": encoder.weights_sha256,
@@ -63,13 +63,13 @@ def facts(encoder: ImageEncoder, precision: str) -> dict[str, object]:
 
 
 def fingerprint(encoder: ImageEncoder, precision: str = "float32") -> str:
-    """The hex sha256 that names an encoder's embedding set; precision: float32 or bfloat16."""
+    """Return the SHA-256 that names an embedding set; precision is float32 or bfloat16."""
     text = json.dumps(facts(encoder, precision), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def set_facts(encoder: ImageEncoder, settings: Settings) -> tuple[str, dict[str, object]]:
-    """Fingerprint and facts of the embedding set that `embed_images` uses with these settings."""
+    """Return fingerprint and facts of the embedding set that `embed_images` uses."""
     device = choose_device(settings.device) if settings.precision == "fast" else settings.device
     precision = effective_precision(settings.precision, device)
     named = {"name": encoder.name, **facts(encoder, precision)}
@@ -85,14 +85,37 @@ def embed_images(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Features (n, d), float32, of the images `keys` (hex sha256 of their content), in order.
+    """Compute features of images, or read them from the cache.
 
-    path_of(key) says where an image is stored. Rows that are cached cost no forward pass,
-    equal images count once, and what was computed is kept, also when the call ends early.
-    `progress(done, total)` counts the images that had to be computed. settings: where the
-    cache is, the device and the precision. Raises CanceledError when `should_stop()` turns
-    true (asked after every batch), InputError for a key or an image that cannot be read,
-    UnavailableError for a missing device or a full disk.
+    Equal images are computed once. Computed rows are cached, also if the call ends early.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    keys
+        SHA-256 of each image's content, hexadecimal, n entries.
+    path_of
+        Returns the file of a key.
+    settings
+        Folder of the cache, device and precision.
+    progress
+        Called with the number of finished images and of all images to compute.
+    should_stop
+        Returns whether to cancel; called after every batch.
+
+    Returns
+    -------
+    float32 array of shape (n, d)
+
+    Raises
+    ------
+    CanceledError
+        If `should_stop` returns True.
+    InputError
+        For an invalid key or an unreadable image.
+    UnavailableError
+        For a missing device or a full disk.
     """
     wanted = digests_of(keys)
     if not len(wanted):
@@ -100,14 +123,14 @@ def embed_images(
     name, about = set_facts(encoder, settings)
     store = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim)
     index = store.index()
-    # Row order is kept, so that images are read in the order they are stored in.
+    # Images are read in the order in which they are stored.
     unique, first = np.unique(wanted, return_index=True)
     first = np.sort(first[index.find(unique) < 0])
     if len(first):
         store.describe(about)
         store.remove_leftovers()
         device, precision = choose_device(settings.device), str(about["precision"])
-        # By how many are asked for, not are missing: the rest after a stop comes out the same.
+        # Chosen by all images, not by the missing ones: resuming gives the same features.
         exact = precision == "float32"
         backend = backend_for(len(wanted), encoder.preprocessing, device) if exact else None
         runtime = _runtime(encoder, device, precision, backend)
@@ -121,7 +144,7 @@ def embed_images(
 
 
 def count_missing(encoder: ImageEncoder, keys: Sequence[str], settings: Settings) -> int:
-    """How many distinct images of `keys` `embed_images` would have to compute."""
+    """Count the distinct images that `embed_images` would compute."""
     name, _ = set_facts(encoder, settings)
     index = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim).index()
     return int((index.find(np.unique(digests_of(keys))) < 0).sum())
@@ -130,9 +153,9 @@ def count_missing(encoder: ImageEncoder, keys: Sequence[str], settings: Settings
 def embed_files(
     encoder: ImageEncoder, paths: Sequence[Path], settings: Settings
 ) -> npt.NDArray[np.float32]:
-    """Features (n, d), float32, of image files that are no samples; nothing is kept.
+    """Compute features (n, d) of image files that are no samples; nothing is cached.
 
-    Raises InputError for a file that cannot be read.
+    Raises InputError for a file that can't be read.
     """
     precision = str(set_facts(encoder, settings)[1]["precision"])
     runtime = _runtime(encoder, choose_device(settings.device), precision)
@@ -146,7 +169,7 @@ def embed_files(
 def _runtime(
     encoder: ImageEncoder, device: str, precision: str, backend: str | None = None
 ) -> Runtime:
-    # Compiling takes seconds; a round embeds several splits with the same encoder.
+    # Compiling takes seconds, and a round embeds several splits with one encoder.
     return compile_encoder(
         encoder.build(),
         encoder.preprocessing,

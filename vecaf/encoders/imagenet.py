@@ -1,7 +1,7 @@
-"""ImageNet's 1000 classes as the embedded text tower sees them; they ship with the studio.
+"""Text embeddings of ImageNet's 1000 classes, which ship with the package.
 
-Embedding a thousand sentences takes ten seconds or so on two cores, which every new home would pay
-before its first map, search or suggestion. `write` makes the file.
+Computing them takes about ten seconds on two cores, which would delay the first map, search or
+suggestion of every new home. `write` makes the file.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.encoders.text import TextTower
+from vecaf.encoders.weights import package_data
 
-FILE = Path(__file__).parent / "data" / "imagenet_classes.safetensors"
+FILE = package_data("imagenet_classes.safetensors")
 
 
 def embed_classes(tower: TextTower, file: Path = FILE) -> npt.NDArray[np.float32]:
-    """Unit rows (1000, tower.dim), float32, of the classes in the order of the logits.
+    """Return unit rows of the classes, in the order of the logits: shape (1000, tower.dim).
 
-    They are read from `file` where it was made with this tower and of these sentences, which
-    timm's versions may word differently; else they are computed.
+    They are read from `file` if it was made with this tower and the same sentences (timm's versions
+    may describe classes differently). Otherwise they are computed.
     """
     from safetensors import safe_open
 
@@ -35,14 +36,14 @@ def embed_classes(tower: TextTower, file: Path = FILE) -> npt.NDArray[np.float32
 
 
 def describe() -> list[str]:
-    """A sentence with the names and the gloss of each class."""
+    """Return a sentence with the names and the definition of each class."""
     from timm.data.imagenet_info import ImageNetInfo
 
     return [f"a photo of a {gloss}" for gloss in ImageNetInfo().label_descriptions(detailed=True)]
 
 
 def write(tower: TextTower, file: Path = FILE) -> None:
-    """Make `file` anew with the embedded tower, `load_vlm("embedded").text_tower`."""
+    """Write `file` with the embedded tower, `load_vlm("embedded").text_tower`."""
     from safetensors.numpy import save_file
 
     sentences = describe()

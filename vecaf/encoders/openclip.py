@@ -1,4 +1,4 @@
-"""open_clip models by name: weights from the hub or a local safetensors file."""
+"""open_clip models by name, with weights from the hub or from a local safetensors file."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "open_clip_model.safetensors"
-ELSEWHERE = "connect to the hub once, or use an embedded model."
+ADVICE = "Connect to the hub once, or use an embedded model."
 
 
 @dataclass(frozen=True)
 class ImageTower:
-    """The image side of an open_clip model, its projection into the joint space included."""
+    """The image tower of an open_clip model, with its projection into the joint space."""
 
     name: str
     architecture: str  # open_clip's name
@@ -41,7 +41,10 @@ class ImageTower:
     feature_dim: int
 
     def build(self) -> nn.Module:
-        """Normalised images (n, 3, s, s) → (n, feature_dim). InputError if weights don't fit."""
+        """Return a module: normalized images (n, 3, s, s) → (n, feature_dim).
+
+        Raises InputError if the weights don't fit the architecture.
+        """
         from torch import nn
 
         clip: Any = _clip(self.architecture, self.weights, self.weights_sha256)
@@ -57,7 +60,7 @@ class ImageTower:
         return Images().eval()
 
     def text_tower(self, device: str, cache: Path | None) -> TextTower:
-        """The text side of the same model."""
+        """Return the text tower of the same model."""
 
         def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:
             from torch import nn
@@ -79,7 +82,7 @@ class ImageTower:
 
 
 def is_architecture(name: str) -> bool:
-    """Whether open_clip has a model of this name."""
+    """Return whether open_clip has a model of this name."""
     import open_clip
 
     return name in open_clip.list_models()
@@ -88,8 +91,9 @@ def is_architecture(name: str) -> bool:
 def load(name: str) -> ImageTower:
     """Locate an open_clip model; names and errors as in `vlm.load_vlm`.
 
-    `ARCHITECTURE/PRETRAINED@FILE` has the activation and the preprocessing of those published
-    weights, with the tensors of FILE; `ARCHITECTURE@FILE` the preprocessing that all agree on.
+    `ARCHITECTURE/PRETRAINED@FILE` uses activation and preprocessing of those published weights,
+    with the tensors of FILE. `ARCHITECTURE@FILE` uses the preprocessing that all published weights
+    share.
     """
     import open_clip
 
@@ -100,7 +104,7 @@ def load(name: str) -> ImageTower:
     weights = local_file(path) if path else _published_file(name, known)
     _check_text_side(architecture, config["text_cfg"])
     if known.get("quick_gelu") and not config.get("quick_gelu"):
-        architecture += "-quickgelu"  # the same network with the activation it was trained with
+        architecture += "-quickgelu"  # with the activation of its training
     defaults = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
     facts = defaults | {key: value for key, value in known.items() if value is not None}
     size = config["vision_cfg"].get("image_size", 224)
@@ -123,21 +127,21 @@ def load(name: str) -> ImageTower:
 def _config(architecture: str) -> dict[str, Any]:
     import open_clip
 
-    if ":" in architecture:  # hf-hub: and local-dir:, whose weights may be pickles
+    if ":" in architecture:  # hf-hub: and local-dir: may contain pickles
         raise InputError(
-            f"Models are not loaded from '{architecture}'; give ARCHITECTURE/PRETRAINED, or "
+            f"Models can't be loaded from '{architecture}'. Use ARCHITECTURE/PRETRAINED, or "
             "ARCHITECTURE@/path/to/file.safetensors."
         )
     config: dict[str, Any] | None = open_clip.get_model_config(architecture)
     if config is None:
         near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
-        raise InputError(f"There is no vision-language model called '{architecture}'; {hint}")
+        hint = f"Did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
+        raise InputError(f"There is no vision-language model called '{architecture}'. {hint}")
     return config
 
 
 def _published(architecture: str, tag: str) -> dict[str, Any]:
-    """What open_clip knows of published weights. Raises InputError where there are none."""
+    """Return open_clip's facts about published weights. Raises InputError if there are none."""
     import open_clip
 
     published: dict[str, Any] = open_clip.get_pretrained_cfg(architecture, tag)
@@ -145,7 +149,7 @@ def _published(architecture: str, tag: str) -> dict[str, Any]:
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         near = get_close_matches(tag, tags, n=3, cutoff=0.3) or tags[:5]
         raise InputError(
-            f"{architecture} has no weights called '{tag}'; choose "
+            f"{architecture} has no weights called '{tag}'. Choose "
             + (" or ".join(f"{architecture}/{t}" for t in near) or f"{architecture}@FILE")
             + "."
         )
@@ -153,7 +157,7 @@ def _published(architecture: str, tag: str) -> dict[str, Any]:
 
 
 def _agreed(architecture: str) -> dict[str, Any]:
-    """The facts of preprocessing in which all published weights of an architecture agree."""
+    """Return the facts of preprocessing that all published weights of an architecture share."""
     import open_clip
 
     tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -169,7 +173,7 @@ def _published_file(name: str, published: dict[str, Any]) -> Path:
     repository, _, filename = str(published.get("hf_hub", "")).rpartition("/")
     if not repository:
         raise UnavailableError(
-            f"{name} is not published as safetensors; give its weights as a file, "
+            f"{name} is not published as safetensors. Use its weights as a file, "
             f"{name}@/path/to/file.safetensors."
         )
     safe = str(Path(filename).with_suffix(".safetensors")) if filename else WEIGHTS
@@ -177,16 +181,16 @@ def _published_file(name: str, published: dict[str, Any]) -> Path:
 
 
 def _check_text_side(architecture: str, text: dict[str, Any]) -> None:
-    """Raise UnavailableError if open_clip would ask a hub that can't be reached for parts of it.
+    """Raise UnavailableError if open_clip would need an unreachable hub for its text tower.
 
-    It asks by itself, and for half a minute.
+    open_clip itself would wait for half a minute.
     """
     needs = {"hf_tokenizer_name": "tokenizer_config.json", "hf_model_name": "config.json"}
     for key, filename in needs.items():
         repository = text.get(key)
         if repository and in_hub_cache(repository, filename) is None:
             parts = f"The tokenizer and text configuration of {architecture} ({repository})"
-            check_hub(parts, ELSEWHERE)
+            check_hub(parts, ADVICE)
 
 
 def _tokenizer(architecture: str) -> Any:
@@ -200,14 +204,14 @@ def _tokenizer(architecture: str) -> Any:
 
 def _no_part(architecture: str, error: Exception) -> UnavailableError:
     return UnavailableError(
-        f"The tokenizer or text configuration of {architecture} cannot be read "
-        f"({type(error).__name__}); {ELSEWHERE}"
+        f"The tokenizer or text configuration of {architecture} can't be read "
+        f"({type(error).__name__}). {ADVICE}"
     )
 
 
 @lru_cache(maxsize=1)
 def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
-    """The model, read once for both of its towers; anew for a file that took another's place."""
+    """Return the model, read once for both towers; the digest makes a replaced file a new model."""
     import open_clip
 
     read_safetensors(weights)
@@ -217,7 +221,9 @@ def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
         )
     except (RuntimeError, KeyError) as error:
         detail = str(error).strip().splitlines()[0]
-        raise InputError(f"{weights} does not hold weights of {architecture}: {detail}") from error
+        raise InputError(
+            f"{weights} doesn't contain weights of {architecture}: {detail}"
+        ) from error
     except (OSError, ValueError) as error:
         raise _no_part(architecture, error) from error
     return model.eval()

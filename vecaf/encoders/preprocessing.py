@@ -1,4 +1,4 @@
-"""From a stored image file to the uint8 pixels that an encoder takes."""
+"""From an image file to the uint8 pixels of an encoder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,26 @@ from vecaf.errors import InputError, UnreadableImageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIZE_STEP = 32  # strides of convolutional networks and patches of 16 and 32 divide it
-MIN_IMAGE_SIZE = 96  # below this, ImageNet networks end in a feature map of 2 by 2 or less
+SIZE_STEP = 32  # divisible by strides of convolutional networks and by patches of 16 and 32
+MIN_IMAGE_SIZE = 96  # below this, the last feature map of ImageNet networks is 2 × 2 or smaller
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an encoder wants its images; timm's and open_clip's words.
+    """The input of an encoder, in the terms of timm and open_clip.
 
-    image_size: side of the square input, pixels. mean, std: of channels scaled to [0, 1].
-    interpolation: nearest, bilinear, bicubic or lanczos. crop: side of the centre crop as a
-    share of the image's short side. squash: ignore the aspect ratio instead of cropping to it.
+    Attributes
+    ----------
+    image_size
+        Side of the square input in pixels.
+    mean, std
+        Of channels scaled to [0, 1].
+    interpolation
+        nearest, bilinear, bicubic or lanczos.
+    crop
+        Side of the center crop as a share of the image's short side.
+    squash
+        Resize without keeping the aspect ratio, in place of a crop.
     """
 
     image_size: int
@@ -35,25 +44,36 @@ class Preprocessing:
     squash: bool = False
 
     def at_size(self, image_size: int | None) -> Preprocessing:
-        """The same at another size (None keeps it). Raises InputError below 16 pixels."""
+        """Return a copy with another size; None keeps it. Raises InputError below 16 pixels."""
         if image_size is None or image_size == self.image_size:
             return self
         if image_size < 16:
-            raise InputError(f"The image size is {image_size}; it must be at least 16 pixels.")
+            raise InputError(f"The image size is {image_size}. Use at least 16 pixels.")
         return replace(self, image_size=image_size)
 
 
 def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
-    """The side at which to embed a dataset: large enough for its images and no larger.
+    """Choose the side at which a dataset is embedded: large enough for its images, but no larger.
 
-    The smallest multiple of 32 that is ≥ min(native, max(96, median of short_sides)), with
-    native the size that the encoder was trained at and short_sides (n,) in pixels. CIFAR-10
-    (32 px) gives 96, photos give 224. Upscaling small images costs time and adds nothing.
-    Raises InputError when short_sides is empty.
+    It is the smallest multiple of 32 that is at least min(native, max(96, median of short_sides)).
+    32 px (CIFAR-10) give 96, photos give 224. Enlarging small images further costs time without a
+    gain.
+
+    Parameters
+    ----------
+    native
+        The size that the encoder was trained at, in pixels.
+    short_sides
+        Short side of each image in pixels, shape (n,).
+
+    Raises
+    ------
+    InputError
+        If `short_sides` is empty.
     """
     sides = np.asarray(short_sides)
     if sides.size == 0:
-        raise InputError("An image size cannot be chosen for no images; add images first.")
+        raise InputError("There are no images to choose an image size for. Add images first.")
     wanted = min(native, max(MIN_IMAGE_SIZE, int(np.median(sides))))
     return -(-wanted // SIZE_STEP) * SIZE_STEP
 
@@ -61,9 +81,8 @@ def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
 def decode(path: Path) -> Image:
     """Read an image file as upright RGB.
 
-    EXIF orientation is applied, of an animation the first frame counts, transparency is laid
-    on white, 16-bit grays are scaled. Raises UnreadableImageError if the file is missing or
-    broken.
+    EXIF orientation is applied, animations give their first frame, transparent pixels become white,
+    and 16-bit grays are scaled. Raises UnreadableImageError if the file is missing or damaged.
     """
     from PIL import Image, ImageOps
 
@@ -82,15 +101,14 @@ def decode(path: Path) -> Image:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), path.name)
         raise UnreadableImageError(
-            f"The image {path.name} cannot be read ({reason}). Import its dataset again.", path
+            f"The image {path.name} can't be read ({reason}). Import its dataset again.", path
         ) from error
 
 
 def pixels(image: Image, preprocessing: Preprocessing) -> npt.NDArray[np.uint8]:
-    """Centre-crop and resize `image` (RGB) in one step; (image_size, image_size, 3), uint8.
+    """Crop the center of an RGB image and resize it in one step: uint8 (image_size, image_size, 3).
 
-    Cropping by the resampling box reads only what is kept; it equals timm's resize, then
-    crop, except that the box is not rounded to whole pixels.
+    The result equals timm's resize and crop, except that the box isn't rounded to whole pixels.
     """
     from PIL.Image import Resampling
 

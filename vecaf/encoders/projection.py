@@ -1,11 +1,13 @@
-"""The embedded VLM's projection: EfficientNet-Lite0's features into MiniLM's space, and back.
+"""The projection of the embedded VLM: features of EfficientNet-Lite0 to the space of MiniLM, and
+back.
 
-Both towers are frozen (LiT, Zhai et al. 2022, arXiv 2111.07991); what lies between them was fitted
-by `lit` on photos under many domains with sentences that name them. An image's row adds up
-- what is there: ConSE on features whose channels have the mean and spread of clean photos again,
-  by the domain that they seem to come from, plus a ridge map fitted on all domains;
-- what it looks like: the place of the domain's sentences, by how much it seems to be of them.
-In the other direction, `learned_shift` returns what the words of a domain do to features.
+Both towers are frozen (LiT, Zhai et al. 2022, arXiv 2111.07991). The projection was fitted by
+`tools/projection` on photos in many domains, with sentences that name them. The embedding of an
+image is a sum:
+- content: ConSE on features whose channels are shifted and scaled to the mean and spread of clean
+  photos, by the predicted domain, plus a ridge map fitted on all domains;
+- style: the embeddings of the domains' sentences, weighted by the predicted domain.
+In the other direction, `learned_shift` returns what the words of a domain do to features of photos.
 """
 
 from __future__ import annotations
@@ -17,24 +19,34 @@ from pathlib import Path
 import numpy as np
 
 from vecaf.arrays import Floats, softmax, unit_rows
+from vecaf.encoders.weights import package_data
 
-FILE = Path(__file__).parent / "data" / "projection.safetensors"
-SMALL = 160  # below this input size features move as those of enlarged 32-pixel images do
-SOFTENED = 0.05  # added to deviations, of which some channels have next to none
-TEMPERATURE = 2.0  # of the 1000 classes, as in `conse`
-DOUBT = 3.0  # temperature of the domains
-FITTED = 3.0  # weight of the ridge map beside ConSE
+FILE = package_data("projection.safetensors")
+SMALL = 160  # below this image size, features are those of enlarged 32-pixel images
+SOFTENING = 0.05  # added to standard deviations, which are near zero in some channels
+CLASS_TEMPERATURE = 2.0  # as in `conse`
+DOMAIN_TEMPERATURE = 3.0
+RIDGE_WEIGHT = 3.0  # of the ridge map, relative to ConSE
 SHARPNESS = 0.05  # of the softmax over domains by the cosine of their words
-LEAST_SHARE = 0.05  # of a domain in what words do
+MIN_SHARE = 0.05  # of a domain in a shift
 
 
 @dataclass(frozen=True)
 class LearnedShift:
-    """What words do to features, in lengths of a centred feature row.
+    """What words do to features, in lengths of a centered feature row.
 
-    A photo moves by `mean` + g @ `spread`, g standard normal: mean (d,), spread (r, d).
-    nearness: the cosine, −1 to 1, between the words and the nearest that the map was fitted on;
-    names: the domains that they were taken for, with their shares.
+    A photo moves by `mean` + g @ `spread`, with g from a standard normal.
+
+    Attributes
+    ----------
+    mean
+        Shape (d,).
+    spread
+        Shape (r, d).
+    nearness
+        Cosine between the words and the most similar words that the projection was fitted on.
+    names
+        Domains that the words are interpreted as, with their shares.
     """
 
     mean: Floats
@@ -45,32 +57,54 @@ class LearnedShift:
 
 @dataclass(frozen=True)
 class Projection:
-    """The tensors by name, as `lit` writes them, and the names of the domains."""
+    """The fitted tensors by name, and the names of the domains."""
 
     tensors: dict[str, Floats]
     names: tuple[str, ...]
 
     def project(self, features: Floats, weight: Floats, bias: Floats) -> Floats:
-        """Text-space rows (n, d_t) of features (n, d), with the PVM's classifier (c, d), (c,)."""
+        """Project features to text space.
+
+        Parameters
+        ----------
+        features
+            Shape (n, d).
+        weight, bias
+            Of the backbone's classifier, shapes (c, d) and (c,).
+
+        Returns
+        -------
+        float32 array of shape (n, e)
+        """
         t = self.tensors
         scores = features @ t["style.weight"] + t["style.bias"]
         logits = self.restored(features, scores) @ weight.T + bias
-        content = unit_rows(softmax(logits, TEMPERATURE) @ t["content.classes"])
-        content += FITTED * ((features - t["ridge.mean"]) @ t["ridge.weight"])
+        content = unit_rows(softmax(logits, CLASS_TEMPERATURE) @ t["content.classes"])
+        content += RIDGE_WEIGHT * ((features - t["ridge.mean"]) @ t["ridge.weight"])
         style = softmax(scores + t["style.lean"], 1.0) @ t["style.places"]
         return np.asarray(content + style, np.float32)
 
     def restored(self, features: Floats, scores: Floats) -> Floats:
-        """Features (n, d) with the channels' mean and spread of clean photos: by the mixture of
-        domains that `scores` (n, k) stand for."""
+        """Shift and scale features (n, d) to the channel means and spreads of clean photos.
+
+        `scores` (n, domains) predict the domain of each image.
+        """
         t = self.tensors
-        share = softmax(scores, DOUBT)
+        share = softmax(scores, DOMAIN_TEMPERATURE)
         mean, spread = share @ t["domain.mean"], np.sqrt(share @ t["domain.std"] ** 2)
-        scale = (t["clean.std"] + SOFTENED) / (spread + SOFTENED)
+        scale = (t["clean.std"] + SOFTENING) / (spread + SOFTENING)
         return np.asarray(np.maximum((features - mean) * scale + t["clean.mean"], 0), np.float32)
 
     def learned_shift(self, difference: Floats, image_size: int) -> LearnedShift:
-        """What a difference of texts (d_t,), shifted − plain, does to features made at a size."""
+        """Return what a difference of texts does to features.
+
+        Parameters
+        ----------
+        difference
+            Shifted − plain, shape (e,).
+        image_size
+            At which the features were computed, in pixels.
+        """
         t = self.tensors
         size = "small" if image_size < SMALL else "large"
         cosines = unit_rows(t["words.rows"]) @ unit_rows(difference[None])[0]
@@ -78,12 +112,12 @@ class Projection:
         best = np.full(len(self.names), -1.0, np.float32)
         np.maximum.at(best, owner, cosines)
         share = softmax(best[None], SHARPNESS)[0]
-        share[share < LEAST_SHARE] = 0
+        share[share < MIN_SHARE] = 0
         share /= share.sum()
         kept = np.flatnonzero(share)
         means, spreads = t[f"{size}.mean"][kept], t[f"{size}.spread"][kept]
         mean = share[kept] @ means
-        # The mixture's own mean and covariance: spread inside the domains, and between them.
+        # Mean and covariance of a mixture: spread within domains, and between them.
         root = np.sqrt(share[kept])[:, None]
         spread = np.concatenate([(root[:, None] * spreads).reshape(-1, len(mean))])
         if len(kept) > 1:
@@ -95,7 +129,7 @@ class Projection:
 
 @lru_cache(maxsize=2)
 def load_projection(file: Path = FILE) -> Projection:
-    """The projection that ships, or another file that `lit` wrote."""
+    """Load the projection of the package, or another file of `tools/projection`."""
     from safetensors import safe_open
 
     with safe_open(file, framework="numpy") as kept:

