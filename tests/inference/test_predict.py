@@ -138,7 +138,7 @@ def test_labels_edited_since_do_not_change_what_was_learned(store: Store, run_id
 def test_what_cannot_be_is_said(store: Store, run_id: int, tmp_path: Path) -> None:
     broken = tmp_path / "x.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(InputError, match="can.*t be read"):
+    with pytest.raises(InputError, match=r"can.*t be read"):
         ask(store, run_id, path=str(broken))
     with pytest.raises(InputError, match="an image file or one of"):
         ask(store, run_id)

@@ -125,10 +125,10 @@ def test_the_typical_row_is_the_densest_not_the_most_central() -> None:
 
 def test_principal_space_keeps_angles_about_the_mean_when_nothing_is_dropped() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32) + 3
-    centred = rows - rows.mean(axis=0)
-    centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+    centered = rows - rows.mean(axis=0)
+    centered /= np.linalg.norm(centered, axis=1, keepdims=True)
     space = principal_space(rows, 6)
-    np.testing.assert_allclose(space @ space.T, centred @ centred.T, atol=1e-4)
+    np.testing.assert_allclose(space @ space.T, centered @ centered.T, atol=1e-4)
     assert principal_space(rows, 2).shape == (50, 2)
     assert principal_space(rows, 0) is rows
 

@@ -1,7 +1,7 @@
-"""What `lit` fits: the projection's parts, in closed form, and scores on photos kept aside.
+"""The parts of the projection, fitted in closed form, and their scores on held-out photos.
 
-No image of a benchmark is looked at here: the parts are fitted on ImageNet photos under the domains
-of `domains`, the scores are on one photo in five that a trial fit has not seen.
+No image of a benchmark is used here. The parts are fitted on ImageNet photos in the domains of
+`domains`. The scores are measured on every fifth photo, with a trial fit on the others.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PLAIN = "a photo of a {}"
 THUMBNAILS = (
     "a low resolution photo of a {}",
     "a tiny photo of a {}",
-)  # the domain after all others
-WHITENED = 0.01  # ridge of the inverse covariance of class texts, in units of its mean variance
-RIDGE = 1.0  # of the map from features to texts, in units of a feature's mean scatter
-SHRUNK = 1.0  # of the scatter within domains, likewise
-RANK = 12  # directions of a domain's spread
-MISTAKEN = 0.05  # share of photos that may be taken for drawings
-STYLE = 1.5  # of a domain's place, where the content has length 1
-STYLE_AXES = 8  # of the domains' places: content is kept out of them, for it would drown style
-THUMBNAIL_WEIGHT = 0.5  # of a thumbnail in the ridge map: there are many
+)  # the last domain
+WHITENED = 0.01  # ridge of the inverse covariance, in units of its mean variance
+RIDGE = 1.0  # of the map from features to texts, in units of the mean scatter
+SHRUNK = 1.0  # of the scatter within domains, in the same units
+RANK = 12  # rank of a domain's spread
+MISTAKEN = 0.05  # share of photos that may be classified as drawings
+STYLE = 1.5  # length of the style, relative to the content
+STYLE_AXES = 8  # axes of style that are removed from the content, which would dominate them
+THUMBNAIL_WEIGHT = 0.5  # of a thumbnail in the ridge map, because there are many
 UNRELATED = (
     "in the kitchen", "made of wood", "seen from above", "with a hat", "in Paris", "on a table",
     "next to a tree", "that is very expensive",
@@ -44,14 +44,14 @@ UNRELATED = (
 
 @dataclass(frozen=True)
 class Seen:
-    """Features (n, d) of images, the photo (n,) that each was made of, and its domain (n,)."""
+    """Features (n, d) of images, the photo (n,) that each was made from, and its domain (n,)."""
 
     features: npt.NDArray[np.float16]
     photo: Ints
     domain: Ints
 
     def only(self, keep: npt.NDArray[np.bool_]) -> Seen:
-        """The images of the photos that `keep` names."""
+        """Return the images made from the photos in `keep`."""
         at = keep[self.photo]
         return Seen(self.features[at], self.photo[at], self.domain[at])
 
@@ -63,17 +63,27 @@ def fit(
     class_rows: Floats,
     keep: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[dict[str, npt.NDArray[np.floating]], tuple[str, ...]]:
-    """The tensors of a `Projection` and the domains' names.
+    """Fit the tensors of a `Projection`; return them and the names of the domains.
 
-    `seen`: clean, large, small and small-domains of `lit`; `classes` (photos,) of the photos;
-    `class_rows` (1000, d_t) as in `imagenet`; `keep`: which photos to fit on.
+    Parameters
+    ----------
+    seen
+        Features by name: clean, large, small and small-domains (see `fit.features_of`).
+    classes
+        ImageNet class of each photo, shape (photos,).
+    tower
+        Text tower.
+    class_rows
+        Text embeddings of the classes, shape (1000, e).
+    keep
+        Photos to fit on; all by default.
     """
     if keep is not None:
         seen = {name: one.only(keep) for name, one in seen.items()}
     clean = seen["clean"].features.astype(np.float32)
     large, thumbs = seen["large"], seen["small"]
     names = tuple(DOMAINS)
-    # Every fourth thumbnail is enough for moments.
+    # Every fourth thumbnail suffices for moments.
     rows = np.concatenate([large.features, thumbs.features[::4]]).astype(np.float32)
     domain = np.concatenate([large.domain, np.full(len(thumbs.features[::4]), len(names))])
     mean, deviation = moments(rows, domain, len(names) + 1)
@@ -85,7 +95,7 @@ def fit(
     importance = np.ones(len(every), np.float32)
     importance[len(large.features) :] = THUMBNAIL_WEIGHT
     length = float(np.linalg.norm(content, axis=1).mean())
-    ridge, centre = ridge_map(every, content[classes[photo]] / length, importance)
+    ridge, center = ridge_map(every, content[classes[photo]] / length, importance)
 
     places, words, owners = texts(tower)
     lean = np.zeros(len(names) + 1, np.float32)
@@ -105,11 +115,11 @@ def fit(
         "style.places": STYLE * places,
         "content.classes": content,
         "ridge.weight": ridge,
-        "ridge.mean": centre,
+        "ridge.mean": center,
         "words.rows": words,
         "words.domain": owners.astype(np.float32),
-        **moves_of("large", large, large),
-        **moves_of("small", thumbs, seen["small-domains"]),
+        **shifts_of("large", large, large),
+        **shifts_of("small", thumbs, seen["small-domains"]),
     }
     exact = {"style.weight", "style.bias", "clean.mean", "domain.mean", "ridge.mean"}
     kinds = {name: np.float32 if name in exact else np.float16 for name in tensors}
@@ -117,14 +127,17 @@ def fit(
 
 
 def moments(rows: Floats, domain: Ints, count: int) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (count, d) of each domain's channels."""
+    """Return mean and standard deviation of each domain's channels, shape (count, d) each."""
     groups = [rows[domain == number] for number in range(count)]
     mean = np.stack([group.mean(axis=0) for group in groups])
     return mean, np.stack([group.std(axis=0) for group in groups])
 
 
 def discriminant(rows: Floats, domain: Ints, mean: Floats) -> tuple[Floats, Floats]:
-    """Linear discriminant analysis: scores = rows @ weight (d, k) + bias (k,), priors equal."""
+    """Fit a linear discriminant analysis with equal priors.
+
+    Returns weight (d, k) and bias (k,): scores = rows @ weight + bias.
+    """
     within = rows - mean[domain]
     scatter = within.T @ within / len(within)
     size = np.trace(scatter) / len(scatter)
@@ -134,32 +147,41 @@ def discriminant(rows: Floats, domain: Ints, mean: Floats) -> tuple[Floats, Floa
 
 
 def whitened(class_rows: Floats) -> Floats:
-    """Class texts (c, d_t) so that a product with a text counts what tells classes apart.
+    """Multiply centered class texts (c, e) by their inverse covariance.
 
-    What most classes share takes up much of their cosines; times the inverse covariance it does
-    not. It is the image's side that is multiplied, so that texts stay as they are.
+    Most of a cosine comes from what all classes share; the inverse covariance reduces that. Only
+    the image side is multiplied, so texts stay unchanged.
     """
-    centred = class_rows - class_rows.mean(axis=0)
-    covariance = centred.T @ centred / len(centred)
+    centered = class_rows - class_rows.mean(axis=0)
+    covariance = centered.T @ centered / len(centered)
     width = len(covariance)
     scaled = covariance * (width / np.trace(covariance))
     inverse = np.linalg.inv(scaled + WHITENED * width * np.eye(width, dtype=np.float32))
-    return np.asarray(centred @ (inverse / np.abs(inverse).max()), np.float32)
+    return np.asarray(centered @ (inverse / np.abs(inverse).max()), np.float32)
 
 
 def ridge_map(rows: Floats, targets: Floats, importance: Floats) -> tuple[Floats, Floats]:
-    """Weight (d, d_t) and centre (d,): targets − their mean ≈ (rows − centre) @ weight."""
-    centre = rows.mean(axis=0)
-    centred = rows - centre
-    weighted = centred * importance[:, None]
-    scatter = weighted.T @ centred
+    """Fit targets − mean ≈ (rows − center) @ weight; return weight (d, e) and center (d,)."""
+    center = rows.mean(axis=0)
+    centered = rows - center
+    weighted = centered * importance[:, None]
+    scatter = weighted.T @ centered
     scatter += RIDGE * np.trace(scatter) / len(scatter) * np.eye(len(scatter), dtype=np.float32)
-    return np.linalg.solve(scatter, weighted.T @ (targets - targets.mean(axis=0))), centre
+    return np.linalg.solve(scatter, weighted.T @ (targets - targets.mean(axis=0))), center
 
 
 def texts(tower: TextTower) -> tuple[Floats, Floats, Ints]:
-    """Each domain's place (k + 1, d_t) in text space, about their mean; the differences (m, d_t)
-    that its sentences make to a photo's, and whose they are (m,)."""
+    """Embed the sentences of the domains.
+
+    Returns
+    -------
+    places : array of shape (k + 1, e)
+        Mean embedding of each domain, centered.
+    words : array of shape (m, e)
+        Difference between each sentence and that of a photo.
+    owners : array of shape (m,)
+        Domain of each difference.
+    """
     sentences = [(number, s) for number, d in enumerate(DOMAINS.values()) for s in d.sentences]
     sentences += [(len(DOMAINS), sentence) for sentence in THUMBNAILS]
     means = np.stack([said(tower, sentence) for _, sentence in sentences])
@@ -170,32 +192,36 @@ def texts(tower: TextTower) -> tuple[Floats, Floats, Ints]:
 
 
 def said(tower: TextTower, sentence: str) -> Floats:
-    """A sentence's mean embedding (d_t,) over some nouns."""
+    """Return the mean embedding (e,) of a sentence over some nouns."""
     return np.asarray(tower([sentence.format(noun) for noun in NOUNS]).mean(axis=0), np.float32)
 
 
 def is_photographic(name: str) -> bool:
-    """Whether a domain's images are photos still: words like "a drawing" don't fit them."""
+    """Return whether images of a domain are still photos, so "a drawing" doesn't describe them."""
     module = DOMAINS[name].transform.__module__
     return module not in (drawn.__name__, unusual.__name__) or name in ("underwater", "sunset")
 
 
 def leaning(scores: Floats, photographic: npt.NDArray[np.bool_]) -> float:
-    """What to add to drawn domains' scores so that MISTAKEN of the photos are taken for drawings.
+    """Return a bias for the scores of drawn domains, so that MISTAKEN of the photos become
+    drawings.
 
-    scores (n, k + 1) are of photos. The drawings that filters make lie farther from photos than
-    real ones do: halfway between is too far.
+    Drawings made by filters are farther from photos than real ones, so equal scores would be too
+    strict. `scores` (n, k + 1) are those of photos.
     """
     gap = scores[:, photographic].max(axis=1) - scores[:, ~photographic].max(axis=1)
     return float(np.quantile(gap, MISTAKEN))
 
 
-def moves_of(size: str, photos: Seen, transformed: Seen) -> dict[str, Floats]:
-    """Mean (k, d) and spread (k, RANK, d) of each domain's moves, in centred lengths of rows."""
+def shifts_of(size: str, photos: Seen, transformed: Seen) -> dict[str, Floats]:
+    """Return mean (k, d) and spread (k, RANK, d) of each domain's shift of features.
+
+    Units are lengths of a centered feature row.
+    """
     of_photos = unit_rows(photos.features[photos.domain == 0].astype(np.float32))
     owners = photos.photo[photos.domain == 0]
-    centre = of_photos.mean(axis=0)
-    length = float(np.linalg.norm(of_photos - centre, axis=1).mean())
+    center = of_photos.mean(axis=0)
+    length = float(np.linalg.norm(of_photos - center, axis=1).mean())
     count = np.bincount(owners, minlength=int(max(owners.max(), transformed.photo.max())) + 1)
     home = np.zeros((len(count), of_photos.shape[1]), np.float32)
     np.add.at(home, owners, of_photos)
@@ -206,7 +232,7 @@ def moves_of(size: str, photos: Seen, transformed: Seen) -> dict[str, Floats]:
     for number in range(1, len(DOMAINS)):
         at = np.flatnonzero(transformed.domain == number)
         rows = unit_rows(transformed.features[at].astype(np.float32))
-        mean[number] = (rows.mean(axis=0) - centre) / length
+        mean[number] = (rows.mean(axis=0) - center) / length
         known = count[transformed.photo[at]] > 0
         moved = (rows[known] - home[transformed.photo[at][known]]) / length
         _, values, axes = np.linalg.svd(moved - moved.mean(axis=0), full_matrices=False)
@@ -223,7 +249,7 @@ def scores(
     bias: Floats,
     held_out: npt.NDArray[np.bool_],
 ) -> list[str]:
-    """Sentences on how a trial fit does on the photos `held_out`."""
+    """Return sentences about the accuracy of a trial fit on the photos `held_out`."""
     projection = Projection({k: t.astype(np.float32) for k, t in trial[0].items()}, trial[1])
     wanted = tower([f"a photo of a {name}" for name in class_names()])[classes[held_out]]
     lines = []
@@ -264,7 +290,7 @@ def scores(
 
 
 def class_names() -> list[str]:
-    """The first name of each ImageNet class."""
+    """Return the first name of each ImageNet class."""
     from timm.data.imagenet_info import ImageNetInfo
 
     return [name.split(",")[0] for name in ImageNetInfo().label_descriptions()]

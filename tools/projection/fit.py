@@ -1,10 +1,10 @@
 """Fit the embedded VLM's projection: `python -m tools.projection.fit IMAGENET_SAMPLE.zip --out DIR`
 
-The data: a ZIP of photos, one for each ImageNet class, with `metadata.csv` (file_name,
-imagenet_index). Every photo is embedded as it is and in many domains (`domains`), at 224 pixels and
-as a 32-pixel thumbnail at 96. All that is fitted has a closed form; the seed is fixed. The few
-constants of `lit_fit` were chosen with scores on CIFAR-10 and PACS in view. DIR gets
-`projection.safetensors` and the features that it was made of, which a second call reads again.
+The data is a ZIP of photos, one per ImageNet class, with `metadata.csv` (file_name,
+imagenet_index). Each photo is embedded unchanged and in many domains (`domains`), at 224 pixels and
+as a 32-pixel thumbnail at 96. All parts have a closed form, and the seed is fixed. The few
+constants of `closed_form` were chosen with scores on CIFAR-10 and PACS in view. DIR gets
+`projection.safetensors` and the features, which a second call reads again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Photos:
 
 
 def read_photos(path: Path) -> Photos:
-    """The photos of a ZIP with `metadata.csv`."""
+    """Read the photos of a ZIP with `metadata.csv`."""
     with zipfile.ZipFile(path) as archive:
         table = csv.DictReader(io.TextIOWrapper(archive.open("metadata.csv"), encoding="utf-8"))
         classes = {row["file_name"]: int(row["imagenet_index"]) for row in table}
@@ -60,7 +60,7 @@ def read_photos(path: Path) -> Photos:
 
 
 def large(photos: Photos) -> Iterator[tuple[int, int, Pixels8]]:
-    """(photo, domain, pixels (224, 224, 3)) of random crops, photos and transformed ones."""
+    """Yield (photo, domain, pixels (224, 224, 3)) of random crops in all domains."""
     for place, image in enumerate(photos.images):
         for number, name in enumerate(DOMAINS):
             for repeat in range(2):
@@ -80,7 +80,7 @@ def large(photos: Photos) -> Iterator[tuple[int, int, Pixels8]]:
 
 
 def small(photos: Photos, pvm: PVM, domains: bool) -> Iterator[tuple[int, int, Pixels8]]:
-    """(photo, domain, pixels (96, 96, 3)) of thumbnails: photos, or of transformed ones."""
+    """Yield (photo, domain, pixels (96, 96, 3)) of thumbnails, of photos or other domains."""
     names = list(DOMAINS)
     for repeat in range(IN_DOMAINS if domains else AS_PHOTOS):
         for place, image in enumerate(photos.images):
@@ -110,7 +110,7 @@ def _in_domain(image: Image.Image, name: str, rng: np.random.Generator) -> Image
 
 
 def embed(pvm: PVM, items: Iterator[tuple[int, int, Pixels8]], says: str) -> Seen:
-    """Features of what `items` yields."""
+    """Compute the features of what `items` yields."""
     runtime = compile_encoder(pvm.build(), pvm.preprocessing)
     photo: list[int] = []
     domain: list[int] = []
@@ -128,7 +128,7 @@ def embed(pvm: PVM, items: Iterator[tuple[int, int, Pixels8]], says: str) -> See
 
 
 def features_of(path: Path, folder: Path) -> tuple[dict[str, Seen], npt.NDArray[np.int64]]:
-    """What was seen at each size, from `folder` where an earlier call left it, and the classes."""
+    """Return features by name, from `folder` if an earlier call saved them, and the classes."""
     photos = read_photos(path)
     native, tiny = PVMS["efficientnet_lite0"](), PVMS["efficientnet_lite0"]()
     tiny = tiny.at_size(THUMBNAIL_INPUT)

@@ -1,7 +1,7 @@
-"""What words do to a photo: transforms of images, each with sentences that say it.
+"""Domains: transforms of photos, and sentences that describe them.
 
-Plain filters with a random strength for each image. They share no code with
-`vecaf.evaluation.corruptions`, so the projection is not fitted on what it is measured with.
+They are simple filters with a random strength for each image. They share no code with
+`vecaf.evaluation.corruptions`, which measures the result.
 """
 
 # In this order: it is that of `DOMAINS`, which the weights follow.

@@ -15,7 +15,7 @@ from tools.projection.domains.filters import (
     as_rgb,
     blurred,
     contrasted,
-    grey,
+    gray,
     to_image,
     to_pixels,
 )
@@ -107,12 +107,12 @@ def lowres(p: Pixels, rng: Rng) -> Pixels:
     "a black and white photo of a {}", "a greyscale photo of a {}", "a monochrome photo of a {}"
 )
 def blackwhite(p: Pixels, rng: Rng) -> Pixels:
-    return contrasted(as_rgb(grey(p)), rng.uniform(0.8, 1.4))
+    return contrasted(as_rgb(gray(p)), rng.uniform(0.8, 1.4))
 
 
 @domain("an old photo of a {}", "a sepia photo of a {}", "a vintage photo of a {}")
 def sepia(p: Pixels, rng: Rng) -> Pixels:
-    g = grey(p)[:, :, None] * rng.uniform(0.7, 1) + rng.uniform(0, 0.15)
+    g = gray(p)[:, :, None] * rng.uniform(0.7, 1) + rng.uniform(0, 0.15)
     return g * np.array([1.05, 0.85, 0.6], np.float32) + rng.uniform(0, 0.06) * rng.normal(
         size=p.shape[:2]
     )[:, :, None].astype(np.float32)

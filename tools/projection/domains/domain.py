@@ -1,4 +1,4 @@
-"""The registry of domains: a transform of pixels, and sentences that say what it does."""
+"""The registry of domains: a transform of pixels, and sentences that describe it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Transform = Callable[[Pixels, Rng], Pixels]
 
 @dataclass(frozen=True)
 class Domain:
-    """`transform(pixels, rng)` on (224, 224, 3), and `sentences` on it, "{}" for the class."""
+    """A transform of pixels (224, 224, 3), and sentences about it with "{}" for the class."""
 
     transform: Transform
     sentences: tuple[str, ...]
@@ -23,7 +23,7 @@ DOMAINS: dict[str, Domain] = {}
 
 
 def domain(*sentences: str) -> Callable[[Transform], Transform]:
-    """Register a transform under its name with the sentences that stand for it."""
+    """Register a transform under its name, with sentences that describe it."""
 
     def keep(transform: Transform) -> Transform:
         DOMAINS[transform.__name__] = Domain(transform, sentences)
@@ -34,5 +34,5 @@ def domain(*sentences: str) -> Callable[[Transform], Transform]:
 
 @domain("a photo of a {}", "a picture of a {}", "a photograph of a {}", "an image of a {}", "{}")
 def photo(p: Pixels, rng: Rng) -> Pixels:
-    """As it is."""
+    """Return the photo unchanged."""
     return p

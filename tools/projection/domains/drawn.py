@@ -15,13 +15,13 @@ from tools.projection.domains.filters import (
     contrasted,
     edges,
     flat_background,
-    grey,
+    gray,
     guided,
     median_filter,
     mode_filter,
     outlines,
     posterised,
-    quantised,
+    quantized,
     saturated,
     warped,
 )
@@ -37,11 +37,11 @@ def _ink(g: Pixels, rng: Rng) -> Pixels:
     return 1 - rng.uniform(0.6, 1) * ((e - rng.uniform(0.25, 0.5)) * rng.uniform(3, 6)).clip(0, 1)
 
 
-def _flatten(p: Pixels, rng: Rng, colours: int) -> tuple[Pixels, Pixels]:
+def _flatten(p: Pixels, rng: Rng, colors: int) -> tuple[Pixels, Pixels]:
     for _ in range(rng.integers(1, 4)):
         p = guided(p, int(rng.integers(2, 8)), rng.uniform(0.003, 0.03))
     q = (
-        mode_filter(quantised(p, colours), int(rng.choice([3, 5, 7])))
+        mode_filter(quantized(p, colors), int(rng.choice([3, 5, 7])))
         if rng.random() < 0.7
         else posterised(median_filter(p, 5), int(rng.integers(4, 10)))
     )
@@ -66,7 +66,7 @@ def cartoon(p: Pixels, rng: Rng) -> Pixels:
     if rng.random() < 0.5:
         p = warped(p, rng, rng.uniform(0.01, 0.05))
     smooth, q = _flatten(p, rng, int(rng.integers(8, 32)))
-    lines = _ink(grey(smooth), rng) if rng.random() < 0.8 else np.ones(p.shape[:2], np.float32)
+    lines = _ink(gray(smooth), rng) if rng.random() < 0.8 else np.ones(p.shape[:2], np.float32)
     q = _repaint(q, rng) * lines[:, :, None]
     return flat_background(q, rng) if rng.random() < 0.35 else q
 
@@ -83,7 +83,7 @@ def clipart(p: Pixels, rng: Rng) -> Pixels:
     smooth, q = _flatten(p, rng, int(rng.integers(4, 12)))
     q = _repaint(q, rng)
     if rng.random() < 0.6:
-        q = q * _ink(blurred(grey(smooth), 1), rng)[:, :, None]
+        q = q * _ink(blurred(gray(smooth), 1), rng)[:, :, None]
     return flat_background(q, rng)
 
 
@@ -95,7 +95,7 @@ def clipart(p: Pixels, rng: Rng) -> Pixels:
     "a drawing of a {}",
 )
 def sketch(p: Pixels, rng: Rng) -> Pixels:
-    g = grey(p)
+    g = gray(p)
     s = (g / np.maximum(blurred(g, rng.uniform(2, 8)), 0.02)).clip(0, 1) ** rng.uniform(1, 5)
     s = s + rng.uniform(0, 0.08) * rng.normal(size=s.shape)
     if rng.random() < 0.4:
@@ -115,7 +115,7 @@ def sketch(p: Pixels, rng: Rng) -> Pixels:
 )
 def line(p: Pixels, rng: Rng) -> Pixels:
     p = guided(p, int(rng.integers(2, 7)), rng.uniform(0.003, 0.03))
-    g = grey(p)
+    g = gray(p)
     if rng.random() < 0.5:
         s = outlines(
             g, rng.uniform(0.7, 2), rng.uniform(10, 35), rng.uniform(0.3, 0.7), rng.uniform(10, 50)
@@ -141,7 +141,7 @@ def painting(p: Pixels, rng: Rng) -> Pixels:
     q = (
         posterised(p, int(rng.integers(8, 20)))
         if rng.random() < 0.5
-        else quantised(p, int(rng.integers(24, 64)))
+        else quantized(p, int(rng.integers(24, 64)))
     )
     q = mode_filter(q, k)
     if rng.random() < 0.5:
@@ -156,7 +156,7 @@ def painting(p: Pixels, rng: Rng) -> Pixels:
 def watercolour(p: Pixels, rng: Rng) -> Pixels:
     for _ in range(2):
         p = guided(p, int(rng.integers(3, 8)), rng.uniform(0.01, 0.05))
-    e = edges(grey(p), 2)
+    e = edges(gray(p), 2)
     p = (
         saturated(p, rng.uniform(0.8, 1.6)) * 0.6
         + 0.4

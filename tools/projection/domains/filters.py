@@ -26,7 +26,7 @@ def to_pixels(i: Image.Image) -> Pixels:
     return np.asarray(i, np.float32) / np.float32(255)
 
 
-def grey(p: Pixels) -> Pixels:
+def gray(p: Pixels) -> Pixels:
     """Luminance (h, w) of pixels (h, w, 3)."""
     return p @ LUMA
 
@@ -51,7 +51,7 @@ def box(p: Pixels, r: int) -> Pixels:
 
 def guided(p: Pixels, r: int, eps: float) -> Pixels:
     """Smooth inside edges (the guided filter of He, Sun & Tang 2010, guided by luminance)."""
-    g = grey(p)[:, :, None]
+    g = gray(p)[:, :, None]
     m = box(g, r)
     var = box(g * g, r) - m * m
     mp = box(p, r)
@@ -62,8 +62,8 @@ def guided(p: Pixels, r: int, eps: float) -> Pixels:
 
 
 def saturated(p: Pixels, by: float) -> Pixels:
-    """Colour made stronger (above 1) or weaker."""
-    g = grey(p)[:, :, None]
+    """Color made stronger (above 1) or weaker."""
+    g = gray(p)[:, :, None]
     return g + by * (p - g)
 
 
@@ -73,8 +73,8 @@ def contrasted(p: Pixels, by: float, about: float | None = None) -> Pixels:
     return m + by * (p - m)
 
 
-def quantised(p: Pixels, k: int) -> Pixels:
-    """The k colours of a median cut."""
+def quantized(p: Pixels, k: int) -> Pixels:
+    """The k colors of a median cut."""
     return to_pixels(
         to_image(p)
         .quantize(k, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -123,7 +123,7 @@ def clouds(rng: Rng, beta: float) -> Pixels:
 
 
 def blob(rng: Rng) -> NDArray[np.bool_]:
-    """A random shape around the centre."""
+    """A random shape around the center."""
     y, x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].astype(np.float32)
     r = np.hypot(
         (x - rng.normal(0, 0.1)) / rng.uniform(0.55, 0.95),
@@ -156,7 +156,7 @@ def streaks(rng: Rng, n: int, length: float, angle: float, width: float) -> Pixe
 
 
 def flat_background(p: Pixels, rng: Rng) -> Pixels:
-    """One colour outside of a random shape: drawings often have it."""
+    """One color outside of a random shape: drawings often have it."""
     keep = blob(rng)
-    colour = np.ones(3, np.float32) if rng.random() < 0.7 else rng.random(3).astype(np.float32)
-    return np.where(keep[:, :, None], p, colour)
+    color = np.ones(3, np.float32) if rng.random() < 0.7 else rng.random(3).astype(np.float32)
+    return np.where(keep[:, :, None], p, color)

@@ -14,14 +14,14 @@ from tools.projection.domains.filters import (
     blob,
     blurred,
     contrasted,
-    grey,
+    gray,
     saturated,
 )
 
 
 @domain("a silhouette of a {}", "the shadow of a {}")
 def silhouette(p: Pixels, rng: Rng) -> Pixels:
-    g = blurred(grey(p), 3)
+    g = blurred(gray(p), 3)
     m = g < np.percentile(g, rng.uniform(30, 60))
     if rng.random() < 0.6:
         m &= blob(rng)
@@ -50,7 +50,7 @@ def mosaic(p: Pixels, rng: Rng) -> Pixels:
 
 @domain("an engraving of a {}", "a woodcut of a {}")
 def engraving(p: Pixels, rng: Rng) -> Pixels:
-    g = contrasted(grey(p), 1.3)
+    g = contrasted(gray(p), 1.3)
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     a = rng.uniform(0, np.pi)
     f = rng.uniform(0.8, 1.8)

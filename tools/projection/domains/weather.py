@@ -13,7 +13,7 @@ from tools.projection.domains.filters import (
     blurred,
     clouds,
     contrasted,
-    grey,
+    gray,
     saturated,
     streaks,
 )
@@ -42,7 +42,7 @@ def fog(p: Pixels, rng: Rng) -> Pixels:
 )
 def snow(p: Pixels, rng: Rng) -> Pixels:
     w = rng.uniform(0, 0.45)
-    p = p * (1 - w) + w * np.maximum(p, grey(p)[:, :, None] * 1.3 + 0.35)
+    p = p * (1 - w) + w * np.maximum(p, gray(p)[:, :, None] * 1.3 + 0.35)
     ang = rng.uniform(0.3, np.pi - 0.3)
     for _ in range(rng.integers(1, 4)):
         p = p + rng.uniform(0.5, 1.6) * streaks(
