@@ -1,4 +1,4 @@
-"""What every registered encoder keeps to, and every kind that a name can load."""
+"""The contract of encoders, for registered names and all other kinds of names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def vlm_name(kind: str, home: Path) -> str:
 
 
 def check_images(encoder: ImageEncoder, stored: Stored, home: Path) -> None:
-    """Shape, dtype, same as eager PyTorch, and whatever the batch size the same rows."""
+    """Shape and dtype; rows equal eager PyTorch's and don't depend on the batch size."""
     keys, path_of = stored
     rows = embed_images(encoder, keys, path_of, settings=settings_in(home))
     assert rows.shape == (len(keys), encoder.feature_dim)

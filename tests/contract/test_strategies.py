@@ -1,4 +1,4 @@
-"""What every registered strategy must keep; a new one is tested by being registered."""
+"""The contract of strategies; a new one is tested by being registered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 
 def pool(n: int, d: int = 6, seed: int = 0) -> dict[str, Array]:
-    """Clustered features and everything a strategy may need beside them."""
+    """Clustered features and all other arguments of strategies."""
     rng = np.random.default_rng(seed)
     centers = rng.normal(size=(5, d))
     labels = rng.integers(5, size=n)
@@ -36,60 +36,64 @@ def pool(n: int, d: int = 6, seed: int = 0) -> dict[str, Array]:
 
 
 def select(name: str, data: dict[str, Array], budget: int, **options: Any) -> vecaf.Selection:
-    """`vecaf.select` with the arguments that the strategy says it uses."""
+    """`vecaf.select` with the arguments that the strategy uses."""
     info = STRATEGIES[name].info
     used: dict[str, Any] = {key: data[key] for key in (*info.required, *info.optional)}
     return vecaf.select(data["features"], budget, name, **used, **options)
 
 
-def check(picked: vecaf.Selection, n: int, budget: int, chosen: Array | None = None) -> None:
-    assert picked.ids.dtype == np.int64 and picked.ids.shape == (budget,)
-    assert len(set(picked.ids.tolist())) == budget
-    assert picked.ids.min() >= 0 and picked.ids.max() < n
-    if chosen is not None:
-        assert not set(picked.ids.tolist()) & set(chosen.tolist())
-    for part in picked.scores.values():
+def check(
+    selection: vecaf.Selection, n: int, budget: int, earlier_rows: Array | None = None
+) -> None:
+    assert selection.ids.dtype == np.int64 and selection.ids.shape == (budget,)
+    assert len(set(selection.ids.tolist())) == budget
+    assert selection.ids.min() >= 0 and selection.ids.max() < n
+    if earlier_rows is not None:
+        assert not set(selection.ids.tolist()) & set(earlier_rows.tolist())
+    for part in selection.scores.values():
         assert part.dtype == np.float32 and part.shape == (budget,) and np.isfinite(part).all()
 
 
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 60), data=st.data())
-def test_picks_are_distinct_and_never_chosen_before(name: str, n: int, data: st.DataObject) -> None:
+def test_selected_rows_are_distinct_and_new(name: str, n: int, data: st.DataObject) -> None:
     earlier = data.draw(st.integers(0, n - 1))
     budget = data.draw(st.integers(1, n - earlier))
     seed = data.draw(st.integers(0, 2**32))
-    chosen = np.random.default_rng(seed).permutation(n)[:earlier]
-    picked = select(name, pool(n, seed=seed), budget, selected=chosen, seed=seed)
-    check(picked, n, budget, chosen)
+    earlier_rows = np.random.default_rng(seed).permutation(n)[:earlier]
+    selection = select(name, pool(n, seed=seed), budget, selected=earlier_rows, seed=seed)
+    check(selection, n, budget, earlier_rows)
 
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32), budget=st.integers(1, 40), earlier=st.integers(0, 20))
-def test_permuted_rows_give_the_same_picks(name: str, seed: int, budget: int, earlier: int) -> None:
+def test_permuted_rows_give_the_same_selection(
+    name: str, seed: int, budget: int, earlier: int
+) -> None:
     n = 80
     data = pool(n, seed=seed)
     order = np.random.default_rng(seed + 1).permutation(n)
-    chosen = np.arange(earlier)
-    straight = select(name, data, budget, selected=chosen, seed=seed)
+    earlier_rows = np.arange(earlier)
+    straight = select(name, data, budget, selected=earlier_rows, seed=seed)
     shuffled = {key: value[order] for key, value in data.items()}
-    again = select(name, shuffled, budget, selected=np.argsort(order)[chosen], seed=seed)
+    again = select(name, shuffled, budget, selected=np.argsort(order)[earlier_rows], seed=seed)
     np.testing.assert_array_equal(order[again.ids], straight.ids)
     for part, value in straight.scores.items():
         np.testing.assert_array_equal(again.scores[part], value)
 
 
-def test_a_seed_repeats_itself(name: str) -> None:
+def test_a_seed_gives_the_same_selection_again(name: str) -> None:
     data = pool(100)
     first, second = (select(name, data, 17, seed=3) for _ in range(2))
     np.testing.assert_array_equal(first.ids, second.ids)
 
 
-def test_the_whole_pool_can_be_bought(name: str) -> None:
+def test_the_whole_pool_can_be_selected(name: str) -> None:
     check(select(name, pool(40), 40), 40, 40)
 
 
 @pytest.mark.parametrize("kind", ["equal", "twins", "zeros", "one column", "huge"])
-def test_degenerate_rows_are_survived(name: str, kind: str) -> None:
+def test_degenerate_rows_are_allowed(name: str, kind: str) -> None:
     data = pool(60)
     rows = data["features"]
     data["features"] = {
@@ -113,7 +117,7 @@ def test_features_may_be_half_precision_and_are_not_changed(name: str) -> None:
         np.testing.assert_array_equal(data[key], value)
 
 
-def test_rows_that_are_not_numbers_are_refused(name: str) -> None:
+def test_nan_and_infinity_are_rejected(name: str) -> None:
     for bad in (np.nan, np.inf):
         data = pool(20)
         data["features"][7, 2] = bad
@@ -121,10 +125,10 @@ def test_rows_that_are_not_numbers_are_refused(name: str) -> None:
             select(name, data, 3)
 
 
-def test_budgets_out_of_range_are_refused(name: str) -> None:
-    for budget, chosen in ((0, []), (-1, []), (21, []), (16, [0, 1, 2, 3, 4])):
+def test_budgets_out_of_range_are_rejected(name: str) -> None:
+    for budget, earlier_rows in ((0, []), (-1, []), (21, []), (16, [0, 1, 2, 3, 4])):
         with pytest.raises(vecaf.InputError, match="budget"):
-            select(name, pool(20), budget, selected=np.array(chosen, dtype=np.int64))
+            select(name, pool(20), budget, selected=np.array(earlier_rows, dtype=np.int64))
 
 
 def test_missing_arguments_are_named(name: str) -> None:
@@ -136,7 +140,7 @@ def test_missing_arguments_are_named(name: str) -> None:
             vecaf.select(data["features"], 3, name, **used)
 
 
-def test_what_it_uses_is_checked(name: str) -> None:
+def test_used_arguments_are_checked(name: str) -> None:
     info = STRATEGIES[name].info
     for argument in {*info.required, *info.optional} - {"labels"}:
         used: dict[str, Any] = {key: pool(20)[key] for key in info.required}
@@ -147,7 +151,7 @@ def test_what_it_uses_is_checked(name: str) -> None:
                 vecaf.select(pool(20)["features"], 3, name, **{**used, argument: bad})
 
 
-def test_there_is_something_to_select_with_before_a_model_is_trained(name: str) -> None:
+def test_round_1_needs_no_trained_model(name: str) -> None:
     info = STRATEGIES[name].info
     stand_in = STRATEGIES[FIRST_ROUND].info
     assert not stand_in.needs_model and set(info.tracks) <= set(stand_in.tracks)
@@ -157,12 +161,12 @@ def test_there_is_something_to_select_with_before_a_model_is_trained(name: str) 
     assert info.needs_model == bool(set(info.required) & late)
 
 
-def test_no_label_that_was_not_bought_is_asked_for_in_the_label_free_track(name: str) -> None:
+def test_label_free_strategies_require_no_label(name: str) -> None:
     info = STRATEGIES[name].info
     assert "labels" not in info.required or "label-free" not in info.tracks
 
 
-def test_each_strategy_says_what_it_is(name: str) -> None:
+def test_each_strategy_has_a_description(name: str) -> None:
     (info,) = (entry for entry in describe() if entry.name == name)
     assert info.description.endswith(".") and len(info.description) <= 100
     assert set(info.tracks) <= {"label-free", "labels-known"} and info.tracks
@@ -170,6 +174,6 @@ def test_each_strategy_says_what_it_is(name: str) -> None:
     assert (STRATEGIES[name].__doc__ or "").strip()
 
 
-def test_an_unknown_option_is_refused(name: str) -> None:
+def test_an_unknown_option_is_rejected(name: str) -> None:
     with pytest.raises(vecaf.InputError, match="no option 'no_such_option'"):
         select(name, pool(20), 3, no_such_option=1)

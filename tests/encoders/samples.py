@@ -20,7 +20,7 @@ def settings_in(home: Path) -> Settings:
 
 
 def draw(seed: int, width: int = 120, height: int = 90) -> Image.Image:
-    """A photo-like picture: a colour gradient with shapes on it."""
+    """A color gradient with shapes on it."""
     rng = np.random.default_rng(seed)
     corners = rng.integers(0, 256, (2, 2, 3)).astype(np.uint8)
     image = Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC)
@@ -34,7 +34,7 @@ def draw(seed: int, width: int = 120, height: int = 90) -> Image.Image:
 
 
 def store_images(folder: Path, count: int, first: int = 0) -> Stored:
-    """`count` JPEGs of various sizes under their content's sha256, as the studio keeps them."""
+    """`count` JPEGs of various sizes, named by their SHA-256."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = []
     for seed in range(first, first + count):
@@ -46,7 +46,7 @@ def store_images(folder: Path, count: int, first: int = 0) -> Stored:
 
 
 def weights_of_timm(folder: Path, architecture: str, num_classes: int = 1000) -> Path:
-    """A safetensors file of a randomly initialised timm model."""
+    """A safetensors file of a randomly initialized timm model."""
     import timm
     import torch
     from safetensors.torch import save_file

@@ -1,4 +1,4 @@
-"""Nothing is embedded twice, nothing complete is lost, nothing damaged is believed."""
+"""The embedding cache: no image is embedded twice, no finished row lost, no damaged one used."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 class Counting:
-    """A path_of that counts the images that were really read."""
+    """A path_of that counts the images that are read."""
 
     def __init__(self, path_of: Callable[[str], Path]) -> None:
         self.path_of, self.asked = path_of, list[str]()
@@ -103,7 +103,7 @@ def test_permuted_and_repeated_keys(pvm: PVM, stored: Stored, settings: Settings
     assert np.array_equal(permuted, every[order])
 
 
-def test_a_stop_keeps_what_is_complete(pvm: PVM, stored: Stored, settings: Settings) -> None:
+def test_a_cancellation_keeps_finished_rows(pvm: PVM, stored: Stored, settings: Settings) -> None:
     keys, path_of = stored
     done = []
     with pytest.raises(CanceledError):
@@ -184,7 +184,7 @@ embed_images(load_pvm({name!r}, 64), keys, path_of, settings=settings_in(Path({h
 """
 
 
-def test_kill_loses_at_most_the_shard_in_hand(
+def test_a_kill_loses_at_most_the_current_shard(
     pvm: PVM, stored: Stored, folder: Path, settings: Settings
 ) -> None:
     keys, path_of = stored

@@ -1,4 +1,4 @@
-"""Weights that somebody else made: pickles, headers that lie, a trillion elements. All refused."""
+"""Malicious weights are rejected: pickles, false headers, a trillion elements."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ HOSTILE: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_it_is_refused_and_nothing_runs(kind: str, tmp_path: Path) -> None:
+def test_it_is_rejected_and_no_code_runs(kind: str, tmp_path: Path) -> None:
     canary, path = tmp_path / "canary", tmp_path / "model.safetensors"
     path.write_bytes(HOSTILE[kind](canary))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -71,8 +71,8 @@ def test_it_is_refused_and_nothing_runs(kind: str, tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KiB
 
 
-def test_a_file_that_says_it_has_a_trillion_elements_is_refused_unread(tmp_path: Path) -> None:
-    """Sparse: it takes no room on the disk, and would take all memory."""
+def test_a_file_that_claims_a_trillion_elements_is_rejected_unread(tmp_path: Path) -> None:
+    """A sparse file takes no space on the disk, but would fill the memory."""
     path = tmp_path / "model.safetensors"
     path.write_bytes(header(tensor([TRILLION], 4 * TRILLION)))
     size = path.stat().st_size

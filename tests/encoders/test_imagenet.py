@@ -1,4 +1,4 @@
-"""The classes that ship are those that the embedded text tower computes."""
+"""The shipped embeddings of ImageNet classes equal those of the text tower."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tower() -> TextTower:
     return load_vlm("embedded").text_tower
 
 
-def test_what_ships_is_used_and_is_what_the_tower_computes(
+def test_the_shipped_file_is_used_and_equals_what_the_tower_computes(
     tower: TextTower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = np.random.default_rng(0).choice(1000, 8, replace=False)

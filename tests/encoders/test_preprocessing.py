@@ -42,7 +42,7 @@ TURNED = {  # EXIF orientation → how a camera that wrote it stored an upright 
 
 
 @pytest.mark.parametrize("orientation", TURNED)
-def test_orientation_is_honoured(orientation: int, tmp_path: Path) -> None:
+def test_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
     upright = draw(1, 64, 40)
     stored = upright.transpose(TURNED[orientation][0])
     exif = Image.Exif()
@@ -51,7 +51,7 @@ def test_orientation_is_honoured(orientation: int, tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(decode(tmp_path / "a.png")), np.asarray(upright))
 
 
-def test_transparency_lies_on_white(tmp_path: Path) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     image.putpixel((1, 1), (255, 0, 0, 255))
     image.save(tmp_path / "a.png")
@@ -60,7 +60,7 @@ def test_transparency_lies_on_white(tmp_path: Path) -> None:
     assert seen[1, 1].tolist() == [255, 0, 0]
 
 
-def test_sixteen_bit_grey_is_scaled(tmp_path: Path) -> None:
+def test_sixteen_bit_gray_is_scaled(tmp_path: Path) -> None:
     grey = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
     Image.fromarray(grey).save(tmp_path / "a.png")
     seen = np.asarray(decode(tmp_path / "a.png"))
@@ -87,7 +87,7 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(500, 375), (333, 400), (300, 300)])
-def test_pixels_are_those_of_timm(width: int, height: int) -> None:
+def test_pixels_equal_those_of_timm(width: int, height: int) -> None:
     image = draw(4, width, height)
     transform = create_transform(
         (3, 224, 224), interpolation="bicubic", crop_pct=0.875, mean=(0, 0, 0), std=(1, 1, 1)

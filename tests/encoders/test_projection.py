@@ -1,4 +1,4 @@
-"""The projection that ships: its shapes, its words, and what it was fitted by."""
+"""The shipped projection: shapes, words, and the program that fitted it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_weights_follow_the_domains(shipped: Projection) -> None:
         ("a photo of a {} while it snows", "snow"),
     ],
 )
-def test_words_are_taken_for_the_domain_they_say(
+def test_words_are_interpreted_as_their_domain(
     vlm: VLM, shipped: Projection, sentence: str, domain: str
 ) -> None:
     said, plain = (
@@ -87,7 +87,7 @@ def test_unknown_words_have_no_effect(vlm: VLM) -> None:
     np.testing.assert_array_equal(copies, other.move(rows))
 
 
-def test_transforms_keep_their_shape_and_their_seed() -> None:
+def test_transforms_keep_the_shape_and_depend_on_the_seed() -> None:
     image = np.random.default_rng(1).random((224, 224, 3)).astype(np.float32)
     for name in ("line", "fog", "mosaic", "lowres"):
         once, again = (
@@ -97,7 +97,7 @@ def test_transforms_keep_their_shape_and_their_seed() -> None:
         assert np.abs(once - image).mean() > 0.01
 
 
-def test_a_discriminant_tells_groups_and_a_ridge_map_finds_a_linear_one() -> None:
+def test_discriminant_and_ridge_map_recover_their_truth() -> None:
     rng = np.random.default_rng(3)
     group = rng.integers(0, 3, 600)
     rows = (rng.normal(size=(600, 8)) + 3 * np.eye(3, 8)[group]).astype(np.float32)

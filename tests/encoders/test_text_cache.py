@@ -1,4 +1,4 @@
-"""Sentences are embedded once, also across processes."""
+"""Each sentence is embedded once, also across processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SENTENCES = ["a photo of a dog", "雪の中の犬", "a photo of a dog", "", "a c
 
 
 def counting(tower: TextTower, monkeypatch: pytest.MonkeyPatch) -> tuple[TextTower, list[str]]:
-    """The tower, and the list of sentences that it really computes from now on."""
+    """The tower, and a list of the sentences that it computes from now on."""
     computed: list[str] = []
     embed = tower._embed
 
@@ -44,7 +44,7 @@ def test_each_sentence_is_computed_once(
     assert tower([]).shape == (0, tower.dim)
 
 
-def test_a_later_process_finds_what_an_earlier_one_computed(
+def test_a_later_process_reads_earlier_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = load_vlm("embedded", cache=tmp_path).text_tower(SENTENCES)

@@ -1,4 +1,4 @@
-"""Small pools whose structure is known."""
+"""Small pools with a known structure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = npt.NDArray[Any]
 
 
 def clusters(sizes: tuple[int, ...], spread: float = 0.1, seed: int = 0) -> tuple[Array, Array]:
-    """Rows (n, 12) around orthogonal directions, so many each, and which direction each is of."""
+    """Rows (n, 12) around orthogonal directions, and the direction (n,) of each."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(len(sizes)), sizes)
     rows = np.eye(len(sizes), 12)[group] + spread * rng.normal(size=(len(group), 12))
@@ -19,7 +19,7 @@ def clusters(sizes: tuple[int, ...], spread: float = 0.1, seed: int = 0) -> tupl
 
 
 def predictions(n: int, classes: int, seed: int = 0) -> Array:
-    """Softmax outputs (n, classes), from sure to unsure."""
+    """Softmax outputs (n, classes), from certain to uncertain."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(n, classes)) * rng.uniform(0, 4, size=(n, 1))
     raised = np.exp(logits)

@@ -1,4 +1,4 @@
-"""BiLAF: cores in the middle, border rows between two clusters, noise left out."""
+"""BiLAF: central cores, boundary rows between two clusters, no noise."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ def arc(angles: Array) -> Array:
     return np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
 
 
-def test_cores_are_central_and_border_rows_lie_between_the_clusters() -> None:
+def test_cores_are_central_and_boundary_rows_lie_between_the_clusters() -> None:
     rng = np.random.default_rng(0)
     left, right = rng.normal(0.5, 0.1, 150), rng.normal(1.1, 0.1, 150)
     angle = np.concatenate((left, right))
-    picked = vecaf.select(arc(angle), 10, "bilaf", dimensions=0, absorb=0.1, neighbors=3)
-    core = picked.scores["core"] == 1
+    selected = vecaf.select(arc(angle), 10, "bilaf", dimensions=0, absorb=0.1, neighbors=3)
+    core = selected.scores["core"] == 1
     assert core.tolist() == [True] * 2 + [False] * 8
-    np.testing.assert_allclose(np.sort(angle[picked.ids[core]]), [0.5, 1.1], atol=0.05)
-    border = angle[picked.ids[~core]]
+    np.testing.assert_allclose(np.sort(angle[selected.ids[core]]), [0.5, 1.1], atol=0.05)
+    border = angle[selected.ids[~core]]
     assert (border > 0.5).all() and (border < 1.1).all()
-    assert (picked.scores["border"][~core] < picked.scores["border"][core].min()).all()
+    assert (selected.scores["border"][~core] < selected.scores["border"][core].min()).all()
 
 
-def test_what_joins_last_is_noise() -> None:
+def test_the_last_rows_to_join_are_noise() -> None:
     rows = arc(np.concatenate((np.linspace(0, 0.2, 36), [1.0, 1.3, 1.6, 2.0])))
     kept = denoise(rows, 18, neighbors=3, noise=0.1, absorb=0.1)
     assert kept.tolist() == [True] * 36 + [False] * 4
     assert denoise(rows, 18, neighbors=3, noise=0.0, absorb=0.5).all()
 
 
-def test_border_scores_are_those_of_mean_distances() -> None:
+def test_boundary_scores_follow_from_mean_distances() -> None:
     distance = np.array([[0.1, 0.4, 0.8], [0.3, 0.35, 0.9], [0.5, 0.9, 0.2]], dtype=np.float32)
     np.testing.assert_allclose(
         boundary_scores(distance, 0), [0.3 / 0.4, 0.05 / 0.35, -0.3 / 0.5], rtol=1e-5
@@ -46,16 +46,16 @@ def test_border_scores_are_those_of_mean_distances() -> None:
     )
 
 
-def test_neighbours_of_a_pick_are_set_aside_and_come_back() -> None:
+def test_neighbors_of_a_selected_row_are_skipped_and_come_back() -> None:
     rows = arc(np.linspace(0, 0.9, 10))
     distance = np.stack((np.full(10, 0.5), np.linspace(0.9, 0.6, 10)), axis=1).astype(np.float32)
     everything = np.ones(10, dtype=bool)
-    picked = boundary_rows(rows, distance, 0, everything, everything, 10, 2, 1.0)
-    assert picked[:4].tolist() == [9, 6, 4, 2]  # 9 sets aside 8 and 7, 6 then 5, 4 then 3
-    assert sorted(picked.tolist()) == list(range(10))
+    selected = boundary_rows(rows, distance, 0, everything, everything, 10, 2, 1.0)
+    assert selected[:4].tolist() == [9, 6, 4, 2]  # 9 sets aside 8 and 7, 6 then 5, 4 then 3
+    assert sorted(selected.tolist()) == list(range(10))
 
 
-def test_the_penalty_gives_other_borders_their_turn() -> None:
+def test_the_penalty_leads_to_other_boundaries() -> None:
     rows = arc(np.linspace(0, 0.9, 10))
     distance = np.full((10, 3), 0.5, dtype=np.float32)
     distance[:, 1] = np.linspace(0.9, 0.6, 10)

@@ -1,4 +1,4 @@
-"""The shared objective against a dense autograd form written from DESIGN's formula."""
+"""The shared objective equals a dense form with autograd."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dense(
     steps: int,
     temperature: float = 0.07,
 ) -> tuple[Array, list[float]]:
-    """The plain form: all scores, autograd, in float64."""
+    """The dense form: all scores, autograd, float64."""
     f = torch.from_numpy(features.astype(np.float64))
     theta = torch.from_numpy(initial.astype(np.float64)).requires_grad_()
     still = torch.from_numpy(fixed.astype(np.float64))
@@ -63,8 +63,8 @@ def test_activeft_gives_the_reference_ids_and_losses() -> None:
     with np.load(REFERENCE) as reference:
         features, initial = reference["features"], reference["initial_ids"]
         expected, losses = reference["selected_ids"], reference["loss"]
-    picked = vecaf.select(features, len(initial), "activeft", initial_ids=initial, steps=300)
-    np.testing.assert_array_equal(np.sort(picked.ids), np.sort(expected))
+    selected = vecaf.select(features, len(initial), "activeft", initial_ids=initial, steps=300)
+    np.testing.assert_array_equal(np.sort(selected.ids), np.sort(expected))
     found = optimize_centroids(features, features[initial], steps=300)
     np.testing.assert_allclose(found.losses, losses, rtol=1e-5)
 
@@ -73,7 +73,7 @@ def test_activeft_gives_the_reference_ids_and_losses() -> None:
 @given(
     seed=st.integers(0, 10_000), k=st.integers(1, 8), c=st.integers(0, 3), weighted=st.booleans()
 )
-def test_the_descent_is_the_plain_form(seed: int, k: int, c: int, weighted: bool) -> None:
+def test_the_optimization_equals_the_dense_form(seed: int, k: int, c: int, weighted: bool) -> None:
     rng = np.random.default_rng(seed)
     features = unit(rng.normal(size=(60, 12)) + rng.normal(size=12))
     initial, fixed = features[:k], features[k : k + c]
@@ -101,8 +101,8 @@ def test_the_descent_is_the_plain_form(seed: int, k: int, c: int, weighted: bool
     np.testing.assert_allclose(found.centroids, expected, atol=2e-4)
 
 
-def test_weights_draw_centroids_and_released_code_repels_them() -> None:
-    """The paper's weights pull toward what is costly; a gain inside the logarithm does not."""
+def test_weights_attract_centroids_and_the_released_code_repels_them() -> None:
+    """The paper's weights attract centroids to high losses; a gain inside the logarithm doesn't."""
     rng = np.random.default_rng(0)
     left, right = np.eye(8)[0] + np.eye(8)[2], np.eye(8)[1] + np.eye(8)[2]
     features = unit(np.repeat([left, right], 50, axis=0) + 0.05 * rng.normal(size=(100, 8)))
@@ -114,7 +114,7 @@ def test_weights_draw_centroids_and_released_code_repels_them() -> None:
     assert released @ right < released @ left
 
 
-def test_large_pools_are_walked_through_in_slices() -> None:
+def test_large_pools_are_processed_in_slices() -> None:
     features = unit(np.random.default_rng(1).normal(size=(90, 5)))
     sliced = optimize_centroids(features, features[:4], steps=4, batch_rows=30)
     first = optimize_centroids(features[:30], features[:4], steps=1)
@@ -129,7 +129,7 @@ def test_large_pools_are_walked_through_in_slices() -> None:
     share=st.floats(0, 1),
     crowded=st.booleans(),
 )
-def test_every_centroid_takes_its_nearest_unused_row(
+def test_each_centroid_selects_its_nearest_available_row(
     seed: int, n: int, share: float, crowded: bool
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -143,18 +143,18 @@ def test_every_centroid_takes_its_nearest_unused_row(
     for row in scores:
         expected.append(int(np.where(unused, row, -np.inf).argmax()))
         unused[expected[-1]] = False
-    picked = nearest_unused(features, targets, free)
-    for rank, (got, want) in enumerate(zip(picked.tolist(), expected, strict=True)):
+    selected = nearest_unused(features, targets, free)
+    for rank, (got, want) in enumerate(zip(selected.tolist(), expected, strict=True)):
         assert free[got] and scores[rank, got] == pytest.approx(scores[rank, want], abs=1e-5)
-    assert len(set(picked.tolist())) == k
+    assert len(set(selected.tolist())) == k
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_chunk_size(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     features, targets = unit(rng.normal(size=(500, 6))), unit(rng.normal(size=(40, 6)))
     free = np.ones(500, dtype=bool)
     whole = nearest(features, targets), nearest_unused(features, targets, free)
-    monkeypatch.setattr(assignment, "_BLOCK_SCORES", 40)
+    monkeypatch.setattr(assignment, "_CHUNK_SCORES", 40)
     parts = nearest(features, targets), nearest_unused(features, targets, free)
     np.testing.assert_array_equal(parts[0][1], whole[0][1])
     np.testing.assert_allclose(parts[0][0], whole[0][0], rtol=1e-5)

@@ -1,4 +1,4 @@
-"""Reasons on small pools where they can be worked out by hand."""
+"""Explanations on small pools, checked by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def on_circle(*degrees: float) -> np.ndarray:
     return np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
 
 
-def test_each_row_goes_to_the_nearest_pick_or_earlier_pick() -> None:
+def test_the_nearest_selected_row_represents_each_row() -> None:
     rows = on_circle(0, 5, 10, 90, 95, 180, 185)
     cover = explain.covering(rows, np.array([4, 0]), np.array([5]))
     assert_array_equal(cover.owner, [1, 1, 1, 0, 0, -1, -1])
@@ -21,7 +21,7 @@ def test_each_row_goes_to_the_nearest_pick_or_earlier_pick() -> None:
     assert cover.members(2) == {0: [4, 3], 1: [0, 1]}
 
 
-def test_a_twin_does_not_take_a_picks_own_row() -> None:
+def test_a_duplicate_does_not_represent_a_selected_row() -> None:
     rows = on_circle(0, 0, 90)
     cover = explain.covering(rows, np.array([0, 1]), np.array([], dtype=np.int64))
     assert cover.owner[0] == 0 and cover.owner[1] == 1
@@ -45,7 +45,7 @@ def test_typicality_of_a_large_pool_is_close_to_the_exact_one() -> None:
     assert np.abs(sampled - exact).max() < 0.05
 
 
-def test_one_row_alone_is_no_error() -> None:
+def test_a_single_row_is_allowed() -> None:
     assert_array_equal(explain.typicality(on_circle(3), np.array([0])), [0])
 
 
@@ -53,7 +53,7 @@ def test_turned_is_the_angle_in_degrees() -> None:
     assert_allclose(explain.turned(on_circle(0, 10), 3 * on_circle(30, 10)), [30, 0], atol=0.05)
 
 
-def test_a_pick_displaces_the_nearest_that_only_the_other_selection_has() -> None:
+def test_a_selected_row_replaces_the_nearest_one_that_only_the_other_selection_has() -> None:
     rows = on_circle(0, 4, 90, 94, 180)
     found = explain.displaced(rows, np.array([0, 4, 3]), np.array([1, 2, 4]))
     assert_array_equal(found, [1, -1, 2])

@@ -1,4 +1,4 @@
-"""MaxHerding and Uncertainty Herding: each pick gains the most, as a brute-force search finds."""
+"""MaxHerding and Uncertainty Herding equal a brute-force search."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def kernel(rows: Array, width: float) -> Array:
     return values
 
 
-def greedy(k: Array, weights: Array, chosen: list[int], picks: Array) -> list[tuple[Array, float]]:
-    """All gains before each of `picks`, and the pick's own."""
-    found, covered = [], k[chosen].max(axis=0, initial=0)
+def greedy(
+    k: Array, weights: Array, earlier_rows: list[int], picks: Array
+) -> list[tuple[Array, float]]:
+    """All gains before each selected row, and its own gain."""
+    found, covered = [], k[earlier_rows].max(axis=0, initial=0)
     for pick in picks:
         gains = np.maximum(k - covered, 0) @ (weights / weights.sum())
         found.append((gains, gains[pick]))
@@ -29,27 +31,35 @@ def greedy(k: Array, weights: Array, chosen: list[int], picks: Array) -> list[tu
 
 
 @pytest.mark.parametrize("width", [0.3, 1.0])
-@pytest.mark.parametrize("chosen", [[], [3, 50]])
-def test_every_pick_of_maxherding_gains_the_most(width: float, chosen: list[int]) -> None:
+@pytest.mark.parametrize("earlier_rows", [[], [3, 50]])
+def test_maxherding_selects_the_row_with_the_greatest_gain(
+    width: float, earlier_rows: list[int]
+) -> None:
     rows, _ = clusters((50, 40, 30), spread=0.4)
-    picked = vecaf.select(rows, 30, "maxherding", selected=chosen, width=width, dimensions=0)
-    steps = greedy(kernel(rows, width), np.ones(120), chosen, picked.ids)
-    for (gains, own), said in zip(steps, picked.scores["gain"], strict=True):
+    selected = vecaf.select(
+        rows, 30, "maxherding", selected=earlier_rows, width=width, dimensions=0
+    )
+    steps = greedy(kernel(rows, width), np.ones(120), earlier_rows, selected.ids)
+    for (gains, own), said in zip(steps, selected.scores["gain"], strict=True):
         assert own == pytest.approx(gains.max(), abs=1e-6) == pytest.approx(said, abs=1e-6)
 
 
-def test_every_pick_of_uherding_gains_the_most_uncertainty() -> None:
+def test_uherding_selects_the_row_with_the_greatest_weighted_gain() -> None:
     rows, _ = clusters((50, 40, 30), spread=0.4)
-    chosen, p = [3, 50, 110], predictions(120, 3)
-    picked = vecaf.select(rows, 20, "uherding", selected=chosen, probabilities=p, dimensions=0)
+    earlier_rows, p = [3, 50, 110], predictions(120, 3)
+    selected = vecaf.select(
+        rows, 20, "uherding", selected=earlier_rows, probabilities=p, dimensions=0
+    )
     unsure = 1 - (np.sort(p)[:, -1] - np.sort(p)[:, -2])
-    unsure[chosen] = 0
-    apart = np.linalg.norm(unit(rows)[chosen][:, None] - unit(rows)[chosen][None], axis=2)
+    unsure[earlier_rows] = 0
+    apart = np.linalg.norm(
+        unit(rows)[earlier_rows][:, None] - unit(rows)[earlier_rows][None], axis=2
+    )
     width = apart[apart > 0].min()  # the radius shrinks to the closest pair of earlier picks
-    steps = greedy(kernel(rows, width), unsure, chosen, picked.ids)
-    for (gains, own), said in zip(steps, picked.scores["gain"], strict=True):
+    steps = greedy(kernel(rows, width), unsure, earlier_rows, selected.ids)
+    for (gains, own), said in zip(steps, selected.scores["gain"], strict=True):
         assert own == pytest.approx(gains.max(), abs=1e-6) == pytest.approx(said, abs=1e-6)
-    np.testing.assert_allclose(picked.scores["uncertainty"], unsure[picked.ids], atol=1e-6)
+    np.testing.assert_allclose(selected.scores["uncertainty"], unsure[selected.ids], atol=1e-6)
 
 
 def test_without_a_model_uncertainty_herding_is_maxherding() -> None:
@@ -58,24 +68,24 @@ def test_without_a_model_uncertainty_herding_is_maxherding() -> None:
     np.testing.assert_array_equal(first.ids, second.ids)
 
 
-def test_only_candidates_are_picked_and_only_witnesses_count() -> None:
+def test_only_candidates_are_selected_and_only_references_count() -> None:
     rows = unit(clusters((60, 60), spread=0.5)[0]).astype(np.float32)
     candidates = np.arange(100, 120)
     none = np.empty(0, dtype=np.int64)
-    picked, gain = greedy_coverage(rows, np.ones(60, np.float32), none, candidates, 5, 1.0)
-    assert set(picked) <= set(candidates)
+    selected, gain = greedy_coverage(rows, np.ones(60, np.float32), none, candidates, 5, 1.0)
+    assert set(selected) <= set(candidates)
     gains = kernel(rows, 1.0)[:, :60].mean(axis=1)[candidates]
-    assert picked[0] == candidates[gains.argmax()] and gain[0] == pytest.approx(gains.max())
+    assert selected[0] == candidates[gains.argmax()] and gain[0] == pytest.approx(gains.max())
 
 
-def test_samples_grow_with_the_budget_and_end_at_the_pool() -> None:
+def test_samples_grow_with_the_budget_up_to_the_pool() -> None:
     assert sample_sizes(50_000, 100, None, None) == (10_000, 20_000)
     assert sample_sizes(50_000, 4000, None, None) == (16_000, 40_000)
     assert sample_sizes(900, 100, None, None) == (900, 900)
     assert sample_sizes(900, 100, 50, 20) == (50, 100)
 
 
-def test_the_radius_is_the_smallest_distance_but_of_twins() -> None:
+def test_the_radius_is_the_smallest_distance_of_distinct_rows() -> None:
     angles = np.array([0, 0, 0.5, 2.0])
     rows = np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
     assert radius(rows) == pytest.approx(2 * np.sin(0.25), abs=1e-5)
@@ -83,7 +93,7 @@ def test_the_radius_is_the_smallest_distance_but_of_twins() -> None:
     assert radius(np.stack((rows[0], [np.cos(0.01), np.sin(0.01)])).astype(np.float32)) == 0.05
 
 
-def test_a_higher_temperature_makes_predictions_less_sure() -> None:
+def test_a_higher_temperature_makes_predictions_less_certain() -> None:
     p = predictions(50, 4).astype(np.float32)
     np.testing.assert_allclose(tempered(p, 2.0).sum(axis=1), 1, atol=1e-6)
     assert (closeness(tempered(p, 2.0)) >= closeness(p) - 1e-6).all()

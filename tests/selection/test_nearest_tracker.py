@@ -1,4 +1,4 @@
-"""Bounds that spare most comparisons change nothing: against all scores, and the plain form."""
+"""The tracker of nearest centroids gives the results of a full comparison."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def exact_rows(n: int, rng: np.random.Generator, d: int = 7) -> Array:
     room=st.integers(1, 12),
     pace=st.sampled_from([0.0, 0.003, 0.03, 0.3]),
 )
-def test_moving_centroids_win_what_they_would_win_against_all(
+def test_tracked_assignments_equal_a_full_comparison(
     seed: int, n: int, k: int, room: int, pace: float
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def test_moving_centroids_win_what_they_would_win_against_all(
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 60), k=st.integers(1, 40))
-def test_of_equal_centroids_the_first_wins(seed: int, n: int, k: int) -> None:
+def test_of_equal_centroids_the_first_counts(seed: int, n: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     rows, centroids = exact_rows(n, rng), exact_rows(k, rng)
     kept = NearestTracker(rows, k, room=5)
@@ -71,8 +71,8 @@ def test_of_equal_centroids_the_first_wins(seed: int, n: int, k: int) -> None:
         centroids = np.where(moved[:, None], exact_rows(k, rng), centroids)
 
 
-def test_most_comparisons_are_spared() -> None:
-    """Otherwise the bounds would be there for nothing."""
+def test_most_comparisons_are_avoided() -> None:
+    """Otherwise the bounds would be useless."""
     rng = np.random.default_rng(0)
     rows = unit(rng.normal(size=(3000, 32))).astype(np.float32)
     centroids = rows[:400]
@@ -90,7 +90,7 @@ def test_most_comparisons_are_spared() -> None:
     share=st.floats(0, 1),
     twins=st.booleans(),
 )
-def test_ids_are_those_of_the_plain_form(seed: int, n: int, share: float, twins: bool) -> None:
+def test_ids_equal_those_of_the_dense_form(seed: int, n: int, share: float, twins: bool) -> None:
     rng = np.random.default_rng(seed)
     rows = unit(rng.normal(size=(n, 10)) + rng.normal(size=10)).astype(np.float32)
     if twins:
@@ -98,8 +98,8 @@ def test_ids_are_those_of_the_plain_form(seed: int, n: int, share: float, twins:
     k = max(1, int(share * n))
     expected = plain_assignment(rows, plain_descent(rows, rows[:k], 40))
     found = optimize_centroids(rows, rows[:k], steps=40).centroids
-    picked = nearest_unused(rows, found, np.ones(n, dtype=bool))
-    for place, (got, want) in enumerate(zip(picked, expected, strict=True)):
+    selected = nearest_unused(rows, found, np.ones(n, dtype=bool))
+    for place, (got, want) in enumerate(zip(selected, expected, strict=True)):
         if not np.allclose(rows[got], rows[want]):  # twins stand for one another
             nearly = rows[[got, want]] @ found[place]
             assert abs(nearly[0] - nearly[1]) < 2e-4, "not a tie that rounding could turn"
@@ -117,14 +117,14 @@ def test_one_pass_assigns_and_covers_as_a_full_sort_does(seed: int, n: int, k: i
     found = assign(rows, centroids, fixed, free)
     open_rows = np.flatnonzero(free)
     np.testing.assert_array_equal(
-        found.picked, open_rows[plain_assignment(rows[open_rows], centroids)]
+        found.selected, open_rows[plain_assignment(rows[open_rows], centroids)]
     )
     scores = rows @ np.concatenate((centroids, fixed)).T
     np.testing.assert_array_equal(found.assigned, scores.argmax(axis=1))
     np.testing.assert_array_equal(found.similarity, scores.max(axis=1))
 
 
-def test_crowded_centroids_that_outlast_their_lists_still_take_the_nearest_row() -> None:
+def test_centroids_with_exhausted_lists_still_select_the_nearest_row() -> None:
     rng = np.random.default_rng(3)
     rows = unit(rng.normal(size=(300, 5))).astype(np.float32)
     centroids = np.repeat(rows[:1], 150, axis=0)
@@ -134,7 +134,7 @@ def test_crowded_centroids_that_outlast_their_lists_still_take_the_nearest_row()
     )
 
 
-def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
+def test_a_mapped_float16_file_gives_the_same_selection_and_is_never_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = np.random.default_rng(4).normal(size=(400, 12)).astype(np.float16)
@@ -155,7 +155,7 @@ def test_a_mapped_file_of_half_floats_gives_the_same_picks_and_is_never_loaded(
     np.testing.assert_array_equal(other.ids, vecaf.select(rows, 10, "kmeans").ids)
 
 
-def test_chunks_are_unit_rows_however_they_are_stored() -> None:
+def test_all_storage_formats_give_unit_rows() -> None:
     rows = np.array([[3, 4], [0, 0], [60000, 0]], dtype=np.float16)
     expected = np.array([[0.6, 0.8], [0, 0], [1, 0]], dtype=np.float32)
     np.testing.assert_allclose(read_rows(rows, slice(None)), expected, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""`vecaf.select`: what it refuses, and what its sentences say."""
+"""`vecaf.select`: invalid input and its errors."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_bad_input_gets_a_sentence(arguments: dict[str, Any], says: str) -> None
         vecaf.select(**call)
 
 
-def test_the_default_strategy_is_ours() -> None:
+def test_the_default_strategy_is_vecaf() -> None:
     default = vecaf.select(ROWS, 5, seed=2)
     np.testing.assert_array_equal(default.ids, vecaf.select(ROWS, 5, "vecaf", seed=2).ids)
 
@@ -92,23 +92,23 @@ def test_canonical_order_depends_on_seed_and_content_only() -> None:
     np.testing.assert_array_equal(29 - flipped, order)
 
 
-def test_keys_hold_the_draw_where_features_differ_in_their_last_bits() -> None:
+def test_with_keys_draws_do_not_depend_on_the_last_bits_of_features() -> None:
     keys = np.frombuffer(b"".join(bytes([i]) * 32 for i in range(30)), np.uint8).reshape(30, 32)
     nudged = np.nextafter(ROWS.astype(np.float32), np.inf)
-    picked = vecaf.select(ROWS, 8, "random", keys=keys).ids
-    np.testing.assert_array_equal(vecaf.select(nudged, 8, "random", keys=keys).ids, picked)
-    assert not np.array_equal(vecaf.select(nudged, 8, "random").ids, picked)
+    selected = vecaf.select(ROWS, 8, "random", keys=keys).ids
+    np.testing.assert_array_equal(vecaf.select(nudged, 8, "random", keys=keys).ids, selected)
+    assert not np.array_equal(vecaf.select(nudged, 8, "random").ids, selected)
     flipped = vecaf.select(ROWS[::-1], 8, "random", keys=keys[::-1]).ids
-    np.testing.assert_array_equal(29 - flipped, picked)
+    np.testing.assert_array_equal(29 - flipped, selected)
 
 
 @pytest.mark.parametrize("keys", [np.zeros((29, 4), np.uint8), np.zeros(30, np.uint8), ROWS])
-def test_keys_that_are_none(keys: NDArray[Any]) -> None:
+def test_invalid_keys_are_rejected(keys: NDArray[Any]) -> None:
     with pytest.raises(vecaf.InputError, match="keys"):
         vecaf.select(ROWS, 8, keys=keys)
 
 
-def test_options_as_a_person_types_them() -> None:
+def test_options_are_parsed() -> None:
     assert parse_options("") == {}
     assert parse_options(" steps=30, gamma = -0.5,objective=released-code ,") == {
         "steps": 30, "gamma": -0.5, "objective": "released-code",
@@ -116,6 +116,6 @@ def test_options_as_a_person_types_them() -> None:
 
 
 @pytest.mark.parametrize("text", ["steps", "=3", "steps=", "two words=1", "steps=1, steps=2"])
-def test_what_is_no_option(text: str) -> None:
+def test_malformed_options_are_rejected(text: str) -> None:
     with pytest.raises(InputError, match="option"):
         parse_options(text)

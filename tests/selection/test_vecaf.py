@@ -1,4 +1,4 @@
-"""What each strategy promises beyond the contract: weights, typical rows, earlier picks."""
+"""Strategies beyond the contract: weights, typical rows, earlier rounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 
 def blobs(sizes: tuple[int, ...], spread: float = 0.15, seed: int = 0) -> tuple[Array, Array]:
-    """Rows around orthogonal directions, so many each, and which direction each is of."""
+    """Rows around orthogonal directions, and the direction of each."""
     rng = np.random.default_rng(seed)
     group = np.repeat(np.arange(len(sizes)), sizes)
     rows = np.eye(len(sizes), 12)[group] + spread * rng.normal(size=(len(group), 12))
@@ -53,26 +53,26 @@ def test_auto_gamma_goes_from_easy_to_hard_with_the_budget() -> None:
     assert auto_gamma(100, None) == 0
 
 
-def test_auto_gamma_never_prefers_what_earlier_picks_made_easy() -> None:
+def test_auto_gamma_is_1_in_later_rounds() -> None:
     rule = [auto_gamma(picks, 10, earlier=5) for picks in (10, 1000, 10_000)]
     assert rule == [1, 1, 1]
 
 
 @pytest.mark.parametrize("gamma", [-1.0, 1.0])
-def test_losses_move_the_picks_the_way_gamma_says(gamma: float) -> None:
+def test_gamma_decides_whether_high_or_low_losses_are_selected(gamma: float) -> None:
     rows, _ = blobs((300,) * 6, spread=0.4)
     losses = np.random.default_rng(1).uniform(0.05, 3, size=len(rows)).astype(np.float32)
-    picked = [vecaf.select(rows, 12, losses=losses, gamma=gamma, mix=0, seed=s) for s in range(4)]
+    selected = [vecaf.select(rows, 12, losses=losses, gamma=gamma, mix=0, seed=s) for s in range(4)]
     plain = [vecaf.select(rows, 12, seed=s) for s in range(4)]
     difference = np.mean(
-        [losses[a.ids].mean() - losses[b.ids].mean() for a, b in zip(picked, plain, strict=True)]
+        [losses[a.ids].mean() - losses[b.ids].mean() for a, b in zip(selected, plain, strict=True)]
     )
     assert difference * gamma > 0
-    assert np.mean([a.scores["loss_weight"].mean() for a in picked]) > 1
+    assert np.mean([a.scores["loss_weight"].mean() for a in selected]) > 1
     assert all((b.scores["loss_weight"] == pytest.approx(1)) for b in plain)
 
 
-def test_the_released_objective_is_another_one() -> None:
+def test_the_released_objective_differs() -> None:
     rows, _ = blobs((100,) * 5, spread=0.4)
     losses = np.random.default_rng(1).exponential(size=500).astype(np.float32)
     paper = vecaf.select(rows, 20, losses=losses, gamma=1.0)
@@ -81,30 +81,32 @@ def test_the_released_objective_is_another_one() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["kmeans", "activeft", "vecaf"])
-def test_one_pick_in_each_cluster_ranked_by_its_size(strategy: str) -> None:
+def test_one_row_per_cluster_ranked_by_size(strategy: str) -> None:
     rows, group = blobs((20, 80, 160, 40), spread=0.05)
     options: dict[str, Any] = {"steps": 0} if strategy == "vecaf" else {}
     if strategy == "activeft":  # it keeps its starting clusters: start it in each of them
         options = {"initial_ids": [0, 30, 150, 290]}
-    picked = vecaf.select(rows, 4, strategy, **options)
-    assert group[picked.ids].tolist() == [2, 1, 3, 0]
-    np.testing.assert_allclose(picked.scores["coverage"], [160 / 300, 80 / 300, 40 / 300, 20 / 300])
+    selected = vecaf.select(rows, 4, strategy, **options)
+    assert group[selected.ids].tolist() == [2, 1, 3, 0]
+    np.testing.assert_allclose(
+        selected.scores["coverage"], [160 / 300, 80 / 300, 40 / 300, 20 / 300]
+    )
 
 
 @pytest.mark.parametrize("strategy", ["kmeans", "kcenter", "vecaf"])
-def test_clusters_that_were_picked_before_are_left_alone(strategy: str) -> None:
+def test_clusters_of_earlier_rounds_are_skipped(strategy: str) -> None:
     rows, group = blobs((90, 90, 90, 90, 90), spread=0.05)
     for seed in range(5):
-        picked = vecaf.select(rows, 3, strategy, selected=[5, 200], seed=seed)  # groups 0 and 2
-        assert sorted(group[picked.ids].tolist()) == [1, 3, 4]
+        selected = vecaf.select(rows, 3, strategy, selected=[5, 200], seed=seed)  # groups 0 and 2
+        assert sorted(group[selected.ids].tolist()) == [1, 3, 4]
 
 
-def test_kcenter_takes_the_farthest_row_each_time() -> None:
+def test_kcenter_selects_the_farthest_row_each_time() -> None:
     rows, _ = blobs((30, 30, 30), spread=0.5)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    picked = vecaf.select(rows, 10, "kcenter", selected=[3])
+    selected = vecaf.select(rows, 10, "kcenter", selected=[3])
     covered = [3]
-    for row, distance in zip(picked.ids, picked.scores["distance"], strict=True):
+    for row, distance in zip(selected.ids, selected.scores["distance"], strict=True):
         gaps = np.linalg.norm(unit[:, None] - unit[covered], axis=2).min(axis=1)
         assert gaps[row] == pytest.approx(gaps.max(), abs=1e-4) == distance
         covered.append(int(row))
@@ -117,13 +119,13 @@ def test_the_typical_row_is_the_densest_not_the_most_central() -> None:
     assert (rows @ center[0]).argmax() == 4
     assigned, free = np.zeros(7, dtype=np.int64), np.ones(7, dtype=bool)
     uniform = np.full(7, 1 / 7, dtype=np.float32)
-    picked, density = densest_rows(rows, assigned, center, free, uniform, 0.05)
-    assert picked[0] in (0, 3) and 0.5 < density[0] < 1
+    selected, density = densest_rows(rows, assigned, center, free, uniform, 0.05)
+    assert selected[0] in (0, 3) and 0.5 < density[0] < 1
     heavy = np.where(np.arange(7) == 6, 100, 1).astype(np.float32)
     assert densest_rows(rows, assigned, center, free, heavy, 0.05)[0][0] == 6
 
 
-def test_principal_space_keeps_angles_about_the_mean_when_nothing_is_dropped() -> None:
+def test_all_principal_components_keep_the_angles_about_the_mean() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32) + 3
     centered = rows - rows.mean(axis=0)
     centered /= np.linalg.norm(centered, axis=1, keepdims=True)
@@ -154,11 +156,12 @@ def test_bad_options_get_a_sentence(options: dict[str, Any], says: str) -> None:
         vecaf.select(rows, 3, **call)
 
 
-def test_with_all_labels_known_and_many_picks_a_class_rows_are_drawn_by_loss() -> None:
+def test_with_all_labels_and_a_large_budget_importance_selects() -> None:
     rows, group = blobs((400, 400), spread=0.4)
     losses = np.random.default_rng(1).exponential(size=800).astype(np.float32)
     known: dict[str, Any] = {"losses": losses}
     drawn = vecaf.select(rows, 200, labels=group, **known)
+    assert drawn.strategy == "importance"
     np.testing.assert_array_equal(
         drawn.ids, vecaf.select(rows, 200, "importance", losses=losses).ids
     )
@@ -172,7 +175,7 @@ def test_with_all_labels_known_and_many_picks_a_class_rows_are_drawn_by_loss() -
         assert "density" in few.scores
 
 
-def test_later_rounds_pick_what_the_model_is_unsure_of() -> None:
+def test_later_rounds_select_uncertain_rows() -> None:
     rows, group = blobs((100,) * 5, spread=0.3)
     sure = np.where(group == 2, 0.52, 0.99).astype(np.float32)
     after: dict[str, Any] = {
@@ -180,8 +183,8 @@ def test_later_rounds_pick_what_the_model_is_unsure_of() -> None:
         "probabilities": np.stack([sure, 1 - sure], axis=1),
         "losses": -sure * np.log(sure),
     }
-    picked = vecaf.select(rows, 6, **after)
-    assert (group[picked.ids] == 2).sum() >= 5
-    assert (picked.scores["loss_weight"][group[picked.ids] == 2] > 1).all()
+    selected = vecaf.select(rows, 6, **after)
+    assert (group[selected.ids] == 2).sum() >= 5
+    assert (selected.scores["loss_weight"][group[selected.ids] == 2] > 1).all()
     without = vecaf.select(rows, 6, **{**after, "losses": None})
     assert (group[without.ids] == 2).sum() <= 3

@@ -15,7 +15,7 @@ from tests.shapes import write_shapes
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.training.batches import BatchOrder, ImageBatches, LabeledImages
 from vecaf.training.trainer import learning_rate_factor
-from vecaf.training.views import augment
+from vecaf.training.views import random_views, resample
 
 PREPROCESSING = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -58,15 +58,17 @@ def test_image_batches_depend_only_on_the_step(tmp_path: Path) -> None:
 def test_crops_keep_the_range_and_a_flat_image_flat() -> None:
     rng = np.random.default_rng(0)
     images = torch.rand(8, 3, 24, 24)
-    out = augment(images, rng)
+    out = resample(images, random_views(8, rng))
     assert out.shape == images.shape
     assert out.min() >= images.min() and out.max() <= images.max()
-    assert_allclose(augment(torch.full((2, 3, 24, 24), 7.0), rng).numpy(), 7.0, rtol=1e-5)
+    flat = torch.full((2, 3, 24, 24), 7.0)
+    assert_allclose(resample(flat, random_views(2, rng)).numpy(), 7.0, rtol=1e-5)
 
 
 def test_whole_crops_are_the_image_or_its_mirror() -> None:
     images = torch.rand(40, 3, 16, 16)
-    out = augment(images, np.random.default_rng(0), smallest=1.0, stretch=1.0)
+    views = random_views(40, np.random.default_rng(0), smallest=1.0, stretch=1.0)
+    out = resample(images, views)
     same = [torch.allclose(a, b, atol=1e-5) for a, b in zip(out, images, strict=True)]
     mirrored = [torch.allclose(a, b.flip(2), atol=1e-5) for a, b in zip(out, images, strict=True)]
     assert all(a != b for a, b in zip(same, mirrored, strict=True))

@@ -12,17 +12,6 @@ from torch.nn import functional as F
 from vecaf.arrays import Floats
 
 
-def augment(
-    images: Tensor,
-    rng: np.random.Generator,
-    *,
-    smallest: float = 0.5,
-    stretch: float = 4 / 3,
-) -> Tensor:
-    """Crop, resize and flip a batch (n, 3, s, s) at random; see `random_views`."""
-    return resample(images, random_views(len(images), rng, smallest=smallest, stretch=stretch))
-
-
 def random_views(
     n: int, rng: np.random.Generator, *, smallest: float = 0.5, stretch: float = 4 / 3
 ) -> Floats:
