@@ -44,7 +44,7 @@ def test_listing_loads_no_framework() -> None:
     ("name", "words"),
     [
         ("efficientnet_lite", "Did you mean .*efficientnet_lite0"),
-        ("zzz", "choose from efficientnet_lite0"),
+        ("zzz", "Choose from efficientnet_lite0"),
         ("resnet18@/nowhere/a.safetensors", "no file"),
         ("resnet18@/nowhere/a.pth", "not a .safetensors"),
     ],
@@ -59,7 +59,7 @@ def test_bad_pvm_names(name: str, words: str) -> None:
     [
         ("embeded", "did you mean embedded"),
         ("ViT-B-33/openai", "Did you mean ViT-B-32"),
-        ("ViT-B-32/opnai", "choose ViT-B-32/openai"),
+        ("ViT-B-32/opnai", "Choose ViT-B-32/openai"),
         ("ViT-B-32@/nowhere/a.safetensors", "no file"),
     ],
 )
@@ -157,7 +157,7 @@ def test_an_unsupported_size_is_named(tmp_path: Path) -> None:
 def test_devices() -> None:
     assert choose_device("cpu") == "cpu"
     assert choose_device("auto") in ("cpu", "cuda:0")
-    with pytest.raises(InputError, match="can be auto, cpu"):
+    with pytest.raises(InputError, match="Use auto, cpu"):
         choose_device("gpu")
     with pytest.raises(UnavailableError, match="no device cuda:99"):
         choose_device("cuda:99")

@@ -50,7 +50,7 @@ def test_a_file_of_published_weights_uses_their_activation(path: Path) -> None:
     assert load(f"ViT-B-32/laion2b_s34b_b79k@{path}").architecture == "ViT-B-32"
     tower = load(f"ViT-L-14/laion2b_s32b_b82k@{path}")
     assert (tower.weights, tower.preprocessing.mean) == (path, (0.5, 0.5, 0.5))
-    with pytest.raises(InputError, match="no weights called 'opnai'; choose ViT-B-32/openai"):
+    with pytest.raises(InputError, match=r"no weights called 'opnai'\. Choose ViT-B-32/openai"):
         load(f"ViT-B-32/opnai@{path}")
 
 
@@ -65,7 +65,7 @@ def test_a_file_alone_uses_the_common_preprocessing(path: Path) -> None:
 def test_the_advice_to_use_a_file_works(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("vecaf.encoders.weights.in_hub_cache", lambda *_: None)
-    advice = r"give the weights as a file, ViT-B-32/openai@/path/to/open_clip_model\.safetensors,"
+    advice = r"Use a local file, ViT-B-32/openai@/path/to/open_clip_model\.safetensors,"
     with pytest.raises(UnavailableError, match=advice):
         load("ViT-B-32/openai")
     unpublished = {"hf_hub": "", "quick_gelu": True}
@@ -90,7 +90,7 @@ def test_a_missing_text_tower_is_reported_soon(architecture: str, path: Path, no
 
 @pytest.mark.parametrize("name", ["hf-hub:org/model", "local-dir:/tmp/x", "local-dir:/tmp/x@file"])
 def test_names_that_open_clip_would_look_up_itself(name: str, no_hub: None) -> None:
-    with pytest.raises(InputError, match=r"not loaded from '.*:.*give ARCHITECTURE/PRETRAINED"):
+    with pytest.raises(InputError, match=r"can.t be loaded from '.*:.*Use ARCHITECTURE/PRETRAINED"):
         load_vlm(name)
 
 

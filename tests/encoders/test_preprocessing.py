@@ -26,7 +26,7 @@ def test_choose_image_size(native: int, sides: list[int], size: int) -> None:
 
 
 def test_choose_image_size_of_nothing() -> None:
-    with pytest.raises(InputError, match="add images"):
+    with pytest.raises(InputError, match="Add images"):
         choose_image_size(224, [])
 
 
@@ -81,7 +81,7 @@ def test_broken_and_missing_files(tmp_path: Path) -> None:
     content = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.jpg").write_text("not an image")
-    for name, words in (("cut.jpg", "truncated"), ("text.jpg", "cannot"), ("no.jpg", "missing")):
+    for name, words in (("cut.jpg", "truncated"), ("text.jpg", "can't"), ("no.jpg", "missing")):
         with pytest.raises(InputError, match=words):
             decode(tmp_path / name)
 
