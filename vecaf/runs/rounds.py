@@ -119,9 +119,7 @@ def _select(
     strategy = plan.effective_strategy(outputs)
     selected = plan.selected(recorder, upto=number)
     missing = describe_missing_classes(plan.config, plan.samples, selected)
-    recorder.log(
-        f"Round {number}: {selection.strategy} selected {plan.budget} images{missing}."
-    )
+    recorder.log(f"Round {number}: {selection.strategy} selected {plan.budget} images{missing}.")
     if strategy != plan.config.strategy:
         recorder.log(
             f"{plan.config.strategy} needs a finetuned model, so {strategy} selected the images "
