@@ -155,7 +155,7 @@ def test_a_setting_that_can_not_be_is_answered_with_a_sentence(
 def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/finetune")
     fill(page, "budget", "7%")
-    page.locator("#f-track").get_by_text("labels-known", exact=True).click()
+    page.locator("#f-track input[value=labels-known]").check()
     command = page.locator(".summary .command code")
     expect(command).to_contain_text("--track labels-known --budget 7%")
     page.wait_for_timeout(500)  # the browser writes its storage in its own time
@@ -232,7 +232,7 @@ def test_the_keyboard_reaches_everything(
     page.keyboard.press("Enter")
     box = page.locator("dialog.lightbox")
     expect(box).to_be_visible()
-    expect(box.locator("figcaption b")).to_contain_text("Pick 1")
+    expect(box.locator("figcaption b")).to_contain_text("Rank 1")
     page.keyboard.press("ArrowRight")
     expect(box.locator("figcaption b")).to_contain_text("Pick 2")
     page.keyboard.press("Escape")
