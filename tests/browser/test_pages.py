@@ -234,7 +234,7 @@ def test_the_keyboard_reaches_everything(
     expect(box).to_be_visible()
     expect(box.locator("figcaption b")).to_contain_text("Rank 1")
     page.keyboard.press("ArrowRight")
-    expect(box.locator("figcaption b")).to_contain_text("Pick 2")
+    expect(box.locator("figcaption b")).to_contain_text("Rank 2")
     page.keyboard.press("Escape")
     expect(box).to_be_hidden()
 
