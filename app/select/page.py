@@ -22,7 +22,7 @@ from vecaf.store.page_queries import dataset_choices
 from vecaf.store.runs import list_runs
 from vecaf.store.samples import count_pool, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
-from vecaf.tasks.select_images import read_picks, sign_off
+from vecaf.tasks.select_images import read_explanation, save_selection
 
 BUSY, IDLE = 1.0, 10.0  # seconds between refreshes
 
@@ -84,7 +84,7 @@ def _act(
     elif what == "save":
         with studio.store.write() as session:
             earlier = data.get("earlier") == "on"
-            subset = sign_off(
+            subset = save_selection(
                 session, studio.settings, user, int(data["task"]), data["name"], earlier=earlier
             )
             line = next(s for s in subsets_of(session, user, dataset_id) if s.id == subset.id)
@@ -144,7 +144,7 @@ def _dataset(
             for number in (whole(values, "task"), whole(values, "against"))
             if number is not None
         ]
-        found = [(task, read_picks(studio.settings.tasks / str(task.id))) for task in tasks]
+        found = [(task, read_explanation(studio.settings.tasks / str(task.id))) for task in tasks]
         ready = [
             (task, selected)
             for task, selected in found

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.select.state import PageState
 from app.shell.templates import macros
 from vecaf.store import Sample, Task
-from vecaf.tasks.select_images import Explained
+from vecaf.tasks.select_images import SelectionExplanation
 
 OWN_ROW = ("density", "loss_weight")  # scores that a row of their own explains
 
@@ -50,7 +50,7 @@ class Reasons:
     scores: list[tuple[str, float]]
 
 
-def panel(state: PageState, task: Task, selected: Explained) -> Markup:
+def panel(state: PageState, task: Task, selected: SelectionExplanation) -> Markup:
     """Return the panel for the image that the address names, by default the first one."""
     at = selected.ids.index(state.image) if state.image in selected.ids else 0
     sample = state.samples.get(selected.ids[at])
@@ -62,7 +62,9 @@ def panel(state: PageState, task: Task, selected: Explained) -> Markup:
     return html
 
 
-def _reasons(state: PageState, task: Task, selected: Explained, at: int, sample: Sample) -> Reasons:
+def _reasons(
+    state: PageState, task: Task, selected: SelectionExplanation, at: int, sample: Sample
+) -> Reasons:
     ids, other = selected.ids, selected.displaced[at]
     caption, origin = selected.captions[at] if selected.captions else (None, "")
     pool = max(1, int(task.result.get("pool", 1)))
@@ -90,11 +92,11 @@ def _reasons(state: PageState, task: Task, selected: Explained, at: int, sample:
     )
 
 
-def _score(selected: Explained, name: str, at: int) -> float | None:
+def _score(selected: SelectionExplanation, name: str, at: int) -> float | None:
     values = selected.scores.get(name)
     return values[at] if values else None
 
 
-def _other_scores(selected: Explained, at: int) -> list[tuple[str, float]]:
+def _other_scores(selected: SelectionExplanation, at: int) -> list[tuple[str, float]]:
     found = ((name, values[at]) for name, values in selected.scores.items() if name not in OWN_ROW)
     return [(name.replace("_", " "), value) for name, value in found if value is not None]

@@ -27,7 +27,7 @@ from vecaf.errors import NotFoundError
 from vecaf.store import Dataset, Sample, Subset, Task, visible
 from vecaf.store.samples import read_sample_ids, samples_by_id
 from vecaf.store.subsets import subset_samples
-from vecaf.tasks.select_images import COVERS, Explained, read_picks
+from vecaf.tasks.select_images import COVERS, SelectionExplanation, read_explanation
 
 FIRST, SECOND, BOTH, EARLIER = 1, 2, 3, 4  # an image's mark on the map
 NO_STORE = {"Cache-Control": "private, no-store"}
@@ -107,18 +107,22 @@ def routes(studio: Studio) -> APIRouter:
     return router
 
 
-def _finished(studio: Studio, user: int, task_id: int) -> tuple[Explained, Task]:
+def _finished(studio: Studio, user: int, task_id: int) -> tuple[SelectionExplanation, Task]:
     """Return a finished selection and its task. Raises NotFoundError."""
     with studio.store.read() as session:
         task = visible(session, user, Task, task_id)
-    selected = read_picks(studio.settings.tasks / str(task_id))
+    selected = read_explanation(studio.settings.tasks / str(task_id))
     if task.kind != "selection" or selected is None:
         raise NotFoundError(f"There is no finished selection {task_id}.")
     return selected, task
 
 
 def _map(
-    studio: Studio, user: int, task: Task, selected: Explained, second: Explained | None
+    studio: Studio,
+    user: int,
+    task: Task,
+    selected: SelectionExplanation,
+    second: SelectionExplanation | None,
 ) -> bytes:
     """Pack points (n, 2), ids, marks and covers of all samples (see app/shell/array_bundle.py)."""
     with studio.store.read() as session:

@@ -14,9 +14,9 @@ from app.shell.templates import macros
 from vecaf.selection.explain import Overlap
 from vecaf.store import SELECTION, Sample, Task
 from vecaf.store.subsets import SubsetSummary
-from vecaf.tasks.select_images import Explained
+from vecaf.tasks.select_images import SelectionExplanation
 
-Ready = tuple[Task, Explained]
+Ready = tuple[Task, SelectionExplanation]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Group:
     images: list[Sample]
 
 
-def needed(selected: Explained, values: Mapping[str, str]) -> set[int]:
+def needed(selected: SelectionExplanation, values: Mapping[str, str]) -> set[int]:
     """Return the ids of the images that the page shows of a selection."""
     wanted = set(selected.ids[: gallery_limit(values)])
     if not selected.ids:
@@ -53,7 +53,7 @@ def needed(selected: Explained, values: Mapping[str, str]) -> set[int]:
     return wanted if alternative is None else wanted | {alternative}
 
 
-def selection(state: PageState, task: Task, selected: Explained) -> Markup:
+def selection(state: PageState, task: Task, selected: SelectionExplanation) -> Markup:
     """Return one selection: its name and exports, the map, the reasons, the gallery."""
     asked, used = task.params.get("strategy"), task.result.get("strategy")
     html: Markup = macros("select").selection(

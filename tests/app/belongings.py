@@ -35,7 +35,7 @@ from vecaf.store import (
 )
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
-from vecaf.tasks.select_images import COVERS, PICKS, Explained
+from vecaf.tasks.select_images import COVERS, PICKS, SelectionExplanation
 from vecaf.tasks.shift_preview import PREVIEW
 
 MARK = "quokka"  # in every name, label, caption and file of theirs
@@ -121,7 +121,7 @@ def give(store: Store, user: int, folder: Path, mark: str = MARK) -> Belongings:
     (at / "findings.json").write_text(json.dumps({"note": mark}))
     at = settings.tasks / str(numbers["task_id"][1])
     at.mkdir(parents=True)
-    picks = Explained(
+    picks = SelectionExplanation(
         ids[:4], {"s": [1.0] * 4}, [3] * 4, [[]] * 4, [0.5] * 4, None, None, None, [None] * 4,
         [""] * 4, [],
     )  # fmt: skip

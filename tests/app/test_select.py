@@ -22,7 +22,7 @@ from app.shell.studio import Studio
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
 from vecaf.store.samples import count_pool
-from vecaf.tasks.select_images import COVERS, PICKS, Explained
+from vecaf.tasks.select_images import COVERS, PICKS, SelectionExplanation
 
 PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
 FORMS = ("ids.csv", "ids.json", "imagefolder.zip")
@@ -39,7 +39,7 @@ def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection")
     """A finished task that selected these images, as the worker leaves it."""
     dataset_id, samples = pool(studio, name)
     k = len(ids)
-    explained = Explained(
+    explained = SelectionExplanation(
         ids=ids,
         scores={"coverage": [0.5] * k, "density": [0.1] * (k - 1) + [None]},
         covers=[2] * k,

@@ -1,4 +1,4 @@
-"""The command line as a person uses it: processes, exit statuses, JSON on standard output."""
+"""The command line: processes, exit statuses, and JSON on standard output."""
 
 from __future__ import annotations
 
@@ -128,13 +128,13 @@ def test_a_queued_run_is_canceled_at_once(home: Path, shapes: Path) -> None:
         (("frobnicate",), "frobnicate"),
     ],
 )
-def test_bad_usage_is_a_sentence_and_status_2(
+def test_bad_usage_is_a_message_and_status_2(
     words: tuple[str, ...], sentence: str, tmp_path: Path
 ) -> None:
     assert sentence in vecaf(tmp_path, *words, status=2)["error"]
 
 
-def test_every_run_is_listed_however_many_there_are(tmp_path: Path) -> None:
+def test_all_runs_are_listed(tmp_path: Path) -> None:
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path)}))
     with store.write() as session:
         session.add(Dataset(id=1, owner_id=store.owner(), name="d", classes=[], content_hash="",
@@ -150,7 +150,7 @@ def test_every_run_is_listed_however_many_there_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["backup"], ["export-dataset", "pets", "--to"]])
 @pytest.mark.parametrize("name", ["file/x.zip", os.fsdecode(b"file/\xe9/x.zip")])
-def test_a_path_that_cannot_be_is_a_sentence_and_status_1(
+def test_an_unusable_path_is_a_message_and_status_1(
     words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()

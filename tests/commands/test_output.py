@@ -1,4 +1,4 @@
-"""What commands print is JSON wherever it goes."""
+"""The output of commands is valid JSON in every encoding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vecaf.store import Store
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
-def test_json_is_json_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+def test_json_is_valid_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding, "backslashreplace"))
     print_result({"name": "größe 😀"}, "", as_json=True)
@@ -25,7 +25,7 @@ def test_json_is_json_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding:
     assert json.loads(raw.getvalue().decode(encoding)) == {"name": "größe 😀"}
 
 
-def test_a_locked_database_is_a_sentence(
+def test_a_locked_database_is_a_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def locked(*_: object, **__: object) -> None:
@@ -41,6 +41,6 @@ def test_a_locked_database_is_a_sentence(
     assert json.loads(capsys.readouterr().out) == {"error": told}
 
 
-def test_a_lock_that_was_held_too_long_passes() -> None:
+def test_a_locked_database_is_temporary() -> None:
     for words, passes in (("database is locked", True), ("no such table: run", False)):
         assert is_database_unavailable(sa.exc.OperationalError("", {}, Exception(words))) is passes

@@ -1,4 +1,4 @@
-"""Real homes, real workers, real child processes, for the tests of the jobs room."""
+"""Real homes, workers, and child processes for the tests of the engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STAND_IN = Path(__file__).parent / "stand_in"
 
 
 def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 32) -> Path:
-    """`classes` folders of small PNGs: noise around a colour of the class, so it can be learned."""
+    """Write `classes` folders of small PNGs: noise around a color per class, which is learnable."""
     rng = np.random.default_rng(0)
     for label in range(classes):
         colour = np.eye(3)[label % 3] * 160
@@ -37,7 +37,7 @@ def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 
 
 
 class WorkerProcess:
-    """A worker in a process of its own."""
+    """A worker in its own process."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class WorkerProcess:
         return self.process.wait(seconds)
 
     def kill(self) -> None:
-        """kill -9, and see its children go."""
+        """Kill the worker with SIGKILL, and wait until its children exit."""
         children = self.children()
         self.process.kill()
         self.process.wait()
@@ -162,7 +162,7 @@ def log_lines(store: Store, run_id: int) -> list[str]:
 
 
 def check_integrity(settings: Settings) -> None:
-    """The database file is sound."""
+    """Check the integrity of the database file."""
     connection = library.connect(settings.home / "studio.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []

@@ -1,4 +1,4 @@
-"""The random baseline of a run: what it is, and why there may be none."""
+"""The random baseline of a run, and the runs that have none."""
 
 from __future__ import annotations
 
@@ -15,33 +15,35 @@ from vecaf.store import Run, Sample, SelectedSample, Store
 from vecaf.store.subsets import add_subset
 
 
-def test_all_is_equal_but_the_strategy(store: Store, run_id: int) -> None:
-    twin = submit_baseline(store, run_id, store.owner())
+def test_the_baseline_differs_only_in_the_strategy(store: Store, run_id: int) -> None:
+    baseline = submit_baseline(store, run_id, store.owner())
     with store.read() as session:
-        own, other = (session.get_one(Run, id_) for id_ in (run_id, twin))
+        own, other = (session.get_one(Run, id_) for id_ in (run_id, baseline))
         assert other.config == {**own.config, "strategy": "random"}
         assert other.state == "queued"
     with pytest.raises(InputError, match="already selects at random"):
-        submit_baseline(store, twin, store.owner())
+        submit_baseline(store, baseline, store.owner())
     with pytest.raises(NotFoundError):
         submit_baseline(store, run_id, store.owner() + 1)
 
 
-def test_a_saved_selections_twin_is_as_large(store: Store, rows: str) -> None:
+def test_the_baseline_of_a_saved_selection_has_its_size(store: Store, rows: str) -> None:
     config = RunConfig(dataset=rows, subset="chosen", rounds=1, strategy_options="gamma=0")
     with store.write() as session:
         add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6, 9])
     with store.read() as session:
-        twin = baseline_config(session, store.owner(), config)
+        baseline = baseline_config(session, store.owner(), config)
         plain = replace(config, strategy="random", strategy_options="")
-        assert twin == replace(plain, subset="", budget="5")
+        assert baseline == replace(plain, subset="", budget="5")
         open_one = replace(config, subset="")
         assert baseline_config(session, store.owner(), open_one) == replace(plain, subset="")
         with pytest.raises(InputError, match="of different sizes"):
             baseline_config(session, store.owner(), replace(config, rounds=2))
 
 
-def test_an_unlabelled_pool_has_no_twin_and_says_what_to_do(store: Store, rows: str) -> None:
+def test_an_unlabeled_pool_has_no_baseline_and_the_error_says_what_to_do(
+    store: Store, rows: str
+) -> None:
     with store.write() as session:
         add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2])
         session.execute(sa.update(Sample).where(Sample.id > 2).values(label=None))
@@ -53,7 +55,7 @@ def test_an_unlabelled_pool_has_no_twin_and_says_what_to_do(store: Store, rows: 
         baseline_config(session, store.owner(), config)
 
 
-def test_a_twin_is_as_large_as_what_was_trained_on(store: Store, rows: str) -> None:
+def test_the_baseline_has_the_size_of_the_training_set(store: Store, rows: str) -> None:
     with store.write() as session:
         add_subset(session, store.owner(), 1, "chosen", "selection", [1, 2, 5, 6])
     config = RunConfig(dataset=rows, subset="chosen", rounds=1)
@@ -63,6 +65,6 @@ def test_a_twin_is_as_large_as_what_was_trained_on(store: Store, rows: str) -> N
             SelectedSample(run_id=run_id, round=1, rank=rank, sample_id=sample, scores={})
             for rank, sample in enumerate((1, 2, 5))
         )
-    twin = submit_baseline(store, run_id, store.owner())
+    baseline = submit_baseline(store, run_id, store.owner())
     with store.read() as session:
-        assert session.get_one(Run, twin).config["budget"] == "3"
+        assert session.get_one(Run, baseline).config["budget"] == "3"

@@ -1,4 +1,4 @@
-"""Imports through the queue: an upload becomes a dataset, or leaves nothing behind."""
+"""Imports through the queue: an upload becomes a dataset, or leaves no files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def wait_until_ended(store: Store, import_id: int, seconds: float = 40) -> str:
 
 
 def what_is_left(settings: Settings) -> list[Path]:
-    """Files below the folders that an import touches, but for the publisher's lock."""
+    """Files in the folders that an import uses, except for the lock."""
     folders = (settings.uploads, settings.images, settings.thumbs)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return [path for path in files if path.name != ".publishing"]
@@ -69,7 +69,7 @@ def test_an_upload_becomes_a_dataset(store: Store, archive: Path) -> None:
         assert [job.id for job in recent_imports(session, store.owner())] == [import_id]
 
 
-def test_a_file_that_is_no_archive_fails_with_a_sentence(store: Store) -> None:
+def test_a_file_that_is_not_an_archive_fails_with_a_message(store: Store) -> None:
     store.settings.uploads.mkdir()
     upload = store.settings.uploads / "upload.zip"
     upload.write_text("this is no zip")
@@ -84,21 +84,21 @@ def test_a_file_that_is_no_archive_fails_with_a_sentence(store: Store) -> None:
     assert [path.name for path in what_is_left(store.settings)] == ["log.txt"]
 
 
-def test_a_path_outside_the_uploads_is_left_alone(store: Store, archive: Path) -> None:
+def test_a_file_outside_the_uploads_folder_is_not_deleted(store: Store, archive: Path) -> None:
     import_id = submit_import(store, archive, "shapes", store.owner())
     with worker(store.settings):
         assert wait_until_ended(store, import_id) == FINISHED
     assert archive.exists()
 
 
-def test_canceled_while_queued_it_leaves_nothing(store: Store, archive: Path) -> None:
+def test_an_import_canceled_while_queued_leaves_no_files(store: Store, archive: Path) -> None:
     import_id = submit_import(store, stage(store.settings, archive), "shapes", store.owner())
     assert cancel_import(store, import_id, store.owner()) == CANCELED
     assert what_is_left(store.settings) == []
     submit_import(store, archive, "shapes", store.owner())  # the name is free again
 
 
-def test_canceled_while_running_it_leaves_nothing(store: Store, tmp_path: Path) -> None:
+def test_an_import_canceled_while_running_leaves_no_files(store: Store, tmp_path: Path) -> None:
     big = write_images(tmp_path / "big", classes=1, each=1, size=160)
     upload = store.settings.uploads / "upload.zip"
     upload.parent.mkdir()
@@ -116,7 +116,7 @@ def test_canceled_while_running_it_leaves_nothing(store: Store, tmp_path: Path) 
         assert session.scalar(sa.select(sa.func.count(Dataset.id))) == 0
 
 
-def test_a_killed_import_is_done_again(store: Store, tmp_path: Path) -> None:
+def test_a_killed_import_is_repeated(store: Store, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "shapes", each=100, size=64)
     import_id = submit_import(store, folder, "shapes", store.owner())
     process = WorkerProcess(store.settings)
@@ -142,8 +142,8 @@ def test_a_dataset_registered_by_a_killed_attempt_is_adopted(store: Store, archi
         assert session.scalars(sa.select(Dataset.id)).all() == [made]
 
 
-def test_a_name_that_an_upload_waits_for_is_nobody_elses(store: Store, archive: Path) -> None:
-    """Neither before the command line reads its images nor while it does."""
+def test_the_name_of_a_queued_import_is_reserved(store: Store, archive: Path) -> None:
+    """Both before the command line reads the images and while it does."""
     upload, read = stage(store.settings, archive), []
 
     def overtake(stage: str, done: int, total: int) -> None:
@@ -159,7 +159,7 @@ def test_a_name_that_an_upload_waits_for_is_nobody_elses(store: Store, archive: 
         assert wait_until_ended(store, import_id) == FINISHED
 
 
-def test_a_dataset_of_the_same_name_is_not_taken_for_the_imports_own(
+def test_a_dataset_of_the_same_name_is_not_mistaken_for_that_of_the_import(
     store: Store, archive: Path
 ) -> None:
     import_id = submit_import(store, archive, "shapes", store.owner())
@@ -174,7 +174,7 @@ def test_a_dataset_of_the_same_name_is_not_taken_for_the_imports_own(
     assert job.error is not None and "already have a dataset called 'shapes'" in job.error
 
 
-def test_a_name_is_given_once(store: Store, archive: Path) -> None:
+def test_a_name_can_be_used_once(store: Store, archive: Path) -> None:
     submit_import(store, archive, "shapes", store.owner())
     with pytest.raises(InputError, match="already being imported"):
         submit_import(store, archive, "shapes", store.owner())
@@ -191,8 +191,8 @@ def test_a_stranger_cannot_cancel(store: Store, archive: Path) -> None:
     assert import_row(store, import_id).state == QUEUED
 
 
-def test_an_import_that_was_committed_has_finished_whatever_comes(store: Store, rows: str) -> None:
-    """Its process ended, or its cancel came, between the commit and the word of it."""
+def test_a_committed_import_has_finished_even_if_its_process_dies(store: Store, rows: str) -> None:
+    """Its process died, or it was canceled, right after the commit."""
     with store.write() as session:
         job = Import(owner_id=store.owner(), name="rows", source="x", state="running", dataset_id=1)
         session.add(job)
@@ -202,10 +202,10 @@ def test_an_import_that_was_committed_has_finished_whatever_comes(store: Store, 
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_commit_whose_word_is_lost_keeps_its_files(
+def test_a_commit_without_confirmation_keeps_its_files(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    """The connection breaks, or Ctrl-C comes, as the commit is made."""
+    """The connection breaks, or Ctrl-C is pressed, during the commit."""
     store.owner()  # is made by the first who asks
     write = store.write
 

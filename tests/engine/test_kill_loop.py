@@ -1,4 +1,4 @@
-"""Nothing is lost to kill −9: a few moments here, 200 random ones by `./test --soak`."""
+"""SIGKILL loses no work: a few kills here, 200 random ones in `./test --soak`."""
 
 from __future__ import annotations
 

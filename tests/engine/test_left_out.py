@@ -49,7 +49,7 @@ def warnings_of(store: Store, run_id: int) -> list[str]:
         return list(session.scalars(query.order_by(Event.id)))
 
 
-def test_what_cannot_be_read_is_left_out_from_the_beginning(store: Store) -> None:
+def test_unreadable_images_are_left_out_from_the_beginning(store: Store) -> None:
     test, train = images_of(store, TEST), images_of(store, TRAIN)
     lost = [train[0], test[0]]
     for one in lost:

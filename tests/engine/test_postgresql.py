@@ -61,7 +61,7 @@ def task(store: Store, task_id: int) -> Task:
 
 @pytest.mark.soak
 @only_postgresql
-def test_a_database_that_is_started_anew_stops_no_run(
+def test_a_run_survives_a_restart_of_the_database(
     store: Store, run_id: int, postgresql: Server
 ) -> None:
     with worker(store.settings, stand_in="work"):

@@ -1,4 +1,4 @@
-"""What a run writes, and that only the newest attempt may write it."""
+"""What a run records, and that only its current attempt can write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def some_picks(store: Store, count: int = 5) -> RoundSelection:
     return RoundSelection(np.array(ids[::-1], dtype=np.int64), {"density": density})
 
 
-def test_picks_come_back_as_they_were_recorded(store: Store, run_id: int) -> None:
+def test_a_selection_is_read_back_as_recorded(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     assert recorder.selection(1) is None
     given = some_picks(store)
@@ -58,7 +58,7 @@ def test_picks_come_back_as_they_were_recorded(store: Store, run_id: int) -> Non
         assert queries.count_selected_per_round(session, store.owner(), run_id) == {1: 5}
 
 
-def test_an_image_is_not_picked_twice(store: Store, run_id: int) -> None:
+def test_an_image_cannot_be_selected_twice(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     recorder.record_selection(1, some_picks(store))
     with pytest.raises(sa.exc.IntegrityError):
@@ -66,7 +66,7 @@ def test_an_image_is_not_picked_twice(store: Store, run_id: int) -> None:
     assert recorder.selection(2) is None
 
 
-def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: int) -> None:
+def test_finishing_a_round_writes_buffered_metrics(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     recorder.flush()
     recorder.metric(1, 10, {"train_loss": 0.25})
@@ -80,7 +80,9 @@ def test_rounds_come_back_and_carry_the_metrics_held_back(store: Store, run_id: 
     assert (summary.rounds_done, summary.rounds, summary.test_accuracy) == (1, 2, 0.5)
 
 
-def test_reopened_rounds_are_forgotten_and_their_picks_stay(store: Store, run_id: int) -> None:
+def test_reopened_rounds_lose_their_results_and_keep_their_selections(
+    store: Store, run_id: int
+) -> None:
     recorder = attempt_at(store, run_id)
     recorder.record_selection(2, some_picks(store))
     for number in (1, 2):
@@ -148,7 +150,7 @@ def test_the_same_point_twice_keeps_the_last(store: Store, run_id: int) -> None:
         assert session.scalars(sa.select(Metric.value)).all() == [2.0]
 
 
-def test_a_loss_that_is_no_number_is_said_once(store: Store, run_id: int) -> None:
+def test_a_non_finite_loss_is_logged_once(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     for step in (1, 2):
         recorder.metric(1, step, {"train_loss": math.nan, "lr": 0.1})
@@ -160,7 +162,7 @@ def test_a_loss_that_is_no_number_is_said_once(store: Store, run_id: int) -> Non
     assert sum("train_loss is nan" in line for line in log) == 1
 
 
-def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
+def test_a_stale_attempt_cannot_write(store: Store, run_id: int) -> None:
     stale = attempt_at(store, run_id)
     stale.stage("training")
     stale.metric(1, 1, {"train_loss": 1.0})  # held back: the stage was written just now
@@ -192,7 +194,7 @@ def test_a_stale_attempt_can_write_nothing(store: Store, run_id: int) -> None:
         assert "I am still here" not in [event.message for event in events_of(session, run_id)]
 
 
-def test_a_cancel_without_a_worker_shuts_the_attempt_out(store: Store, run_id: int) -> None:
+def test_a_cancel_without_a_worker_makes_the_attempt_stale(store: Store, run_id: int) -> None:
     recorder = attempt_at(store, run_id)
     with store.write() as session:
         run = session.get_one(Run, run_id)

@@ -1,4 +1,4 @@
-"""A process that is prepared before there is a job: used once, and jobs don't depend on it."""
+"""The standby process: it is used once, and jobs do not depend on it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def logged(store: Store, task_id: int) -> str:
     return log_of(store.settings, "task", task_id).read_text()
 
 
-def test_it_does_the_next_task_and_another_takes_its_place(store: Store, dataset_id: int) -> None:
+def test_it_runs_the_next_task_and_another_one_starts(store: Store, dataset_id: int) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         first = prepared(process)
         task_id = count(store, dataset_id, upto=2)
@@ -54,7 +54,7 @@ def test_it_does_the_next_task_and_another_takes_its_place(store: Store, dataset
         assert f"process {second}" in logged(store, other)
 
 
-def test_a_task_that_crashes_in_it_is_done_again(store: Store, dataset_id: int) -> None:
+def test_a_task_that_crashes_in_it_is_repeated(store: Store, dataset_id: int) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         first = prepared(process)
         task = ended(store, count(store, dataset_id, upto=3, crash_at=2))
@@ -97,7 +97,7 @@ def started() -> Iterator[list[subprocess.Popen[bytes]]]:
         process.wait()
 
 
-def test_an_unused_one_ends_and_the_next_comes_after_a_job(
+def test_an_unused_one_ends_and_the_next_starts_after_a_job(
     started: list[subprocess.Popen[bytes]], tmp_path: Path
 ) -> None:
     def start() -> subprocess.Popen[bytes]:

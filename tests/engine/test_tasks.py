@@ -1,4 +1,4 @@
-"""Tasks through the queue: done once, again after a crash, canceled, failing in words."""
+"""Tasks through the queue: run once, repeated after a crash, canceled, failed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The task is known to whoever submits it, too."""
+    """Register the task in this process too."""
     monkeypatch.setattr(TASKS, "_entries", {**TASKS._entries, "counting": counting})
     yield
 
@@ -54,7 +54,7 @@ def test_a_task_is_done_once_and_its_result_kept(store: Store, dataset_id: int) 
     assert (store.settings.tasks / str(first) / "step-2").exists()
 
 
-def test_a_killed_task_is_done_again(store: Store, dataset_id: int) -> None:
+def test_a_killed_task_is_repeated(store: Store, dataset_id: int) -> None:
     params = {"upto": 3, "crash_at": 2}
     task_id = submit_task(store, "counting", dataset_id, params, store.owner())
     with worker(store.settings, stand_in="task"):
@@ -62,7 +62,7 @@ def test_a_killed_task_is_done_again(store: Store, dataset_id: int) -> None:
     assert (task.state, task.attempt, task.result) == (FINISHED, 2, {"counted": 3})
 
 
-def test_a_canceled_task_leaves_its_place_to_a_new_one(store: Store, dataset_id: int) -> None:
+def test_a_canceled_task_can_be_queued_again(store: Store, dataset_id: int) -> None:
     me = store.owner()
     task_id = submit_task(store, "counting", dataset_id, {"upto": 600}, me)
     with worker(store.settings, stand_in="task"):
@@ -72,7 +72,7 @@ def test_a_canceled_task_leaves_its_place_to_a_new_one(store: Store, dataset_id:
     assert submit_task(store, "counting", dataset_id, {"upto": 600}, me) != task_id
 
 
-def test_a_failure_is_a_sentence(store: Store, dataset_id: int) -> None:
+def test_a_failure_has_a_message(store: Store, dataset_id: int) -> None:
     task_id = submit_task(store, "counting", dataset_id, {"upto": "many"}, store.owner())
     with worker(store.settings, stand_in="task"):
         task = ended(store, task_id)
@@ -80,7 +80,7 @@ def test_a_failure_is_a_sentence(store: Store, dataset_id: int) -> None:
     assert "TypeError" in task.error and "Traceback" not in task.error
 
 
-def test_what_cannot_be_is_refused_before_it_is_queued(store: Store, dataset_id: int) -> None:
+def test_an_invalid_task_is_refused_before_it_is_queued(store: Store, dataset_id: int) -> None:
     me = store.owner()
     with pytest.raises(InputError, match="no task called 'count'; did you mean counting"):
         submit_task(store, "count", dataset_id, {}, me)

@@ -77,7 +77,7 @@ def test_a_run_submitted_before_any_worker_is_finished_by_the_first(
     with store.read() as session:
         points = metrics_of(session, run_id)
         assert len({(point.round, point.step) for point in points}) == len(points) == 40
-        assert heartbeat_age(session) is None  # it has said good-bye
+        assert heartbeat_age(session) is None  # it has unregistered
     check_integrity(store.settings)
 
 
@@ -86,7 +86,7 @@ def _alive(store: Store) -> bool:
         return worker_alive(session)
 
 
-def test_canceled_while_queued_it_never_starts(store: Store, run_id: int) -> None:
+def test_a_run_canceled_while_queued_never_starts(store: Store, run_id: int) -> None:
     assert cancel_run(store, run_id, store.owner()) == CANCELED
     assert cancel_run(store, run_id, store.owner()) == CANCELED
     with worker(store.settings, stand_in="work"):
@@ -96,11 +96,11 @@ def test_canceled_while_queued_it_never_starts(store: Store, run_id: int) -> Non
         assert "Started." not in log_lines(store, run_id)
 
 
-@pytest.mark.parametrize("behaviour", ["work", "hang"])
+@pytest.mark.parametrize("behavior", ["work", "hang"])
 def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
-    store: Store, run_id: int, behaviour: str
+    store: Store, run_id: int, behavior: str
 ) -> None:
-    with worker(store.settings, stand_in=behaviour) as process:
+    with worker(store.settings, stand_in=behavior) as process:
         wait_for(lambda: run_row(store, run_id).stage not in ("", "starting"), 60, "no start")
         (child,) = process.children()
         group = os.getpgid(child)
@@ -115,7 +115,7 @@ def _metric_count(store: Store, run_id: int) -> int:
         return len(metrics_of(session, run_id))
 
 
-def test_a_canceled_run_resumes_where_it_was(store: Store, run_id: int) -> None:
+def test_a_canceled_run_resumes_from_its_checkpoint(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="work"):
         wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
         with pytest.raises(InputError, match="already running"):
@@ -153,7 +153,7 @@ def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
     assert "Traceback" in log
 
 
-def test_sigterm_pauses_the_run_and_the_next_worker_goes_on(store: Store, run_id: int) -> None:
+def test_sigterm_pauses_the_run_and_the_next_worker_resumes_it(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="work") as process:
         wait_until_training(store, run_id)
         children = process.children()
@@ -194,7 +194,7 @@ def test_a_run_paused_and_canceled_stays_canceled(store: Store, run_id: int) -> 
 def test_kill_nine_loses_nothing(store: Store, run_id: int) -> None:
     process = WorkerProcess(store.settings, stand_in="work")
     wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
-    process.kill()  # and sees the child go
+    process.kill()
     process.close()
     assert run_row(store, run_id).state == RUNNING
     with worker(store.settings, stand_in="work"):
@@ -216,7 +216,7 @@ def test_canceled_after_its_worker_died(
     assert cancel_run(store, run_id, store.owner()) == CANCELED
 
 
-def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None:
+def test_a_slot_is_free_when_its_process_exits(settings: Settings, store: Store) -> None:
     process = WorkerProcess(settings)
     wait_for(lambda: _alive(store), 60, "no heartbeat")
     _, second, lock = worker_module.claim_slot(store)
@@ -228,9 +228,7 @@ def test_a_place_goes_with_its_process(settings: Settings, store: Store) -> None
     assert (first, second) == (0, 1)
 
 
-def test_each_worker_has_gpus_of_its_own(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_worker_has_its_own_gpus(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpus, "visible_gpus", lambda: ["0", "1", "2", "5"])
     assert [gpus.own_gpus(settings, place) for place in range(4)] == ["0", "1", "2", "5"]
     pairs = replace(settings, processes=2)
@@ -242,7 +240,7 @@ def test_each_worker_has_gpus_of_its_own(
     assert gpus.own_gpus(settings, 9) == ""
 
 
-def test_several_workers_are_one_command(store: Store) -> None:
+def test_one_command_runs_several_workers(store: Store) -> None:
     environment = os.environ | store.settings.as_environment()
     command = [sys.executable, "-m", "vecaf", "worker", "--count", "2"]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -251,7 +249,7 @@ def test_several_workers_are_one_command(store: Store) -> None:
     finally:
         process.terminate()
         status = process.wait(60)
-    assert (status, _workers(store)) == (0, 0)  # they have said good-bye
+    assert (status, _workers(store)) == (0, 0)  # they have unregistered
 
 
 def _workers(store: Store) -> int:
@@ -259,7 +257,7 @@ def _workers(store: Store) -> int:
         return count_alive_workers(session)
 
 
-def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
+def test_sqlite_supports_one_machine(store: Store) -> None:
     moment = now()
     with store.write() as session:
         session.add(Worker(id="far:0:1", pid=1, host="far", started_at=moment, heartbeat_at=moment))
@@ -267,7 +265,7 @@ def test_an_sqlite_file_serves_one_machine(store: Store) -> None:
         worker_module.claim_slot(store)
 
 
-def test_what_cannot_be_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
+def test_an_invalid_run_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
     user = store.owner()
     for config, complaint in [
         (RunConfig(dataset=rows, budget="41"), "only 40 can be selected"),

@@ -1,4 +1,4 @@
-"""A home with two people's datasets, and the desk in a process of its own."""
+"""A home with datasets of two users, and an inference process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STRANGERS = "not yours"
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks a desk and waits for the answer."""
+    """Sends requests to the inference process and waits for the answers."""
 
     keeper: InferenceProcess
 

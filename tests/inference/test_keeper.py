@@ -1,4 +1,4 @@
-"""The desk's process: started when asked, started again when it died, ended when idle."""
+"""The inference process starts on demand, restarts after a crash, and ends when idle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vecaf.errors import (
     VecafError,
 )
 
-# A process of the same manners that answers at once, whatever the question is about.
+# A process with the same protocol that answers any request at once.
 STAND_IN = """
 import json, os, sys, time
 for line in sys.stdin:
@@ -62,7 +62,7 @@ def make() -> Iterator[Make]:
         one.stop()
 
 
-def test_one_process_answers_every_question(make: Make) -> None:
+def test_one_process_answers_all_requests(make: Make) -> None:
     keeper = make()
     assert keeper.process is None  # nobody has asked
     first = ask(keeper, "say", user=7, words="größer\nthan 'this' & \"that\"")
@@ -70,7 +70,7 @@ def test_one_process_answers_every_question(make: Make) -> None:
     assert ask(keeper, "say", user=8)["pid"] == first["pid"]
 
 
-def test_preparing_starts_the_process_for_the_question_that_follows(make: Make) -> None:
+def test_preparing_starts_the_process_for_the_next_request(make: Make) -> None:
     keeper = make()
     keeper.prepare("say", user=1, seconds=0.5)
     keeper.prepare("say", user=1)  # one is enough
@@ -104,7 +104,7 @@ def test_a_process_that_died_is_replaced(make: Make) -> None:
     assert ask(keeper, "say", user=1)["pid"] not in (first, second)
 
 
-def test_too_long_an_answer_is_given_up(make: Make) -> None:
+def test_a_slow_answer_times_out(make: Make) -> None:
     keeper = make(answer_seconds=2)
     slow = ask(keeper, "say", user=1)["pid"]
     with pytest.raises(UnavailableError, match="did not answer within 2 s"):
@@ -113,7 +113,7 @@ def test_too_long_an_answer_is_given_up(make: Make) -> None:
     assert ask(keeper, "say", user=1, late=False)["late"] is False  # not the late answer
 
 
-def test_questions_wait_for_each_other_in_one_thread(make: Make) -> None:
+def test_requests_are_answered_one_at_a_time(make: Make) -> None:
     keeper = make()
 
     async def ask_all() -> list[dict[str, object]]:
@@ -155,7 +155,7 @@ def test_one_user_cannot_fill_the_queue(make: Make) -> None:
     result_of(check())
 
 
-def test_a_question_gives_up_waiting_for_its_turn(make: Make) -> None:
+def test_a_request_times_out_while_it_waits_for_others(make: Make) -> None:
     keeper = make(answer_seconds=1)
 
     async def ask_three() -> list[dict[str, object] | BaseException]:
@@ -167,14 +167,14 @@ def test_a_question_gives_up_waiting_for_its_turn(make: Make) -> None:
     assert type(last) is BusyError
 
 
-def test_an_idle_process_ends_and_the_next_question_starts_another(make: Make) -> None:
+def test_an_idle_process_ends_and_the_next_request_starts_another(make: Make) -> None:
     keeper = make(idle_seconds=0.3)
     first = ask(keeper, "say", user=1)["pid"]
     wait_for(lambda: not is_alive(first), 60, "the idle process lives on")
     assert ask(keeper, "say", user=1)["pid"] != first
 
 
-def test_stopping_ends_an_answer_under_way(make: Make) -> None:
+def test_stopping_ends_a_request_in_progress(make: Make) -> None:
     keeper = make()
     pid = ask(keeper, "say", user=1)["pid"]
     raised: list[Exception] = []
@@ -195,7 +195,7 @@ def test_stopping_ends_an_answer_under_way(make: Make) -> None:
         ask(keeper, "say", user=1)
 
 
-def test_the_desk_ends_with_its_input_and_prints_replies_only() -> None:
+def test_the_inference_process_ends_with_its_input_and_prints_only_replies() -> None:
     desk = subprocess.run(
         [sys.executable, "-m", "vecaf.inference"],
         input="",

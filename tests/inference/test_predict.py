@@ -1,4 +1,4 @@
-"""A model's answer to one image, and which of its training images it rests on."""
+"""The prediction of an image, and the training images that explain it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def picked(store: Store, run_id: int) -> list[int]:
         return list(session.scalars(query))
 
 
-def test_it_is_what_the_exported_model_says(store: Store, run_id: int) -> None:
+def test_a_prediction_equals_that_of_the_exported_model(store: Store, run_id: int) -> None:
     with store.read() as session:
         samples = session.scalars(sa.select(Sample).where(Sample.split == "test")).all()
     predictor = Predictor.load(store.settings.runs / str(run_id) / "model", "cpu")
@@ -69,7 +69,7 @@ def test_an_opened_model_is_not_loaded_again(
     assert ask(store, run_id, sample_id=picked(store, run_id)[0])["classes"]
 
 
-def test_evidence_is_of_the_picks_and_in_order(store: Store, run_id: int) -> None:
+def test_explanations_are_training_images_in_order(store: Store, run_id: int) -> None:
     picks = picked(store, run_id)
     with store.read() as session:
         tested = session.scalar(sa.select(Sample.id).where(Sample.split == "test"))
@@ -97,10 +97,10 @@ def test_images_beyond_the_compared_ones_were_trained_on_too(
     predicting._load.cache_clear()
 
 
-def test_a_pick_is_not_its_own_neighbour_and_argues_for_what_it_taught(
+def test_a_training_image_is_not_its_own_neighbor_and_contributes_to_its_class(
     store: Store, run_id: int
 ) -> None:
-    """It pulls toward a class as long as the class's share is below what training aimed at."""
+    """It contributes to its class while the probability is below the training target."""
     smoothing, found = CONFIG.label_smoothing, 0
     for own in picked(store, run_id):
         answer = ask(store, run_id, sample_id=own)
@@ -127,7 +127,7 @@ def test_labels_edited_since_do_not_change_what_was_learned(store: Store, run_id
              {own: (int(sample.label or 0) + 1) % 3})  # fmt: skip
     from vecaf.inference.predict import _load
 
-    _load.cache_clear()  # as a desk that was started again
+    _load.cache_clear()  # as after a restart of the inference process
     after = ask(store, run_id, sample_id=own)
     assert [e["id"] for e in after["toward"]] == [e["id"] for e in before["toward"]]
     assert np.allclose(
@@ -135,7 +135,7 @@ def test_labels_edited_since_do_not_change_what_was_learned(store: Store, run_id
     )
 
 
-def test_what_cannot_be_is_said(store: Store, run_id: int, tmp_path: Path) -> None:
+def test_an_invalid_request_is_an_error(store: Store, run_id: int, tmp_path: Path) -> None:
     broken = tmp_path / "x.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"can.*t be read"):

@@ -1,4 +1,4 @@
-"""Exports that are whole or not there, and receipts that repeat a selection or say why not."""
+"""Exports are complete or absent; receipts repeat a selection or say why they cannot."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_versions_are_those_of_the_run_not_of_the_export(
     assert "here 99.9" in found.notes[-1]
 
 
-def test_another_precision_or_kind_of_device_is_said(done: Done) -> None:
+def test_another_precision_or_device_is_noted(done: Done) -> None:
     (versions,) = done.receipt.versions
     assert (versions["device"], versions["precision"]) == ("cpu", "float32")
     elsewhere = versions | {"device": "cuda", "precision": "bfloat16", "vecaf": "0123456789ab"}
@@ -159,7 +159,7 @@ def test_the_archive_is_made_once_and_leftovers_are_swept(done: Done, without_on
         build_archive(done.store, owner + 1, done.run_id)
 
 
-def test_an_archive_without_onnx_is_made_anew_once_the_packages_are_there(
+def test_an_archive_without_onnx_is_rebuilt_when_the_packages_are_installed(
     done: Done, without_onnx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = done.store.owner()
@@ -176,7 +176,7 @@ def test_an_archive_without_onnx_is_made_anew_once_the_packages_are_there(
     assert build_archive(done.store, owner, done.run_id) == whole  # which has it
 
 
-def test_the_same_picks_come_out(done: Done) -> None:
+def test_a_replay_selects_the_same_images(done: Done) -> None:
     found = done.replay()
     assert found.matches
     assert [(r.round, r.picks, r.same) for r in found.rounds] == [(1, 6, 6), (2, 6, 6)]
@@ -199,8 +199,8 @@ def test_a_run_on_a_gpu_is_replayed_on_a_machine_without(done: Done) -> None:
     assert "used cuda:99, which this machine does not have" in found.notes[0]
 
 
-def test_edits_since_the_run_are_seen_through(done: Done) -> None:
-    """The labels of every picked image are changed; the run's own are kept beside it."""
+def test_a_replay_uses_the_labels_of_the_run_after_edits(done: Done) -> None:
+    """All selected images get other labels; the run has kept its own."""
     owner = done.store.owner()
     keys = {key for picks in done.receipt.picks for key in picks}
     with done.store.write() as session:
@@ -215,7 +215,9 @@ def test_edits_since_the_run_are_seen_through(done: Done) -> None:
     assert "may differ" in done.replay(stranger).notes[0]
 
 
-def test_the_same_images_elsewhere_under_another_name_will_do(done: Done, tmp_path: Path) -> None:
+def test_the_same_images_in_another_home_under_another_name_match(
+    done: Done, tmp_path: Path
+) -> None:
     store = new_studio(tmp_path / "other", count=3, name="unrelated")  # ids begin elsewhere
     import_dataset(store, done.store.settings.home / "drawn", "moved", user_id=store.owner())
     found = replay(store, store.owner(), done.receipt)
@@ -223,7 +225,7 @@ def test_the_same_images_elsewhere_under_another_name_will_do(done: Done, tmp_pa
     store.close()
 
 
-def test_other_images_are_said(done: Done, tmp_path: Path) -> None:
+def test_different_images_are_an_error(done: Done, tmp_path: Path) -> None:
     store = new_studio(tmp_path / "few", count=30)
     with pytest.raises(InputError, match="of the 12 selected images of the receipt are not in"):
         replay(store, store.owner(), done.receipt)
@@ -234,7 +236,9 @@ def test_other_images_are_said(done: Done, tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_given_first_round_is_not_claimed(done: Done, without_onnx: None, tmp_path: Path) -> None:
+def test_a_first_round_from_a_saved_selection_is_not_compared(
+    done: Done, without_onnx: None, tmp_path: Path
+) -> None:
     owner = done.store.owner()
     with done.store.write() as session:
         query = sa.select(Sample).where(Sample.split == "train").order_by(Sample.id)
@@ -248,7 +252,7 @@ def test_a_given_first_round_is_not_claimed(done: Done, without_onnx: None, tmp_
     assert "used a saved selection of" in found.sentences()[0]
 
 
-def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: Path) -> None:
+def test_a_replay_never_uses_the_unlabeled_copy_of_an_image(done: Done, tmp_path: Path) -> None:
     drawn = make_samples(tmp_path, 30)
     labels, keys = drawn.labels.copy(), list(drawn.keys)
     labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
@@ -260,8 +264,10 @@ def test_a_pick_is_never_the_unlabelled_copy_of_an_image(done: Done, tmp_path: P
         _recorded_ids(replace(receipt, picks=((keys[1],),)), samples)
 
 
-def test_a_pick_is_the_copy_of_an_image_that_was_bought(tmp_path: Path, without_onnx: None) -> None:
-    """Every image is in the pool twice; the run is given the second ones."""
+def test_a_replay_uses_the_copy_of_an_image_that_the_run_selected(
+    tmp_path: Path, without_onnx: None
+) -> None:
+    """Every image is in the pool twice; the run uses the second copies."""
     store = new_studio(tmp_path / "home", count=12, name="once")
     drawn = tmp_path / "home" / "drawn"
     for path in sorted(drawn.rglob("*.png")):
@@ -308,7 +314,7 @@ def test_a_pick_is_the_copy_of_an_image_that_was_bought(tmp_path: Path, without_
         ({"versions": [1]}, "'versions' are not"),
     ],
 )
-def test_a_bad_receipt_is_refused_in_words(
+def test_a_bad_receipt_is_refused_with_a_message(
     change: dict[str, Any], words: str, done: Done, tmp_path: Path
 ) -> None:
     value = json.loads((done.folder / "receipt.json").read_text())
@@ -319,7 +325,7 @@ def test_a_bad_receipt_is_refused_in_words(
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"null", b"{", b"\xff\xfe", b"[" * 100_000])
-def test_what_is_no_receipt_at_all_is_said(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_receipt_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
     path.write_bytes(content)
     with pytest.raises(InputError, match="receipt"):

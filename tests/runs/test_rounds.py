@@ -1,4 +1,4 @@
-"""The whole loop on real images with the embedded models, without a database."""
+"""The active finetuning loop on real images with the embedded models, without a database."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 def epochs_of(recorder: MemoryRecorder) -> dict[tuple[int, int, str], float]:
-    """What was measured after each epoch; losses in between are reported by the clock."""
+    """The metrics after each epoch; those in between depend on the clock."""
     return {key: value for key, value in recorder.metrics.items() if key[2] == "val_accuracy"}
 
 
@@ -92,7 +92,7 @@ def test_a_run_learns_and_its_files_predict(
 
 
 class StoppingRecorder(MemoryRecorder):
-    """Asks for a stop at the questions it is given the numbers of, and counts them all."""
+    """Asks to stop at the given calls of `should_stop`, and counts the calls."""
 
     def __init__(self, stops: set[int]) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class StoppingRecorder(MemoryRecorder):
         pytest.param(TOLD, id="words"),
     ],
 )
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+def test_an_interrupted_run_has_the_same_result(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     whole = StoppingRecorder(set())
@@ -143,21 +143,21 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("config", [FULL, LORA], ids=["full", "lora"])
-def test_without_validation_labels_what_was_trained_is_kept(
+def test_without_validation_labels_the_last_weights_are_kept(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    unlabelled = replace(samples, labels=np.where(samples.splits == VAL, -1, samples.labels))
+    unlabeled = replace(samples, labels=np.where(samples.splits == VAL, -1, samples.labels))
     config = replace(config, rounds=1, epochs=1)
-    _, weights = finish(config, unlabelled, settings, tmp_path)
+    _, weights = finish(config, unlabeled, settings, tmp_path)
     pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
     moved = [np.abs(weights[f"backbone.{name}"] - pretrained[name].numpy()) for name in pretrained]
     assert max(float(one.max()) for one in moved) > config.lr / 10
 
 
-def test_adapters_of_one_training_go_on_where_they_stood(
+def test_adapters_continue_over_the_rounds_of_one_training(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    """Laid on weights that hold them already, they would take every weight twice as far."""
+    """Added to weights that contain them already, they would change every weight twice."""
     config = replace(KNOWN, mode="lora", lr=0.003, lora_rank=4, epochs=4)
     finish(config, samples, settings, tmp_path)
     pretrained = load_pvm("efficientnet_lite0").build(0).state_dict()
@@ -182,7 +182,7 @@ def test_a_crash_right_after_any_checkpoint_loses_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As a power cut would: the process is gone, the files stay."""
+    """As after a power cut: the process ends, the files stay."""
     config = replace(FULL, track=track)
     whole, weights = finish(config, samples, settings, tmp_path / "whole")
     monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
@@ -232,7 +232,7 @@ def test_a_run_with_damaged_files_repeats_what_it_must_and_ends_the_same(
     settings: Settings,
     tmp_path: Path,
 ) -> None:
-    """One training's optimizer state of round 1 is gone by then, so it begins again."""
+    """The optimizer state of round 1 is deleted by then, so the training starts again."""
     recorder, weights = finish(config, samples, settings, tmp_path)
     results, measured = list(recorder.results), epochs_of(recorder)
     for path in tmp_path.glob(file):
@@ -267,7 +267,7 @@ def test_a_damaged_checkpoint_repeats_its_round_alone(
     assert epochs_of(broken) == epochs_of(whole)
 
 
-def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
+def test_with_picks_replace_each_round_trains_on_its_own_selection(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     config = replace(KNOWN, budget="12", epochs=2, text_pull=0.0)
@@ -279,7 +279,7 @@ def test_replaced_picks_are_trained_on_alone_and_the_start_already_selects(
     assert not list(tmp_path.glob("round-*/training-state.safetensors"))
 
 
-def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> None:
+def test_dropout_uses_the_seed_of_the_run(tmp_path: Path) -> None:
     files = make_samples(tmp_path, n=12)
     train = LabeledImages(list(files.paths), files.labels)
     batches = ImageBatches(train, SMALL, 4, seed=3, device=torch.device("cpu"))
@@ -293,7 +293,7 @@ def test_layers_that_drop_at_random_draw_from_the_runs_seed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("config", [CONFIG, KNOWN], ids=["picks", "means"])
-def test_classes_that_no_picked_image_shows_are_named(
+def test_classes_without_selected_images_are_named(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     never = replace(samples, classes=(*samples.classes, "never"))
@@ -306,7 +306,7 @@ def test_classes_that_no_picked_image_shows_are_named(
     assert said.endswith(f"; no image of {names} {where}.")
 
 
-def test_without_test_images_nothing_is_claimed(
+def test_without_test_images_there_is_no_test_accuracy(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     untested = replace(samples, labels=np.where(samples.splits == TEST, -1, samples.labels))
@@ -323,7 +323,7 @@ def test_without_test_images_nothing_is_claimed(
 def test_hidden_labels_change_nothing(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    """Label-free: the labels of test images and of unpicked pool images are poisoned."""
+    """Label-free: labels of test images and of images that were not selected are poisoned."""
     honest, weights = finish(config, samples, settings, tmp_path / "honest")
     picked = np.isin(
         samples.ids, np.concatenate([p.sample_ids for p in honest.selections.values()])
@@ -357,7 +357,7 @@ def test_labels_known_selection_never_sees_test_labels(
     [CONFIG, replace(CONFIG, track=LABELS_KNOWN, strategy="entropy"), KNOWN],
     ids=["label-free", "from-words", "from-means"],
 )
-def test_the_first_picks_are_those_of_a_run(
+def test_a_selection_without_training_equals_the_first_round_of_a_run(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     config = replace(config, rounds=1, epochs=1)
@@ -386,7 +386,7 @@ def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Pa
         ({"model": "efficientnet_lite"}, "efficientnet_lite0"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(
+def test_an_invalid_configuration_is_refused_with_a_message(
     change: dict[str, str], words: str, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=words):

@@ -1,4 +1,4 @@
-"""The map and the findings of a small real dataset, piece by piece and through a worker."""
+"""The map and the findings of a small real dataset, directly and through a worker."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def dataset(store: Store) -> Dataset:
 
 
 class Stages:
-    """Hears a task's stages and looks at its files while it runs."""
+    """Records the stages of a task and the files that exist in each."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.files = folder, dict[str, set[str]]()
@@ -67,7 +67,7 @@ def work_on(
 def made(
     store: Store, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TaskContext, dict[str, Any]]:
-    """The map as the task leaves it, and its result; a few images have a caption by then."""
+    """The files and the result of the task, after a few images got captions."""
     work = work_on(store, dataset, tmp_path_factory.mktemp("map"))
     ids = work.samples().ids.tolist()
     with store.write() as session:
@@ -106,7 +106,7 @@ def test_captions_move_the_text_view_only(made: tuple[TaskContext, dict[str, Any
         assert 0 < moved.mean() < image.std(axis=0).max()  # a small move, not another map
 
 
-def test_what_is_kept_puts_later_rows_in_their_place(
+def test_the_files_place_later_rows_on_the_map(
     made: tuple[TaskContext, dict[str, Any]],
 ) -> None:
     from vecaf.config import RunConfig
@@ -125,7 +125,7 @@ def test_what_is_kept_puts_later_rows_in_their_place(
     assert_allclose(unit_rows(coordinates), space, atol=2e-3)
 
 
-def test_pieces_appear_one_by_one(made: tuple[TaskContext, dict[str, Any]]) -> None:
+def test_files_appear_one_by_one(made: tuple[TaskContext, dict[str, Any]]) -> None:
     stages = made[0].stage
     assert isinstance(stages, Stages)
     order = list(stages.files)
@@ -135,7 +135,7 @@ def test_pieces_appear_one_by_one(made: tuple[TaskContext, dict[str, Any]]) -> N
     assert "pca-text.npy" in stages.files["Computing the map"]
 
 
-def test_findings_are_of_the_labels_as_they_are(
+def test_findings_use_the_current_labels(
     store: Store, dataset: Dataset, made: tuple[TaskContext, dict[str, Any]], tmp_path: Path
 ) -> None:
     before = json.loads((made[0].folder / "findings.json").read_text())
@@ -161,7 +161,7 @@ def test_findings_are_of_the_labels_as_they_are(
     assert set(item["neighbours"]) <= set(samples.ids.tolist())
 
 
-def test_findings_ask_the_newest_run_about_what_it_was_not_trained_on(
+def test_findings_use_predictions_of_the_newest_run_for_unseen_images(
     store: Store, dataset: Dataset, tmp_path: Path
 ) -> None:
     work = work_on(store, dataset, tmp_path)
@@ -181,7 +181,7 @@ def test_findings_ask_the_newest_run_about_what_it_was_not_trained_on(
     assert json.loads((tmp_path / "findings.json").read_text())["run"] == run_id
 
 
-def test_a_canceled_map_ends_and_a_wrong_model_is_said(
+def test_a_canceled_map_ends_and_an_unknown_model_is_an_error(
     store: Store, dataset: Dataset, tmp_path: Path
 ) -> None:
     with pytest.raises(CanceledError):
@@ -193,7 +193,7 @@ def test_a_canceled_map_ends_and_a_wrong_model_is_said(
         submit_task(store, "map", dataset.id, {"colour": 1}, store.owner())
 
 
-def test_a_worker_makes_the_map(store: Store, dataset: Dataset) -> None:
+def test_a_worker_computes_the_map(store: Store, dataset: Dataset) -> None:
     task_id = submit_task(store, "map", dataset.id, {}, store.owner())
 
     def row() -> Task:

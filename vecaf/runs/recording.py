@@ -88,7 +88,6 @@ class MemoryRecorder:
     selections: dict[int, RoundSelection] = field(default_factory=dict)
     results: list[RoundResult] = field(default_factory=list)
     artifacts: list[Path] = field(default_factory=list)
-    embedding_set: str = ""
 
     def stage(self, text: str, done: int = 0, total: int = 0) -> None:
         if not self.stages or self.stages[-1] != text:
@@ -131,7 +130,7 @@ class MemoryRecorder:
         self.results = [result for result in self.results if result.number <= upto]
 
     def embedded(self, fingerprint: str, facts: Mapping[str, Any]) -> None:
-        self.embedding_set = fingerprint
+        """Do nothing: there is no database to record it in."""
 
     def artifact(self, kind: str, path: Path) -> None:
         self.artifacts.append(path)

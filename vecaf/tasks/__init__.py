@@ -14,6 +14,6 @@ from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
     shift_preview,
     shift_result,
 )
-from vecaf.tasks.task import TASKS, Stage, TaskContext, check_params
+from vecaf.tasks.task import TASKS, StageReporter, TaskContext, check_params
 
-__all__ = ["TASKS", "Stage", "TaskContext", "check_params"]
+__all__ = ["TASKS", "StageReporter", "TaskContext", "check_params"]

@@ -2,7 +2,7 @@
 
 Files in the folder of the task:
 
-    picks.json    the fields of `Explained`
+    picks.json    the fields of `SelectionExplanation`
     covers.npy    int32 (n,), for each sample in id order: the rank of the selected image that
                   represents it, −1 for none
 """
@@ -40,7 +40,7 @@ MAX_MEMBERS = 6
 
 
 @dataclass(frozen=True)
-class Explained:
+class SelectionExplanation:
     """Why each image was selected. Lists have one entry per selected image, in rank order.
 
     A selected image represents the images that are closer to it than to other selected images.
@@ -154,13 +154,13 @@ def selection(
     }
 
 
-def read_picks(folder: Path) -> Explained | None:
+def read_explanation(folder: Path) -> SelectionExplanation | None:
     """Read the result from the folder of a finished task; None if there is none."""
     try:
         content = json.loads((folder / PICKS).read_bytes())
     except FileNotFoundError:
         return None
-    return Explained(**content)
+    return SelectionExplanation(**content)
 
 
 def load_base_run(
@@ -199,7 +199,7 @@ def load_base_run(
     return BaseRun(config, folder, last, selected_ids, with_snapshot(samples, folder))
 
 
-def explain(result: SelectionResult) -> tuple[Explained, NDArray[np.int32]]:
+def explain(result: SelectionResult) -> tuple[SelectionExplanation, NDArray[np.int32]]:
     """Explain a selection; also return which selected image represents each sample, (n,)."""
     from vecaf.selection import explain as reasons
 
@@ -225,7 +225,7 @@ def explain(result: SelectionResult) -> tuple[Explained, NDArray[np.int32]]:
     alternative = np.where(displaced >= 0, displaced, runners_up)
     covers = np.full(len(ids), -1, dtype=np.int32)
     covers[plan.pool] = cover.owner
-    explanation = Explained(
+    explanation = SelectionExplanation(
         ids=result.selected.sample_ids.tolist(),
         scores={
             name: [float(value) if np.isfinite(value) else None for value in values]
@@ -261,7 +261,7 @@ def _captions(result: SelectionResult, selected: NDArray[np.int64]) -> list[tupl
     return captions
 
 
-def sign_off(
+def save_selection(
     session: Session, settings: Settings, user_id: int, task_id: int, name: str, *, earlier: bool
 ) -> Subset:
     """Save a finished selection under a name, so that you can label it and train on it.
@@ -281,7 +281,7 @@ def sign_off(
     task = visible(session, user_id, Task, task_id)
     explanation = None
     if task.kind == selection.__name__ and task.state == FINISHED:
-        explanation = read_picks(settings.tasks / str(task_id))
+        explanation = read_explanation(settings.tasks / str(task_id))
     if explanation is None:
         raise InputError("This selection is not finished yet. Wait for it, then save it.")
     before = explanation.taken if earlier else []

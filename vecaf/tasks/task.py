@@ -14,7 +14,7 @@ from vecaf.registry import Registry
 from vecaf.store import Dataset, Store, visible
 
 
-class Stage(Protocol):
+class StageReporter(Protocol):
     """Reports what a task is doing. Pages show it with a delay of up to half a second."""
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
@@ -32,7 +32,7 @@ class TaskContext:
     user_id: int
     dataset_id: int
     folder: Path
-    stage: Stage
+    stage: StageReporter
     should_stop: Callable[[], bool]
 
     def samples(self) -> Samples:

@@ -16,20 +16,20 @@ from typing import Any
 def run_rounds(
     config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, ranks: Any
 ) -> None:
-    behaviour = os.environ["VECAF_STAND_IN"]
-    if behaviour == "hang":  # only notes that it was told to stop
+    behavior = os.environ["VECAF_STAND_IN"]
+    if behavior == "hang":  # only notes that it was told to stop
         signal.signal(signal.SIGTERM, lambda *_: (folder / "told").touch())
-    recorder.stage(f"standing in: {behaviour}")
-    if behaviour == "quick" or (behaviour == "crash the first" and folder.name != "1"):
+    recorder.stage(f"standing in: {behavior}")
+    if behavior == "quick" or (behavior == "crash the first" and folder.name != "1"):
         return
-    if behaviour.startswith("crash") and behaviour != "crash once":
+    if behavior.startswith("crash") and behavior != "crash once":
         os.kill(os.getpid(), signal.SIGSEGV)
-    if behaviour == "crash once" and not (folder / "crashed").exists():
+    if behavior == "crash once" and not (folder / "crashed").exists():
         (folder / "crashed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    if behaviour == "raise":
+    if behavior == "raise":
         raise ZeroDivisionError("a secret detail")
-    if behaviour == "hang":  # with a helper process beside it
+    if behavior == "hang":  # with a helper process beside it
         if os.fork() == 0:
             while True:
                 time.sleep(1)
@@ -39,7 +39,7 @@ def run_rounds(
 
 
 def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
-    """Rounds of twenty slow steps, a checkpoint after each, picking the first unpicked images."""
+    """Rounds of twenty slow steps with checkpoints, which select the first available images."""
     import numpy as np
 
     from vecaf.errors import CanceledError
@@ -105,7 +105,7 @@ def run_slowly(*given: Any) -> None:
 
 
 def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
-    """A task that counts, a file a step, and is killed once on its way where that is asked for."""
+    """A task that counts and writes one file per step. With `crash_at`, it is killed once."""
     for number in range(1, upto + 1):
         task.check()
         task.stage("counting", number, upto)
@@ -118,7 +118,7 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
 
 
 def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
-    """`Supervisor.attempt` without a child process: ends the job, and says so in a file."""
+    """`Supervisor.attempt` without a child process: ends the job, and logs it in a file."""
     from vecaf.store.jobs import end_job, lock_attempt
 
     store = supervisor._store

@@ -1,4 +1,4 @@
-"""The probe behind a run's estimate times what the run will do."""
+"""The measurement behind the cost estimate of a run times what the run does."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def probe(work: TaskContext, mode: str) -> dict[str, Any]:
 
 
 def test_a_batch_of_one_small_image_can_be_timed(work: TaskContext) -> None:
-    """Training keeps batch normalisation at rest, so one value a channel is enough there."""
+    """Training keeps batch normalization frozen, so one value per channel is enough there."""
     found = probe(work, "full")
     assert found["full_step"] > found["head_step"] > 0
 

@@ -1,4 +1,4 @@
-"""Canceled or told to stop in each stage of a real run: it ends in time and writes nothing more."""
+"""A run that is canceled or stopped in any stage ends in time and writes nothing more."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_run_canceled_in_a_stage_ends_and_leaves_its_files_alone(
     assert traces(pictures, run_id) == before
 
 
-def test_told_to_stop_amid_training_it_leaves_a_checkpoint_and_goes_on(
+def test_a_run_stopped_during_training_leaves_a_checkpoint_and_resumes(
     pictures: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VECAF_STAND_IN_SELECTS", "0")

@@ -1,4 +1,4 @@
-"""No label reaches a selector before it is bought, and no test label ever: for every strategy.
+"""No strategy sees hidden labels, and none ever sees test labels.
 
 The round loop is run on made-up features, then again with every hidden label poisoned; picks,
 scores and weights must be the same to the last bit.
@@ -78,7 +78,7 @@ class ToyEncoder:
 
 
 class Run:
-    """A finished run on made-up data: its picks, scores and final weights."""
+    """A finished run on synthetic data: its selections, results, and final weights."""
 
     def __init__(self, config: RunConfig, labels: Rows, folder: Path) -> None:
         samples, features = made_up()
@@ -101,7 +101,7 @@ class Run:
         self.weights = learner.head_training.trained().state_dict()
 
     def picked(self, rounds: int) -> Rows:
-        """Sample ids picked in the first so many rounds."""
+        """Sample ids that the first `rounds` rounds selected."""
         first = [self.picks[number].sample_ids for number in range(1, rounds + 1)]
         return np.concatenate([np.empty(0, np.int64), *first])
 
@@ -119,7 +119,7 @@ class Run:
 
 
 def poisoned(hidden: npt.NDArray[np.bool_]) -> Rows:
-    """The labels with every hidden one another class's."""
+    """The labels, with every hidden one replaced by another class."""
     samples, _ = made_up()
     return np.where(hidden, (samples.labels + 1) % len(CLASSES), samples.labels)
 
@@ -138,7 +138,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "target-words": {"target_words": "in thick fog"},
     "silent": {"text_pull": 0.0},
 }
-"""What a recipe's options could leak by, beyond the defaults."""
+"""Recipes that could leak labels in other ways than the defaults."""
 KNOWN_RECIPES = RECIPES | {"one-schedule": {"schedule": "run"}, "replaced": {"picks": "replace"}}
 
 
@@ -147,12 +147,14 @@ def serving(track: str) -> list[str]:
 
 
 @pytest.mark.parametrize("strategy", serving(LABEL_FREE))
-def test_label_free_no_label_counts_before_it_is_bought(strategy: str, tmp_path: Path) -> None:
+def test_label_free_hidden_labels_have_no_effect(strategy: str, tmp_path: Path) -> None:
     label_free(config_for(strategy, LABEL_FREE), tmp_path)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_label_free_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+def test_label_free_hidden_labels_have_no_effect_with_any_recipe(
+    recipe: str, tmp_path: Path
+) -> None:
     label_free(replace(config_for("vecaf", LABEL_FREE), **RECIPES[recipe]), tmp_path)
 
 
@@ -163,17 +165,19 @@ def label_free(config: RunConfig, tmp_path: Path) -> None:
         known = (samples.splits == VAL) | np.isin(samples.ids, honest.picked(bought))
         other = Run(config, poisoned(~known), tmp_path / f"after-{bought}")
         honest.same_selection(other, min(bought + 1, ROUNDS))
-    honest.same_weights(other)  # all that was bought was true, and nothing else counts
+    honest.same_weights(other)  # the visible labels are the same, and hidden ones have no effect
     assert honest.results[-1].test_accuracy != other.results[-1].test_accuracy
 
 
 @pytest.mark.parametrize("strategy", serving(LABELS_KNOWN))
-def test_labels_known_no_test_label_counts(strategy: str, tmp_path: Path) -> None:
+def test_labels_known_test_labels_have_no_effect(strategy: str, tmp_path: Path) -> None:
     labels_known(config_for(strategy, LABELS_KNOWN), tmp_path)
 
 
 @pytest.mark.parametrize("recipe", KNOWN_RECIPES)
-def test_labels_known_nor_does_it_by_a_recipe(recipe: str, tmp_path: Path) -> None:
+def test_labels_known_test_labels_have_no_effect_with_any_recipe(
+    recipe: str, tmp_path: Path
+) -> None:
     labels_known(replace(config_for("vecaf", LABELS_KNOWN), **KNOWN_RECIPES[recipe]), tmp_path)
 
 
@@ -186,8 +190,8 @@ def labels_known(config: RunConfig, tmp_path: Path) -> None:
     assert honest.results[-1].test_accuracy != other.results[-1].test_accuracy
 
 
-def test_a_bought_label_does_count(tmp_path: Path) -> None:
-    """The comparisons above can fail: poison one label that was bought, and they do."""
+def test_a_visible_label_has_an_effect(tmp_path: Path) -> None:
+    """The comparisons above can fail: they do if one visible label is poisoned."""
     samples, _ = made_up()
     config = config_for("vecaf", LABEL_FREE)
     honest = Run(config, samples.labels, tmp_path / "honest")

@@ -1,4 +1,4 @@
-"""Selections as tasks: what a run would pick, with reasons, and the loop select → label → run."""
+"""Selection tasks with explanations, and the loop select → label → run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
 from vecaf.store.runs import rounds_of, selected_in_round
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
 from vecaf.tasks import TASKS, TaskContext
-from vecaf.tasks.select_images import COVERS, Explained, load_base_run, read_picks, sign_off
+from vecaf.tasks.select_images import (
+    COVERS,
+    SelectionExplanation,
+    load_base_run,
+    read_explanation,
+    save_selection,
+)
 
 PARAMS: dict[str, Any] = {
     "strategy": "vecaf",
@@ -53,7 +59,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     store = Store.open(settings)
     write_shapes(home / "shapes", N)
-    import_dataset(store, home / "shapes", "labelled")
+    import_dataset(store, home / "shapes", "labeled")
     flat = home / "flat"
     flat.mkdir()
     for path in sorted((home / "shapes").rglob("*.png")):
@@ -68,8 +74,10 @@ def id_of(store: Store, name: str) -> int:
         return dataset_named(session, store.owner(), name).id
 
 
-def select(store: Store, name: str, **changes: Any) -> tuple[int, Explained, dict[str, Any]]:
-    """A finished selection task, done here and now."""
+def select(
+    store: Store, name: str, **changes: Any
+) -> tuple[int, SelectionExplanation, dict[str, Any]]:
+    """Run a selection task in this process."""
     params = {**PARAMS, **changes}
     dataset_id = id_of(store, name)
     with store.write() as session:
@@ -85,7 +93,7 @@ def select(store: Store, name: str, **changes: Any) -> tuple[int, Explained, dic
         task_id = task.id
     work = work_of(store, dataset_id, store.settings.tasks / str(task_id))
     result = TASKS["selection"](work, **params)
-    explained = read_picks(work.folder)
+    explained = read_explanation(work.folder)
     assert explained is not None
     return task_id, explained, result
 
@@ -98,7 +106,7 @@ def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> 
 
 
 def do(store: Store, config: RunConfig) -> int:
-    """A run from its submission to its end, in this process."""
+    """Do a run in this process, from submission to its end."""
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
         attempt = start_attempt(session, "run", run_id, "a worker")
@@ -108,24 +116,22 @@ def do(store: Store, config: RunConfig) -> int:
 
 
 @pytest.mark.parametrize("strategy", ["vecaf", "activeft", "random"])
-def test_a_selection_is_what_a_run_and_the_command_line_pick(
+def test_a_task_a_run_and_the_command_select_the_same_images(
     store: Store, strategy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, explained, result = select(store, "labelled", strategy=strategy)
-    config = RunConfig(
-        dataset="labelled", strategy=strategy, budget="8", seed=3, rounds=1, epochs=1
-    )
+    _, explained, result = select(store, "labeled", strategy=strategy)
+    config = RunConfig(dataset="labeled", strategy=strategy, budget="8", seed=3, rounds=1, epochs=1)
     run_id = do(store, config)
     with store.read() as session:
         picked = [sample.id for _, sample in selected_in_round(session, store.owner(), run_id, 1)]
     assert explained.ids == picked
     assert result["picks"] == 8 and result["taken"] == 0 and result["unlabeled"] == 0
 
-    assert command_line(monkeypatch, store, "labelled", "--strategy", strategy) == picked
+    assert command_line(monkeypatch, store, "labeled", "--strategy", strategy) == picked
 
 
 def command_line(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, *more: str) -> list[int]:
-    """What `python -m vecaf select` picks with the settings of PARAMS."""
+    """The images that `python -m vecaf select` selects with the settings of PARAMS."""
     monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
     words = ["select", name, "--budget", "8", "--seed", "3", *more, "--json"]
     said = CliRunner().invoke(app, words)
@@ -133,15 +139,17 @@ def command_line(monkeypatch: pytest.MonkeyPatch, store: Store, name: str, *more
     return ids
 
 
-def test_the_command_says_who_picked(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+def test_the_command_names_the_strategy_that_selected(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
     monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
-    words = ["select", "labelled", "--budget", "8", "--strategy", "margin"]
+    words = ["select", "labeled", "--budget", "8", "--strategy", "margin"]
     said = CliRunner().invoke(app, words)
     assert "margin needs a trained model (--after), so typiclust picked." in said.stdout
 
 
-def test_each_pick_has_its_reasons(store: Store) -> None:
-    task_id, explained, result = select(store, "labelled")
+def test_each_selected_image_is_explained(store: Store) -> None:
+    task_id, explained, result = select(store, "labeled")
     k = len(explained.ids)
     assert k == 8
     for name, values in asdict(explained).items():
@@ -154,12 +162,12 @@ def test_each_pick_has_its_reasons(store: Store) -> None:
     assert len(covers) == N
     assert_array_equal(np.bincount(covers[covers >= 0], minlength=k), explained.covers)
     assert explained.captions is not None and explained.turned is not None
-    assert {source for _, source in explained.captions} == {"look"}  # no label was bought
+    assert {source for _, source in explained.captions} == {"look"}  # no label is visible
     assert all(0 < degrees < 90 for degrees in explained.turned)
     for index, (pick, instead) in enumerate(zip(explained.ids, explained.displaced, strict=True)):
         assert instead not in explained.ids, index
         assert pick not in explained.members[index]
-    _, plain, _ = select(store, "labelled", text_pull=0.0)
+    _, plain, _ = select(store, "labeled", text_pull=0.0)
     gone = set(plain.ids) - set(explained.ids)
     by_plain = {
         i for i, why in zip(explained.displaced, explained.because, strict=True) if why == "plain"
@@ -168,26 +176,26 @@ def test_each_pick_has_its_reasons(store: Store) -> None:
     assert plain.turned is None and set(plain.because) == {"runner-up"}
 
 
-def test_no_label_that_was_not_bought_changes_a_selection(store: Store) -> None:
-    """Label-free: with all labels of the pool moved on by one class the picks stay."""
-    _, before, _ = select(store, "labelled")
+def test_hidden_labels_do_not_change_a_selection(store: Store) -> None:
+    """Label-free: with all labels of the pool changed, the selection stays the same."""
+    _, before, _ = select(store, "labeled")
     with store.write() as session:
         session.execute(
             sa.update(Sample)
-            .where(Sample.dataset_id == id_of(store, "labelled"), Sample.split == TRAIN)
+            .where(Sample.dataset_id == id_of(store, "labeled"), Sample.split == TRAIN)
             .values(label=(Sample.label + 1) % 3)
         )
-    _, after, _ = select(store, "labelled")
+    _, after, _ = select(store, "labeled")
     with store.write() as session:
         session.execute(
             sa.update(Sample)
-            .where(Sample.dataset_id == id_of(store, "labelled"), Sample.split == TRAIN)
+            .where(Sample.dataset_id == id_of(store, "labeled"), Sample.split == TRAIN)
             .values(label=(Sample.label + 2) % 3)
         )
     assert after == before
 
 
-def test_what_cannot_be_selected_is_said(store: Store, tmp_path: Path) -> None:
+def test_an_impossible_selection_is_an_error(store: Store, tmp_path: Path) -> None:
     bare = id_of(store, "bare")
     work = work_of(store, bare, tmp_path)
     with pytest.raises(InputError, match="have no label"):
@@ -198,13 +206,13 @@ def test_what_cannot_be_selected_is_said(store: Store, tmp_path: Path) -> None:
         TASKS["selection"](work, **{**PARAMS, "strategy": "vecav"})
     with pytest.raises(CanceledError):
         TASKS["selection"](work_of(store, bare, tmp_path, stop=True), **PARAMS, image_size=64)
-    assert read_picks(tmp_path) is None
+    assert read_explanation(tmp_path) is None
 
 
-def test_an_unlabelled_upload_goes_round_the_loop(
+def test_an_unlabeled_upload_goes_through_the_loop_twice(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Select → label → run → select again, based on that run → label → run on both."""
+    """Select → label → run → select with that run's model → label → run on both."""
     me, bare = store.owner(), id_of(store, "bare")
     _, explained, result = select(store, "bare")
     assert result["unlabeled"] == 8 and result["taken"] == 0
@@ -255,14 +263,14 @@ def signed_off(store: Store, name: str) -> int:
     with store.write() as session:
         newest = session.scalars(sa.select(Task).order_by(Task.id.desc()).limit(1)).one()
         settings, me = store.settings, store.owner()
-        subset = sign_off(session, settings, me, newest.id, name, earlier=True)
+        subset = save_selection(session, settings, me, newest.id, name, earlier=True)
         with pytest.raises(InputError, match="already"):
-            sign_off(session, settings, me, newest.id, name, earlier=True)
+            save_selection(session, settings, me, newest.id, name, earlier=True)
         return subset.id
 
 
 def label(store: Store, subset_id: int) -> None:
-    """Give every image of the subset the class that its file name tells."""
+    """Label every image of the subset with the class in its file name."""
     me, bare = store.owner(), id_of(store, "bare")
     with store.write() as session:
         for name in CLASSES:
@@ -276,7 +284,7 @@ def kind(sample: Sample) -> int:
     return ["di", "sq", "st"].index(sample.file_name.rsplit("/", 1)[-1][:2])
 
 
-def test_all_picks_of_the_run_that_is_gone_on_from_are_taken(tmp_path: Path) -> None:
+def test_all_images_that_the_base_run_selected_are_excluded(tmp_path: Path) -> None:
     store = new_studio(tmp_path / "home", count=190)
     run_id = finish_run(store, replace(ONE, budget="105", rounds=1, epochs=1))
     with store.read() as session:
@@ -288,15 +296,15 @@ def test_all_picks_of_the_run_that_is_gone_on_from_are_taken(tmp_path: Path) -> 
     store.close()
 
 
-def test_a_strategy_that_needs_a_model_leaves_the_picks_to_another(store: Store) -> None:
-    _, explained, result = select(store, "labelled", strategy="margin")
-    _, other, _ = select(store, "labelled", strategy=FIRST_ROUND)
+def test_a_strategy_that_needs_a_model_leaves_the_selection_to_another(store: Store) -> None:
+    _, explained, result = select(store, "labeled", strategy="margin")
+    _, other, _ = select(store, "labeled", strategy=FIRST_ROUND)
     assert result["strategy"] == FIRST_ROUND and explained.ids == other.ids
 
 
-def test_what_counts_as_bought(store: Store) -> None:
+def test_which_images_count_as_labeled_or_selected(store: Store) -> None:
     with store.read() as session:
-        dataset = dataset_named(session, store.owner(), "labelled")
+        dataset = dataset_named(session, store.owner(), "labeled")
         samples = load_samples(session, dataset, store.settings.images)
     pool = samples.pool
     assert len(labeled_or_selected(samples)) == 0  # all labels came with the upload
@@ -308,8 +316,8 @@ def test_what_counts_as_bought(store: Store) -> None:
     assert_array_equal(labeled_or_selected(samples, picked), pool[1:5])
 
 
-def test_drawn_images_are_of_the_test_split_and_repeat(store: Store) -> None:
-    me, bare = store.owner(), id_of(store, "labelled")
+def test_a_random_test_sample_is_reproducible(store: Store) -> None:
+    me, bare = store.owner(), id_of(store, "labeled")
     with store.write() as session:
         one, other = (draw_test_sample(session, me, bare, 6, seed=4) for _ in range(2))
         rows = [[s for _, s in subset_samples(session, me, drawn.id)] for drawn in (one, other)]

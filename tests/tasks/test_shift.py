@@ -1,4 +1,4 @@
-"""Target words as tasks: where they point, and a real pair on clean and corrupted images."""
+"""Tasks on target domains: the preview, and a pair of runs on clean and corrupted images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def pair(store: Store) -> tuple[int, int]:
-    """A plain and a text-shifted run, done here and now."""
+    """A run without and a run with a target domain, done in this process."""
     made = []
     for config in (CONFIG, replace(CONFIG, target_words=WORDS)):
         run_id = submit_run(store, config, store.owner())
@@ -63,7 +63,7 @@ def work(store: Store, folder: Path, name: str = "shapes", stop: bool = False) -
     )
 
 
-def test_the_preview_says_how_far_and_draws_an_arrow_a_class(store: Store, tmp_path: Path) -> None:
+def test_the_preview_has_a_strength_and_an_arrow_per_class(store: Store, tmp_path: Path) -> None:
     found = TASKS["shift_preview"](work(store, tmp_path), words="in thick fog", revision=0)
     assert found["strength"] in (0, 0.25, 0.5, 1.0) and "in thick fog" in found["reason"]
     assert 0 <= found["reach"] <= 1
@@ -73,14 +73,14 @@ def test_the_preview_says_how_far_and_draws_an_arrow_a_class(store: Store, tmp_p
     view = drawn["views"]["Principal plane"]
     assert len(view["from"]) == len(view["to"]) == len(drawn["names"]) == 3
     assert len(view["points"]) == len(drawn["labels"]) and max(drawn["labels"]) == 2
-    assert drawn["strength"] > 0  # an arrow shows where words point, also where no run would go
+    assert drawn["strength"] > 0  # arrows are shown even if a run would not use the shift
     arrows = np.linalg.norm(np.subtract(view["to"], view["from"]), axis=1)
     extent = np.ptp(view["points"], axis=0).max()
     assert 0.02 * extent < arrows.max() <= 0.21 * extent and view["stretch"] in STRETCHES
     json.dumps(found)
 
 
-def test_the_preview_looks_at_no_test_label(store: Store, tmp_path: Path) -> None:
+def test_the_preview_reads_no_test_label(store: Store, tmp_path: Path) -> None:
     class Poisoned(TaskContext):
         def samples(self) -> Any:
             samples = super().samples()
@@ -95,7 +95,7 @@ def test_the_preview_looks_at_no_test_label(store: Store, tmp_path: Path) -> Non
     assert one == other
 
 
-def test_umap_is_shown_where_the_map_task_has_left_one(store: Store, tmp_path: Path) -> None:
+def test_the_preview_has_a_umap_if_the_map_was_computed(store: Store, tmp_path: Path) -> None:
     here = work(store, tmp_path)
     from vecaf.store import FINISHED, Task
 
@@ -114,7 +114,7 @@ def test_umap_is_shown_where_the_map_task_has_left_one(store: Store, tmp_path: P
     view = json.loads((tmp_path / PREVIEW).read_text())["views"]["UMAP"]
     inside = np.array(view["to"])
     assert (inside >= places.min(axis=0)).all() and (inside <= places.max(axis=0)).all()
-    np.save(folder / "umap.npy", places[:10])  # of other images: passed over
+    np.save(folder / "umap.npy", places[:10])  # for other images: ignored
     TASKS["shift_preview"](here, words=WORDS, revision=0)
     assert "UMAP" not in json.loads((tmp_path / PREVIEW).read_text())["views"]
 
@@ -146,7 +146,7 @@ def test_a_pair_is_compared_on_the_same_images(
     json.dumps(found)
 
 
-def test_a_run_beside_itself_differs_in_nothing_and_says_so(
+def test_a_run_compared_with_itself_does_not_differ(
     store: Store, pair: tuple[int, int], tmp_path: Path
 ) -> None:
     found = TASKS["shift_result"](
@@ -156,8 +156,8 @@ def test_a_run_beside_itself_differs_in_nothing_and_says_so(
     assert "both models are the same" in found["sentences"][0]
 
 
-def test_full_models_answer_as_they_do_alone(store: Store, tmp_path: Path) -> None:
-    """Two backbones: every image goes through both."""
+def test_models_with_two_backbones_predict_as_they_do_alone(store: Store, tmp_path: Path) -> None:
+    """With two backbones, both process every image."""
     config = replace(CONFIG, mode="full", epochs=1, budget="9")
     ids = []
     for seed in (0, 1):
@@ -173,7 +173,7 @@ def test_full_models_answer_as_they_do_alone(store: Store, tmp_path: Path) -> No
         assert found["levels"][0][side] == pytest.approx(alone.accuracy)
 
 
-def test_what_can_not_be_compared_is_said_in_words(
+def test_an_impossible_comparison_is_an_error(
     store: Store, pair: tuple[int, int], tmp_path: Path
 ) -> None:
     here = work(store, tmp_path)
@@ -194,7 +194,7 @@ def test_what_can_not_be_compared_is_said_in_words(
         compare(here, plain=queued, shifted=pair[1], corruption="fog")
 
 
-def test_without_classes_there_is_nothing_to_move(store: Store, tmp_path: Path) -> None:
+def test_a_dataset_without_classes_has_no_preview(store: Store, tmp_path: Path) -> None:
     for path, _ in write_shapes(tmp_path / "made", 6):
         (tmp_path / "flat").mkdir(exist_ok=True)
         path.rename(tmp_path / "flat" / path.name)
@@ -203,7 +203,7 @@ def test_without_classes_there_is_nothing_to_move(store: Store, tmp_path: Path) 
         TASKS["shift_preview"](work(store, tmp_path, "flat"), words=WORDS, revision=0)
 
 
-def test_classes_that_were_renamed_or_added_are_still_the_runs(
+def test_renamed_and_added_classes_are_matched_to_those_of_the_run(
     store: Store, pair: tuple[int, int], tmp_path: Path
 ) -> None:
     before = evaluate_run(store, store.owner(), pair[0])[2]
@@ -211,7 +211,7 @@ def test_classes_that_were_renamed_or_added_are_still_the_runs(
     of_tests = sa.select(Sample).where(Sample.dataset_id == here.dataset_id, Sample.split == TEST)
 
     def change(classes: list[str], label: int | None = None) -> int | None:
-        """Name the classes anew and label a test image anew; its label before."""
+        """Rename the classes and relabel a test image; return its earlier label."""
         with store.write() as session:
             session.get_one(Dataset, here.dataset_id).classes = classes
             sample = session.scalars(of_tests.order_by(Sample.id).limit(1)).one()

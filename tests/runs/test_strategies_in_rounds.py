@@ -1,4 +1,4 @@
-"""Every strategy through whole rounds: what selects before there is a model, what it may see."""
+"""Every strategy in complete rounds: what selects without a model, and what it may see."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def config_for(name: str) -> RunConfig:
 
 
 @pytest.mark.parametrize("name", NEEDY)
-def test_what_needs_a_model_leaves_the_first_round_to_another(
+def test_a_strategy_that_needs_a_model_leaves_the_first_round_to_another(
     name: str, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     config = config_for(name)
@@ -46,7 +46,7 @@ def test_what_needs_a_model_leaves_the_first_round_to_another(
 
 
 @pytest.mark.parametrize("name", LABEL_FREE_ONES)
-def test_labels_that_were_not_bought_change_no_pick(
+def test_hidden_labels_do_not_change_the_selection(
     name: str, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     honest, other = MemoryRecorder(), MemoryRecorder()
@@ -63,7 +63,7 @@ def test_labels_that_were_not_bought_change_no_pick(
         )
 
 
-def test_where_labels_are_known_losses_are_there_from_the_start(
+def test_with_known_labels_the_first_round_has_losses(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     recorder = MemoryRecorder()
@@ -76,7 +76,7 @@ def test_where_labels_are_known_losses_are_there_from_the_start(
     assert np.ptp(trained) > 0
 
 
-def test_what_looks_at_labels_is_refused_in_the_label_free_track(
+def test_a_strategy_that_reads_labels_is_refused_in_the_label_free_track(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     assert STRATEGIES["ccs"].info.tracks == (LABELS_KNOWN,)

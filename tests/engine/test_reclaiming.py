@@ -1,4 +1,4 @@
-"""Several workers on one queue: each job once, and what a lost worker had goes on with another."""
+"""Several workers on one queue: each job runs once, and jobs of a lost worker are reclaimed."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_two_workers_do_a_hundred_runs_once_in_real_processes(store: Store, rows
 
 
 @both_databases
-def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: int) -> None:
+def test_only_one_of_many_workers_claims_a_job(store: Store, run_id: int) -> None:
     names = [a_worker(store, f"host{number}") for number in range(4)]
     ready, taken = threading.Barrier(4), list[tuple[int, int] | None]()
 
@@ -122,7 +122,7 @@ def test_a_job_is_taken_by_one_however_many_ask_at_once(store: Store, run_id: in
 @pytest.mark.parametrize(
     "database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True
 )
-def test_a_job_that_always_crashes_fails_and_the_queue_goes_on(
+def test_a_job_that_always_crashes_fails_and_the_next_one_runs(
     store: Store, run_id: int, rows: str
 ) -> None:
     second = submit_run(store, RunConfig(dataset=rows, budget="5"), store.owner())
@@ -137,7 +137,9 @@ def test_a_job_that_always_crashes_fails_and_the_queue_goes_on(
 
 
 @only_postgresql  # on SQLite: test_kill_nine_loses_nothing, and the next test
-def test_a_killed_workers_run_is_taken_over_within_the_lease(store: Store, run_id: int) -> None:
+def test_the_run_of_a_killed_worker_is_reclaimed_when_its_lease_expires(
+    store: Store, run_id: int
+) -> None:
     first = WorkerProcess(store.settings, stand_in="work")
     wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
     with worker(store.settings, stand_in="work"):
@@ -168,7 +170,7 @@ def files_of(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"], indirect=True
 )
-def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
+def test_a_worker_with_an_expired_lease_cannot_overwrite_its_successor(
     store: Store, run_id: int, database: str
 ) -> None:
     """SIGSTOP past the lease, another takes over, SIGCONT.
@@ -204,7 +206,7 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
         if database:
             log = (folder(store, run_id) / "log.txt").read_text()
             assert f"Attempt 1 of run {run_id} has ended. Its last writes were discarded" in log
-        # It begins a new life, under another id, and is of use again.
+        # It restarts under another id and processes jobs again.
         second = submit_run(store, RunConfig(dataset="rows", budget="5", rounds=1), store.owner())
         assert wait_until_ended(store, second, 60).state == FINISHED
     finally:
@@ -215,7 +217,7 @@ def test_a_worker_back_from_the_dead_cannot_write_over_its_successor(
 @pytest.mark.soak
 @only_postgresql
 @pytest.mark.parametrize("mode", ["head-only", "full"])
-def test_a_run_that_changes_its_worker_ends_as_one_that_does_not(
+def test_a_run_that_changes_workers_has_the_same_result(
     store: Store, tmp_path: Path, mode: str
 ) -> None:
     import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
@@ -285,7 +287,7 @@ def folder(store: Store, run_id: int) -> Path:
 
 
 @both_databases
-def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
+def test_a_worker_with_an_expired_lease_gets_no_job(store: Store, run_id: int) -> None:
     lost, other = a_worker(store, "one"), a_worker(store, "two")
     with store.write() as session:
         assert claim_job(session, "run", lost) == (run_id, 1)
@@ -308,7 +310,7 @@ def test_a_buried_worker_gets_nothing_back(store: Store, run_id: int) -> None:
 
 
 @both_databases
-def test_a_job_that_loses_every_worker_ends(store: Store, run_id: int) -> None:
+def test_a_job_ends_after_it_lost_too_many_workers(store: Store, run_id: int) -> None:
     with store.write() as session:
         start_attempt(session, "run", run_id, "nobody")
         session.get_one(Run, run_id).losses = MAX_LOSSES - 1
@@ -317,7 +319,7 @@ def test_a_job_that_loses_every_worker_ends(store: Store, run_id: int) -> None:
 
 
 @both_databases
-def test_a_cancel_while_its_worker_is_lost_ends_it_though_others_live(
+def test_a_cancel_ends_a_run_whose_worker_is_lost_while_others_are_alive(
     store: Store, run_id: int
 ) -> None:
     a_worker(store, "alive")
@@ -326,7 +328,7 @@ def test_a_cancel_while_its_worker_is_lost_ends_it_though_others_live(
     assert cancel_run(store, run_id, store.owner()) == CANCELED
     with store.write() as session:
         run = session.get_one(Run, run_id)
-        assert run.attempt == 2  # what seemed dead is shut out
+        assert run.attempt == 2  # the lost worker cannot write any more
 
 
 @both_databases
@@ -351,10 +353,10 @@ def test_a_stale_import_registers_nothing(store: Store, tmp_path: Path) -> None:
 
 
 @only_postgresql
-def test_the_lease_is_measured_by_the_databases_clock(
+def test_leases_use_the_clock_of_the_database(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine whose clock is an hour off neither loses its lease nor takes others'."""
+    """A wrong clock of a machine neither expires its own lease nor those of others."""
     name = a_worker(store, "one")
     monkeypatch.setattr("vecaf.store.workers.now", lambda: now().replace(year=2000))
     with store.write() as session:
@@ -363,8 +365,8 @@ def test_the_lease_is_measured_by_the_databases_clock(
 
 
 @both_databases
-def test_who_has_waited_long_itself_buries_nobody(store: Store, run_id: int) -> None:
-    """A write may hold all of them up for longer than a lease."""
+def test_a_worker_that_was_late_itself_expires_no_leases(store: Store, run_id: int) -> None:
+    """A long write can block all of them for longer than a lease."""
     live, slow = a_worker(store, "one"), a_worker(store, "two")
 
     def silent(name: str, seconds: int) -> None:
@@ -384,7 +386,7 @@ def test_who_has_waited_long_itself_buries_nobody(store: Store, run_id: int) -> 
 
 
 @both_databases
-def test_a_database_that_goes_away_again_and_again_fails_no_run(store: Store, run_id: int) -> None:
+def test_a_run_survives_repeated_loss_of_the_database(store: Store, run_id: int) -> None:
     a_worker(store, "one")
     for attempt in range(1, 7):
         with store.write() as session:

@@ -1,4 +1,4 @@
-"""What the desk answers, asked as the server asks: over the pipe of a real process."""
+"""Searches and label suggestions, through the pipe of a real inference process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def me(store: Store) -> int:
     return store.owner()
 
 
-def test_words_find_what_the_vlm_finds(
+def test_a_text_search_ranks_as_the_vlm_does(
     keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     text = "a striped pattern"
@@ -46,7 +46,7 @@ def test_words_find_what_the_vlm_finds(
     assert again == answer
 
 
-def test_an_image_finds_itself_and_its_like(
+def test_an_image_search_finds_the_image_and_similar_ones(
     keeper: Asker, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     row = 31
@@ -62,7 +62,7 @@ def test_an_image_finds_itself_and_its_like(
     assert (samples.labels[rows] == samples.labels[row]).mean() >= 0.6
 
 
-def test_suggestions_learn_from_labelled_images(
+def test_suggestions_use_labeled_images(
     keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     pool = samples.pool
@@ -88,7 +88,7 @@ def test_suggestions_learn_from_labelled_images(
         edit(session, me, dataset.id, "label", shown)
 
 
-def test_nothing_of_a_stranger_is_answered(
+def test_other_users_datasets_are_not_found(
     keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     with store.read() as session:
@@ -113,7 +113,7 @@ def test_nothing_of_a_stranger_is_answered(
             keeper.ask(name, user=me, dataset_id=dataset.id, **arguments)
 
 
-def test_what_cannot_be_answered_is_said_in_words(
+def test_an_invalid_request_is_an_error(
     keeper: Asker, dataset: Dataset, samples: Samples, me: int, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.png"
@@ -132,7 +132,7 @@ def test_what_cannot_be_answered_is_said_in_words(
             keeper.ask(name, user=me, dataset_id=dataset.id, **arguments)
 
 
-def test_the_same_question_gets_the_same_order(keeper: Asker, dataset: Dataset, me: int) -> None:
+def test_the_same_request_gets_the_same_order(keeper: Asker, dataset: Dataset, me: int) -> None:
     first, second = (
         keeper.ask("search_text", user=me, dataset_id=dataset.id, text="a zebra") for _ in range(2)
     )

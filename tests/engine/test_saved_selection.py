@@ -1,4 +1,4 @@
-"""A saved selection's labelled pool images stand as the first round's picks."""
+"""The labeled pool images of a saved selection are the first round of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHOSEN = "chosen"
 
 
 def given(store: Store, rows: str, chosen: list[int]) -> MemoryRecorder:
-    """What a run on these samples records before it begins; their labels are as they are now."""
+    """Record the saved selection of a run, with the current labels."""
     with store.write() as session:
         add_subset(session, store.owner(), 1, CHOSEN, "selection", chosen)
     config, recorder = RunConfig(dataset=rows, subset=CHOSEN, rounds=1), MemoryRecorder()
@@ -29,7 +29,7 @@ def given(store: Store, rows: str, chosen: list[int]) -> MemoryRecorder:
     return recorder
 
 
-def test_only_labelled_images_of_the_pool_are_given(store: Store, rows: str) -> None:
+def test_only_labeled_images_of_the_pool_are_used(store: Store, rows: str) -> None:
     with store.write() as session:
         session.execute(sa.update(Sample).where(Sample.id == 6).values(label=None))
     recorder = given(store, rows, [9, 1, 6, 2, 3])  # 3 is of the val split
@@ -37,7 +37,7 @@ def test_only_labelled_images_of_the_pool_are_given(store: Store, rows: str) -> 
     assert len(recorder.messages) == 1
 
 
-def test_a_class_that_none_of_them_shows_is_named(store: Store, rows: str) -> None:
+def test_a_class_without_images_is_named(store: Store, rows: str) -> None:
     with store.read() as session:
         query = sa.select(Sample.id).where(Sample.label == 0, Sample.split == "train")
         alike = list(session.scalars(query.limit(2)))

@@ -1,4 +1,4 @@
-"""A dataset's embedding in parts, which several workers take."""
+"""Several workers share the embedding of a dataset."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from vecaf.store.models import now
 
 
 @pytest.mark.soak
-def test_workers_share_a_big_datasets_embedding(
+def test_workers_share_the_embedding_of_a_large_dataset(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the way a run goes when its dataset is big; one of the workers is lost meanwhile."""
+    """As in a run on a large dataset, while one of the workers is lost."""
     monkeypatch.setattr(sharing, "WORTH_SHARING", 10)
     monkeypatch.setattr(sharing, "PART_IMAGES", 12)
     import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
@@ -80,8 +80,8 @@ def workers(store: Store) -> int:
         return session.execute(sa.select(sa.func.count()).select_from(Worker)).scalar_one()
 
 
-def test_a_part_that_fails_is_said(store: Store, rows: str, dataset_id: int) -> None:
-    """The dataset's images are not there."""
+def test_a_failed_part_is_reported(store: Store, rows: str, dataset_id: int) -> None:
+    """The image files of the dataset are missing."""
     with worker(store.settings), pytest.raises(UnavailableError, match="image"):
         sharing.embed_in_parts(
             store, store.owner(), dataset_id, 80, model="efficientnet_lite0", image_size=32,

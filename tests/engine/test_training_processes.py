@@ -1,4 +1,4 @@
-"""Two processes train as one does, and a run goes on after one of them was lost."""
+"""Two processes train the same model as one, and a run resumes after one of them was lost."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
 
 
 class StopsOnce(MemoryRecorder):
-    """Asks for a stop the first time that it is asked amid training."""
+    """Asks to stop the first time that it is asked during training."""
 
     stopped = False
 
@@ -58,12 +58,12 @@ class StopsOnce(MemoryRecorder):
 @pytest.mark.parametrize(
     "mode",
     [
-        "full",  # which trains a head first
+        "full",  # trains a head first
         pytest.param("head-only", marks=pytest.mark.soak),
         pytest.param("lora", marks=pytest.mark.soak),
     ],
 )
-def test_two_processes_train_the_model_that_one_trains(
+def test_two_processes_train_the_same_model_as_one(
     settings: Settings, tmp_path: Path, mode: str
 ) -> None:
     samples = make_samples(tmp_path / "shapes", 60)
@@ -103,14 +103,14 @@ def test_two_processes_train_the_model_that_one_trains(
 
 
 class InDoubles(Classifier):
-    """A classifier that computes in doubles, in which rounding has nothing to grow from."""
+    """A classifier that computes in float64, where rounding errors stay small."""
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = super().forward(images.double())
         return logits
 
 
-def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> None:
+def test_in_float64_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "shapes", 14)
     images = LabeledImages(list(samples.paths), samples.labels)
     nobody = LabeledImages([], np.empty(0, dtype=np.int64))
@@ -136,7 +136,7 @@ def test_in_doubles_two_processes_give_every_weight_of_one(tmp_path: Path) -> No
         torch.testing.assert_close(two[name], values, rtol=0, atol=1e-7, msg=name)
 
 
-def test_a_selection_split_over_two_processes_picks_as_one_does(tmp_path: Path) -> None:
+def test_two_processes_select_the_same_images_as_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3001, 24)) + 3 * rng.normal(size=(12, 24))[np.arange(3001) % 12]
     asked: dict[str, Any] = {
@@ -187,7 +187,7 @@ def descend_along(ranks: Ranks, reporter: object, **asked: Any) -> None:
 
 
 @pytest.mark.soak
-def test_a_run_goes_on_after_one_of_its_processes_was_killed(
+def test_a_run_resumes_after_one_of_its_processes_was_killed(
     settings: Settings, tmp_path: Path
 ) -> None:
     settings = replace(settings, processes=2, device="cpu")
