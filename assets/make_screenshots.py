@@ -53,7 +53,7 @@ def lasso(page: Page) -> None:
 
 
 def search(page: Page) -> None:
-    page.get_by_label("Search images by meaning").fill("something to eat")
+    page.get_by_label("Search images by text").fill("something to eat")
     page.keyboard.press("Enter")
     page.wait_for_selector(".x-chip", timeout=60_000)
 

@@ -144,8 +144,9 @@ def lasso(page: Page) -> tuple[float, int]:
     page.locator(".x-tool[data-tool=lasso]").click()
     box = page.locator(".x-over").bounding_box()
     assert box is not None
-    x, y, radius = page.evaluate(f"""() => {{
-        const map = document.querySelector(".x-canvas").map, {{ labels, n }} = map.state;
+    x, y, radius = page.evaluate(f"""async () => {{
+        const {{ map }} = await import("/static/app/explore/workbench.js");
+        const {{ n }} = map.state;
         const [cx, cy] = map.toPixelsOf(6, 0);
         const away = [];
         for (let i = 0; i < n; i++) {{

@@ -72,7 +72,6 @@ def first(page: Page, pages: Sequence[Page]) -> str:
         "first_paint": static.address(static.FIRST_PAINT),
         "early": early and static.address(early),
         "main": static.address(static.MAIN),
-        "classic": [static.address(name) for name in static.classic_scripts()],
         "page": own and static.address(own),
     }
     context = {

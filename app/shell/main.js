@@ -9,4 +9,3 @@ import "./unsent.js";
 import "./copy.js";
 import "./lightbox.js";
 import "./radio.js";
-import "./classic.js";

@@ -20,11 +20,6 @@ each file for good.
   `js_on_load`. A page adds functions to it: `expose({ upload })`.
 - `dom.js` builds elements, `morph.js` patches HTML from the server, `http.js` asks the server,
   `storage.js` keeps values in the browser, `address.js` reads and changes the address.
-
-`app/compare/page.js` and `app/runs/` are examples. A folder with scripts and without a `page.js`
-still has classic scripts: they run on every page in the order of their names, with the names of
-`app/shell/classic.js` on the global `studio`. To convert a folder: write its `page.js`, replace
-`studio.x` by an import of what classic.js gives that name, delete the function around the file.
 """
 
 from __future__ import annotations
@@ -83,22 +78,7 @@ def styles() -> list[str]:
 
 def modules() -> list[str]:
     """Return the names of all ES modules."""
-    classic = {FIRST_PAINT, PLOTLY, *classic_scripts()}
-    return [name for name in files() if name.endswith(".js") and name not in classic]
-
-
-def classic_scripts() -> list[str]:
-    """Return the names of the scripts in folders that have no `page.js` yet."""
-    return sorted(
-        (
-            name
-            for name in files()
-            if name.endswith(".js")
-            and not name.startswith(("shell/", "plotly/"))
-            and f"{name.partition('/')[0]}/page.js" not in files()
-        ),
-        key=lambda name: name.rpartition("/")[2],
-    )
+    return [name for name in files() if name.endswith(".js") and name not in (FIRST_PAINT, PLOTLY)]
 
 
 @cache

@@ -64,8 +64,8 @@ def page(open_page: Callable[..., Page], explored: int) -> Page:
     return page
 
 
-def drawn(page: Page) -> None:
-    page.wait_for_function("document.documentElement?.dataset.mapDrawn")
+def drawn(page: Page, timeout: float = 60_000) -> None:
+    page.wait_for_function("document.documentElement?.dataset.mapDrawn", timeout=timeout)
     page.evaluate(EXPOSE)
     no_tour = page.get_by_role("button", name="No, thanks")
     if no_tour.count():

@@ -284,7 +284,10 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     page.get_by_role("link", name="Classes").click()
     page.wait_for_function("window.gone === 1")
     send()
-    page.wait_for_function("!studio.unsaved.size && window.gone === 2")
+    page.wait_for_function("window.gone === 2")
+    page.wait_for_function(
+        "() => import('/static/app/shell/actions.js').then(({ unsaved }) => !unsaved.size)"
+    )
     expect(page.locator(".class-list")).to_be_visible()
     page.go_back()
     expect(images.nth(0).get_by_role("textbox")).to_have_value("left behind")

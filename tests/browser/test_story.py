@@ -21,6 +21,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Server
+from tests.browser.exploring import drawn
 
 PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
 NAME = "unlabelled photos"
@@ -103,12 +104,12 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
 
     # Explore: the map comes by itself; words find what they name.
     page.goto(f"{server.url}/explore?dataset={dataset[1]}")
-    expect(page.locator(".x-wait")).to_contain_text("map is being computed", timeout=SLOW)
+    expect(page.locator(".x-wait")).to_contain_text("Computing the map", timeout=SLOW)
     page.wait_for_selector("#explore-host .explore")  # Gradio has all of its parts
     restart(server, page)
-    page.wait_for_function("window.studio?.explore?.state?.points", timeout=SLOW)
-    page.wait_for_function("studio.explore.state.map.ready.includes('umap')", timeout=SLOW)
-    page.get_by_label("Search images by meaning").fill("a photo of a horse")
+    drawn(page, SLOW)
+    page.wait_for_function("explore.state.map.ready.includes('umap')", timeout=SLOW)
+    page.get_by_label("Search images by text").fill("a photo of a horse")
     page.keyboard.press("Enter")
     expect(page.locator(".x-chip").first).to_contain_text("horse", timeout=SLOW)
 
