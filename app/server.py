@@ -145,12 +145,12 @@ def serve(
     from app.shell.connections import BACKLOG, Protocol, raise_file_limit
     from app.shell.demo import DemoSetup
     from app.shell.uploads import sweep
-    from vecaf.export.bundle import sweep as sweep_exports
+    from vecaf.export.bundle import remove_abandoned_exports
 
     logs.set_up()
     raise_file_limit()
     sweep(studio)
-    sweep_exports(settings)
+    remove_abandoned_exports(settings)
     helpers: list[WorkerProcess | DemoSetup] = []
     if with_demo and not accounts:  # with accounts nobody could see the local owner's demo
         helpers.append(DemoSetup(store))

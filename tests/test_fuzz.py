@@ -150,7 +150,7 @@ RECEIPT = Receipt(
     content_hash="0" * 64,
     data_hash="1" * 64,
     versions=({"torch": "2"},),
-    picks=(("a" * 64,), ("b" * 64, "c" * 64)),
+    selected=(("a" * 64,), ("b" * 64, "c" * 64)),
     copies=((0,), (1, 0)),
 ).as_dict()
 

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from app.shell.studio import Studio
 from vecaf.engine.exports import export_state, start_export
 from vecaf.errors import NotFoundError, NotReadyError
-from vecaf.export.bundle import kept_archive
+from vecaf.export.bundle import archive_path
 from vecaf.store import Run, visible
 from vecaf.store.models import QUEUED, RUNNING
 
@@ -45,7 +45,7 @@ def archive_of(studio: Studio, user: int, run_id: int) -> Path:
     NotFoundError
         If the user may not see the run.
     """
-    archive = kept_archive(studio.store, user, run_id)
+    archive = archive_path(studio.store, user, run_id)
     if archive.exists():
         return archive
     if export_state(studio.store, user, run_id).state in (QUEUED, RUNNING):

@@ -18,7 +18,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit, rename_class
 from vecaf.evaluation.predictions import Predictions, save_predictions
-from vecaf.export.bundle import kept_archive
+from vecaf.export.bundle import archive_path
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.store import (
     FINISHED,
@@ -138,7 +138,7 @@ def give(store: Store, user: int, folder: Path, mark: str = MARK) -> Belongings:
     save_predictions(
         folder, 1, Predictions(np.array(ids), np.zeros(PLACES, np.int16), zeros + 0.5, zeros)
     )
-    export = kept_archive(store, user, int(numbers["run_id"][0]))
+    export = archive_path(store, user, int(numbers["run_id"][0]))
     export.parent.mkdir(parents=True)
     with zipfile.ZipFile(export, "w") as out:
         out.writestr("labels.json", json.dumps([mark]))

@@ -19,7 +19,7 @@ from vecaf.accounts.users import add_user
 from vecaf.config import RunConfig
 from vecaf.engine.exports import KIND
 from vecaf.errors import NotFoundError, NotReadyError
-from vecaf.export.bundle import kept_archive
+from vecaf.export.bundle import archive_path
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.store import FAILED, FINISHED, QUEUED, Run, Task, dataset_named
 from vecaf.store.models import now
@@ -47,7 +47,7 @@ def run_id(studio: Studio) -> int:
 @pytest.fixture(autouse=True)
 def nothing_made(studio: Studio, run_id: int) -> Iterator[Path]:
     """Where the export will be; each test begins and ends without one."""
-    archive = kept_archive(studio.store, studio.store.owner(), run_id)
+    archive = archive_path(studio.store, studio.store.owner(), run_id)
     archive.parent.mkdir(exist_ok=True)
     yield archive
     archive.unlink(missing_ok=True)

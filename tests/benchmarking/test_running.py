@@ -127,11 +127,11 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
             return text + change if path == ROOT / module else text
 
         monkeypatch.setattr(Path, "read_text", changed)
-        for cached in (code._tree, code._essence):
+        for cached in (code._tree, code._stripped_source):
             cached.cache_clear()
         after = {name: code.code_digest(name) != digest for name, digest in before.items()}
         monkeypatch.undo()
-        for cached in (code._tree, code._essence):
+        for cached in (code._tree, code._stripped_source):
             cached.cache_clear()
         return after
 

@@ -13,7 +13,7 @@ from tests.datasets.test_images import GPS, with_exif
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.datasets.pool import image_path
-from vecaf.export.card import contact_sheet
+from vecaf.export.model_card import contact_sheet
 from vecaf.housekeeping.backup import write_backup
 from vecaf.store import Store
 

@@ -1,4 +1,4 @@
-"""The ONNX file says what torch says, for any number of images; a wrong one is not kept."""
+"""The ONNX file reproduces PyTorch for any batch size; an incorrect file is rejected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLASSES = ["disc", "<b>square</b>", "gestreift ñ"]
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """An exported folder with its ONNX file, and the difference that was measured."""
+    """Return an exported folder with its ONNX file, and the measured difference."""
     folder = tmp_path_factory.mktemp("exported")
     pvm = load_pvm("efficientnet_lite0", 64)
     torch.manual_seed(0)
@@ -41,7 +41,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 
 @pytest.mark.parametrize("images", [1, 2, 7])
-def test_it_gives_torchs_logits_for_any_batch(exported: tuple[Path, float], images: int) -> None:
+def test_the_logits_match_pytorch_for_any_batch_size(
+    exported: tuple[Path, float], images: int
+) -> None:
     folder, difference = exported
     assert difference < 1e-4
     batch = np.random.default_rng(images).normal(size=(images, 3, 64, 64)).astype(np.float32)
@@ -53,8 +55,8 @@ def test_it_gives_torchs_logits_for_any_batch(exported: tuple[Path, float], imag
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_a_model_that_mixes_images_and_tokens_is_exported_for_any_batch(tmp_path: Path) -> None:
-    """A fixed trace of a transformer does not hold for other batches: the second way takes over."""
+def test_a_transformer_is_exported_for_any_batch_size(tmp_path: Path) -> None:
+    """A trace with a fixed batch size fails the check, so a symbolic size is used."""
     torch.manual_seed(0)
     weights = weights_of_timm(tmp_path, "test_vit")
     pvm = load_pvm(f"test_vit@{weights}")
@@ -64,9 +66,10 @@ def test_a_model_that_mixes_images_and_tokens_is_exported_for_any_batch(tmp_path
     assert onnx_export.export_onnx(tmp_path) < 1e-3
 
 
-def test_it_names_its_classes_and_nobodys_folders(exported: tuple[Path, float]) -> None:
+def test_the_file_holds_class_names_and_no_local_paths(exported: tuple[Path, float]) -> None:
     path = exported[0] / ONNX
-    assert onnx_export.labels_in(path) == CLASSES
+    metadata = {item.key: item.value for item in onnx.load(str(path)).metadata_props}
+    assert json.loads(metadata["labels"]) == CLASSES
     onnx.checker.check_model(str(path))
     here = str(Path(onnx_export.__file__).parents[2]).encode()
     assert here not in path.read_bytes()
@@ -74,10 +77,9 @@ def test_it_names_its_classes_and_nobodys_folders(exported: tuple[Path, float]) 
 
 
 def run_alone(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[int, str, str]:
-    """Run the export's program as a person would who has the folder, and neither the studio nor
-    torch: exit status, stdout and stderr."""
+    """Run the exported predict.py without the studio and torch; return status, stdout, stderr."""
     (folder / "predict.py").write_bytes(STANDALONE.read_bytes())
-    # -I keeps our packages out, and PYTHONIOENCODING too.
+    # -I hides the studio's packages, and also PYTHONIOENCODING.
     prelude = f"import sys; sys.stdout.reconfigure(encoding={encoding!r})"
     program = f"{prelude}; import runpy; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
     done = subprocess.run(
@@ -92,26 +94,26 @@ def run_alone(folder: Path, *arguments: str, encoding: str = "utf-8") -> tuple[i
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_a_fresh_process_predicts_from_the_files_alone(
+def test_a_new_process_predicts_from_the_exported_files(
     encoding: str, exported: tuple[Path, float], tmp_path: Path
 ) -> None:
     (image, _), *_ = write_shapes(tmp_path, 1)
-    status, said, complaint = run_alone(exported[0], str(image), encoding=encoding)
-    assert status == 0, complaint
-    assert (CLASSES[2] in said) == (encoding == "utf-8")
-    found = json.loads(said)["classes"]
+    status, out, error = run_alone(exported[0], str(image), encoding=encoding)
+    assert status == 0, error
+    assert (CLASSES[2] in out) == (encoding == "utf-8")
+    found = json.loads(out)["classes"]
     expected = Predictor.load(exported[0], "cpu").predict(image)
     assert list(found) == list(expected)
     assert found == pytest.approx(expected, abs=1e-4)
 
 
-def test_without_an_image_it_says_how_it_is_used(exported: tuple[Path, float]) -> None:
-    status, said, complaint = run_alone(exported[0])
-    assert (status, said) == (1, "")
-    assert "python predict.py IMAGE" in complaint
+def test_without_arguments_the_usage_is_printed(exported: tuple[Path, float]) -> None:
+    status, out, error = run_alone(exported[0])
+    assert (status, out) == (1, "")
+    assert "python predict.py IMAGE" in error
 
 
-def test_sixteen_bits_of_grey_are_read_as_the_studio_reads_them(
+def test_16_bit_grayscale_is_read_as_in_the_studio(
     exported: tuple[Path, float], tmp_path: Path
 ) -> None:
     ramp = np.linspace(0, 65535, 96 * 96).reshape(96, 96).astype(np.uint16)
@@ -119,12 +121,12 @@ def test_sixteen_bits_of_grey_are_read_as_the_studio_reads_them(
     how = json.loads((exported[0] / "config.json").read_text())["preprocessing"]
     found = standalone.prepare(tmp_path / "ramp.png", how)
     assert found.min() < -0.8 and found.max() > 0.8
-    said = standalone.predict(tmp_path / "ramp.png", exported[0])
+    standalone_result = standalone.predict(tmp_path / "ramp.png", exported[0])
     own = Predictor.load(exported[0], "cpu").predict(tmp_path / "ramp.png")
-    assert said == pytest.approx(own, abs=1e-4)
+    assert standalone_result == pytest.approx(own, abs=1e-4)
 
 
-def test_a_file_that_differs_from_the_model_is_refused(exported: tuple[Path, float]) -> None:
+def test_a_file_that_differs_from_the_model_is_rejected(exported: tuple[Path, float]) -> None:
     predictor = Predictor.load(exported[0], "cpu")
     with torch.no_grad():
         predictor.model.head.linear.weight[1] *= 1.5
@@ -136,8 +138,8 @@ def test_a_file_that_differs_from_the_model_is_refused(exported: tuple[Path, flo
         onnx_export.check_onnx(predictor, exported[0] / ONNX)
 
 
-def test_missing_packages_are_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_files, "PACKAGES", ("onnx", "onnx_that_nobody_has"))
-    with pytest.raises(UnavailableError, match="pip install onnx_that_nobody_has"):
+def test_missing_packages_are_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_files, "PACKAGES", ("onnx", "missing_onnx"))
+    with pytest.raises(UnavailableError, match="pip install missing_onnx"):
         onnx_export.export_onnx(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What is exported loads again; what is damaged says so."""
+"""Exported models can be loaded; damaged files give a clear error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def copy(exported: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_predicts_what_the_model_did(exported: Path, tmp_path: Path) -> None:
+def test_a_loaded_model_gives_the_same_predictions(exported: Path, tmp_path: Path) -> None:
     (image, _), *_ = write_shapes(tmp_path, 1)
     predictor = Predictor.load(exported, "cpu")
     shares = predictor.predict(image)
@@ -47,7 +47,7 @@ def test_it_predicts_what_the_model_did(exported: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CONFIG, LABELS])
-def test_a_missing_or_cut_file_is_said(name: str, copy: Path) -> None:
+def test_a_missing_or_truncated_file_is_named(name: str, copy: Path) -> None:
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=name):
@@ -59,7 +59,7 @@ def test_a_missing_or_cut_file_is_said(name: str, copy: Path) -> None:
 
 def test_weights_of_another_model_are_refused(copy: Path) -> None:
     (copy / LABELS).write_text(json.dumps(["two", "classes"]))
-    with pytest.raises(InputError, match="does not fit"):
+    with pytest.raises(InputError, match="does not match"):
         Predictor.load(copy, "cpu")
 
 
@@ -71,7 +71,7 @@ def test_a_newer_format_is_refused(copy: Path) -> None:
 
 
 class Canary:
-    """Unpickling it writes a file."""
+    """An object that writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -26,7 +26,7 @@ from vecaf.datasets.edits import edit
 from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
 from vecaf.export import model_files
-from vecaf.export.bundle import build_archive, export_run, sweep
+from vecaf.export.bundle import build_archive, export_run, remove_abandoned_exports
 from vecaf.export.receipt import Receipt, read_receipt
 from vecaf.runs.replay import _recorded_ids, replay
 from vecaf.store import Dataset, Sample, Store
@@ -82,17 +82,17 @@ def test_an_export_holds_what_it_lists(done: Done) -> None:
 def test_the_card_shows_the_run(done: Done) -> None:
     card = (done.folder / "README.md").read_text()
     assert "largest difference of a logit was" in card
-    assert "(accuracy.svg)" in card and "(picks.jpg)" in card
+    assert "(accuracy.svg)" in card and "(selected.jpg)" in card
     drawing = ElementTree.parse(done.folder / "accuracy.svg").getroot()
     assert len(drawing.findall(".//{*}circle")) == 4  # two rounds, test and validation
-    with Image.open(done.folder / "picks.jpg") as sheet:
+    with Image.open(done.folder / "selected.jpg") as sheet:
         assert sheet.size == (10 * 76 + 4, 2 * 76 + 4)  # 12 picks, ten in a row
 
 
 def test_versions_are_those_of_the_run_not_of_the_export(
     done: Done, tmp_path: Path, without_onnx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vecaf.export.versions.version", lambda name: "99.9")
+    monkeypatch.setattr("vecaf.export.environment.version", lambda name: "99.9")
     export_run(done.store, done.store.owner(), done.run_id, tmp_path / "later")
     assert read_receipt(tmp_path / "later" / "receipt.json") == done.receipt
     found = done.replay()
@@ -144,11 +144,11 @@ def test_the_archive_is_made_once_and_leftovers_are_swept(done: Done, without_on
     half.write_bytes(b"half")
     download = settings.home / "download-old"
     download.mkdir()
-    sweep(settings)
+    remove_abandoned_exports(settings)
     for path in (killed, half, download):
         assert path.exists()  # as yet another studio may be at it
         os.utime(path, (0, 0))
-    sweep(settings)
+    remove_abandoned_exports(settings)
     assert list(archive.parent.iterdir()) == [archive]
     assert not download.exists()
     assert build_archive(done.store, owner, done.run_id).stat().st_mtime_ns == before
@@ -184,8 +184,8 @@ def test_a_replay_selects_the_same_images(done: Done) -> None:
 
 
 def test_a_round_that_differs_is_named_and_does_not_hide_the_next(done: Done) -> None:
-    first, second = done.receipt.picks
-    swapped = replace(done.receipt, picks=(first, (second[1], second[0], *second[2:])))
+    first, second = done.receipt.selected
+    swapped = replace(done.receipt, selected=(first, (second[1], second[0], *second[2:])))
     found = done.replay(swapped)
     assert [r.matches for r in found.rounds] == [True, False]
     assert "the same 6 images in a different order" in found.sentences()[1]
@@ -202,7 +202,7 @@ def test_a_run_on_a_gpu_is_replayed_on_a_machine_without(done: Done) -> None:
 def test_a_replay_uses_the_labels_of_the_run_after_edits(done: Done) -> None:
     """All selected images get other labels; the run has kept its own."""
     owner = done.store.owner()
-    keys = {key for picks in done.receipt.picks for key in picks}
+    keys = {key for picks in done.receipt.selected for key in picks}
     with done.store.write() as session:
         rows = session.execute(sa.select(Sample).where(Sample.sha256.in_(keys))).scalars().all()
         values = {sample.id: (int(sample.label or 0) + 1) % 3 for sample in rows}
@@ -257,11 +257,11 @@ def test_a_replay_never_uses_the_unlabeled_copy_of_an_image(done: Done, tmp_path
     labels, keys = drawn.labels.copy(), list(drawn.keys)
     labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
     samples = replace(drawn, labels=labels, keys=tuple(keys))
-    receipt = replace(done.receipt, picks=((keys[15],),), copies=((0,),))
+    receipt = replace(done.receipt, selected=((keys[15],),), copies=((0,),))
     (found,) = _recorded_ids(receipt, samples)
     assert found.tolist() == [samples.ids[15]]
     with pytest.raises(InputError, match="1 of the 1 selected images of the receipt"):
-        _recorded_ids(replace(receipt, picks=((keys[1],),)), samples)
+        _recorded_ids(replace(receipt, selected=((keys[1],),)), samples)
 
 
 def test_a_replay_uses_the_copy_of_an_image_that_the_run_selected(

@@ -17,7 +17,7 @@ from vecaf.encoders.embed import fingerprint
 from vecaf.encoders.vlm import VLM
 from vecaf.evaluation.comparison import LearningCurve
 from vecaf.export.code_digest import code_digest
-from vecaf.export.versions import versions_now
+from vecaf.export.environment import installed_versions
 from vecaf.files import write_bytes
 
 FORMAT = 1  # raise it when a file says something else, or the measuring itself changes
@@ -148,7 +148,7 @@ def deciding(cell: Cell, content: str, embedding: str, vlm: str, device: str) ->
         "vlm": vlm,
         "device": device,
         "code": code_digest(cell.config.strategy),
-        "versions": versions_now(),
+        "versions": installed_versions(),
     }
 
 

@@ -96,7 +96,7 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     from vecaf.engine.left_out import note_damaged, without_unreadable
     from vecaf.engine.saved_selection import record_saved_selection
     from vecaf.engine.training_processes import training_processes
-    from vecaf.export.versions import record_versions
+    from vecaf.export.environment import record_versions
     from vecaf.runs.preparation import with_device
     from vecaf.runs.rounds import run_rounds
 

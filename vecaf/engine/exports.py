@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vecaf.export.bundle import kept_archive
+from vecaf.export.bundle import archive_path
 from vecaf.store import FINISHED, Run, Store, Task, visible
 from vecaf.store.tasks import find_task, last_task
 
@@ -30,7 +30,7 @@ def start_export(store: Store, user_id: int, run_id: int) -> None:
     The task belongs to the run's owner. Raises InputError for a run that has not finished,
     NotFoundError.
     """
-    archive = kept_archive(store, user_id, run_id)
+    archive = archive_path(store, user_id, run_id)
     if archive.exists():
         return
     params = _params(run_id, archive)
@@ -44,7 +44,7 @@ def start_export(store: Store, user_id: int, run_id: int) -> None:
 
 def export_state(store: Store, user_id: int, run_id: int) -> ExportState:
     """Look up how far the export of a run is. Raises as `start_export`."""
-    archive = kept_archive(store, user_id, run_id)
+    archive = archive_path(store, user_id, run_id)
     with store.read() as session:
         dataset_id = visible(session, user_id, Run, run_id).dataset_id
         task = last_task(session, user_id, dataset_id, KIND, _params(run_id, archive))

@@ -1,1 +1,1 @@
-"""An exported run: model files, model card, ONNX, and the selection's receipt."""
+"""Export of a finished run: model files, ONNX, model card, selection and receipt."""

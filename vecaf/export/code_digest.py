@@ -1,4 +1,4 @@
-"""A digest of the code that decides a result: cells measured by other code are not mixed in."""
+"""A hash of the code that affects a strategy's results, part of the key of cached results."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ from pathlib import Path
 
 from vecaf.selection.strategies import FIRST_ROUND, STRATEGIES
 
-ROOMS = (
+RESULT_MODULES = (
     "vecaf.augmentation", "vecaf.encoders", "vecaf.evaluation.metrics", "vecaf.training",
     "vecaf.runs.plan", "vecaf.runs.preparation", "vecaf.runs.rounds", "vecaf.selection",
 )  # fmt: skip
-"""Where numbers are decided; what else a module imports (store, files, words) is left aside."""
-REGISTRIES = ("vecaf", "vecaf.selection")  # import every strategy, whatever a run selects with
+"""Packages and modules that affect results. Other imports (store, files) are ignored."""
+REGISTRIES = ("vecaf", "vecaf.selection")  # excluded because they import every strategy
 
 
 def code_digest(strategy: str) -> str:
-    """Hex digest of all code that a run with `strategy` is decided by; comments don't count.
+    """Hash all code that affects a run with a strategy, ignoring comments and docstrings.
 
-    The modules are found by their import statements, so that a change to one strategy leaves the
-    cells of others valid.
+    The modules are found through their import statements. A change to one strategy therefore
+    keeps the results of other strategies valid.
+
+    Returns
+    -------
+    str
+        A SHA-256 in hexadecimal digits.
     """
     entry = STRATEGIES[strategy]
     roots = {"vecaf.runs.rounds", "vecaf.selection.interface", entry.__module__}
     if entry.info.needs_model:
         roots.add(STRATEGIES[FIRST_ROUND].__module__)
     found: set[str] = set()
-    waiting = sorted(roots)
-    while waiting:
-        name = waiting.pop()
+    pending = sorted(roots)
+    while pending:
+        name = pending.pop()
         if name not in found:
             found.add(name)
-            waiting += _imports(name)
+            pending += _imports(name)
     digest = hashlib.sha256()
     for name in sorted(found):
-        digest.update(f"{name}\n{_essence(name)}\n".encode())
+        digest.update(f"{name}\n{_stripped_source(name)}\n".encode())
     return digest.hexdigest()
 
 
@@ -49,7 +54,7 @@ def _tree(name: str) -> ast.Module:
 
 
 def _imports(name: str) -> list[str]:
-    """The modules of ROOMS that `name` imports, wherever in it."""
+    """Return the modules in RESULT_MODULES that a module imports, including inside functions."""
     wanted: set[str] = set()
     for node in ast.walk(_tree(name)):
         if isinstance(node, ast.Import):
@@ -57,11 +62,11 @@ def _imports(name: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             wanted.add(node.module)
             wanted.update(f"{node.module}.{item.name}" for item in node.names)
-    return sorted(one for one in wanted if _decides(one) and _is_module(one))
+    return sorted(one for one in wanted if _affects_results(one) and _is_module(one))
 
 
-def _decides(name: str) -> bool:
-    inside = any(name == room or name.startswith(f"{room}.") for room in ROOMS)
+def _affects_results(name: str) -> bool:
+    inside = any(name == package or name.startswith(f"{package}.") for package in RESULT_MODULES)
     return inside and name not in REGISTRIES
 
 
@@ -69,19 +74,19 @@ def _decides(name: str) -> bool:
 def _is_module(name: str) -> bool:
     try:
         return find_spec(name) is not None
-    except ModuleNotFoundError:  # a class's or a function's name, in a module that is no package
+    except ModuleNotFoundError:  # the name of a class or function
         return False
 
 
 @cache
-def _essence(name: str) -> str:
-    """The module's code without comments, docstrings and layout."""
+def _stripped_source(name: str) -> str:
+    """Return the module's code without comments, docstrings and formatting."""
     tree = ast.parse(ast.unparse(_tree(name)))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [statement for statement in node.body if not _is_text(statement)]
+            node.body = [statement for statement in node.body if not _is_docstring(statement)]
     return ast.unparse(tree)
 
 
-def _is_text(statement: ast.stmt) -> bool:
+def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

@@ -1,15 +1,21 @@
-"""An exported model's files, and what they need; apart from torch, for who only moves them."""
+"""File names of an exported model, and the packages that ONNX needs. This module needs no torch."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 WEIGHTS, CONFIG, LABELS, ONNX = "model.safetensors", "config.json", "labels.json", "model.onnx"
-STANDALONE = Path(__file__).with_name("standalone.py")  # goes into every export as predict.py
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # that write model.onnx
+STANDALONE = Path(__file__).with_name("standalone.py")  # copied into every export as predict.py
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")  # needed to write and check model.onnx
 
 
 def onnx_missing() -> str | None:
-    """Why no ONNX file can be written, as a sentence; None where one can."""
+    """Explain which packages are missing to write an ONNX file.
+
+    Returns
+    -------
+    str or None
+        A sentence with the installation command. None if all packages are installed.
+    """
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None

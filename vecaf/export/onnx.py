@@ -1,11 +1,11 @@
-"""A finetuned model as ONNX, for programs without torch; checked against torch as it is written."""
+"""Export of a finetuned model to ONNX, checked against PyTorch."""
 
 from __future__ import annotations
 
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,48 +22,68 @@ from vecaf.files import replacing
 if TYPE_CHECKING:
     import onnx
 
-OPSET = 18  # what the exporter writes natively; every runtime since 2023 reads it
-BATCHES = (4, 1)  # images of the checks: not the number that the graph was traced with
-TRACED = 31  # images of the trace: a prime that is no other dimension of a model
-MAX_BYTES = 2**31 - 2**22  # protobuf's limit, less what the graph itself takes
+OPSET = 18  # the exporter's native opset; every runtime since 2023 supports it
+CHECKED_BATCHES = (4, 1)  # batch sizes of the check; they differ from TRACED
+TRACED = 31  # batch size of the trace: a prime, so no other dimension has this size
+MAX_BYTES = 2**31 - 2**22  # protobuf's limit of 2 GiB minus room for the graph
 TOLERANCE = 1e-3
-"""The largest difference of a logit that is taken for rounding. Float32 sums in another order
-differ by about 1e-5 here; a layer that was translated wrongly, by 0.1 and more."""
+"""The largest difference between logits that can be a rounding error. Rounding causes about 1e-5
+here, an incorrectly converted layer 0.1 or more."""
 
 logger = logging.getLogger(__name__)
 
 
 def export_onnx(folder: Path) -> float:
-    """Write `model.onnx` beside the exported model in `folder`; the largest difference of a logit.
+    """Write `model.onnx` into the folder of an exported model.
 
-    A trace of a fixed batch whose size is freed afterward takes half the time of one with a
-    symbolic size. It is kept where it passes the check, which asks for other sizes; convolutional
-    models do, transformers that flatten images and tokens into one dimension do not.
+    The input `image` is a float32 array of shape (n, 3, s, s) for any n, normalized as described in
+    `config.json`. The output `logits` is a float32 array of shape (n, classes). The metadata of the
+    file holds the class names and the preprocessing.
 
-    Input `image`: float32 (n, 3, s, s), n free, normalised as config.json says. Output `logits`:
-    float32 (n, classes). Class names and preprocessing are in the file's metadata. Raises
-    UnavailableError where packages are missing or the exporter can't translate the model,
-    VecafError where ONNX Runtime does not reproduce torch's logits.
+    The model is first traced with a fixed batch size, which is then made variable. This takes half
+    the time of a trace with a symbolic batch size. Convolutional models pass the check this way.
+    Transformers that flatten images and tokens into one dimension do not; they are traced again
+    with a symbolic size.
+
+    Returns
+    -------
+    float
+        The largest difference between a logit of ONNX Runtime and of PyTorch.
+
+    Raises
+    ------
+    UnavailableError
+        If packages are missing or the exporter does not support the model.
+    VecafError
+        If ONNX Runtime does not reproduce PyTorch's logits.
     """
     sentence = onnx_missing()
     if sentence:
         raise UnavailableError(sentence)
     predictor = Predictor.load(folder, "cpu")
     with replacing(folder / ONNX) as temporary:
-        _write(_free_batch(_translated(predictor)), predictor, temporary)
+        _write(_make_batch_variable(_convert(predictor)), predictor, temporary)
         try:
             return check_onnx(predictor, temporary)
         except VecafError as error:
-            logger.info("Translating the model again, with a symbolic batch size. %s", error)
-        _write(_translated(predictor, symbolic=True), predictor, temporary)
+            logger.info("Exporting the model again with a symbolic batch size: %s", error)
+        _write(_convert(predictor, symbolic=True), predictor, temporary)
         return check_onnx(predictor, temporary)
 
 
 def check_onnx(predictor: Predictor, path: Path) -> float:
-    """The largest difference between ONNX Runtime's and torch's logits on fixed batches.
+    """Compare the logits of ONNX Runtime and PyTorch on random images.
 
-    Raises VecafError where it is more than TOLERANCE, as a share of the largest logit where that
-    is above one, or where ONNX Runtime can't run the file.
+    Returns
+    -------
+    float
+        The largest difference between two logits.
+
+    Raises
+    ------
+    VecafError
+        If the difference exceeds TOLERANCE (relative to the largest logit if that is above 1), or
+        ONNX Runtime can't run the file.
     """
     import onnxruntime
 
@@ -71,12 +91,12 @@ def check_onnx(predictor: Predictor, path: Path) -> float:
     draws = np.random.default_rng(0)
     largest = 0.0
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what fails is raised, too
+    options.log_severity_level = 4  # errors are raised as exceptions as well
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        for size in BATCHES:
+        for size in CHECKED_BATCHES:
             batch = draws.normal(size=(size, 3, side, side)).astype(np.float32)
             with torch.inference_mode():
                 expected: NDArray[np.float32] = predictor.model(torch.from_numpy(batch)).numpy()
@@ -92,28 +112,28 @@ def check_onnx(predictor: Predictor, path: Path) -> float:
 def _difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     same = found.shape == expected.shape
     difference = float(np.abs(found - expected).max()) if same else float("nan")
-    # A comparison with NaN is false, so it is asked the other way round.
+    # Written with `not` because every comparison with NaN is false.
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
         raise VecafError(
             f"The ONNX model does not reproduce the model: logits differ by {difference:.3g}. "
-            "It was discarded; use the safetensors file, and please report the model's name."
+            "It was discarded. Use the safetensors file, and please report the model's name."
         )
     return difference
 
 
 def _runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises for a graph that it can't load or run."""
+    """Return the exceptions of ONNX Runtime for a graph that it can't load or run."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     return state.Fail, state.InvalidArgument, state.InvalidGraph, state.RuntimeException
 
 
-def _translated(predictor: Predictor, *, symbolic: bool = False) -> onnx.ModelProto:
-    """The model as a graph, for TRACED images or, `symbolic`, for any number of them."""
+def _convert(predictor: Predictor, *, symbolic: bool = False) -> onnx.ModelProto:
+    """Convert the model to a graph, for a batch of TRACED images or a symbolic batch size."""
     size = sum(tensor.nbytes for tensor in predictor.model.state_dict().values())
     if size > MAX_BYTES:
         raise UnavailableError(
-            f"The model has {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB. Use the "
+            f"The model has {size / 1e9:.1f} GB, but an ONNX file holds at most 2 GB. Use the "
             "safetensors file."
         )
     side = predictor.preprocessing.image_size
@@ -132,18 +152,18 @@ def _translated(predictor: Predictor, *, symbolic: bool = False) -> onnx.ModelPr
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise UnavailableError(
-                "This model can't be written as ONNX: torch's exporter does not know one of its "
-                "layers. Use the safetensors file."
+                "This model can't be written as ONNX, because PyTorch's exporter does not support "
+                "one of its layers. Use the safetensors file."
             ) from error
     model: onnx.ModelProto = program.model_proto
     return model
 
 
-def _free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Let a graph that was traced for TRACED images take any number of them.
+def _make_batch_variable(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Change a graph that was traced with TRACED images to accept any batch size.
 
-    Shapes that start with TRACED get a 1 for Expand, which then keeps its input's size, and a -1
-    for Reshape, which then works it out. The shapes between the nodes are left out.
+    In shapes that start with TRACED, the first size becomes 1 for Expand (keep the size of the
+    input) and −1 for Reshape (infer the size). The recorded shapes of inner values are removed.
     """
     from onnx import numpy_helper
 
@@ -168,7 +188,7 @@ def _free_batch(model: onnx.ModelProto) -> onnx.ModelProto:
 def _write(model: onnx.ModelProto, predictor: Predictor, path: Path) -> None:
     import onnx
 
-    for node in model.graph.node:  # where in whose folders the code lay that made it
+    for node in model.graph.node:  # remove the source paths of this machine
         del node.metadata_props[:]
         node.doc_string = ""
     metadata = {
@@ -181,7 +201,7 @@ def _write(model: onnx.ModelProto, predictor: Predictor, path: Path) -> None:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Hold back what the exporter logs about packages that it does not need here."""
+    """Silence the exporter's warnings about packages that are not needed here."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)
@@ -189,12 +209,3 @@ def _quiet_exporter() -> Iterator[None]:
         yield
     finally:
         exporter.setLevel(level)
-
-
-def labels_in(path: Path) -> Sequence[str]:
-    """The class names in an ONNX file's metadata."""
-    import onnx
-
-    properties = {p.key: p.value for p in onnx.load(str(path)).metadata_props}
-    names: list[str] = json.loads(properties["labels"])
-    return names

@@ -1,4 +1,4 @@
-"""An exported model: weights, what they are, the class names; and the way back from the files."""
+"""Writing a finetuned model to files, and loading it for prediction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vecaf.training.checkpoints import load_tensors, save_tensors
 from vecaf.training.model import Classifier, Head
 from vecaf.training.prediction import predict
 
-FORMAT = 1  # of config.json; raise it when an old reader would misread a new file
+FORMAT = 1  # of config.json; increase it if old code would misread a new file
 
 
 def export_model(
@@ -34,10 +34,22 @@ def export_model(
     folder: Path,
     publishing: Publishing = nullcontext,
 ) -> None:
-    """Write `model.safetensors`, `config.json` and `labels.json` to `folder`.
+    """Write `model.safetensors`, `config.json` and `labels.json`.
 
-    The three are all that `Predictor.load` needs; nothing of the pretrained weights' source is.
-    They appear within `publishing()`, see `vecaf.files.replacing`.
+    `Predictor.load` needs only these three files. The original pretrained weights are not needed.
+
+    Parameters
+    ----------
+    classifier
+        The finetuned model.
+    pvm
+        The backbone that was finetuned. Its architecture and preprocessing go into `config.json`.
+    classes
+        Class names, in the order of the logits.
+    folder
+        The destination folder.
+    publishing
+        The context in which the files appear; see `vecaf.files.replacing`.
     """
     tensors = {name: value.detach().cpu() for name, value in classifier.state_dict().items()}
     save_tensors(folder / WEIGHTS, tensors, {"format": "pt"}, publishing)
@@ -54,7 +66,7 @@ def export_model(
 
 @dataclass(frozen=True)
 class Predictor:
-    """A finetuned model read back from its exported files."""
+    """A finetuned model, loaded from exported files."""
 
     model: Classifier
     preprocessing: Preprocessing
@@ -62,12 +74,25 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, device: str = "auto") -> Predictor:
-        """Read an exported folder. Raises InputError when a file is missing or damaged."""
+        """Load an exported model.
+
+        Parameters
+        ----------
+        folder
+            A folder written by `export_model`.
+        device
+            A torch device. The default "auto" prefers a GPU.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged.
+        """
         config, classes = _read_json(folder / CONFIG, dict), _read_json(folder / LABELS, list)
         if config.get("format") != FORMAT:
             raise InputError(
-                f"{folder / CONFIG} has format {config.get('format')}, this program reads "
-                f"{FORMAT}. Update VeCAF Studio, or export the run again."
+                f"{folder / CONFIG} has format {config.get('format')}, but this version reads "
+                f"format {FORMAT}. Update VeCAF Studio, or export the run again."
             )
         try:
             stored: dict[str, Any] = config["preprocessing"]
@@ -78,13 +103,13 @@ class Predictor:
             model = Classifier(_architecture(config, preprocessing), head)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(
-                f"{folder / CONFIG} does not describe a model ({error}); export the run again."
+                f"{folder / CONFIG} does not describe a model ({error}). Export the run again."
             ) from error
         try:
             model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
         except (RuntimeError, VecafError) as error:
             raise InputError(
-                f"{folder / WEIGHTS} does not fit {CONFIG}: {str(error).splitlines()[0]}"
+                f"{folder / WEIGHTS} does not match {CONFIG}: {str(error).splitlines()[0]}"
             ) from error
         return cls(model.to(choose_device(device)).eval(), preprocessing, tuple(classes))
 
@@ -93,11 +118,39 @@ class Predictor:
         paths: Sequence[Path],
         progress: Callable[[int, int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """Logits (n, classes) of image files. Raises InputError for one that can't be read."""
+        """Compute the logits of image files.
+
+        Parameters
+        ----------
+        paths
+            The n image files.
+        progress
+            Called with the number of finished images and the total.
+
+        Returns
+        -------
+        array of shape (n, classes)
+
+        Raises
+        ------
+        InputError
+            If an image can't be read.
+        """
         return predict(self.model, list(paths), self.preprocessing, progress=progress)[1]
 
     def predict(self, path: Path, top: int = 5) -> dict[str, float]:
-        """The `top` most probable classes of an image file with their probabilities, in order."""
+        """Return the `top` most probable classes of an image file, most probable first.
+
+        Returns
+        -------
+        dict
+            Class name to probability, from 0 to 1.
+
+        Raises
+        ------
+        InputError
+            If the image can't be read.
+        """
         shares = probabilities(self.logits([path]))[0]
         order = np.argsort(-shares, kind="stable")[:top]
         return {self.classes[index]: float(shares[index]) for index in order}
@@ -123,9 +176,9 @@ def _read_json(path: Path, kind: type) -> Any:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"There is no {path}; give the folder of an exported model.") from None
+        raise InputError(f"{path} does not exist. Pass the folder of an exported model.") from None
     except ValueError as error:
-        raise InputError(f"{path} is not valid JSON ({error}); export the run again.") from error
+        raise InputError(f"{path} is not valid JSON ({error}). Export the run again.") from error
     if not isinstance(value, kind):
-        raise InputError(f"{path} is not what an export writes; export the run again.")
+        raise InputError(f"{path} does not have the format of an export. Export the run again.")
     return value

@@ -1,4 +1,4 @@
-"""A selection's receipt: what was picked, from what, by which settings; written, read, compared."""
+"""The receipt of a run's selection: selected images, dataset, settings and versions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,34 @@ from vecaf.errors import InputError
 
 FORMAT = 2
 READABLE = (1, 2)  # format 1 had no data_hash and one mapping of versions
-MAX_BYTES = 64 * 1024**2  # a million picks are less
+MAX_BYTES = 64 * 1024**2  # more than a million selected images need
 MAX_TEXT = 1000
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What repeats a selection.
+    """Everything that is needed to repeat a selection.
 
-    `content_hash` is over the images, `data_hash` over what they were labelled, captioned and
-    split as when the run began ("" where a receipt does not say). `picks`: sha256 of the images,
-    by round from 1, in rank order. `copies`: which of the images of that content each pick was, as
-    `copies_in` counts them; no rounds where a receipt does not say. `versions`: what the attempts
-    at the run ran on, in order: packages, kind of device, precision.
+    Attributes
+    ----------
+    run, name
+    config
+        All settings, including the seed.
+    dataset
+        The dataset's name.
+    content_hash
+        Hash of the images.
+    data_hash
+        Hash of the labels, captions, splits and exclusions when the run started. Empty in receipts
+        of format 1.
+    versions
+        The environment of each attempt at the run, in order: packages, device, precision.
+    selected
+        SHA-256 of the selected images, for each round, in rank order.
+    copies
+        For each selected image, its index among the images with the same content; see
+        `rows_by_content`. Empty in old receipts.
     """
 
     run: int
@@ -39,11 +53,11 @@ class Receipt:
     content_hash: str
     data_hash: str
     versions: tuple[dict[str, str], ...]
-    picks: tuple[tuple[str, ...], ...]
+    selected: tuple[tuple[str, ...], ...]
     copies: tuple[tuple[int, ...], ...] = ()
 
     def as_dict(self, files: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-        """As it is written; `files`: name, bytes and sha256 of what lies beside it."""
+        """Convert to JSON data. `files` lists name, bytes and SHA-256 of the exported files."""
         return {
             "format": FORMAT,
             "run": self.run,
@@ -59,17 +73,24 @@ class Receipt:
             "picks": [
                 {"round": number, "sha256": list(keys)}
                 | ({"copies": list(self.copies[number - 1])} if self.copies else {})
-                for number, keys in enumerate(self.picks, start=1)
+                for number, keys in enumerate(self.selected, start=1)
             ],
             "files": list(files),
         }
 
 
 def data_hash(samples: Samples) -> str:
-    """SHA-256 over all that a selection reads of its samples besides their pixels: their content
-    hashes, splits, labels by name, captions and exclusions. Ids and places on a disk don't count,
-    so a dataset that is imported again elsewhere has the same."""
-    names = [*samples.classes, None]  # label −1 is the last: none
+    """Hash all inputs of a selection except the pixels.
+
+    These are content hashes, splits, label names, captions and exclusions. Ids and paths are not
+    included, so importing the dataset elsewhere gives the same hash.
+
+    Returns
+    -------
+    str
+        A SHA-256 in hexadecimal digits.
+    """
+    names = [*samples.classes, None]  # label −1 reads the last entry
     digest = hashlib.sha256(json.dumps(samples.classes).encode())
     for row, key in enumerate(samples.keys):
         line = (
@@ -83,10 +104,17 @@ def data_hash(samples: Samples) -> str:
     return digest.hexdigest()
 
 
-def copies_in(samples: Samples) -> dict[str, list[int]]:
-    """The rows that a run may pick, by content, in id order: the labeled ones of the pool
-    (see `RunPlan.of`). Ids follow sorted file names, so a dataset that is imported again has the
-    same ids."""
+def rows_by_content(samples: Samples) -> dict[str, list[int]]:
+    """Group the labeled rows of the pool by image content.
+
+    Within a group, rows are in order of sample id. Ids follow the sorted file names, so importing
+    the dataset again gives the same order.
+
+    Returns
+    -------
+    dict
+        SHA-256 of the image to rows.
+    """
     rows: dict[str, list[int]] = {}
     labeled = samples.labels >= 0
     for row in samples.pool[labeled[samples.pool]].tolist():
@@ -95,21 +123,27 @@ def copies_in(samples: Samples) -> dict[str, list[int]]:
 
 
 def read_receipt(path: Path) -> Receipt:
-    """Read a receipt that may come from anybody. Raises InputError for what it can't be."""
+    """Read and validate a receipt, which may come from an untrusted source.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or is not a valid receipt.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} is too large for a receipt.")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"There is no file {path}; give an export's receipt.json.") from None
+        raise InputError(f"{path} does not exist. Pass the receipt.json of an export.") from None
     except OSError as error:
         raise InputError(f"{path} can't be read ({error.strerror}).") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a receipt: it is not valid JSON.") from error
     if not isinstance(value, dict) or value.get("format") not in READABLE:
         raise InputError(
-            f"{path} is not a receipt that this program reads. Give the receipt.json of an export, "
-            "or update VeCAF Studio if the receipt is newer."
+            f"{path} is not a receipt that this version can read. Pass the receipt.json of an "
+            "export, or update VeCAF Studio if the receipt is newer."
         )
     return _checked(value)
 
@@ -121,8 +155,8 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
     versions = value.get("versions", [])
     listed = [versions] if isinstance(versions, dict) else versions
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise InputError("The receipt's 'versions' are not what an export writes.")
-    picks = _picks(value.get("picks"), config.rounds)
+        raise InputError("The receipt's 'versions' are not valid.")
+    selected = _selected(value.get("picks"), config.rounds)
     return Receipt(
         run=_whole(value, "run"),
         name=_text(value, "name", ""),
@@ -133,13 +167,13 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
         versions=tuple(
             {str(k)[:MAX_TEXT]: str(v)[:MAX_TEXT] for k, v in entry.items()} for entry in listed
         ),
-        picks=picks,
-        copies=_copies(value["picks"], picks),
+        selected=selected,
+        copies=_copies(value["picks"], selected),
     )
 
 
-def _picks(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
-    wrong = InputError("The receipt's 'picks' are not what an export writes.")
+def _selected(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
+    wrong = InputError("The receipt's 'picks' are not valid.")
     if not isinstance(value, list) or len(value) != rounds:
         raise wrong
     found = []
@@ -154,15 +188,15 @@ def _picks(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
 
 
 def _copies(
-    value: Sequence[Mapping[str, Any]], picks: tuple[tuple[str, ...], ...]
+    value: Sequence[Mapping[str, Any]], selected: tuple[tuple[str, ...], ...]
 ) -> tuple[tuple[int, ...], ...]:
     if all("copies" not in entry for entry in value):
-        return ()  # of before this was noted
+        return ()  # older receipts have no copies
     found = []
-    for entry, keys in zip(value, picks, strict=True):
+    for entry, keys in zip(value, selected, strict=True):
         copies = entry.get("copies")
         if not isinstance(copies, list) or len(copies) != len(keys):
-            raise InputError("The receipt's 'copies' are not what an export writes.")
+            raise InputError("The receipt's 'copies' are not valid.")
         found.append(tuple(_whole({"copies": copy}, "copies") for copy in copies))
     return tuple(found)
 
@@ -188,9 +222,11 @@ def _whole(value: Mapping[str, Any], name: str) -> int:
     return found
 
 
-def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """What differs between two sets of versions and the like, in words: 'torch 2.12.0, here
-    2.13.0'. What `one` does not say does not differ."""
+def version_differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
+    """Describe how two environments differ, such as 'torch 2.12.0, here 2.13.0'.
+
+    Names that only `other` has are ignored.
+    """
     return [
         f"{name} {one[name]}, here {other.get(name, 'missing')}"
         for name in sorted(one)

@@ -20,8 +20,8 @@ from vecaf.datasets.snapshot import NAME as SNAPSHOT
 from vecaf.datasets.snapshot import with_snapshot
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError, UnavailableError, VecafError
-from vecaf.export.receipt import Receipt, copies_in, data_hash, differences
-from vecaf.export.versions import conditions
+from vecaf.export.environment import run_environment
+from vecaf.export.receipt import Receipt, data_hash, rows_by_content, version_differences
 from vecaf.runs.preparation import with_device
 from vecaf.runs.recording import MemoryRecorder, RoundSelection
 from vecaf.runs.rounds import run_rounds
@@ -213,7 +213,7 @@ def _recorded_ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64]
     A dataset can contain copies of an image with different labels and captions. The copy that the
     receipt names is used, or else the first unused copy.
     """
-    rows, used = copies_in(samples), set[int]()
+    rows, used = rows_by_content(samples), set[int]()
 
     def use_row(key: str, copy: int) -> int:
         """Return an unused row of the image, or −1."""
@@ -223,13 +223,13 @@ def _recorded_ids(receipt: Receipt, samples: Samples) -> tuple[NDArray[np.int64]
         return unused[0] if unused else -1
 
     ids, missing = [], 0
-    for number, keys in enumerate(receipt.picks):
+    for number, keys in enumerate(receipt.selected):
         copies = receipt.copies[number] if receipt.copies else (0,) * len(keys)
         found = [use_row(key, copy) for key, copy in zip(keys, copies, strict=True)]
         missing += found.count(-1)
         ids.append(samples.ids[[row for row in found if row >= 0]])
     if missing:
-        total = sum(map(len, receipt.picks))
+        total = sum(map(len, receipt.selected))
         raise InputError(
             f"{missing} of the {total} selected images of the receipt are not in the pool of the "
             "dataset. Import the dataset that the run used."
@@ -250,5 +250,5 @@ def _with_available_device(config: RunConfig) -> tuple[RunConfig, list[str]]:
 def _version_notes(receipt: Receipt, settings: Settings) -> list[str]:
     if not receipt.versions:
         return ["The receipt does not list the software versions of the run."]
-    differing = differences(receipt.versions[-1], conditions(settings))
+    differing = version_differences(receipt.versions[-1], run_environment(settings))
     return [f"Differs from the run: {'; '.join(differing)}."] if differing else []

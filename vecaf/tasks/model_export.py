@@ -17,7 +17,7 @@ def model_export(context: TaskContext, run: int, archive: str) -> dict[str, Any]
     run
         Number of the run.
     archive
-        File name of the archive (`vecaf.export.bundle.kept_archive`). It changes with the layout of
+        File name of the archive (`vecaf.export.bundle.archive_path`). It changes with the layout of
         the archive, so that a new layout is a new task.
 
     Raises

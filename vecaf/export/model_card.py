@@ -1,4 +1,4 @@
-"""A model card: the run in words, its accuracy as a drawing, its first picks as a sheet."""
+"""The model card of a run: a Markdown description, an accuracy plot and a contact sheet."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from vecaf.errors import InputError
 from vecaf.selection.first_round import first_strategy
 from vecaf.wording import percent, plural
 
-CURVE, SHEET = "accuracy.svg", "picks.jpg"
+PLOT, SHEET = "accuracy.svg", "selected.jpg"
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
 COLUMNS, SIDE, SHOWN = 10, 72, 40
 
 
 @dataclass(frozen=True)
-class Reached:
-    """What a round had cost and reached; accuracies are 0 to 1, None where not measured."""
+class CardRound:
+    """The cumulative cost and the accuracy of a round; see `model_card`.
+
+    Accuracies are from 0 to 1, or None if not measured.
+    """
 
     number: int
     labeled: int
@@ -31,55 +34,73 @@ class Reached:
     test_accuracy: float | None
 
 
-def card(
+def model_card(
     name: str,
     config: RunConfig,
     dataset: str,
     attribution: str | None,
     classes: Sequence[str],
-    rounds: Sequence[Reached],
+    rounds: Sequence[CardRound],
     onnx: str,
     sheet: bool,
 ) -> str:
-    """The model card, in Markdown. `onnx`: what became of the ONNX file, as a sentence."""
+    """Write the model card.
+
+    Parameters
+    ----------
+    name
+        The run's name.
+    config
+    dataset
+        The dataset's name.
+    attribution
+        The dataset's license and attribution, if known.
+    classes
+    rounds
+    onnx
+        Sentences about the ONNX file: how to use it, or why there is none.
+    sheet
+        Whether there is a contact sheet of selected images.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
     name, dataset = html.escape(name), html.escape(dataset)
     table = "\n".join(
         f"| {r.number} | {r.labeled} | {r.batches} | {percent(r.val_accuracy)} "
         f"| {percent(r.test_accuracy)} |"
         for r in rounds
     )
-    picks = (
-        f"\nThe first {SHOWN} picks at most, in rank order:\n\n![First picks]({SHEET})\n"
+    selected = (
+        f"\nUp to {SHOWN} selected images, in rank order:\n\n![Selected images]({SHEET})\n"
         if sheet
         else ""
     )
     terms = html.escape(attribution or "") or (
-        "The images belong to whoever owns the dataset; the studio was not told their licence."
+        "The license of the images is not known. Ask the owner of the dataset."
     )
-    words = (
-        f"Target words, for a domain it has no images of: `{config.target_words}`.\n"
-        if config.target_words
-        else ""
-    )
+    words = f"Target domain: `{config.target_words}`.\n" if config.target_words else ""
     return f"""# {name}
 
 `{config.model}` finetuned on {rounds[-1].labeled} images of **{dataset}** ({config.track} track,
 {config.mode}). {_origin(config)}
 {words}
-![Accuracy by labelled images]({CURVE})
+![Accuracy by labeled images]({PLOT})
 
-| round | labelled images | batches | validation accuracy | test accuracy |
+| round | labeled images | batches | validation accuracy | test accuracy |
 |---|---|---|---|---|
 {table}
 
-The model of the last round is the one exported. Test accuracy is on the dataset's own test split,
-which neither the selection nor the choice of the best epoch has seen.
-{picks}
+The exported model is that of the last round. Test accuracy is measured on the dataset's test split,
+which is not used to select images or to choose the best epoch.
+{selected}
 Classes: {html.escape(", ".join(classes))}
 
 ## Use
 
-Without the studio, with `pip install onnxruntime numpy pillow`:
+Without VeCAF Studio, after `pip install onnxruntime numpy pillow`:
 
 ```
 python predict.py image.jpg
@@ -87,7 +108,7 @@ python predict.py image.jpg
 
 {onnx}
 
-With the studio's package, from the safetensors file:
+With VeCAF Studio, from the safetensors file:
 
 ```python
 from pathlib import Path
@@ -99,39 +120,40 @@ print(predictor.predict(Path("image.jpg")))
 
 ## Repeat
 
-`receipt.json` says what was picked, from what, with which settings and versions.
-`python -m vecaf replay receipt.json` selects again and says whether the picks are the same.
+`receipt.json` records the selected images, the dataset, the settings and the package versions.
+`python -m vecaf replay receipt.json` repeats the selection and reports whether it matches. This
+command starts a new run with the same settings:
 
 ```
 {config.as_command()}
 ```
 
-## Data and licence
+## Data and license
 
 {terms}
-The picture of the picks, where there is one, is made of those images and under their terms.
+The contact sheet shows these images, so the same terms apply to it.
 """
 
 
 def _origin(config: RunConfig) -> str:
-    """What picked the images, as a sentence."""
-    given = f"It was trained on the selection `{config.subset}`"
+    """Describe in a sentence how the training images were selected."""
+    start = f"It was trained on the selection `{config.subset}`"
     number = config.rounds - bool(config.subset)
     if not number:
-        return f"{given}."
+        return f"{start}."
     rounds = plural(number, "more round" if config.subset else "round")
     if config.subset:
-        return f"{given}, then on images picked by `{config.strategy}` in {rounds}."
+        return f"{start}, then on images selected by `{config.strategy}` in {rounds}."
     first = first_strategy(config)
-    stand_in = f" (round 1: {first})" if first != config.strategy else ""
-    return f"Its images were picked by `{config.strategy}`{stand_in} in {rounds}."
+    replacement = f" (round 1: {first})" if first != config.strategy else ""
+    return f"Its images were selected by `{config.strategy}`{replacement} in {rounds}."
 
 
-def curve(rounds: Sequence[Reached]) -> bytes:
-    """Accuracy by labelled images as an SVG that needs no script, font or browser of ours."""
+def accuracy_plot(rounds: Sequence[CardRound]) -> bytes:
+    """Draw the accuracy by labeled images as a self-contained SVG."""
     most = max((r.labeled for r in rounds), default=1) or 1
     lines: list[str] = []
-    for label, colour, values in (
+    for label, color, values in (
         ("test", "#2b4fd8", [(r.labeled, r.test_accuracy) for r in rounds]),
         ("validation", "#12806f", [(r.labeled, r.val_accuracy) for r in rounds]),
     ):
@@ -142,9 +164,9 @@ def curve(rounds: Sequence[Reached]) -> bytes:
         dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in points)
         dashed = ' stroke-dasharray="5 4"' if label == "validation" else ""
         lines.append(
-            f'<g fill="{colour}" stroke="{colour}"><polyline points="{path}" fill="none" '
+            f'<g fill="{color}" stroke="{color}"><polyline points="{path}" fill="none" '
             f'stroke-width="2"{dashed}/>{dots}</g>'
-            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8 - 16 * len(lines)}" fill="{colour}" '
+            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8 - 16 * len(lines)}" fill="{color}" '
             f'text-anchor="end">{label}</text>'
         )
     ticks = "".join(
@@ -156,14 +178,14 @@ def curve(rounds: Sequence[Reached]) -> bytes:
     marks = "".join(
         f'<text x="{_x(r.labeled, most):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
         f"{r.labeled}</text>"
-        for r in _spread(rounds)
+        for r in _labeled_rounds(rounds)
     )
-    title = html.escape("Accuracy by labelled images")
+    title = html.escape("Accuracy by labeled images")
     drawing = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'font-family="sans-serif" font-size="12"><title>{title}</title>'
         f'<rect width="100%" height="100%" fill="#ffffff"/>{ticks}{marks}'
-        f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">labelled images</text>'
+        f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">labeled images</text>'
         f"{''.join(lines)}</svg>\n"
     )
     return drawing.encode()
@@ -177,14 +199,22 @@ def _y(share: float) -> float:
     return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - share), 1)
 
 
-def _spread(rounds: Sequence[Reached]) -> list[Reached]:
-    """At most eight of the rounds, the last included: more numbers would run into each other."""
+def _labeled_rounds(rounds: Sequence[CardRound]) -> list[CardRound]:
+    """Choose at most eight rounds, including the last, so that axis labels don't overlap."""
     step = -(-len(rounds) // 8) or 1
     return list(rounds[::-1][::step])
 
 
 def contact_sheet(paths: Sequence[Path]) -> bytes | None:
-    """Thumbnails of image files in rows, as a JPEG; None for none that can be read."""
+    """Arrange thumbnails of the first SHOWN image files in rows.
+
+    Files that can't be read are left out.
+
+    Returns
+    -------
+    bytes or None
+        A JPEG file. None if no file can be read.
+    """
     thumbs = [thumb for path in paths[:SHOWN] if (thumb := _thumb(path)) is not None]
     if not thumbs:
         return None
@@ -201,7 +231,7 @@ def contact_sheet(paths: Sequence[Path]) -> bytes | None:
 
 
 def _thumb(path: Path) -> Image.Image | None:
-    """None for an image that the store has lost: the model can be exported without its picture."""
+    """Return a thumbnail, or None if the file is missing or damaged."""
     from vecaf.encoders.preprocessing import decode
 
     try:
