@@ -1,4 +1,4 @@
-"""Rows of a table, each a run with some settings changed: measured where no shelf holds them yet.
+"""Rows of a table, each a run with some settings changed: measured where no cache holds them yet.
 
 Results are kept under VECAF_HOME/benchmarks, so that a program that was stopped goes on.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from vecaf.benchmarking import summary
 from vecaf.benchmarking.cells import Cell
-from vecaf.benchmarking.results import Result, Shelf
-from vecaf.benchmarking.running import limited, measure_all, task_of
+from vecaf.benchmarking.results import CellResult, ResultCache
+from vecaf.benchmarking.running import dataset_jobs, limit_pool, measure_all
 from vecaf.commands.output import ProgressBar
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
@@ -37,16 +37,18 @@ def samples_of(name: str, settings: Settings, pool: int = 0) -> Samples:
     store = Store.open(settings)
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), name)
-        return limited(load_samples(session, dataset, settings.images), pool)
+        return limit_pool(load_samples(session, dataset, settings.images), pool)
 
 
 def measured(
     configs: Sequence[RunConfig], samples: Samples, settings: Settings, workers: int
-) -> list[Result]:
+) -> list[CellResult]:
     """The result of each run, in order."""
     cells = [Cell(one.strategy, one.budget, one) for one in configs]
-    shelf = Shelf(settings.home / "benchmarks" / "cells")
-    return measure_all([task_of(cells, samples, settings)], shelf, settings, workers, ProgressBar())
+    cache = ResultCache(settings.home / "benchmarks" / "cells")
+    return measure_all(
+        [dataset_jobs(cells, samples, settings)], cache, settings, workers, ProgressBar()
+    )
 
 
 def points(found: Difference | None) -> str:

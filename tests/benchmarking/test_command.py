@@ -1,4 +1,4 @@
-"""The command as a process: stopped at any moment it goes on, and refusals are sentences."""
+"""The benchmark command as a process: it can be resumed, and errors are explained."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 900  # seconds, on a machine that does ten other things: only a hang takes so long
+TIMEOUT_SECONDS = 900  # only a hang takes this long, even on a loaded machine
 
 
 def start(home: Path, *words: object, **variables: object) -> subprocess.Popen[str]:
-    said = {"VECAF_HOME": home, "VECAF_DEVICE": "cpu"} | variables
+    environment = {"VECAF_HOME": home, "VECAF_DEVICE": "cpu"} | variables
     return subprocess.Popen(
         [sys.executable, "-m", "vecaf", *map(str, words)],
-        # A suite in the background ignores Ctrl-C, and what it starts would, too.
+        # A background test suite ignores Ctrl-C, and its children would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        env=os.environ | {name: str(value) for name, value in said.items()},
+        env=os.environ | {name: str(value) for name, value in environment.items()},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -33,7 +33,7 @@ def start(home: Path, *words: object, **variables: object) -> subprocess.Popen[s
 
 def finish(home: Path, *words: object) -> dict[str, object]:
     process = start(home, *words, "--json")
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, (out, err)
     (line,) = out.splitlines()
     answer: dict[str, object] = json.loads(line)
@@ -43,25 +43,25 @@ def finish(home: Path, *words: object) -> dict[str, object]:
 def stop(
     process: subprocess.Popen[str], folder: Path, by: signal.Signals, after: int
 ) -> tuple[str, str]:
-    """Send a signal once `after` cells are there; returns what it printed. Its workers end, too."""
-    until = time.monotonic() + PATIENCE
+    """Send a signal after so many cells; return the output once all workers have ended."""
+    until = time.monotonic() + TIMEOUT_SECONDS
     while len(list(folder.glob("cells/[!.]*.json"))) < after:
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.05)
     children = _children(process.pid)
     if by == signal.SIGINT:
-        os.killpg(process.pid, by)  # as a terminal does it: the workers hear it, too
+        os.killpg(process.pid, by)  # like a terminal: the workers receive it, too
     else:
         process.send_signal(by)
-    printed = process.communicate(timeout=PATIENCE)
+    printed = process.communicate(timeout=TIMEOUT_SECONDS)
     while any(map(_alive, children)):
-        assert time.monotonic() < until, "its workers outlive it"
+        assert time.monotonic() < until, "its workers are still running"
         time.sleep(0.05)
     return printed
 
 
 @pytest.mark.soak  # five processes that import PyTorch: two minutes
-def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
+def test_a_benchmark_stopped_twice_resumes_with_the_same_result(
     tmp_path: Path, demo_home: Path
 ) -> None:
     words = (
@@ -72,7 +72,7 @@ def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
     for after, by in ((1, signal.SIGKILL), (3, signal.SIGTERM)):
         process = start(demo_home, *words, "--to", folder, "--workers", "1", TMPDIR=tmp_path)
         out, err = stop(process, folder, by, after)
-        assert not list(tmp_path.glob("vecaf-benchmark-*")), "the shared features are left behind"
+        assert not list(tmp_path.glob("vecaf-benchmark-*")), "the shared features were not removed"
         if by != signal.SIGKILL:
             assert process.returncode == 1
             assert (out, err.splitlines()[-1:]) == ("", ["vecaf: Stopped."])
@@ -80,7 +80,7 @@ def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
     kept = {path: path.read_bytes() for path in folder.glob("cells/[!.]*.json")}
     assert 3 <= len(kept) < 8
     resumed = finish(demo_home, *words, "--to", folder)
-    assert {path: path.read_bytes() for path in kept} == kept  # none was done twice
+    assert {path: path.read_bytes() for path in kept} == kept  # no cell was measured twice
     whole = finish(demo_home, *words, "--to", tmp_path / "whole")
     same = [
         [{k: v for k, v in cell.items() if k != "seconds"} for cell in answer["cells"]]  # type: ignore[attr-defined]
@@ -89,7 +89,7 @@ def test_stopped_twice_amid_the_demo_it_goes_on_and_ends_the_same(
     assert len(same[0]) == 8 and same[0] == same[1]
     assert resumed["table"] == whole["table"]
     for name in whole["files"]:  # type: ignore[attr-defined]
-        if name != "cells.csv":  # holds seconds
+        if name != "cells.csv":  # contains durations
             assert (folder / name).stat().st_size
 
 
@@ -110,13 +110,13 @@ def _alive(pid: int) -> bool:
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("demo")
     process = start(home, "import", "demo:color", "--name", "openmoji")
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 0, (out, err)
     return home
 
 
-def test_a_strategy_that_leaks_is_refused_in_words(demo_home: Path) -> None:
+def test_a_strategy_of_the_other_track_is_rejected(demo_home: Path) -> None:
     process = start(demo_home, "benchmark", "openmoji", "--strategies", "ccs", "--json")
-    out, err = process.communicate(timeout=PATIENCE)
+    out, err = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode == 2, (out, err)
     assert "needs the labels-known track" in json.loads(out)["error"]

@@ -1,4 +1,4 @@
-"""Cells are real runs: measured once, the same by one worker or several, kept by what decides."""
+"""Cells are real runs: measured once, cached, and independent of the number of workers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from vecaf.benchmarking.cells import FULL, Grid
 from vecaf.benchmarking.report import write_report
 from vecaf.benchmarking.results import (
-    Result,
-    Shelf,
+    CellResult,
+    ResultCache,
+    cache_facts,
     content_digest,
-    deciding,
 )
-from vecaf.benchmarking.running import Task, limited, measure_all, plan_tasks
+from vecaf.benchmarking.running import DatasetJobs, limit_pool, measure_all, plan_jobs
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
@@ -34,16 +34,16 @@ def grid_of(strategies: str = "random,kmeans", budgets: str = "4,6", seeds: int 
     return Grid.of(["shapes"], strategies, budgets, seeds, BASE)
 
 
-def tasks_of(grid: Grid, samples: Samples, settings: Settings) -> list[Task]:
-    return plan_tasks(grid, lambda name: samples, settings)
+def tasks_of(grid: Grid, samples: Samples, settings: Settings) -> list[DatasetJobs]:
+    return plan_jobs(grid, lambda name: samples, settings)
 
 
-def test_a_cell_is_a_run_and_workers_change_nothing(
+def test_a_cell_equals_a_run_for_any_number_of_workers(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     tasks = tasks_of(grid_of(), samples, settings)
-    alone = measure_all(tasks, Shelf(tmp_path / "one"), settings, workers=1)
-    together = measure_all(tasks, Shelf(tmp_path / "two"), settings, workers=2)
+    alone = measure_all(tasks, ResultCache(tmp_path / "one"), settings, workers=1)
+    together = measure_all(tasks, ResultCache(tmp_path / "two"), settings, workers=2)
     assert len(alone) == 2 * 2 * 2
     assert [timeless(one) for one in alone] == [timeless(one) for one in together]
 
@@ -55,72 +55,74 @@ def test_a_cell_is_a_run_and_workers_change_nothing(
     assert (mine.labeled, mine.batches) == (4, recorder.results[0].batches)
 
 
-def timeless(result: Result) -> Result:
-    """A result without how long it took."""
+def timeless(result: CellResult) -> CellResult:
+    """Return a result with its durations set to zero."""
     rounds = tuple(replace(one, seconds=0) for one in result.rounds)
     return replace(result, seconds=0, rounds=rounds)
 
 
-def test_only_what_is_missing_is_measured(
+def test_only_missing_cells_are_measured(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    shelf, told = Shelf(tmp_path), list[tuple[int, int]]()
+    cache, told = ResultCache(tmp_path), list[tuple[int, int]]()
 
     def progress(stage: str, done: int, total: int) -> None:
         told.extend([(done, total)] if stage == "Measuring" else [])
 
-    first = measure_all(tasks_of(grid_of(seeds=1), samples, settings), shelf, settings, 1, progress)
+    first = measure_all(tasks_of(grid_of(seeds=1), samples, settings), cache, settings, 1, progress)
     assert told == [(n, 4) for n in range(5)]
     times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
     told.clear()
     grid = grid_of("random,kmeans,typiclust", seeds=1)
-    more = measure_all(tasks_of(grid, samples, settings), shelf, settings, 1, progress)
+    more = measure_all(tasks_of(grid, samples, settings), cache, settings, 1, progress)
     assert told == [(4, 6), (5, 6), (6, 6)]
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert [one for one in more if one.strategy != "typiclust"] == first
 
     broken = sorted(tmp_path.iterdir())[0]
-    broken.write_text("{")  # a file that can't be read counts as none
+    broken.write_text("{")  # an unreadable file counts as missing
     told.clear()
-    again = measure_all(tasks_of(grid, samples, settings), shelf, settings, 1, progress)
+    again = measure_all(tasks_of(grid, samples, settings), cache, settings, 1, progress)
     assert told == [(5, 6), (6, 6)]
     assert [timeless(one) for one in again] == [timeless(one) for one in more]
 
 
-def test_what_decides_a_result_is_in_its_key(samples: Samples, settings: Settings) -> None:
+def test_the_key_covers_everything_that_affects_a_result(
+    samples: Samples, settings: Settings
+) -> None:
     cell = grid_of().cells("shapes")[0]
-    facts = deciding(cell, content_digest(samples), "set", "vlm", "cpu")
-    shelf, paths = Shelf(Path("shelf")), set()
+    facts = cache_facts(cell, content_digest(samples), "set", "vlm", "cpu")
+    cache, paths = ResultCache(Path("cache")), set()
     relabeled = replace(samples, labels=samples.labels[::-1].copy())
     for other in (
         facts,
-        deciding(
+        cache_facts(
             replace(cell, config=replace(cell.config, epochs=4)),
             facts["content"],
             "set",
             "vlm",
             "cpu",
         ),
-        deciding(cell, content_digest(relabeled), "set", "vlm", "cpu"),
-        deciding(cell, facts["content"], "another set", "vlm", "cpu"),
-        deciding(cell, facts["content"], "set", "another", "cpu"),
-        deciding(cell, facts["content"], "set", "vlm", "cuda"),
+        cache_facts(cell, content_digest(relabeled), "set", "vlm", "cpu"),
+        cache_facts(cell, facts["content"], "another set", "vlm", "cpu"),
+        cache_facts(cell, facts["content"], "set", "another", "cpu"),
+        cache_facts(cell, facts["content"], "set", "vlm", "cuda"),
     ):
-        paths.add(shelf.path(cell, other))
+        paths.add(cache.path(cell, other))
     assert len(paths) == 6
     moved = replace(cell, config=replace(cell.config, dataset="renamed", device="cpu"))
-    assert deciding(moved, facts["content"], "set", "vlm", "cpu") == facts
+    assert cache_facts(moved, facts["content"], "set", "vlm", "cpu") == facts
     assert content_digest(replace(samples, ids=samples.ids + 9)) == facts["content"]
 
 
-def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_changes_change_the_key_but_comments_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: code.code_digest(name) for name in ("random", "kmeans", "vecaf", "badge")}
     assert len(set(before.values())) == 4
     read = Path.read_text
 
     def digests(module: str, change: str) -> dict[str, bool]:
-        """Which strategies' digests a change at the end of a module's source changes."""
+        """Return whether appending to a module's source changes each strategy's digest."""
 
         def changed(path: Path, *args: str, **kwargs: str) -> str:
             text = read(path, *args, **kwargs)
@@ -136,7 +138,7 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
         return after
 
     everything, nothing = dict.fromkeys(before, True), dict.fromkeys(before, False)
-    assert digests("vecaf/selection/kmeans.py", "\n# said better\n") == nothing
+    assert digests("vecaf/selection/kmeans.py", "\n# comment\n") == nothing
     assert digests("vecaf/training/trainer.py", "\nX = 1\n") == everything
     assert digests("vecaf/selection/strategy_pool.py", "\nX = 1\n") == everything
     assert digests("vecaf/selection/random.py", "\nX = 1\n") == nothing | {"random": True}
@@ -145,17 +147,17 @@ def test_other_code_is_another_key_and_comments_are_not(monkeypatch: pytest.Monk
     assert digests("vecaf/store/models/training.py", "\nX = 1\n") == nothing
 
 
-def test_a_smaller_pool_is_drawn_once(samples: Samples) -> None:
-    less = limited(samples, 20)
+def test_a_smaller_pool_is_the_same_sample_every_time(samples: Samples) -> None:
+    less = limit_pool(samples, 20)
     assert len(less.pool) == 20
     held_out = samples.ids[samples.splits != TRAIN]
     np.testing.assert_array_equal(less.ids[less.splits != TRAIN], held_out)
-    np.testing.assert_array_equal(less.ids, limited(samples, 20).ids)
+    np.testing.assert_array_equal(less.ids, limit_pool(samples, 20).ids)
     where = np.searchsorted(samples.ids, less.ids)
     np.testing.assert_array_equal(less.labels, samples.labels[where])
     assert less.keys == tuple(samples.keys[row] for row in where)
     with pytest.raises(InputError, match="only 54"):
-        limited(samples, 55)
+        limit_pool(samples, 55)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_a_smaller_pool_is_drawn_once(samples: Samples) -> None:
         ({"seeds": 0}, "at least 1"),
     ],
 )
-def test_what_can_not_be_is_refused_before_anything_runs(
+def test_invalid_grids_are_rejected_before_anything_runs(
     change: dict[str, str], words: str, samples: Samples, settings: Settings
 ) -> None:
     asked = {"strategies": "random", "budgets": "4", "seeds": 1} | change
@@ -177,24 +179,24 @@ def test_what_can_not_be_is_refused_before_anything_runs(
         tasks_of(Grid.of(["shapes"], base=BASE, **asked), samples, settings)  # type: ignore[arg-type]
 
 
-def test_nothing_to_test_on_is_said(samples: Samples, settings: Settings) -> None:
+def test_missing_test_images_are_explained(samples: Samples, settings: Settings) -> None:
     untested = replace(samples, labels=np.where(samples.splits == "test", -1, samples.labels))
-    with pytest.raises(InputError, match="no labelled test images"):
+    with pytest.raises(InputError, match="no labeled test images"):
         tasks_of(grid_of(), untested, settings)
 
 
-def test_labels_known_sets_its_target_by_the_whole_pool(
+def test_the_target_of_labels_known_comes_from_the_whole_pool(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
     base = replace(BASE, track=LABELS_KNOWN)
     grid = Grid.of(["shapes"], "ccs", "6", 1, base)
     assert grid.strategies == ("random", "ccs", FULL)
-    results = measure_all(tasks_of(grid, samples, settings), Shelf(tmp_path), settings, 2)
+    results = measure_all(tasks_of(grid, samples, settings), ResultCache(tmp_path), settings, 2)
     full = next(one for one in results if one.strategy == FULL)
     assert full.labeled == 54 and full.batches == 3 * 14  # 54 images in batches of 4, no captions
     validated = [point.batches for point in full.curve if point.val_accuracy is not None]
     assert validated == [14, 28, 42]
-    assert [point.batches for point in full.curve][:22] == [*range(1, 22), 23]  # each 5% more
+    assert [point.batches for point in full.curve][:22] == [*range(1, 22), 23]  # after 5% more each
     assert all(point.test_accuracy is not None for one in results for point in one.curve)
     assert full.curve[-1].test_accuracy == full.accuracy
     text, _ = write_report(tmp_path / "report", grid, results, "command")

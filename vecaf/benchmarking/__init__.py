@@ -1,5 +1,5 @@
-"""The benchmark: datasets × strategies × budgets × seeds, every cell a real run of the rounds.
+"""Benchmarks: a grid of datasets, strategies, budgets and seeds, in which each cell is a run.
 
-`cells` says what is to be measured, `running` does what is missing in worker processes, `results`
-keeps one file a cell, `summary` compares, `report` writes tables and plots.
+`cells` defines the grid, `running` measures the missing cells in worker processes, `results` caches
+one file per cell, `summary` computes statistics, and `report` writes tables and plots.
 """

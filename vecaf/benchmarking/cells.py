@@ -1,4 +1,4 @@
-"""What a benchmark measures: one cell for every dataset, strategy, budget and seed."""
+"""The grid of a benchmark: one cell for each dataset, strategy, budget and seed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.selection.first_round import first_strategy
 
 FULL = "full"
-"""The reference that trains on the whole pool, in one round and with its labels alone: what active
-finetuning is to reach."""
-PLAIN: dict[str, Any] = {
+"""The reference strategy: it trains on the whole pool in one round, without captions."""
+FULL_SETTINGS: dict[str, Any] = {
     "strategy": "random", "strategy_options": "", "budget": "100%", "rounds": 1, "text_pull": 0.0,
     "target_words": "", "picks": "keep", "schedule": "round", "head_init": "zeros", "patience": 0,
 }  # fmt: skip
@@ -26,7 +25,15 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a benchmark. `strategy` and `budget` are as asked for; `config` is what runs."""
+    """One run of a benchmark.
+
+    Attributes
+    ----------
+    strategy, budget
+        As requested in the grid.
+    config
+        The settings of the run.
+    """
 
     strategy: str
     budget: str
@@ -46,9 +53,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A benchmark's dimensions; `base` holds everything that its cells have in common.
+    """The dimensions of a benchmark.
 
-    Seeds are 0, 1, …: the same for every strategy, so that differences can be paired.
+    Attributes
+    ----------
+    datasets, strategies, budgets
+    seeds
+        Number of seeds. Each strategy uses the seeds 0, 1, …, so that differences can be paired.
+    base
+        The settings that all cells share.
+    pool
+        Number of pool images to use; 0 means all.
+    against
+        The strategies that the others are compared with.
+    full_epochs
+        Epochs of FULL; 0 means as many as the other strategies.
     """
 
     datasets: tuple[str, ...]
@@ -56,9 +75,9 @@ class Grid:
     budgets: tuple[str, ...]
     seeds: int
     base: RunConfig
-    pool: int = 0  # images of the pool that are used, 0 for all
+    pool: int = 0
     against: tuple[str, ...] = (RANDOM,)
-    full_epochs: int = 0  # passes of FULL over the pool, 0 for as many as the others do
+    full_epochs: int = 0
 
     @classmethod
     def of(
@@ -72,10 +91,15 @@ class Grid:
         against: str = RANDOM,
         full_epochs: int = 0,
     ) -> Grid:
-        """Read lists as typed, parted by commas. What strategies are compared against is measured,
-        too; so is `full` in the labels-known track, where it sets the target.
+        """Parse comma-separated lists.
 
-        Raises InputError for an empty list, an unknown strategy, or a budget that is none.
+        The strategies in `against` are measured, too. In the labels-known track, so is FULL, which
+        defines the target accuracy.
+
+        Raises
+        ------
+        InputError
+            If a list is empty, a strategy is unknown, or a budget is invalid.
         """
         named = _words(strategies, "strategies")
         versus = _words(against, "against")
@@ -89,7 +113,7 @@ class Grid:
         for size in sizes:
             parse_budget(size)
         if seeds < 1:
-            raise InputError(f"seeds is {seeds}; measure with at least 1, better 5.")
+            raise InputError(f"seeds is {seeds}. Use at least 1; 5 are recommended.")
         if not datasets:
             raise InputError("Name at least one dataset.")
         return cls(
@@ -98,13 +122,16 @@ class Grid:
         )  # fmt: skip
 
     def cells(self, dataset: str) -> list[Cell]:
-        """The cells of one dataset, seed by seed: whoever stops early has all strategies."""
+        """Return the cells of one dataset.
+
+        They are ordered by seed, so that an interrupted benchmark covers all strategies.
+        """
         made = []
         for seed in range(self.seeds):
             base = replace(self.base, dataset=dataset, seed=seed)
             for strategy in self.strategies:
                 if strategy == FULL:
-                    whole = replace(base, **PLAIN, epochs=self.full_epochs or base.epochs)
+                    whole = replace(base, **FULL_SETTINGS, epochs=self.full_epochs or base.epochs)
                     made.append(Cell(FULL, "100%", whole))
                     continue
                 for budget in self.budgets:
@@ -114,9 +141,13 @@ class Grid:
 
 
 def check(cells: Sequence[Cell], samples: Samples) -> None:
-    """Raise InputError before any work where a cell can't be run or would leak, or nothing tests.
+    """Check all cells of one dataset before any of them runs.
 
-    `samples` are those of the cells' dataset.
+    Raises
+    ------
+    InputError
+        If a cell can't run, its strategy would read labels that the track does not allow, or the
+        dataset has no labeled test images.
     """
     for cell in cells:
         try:
@@ -126,22 +157,22 @@ def check(cells: Sequence[Cell], samples: Samples) -> None:
             raise InputError(f"{cell}: {error}") from error
         if not len(plan.test):
             raise InputError(
-                f"'{cell.dataset}' has no labelled test images, so that no strategy can be "
-                "measured on it. Import it with a test split."
+                f"'{cell.dataset}' has no labeled test images, so accuracy can't be measured. "
+                "Import it with a test split."
             )
 
 
 def _check_model(config: RunConfig) -> None:
-    """Raise InputError where another strategy would pick all there is to pick."""
+    """Raise InputError if the first round's strategy would select all images."""
     if config.rounds == 1 and first_strategy(config) != config.strategy:
         raise InputError(
-            f"It needs a trained model and selects from round 2 on; in one round it would be "
-            f"{FIRST_ROUND} under another name. Use --rounds 2 or more."
+            f"This strategy needs a trained model, so {FIRST_ROUND} selects the images of round 1. "
+            "Use --rounds 2 or more."
         )
 
 
 def _words(text: str, what: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not words:
-        raise InputError(f"{what} is empty; give names or numbers, parted by commas.")
+        raise InputError(f"{what} is empty. Pass names or numbers, separated by commas.")
     return words

@@ -1,4 +1,4 @@
-"""A benchmark's report as Markdown: tables, and sentences where a strategy does not win."""
+"""The Markdown report of a benchmark: tables, plots and findings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from functools import partial
 from vecaf.benchmarking.cells import Grid
 from vecaf.benchmarking.plots import AXES, file_name
 from vecaf.benchmarking.sections import Section
-from vecaf.benchmarking.summary import MEAN, SHARE, Cost, Row, points
+from vecaf.benchmarking.summary import MEAN, TARGET_SHARE, AccuracyRow, TargetCost, points
 from vecaf.evaluation.comparison import Interval
 
 
 def markdown(grid: Grid, parts: Sequence[Section], command: str) -> str:
-    """The whole report as Markdown; `command` is what makes it again."""
+    """Write the report.
+
+    Parameters
+    ----------
+    grid
+    parts
+        One section per dataset.
+    command
+        The command line that reproduces the benchmark.
+    """
     lines = ["# Benchmark", "", f"    {command}", ""]
     lines += [_about(grid), ""]
     for part in parts:
@@ -26,12 +35,13 @@ def markdown(grid: Grid, parts: Sequence[Section], command: str) -> str:
 def _about(grid: Grid) -> str:
     base = grid.base
     rounds = "one round" if base.rounds == 1 else f"{base.rounds} rounds"
-    pool = f", a pool of {grid.pool:,} images" if grid.pool else ""
+    pool = f", pool of {grid.pool:,} images" if grid.pool else ""
     seeds = "one seed" if grid.seeds == 1 else f"{grid.seeds} seeds"
     return (
         f"{base.track} track, {base.mode}, `{base.model}`, {rounds}{pool}, {seeds}. Test accuracy "
-        "(%), mean over the seeds with its 95% t-interval; differences in points, paired by seed, "
-        "with 95% t-intervals that are not corrected for how many there are."
+        "is in percent: the mean over the seeds with its 95% t-interval. Differences are in "
+        "percentage points, paired by seed, with 95% t-intervals that are not corrected for "
+        "multiple comparisons. Significant differences are bold."
     )
 
 
@@ -47,8 +57,7 @@ def _of(grid: Grid, part: Section) -> list[str]:
         split = part.costs[0].split
         at = list(dict.fromkeys(row.place for row in rows))
         lines += [
-            f"Accuracy (%, {split} images) after equal numbers of batches amid training, budget "
-            f"{budget}:",
+            f"Accuracy on the {split} images (%) after equal numbers of batches, budget {budget}:",
             "",
             *_table(["strategy", *at], rows, at, lambda row: percent(row.accuracy)),
             "",
@@ -59,7 +68,7 @@ def _of(grid: Grid, part: Section) -> list[str]:
 
 
 def _differences(
-    grid: Grid, heads: Sequence[str], rows: Sequence[Row], places: Sequence[str]
+    grid: Grid, heads: Sequence[str], rows: Sequence[AccuracyRow], places: Sequence[str]
 ) -> list[str]:
     lines = []
     for other in grid.against:
@@ -74,21 +83,21 @@ def _differences(
     return lines
 
 
-def _points(other: str, row: Row) -> str:
+def _points(other: str, row: AccuracyRow) -> str:
     found = row.differences.get(other)
     if found is None:
         return "–"
     return f"**{points(found)}**" if found.significant else points(found)
 
 
-def _costs(found: Sequence[Cost]) -> list[str]:
+def _costs(found: Sequence[TargetCost]) -> list[str]:
     heads = [
-        "strategy", "budget", "labels", "batches in all", f"batches to {SHARE:.0%} of full's",
-        "full's batches ÷ its",
+        "strategy", "budget", "labels", "total batches", f"batches to {TARGET_SHARE:.0%} of full",
+        "saving (full ÷ strategy)",
     ]  # fmt: skip
     lines = [
-        f"Batches to reach {SHARE:.0%} of full finetuning's final accuracy on the {found[0].split} "
-        "images, as they are read while it trains:",
+        f"Batches to reach {TARGET_SHARE:.0%} of full finetuning's final accuracy on the "
+        f"{found[0].split} images, measured during training:",
         "",
         f"| {' | '.join(heads)} |",
         "|---" * len(heads) + "|",
@@ -111,18 +120,21 @@ def _costs(found: Sequence[Cost]) -> list[str]:
 
 
 def _table(
-    heads: Sequence[str], rows: Sequence[Row], places: Sequence[str], say: Callable[[Row], str]
+    heads: Sequence[str],
+    rows: Sequence[AccuracyRow],
+    places: Sequence[str],
+    text_of: Callable[[AccuracyRow], str],
 ) -> list[str]:
-    """Markdown: a line a strategy, a column a place."""
+    """Create a Markdown table with a row per strategy and a column per budget or batch count."""
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for strategy in dict.fromkeys(row.strategy for row in rows):
-        own = {row.place: say(row) for row in rows if row.strategy == strategy}
+        own = {row.place: text_of(row) for row in rows if row.strategy == strategy}
         lines.append(f"| {' | '.join([strategy, *(own.get(place, '–') for place in places)])} |")
     return lines
 
 
 def percent(found: Interval) -> str:
-    """'62.4 (61.9 to 62.9)', or the mean alone for one seed."""
+    """Format as '62.4 (61.9 to 62.9)', or the mean only if there is one seed."""
     return _spanned(found, 100, 1)
 
 
@@ -135,6 +147,6 @@ def _spanned(found: Interval, scale: float, digits: int) -> str:
 
 def _head(place: str, labels: dict[str, int]) -> str:
     if place == MEAN:
-        return "mean of the budgets"
+        return "mean over budgets"
     count = labels[place]
     return f"{count:,} labels" if place == str(count) else f"{place} ({count:,} labels)"

@@ -1,4 +1,4 @@
-"""Measuring cells: what is prepared once for a dataset, and a run of the rounds on it."""
+"""Measurement of cells: a dataset is prepared once, then each cell runs on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from vecaf.arrays import Rows
 from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.benchmarking.cells import Cell
-from vecaf.benchmarking.results import Point, Result, Round, picks_digest
+from vecaf.benchmarking.results import CellResult, CellRound, CurvePoint, selection_digest
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import embed_images, set_facts
@@ -34,38 +34,68 @@ from vecaf.training.model import CenteredFeatures
 from vecaf.training.reporter import Monitor
 
 UNMONITORED = Monitor(progress=lambda done, total: None, should_stop=lambda: False)
-SPACING = 1.05  # looks at the test set amid an epoch: after 5% more batches each
-REMEMBERED = 2  # pulls: the one that every first round begins with, and the one of the cell at hand
+TEST_INTERVAL = 1.05  # within an epoch, test accuracy is measured after 5% more batches
+# Cached results of text guidance: that of every first round, and that of the current cell.
+CACHED_GUIDANCE = 2
 
 
 @dataclass(frozen=True)
-class Ground:
-    """One dataset, embedded: all that its cells share. Light to send to another process, since
-    features lie in a file that every process maps into its memory once."""
+class PreparedDataset:
+    """A dataset with its embeddings, which all cells of the dataset share.
 
-    config: RunConfig  # of one of its cells: the models are those of all
+    It is small enough to send to another process, because every process maps the features from a
+    file.
+
+    Attributes
+    ----------
+    config
+        The settings of one of the cells; all cells use the same models.
+    samples
+    settings
+    embedding
+        The fingerprint of the embedding set.
+    rows
+        A .npy file with the centered unit features, float32 (n, d).
+    mean : float32 array of shape (d,)
+        The mean that was subtracted.
+    """
+
+    config: RunConfig
     samples: Samples
     settings: Settings
-    embedding: str  # fingerprint of the embedding set
-    rows: Path  # .npy, float32 (n, d): centered unit features
-    mean: np.ndarray[Any, np.dtype[np.float32]]  # (d,)
+    embedding: str
+    rows: Path
+    mean: np.ndarray[Any, np.dtype[np.float32]]
 
     @property
     def device(self) -> str:
         return choose_device(self.settings.device)
 
 
-def lay_ground(
+def prepare_dataset(
     configs: Sequence[RunConfig],
     samples: Samples,
     settings: Settings,
     folder: Path,
     progress: Callable[[int, int], None],
-) -> Ground:
-    """Embed `samples` (images and captions, from the cache where they are) and put the features
-    into `folder`, which must outlive the ground. `configs` are the cells', with the same models.
+) -> PreparedDataset:
+    """Embed the images and captions of a dataset, using the embedding cache.
 
-    Raises InputError or UnavailableError for a model that can't be had.
+    Parameters
+    ----------
+    configs
+        The settings of the cells, which use the same models.
+    samples
+    settings
+    folder
+        The features are written here. The folder must exist as long as the result is used.
+    progress
+        Called with the number of finished images and the total.
+
+    Raises
+    ------
+    InputError or UnavailableError
+        If a model can't be loaded.
     """
     config = configs[0]
     settings = with_device(config, settings)
@@ -81,29 +111,33 @@ def lay_ground(
     centered = CenteredFeatures.of(features, samples.pool, "cpu")
     for guidance in guidances:
         guidance.embed_ahead(samples.pool)
-    path = folder / "centred.npy"
+    path = folder / "centered.npy"
     with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
         np.save(file, centered.rows.numpy())
     fingerprint = set_facts(pvm, settings)[0]
-    return Ground(config, samples, settings, fingerprint, path, centered.mean.numpy())
+    return PreparedDataset(config, samples, settings, fingerprint, path, centered.mean.numpy())
 
 
-class Bench:
-    """A ground opened in the process that measures on it."""
+class CellRunner:
+    """Runs cells on a prepared dataset, within one process."""
 
-    def __init__(self, ground: Ground) -> None:
-        self.ground, self.samples, self.device = ground, ground.samples, ground.device
-        self.folder = ground.rows.parent  # goes with the ground, whatever becomes of this process
-        self.pvm = pvm_for(ground.config, ground.samples)
-        rows = torch.from_numpy(np.load(ground.rows, mmap_mode="c"))
-        mean = torch.from_numpy(ground.mean)
+    def __init__(self, dataset: PreparedDataset) -> None:
+        self.dataset, self.samples, self.device = dataset, dataset.samples, dataset.device
+        # Deleted with the prepared dataset, even if this process is killed.
+        self.folder = dataset.rows.parent
+        self.pvm = pvm_for(dataset.config, dataset.samples)
+        rows = torch.from_numpy(np.load(dataset.rows, mmap_mode="c"))
+        mean = torch.from_numpy(dataset.mean)
         self.centered = CenteredFeatures(mean.to(self.device), rows.to(self.device))
         self._guidances: dict[tuple[float, str], TextGuidance] = {}
 
-    def measure(self, cell: Cell) -> Result:
-        """Do the cell's run, as `run_rounds` would, and keep nothing but what it came to.
+    def measure(self, cell: Cell) -> CellResult:
+        """Run a cell in the same way as `run_rounds`, and keep only the result.
 
-        Raises what `do_rounds` raises.
+        Raises
+        ------
+        VecafError
+            If the run fails; see `do_rounds`.
         """
         started = time.monotonic()
         plan = RunPlan.of(cell.config, self.samples)
@@ -113,21 +147,25 @@ class Bench:
                 cell.config, self.samples, self.centered, self.pvm, self.device, folder, UNMONITORED
             )
             learner = Learner(context)
-            recorder = CurveRecorder(look=_look(cell.config, learner, plan.test))
+            recorder = CurveRecorder(
+                measure_test=_test_measurement(cell.config, learner, plan.test)
+            )
             do_rounds(plan, learner, self.guidance(cell.config), recorder, folder)
-        return Result(
+        return CellResult(
             dataset=cell.dataset,
             strategy=cell.strategy,
             budget=cell.budget,
             seed=cell.seed,
             rounds=tuple(
-                Round(
+                CellRound(
                     labeled=one.labeled,
                     batches=one.batches,
                     val_accuracy=one.val_accuracy,
                     test_accuracy=one.test_accuracy or 0.0,
                     seconds=round(one.seconds, 2),
-                    picks=picks_digest(self.samples, recorder.selections[one.number].sample_ids),
+                    selection=selection_digest(
+                        self.samples, recorder.selections[one.number].sample_ids
+                    ),
                 )
                 for one in recorder.results
             ),
@@ -140,57 +178,62 @@ class Bench:
         key = _text_key(config)
         if key not in self._guidances:
             self._guidances[key] = guidance_for(
-                config, self.samples, self.pvm, self.ground.settings, UNMONITORED, REMEMBERED
+                config, self.samples, self.pvm, self.dataset.settings, UNMONITORED, CACHED_GUIDANCE
             )
         return self._guidances[key]
 
 
 @dataclass
 class CurveRecorder(MemoryRecorder):
-    """Keeps a run in memory and looks at the test set while it trains: whenever it has validated,
-    and in between, for an epoch of the whole pool is long.
+    """Records a run in memory, and measures test accuracy during training.
 
-    `look()` gives the current weights' test accuracy; nothing that it says reaches the run.
+    Test accuracy is measured after each validation, and also within epochs, because an epoch on the
+    whole pool is long. The run itself never uses it.
+
+    Attributes
+    ----------
+    measure_test
+        Returns the test accuracy of the current weights, or None to skip the measurement.
     """
 
-    look: Callable[[], float | None] = field(default=lambda: None)
-    _at: tuple[int, int] = (0, 0)  # round, and batches of the run so far
-    _due: float = 1.0  # look between batches from so many on
+    measure_test: Callable[[], float | None] = field(default=lambda: None)
+    _position: tuple[int, int] = (0, 0)  # round and number of batches so far
+    _next_test: float = 1.0  # number of batches at which to measure next
 
     def metric(self, round: int, step: int, values: Mapping[str, float]) -> None:
         if "val_accuracy" in values:
-            seen = self.look()
-            values = values if seen is None else {**values, "test_accuracy": seen}
+            accuracy = self.measure_test()
+            values = values if accuracy is None else {**values, "test_accuracy": accuracy}
         super().metric(round, step, values)
 
     def rewind(self, round: int, step: int) -> None:
         super().rewind(round, step)
-        self._at = (round, step)
+        self._position = (round, step)
 
     def should_stop(self) -> bool:
-        """No; but it is asked before every batch, which is when one can look."""
-        number, step = self._at
-        if step >= self._due:
-            self._due = step * SPACING
-            seen = self.look()
-            if seen is not None:
-                super().metric(number, step, {"test_accuracy": seen})
-        self._at = (number, step + 1)
+        """Return False. The trainer calls this before every batch, so it also measures accuracy."""
+        number, step = self._position
+        if step >= self._next_test:
+            self._next_test = step * TEST_INTERVAL
+            accuracy = self.measure_test()
+            if accuracy is not None:
+                super().metric(number, step, {"test_accuracy": accuracy})
+        self._position = (number, step + 1)
         return False
 
-    def curve(self) -> tuple[Point, ...]:
-        """Accuracies by batches; a round's end counts with the weights that it kept."""
-        found: dict[int, Point] = {}
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return the accuracies by batches; a round ends with those of its best weights."""
+        found: dict[int, CurvePoint] = {}
         for (_, step, name), value in self.metrics.items():
             if name in ("val_accuracy", "test_accuracy"):
-                point = found.get(step, Point(step, None, None))
+                point = found.get(step, CurvePoint(step, None, None))
                 found[step] = (
                     replace(point, val_accuracy=value)
                     if name == "val_accuracy"
                     else replace(point, test_accuracy=value)
                 )
         for one in self.results:
-            found[one.batches] = Point(one.batches, one.val_accuracy, one.test_accuracy)
+            found[one.batches] = CurvePoint(one.batches, one.val_accuracy, one.test_accuracy)
         return tuple(found[step] for step in sorted(found))
 
 
@@ -199,9 +242,13 @@ def _text_key(config: RunConfig) -> tuple[float, str]:
     return config.text_pull, config.target_words
 
 
-def _look(config: RunConfig, learner: Learner, test: Rows) -> Callable[[], float | None]:
-    """How to measure test accuracy amid training: where training is what costs, and features are
-    at hand. Asking a whole model about the test set at every epoch can cost more than training.
+def _test_measurement(
+    config: RunConfig, learner: Learner, test: Rows
+) -> Callable[[], float | None]:
+    """Return a function that measures test accuracy during training.
+
+    It measures only in head-only runs of the labels-known track, where the features are available.
+    Evaluating a whole model in every epoch could take longer than the training.
     """
     if config.track != LABELS_KNOWN or config.mode != "head-only":
         return lambda: None

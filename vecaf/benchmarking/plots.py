@@ -1,4 +1,4 @@
-"""Accuracy against what it cost, as an SVG that needs nothing and as a page that can be zoomed."""
+"""Plots of accuracy by cost: a static SVG and an interactive HTML page."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ import math
 import re
 from collections.abc import Callable, Collection, Sequence
 
-from vecaf.benchmarking.summary import Series, round_numbers
+from vecaf.benchmarking.series import Series
+from vecaf.benchmarking.summary import round_numbers
 from vecaf.evaluation.comparison import Interval
 
-COLOURS = (  # Okabe and Ito's, told apart with any colour vision; then darker ones of them
+COLORS = (  # the color-blind safe palette of Okabe and Ito, then darker variants
     "#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
     "#6b4f9e", "#7f3b08", "#4d4d4d", "#01665e", "#8c2d04", "#9e9ac8", "#a6761d",
 )  # fmt: skip
 DASHES = ("", "6 4", "2 3")
-DOTS = 12  # more points than these are a curve
+MAX_MARKERS = 12  # lines with more points are drawn without markers
 LABELS, BATCHES = "labels", "batches"
-AXES = {LABELS: "labelled images", BATCHES: "batches (optimizer steps)"}
+AXES = {LABELS: "labeled images", BATCHES: "batches (optimizer steps)"}
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 56, 190, 34, 46
 
 
 def file_name(dataset: str, by: str) -> str:
-    """A plot's file name without its ending; a dataset's name may hold anything."""
+    """Return a plot's file name without extension, safe for any dataset name."""
     plain = re.sub(r"[^A-Za-z0-9_-]+", "-", dataset).strip("-") or "dataset"
-    if plain != dataset:  # another name may come to the same
+    if plain != dataset:  # two names may become equal
         plain += f"-{hashlib.sha256(dataset.encode()).hexdigest()[:6]}"
     return f"{plain}-accuracy-by-{by}"
 
 
 def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
-    """The lines with bands for their intervals; what was spent on a logarithmic axis."""
+    """Draw lines with confidence bands as an SVG, with cost on a logarithmic axis."""
     shown = [line for line in lines if line.spent]
     if not shown:
         return _frame(title, axis, "")
@@ -48,9 +49,9 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
         return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
 
     parts = [_grid(low, high, y), _marks({s for line in shown for s in line.spent}, x)]
-    step = min(18.0, (HEIGHT - TOP - 16) / len(shown))  # the legend's lines all fit in
+    step = min(18.0, (HEIGHT - TOP - 16) / len(shown))  # so that the legend fits
     for number, line in enumerate(shown):
-        colour, dash = _style(number)
+        color, dash = _style(number)
         upper = [
             (x(s), y(_edges(one)[1])) for s, one in zip(line.spent, line.accuracy, strict=True)
         ]
@@ -59,17 +60,17 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
         ]
         middle = [(x(s), y(one.mean)) for s, one in zip(line.spent, line.accuracy, strict=True)]
         dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in middle)
-        dots = dots if len(middle) <= DOTS else ""
+        dots = dots if len(middle) <= MAX_MARKERS else ""
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         parts.append(
-            f'<g fill="{colour}" stroke="{colour}">'
+            f'<g fill="{color}" stroke="{color}">'
             f'<polygon points="{_path(upper + lower[::-1])}" opacity="0.12" stroke="none"/>'
             f'<polyline points="{_path(middle)}" fill="none" stroke-width="2"{dashed}/>{dots}</g>'
         )
         top = TOP + 8 + step * number
         start = WIDTH - RIGHT + 14
         parts.append(
-            f'<line x1="{start}" x2="{start + 22}" y1="{top}" y2="{top}" stroke="{colour}" '
+            f'<line x1="{start}" x2="{start + 22}" y1="{top}" y2="{top}" stroke="{color}" '
             f'stroke-width="2"{dashed}/><text x="{start + 28}" y="{top + 4}">'
             f"{html.escape(line.name)}</text>"
         )
@@ -77,7 +78,7 @@ def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
 
 
 def as_html(title: str, axis: str, lines: Sequence[Series]) -> str:
-    """A page of its own, by Plotly, its script included: numbers on hovering, lines that hide."""
+    """Draw lines as a self-contained interactive HTML page with Plotly."""
     import plotly.graph_objects as go
 
     figure = go.Figure(
@@ -89,14 +90,14 @@ def as_html(title: str, axis: str, lines: Sequence[Series]) -> str:
         }
     )
     for number, line in enumerate(lines):
-        colour, dash = _style(number)
+        color, dash = _style(number)
         edges = [_edges(one) for one in line.accuracy]
         figure.add_scatter(
             x=line.spent,
             y=[one.mean for one in line.accuracy],
             name=html.escape(line.name),
             mode="lines+markers",
-            line={"color": colour, "dash": dash.replace(" ", "px,") + "px" if dash else "solid"},
+            line={"color": color, "dash": dash.replace(" ", "px,") + "px" if dash else "solid"},
             error_y={
                 "array": [
                     high - one.mean for one, (_, high) in zip(line.accuracy, edges, strict=True)
@@ -109,7 +110,7 @@ def as_html(title: str, axis: str, lines: Sequence[Series]) -> str:
 
 
 def _style(number: int) -> tuple[str, str]:
-    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    return COLORS[number % len(COLORS)], DASHES[number // len(COLORS) % len(DASHES)]
 
 
 def _edges(one: Interval) -> tuple[float, float]:
@@ -117,15 +118,17 @@ def _edges(one: Interval) -> tuple[float, float]:
 
 
 def _ends(spent: Sequence[float]) -> tuple[float, float]:
-    """The axis's ends as logarithms, a little wider than the points."""
+    """Return the limits of the cost axis as logarithms, with a margin."""
     low, high = math.log(max(min(spent), 1)), math.log(max(*spent, 2))
     room = 0.05 * (high - low) or 0.5
     return low - room, high + room
 
 
 def _range(points: Sequence[Interval]) -> tuple[float, float]:
-    """Accuracies shown: whole twentieths around the means and, of intervals that reach far beyond
-    them, a part."""
+    """Return the limits of the accuracy axis, rounded to 5 percentage points.
+
+    Intervals that are much wider than the range of the means are cut off.
+    """
     means = [one.mean for one in points]
     least, most = min(means), max(means)
     room = max(0.05, (most - least) / 2)
@@ -150,8 +153,8 @@ def _grid(low: float, high: float, y: Callable[[float], float]) -> str:
 
 
 def _marks(spent: Collection[float], x: Callable[[float], float]) -> str:
-    """Numbers along the axis: those of the points where they are few, else round ones."""
-    numbers = sorted(spent) if len(spent) <= DOTS else round_numbers(min(spent), max(spent))
+    """Draw tick labels: the costs of the points if there are few, otherwise round numbers."""
+    numbers = sorted(spent) if len(spent) <= MAX_MARKERS else round_numbers(min(spent), max(spent))
     made, free = "", 0.0
     for number in numbers:
         if x(number) >= free:
@@ -168,12 +171,12 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
 
 
 def _frame(title: str, axis: str, drawn: str) -> str:
-    said = html.escape(title)
+    safe_title = html.escape(title)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="sans-serif" font-size="12"><title>{said}</title>'
+        f'font-family="sans-serif" font-size="12"><title>{safe_title}</title>'
         f'<rect width="100%" height="100%" fill="#ffffff"/>'
-        f'<text x="{LEFT}" y="20" font-size="14">{said}</text>'
+        f'<text x="{LEFT}" y="20" font-size="14">{safe_title}</text>'
         f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">{html.escape(axis)}</text>'
         f"{drawn}</svg>\n"
     )

@@ -1,4 +1,4 @@
-"""A benchmark's report as files: Markdown, CSV, plots in SVG and HTML; and as one JSON object."""
+"""The report of a benchmark: Markdown, CSV, plots (SVG and HTML), and JSON."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ from typing import Any
 from vecaf.benchmarking import plots
 from vecaf.benchmarking.cells import Grid
 from vecaf.benchmarking.markdown import markdown
-from vecaf.benchmarking.results import Result
+from vecaf.benchmarking.results import CellResult
 from vecaf.benchmarking.sections import Section, sections
-from vecaf.benchmarking.summary import series
+from vecaf.benchmarking.series import series
 from vecaf.files import write_bytes
 
 
 def write_report(
-    folder: Path, grid: Grid, results: Sequence[Result], command: str
+    folder: Path, grid: Grid, results: Sequence[CellResult], command: str
 ) -> tuple[str, list[Path]]:
-    """Write `table.md`, `table.csv`, `cells.csv` and two plots a dataset into `folder`; returns the
-    Markdown and the files."""
+    """Write `table.md`, `table.csv`, `cells.csv` and two plots per dataset.
+
+    Returns
+    -------
+    text : str
+        The Markdown report.
+    files : list of Path
+        The written files.
+    """
     parts = sections(grid, results)
     text = markdown(grid, parts, command)
     contents: dict[str, str] = {
@@ -40,8 +47,8 @@ def write_report(
     return text, [folder / name for name in contents]
 
 
-def as_dict(grid: Grid, parts: Sequence[Section], results: Sequence[Result]) -> dict[str, Any]:
-    """The report as one JSON object."""
+def as_dict(grid: Grid, parts: Sequence[Section], results: Sequence[CellResult]) -> dict[str, Any]:
+    """Return the report as JSON data."""
     return {
         "datasets": list(grid.datasets),
         "strategies": list(grid.strategies),
@@ -56,7 +63,7 @@ def as_dict(grid: Grid, parts: Sequence[Section], results: Sequence[Result]) -> 
 
 
 def _records(part: Section) -> list[dict[str, Any]]:
-    """One line of `table.csv` a strategy and budget; shares from 0 to 1."""
+    """Return the rows of `table.csv`, one per strategy and budget; accuracies from 0 to 1."""
     by_key = {(group.strategy, group.budget): group for group in part.groups}
     cost_by_key = {(one.group.strategy, one.group.budget): one for one in part.costs}
     others = list(dict.fromkeys(name for row in part.rows for name in row.differences))
@@ -92,7 +99,7 @@ def _records(part: Section) -> list[dict[str, Any]]:
     return lines
 
 
-def _record(one: Result) -> dict[str, Any]:
+def _record(one: CellResult) -> dict[str, Any]:
     return {
         "dataset": one.dataset,
         "strategy": one.strategy,
@@ -103,7 +110,7 @@ def _record(one: Result) -> dict[str, Any]:
         "val_accuracy": one.rounds[-1].val_accuracy,
         "test_accuracy": one.accuracy,
         "seconds": one.seconds,
-        "picks": one.rounds[-1].picks,
+        "selection": one.rounds[-1].selection,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a cell measured, kept as one small JSON file under a key of everything that decides it."""
+"""Results of cells, cached as JSON files whose key covers everything that affects a result."""
 
 from __future__ import annotations
 
@@ -20,16 +20,24 @@ from vecaf.export.code_digest import code_digest
 from vecaf.export.environment import installed_versions
 from vecaf.files import write_bytes
 
-FORMAT = 1  # raise it when a file says something else, or the measuring itself changes
+FORMAT = 2  # increase it if the files or the measurement change
 TEST, VALIDATION = "test", "validation"
-ASIDE = ("dataset", "device")  # a dataset is known by its content, a device by its kind
+IDENTIFIED_OTHERWISE = ("dataset", "device")  # by content digest and by device type
 
 
 @dataclass(frozen=True)
-class Round:
-    """What one round of a cell came to; counts are cumulative, accuracies 0 to 1.
+class CellRound:
+    """The result of one round of a cell.
 
-    `picks` is a digest of the picked images in rank order: equal ones were picked alike.
+    Attributes
+    ----------
+    labeled, batches
+        Cumulative counts.
+    val_accuracy, test_accuracy
+        From 0 to 1.
+    seconds
+    selection
+        A digest of the selected images in rank order.
     """
 
     labeled: int
@@ -37,12 +45,12 @@ class Round:
     val_accuracy: float | None
     test_accuracy: float
     seconds: float
-    picks: str
+    selection: str
 
 
 @dataclass(frozen=True)
-class Point:
-    """Accuracies while it trained, after so many batches; test only where it was looked at."""
+class CurvePoint:
+    """Accuracies during training after a number of batches; None if not measured."""
 
     batches: int
     val_accuracy: float | None
@@ -50,15 +58,18 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Result:
-    """A finished cell. `curve` is in order of batches; its last point is the last round's end."""
+class CellResult:
+    """The result of a cell.
+
+    `curve` is ordered by batches; its last point is the end of the last round.
+    """
 
     dataset: str
     strategy: str
     budget: str
     seed: int
-    rounds: tuple[Round, ...]
-    curve: tuple[Point, ...]
+    rounds: tuple[CellRound, ...]
+    curve: tuple[CurvePoint, ...]
     seconds: float
 
     @property
@@ -71,11 +82,11 @@ class Result:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy after the last round."""
+        """The test accuracy after the last round."""
         return self.rounds[-1].test_accuracy
 
     def by_round(self) -> LearningCurve:
-        """Test accuracy at the end of each round."""
+        """Return the test accuracy at the end of each round."""
         return LearningCurve(
             tuple(one.labeled for one in self.rounds),
             tuple(one.batches for one in self.rounds),
@@ -83,7 +94,7 @@ class Result:
         )
 
     def while_training(self, split: str) -> LearningCurve:
-        """Accuracy on TEST or VALIDATION against batches, from every point that measured it."""
+        """Return the accuracy on TEST or VALIDATION during training, at each measured point."""
         name = "test_accuracy" if split == TEST else "val_accuracy"
         points = [(one.batches, getattr(one, name)) for one in self.curve]
         kept = [(batches, value) for batches, value in points if value is not None]
@@ -97,35 +108,37 @@ class Result:
         return next((one.labeled for one in self.rounds if batches <= one.batches), self.labeled)
 
     @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> Result:
-        rounds = tuple(Round(**one) for one in kept["rounds"])
-        curve = tuple(Point(**one) for one in kept["curve"])
+    def from_dict(cls, kept: Mapping[str, Any]) -> CellResult:
+        rounds = tuple(CellRound(**one) for one in kept["rounds"])
+        curve = tuple(CurvePoint(**one) for one in kept["curve"])
         return cls(**{**kept, "rounds": rounds, "curve": curve})
 
 
 def content_digest(samples: Samples) -> str:
-    """Hex digest of all that a run sees of a dataset: images, splits, labels, captions, order.
+    """Hash everything that a run reads from a dataset: images, splits, labels, captions, order.
 
-    Sample ids don't count: the same upload on another machine gives the same digest.
+    Sample ids are not included, so the same upload on another machine gives the same digest.
     """
     digest = hashlib.sha256()
-    said = [samples.classes, samples.keys, samples.captions]
-    digest.update(json.dumps(said, ensure_ascii=False).encode())
+    texts = [samples.classes, samples.keys, samples.captions]
+    digest.update(json.dumps(texts, ensure_ascii=False).encode())
     for array in (samples.labels, samples.excluded, samples.short_sides):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update("\n".join(samples.splits.tolist()).encode())
     return digest.hexdigest()
 
 
-def picks_digest(samples: Samples, ids: np.ndarray[Any, np.dtype[np.int64]]) -> str:
-    """Hex digest (16 digits) of the images behind sample `ids`, in order."""
+def selection_digest(samples: Samples, ids: np.ndarray[Any, np.dtype[np.int64]]) -> str:
+    """Hash the images with these sample ids, in order (16 hexadecimal digits)."""
     keys = [samples.keys[row] for row in np.searchsorted(samples.ids, ids)]
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
 
 
 def vlm_digest(vlm: VLM) -> str:
-    """Hex digest of what a VLM is: its towers, and what it makes of two made-up feature rows, for
-    weights that ship with the code."""
+    """Hash a VLM: the fingerprints of its towers, and its embeddings of two random feature rows.
+
+    The embeddings identify the projection weights, which have no fingerprint.
+    """
     size = (2, vlm.image_encoder.feature_dim)
     rows = vlm.embed_features(np.random.default_rng(0).random(size, dtype=np.float32))
     digest = hashlib.sha256(
@@ -135,11 +148,26 @@ def vlm_digest(vlm: VLM) -> str:
     return digest.hexdigest()
 
 
-def deciding(cell: Cell, content: str, embedding: str, vlm: str, device: str) -> dict[str, Any]:
-    """Everything that decides a cell's result. `content`: the dataset's digest, `embedding`: the
-    fingerprint of its embedding set, `vlm`: the VLM's digest where text has a say, `device`: the
-    kind of device (cpu, cuda)."""
-    config = {name: value for name, value in cell.config.as_dict().items() if name not in ASIDE}
+def cache_facts(cell: Cell, content: str, embedding: str, vlm: str, device: str) -> dict[str, Any]:
+    """Collect everything that affects a cell's result.
+
+    Parameters
+    ----------
+    cell
+    content
+        The dataset's digest.
+    embedding
+        The fingerprint of the embedding set.
+    vlm
+        The VLM's digest; empty if the cell does not use text.
+    device
+        The device type, such as "cpu" or "cuda".
+    """
+    config = {
+        name: value
+        for name, value in cell.config.as_dict().items()
+        if name not in IDENTIFIED_OTHERWISE
+    }
     return {
         "format": FORMAT,
         "config": config,
@@ -152,32 +180,37 @@ def deciding(cell: Cell, content: str, embedding: str, vlm: str, device: str) ->
     }
 
 
-def key_of(facts: object) -> str:
-    """16 hex digits that name what can be written as JSON."""
+def facts_key(facts: object) -> str:
+    """Hash a value that can be written as JSON (16 hexadecimal digits)."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """A folder of finished cells; any number of benchmarks read it and add to it."""
+class ResultCache:
+    """A folder of results that several benchmarks can share."""
 
     folder: Path
 
     def path(self, cell: Cell, facts: Mapping[str, Any]) -> Path:
-        """Where the cell's result is or will be: a readable name, and the key of its facts."""
-        # A dataset's name may hold anything; strategies and budgets are plain.
-        return self.folder / f"{cell.strategy}-{cell.budget}-{cell.seed}-{key_of(facts)}.json"
+        """Return the file of a cell's result."""
+        # The name of a dataset may contain any characters, so it is not part of the file name.
+        return self.folder / f"{cell.strategy}-{cell.budget}-{cell.seed}-{facts_key(facts)}.json"
 
-    def find(self, cell: Cell, facts: Mapping[str, Any]) -> Result | None:
-        """The result, under the name that the dataset goes by now; None where there is none, or
-        none that can be read."""
+    def find(self, cell: Cell, facts: Mapping[str, Any]) -> CellResult | None:
+        """Return a cached result with the current name of the dataset.
+
+        Returns
+        -------
+        CellResult or None
+            None if there is no readable file.
+        """
         try:
             kept = json.loads(self.path(cell, facts).read_text(encoding="utf-8"))
-            return Result.from_dict(kept["result"] | {"dataset": cell.dataset})
+            return CellResult.from_dict(kept["result"] | {"dataset": cell.dataset})
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def put(self, cell: Cell, facts: Mapping[str, Any], result: Result) -> None:
-        """Keep a result, durably and at once."""
+    def put(self, cell: Cell, facts: Mapping[str, Any], result: CellResult) -> None:
+        """Write a result to the cache, durably."""
         kept = {"facts": dict(facts), "result": asdict(result)}
         write_bytes(self.path(cell, facts), json.dumps(kept, ensure_ascii=False).encode())

@@ -1,4 +1,4 @@
-"""A benchmark from its grid to its results: only cells that no shelf holds are measured."""
+"""Running a benchmark: cells whose results are not cached are measured."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from vecaf.benchmarking.cells import Cell, Grid, check
-from vecaf.benchmarking.measuring import lay_ground
-from vecaf.benchmarking.results import Result, Shelf, content_digest, deciding, vlm_digest
-from vecaf.benchmarking.worker_pool import Job, work_through
+from vecaf.benchmarking.measuring import prepare_dataset
+from vecaf.benchmarking.results import (
+    CellResult,
+    ResultCache,
+    cache_facts,
+    content_digest,
+    vlm_digest,
+)
+from vecaf.benchmarking.worker_pool import Job, run_jobs
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import set_facts
@@ -28,59 +34,89 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Task:
-    """One dataset's cells, each with the facts that decide it."""
+class DatasetJobs:
+    """The cells of one dataset, each with the facts of its cache key."""
 
     samples: Samples
     jobs: tuple[Job, ...]
 
 
-def plan_tasks(grid: Grid, load: Callable[[str], Samples], settings: Settings) -> list[Task]:
-    """The grid's cells by dataset, all checked before anything runs. `load(name)` reads a dataset.
+def plan_jobs(grid: Grid, load: Callable[[str], Samples], settings: Settings) -> list[DatasetJobs]:
+    """List and check the cells of each dataset before any of them runs.
 
-    Raises InputError for a cell that can't be run, or a strategy that the track rules out.
+    Parameters
+    ----------
+    grid
+    load
+        Reads a dataset by name.
+    settings
+
+    Raises
+    ------
+    InputError
+        If a cell can't run, or the track does not allow a strategy.
     """
     return [
-        task_of(grid.cells(dataset), limited(load(dataset), grid.pool), settings)
+        dataset_jobs(grid.cells(dataset), limit_pool(load(dataset), grid.pool), settings)
         for dataset in grid.datasets
     ]
 
 
-def task_of(cells: Sequence[Cell], samples: Samples, settings: Settings) -> Task:
-    """The cells of one dataset, which share their models, checked. Raises InputError as above."""
+def dataset_jobs(cells: Sequence[Cell], samples: Samples, settings: Settings) -> DatasetJobs:
+    """Check the cells of one dataset, which must use the same models; see `plan_jobs`."""
     check(cells, samples)
     base = cells[0].config
     settings = with_device(base, settings)
     kind = choose_device(settings.device).partition(":")[0]
     pvm = pvm_for(base, samples)
     embedding = set_facts(pvm, settings)[0]
-    speaks = [uses_text(cell.config) for cell in cells]
-    vlm = vlm_digest(DatasetVLM(base.vlm, samples, pvm, settings).vlm) if any(speaks) else ""
+    with_text = [uses_text(cell.config) for cell in cells]
+    vlm = vlm_digest(DatasetVLM(base.vlm, samples, pvm, settings).vlm) if any(with_text) else ""
     content = content_digest(samples)
     jobs = tuple(
-        (cell, deciding(cell, content, embedding, vlm if spoken else "", kind))
-        for cell, spoken in zip(cells, speaks, strict=True)
+        (cell, cache_facts(cell, content, embedding, vlm if text else "", kind))
+        for cell, text in zip(cells, with_text, strict=True)
     )
-    return Task(samples, jobs)
+    return DatasetJobs(samples, jobs)
 
 
 def measure_all(
-    tasks: Iterable[Task],
-    shelf: Shelf,
+    tasks: Iterable[DatasetJobs],
+    cache: ResultCache,
     settings: Settings,
     workers: int,
     progress: Progress = lambda stage, done, total: None,
-) -> list[Result]:
-    """Every cell's result, in the order of `tasks`; what the shelf lacks is measured now.
+) -> list[CellResult]:
+    """Return the result of every cell, measuring those that are not cached.
 
-    Raises what `lay_ground` and `work_through` raise; what is finished by then is on the shelf.
+    Parameters
+    ----------
+    tasks
+        The jobs of each dataset.
+    cache
+        Every result is written to it as soon as it is finished.
+    settings
+    workers
+        Number of worker processes.
+    progress
+        Called with the stage, the number of finished items and the total.
+
+    Returns
+    -------
+    list of CellResult
+        In the order of `tasks`.
+
+    Raises
+    ------
+    VecafError
+        If a dataset can't be prepared or a cell fails. Finished results remain in the cache.
     """
     tasks = list(tasks)
     total = sum(len(task.jobs) for task in tasks)
-    missing = [[job for job in task.jobs if shelf.find(*job) is None] for task in tasks]
+    missing = [[job for job in task.jobs if cache.find(*job) is None] for task in tasks]
     done = total - sum(map(len, missing))
 
-    def finished(result: Result) -> None:
+    def finished(result: CellResult) -> None:
         nonlocal done
         done += 1
         progress("Measuring", done, total)
@@ -89,40 +125,50 @@ def measure_all(
         if not jobs:
             continue
         with tempfile.TemporaryDirectory(prefix="vecaf-benchmark-") as name:
-            ground = lay_ground(
+            prepared = prepare_dataset(
                 [cell.config for cell, _ in jobs], task.samples, settings, Path(name),
                 lambda at, of: progress("Computing embeddings", at, of),
             )  # fmt: skip
             progress("Measuring", done, total)
-            work_through(jobs, ground, shelf, workers, finished)
-    return [_found(shelf, job) for task in tasks for job in task.jobs]
+            run_jobs(jobs, prepared, cache, workers, finished)
+    return [_found(cache, job) for task in tasks for job in task.jobs]
 
 
 def default_workers(config: RunConfig, settings: Settings) -> int:
-    """A process for each core that may be used; on a GPU one, for they would share it."""
+    """Return the default number of workers: one per available core, or one on a GPU."""
     if choose_device(with_device(config, settings).device) != "cpu":
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def limited(samples: Samples, pool: int) -> Samples:
-    """The samples with a pool of `pool` images, drawn once and for all cells alike; 0 keeps all.
+def limit_pool(samples: Samples, pool: int) -> Samples:
+    """Reduce the pool to a fixed random sample, which is the same for all cells.
 
-    What is not drawn is gone, so that nothing is spent on it. Raises InputError where there are
-    fewer.
+    Parameters
+    ----------
+    samples
+    pool
+        Number of pool images to keep; 0 keeps all. Other pool images are removed.
+
+    Raises
+    ------
+    InputError
+        If the pool has fewer images.
     """
     offered = samples.pool[samples.labels[samples.pool] >= 0]
     if not pool:
         return samples
     if pool > len(offered):
-        raise InputError(f"The pool is to be {pool} images, but only {len(offered)} are there.")
+        raise InputError(
+            f"The pool has only {len(offered)} labeled images, fewer than the requested {pool}."
+        )
     drawn = np.random.default_rng(0).choice(offered, pool, replace=False)
     held_out = np.flatnonzero(np.isin(samples.splits, ("val", "test")))
     return samples.take(np.sort(np.concatenate([drawn, held_out])))
 
 
-def _found(shelf: Shelf, job: Job) -> Result:
-    result = shelf.find(*job)
+def _found(cache: ResultCache, job: Job) -> CellResult:
+    result = cache.find(*job)
     if result is None:
-        raise InputError(f"The result of {job[0]} was there and is gone; run again.")
+        raise InputError(f"The cached result of {job[0]} was deleted. Run the benchmark again.")
     return result

@@ -1,4 +1,4 @@
-"""A benchmark's results, a section a dataset: what tables, plots and sentences are made of."""
+"""The sections of a benchmark report, one per dataset."""
 
 from __future__ import annotations
 
@@ -7,37 +7,51 @@ from dataclasses import dataclass
 from functools import partial
 
 from vecaf.benchmarking.cells import Grid
-from vecaf.benchmarking.results import Result
+from vecaf.benchmarking.results import CellResult
 from vecaf.benchmarking.summary import (
     MEAN,
-    Cost,
-    Group,
-    Row,
+    AccuracyRow,
+    CellGroup,
+    TargetCost,
     at_batches,
     by_budget,
     costs,
-    grouped,
+    group_cells,
     not_better,
 )
 
 
 @dataclass(frozen=True)
 class Section:
-    """One dataset's part of the report."""
+    """The part of the report about one dataset.
+
+    Attributes
+    ----------
+    dataset
+    groups
+    rows
+        Final accuracy by budget.
+    steps
+        For each budget, the accuracy by batches during training.
+    costs
+        Batches to reach the target accuracy.
+    findings
+        Sentences about strategies that are not significantly better than those in `against`.
+    """
 
     dataset: str
-    groups: tuple[Group, ...]
-    rows: tuple[Row, ...]  # by budget
-    steps: tuple[tuple[str, tuple[Row, ...]], ...]  # budget → by batches, amid training
-    costs: tuple[Cost, ...]
-    findings: tuple[str, ...]  # where a strategy does not beat what it is compared with
+    groups: tuple[CellGroup, ...]
+    rows: tuple[AccuracyRow, ...]
+    steps: tuple[tuple[str, tuple[AccuracyRow, ...]], ...]
+    costs: tuple[TargetCost, ...]
+    findings: tuple[str, ...]
 
 
-def sections(grid: Grid, results: Sequence[Result]) -> list[Section]:
-    """The report's parts, one a dataset, in the grid's order."""
+def sections(grid: Grid, results: Sequence[CellResult]) -> list[Section]:
+    """Create the sections of the report, in the order of the grid's datasets."""
     made = []
     for dataset in grid.datasets:
-        groups = [group for group in grouped(results) if group.dataset == dataset]
+        groups = [group for group in group_cells(results) if group.dataset == dataset]
         rows = by_budget(groups, grid.against)
         target = costs(groups)
         steps = [(size, tuple(at_batches(groups, grid.against, size))) for size in grid.budgets]
@@ -53,4 +67,4 @@ def sections(grid: Grid, results: Sequence[Result]) -> list[Section]:
 
 
 def _where(labels: dict[str, int], place: str) -> str:
-    return "on the mean of the budgets" if place == MEAN else f"at {labels[place]:,} labels"
+    return "on the mean over budgets" if place == MEAN else f"at {labels[place]:,} labels"

@@ -1,4 +1,4 @@
-"""What a benchmark's results say: means with intervals, paired differences, batches to a target."""
+"""Statistics of benchmark results: means, paired differences, and batches to a target."""
 
 from __future__ import annotations
 
@@ -6,48 +6,57 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vecaf.benchmarking.cells import FULL
-from vecaf.benchmarking.results import TEST, VALIDATION, Result
+from vecaf.benchmarking.results import TEST, VALIDATION, CellResult
 from vecaf.evaluation.comparison import (
     Difference,
     Interval,
     LearningCurve,
     cost_to_reach,
     interval,
-    mean_curve,
     paired_over_seeds,
 )
 
-SHARE = 0.99  # of full finetuning's final accuracy: the target that batches are counted to
-MEAN = "mean"  # over the budgets, seed by seed
+TARGET_SHARE = 0.99  # the target accuracy as a fraction of full finetuning's final accuracy
+MEAN = "mean"  # over the budgets, for each seed
 Values = Mapping[int, float]  # seed → accuracy, 0 to 1
 
 
 @dataclass(frozen=True)
-class Group:
-    """One strategy at one budget: results that differ by their seed."""
+class CellGroup:
+    """The results of one strategy at one budget, one per seed."""
 
     dataset: str
     strategy: str
     budget: str
-    results: tuple[Result, ...]
+    results: tuple[CellResult, ...]
 
     @property
     def labeled(self) -> int:
         return self.results[0].labeled
 
     def final(self) -> Values:
-        """Test accuracy after the last round."""
+        """Return the test accuracy after the last round by seed."""
         return {one.seed: one.accuracy for one in self.results}
 
     def batches(self) -> float:
-        """Optimizer steps in all, mean over the seeds."""
+        """Return the total number of optimizer steps, averaged over the seeds."""
         return sum(one.batches for one in self.results) / len(self.results)
 
 
 @dataclass(frozen=True)
-class Row:
-    """A strategy's accuracy at one place (a budget, or a number of batches) and by how much it
-    differs from the others, by name, paired by seed; None for less than two seeds."""
+class AccuracyRow:
+    """A strategy's accuracy at one budget or number of batches.
+
+    Attributes
+    ----------
+    dataset, strategy
+    place
+        The budget or the number of batches, as text; MEAN for the mean over budgets.
+    accuracy
+    differences
+        The difference from each strategy in `against`, paired by seed. None with fewer than two
+        common seeds.
+    """
 
     dataset: str
     strategy: str
@@ -57,45 +66,60 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a strategy at a budget took to reach the target, by seed; None where it never did.
+class TargetCost:
+    """The number of batches that a strategy needs to reach the target accuracy.
 
-    `saving`: full finetuning's batches over its, per seed; None unless every seed of both reached
-    the target. `split`: what accuracies were read from, TEST where it was measured amid training.
+    Attributes
+    ----------
+    group
+    split
+        The split on which accuracy is measured during training: TEST or VALIDATION.
+    costs
+        Batches for each seed; None if the target was not reached.
+    saving
+        The batches of full finetuning divided by those of the strategy. None if a seed of either
+        did not reach the target.
     """
 
-    group: Group
+    group: CellGroup
     split: str
     costs: tuple[float | None, ...]
     saving: Interval | None
 
 
-def grouped(results: Sequence[Result]) -> list[Group]:
-    """The results by dataset, strategy and budget, in the order they come in."""
-    found: dict[tuple[str, str, str], list[Result]] = {}
+def group_cells(results: Sequence[CellResult]) -> list[CellGroup]:
+    """Group results by dataset, strategy and budget, in order of first appearance."""
+    found: dict[tuple[str, str, str], list[CellResult]] = {}
     for one in results:
         found.setdefault((one.dataset, one.strategy, one.budget), []).append(one)
-    return [Group(*key, tuple(members)) for key, members in found.items()]
+    return [CellGroup(*key, tuple(members)) for key, members in found.items()]
 
 
-def by_budget(groups: Sequence[Group], against: Sequence[str]) -> list[Row]:
-    """Final test accuracy at every budget, and, for more than one budget, their mean by seed.
+def by_budget(groups: Sequence[CellGroup], against: Sequence[str]) -> list[AccuracyRow]:
+    """Compute the final test accuracy at each budget, and the mean over budgets.
 
-    `groups` are one dataset's. A budget is compared with the same budget of `against`.
+    Parameters
+    ----------
+    groups
+        The groups of one dataset.
+    against
+        Strategies to compare with, at the same budget.
     """
     values = {(group.strategy, group.budget): group.final() for group in groups}
-    budgets = {group.strategy: _budgets(groups, group.strategy) for group in groups}
+    budgets = {group.strategy: budgets_of(groups, group.strategy) for group in groups}
     for strategy, sizes in budgets.items():
         if len(sizes) > 1:
             values[strategy, MEAN] = _mean([values[strategy, size] for size in sizes])
     return _rows(groups[0].dataset, values, against) if groups else []
 
 
-def at_batches(groups: Sequence[Group], against: Sequence[str], budget: str) -> list[Row]:
-    """Accuracy after equal numbers of batches, amid training, of the groups with this budget.
+def at_batches(
+    groups: Sequence[CellGroup], against: Sequence[str], budget: str
+) -> list[AccuracyRow]:
+    """Compute the accuracy after equal numbers of batches, for the groups with this budget.
 
-    Places are 1, 2 and 5 times powers of ten that every run has reached, full finetuning aside,
-    which is shown where it was measured; between two points it is read from a straight line.
+    The numbers of batches are 1, 2 and 5 times powers of ten that every run has reached. Full
+    finetuning need not have reached them. Accuracy is interpolated linearly.
     """
     chosen = [group for group in groups if group.budget == budget or group.strategy == FULL]
     split = measured_on(chosen)
@@ -109,7 +133,7 @@ def at_batches(groups: Sequence[Group], against: Sequence[str], budget: str) -> 
     first = max(line.batches[0] for line in every)
     last = min(line.batches[-1] for line in every)
     values = {
-        (strategy, str(place)): {seed: _read(line, place) for seed, line in own.items()}
+        (strategy, str(place)): {seed: accuracy_at(line, place) for seed, line in own.items()}
         for strategy, own in lines.items()
         for place in round_numbers(first, last)
         if all(line.batches and line.batches[0] <= place <= line.batches[-1]
@@ -118,116 +142,70 @@ def at_batches(groups: Sequence[Group], against: Sequence[str], budget: str) -> 
     return _rows(chosen[0].dataset, values, against)
 
 
-def costs(groups: Sequence[Group]) -> list[Cost]:
-    """Batches to SHARE of full finetuning's final accuracy, seed by seed; empty without FULL.
+def costs(groups: Sequence[CellGroup]) -> list[TargetCost]:
+    """Compute the batches that each group needs to reach the target accuracy.
 
-    The target and the way to it are read on the same split.
+    The target of a seed is TARGET_SHARE of full finetuning's final accuracy with that seed, on the
+    same split. Without FULL, the result is empty.
     """
     full = next((group for group in groups if group.strategy == FULL), None)
     if full is None:
         return []
     split = measured_on(groups)
-    targets = {one.seed: SHARE * _end(one, split) for one in full.results}
+    targets = {one.seed: TARGET_SHARE * _end(one, split) for one in full.results}
     reference = {one.seed: _cost(one, split, targets) for one in full.results}
     found = []
     for group in groups:
         own = {one.seed: _cost(one, split, targets) for one in group.results}
-        found.append(Cost(group, split, tuple(own.values()), _saving(reference, own)))
+        found.append(TargetCost(group, split, tuple(own.values()), _saving(reference, own)))
     return found
 
 
-def measured_on(groups: Sequence[Group]) -> str:
-    """TEST where every run measured it while it trained, else VALIDATION."""
+def measured_on(groups: Sequence[CellGroup]) -> str:
+    """Return TEST if every run measured it during training, otherwise VALIDATION."""
     results = [one for group in groups for one in group.results]
-    looked = all(all(point.test_accuracy is not None for point in one.curve) for one in results)
-    return TEST if looked else VALIDATION
+    measured = all(all(point.test_accuracy is not None for point in one.curve) for one in results)
+    return TEST if measured else VALIDATION
 
 
-def not_better(rows: Sequence[Row], against: str, where: Callable[[str], str]) -> list[str]:
-    """A sentence for every strategy and place where it does not beat `against` beyond chance."""
-    said = []
+def not_better(rows: Sequence[AccuracyRow], against: str, where: Callable[[str], str]) -> list[str]:
+    """Describe each case in which a strategy is not significantly better than `against`."""
+    sentences = []
     for row in rows:
         found = row.differences.get(against)
         if row.strategy in (against, FULL) or against not in row.differences:
             continue
         if found is None:
-            sentence = f"Whether anything beats {against} can't be said from one seed; take five."
-            said += [sentence] if sentence not in said else []
+            sentence = (
+                f"One seed is not enough to compare strategies with {against}. Use five seeds."
+            )
+            sentences += [sentence] if sentence not in sentences else []
         elif found.significant and found.high < 0:
-            said.append(
+            sentences.append(
                 f"{row.strategy} is worse than {against} {where(row.place)}: {points(found)}."
             )
         elif not (found.significant and found.low > 0):
-            how = "clearly " if found.mean > 0 else ""
-            said.append(
-                f"{row.strategy} does not {how}beat {against} {where(row.place)}: {points(found)}."
+            how = "significantly " if found.mean > 0 else ""
+            sentences.append(
+                f"{row.strategy} is not {how}better than {against} {where(row.place)}: "
+                f"{points(found)}."
             )
-    return said
+    return sentences
 
 
 def points(found: Difference) -> str:
-    """A difference in percentage points: '+0.3 (−0.4 to +1.0)'."""
+    """Format a difference in percentage points, such as '+0.3 (−0.4 to +1.0)'."""
     return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})"
 
 
 def signed(share: float) -> str:
-    """0.0031 → '+0.3', in percentage points, with a true minus sign."""
+    """Format 0.0031 as '+0.3' percentage points, with a typographic minus sign."""
     return f"{100 * share:+.1f}".replace("-", "−")
-
-
-@dataclass(frozen=True)
-class Series:
-    """A line of a plot: what was spent, and the accuracy with its interval, point by point."""
-
-    name: str
-    spent: tuple[float, ...]
-    accuracy: tuple[Interval, ...]
-
-
-def series(groups: Sequence[Group], by: str) -> list[Series]:
-    """One dataset's lines of accuracy against what was spent, by "labels" or "batches".
-
-    With one round, a strategy's line goes through its budgets; with more, each budget is a line
-    through its rounds. Against batches, runs that looked while they trained show all points.
-    """
-    amid = by == "batches" and any(group.strategy == FULL for group in groups)
-    split = measured_on(groups)
-    rounds = max((len(one.rounds) for group in groups for one in group.results), default=1)
-    if not amid and rounds == 1:
-        return [_through_budgets(groups, name, by) for name in _strategies(groups)]
-    made = []
-    for group in groups:
-        lines = [one.while_training(split) if amid else one.by_round() for one in group.results]
-        alone = group.strategy == FULL or len(_budgets(groups, group.strategy)) == 1
-        name = group.strategy if alone else f"{group.strategy}, {group.budget}"
-        spent, accuracy = _alongside(lines) if amid else mean_curve(lines, by)
-        made.append(Series(name, tuple(spent), tuple(accuracy)))
-    return made
-
-
-def _alongside(lines: Sequence[LearningCurve]) -> tuple[list[float], list[Interval]]:
-    """Lines amid training as one, by batches, as far as all go: with patience some stop early."""
-    measured = [line for line in lines if line.batches]
-    end = min((line.batches[-1] for line in measured), default=0)
-    places = sorted({batch for line in measured for batch in line.batches if batch <= end})
-    accuracy = [interval([_read(line, place) for line in measured]) for place in places]
-    return [float(place) for place in places], accuracy
-
-
-def _through_budgets(groups: Sequence[Group], strategy: str, by: str) -> Series:
-    own = [group for group in groups if group.strategy == strategy]
-    found = [
-        (float(group.labeled) if by == "labels" else group.batches(),
-         interval(list(group.final().values())))
-        for group in own
-    ]  # fmt: skip
-    found.sort(key=lambda point: point[0])
-    return Series(strategy, tuple(x for x, _ in found), tuple(y for _, y in found))
 
 
 def _rows(
     dataset: str, values: Mapping[tuple[str, str], Values], against: Sequence[str]
-) -> list[Row]:
+) -> list[AccuracyRow]:
     made = []
     for (strategy, place), own in values.items():
         differences = {
@@ -236,30 +214,27 @@ def _rows(
             if other != strategy and (other, place) in values
         }
         accuracy = interval(list(own.values()))
-        made.append(Row(dataset, strategy, place, accuracy, differences))
+        made.append(AccuracyRow(dataset, strategy, place, accuracy, differences))
     return made
 
 
 def _mean(values: Sequence[Values]) -> Values:
-    """The mean by seed, over the seeds that all have."""
+    """Average by seed, over the common seeds."""
     seeds = sorted(set[int].intersection(*(set(one) for one in values)))
     return {seed: sum(one[seed] for one in values) / len(values) for seed in seeds}
 
 
-def _strategies(groups: Sequence[Group]) -> list[str]:
-    return list(dict.fromkeys(group.strategy for group in groups))
-
-
-def _budgets(groups: Sequence[Group], strategy: str) -> list[str]:
+def budgets_of(groups: Sequence[CellGroup], strategy: str) -> list[str]:
+    """Return the budgets of a strategy, in order."""
     return [group.budget for group in groups if group.strategy == strategy]
 
 
-def _end(result: Result, split: str) -> float:
+def _end(result: CellResult, split: str) -> float:
     line = result.while_training(split)
     return line.accuracy[-1] if line.accuracy else 0.0
 
 
-def _cost(result: Result, split: str, targets: Mapping[int, float]) -> float | None:
+def _cost(result: CellResult, split: str, targets: Mapping[int, float]) -> float | None:
     line = result.while_training(split)
     if result.seed not in targets or not line.accuracy:
         return None
@@ -278,8 +253,8 @@ def _saving(
     return interval(ratios)
 
 
-def _read(line: LearningCurve, place: int) -> float:
-    """The accuracy after `place` batches, on a straight line between two measured points."""
+def accuracy_at(line: LearningCurve, place: int) -> float:
+    """Interpolate the accuracy after `place` batches linearly."""
     for before, after in zip(range(len(line.batches)), range(1, len(line.batches)), strict=False):
         low, high = line.batches[before], line.batches[after]
         if low <= place <= high:
@@ -289,6 +264,6 @@ def _read(line: LearningCurve, place: int) -> float:
 
 
 def round_numbers(first: float, last: float) -> list[int]:
-    """1, 2, 5, 10, 20, 50, … from `first` to `last`."""
+    """Return the numbers 1, 2, 5, 10, 20, 50, … from `first` to `last`."""
     numbers = [base * 10**power for power in range(9) for base in (1, 2, 5)]
     return [number for number in numbers if first <= number <= last]

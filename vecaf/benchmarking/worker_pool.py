@@ -1,4 +1,4 @@
-"""Worker processes of one thread each: what they compute does not depend on how many there are."""
+"""A pool of single-threaded worker processes; results do not depend on their number."""
 
 from __future__ import annotations
 
@@ -17,94 +17,110 @@ from threading import Thread
 from typing import Any
 
 from vecaf.benchmarking.cells import Cell
-from vecaf.benchmarking.results import Result, Shelf
+from vecaf.benchmarking.results import CellResult, ResultCache
 from vecaf.errors import VecafError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-Job = tuple[Cell, Mapping[str, Any]]  # a cell and the facts that decide it
+Job = tuple[Cell, Mapping[str, Any]]  # a cell and the facts of its cache key
 
 
-def work_through(
+def run_jobs(
     jobs: Sequence[Job],
-    ground: object,
-    shelf: Shelf,
+    dataset: object,
+    cache: ResultCache,
     workers: int,
-    finished: Callable[[Result], None],
+    finished: Callable[[CellResult], None],
 ) -> None:
-    """Measure every job on `ground` (a `measuring.Ground`) in up to `workers` processes.
+    """Measure all jobs in worker processes.
 
-    Each result is on the shelf before `finished(result)` is called here. However the call ends,
-    Ctrl-C included, its processes are gone and what they finished is kept. Raises what a cell
-    raises, after its name, and VecafError when a process dies.
+    All processes have ended when this function returns or raises, even on Ctrl-C. Finished results
+    remain in the cache.
+
+    Parameters
+    ----------
+    jobs
+    dataset
+        A `measuring.PreparedDataset`.
+    cache
+        Each result is written to it before `finished` is called.
+    workers
+        The maximum number of processes.
+    finished
+        Called with each result, in this process.
+
+    Raises
+    ------
+    VecafError
+        If a cell fails, or a process dies.
     """
-    waiting = deque(jobs)
-    crew = _start(min(workers, len(jobs)), ground, shelf)
+    pending = deque(jobs)
+    processes = _start(min(workers, len(jobs)), dataset, cache)
     busy: dict[Connection, Cell] = {}
     try:
-        for hand in crew:
-            _next(hand, waiting, busy)
+        for connection in processes:
+            _send_next(connection, pending, busy)
         while busy:
             ready = wait(list(busy))
-            for hand in [hand for hand in busy if hand in ready]:
-                cell = busy.pop(hand)
+            for connection in [one for one in busy if one in ready]:
+                cell = busy.pop(connection)
                 try:
-                    outcome = hand.recv()
+                    outcome = connection.recv()
                 except (EOFError, ConnectionResetError) as error:
                     raise VecafError(
-                        f"The process that measured {cell} died; most often memory ran out. What "
-                        "was finished is kept: run again, with fewer --workers."
+                        f"The process that measured {cell} died, probably because memory ran out. "
+                        "Finished results are cached. Run again with fewer --workers."
                     ) from error
                 if isinstance(outcome, Exception):
                     raise outcome
                 finished(outcome)
-                _next(hand, waiting, busy)
+                _send_next(connection, pending, busy)
     finally:
-        for hand, process in crew.items():
-            hand.close()
+        for connection, process in processes.items():
+            connection.close()
             process.terminate()
             process.join()
 
 
-def _start(count: int, ground: object, shelf: Shelf) -> dict[Connection, BaseProcess]:
-    context = get_context("spawn")  # torch's threads and the database don't survive a fork
-    crew: dict[Connection, BaseProcess] = {}
+def _start(count: int, dataset: object, cache: ResultCache) -> dict[Connection, BaseProcess]:
+    context = get_context("spawn")  # torch's threads and database connections do not survive a fork
+    processes: dict[Connection, BaseProcess] = {}
     with _one_thread():
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, ground, shelf), daemon=True)
+            process = context.Process(target=_work, args=(theirs, dataset, cache), daemon=True)
             process.start()
             theirs.close()
-            crew[ours] = process
-    return crew
+            processes[ours] = process
+    return processes
 
 
-def _next(hand: Connection, waiting: deque[Job], busy: dict[Connection, Cell]) -> None:
-    if waiting:
-        job = waiting.popleft()
-        hand.send(job)
-        busy[hand] = job[0]
+def _send_next(connection: Connection, pending: deque[Job], busy: dict[Connection, Cell]) -> None:
+    if pending:
+        job = pending.popleft()
+        connection.send(job)
+        busy[connection] = job[0]
 
 
-def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
-    """A worker's life: measure what comes, until the other end of `jobs` is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started us
-    Thread(target=_die_with, args=(parent_process(), ground.rows.parent), daemon=True).start()
+def _work(jobs: Connection, dataset: Any, cache: ResultCache) -> None:
+    """Measure the cells that arrive, until the other end of `jobs` is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+    Thread(target=_exit_with, args=(parent_process(), dataset.rows.parent), daemon=True).start()
     import torch
 
-    from vecaf.benchmarking.measuring import Bench
+    from vecaf.benchmarking.measuring import CellRunner
 
     torch.set_num_threads(1)
-    bench: Bench | None = None
+    runner: CellRunner | None = None
     while True:
         try:
             cell, facts = jobs.recv()
         except EOFError:
             return
         try:
-            bench = bench or Bench(ground)
-            result = bench.measure(cell)
-            shelf.put(cell, facts, result)
+            runner = runner or CellRunner(dataset)
+            result = runner.measure(cell)
+            cache.put(cell, facts, result)
         except VecafError as error:
             jobs.send(type(error)(f"{cell}: {error}"))
         except Exception:
@@ -113,9 +129,11 @@ def _work(jobs: Connection, ground: Any, shelf: Shelf) -> None:
             jobs.send(result)
 
 
-def _die_with(parent: BaseProcess | None, folder: Path) -> None:
-    """End this process when `parent` does, and remove the `folder` that was to go with it: killed,
-    it does neither, and nobody waits for our result."""
+def _exit_with(parent: BaseProcess | None, folder: Path) -> None:
+    """Exit when the parent process ends, and remove the folder of features.
+
+    A parent that is killed does neither itself.
+    """
     if parent is not None:
         parent.join()
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +142,7 @@ def _die_with(parent: BaseProcess | None, folder: Path) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes that start meanwhile do sums in one thread: its order of adding is fixed."""
+    """Make processes that start in this context use one thread, for reproducible results."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

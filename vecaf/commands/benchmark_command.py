@@ -40,8 +40,8 @@ def benchmark(
     """
     from vecaf.benchmarking.cells import Grid
     from vecaf.benchmarking.report import as_dict, write_report
-    from vecaf.benchmarking.results import Shelf, key_of
-    from vecaf.benchmarking.running import default_workers, measure_all, plan_tasks
+    from vecaf.benchmarking.results import ResultCache, facts_key
+    from vecaf.benchmarking.running import default_workers, measure_all, plan_jobs
     from vecaf.benchmarking.sections import sections
 
     grid = Grid.of(
@@ -50,12 +50,12 @@ def benchmark(
     )  # fmt: skip
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as on Ctrl-C
     store, user = open_store()
-    tasks = plan_tasks(grid, lambda name: load_dataset(store, user, name), store.settings)
+    tasks = plan_jobs(grid, lambda name: load_dataset(store, user, name), store.settings)
     root = to or store.settings.home / "benchmarks"
-    cache = Shelf(root / "cells")
+    cache = ResultCache(root / "cells")
     processes = workers or default_workers(grid.base, store.settings)
     results = measure_all(tasks, cache, store.settings, processes, ProgressBar())
-    folder = to or root / key_of([facts for task in tasks for _, facts in task.jobs])
+    folder = to or root / facts_key([facts for task in tasks for _, facts in task.jobs])
     text, files = write_report(folder, grid, results, _command_line())
     payload = as_dict(grid, sections(grid, results), results)
     payload |= {"folder": str(folder), "files": [path.name for path in files]}
