@@ -1,1 +1,1 @@
-"""Programs that print the README's tables. Run them as modules: `python -m benchmarks.demo`."""
+"""Programs that print the tables of benchmarks/README.md, such as `python -m benchmarks.demo`."""

@@ -1,9 +1,9 @@
-"""How many batches until 99% of full training? `python -m benchmarks.batches [--seeds 5]`
+"""Batches to reach 99% of full training: `python -m benchmarks.batches [--seeds 5]`
 
-Labels known: every row trains the same classifier, or with --mode full the whole model, on a
-dataset that `python -m vecaf import` has put into VECAF_HOME; rows differ in which images a batch
-holds and in what the classifier starts from. Choices are made on validation images, test images
-only measure. Each row spends T batches under one learning-rate schedule that ends with the last.
+Runs in the labels-known track on a dataset in VECAF_HOME. Every row trains the same classifier, or
+the whole model with --mode full. Rows differ in the images of each batch and in the initialization
+of the classifier. Hyperparameters were chosen on validation images; test images are used only for
+measurement. Each row uses T batches and one learning-rate schedule that ends with the last batch.
 """
 
 from __future__ import annotations
@@ -28,47 +28,61 @@ from vecaf.training.cost import RunSizes, batches_per_round
 
 BATCH = 64
 ROUNDS = 5
-SHARE = 0.99
-FULL, VECAF, ACTIVEFT = "full: a random pass, cut to T", "vecaf", "activeft"
-SHARE_ONCE = 1 / 15  # of the pool: what activeft picks once and passes over again and again
-SEVERAL = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
+TARGET_SHARE = 0.99
+FULL, VECAF, ACTIVEFT = "full: a random pass, limited to T", "vecaf", "activeft"
+ACTIVEFT_SHARE = 1 / 15  # fraction of the pool that activeft selects once and trains on repeatedly
+SEVERAL_ROUNDS = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
 MEANS = {"head_init": "means"}
 
 
 def rows_of(several: Mapping[str, Any]) -> tuple[Row, ...]:
-    """The table's rows; `several` is how VeCAF spreads its batches over rounds, or nothing."""
+    """Return the table's rows. `several` holds VeCAF's settings for several rounds, or nothing."""
     vecaf = {"strategy": "vecaf", **several, **MEANS}
     alone = {"strategy": "random", **MEANS, "head_lr": 1e-8, "lr": 1e-8}
     rounds = (
         Row("vecaf in one round", {"strategy": "vecaf", **MEANS}),
-        Row("vecaf with a schedule a round", {**vecaf, "schedule": "round"}),
+        Row("vecaf with a schedule per round", {**vecaf, "schedule": "round"}),
     )
     return (
         Row(FULL, {"strategy": "random"}),
         Row(VECAF, vecaf),
-        Row("vecaf without the start from class means", {**vecaf, "head_init": "zeros"}),
-        Row("vecaf without losses (random picks)", {**vecaf, "strategy": "random"}),
+        Row("vecaf without initialization from class means", {**vecaf, "head_init": "zeros"}),
+        Row("vecaf without losses (random selection)", {**vecaf, "strategy": "random"}),
         Row("vecaf with square roots of losses",
             {**vecaf, "strategy": "importance", "strategy_options": "gamma=0.5"}),
-        Row("vecaf with captions pulling (CEA)", {**vecaf, "text_pull": 0.25}),
-        Row("vecaf from the classes' names", {**vecaf, "head_init": "text"}),
+        Row("vecaf with captions (CEA)", {**vecaf, "text_pull": 0.25}),
+        Row("vecaf initialized from class names", {**vecaf, "head_init": "text"}),
         *(rounds if several else ()),
         Row(ACTIVEFT, {"strategy": "activeft"}),
-        Row("activeft from class means", {"strategy": "activeft", **MEANS}),
-        Row("class means alone (a rate of 1e-8)", alone),
+        Row("activeft initialized from class means", {"strategy": "activeft", **MEANS}),
+        Row("class means only (learning rate 1e-8)", alone),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Track:
-    """What is trained, and for how many batches. `epochs`: full training's, the best of 1, 3 and 8
-    by validation on CIFAR-10 where only the head learns. `several`: see `rows_of`; five rounds
-    are better by validation where only the head learns, one where all of the model does."""
+    """The settings of a training mode.
+
+    Attributes
+    ----------
+    base
+        The settings that all rows share.
+    budgets
+        The values of T.
+    epochs
+        The epochs of full training. For head-only training, 8 is the best of 1, 3 and 8 on the
+        validation images of CIFAR-10.
+    full
+        The settings of full training.
+    several
+        The settings for several rounds; see `rows_of`. On validation images, five rounds are better
+        for head-only training, and one round for the whole model.
+    """
 
     base: RunConfig
     budgets: tuple[int, ...]
     epochs: int
-    full: dict[str, Any]  # what full training has of its own
+    full: dict[str, Any]
     several: dict[str, Any]
 
 
@@ -78,7 +92,7 @@ TRACKS = {
             strategy="random", track=LABELS_KNOWN, rounds=1, epochs=1, batch_size=BATCH,
             text_pull=0.0, head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
         ),
-        (100, 200, 400, 700), 8, {"head_lr": 0.03}, SEVERAL,
+        (100, 200, 400, 700), 8, {"head_lr": 0.03}, SEVERAL_ROUNDS,
     ),
     "full": Track(
         RunConfig(
@@ -95,12 +109,14 @@ def main() -> None:
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--mode", choices=sorted(TRACKS), default="head-only")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--pool", type=int, default=0, help="images of the pool, 0 for all")
+    parser.add_argument("--pool", type=int, default=0, help="number of pool images; 0 uses all")
     parser.add_argument("--image-size", type=int, default=96)
     parser.add_argument(
-        "--rows", default="", help="only these: a whole name, or a word that their names hold"
+        "--rows",
+        default="",
+        help="only these rows: complete names or parts of names, separated by commas",
     )
-    parser.add_argument("--budgets", default="", help="T, parted by commas")
+    parser.add_argument("--budgets", default="", help="values of T, separated by commas")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     started = time.monotonic()
@@ -113,7 +129,7 @@ def main() -> None:
     whole = {**track.full, "budget": "100%", "epochs": track.epochs, **fixed}
     configs = [Row("").config(track.base, seed=seed, **whole) for seed in seeds]
     try:
-        rows = chosen(rows_of(track.several), options.rows)
+        rows = matching_rows(rows_of(track.several), options.rows)
         configs += [
             spending(row, track.base, pool, budget, seed=seed, **fixed)
             for row in rows for seed in seeds for budget in budgets
@@ -122,16 +138,17 @@ def main() -> None:
         parser.error(str(error))
     results = measured(configs, samples, settings, options.workers)
     for config, result in zip(configs, results, strict=True):
-        if result.batches != (foretold := _all_batches(config, pool)):
-            raise SystemExit(f"{config.strategy} took {result.batches} batches, not {foretold}.")
+        if result.batches != (expected := _all_batches(config, pool)):
+            raise SystemExit(f"{config.strategy} used {result.batches} batches, not {expected}.")
     full, rest = results[: options.seeds], results[options.seeds :]
     accuracies = np.array([one.accuracy for one in rest]).reshape(len(rows), len(seeds), -1)
 
     final = float(np.mean([one.accuracy for one in full]))
-    target = SHARE * final
-    print(f"Full training: {spent(configs[0], pool)} batches, test accuracy {100 * final:.2f}. "
-          f"99% of it is {100 * target:.2f}{_reached(full, target)}.\n")  # fmt: skip
-    print(f"| T batches | {' | '.join(map(str, budgets))} | T to 99% | vecaf − it |")
+    target = TARGET_SHARE * final
+    used = batches_used(configs[0], pool)
+    print(f"Full training: {used} batches, test accuracy {100 * final:.2f}. "
+          f"The target (99%) is {100 * target:.2f}{_reached(full, target)}.\n")  # fmt: skip
+    print(f"| T batches | {' | '.join(map(str, budgets))} | T to 99% | vecaf − row |")
     print(f"|---|{'---|' * (len(budgets) + 2)}")
     best = next((found for row, found in zip(rows, accuracies, strict=True) if row.name == VECAF),
                 None)  # fmt: skip
@@ -139,36 +156,41 @@ def main() -> None:
         means = " | ".join(f"{100 * value:.1f}" for value in found.mean(axis=0))
         print(f"| {row.name} | {means} | {_first(found.mean(axis=0), budgets, target)} | "
               f"{_gap(best, found) if row.name != VECAF else '–'} |")  # fmt: skip
-    size = f"{options.image_size} pixels" if options.image_size else "the model's own size"
-    print(f"\n{options.seeds} seeds, a pool of {pool}, {size}, "
-          f"{time.monotonic() - started:.0f} s with what was at hand.")  # fmt: skip
+    size = f"{options.image_size} pixels" if options.image_size else "the model's default size"
+    print(f"\n{options.seeds} seeds, {pool} pool images, {size}, "
+          f"{time.monotonic() - started:.0f} s including cached results.")  # fmt: skip
 
 
 def spending(row: Row, base: RunConfig, pool: int, batches: int, **more: Any) -> RunConfig:
-    """The row's run with the budget and epochs by which it spends T = `batches`, nearly.
+    """Set a row's budget and epochs so that it uses about T = `batches` batches.
 
-    Raises InputError where no whole number of passes comes near.
+    Raises
+    ------
+    InputError
+        If no whole number of epochs comes close.
     """
     if row.changes["strategy"] == "activeft":
-        an_epoch = max(1, round(SHARE_ONCE * pool / BATCH))
-        budget, epochs = an_epoch * BATCH, max(1, round(batches / an_epoch))
+        epoch_batches = max(1, round(ACTIVEFT_SHARE * pool / BATCH))
+        budget, epochs = epoch_batches * BATCH, max(1, round(batches / epoch_batches))
     else:
-        copies = 2 if row.changes.get("text_pull") and base.mode == "head-only" else 1  # captioned
-        epochs = math.ceil(batches * BATCH / (pool * copies))  # where all of the pool is too little
+        copies = (
+            2 if row.changes.get("text_pull") and base.mode == "head-only" else 1
+        )  # captioned copies
+        epochs = math.ceil(batches * BATCH / (pool * copies))  # above 1 if the pool is too small
         budget = batches * BATCH // (epochs * copies * row.changes.get("rounds", 1))
     config = row.config(base, budget=str(budget), epochs=epochs, **more)
-    took = spent(config, pool)
-    if abs(took - batches) > max(ROUNDS, 0.1 * batches):  # a round's last batch may be short
+    used = batches_used(config, pool)
+    if abs(used - batches) > max(ROUNDS, 0.1 * batches):  # the last batch of a round may be smaller
         raise InputError(
-            f"“{row.name}” would spend {took} batches where {batches} are meant: "
-            "give --budgets another T."
+            f"“{row.name}” would use {used} batches instead of {batches}. "
+            "Pass other values to --budgets."
         )
     return config
 
 
-def spent(config: RunConfig, pool: int) -> int:
-    """A run's T: all of its batches, or those of the whole model alone where that is trained."""
-    if config.mode != "head-only":  # without the head's before, which captioned copies fill, too
+def batches_used(config: RunConfig, pool: int) -> int:
+    """Return the T of a run: its batches, in full mode without those of the head."""
+    if config.mode != "head-only":  # exclude the preceding training of the head
         config = replace(config, mode="head-only", text_pull=0.0)
     return _all_batches(config, pool)
 
@@ -182,34 +204,39 @@ def _all_batches(config: RunConfig, pool: int) -> int:
     )
 
 
-def chosen(rows: Sequence[Row], words: str) -> tuple[Row, ...]:
-    """The rows that are meant, all without words: one's whole name means that one alone.
+def matching_rows(rows: Sequence[Row], words: str) -> tuple[Row, ...]:
+    """Return the rows whose names match; all rows if `words` is empty.
 
-    Raises InputError for a word that means none.
+    A complete name matches only that row.
+
+    Raises
+    ------
+    InputError
+        If a word matches no row.
     """
     names = [row.name for row in rows]
-    meant: set[str] = set()
+    matching: set[str] = set()
     for word in filter(None, words.split(",")):
         found = [word] if word in names else [name for name in names if word in name]
         if not found:
-            raise InputError(f"No row has “{word}” in its name; there are: {'; '.join(names)}.")
-        meant.update(found)
-    return tuple(row for row in rows if row.name in meant or not meant)
+            raise InputError(f"No row name contains “{word}”. The rows are: {'; '.join(names)}.")
+        matching.update(found)
+    return tuple(row for row in rows if row.name in matching or not matching)
 
 
 def _reached(full: list[Any], target: float) -> str:
-    """Where full training's own curve, mean over the seeds, reaches the target."""
+    """Describe where the mean curve of full training reaches the target."""
     curve = np.mean([[p.test_accuracy or 0 for p in one.curve] for one in full], axis=0)
     steps = [point.batches for point in full[0].curve]
     seen = [place for place, value in enumerate(curve) if value]
     if len(seen) < 2:
         return ""
     cost = cost_to_reach(target, [steps[place] for place in seen], curve[seen].tolist())
-    return f", which its own curve reaches after {cost:.0f}"
+    return f", which full training reaches after {cost:.0f} batches"
 
 
 def _first(means: NDArray[np.float64], budgets: tuple[int, ...], target: float) -> str:
-    """Where the line through (T, accuracy) first meets the target, between measured T."""
+    """Interpolate the T at which the accuracy first reaches the target."""
     cost = cost_to_reach(target, budgets, means.tolist())
     if cost is None:
         return f"> {budgets[-1]}"
@@ -217,7 +244,7 @@ def _first(means: NDArray[np.float64], budgets: tuple[int, ...], target: float) 
 
 
 def _gap(best: NDArray[np.float64] | None, found: NDArray[np.float64]) -> str:
-    """vecaf less the row, mean over T, paired by seed."""
+    """Return the mean difference of vecaf from the row, paired by seed."""
     if best is None:
         return "–"
     first, second = (dict(enumerate(one.mean(axis=1).tolist())) for one in (best, found))

@@ -1,10 +1,10 @@
-"""Do words help against corruptions? `python -m benchmarks.corruptions [--seeds 5]`
+"""Target domains described by words, on corrupted images: `python -m benchmarks.corruptions`
 
-Trains a head on a dataset that `python -m vecaf import` has put into VECAF_HOME and tests it on its
-own test images under fog, snow, frost, brightness and contrast at the five severities of
-ImageNet-C: without words, with words that fit, along random directions of equal length, with words
-that don't fit, and with augmented images in place of words. Accuracies are means over severities;
-differences from no words are paired by seed, with 95% t-intervals.
+Trains a head on a dataset in VECAF_HOME. Tests it on the test images with the corruptions fog,
+snow, frost, brightness and contrast at the five severities of ImageNet-C. The variants are: no
+words, matching words, random directions of equal length, wrong words, and augmented images instead
+of words. Accuracies are means over the severities. Differences from no words are paired by seed,
+with 95% t-intervals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from benchmarks.changed import AUGMENTATIONS, Change, embedded
+from benchmarks.changed import AUGMENTATIONS, Change, embed_changed
 from benchmarks.rows import points, samples_of
 from benchmarks.shift import PLAIN, SOURCE, WORDED, Place, Start, zero_shot
 from vecaf.config import RunConfig
@@ -41,10 +41,12 @@ WRONG = "a line drawing of"
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", default="cifar10")
-    parser.add_argument("--pool", type=int, default=12_000, help="images of the pool, 0 for all")
+    parser.add_argument(
+        "--pool", type=int, default=12_000, help="number of pool images; 0 uses all"
+    )
     parser.add_argument("--budget", default="5%")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=1000, help="test images, drawn once")
+    parser.add_argument("--images", type=int, default=1000, help="number of test images")
     options = parser.parse_args()
     started = time.monotonic()
     settings = Settings.from_environment()
@@ -56,14 +58,14 @@ def main() -> None:
     targets = {}
     for name in WORDS:
         print(f"{name} …", file=sys.stderr)
-        features = [embedded(pvm, paths, _at(name, severity)) for severity in SEVERITIES]
+        features = [embed_changed(pvm, paths, _at(name, severity)) for severity in SEVERITIES]
         targets[name] = Place(
             np.concatenate(features), np.tile(samples.labels[test], len(features))
         )
     asked = {name: zero_shot(config, words, samples, targets[name], settings.home)
              for name, words in WORDS.items()}  # fmt: skip
     found: dict[str, dict[str, list[float]]] = {}
-    own: dict[str, list[float]] = {}  # accuracy on all test images as they are
+    own: dict[str, list[float]] = {}  # accuracy on the unchanged test images
     strengths: list[float] = []
     for seed in range(options.seeds):
         print(f"seed {seed} …", file=sys.stderr)
@@ -83,7 +85,7 @@ def main() -> None:
                 for name, value in right.items():
                     found.setdefault(variant, {}).setdefault(name, []).append(value)
 
-    print(f"| variant | unchanged | {' | '.join(WORDS)} | mean of the five | it − no words |")
+    print(f"| variant | unchanged | {' | '.join(WORDS)} | mean | difference from no words |")
     print(f"|---|{'---|' * (len(WORDS) + 3)}")
     whole = {
         variant: np.mean([by[name] for name in WORDS], axis=0)  # by seed
@@ -99,7 +101,7 @@ def main() -> None:
         print(f"| {variant} | {clean:.1f} | {cells} | {100 * by_seed.mean():.1f} | {gap} |")
     cells = " | ".join(f"{100 * asked[name]:.1f}" for name in WORDS)
     mean = 100 * np.mean(list(asked.values()))
-    print(f"| VLM zero-shot with the words | – | {cells} | {mean:.1f} | – |")
+    print(f"| VLM zero-shot with target words | – | {cells} | {mean:.1f} | – |")
     print(
         f"\n{options.seeds} seeds, {options.budget} of {len(samples.pool):,} images, "
         f"{len(test):,} test images × {len(SEVERITIES)} severities; β of the target words "

@@ -1,7 +1,7 @@
-"""Does the selector earn its keep on the demo? `python -m benchmarks.demo [--seeds 3]`
+"""Strategies on the demo dataset: `python -m benchmarks.demo [--seeds 3]`
 
-Does the demo's run for several strategies and seeds, everything else equal, and prints test
-accuracy by round: mean over the seeds, and the difference from random, paired by seed.
+Repeats the demo run with several strategies and seeds. Prints the test accuracy by round (mean over
+the seeds) and the difference from random selection, paired by seed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STRATEGIES = ("random", "kmeans", "activeft", "vecaf")
 
 
 def accuracies(strategy: str, seed: int, samples: Samples, settings: Settings) -> list[float]:
-    """Test accuracy after each round of the demo's run, in percent."""
+    """Return the test accuracy after each round of the demo run, in percent."""
     recorder = MemoryRecorder()
     with tempfile.TemporaryDirectory() as folder:
         config = replace(CONFIG, strategy=strategy, seed=seed)
@@ -54,7 +54,7 @@ def main() -> None:
             results[strategy] = np.array(rows)
 
     rounds = range(1, CONFIG.rounds + 1)
-    print(f"| strategy | {' | '.join(f'round {r}' for r in rounds)} | last − random's |")
+    print(f"| strategy | {' | '.join(f'round {r}' for r in rounds)} | last round − random |")
     print(f"|---|{'---|' * (len(rounds) + 1)}")
     for strategy, values in results.items():
         means = " | ".join(f"{value:.1f}" for value in values.mean(axis=0))
@@ -63,7 +63,7 @@ def main() -> None:
         print(f"| {strategy} | {means} | {gap.mean():+.1f} ± {spread:.1f} |")
     print(
         f"\n{seeds} seeds, {len(samples.rows('test'))} test images, {CONFIG.budget} of "
-        f"{len(samples.pool)} images a round, {time.monotonic() - started:.0f} s."
+        f"{len(samples.pool)} images per round, {time.monotonic() - started:.0f} s."
     )
 
 

@@ -1,6 +1,6 @@
-"""Rows of a table, each a run with some settings changed: measured where no cache holds them yet.
+"""Table rows, each a run with some changed settings.
 
-Results are kept under VECAF_HOME/benchmarks, so that a program that was stopped goes on.
+Results are cached in VECAF_HOME/benchmarks, so that an interrupted program can be resumed.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from vecaf.store import Store, dataset_named
 
 @dataclass(frozen=True)
 class Row:
-    """`changes` are to the settings that all rows of a table share."""
+    """A row of a table. `changes` overrides the settings that all rows share."""
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self, base: RunConfig, **more: Any) -> RunConfig:
+        """Return the settings of this row. `more` overrides the row's changes."""
         return replace(base, **{**self.changes, **more}).checked()
 
 
 def samples_of(name: str, settings: Settings, pool: int = 0) -> Samples:
-    """A dataset of VECAF_HOME, its pool cut to `pool` images where that isn't 0."""
+    """Read a dataset from VECAF_HOME, with the pool reduced to `pool` images unless that is 0."""
     store = Store.open(settings)
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), name)
@@ -43,7 +44,7 @@ def samples_of(name: str, settings: Settings, pool: int = 0) -> Samples:
 def measured(
     configs: Sequence[RunConfig], samples: Samples, settings: Settings, workers: int
 ) -> list[CellResult]:
-    """The result of each run, in order."""
+    """Return the result of each run in order, measuring those that are not cached."""
     cells = [Cell(one.strategy, one.budget, one) for one in configs]
     cache = ResultCache(settings.home / "benchmarks" / "cells")
     return measure_all(
@@ -52,5 +53,5 @@ def measured(
 
 
 def points(found: Difference | None) -> str:
-    """'+1.2 (+0.8 to +1.6)' in percentage points, '–' where nothing can be said."""
+    """Format a difference as '+1.2 (+0.8 to +1.6)' percentage points; '–' if there is none."""
     return "–" if found is None else summary.points(found)

@@ -1,4 +1,4 @@
-"""Images that are changed before they are looked at."""
+"""Augmentations of benchmark images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.changed import AUGMENTATIONS, augmentation
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_a_draw_hangs_on_seed_and_place_whatever_other_threads_do(name: str) -> None:
+def test_draws_depend_only_on_seed_and_index(name: str) -> None:
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 255, (48, 48, 3), np.uint8)) for _ in range(60)]
 
