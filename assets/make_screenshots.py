@@ -1,8 +1,8 @@
-"""Make the README's pictures from a running studio: python -m assets.make_screenshots [ADDRESS].
+"""Take the README's screenshots of a running studio: python -m assets.make_screenshots [ADDRESS].
 
-The studio should hold the demo with a map, a finished run and its random baseline, a selection on
-the page Select, and followed words on the page Shift; the newest ones are shown. Writes the
-pictures and `walk.gif`, the same pages one after the other.
+The studio needs the demo with a map, a finished run with its random baseline, a selection on the
+Select page, and a preview on the Shift page. The newest ones are shown. Writes the screenshots and
+`walk.gif`, an animation of all pages.
 """
 
 from __future__ import annotations
@@ -21,15 +21,27 @@ from tests.chromium import launch
 
 FOLDER = Path(__file__).parent / "screenshots"
 WIDTH, HEIGHT = 1280, 820
-SMALL = (960, 615)  # pixels of the walk
-SECONDS = 2.2  # of one picture of the walk
-MOST_BYTES, MOST_WALK_BYTES = 400_000, 3_000_000
+FRAME_SIZE = (960, 615)  # of the animation, in pixels
+FRAME_SECONDS = 2.2
+MAX_BYTES, MAX_ANIMATION_BYTES = 400_000, 3_000_000
 WORDS = "a black and white line drawing of"
 
 
 @dataclass(frozen=True)
 class Stop:
-    """A page of the walk: what to wait for, what to do there, whether it is kept as a picture."""
+    """A page of the animation.
+
+    Attributes
+    ----------
+    name
+    path
+    ready
+        The selector to wait for.
+    act
+        What to do on the page before the screenshot.
+    kept
+        Whether the screenshot is also saved as a PNG.
+    """
 
     name: str
     path: str
@@ -39,7 +51,7 @@ class Stop:
 
 
 def lasso(page: Page) -> None:
-    """Draw an outline over the middle of the map."""
+    """Draw a lasso in the center of the map."""
     page.get_by_role("button", name="Lasso (L)").click()
     box = page.locator(".x-canvas").bounding_box()
     assert box is not None
@@ -53,17 +65,20 @@ def lasso(page: Page) -> None:
 
 
 def search(page: Page) -> None:
+    """Search images by text."""
     page.get_by_label("Search images by text").fill("something to eat")
     page.keyboard.press("Enter")
     page.wait_for_selector(".x-chip", timeout=60_000)
 
 
 def newest_run(page: Page) -> None:
+    """Open the newest finished vecaf run."""
     page.locator("a.run-row", has_text=re.compile("vecaf.*finished", re.S)).first.click()
     page.wait_for_selector(".charts .main-svg")
 
 
 def scroll(pixels: int) -> Callable[[Page], object]:
+    """Return an action that scrolls down."""
     return lambda page: page.mouse.wheel(0, pixels)
 
 
@@ -73,7 +88,7 @@ WALK = (
     Stop("lasso", "/explore?dataset=1", ".x-canvas canvas", lasso),
     Stop("search", "/explore?dataset=1", ".x-canvas canvas", search),
     Stop("select", "/select?dataset=1&task={selection}", ".gallery img", kept=True),
-    Stop("picks", "/select?dataset=1&task={selection}", ".gallery img", scroll(700)),
+    Stop("selected", "/select?dataset=1&task={selection}", ".gallery img", scroll(700)),
     Stop("finetune", "/finetune?dataset=1", ".summary .facts"),
     Stop("run", "/runs", "a.run-row", newest_run, kept=True),
     Stop("verdict", "/runs", "a.run-row", lambda page: (newest_run(page), scroll(640)(page))),
@@ -88,11 +103,17 @@ WALK = (
 
 
 def main(address: str, selection: int) -> None:
-    """Write the pictures; raises RuntimeError where no studio answers."""
+    """Write the screenshots.
+
+    Raises
+    ------
+    RuntimeError
+        If no studio answers at the address.
+    """
     try:
         urlopen(f"{address}/healthz", timeout=5).close()
     except OSError as error:
-        raise RuntimeError(f"No studio answers at {address}; start one with ./run.") from error
+        raise RuntimeError(f"No studio answers at {address}. Start one with ./run.") from error
     FOLDER.mkdir(exist_ok=True)
     frames = []
     with sync_playwright() as driver:
@@ -107,11 +128,11 @@ def main(address: str, selection: int) -> None:
             page.wait_for_timeout(2500)
             frames.append(shot(page, stop))
         browser.close()
-    walk(frames)
+    write_animation(frames)
 
 
 def shot(page: Page, stop: Stop) -> Image.Image:
-    """What the window shows, kept beside this program where it is one of the README's pictures."""
+    """Take a screenshot, save it if the README uses it, and return a frame of the animation."""
     path = FOLDER / f"{stop.name}.png"
     page.screenshot(path=path)
     with Image.open(path) as image:
@@ -119,25 +140,27 @@ def shot(page: Page, stop: Stop) -> Image.Image:
     path.unlink()
     if stop.kept:
         picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-        report(path, MOST_BYTES)
-    return picture.resize(SMALL, Image.Resampling.LANCZOS)
+        check_size(path, MAX_BYTES)
+    return picture.resize(FRAME_SIZE, Image.Resampling.LANCZOS)
 
 
-def walk(frames: list[Image.Image]) -> None:
+def write_animation(frames: list[Image.Image]) -> None:
+    """Write walk.gif."""
     path = FOLDER / "walk.gif"
     small = [frame.quantize(128, dither=Image.Dither.NONE) for frame in frames]
     small[0].save(
         path,
         save_all=True,
         append_images=small[1:],
-        duration=int(1000 * SECONDS),
+        duration=int(1000 * FRAME_SECONDS),
         loop=0,
         optimize=True,
     )
-    report(path, MOST_WALK_BYTES)
+    check_size(path, MAX_ANIMATION_BYTES)
 
 
-def report(path: Path, most: int) -> None:
+def check_size(path: Path, most: int) -> None:
+    """Print the size of a file, which must be below `most` bytes."""
     size = path.stat().st_size
     assert size < most, f"{path} has {size} bytes"
     print(f"{path}: {size / 1000:.0f} kB")

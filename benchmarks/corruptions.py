@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.changed import AUGMENTATIONS, Change, embed_changed
 from benchmarks.rows import points, samples_of
-from benchmarks.shift import PLAIN, SOURCE, WORDED, Place, Start, zero_shot
+from benchmarks.shift import PLAIN, SOURCE, WORDED, SelectedStart, TargetImages, zero_shot
 from vecaf.config import RunConfig
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.evaluation.comparison import paired_over_seeds
@@ -59,7 +59,7 @@ def main() -> None:
     for name in WORDS:
         print(f"{name} …", file=sys.stderr)
         features = [embed_changed(pvm, paths, _at(name, severity)) for severity in SEVERITIES]
-        targets[name] = Place(
+        targets[name] = TargetImages(
             np.concatenate(features), np.tile(samples.labels[test], len(features))
         )
     asked = {name: zero_shot(config, words, samples, targets[name], settings.home)
@@ -70,7 +70,7 @@ def main() -> None:
     for seed in range(options.seeds):
         print(f"seed {seed} …", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
-            start = Start.of(replace(config, seed=seed), samples, settings, folder)
+            start = SelectedStart.of(replace(config, seed=seed), samples, settings, folder)
             for name, words in WORDS.items():
                 for variant, (strength, right) in start.accuracies(
                     words, WRONG, {name: targets[name]}

@@ -1,11 +1,11 @@
-"""Do target words help? `python -m benchmarks.shift [--seeds 3]`
+"""Target domains described by words: `python -m benchmarks.shift [--seeds 3]`
 
-Trains a head on one dataset and tests it on another of the same classes: without words, with the
-target words, along a random direction of equal length, with wrong words, and with augmented images
-(AugMix, RandAugment) in place of words; beside them the VLM's zero-shot answer to sentences with
-the target words. Mean accuracy over the seeds, and the
-difference from no words, paired by seed, with its 95% t-interval. By default on the demo, colour →
-line drawing; other datasets by path:
+Trains a head on one dataset and tests it on another dataset with the same classes. The variants
+are: no words, target words, a random direction of equal length, wrong words, and augmented images
+(AugMix, RandAugment) instead of words. The last row is the VLM's zero-shot accuracy with the target
+words. Prints the mean accuracy over the seeds, and the difference from no words, paired by seed,
+with its 95% t-interval. The default is the demo, from color images to line drawings. Pass other
+datasets by path:
 
     python -m benchmarks.shift --source A.zip --target B.zip --words "a cartoon of a"
 """
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.changed import AUGMENTATIONS, augmentation, embedded
+from benchmarks.changed import AUGMENTATIONS, augmentation, embed_changed
 from vecaf.arrays import Floats, unit_rows
 from vecaf.augmentation.shift import Shift, random_shift
 from vecaf.augmentation.shift_text import sentences
@@ -52,16 +52,16 @@ PLAIN, WORDED = "no words", "target words, as a run does"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where accuracies are measured: the target's images in the source's feature space."""
+class TargetImages:
+    """The images on which accuracy is measured, as features of the source's backbone."""
 
     features: Floats
     labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Start:
-    """One seed's picks of a source, from which heads are trained in several ways."""
+class SelectedStart:
+    """The images that one seed selects from the source, on which several heads are trained."""
 
     config: RunConfig
     plan: RunPlan
@@ -71,10 +71,12 @@ class Start:
     folder: str
 
     @classmethod
-    def of(cls, config: RunConfig, source: Samples, settings: Settings, folder: str) -> Start:
-        """Select once; `folder` is for what training keeps meanwhile."""
+    def of(
+        cls, config: RunConfig, source: Samples, settings: Settings, folder: str
+    ) -> SelectedStart:
+        """Select the images. `folder` is for temporary files of the training."""
         recorder = MemoryRecorder()
-        asked = replace(config, target_words=DEMO_WORDS)  # so that there are words at all
+        asked = replace(config, target_words=DEMO_WORDS)  # enables text guidance
         learner, guidance = prepare(asked, source, recorder, Path(folder), settings)
         plan = RunPlan.of(asked, source)
         nothing = plan.selected(recorder, upto=0)
@@ -84,9 +86,9 @@ class Start:
         return cls(config, plan, learner, guidance, plan.selected(recorder, upto=1), folder)
 
     def accuracies(
-        self, words: str, wrong: str, targets: Mapping[str, Place]
+        self, words: str, wrong: str, targets: Mapping[str, TargetImages]
     ) -> dict[str, tuple[float, dict[str, float]]]:
-        """By variant: β, and accuracy on the source's test split (SOURCE) and on each target."""
+        """Return β and accuracies of each variant, on the source test split and the targets."""
         plan, source, context = self.plan, self.plan.samples, self.learner.context
         base, places = context.pretrained(plan.pool), plan.pool_positions(self.picked)
         pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
@@ -101,7 +103,7 @@ class Start:
         variants: dict[str, Shift] = {
             PLAIN: replace(found, strength=0.0),
             WORDED: found,
-            # As far as the words would go: β = 1 where a run would not go at all.
+            # With the β of the words, or β = 1 if a run would choose 0.
             "random directions, same lengths": random_shift(found, self.config.seed),
             "wrong words, as a run does": others,
         }
@@ -114,18 +116,20 @@ class Start:
             rows[name] = (shift.strength, self._trained(extra, targets))
         return rows
 
-    def augmented(self, name: str, targets: Mapping[str, Place]) -> dict[str, float]:
-        """The same accuracies with augmented images (changed.AUGMENTATIONS) in place of words."""
+    def augmented(self, name: str, targets: Mapping[str, TargetImages]) -> dict[str, float]:
+        """Return the accuracies with augmented images instead of words."""
         plan = self.plan
         base, places = self.learner.context.pretrained(plan.pool), plan.pool_positions(self.picked)
         pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
         paths = [plan.samples.paths[row] for row in self.picked]
-        changed = embedded(self.learner.context.pvm, paths, augmentation(name, self.config.seed))
+        changed = embed_changed(
+            self.learner.context.pvm, paths, augmentation(name, self.config.seed)
+        )
         rows = center_rows(torch.from_numpy(changed), self.learner.context.features.mean).numpy()
         return self._trained(np.concatenate([pulled, rows]), targets)
 
-    def _trained(self, extra: Floats, targets: Mapping[str, Place]) -> dict[str, float]:
-        """What a head trained anew, on the picks and `extra`, gets right."""
+    def _trained(self, extra: Floats, targets: Mapping[str, TargetImages]) -> dict[str, float]:
+        """Train a new head on the selected images and `extra`; return its accuracies."""
         plan = self.plan
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             learner = Learner(replace(self.learner.context, folder=Path(folder)))
@@ -140,8 +144,10 @@ class Start:
         return right
 
 
-def zero_shot(config: RunConfig, words: str, source: Samples, target: Place, home: Path) -> float:
-    """The VLM's own accuracy on the target, asked with the target words."""
+def zero_shot(
+    config: RunConfig, words: str, source: Samples, target: TargetImages, home: Path
+) -> float:
+    """Compute the VLM's zero-shot accuracy on the target with the target words."""
     settings = Settings.from_environment({"VECAF_HOME": str(home)})
     size = pvm_for(config, source).preprocessing.image_size
     vlm = load_vlm(config.vlm, image_size=size, cache=settings.embeddings)
@@ -151,7 +157,8 @@ def zero_shot(config: RunConfig, words: str, source: Samples, target: Place, hom
     return float((guesses == target.labels).mean())
 
 
-def read(store: Store, name: str) -> Samples:
+def read_dataset(store: Store, name: str) -> Samples:
+    """Read a dataset by name."""
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), name)
         return load_samples(session, dataset, store.settings.images)
@@ -162,7 +169,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--source", type=Path)
     parser.add_argument("--target", type=Path)
-    parser.add_argument("--home", type=Path, help="a studio that has --source, --target by name")
+    parser.add_argument(
+        "--home", type=Path, help="a studio's folder with datasets named --source and --target"
+    )
     parser.add_argument("--words", default=DEMO_WORDS)
     parser.add_argument("--wrong", default=WRONG)
     parser.add_argument("--budget", default="20%")
@@ -180,19 +189,19 @@ def main() -> None:
                 import_demo(store, "color" if kind == COLOR else "line", name)
             else:
                 import_dataset(store, path, name)
-        source, other = (read(store, name) for name in names)
+        source, other = (read_dataset(store, name) for name in names)
         if source.classes != other.classes:
             parser.error("the two datasets have different classes")
         config = RunConfig(dataset=names[0], budget=given.budget, rounds=1)
         pvm = pvm_for(config, source)
         features, _ = embed_samples(pvm, other, settings, lambda done, total: None)
         rows = other.rows(TEST) if given.target is None else np.arange(len(other))
-        target = Place(features[rows], other.labels[rows])
+        target = TargetImages(features[rows], other.labels[rows])
         results = []
         for seed in range(given.seeds):
             print(f"seed {seed} …", file=sys.stderr)
             with tempfile.TemporaryDirectory() as folder:
-                start = Start.of(replace(config, seed=seed), source, settings, folder)
+                start = SelectedStart.of(replace(config, seed=seed), source, settings, folder)
                 found = start.accuracies(given.words, given.wrong, {TARGET: target})
                 for name in AUGMENTATIONS:
                     found[name] = (0.0, start.augmented(name, {TARGET: target}))
@@ -208,7 +217,7 @@ def main() -> None:
 
 
 def _show(results: list[dict[str, tuple[float, dict[str, float]]]]) -> None:
-    """The table of all variants that every seed has."""
+    """Print the table of the variants that all seeds have."""
     print("| variant | β by seed | source | target | source − no words | target − no words |")
     print("|---|---|---|---|---|---|")
     for name in [name for name in results[0] if all(name in one for one in results)]:

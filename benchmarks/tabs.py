@@ -1,10 +1,10 @@
-"""Response times with several tabs open on a running run.
+"""Response times with several tabs open on a run in progress.
 
     python -m benchmarks.tabs [--tabs 5] [--seconds 30]
 
-Starts a studio on a temporary home with its demo, queues a run that outlasts the measurement, opens
-the run's page in each tab and prints percentiles of what a page waits for: from the call of a tick
-to the moment its answer has come by the stream. Needs Playwright and a Chromium.
+Starts a studio with the demo on a temporary home, queues a run that takes longer than the
+measurement, and opens the run's page in each tab. Prints percentiles of the time from the request
+of a page update until its result arrives in the event stream. Needs Playwright and Chromium.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vecaf.settings import Settings
 from vecaf.store import Dataset, Round, Run, Store
 
 START_SECONDS = 180.0
-TICK_SECONDS = 2.0  # of the run's page
+TICK_SECONDS = 2.0  # update interval of the run's page
 WATCH = """
   window.answered = []; window.called = 0;
   const begun = new Map(), ended = new Map();
@@ -90,13 +90,15 @@ def main() -> None:
         run_id = long_run(Path(folder))
         times = measure(f"{url}/runs?run={run_id}", options.tabs, options.seconds)
     p50, p95, most = np.percentile(times, [50, 95, 100])
-    print(f"{options.tabs} tabs on a running run, {options.seconds:.0f} s: {len(times)} answers")
+    print(
+        f"{options.tabs} tabs on a run in progress, {options.seconds:.0f} s: {len(times)} responses"
+    )
     print(f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, at most {most:.0f} ms")
 
 
 @contextlib.contextmanager
 def studio(home: Path) -> Iterator[tuple[str, int]]:
-    """A studio on a free port, stopped at the end; its address and its process id."""
+    """Start a studio on a free port; yields its address and process id, and stops it at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -120,7 +122,7 @@ def answers(url: str) -> bool:
 
 
 def long_run(home: Path) -> int:
-    """Queue a run on the demo of many short rounds and wait until its second is under way."""
+    """Queue a run of many short rounds on the demo and wait until its first round has finished."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
     try:
         wait_for(lambda: count(store, Dataset) > 0, "the demo's import")
@@ -141,12 +143,12 @@ def wait_for(check: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + START_SECONDS
     while not check():
         if time.monotonic() > end:
-            sys.exit(f"Waited {START_SECONDS:.0f} s in vain for {what}.")
+            sys.exit(f"Timed out after {START_SECONDS:.0f} s waiting for {what}.")
         time.sleep(0.5)
 
 
 def measure(address: str, tabs: int, seconds: float) -> list[float]:
-    """Milliseconds from each call to its answer, in every tab, once all have been drawn."""
+    """Return the milliseconds from each request to its response, in all tabs."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -163,7 +165,9 @@ def measure(address: str, tabs: int, seconds: float) -> list[float]:
         calls = sum(page.evaluate("called") for page in pages)
         browser.close()
     if len(times) < 0.8 * tabs * seconds / TICK_SECONDS:
-        sys.exit(f"Only {len(times)} answers were seen ({calls} calls): this measures nothing.")
+        sys.exit(
+            f"Only {len(times)} responses to {calls} requests were observed, too few to measure."
+        )
     return times
 
 

@@ -1,1 +1,1 @@
-"""How near the studio is to what the hardware can do: `python -m benchmarks.speed --help`."""
+"""Speed of the studio compared with baselines and lower bounds: `python -m benchmarks.speed`."""

@@ -1,9 +1,9 @@
-"""How near is the studio to what the hardware can do? `python -m benchmarks.speed [PROGRAM …]`
+"""Speed of the studio: `python -m benchmarks.speed [PROGRAM …]`
 
-Each program measures something of the studio and, taking turns with it in the same process, its
-floor (what the hardware could do) or its baseline (how it is plainly done), and prints a row of a
-table for each. Some need `cifar10` and `pacs_photo` imported in VECAF_HOME.
-`python -m benchmarks.speed PROGRAM --help` lists a program's own options.
+Each program measures an operation of the studio and prints a row of a table. In the same process,
+in turns, it measures a baseline (a straightforward implementation) or a lower bound (the minimum
+work for the hardware). Some programs need the datasets `cifar10` and `pacs_photo` in VECAF_HOME.
+`python -m benchmarks.speed PROGRAM --help` lists the options of a program.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from benchmarks.speed.figures import HEADER, Figure
 from vecaf.errors import VecafError
 
 PROGRAMS = {
-    "selection": "ActiveFT against the plain form, and whether the ids are the same",
-    "imagenet": "ActiveFT on 1.3 million rows of a mapped file: time against products, and memory",
-    "embedding": "images to features, against eager timm; a second time; a few more images",
-    "importing": "a ZIP becomes a dataset, against reading, decoding and hashing alone",
-    "maps": "PCA, UMAP and a million points for the browser",
-    "training": "steps of a head against their matrix products; of a model against a plain loop",
-    "rescoring": "the pool's losses after a round",
-    "start": "help, and the first page",
-    "first_answers": "what a person waits for: selection, map, search, prediction, export",
+    "selection": "ActiveFT compared with a plain implementation, including the selected ids",
+    "imagenet": "ActiveFT on 1.3 million memory-mapped rows: time and memory",
+    "embedding": "embedding compared with eager timm, from the cache, and of additional images",
+    "importing": "import of a ZIP file compared with reading, decoding and hashing",
+    "maps": "PCA, UMAP and serving a million points",
+    "training": "training steps of a head and of a whole model",
+    "rescoring": "per-sample losses of the pool after a round",
+    "start": "command line help and the first page",
+    "first_answers": "first response of selection, map, search, prediction and export",
 }
-"""Name → what it measures; each is a module here whose `measure(arguments)` yields figures."""
+"""Program name to description. Each is a module whose `measure(arguments)` yields figures."""
 
 
 def main() -> None:
-    # As the studio's own processes have it; read when PyTorch's threads are loaded.
+    # As in the studio's processes. It must be set before PyTorch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     names, own = _chosen(sys.argv[1:])
     print(HEADER, flush=True)
@@ -43,14 +43,14 @@ def main() -> None:
         try:
             for figure in measure(own):
                 print(figure.row(), flush=True)
-        except VecafError as error:  # no such dataset in VECAF_HOME
+        except VecafError as error:  # such as a missing dataset
             print(f"{name}: {error}", file=sys.stderr)
             failed = True
     sys.exit(failed)
 
 
 def _chosen(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The programs to run, and the options of the one that is named (all have defaults)."""
+    """Return the programs to run, and the options if a single program is named."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.speed",
         description=(__doc__ or "").splitlines()[0],

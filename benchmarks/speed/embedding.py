@@ -1,9 +1,9 @@
-"""Images to features: against eager timm, from the cache, and after a dataset has grown.
+"""Embedding: compared with eager timm, from the cache, and after images were added.
 
-Needs `cifar10` and `pacs_photo` imported in VECAF_HOME. The baseline is what a program with timm
-looks like: `create_transform`, a DataLoader, the eager model in inference mode, threads that wait
-without spinning. Both read the same files. The time with decoded images in memory shows whether the
-encoder waits for decoding. Rows go to a temporary folder.
+Needs the datasets `cifar10` and `pacs_photo` in VECAF_HOME. The baseline is a typical timm program:
+`create_transform`, a DataLoader, and the eager model in inference mode. Both read the same files.
+The time with decoded images in memory shows whether the encoder waits for decoding. Embeddings are
+written to a temporary folder.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ BATCH = 64  # of the baseline
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("embedding", __doc__, repeats=2)
-    parser.add_argument("--images", type=int, default=2000, help="of each dataset, at most")
-    parser.add_argument("--added", type=int, default=1000, help="to a dataset that is embedded")
+    parser.add_argument("--images", type=int, default=2000, help="maximum number per dataset")
+    parser.add_argument("--added", type=int, default=1000, help="images added later")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the DataLoader")
     options = parser.parse_args(arguments)
     settings = Settings.from_environment()
@@ -79,7 +79,7 @@ def _against_timm(
 
 
 def plain_loop(pvm: PVM, paths: Sequence[Path], workers: int) -> Callable[[], object]:
-    """A DataLoader with timm's own transform, and the eager model."""
+    """Return a loop over a DataLoader with timm's transform and the eager model."""
     import torch
     from timm.data.transforms_factory import create_transform
     from torch.utils.data import DataLoader
@@ -95,7 +95,7 @@ def plain_loop(pvm: PVM, paths: Sequence[Path], workers: int) -> Callable[[], ob
 
 
 class Files:
-    """A map-style dataset of image files, with labels where they are given."""
+    """A map-style dataset of image files, with labels if given."""
 
     def __init__(
         self, paths: Sequence[Path], wants: Preprocessing, create: Any, labels: Any = None
@@ -121,7 +121,7 @@ class Files:
 
 
 def _again(settings: Settings, options: argparse.Namespace) -> Iterator[Figure]:
-    """A dataset that is embedded is embedded again, and again after it has grown."""
+    """Embed a dataset again, and once more after images were added."""
     samples = samples_of(DATASETS[0][0], settings)
     pvm = load_pvm(MODEL, DATASETS[0][1])
     embed_samples(pvm, samples, settings, lambda done, total: None)

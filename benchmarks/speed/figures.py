@@ -1,4 +1,4 @@
-"""A measured figure beside its floor or baseline, and how two things are timed side by side."""
+"""Measured times with a baseline or lower bound, and functions to time programs in turns."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from dataclasses import dataclass
 
 Clock = Callable[[], float]
 
-HEADER = "| figure | ours | beside it | ratio | goal | met |\n|---|---|---|---|---|---|"
+HEADER = "| figure | studio | reference | ratio | goal | met |\n|---|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
 class Figure:
     """A row of the table. All times are in seconds.
 
-    name    what was measured
-    ours    how long the studio took
-    beside  what was measured beside it, and how long that took (None: nothing was)
-    faster  the goal, as a baseline: at least so many times faster than what is beside
-    within  the goal, as a floor: at most so many times what is beside
-    limit   the goal as a time
-    note    stands behind the name, such as the memory that it took
+    Attributes
+    ----------
+    name
+        What was measured.
+    ours
+        The time of the studio.
+    beside
+        The name and the time of the reference, if any.
+    faster
+        Goal: at least this many times faster than the reference (a baseline).
+    within
+        Goal: at most this many times the reference (a lower bound).
+    limit
+        Goal: at most this time.
+    note
+        Shown after the name, such as the memory used.
     """
 
     name: str
@@ -36,7 +45,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Baseline / ours where the goal is to be faster than it, else ours / floor."""
+        """Baseline / studio if the goal is to be faster, otherwise studio / lower bound."""
         if self.beside is None:
             return None
         other = self.beside[1]
@@ -44,7 +53,7 @@ class Figure:
 
     @property
     def met(self) -> bool:
-        """Whether every goal that the row has is reached."""
+        """Whether all goals of the row are met."""
         ratio = self.ratio
         return (
             (self.faster is None or (ratio is not None and ratio >= self.faster))
@@ -53,12 +62,12 @@ class Figure:
         )
 
     def row(self) -> str:
-        """The figure as a row under HEADER."""
+        """Format the figure as a table row below HEADER."""
         goals = []
         if self.faster is not None:
             goals.append(f"≥ {self.faster:g}× as fast")
         if self.within is not None:
-            goals.append(f"≤ {self.within:g}× the floor")
+            goals.append(f"≤ {self.within:g}× the lower bound")
         if self.limit is not None:
             goals.append(f"≤ {self.limit:g} s")
         name = f"{self.name} ({self.note})" if self.note else self.name
@@ -70,7 +79,7 @@ class Figure:
 
 
 def clock(seconds: float) -> str:
-    """'1.23 s', or milliseconds or microseconds where it is short."""
+    """Format a time in seconds, milliseconds or microseconds."""
     if seconds < 1e-3:
         return f"{1e6 * seconds:.0f} µs"
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.1f} ms"
@@ -79,7 +88,7 @@ def clock(seconds: float) -> str:
 def alternating(
     *programs: Callable[[], object], repeats: int = 3, timer: Clock = time.perf_counter
 ) -> list[float]:
-    """The fewest seconds that each program took, taking turns: a busy machine slows all alike."""
+    """Run programs in turns, so that load affects all equally; return the minimum times."""
     best = [float("inf")] * len(programs)
     for _ in range(repeats):
         for place, program in enumerate(programs):
@@ -90,25 +99,27 @@ def alternating(
 
 
 def processor_seconds() -> float:
-    """What this process and its ended children have used of the processors, all cores together."""
-    ended = os.times()  # in hundredths; this process's own are finer
+    """Return the CPU time of this process and its finished children, summed over cores."""
+    ended = os.times()  # has a resolution of 10 ms
     return time.process_time() + ended.children_user + ended.children_system
 
 
 def parser_of(program: str, doc: str | None, repeats: int = 3) -> argparse.ArgumentParser:
-    """A program's command line, with the options that all have."""
+    """Create a program's argument parser with the common options."""
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.speed {program}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--repeats", type=int, default=repeats, help="turns; the best counts")
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help="number of turns; the minimum counts"
+    )
     parser.add_argument(
         "--processor",
         dest="timer",
         action="store_const",
         const=processor_seconds,
         default=time.perf_counter,
-        help="count processor seconds of all cores: for a machine that others use, too",
+        help="measure CPU time instead of elapsed time, for a machine under load",
     )
     return parser

@@ -1,9 +1,9 @@
-"""How long a person waits for each first answer: an import, a selection, a map, a search, a model.
+"""Time to the first response: import, selection, map, search, prediction and export.
 
-Everything is asked as people ask it: by the command line, or of a server with its worker beside it,
-over HTTP or by a row in its queue, which is what a page's button writes. Homes are temporary. Every
-server gets time to settle before it is asked, so what it prepares while idle counts as prepared.
-Processor seconds are those of the command, or of the server and all its processes.
+Requests go through the command line, over HTTP, or as a row in the queue, which is what a button on
+a page writes. Homes are temporary. Each server can finish its idle work before a request, so idle
+preparation is not measured. CPU time is that of the command, or of the server and all its
+processes.
 """
 
 from __future__ import annotations
@@ -40,16 +40,18 @@ RUN = {"dataset": NAME, "budget": "30", "rounds": ROUNDS, "mode": CONFIG.mode}
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("first_answers", __doc__, repeats=1)
     parser.add_argument("--zip", type=Path, default=Path("../shared/data/pacs_photo.zip"))
-    parser.add_argument("--images", type=int, default=900, help="so many of the archive's")
-    parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy each")
+    parser.add_argument("--images", type=int, default=900, help="number of images from the archive")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="number of processes that each keep a core busy"
+    )
     options = parser.parse_args(arguments)
     by_processor = options.timer is not time.perf_counter
 
     def figure(name: str, waited: Waited, limit: float | None = None) -> Figure:
         seconds, used = waited
         if by_processor:
-            return Figure(name, used, note=f"{seconds:.1f} s by the clock")
-        return Figure(name, seconds, limit=limit, note=f"{used:.1f} s of the processors")
+            return Figure(name, used, note=f"{seconds:.1f} s elapsed")
+        return Figure(name, seconds, limit=limit, note=f"{used:.1f} s CPU time")
 
     with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder, _busy(options.busy):
         archive = first_images(options.zip, Path(folder) / "photos.zip", options.images)
@@ -68,7 +70,7 @@ Row = tuple[str, Waited, float | None]
 
 
 def _of_a_studio(home: Path, images: int) -> Iterator[Row]:
-    """What a studio with an embedded dataset answers."""
+    """Measure a studio that has an embedded dataset."""
     with RunningStudio(home) as studio:
         dataset = studio.dataset(NAME)
         for seed, name in enumerate(("select", "select again"), start=1):
@@ -99,7 +101,7 @@ def _of_a_studio(home: Path, images: int) -> Iterator[Row]:
 
 
 def _after_an_upload(home: Path, archive: Path) -> Iterator[Row]:
-    """What a studio answers right after an import by its page."""
+    """Measure a studio during and right after an import through its page."""
     home.mkdir()
     with RunningStudio(home) as studio:
         studio.settle()
@@ -113,7 +115,7 @@ def _select() -> list[str]:
 
 
 def _command(words: list[str], home: Path) -> Waited:
-    """Run a command of the studio; raises CalledProcessError where it fails."""
+    """Run a command of the studio. Raises CalledProcessError if it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     subprocess.run(
@@ -130,7 +132,7 @@ def _command(words: list[str], home: Path) -> Waited:
 
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
-    """So many processes beside what is measured, each of which uses a core for as long."""
+    """Keep `count` cores busy during the measurement."""
     command = [sys.executable, "-c", "while True: pass"]
     beside = [subprocess.Popen(command) for _ in range(count)]
     try:

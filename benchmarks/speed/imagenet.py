@@ -1,12 +1,14 @@
-"""ActiveFT at ImageNet's scale: time beside that of its matrix products alone, and memory.
+"""ActiveFT at the scale of ImageNet: time compared with its matrix products, and memory.
 
-Rows are made up, 1,281,167 × 384 in float16, in a file of a temporary folder (`--folder`) that is
-mapped, never loaded; `vecaf.select` picks 1% of them after 100 steps of 1,000 rows, checks and
-order included. On fewer rows, after 5 steps, it shows how memory grows: each runs in a process of
-its own, whose resident memory at its peak is read. The products are those of the method as it is
-here: a step scores its rows at all centroids, and the centroids that were hit (counted at the
-start) repel in two products; the assignment scores all rows once. They are timed before and after,
-on blocks of the same shapes, and scaled.
+The features are synthetic, 1,281,167 × 384 in float16, in a memory-mapped file in a temporary
+folder (`--folder`). `vecaf.select` selects 1% of the rows after 100 steps of 1,000 rows. A second
+selection from fewer rows shows how memory grows with the number of rows. Each selection runs in a
+new process, whose peak resident memory is measured.
+
+The lower bound is the time of the matrix products. In each step these are the scores of the batch
+at all centroids, and two products for the repulsion of the nearest centroids (counted at the
+start). The assignment computes the scores of all rows once. The products are timed before and after
+the selection on blocks of the same shape, and scaled.
 """
 
 from __future__ import annotations
@@ -24,18 +26,18 @@ import torch
 
 import vecaf
 from benchmarks.speed.figures import Clock, Figure, parser_of
-from benchmarks.speed.made_up import clustered
+from benchmarks.speed.synthetic import clustered
 from vecaf.arrays import Floats
 from vecaf.selection.assignment import nearest
 from vecaf.selection.stored_rows import FeatureRows, read_rows
 
 WIDTH, BATCH = 384, 1000
-BLOCK = 400  # rows of the assignment whose product is timed
+BLOCK = 400  # rows per timed block of the assignment
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a selection and of its products alone, and bytes of memory at the peak."""
+    """The seconds of a selection and of its matrix products, and the peak memory in bytes."""
 
     ours: float
     products: float
@@ -58,13 +60,13 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
     grown = f"peak {whole.memory / 2**30:.2f} GiB, {whole.memory / small.memory - 1:+.1%} from "
     name = f"select {options.centroids:,} of {options.rows:,} × {WIDTH}, {options.steps} steps"
     yield Figure(
-        name, whole.ours, ("its products alone", whole.products), within=2,
+        name, whole.ours, ("its matrix products", whole.products), within=2,
         note=f"{grown}{options.smaller:,} rows",
     )  # fmt: skip
 
 
 def write(path: Path, n: int) -> None:
-    """Unit rows (n, 384) in float16 as a .npy file, made a block at a time."""
+    """Write unit rows (n, 384) in float16 to a .npy file, block by block."""
     rows = np.lib.format.open_memmap(path, "w+", np.float16, (n, WIDTH))
     for start in range(0, n, 20_000):
         block = rows[start : start + 20_000]
@@ -73,16 +75,16 @@ def write(path: Path, n: int) -> None:
 
 
 def _apart(path: Path, n: int, steps: int, options: argparse.Namespace) -> Measured:
-    """`select` in a process of its own."""
+    """Run `select` in a new process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         given = (path, n, options.centroids, steps, options.timer)
         return pool.apply(select, given)
 
 
 def select(path: Path, n: int, k: int, steps: int, timer: Clock = time.perf_counter) -> Measured:
-    """Pick k of the first n rows of the file, and time its products."""
+    """Select k of the first n rows of the file, and time the matrix products."""
     rows = np.load(path, mmap_mode="r")[:n]
-    vecaf.select(rows[:256], 32, "activeft", steps=3, batch_rows=64)  # compiles
+    vecaf.select(rows[:256], 32, "activeft", steps=3, batch_rows=64)  # compiles the kernels
     initial = read_rows(rows, np.sort(np.random.default_rng(0).choice(n, k, replace=False)))
     before = _products(rows, initial, steps, timer)
     started = timer()
@@ -94,8 +96,10 @@ def select(path: Path, n: int, k: int, steps: int, timer: Clock = time.perf_coun
 
 
 def _peak() -> int:
-    """Bytes of this process's own memory at its peak. What `getrusage` says begins with the memory
-    of the process that started this one."""
+    """Return the peak memory of this process in bytes.
+
+    The value of `getrusage` would include the memory of the parent process.
+    """
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
@@ -114,7 +118,7 @@ def _products(rows: FeatureRows, centroids: Floats, steps: int, timer: Clock) ->
 
 
 def _seconds(product: Callable[[], object], timer: Clock, repeats: int = 5) -> float:
-    """What a product takes on average, once it is warm."""
+    """Return the mean time of a product after one warm-up call."""
     product()
     started = timer()
     for _ in range(repeats):

@@ -1,8 +1,7 @@
-"""A ZIP becomes a dataset, against reading, decoding and hashing its images alone.
+"""Import of a ZIP file, compared with reading, decoding and hashing its images.
 
-The import goes into a temporary home, which is removed afterwards. Both use one core where images
-are tiny (the studio's own choice) and all of them else; the floor does what cannot be left out and
-nothing else: no check, no thumbnail, no file, no row, no sync.
+The import goes into a temporary home, which is removed afterward. The lower bound does only the
+unavoidable work: no checks, thumbnails, files, database rows or syncs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ from vecaf.store import Store
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("importing", __doc__, repeats=2)
     parser.add_argument("--zip", type=Path, default=Path("../shared/data/cifar10.zip"))
-    parser.add_argument("--images", type=int, default=60_000, help="the first ones of the archive")
+    parser.add_argument(
+        "--images", type=int, default=60_000, help="number of images from the archive"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vecaf-speed-") as folder:
         archive = first_images(options.zip, Path(folder) / options.zip.name, options.images)
@@ -44,7 +45,7 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
 
 
 def bare(archive: Path) -> str:
-    """Read, decode and hash every image."""
+    """Read, decode and hash all images; returns the hashes."""
     hashes = []
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
@@ -56,7 +57,7 @@ def bare(archive: Path) -> str:
 
 
 def first_images(source: Path, target: Path, images: int) -> Path:
-    """The archive with so many images alone, spread over its classes."""
+    """Copy an archive with this many images, distributed over its classes."""
     with zipfile.ZipFile(source) as whole, zipfile.ZipFile(target, "w") as part:
         infos = [one for one in whole.infolist() if not one.is_dir()]
         images = min(images, len(infos))

@@ -1,8 +1,8 @@
-"""How long a map takes, on made-up features of forty overlapping groups, step by step.
+"""The steps of a map, on synthetic features of forty overlapping groups.
 
-Time does not depend on what the features show. UMAP is seeded and so has one thread; beside it
-stands the search for the exact neighbours that it needs. The million points are written into a
-temporary home and asked for as a browser does, from an application that has just been started.
+UMAP has a fixed seed, so it runs on one thread; its reference is the exact neighbor search that it
+needs. A million points are written into a temporary home and requested over HTTP from a newly
+started application.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ GROUPS, DIMENSIONS, NEIGHBORS = 40, 1280, 16
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("maps", __doc__, repeats=1)
     parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--points", type=int, default=1_000_000, help="that are served; 0: none")
+    parser.add_argument(
+        "--points", type=int, default=1_000_000, help="number of served points; 0 skips this"
+    )
     parser.add_argument("--only-points", action="store_true")
     options = parser.parse_args(arguments)
     if not options.only_points:
@@ -40,13 +42,13 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
 def _steps(options: argparse.Namespace) -> Iterator[Figure]:
     n = options.rows
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(GROUPS, DIMENSIONS)).astype(np.float32)
+    centers = rng.normal(size=(GROUPS, DIMENSIONS)).astype(np.float32)
     labels = rng.integers(0, GROUPS, n)
-    features = 0.6 * centres[labels] + rng.standard_normal((n, DIMENSIONS), dtype=np.float32) + 1
+    features = 0.6 * centers[labels] + rng.standard_normal((n, DIMENSIONS), dtype=np.float32) + 1
     basis = fit_basis(features)
     coordinates = basis.project(features)
     start, space = first_two(coordinates), unit_rows(coordinates)
-    text = features + 0.3 * (centres[labels] + 1 - features)
+    text = features + 0.3 * (centers[labels] + 1 - features)
     words = unit_rows(basis.project(text))
     del text
     near, cosine = neighbor_graph(space)
@@ -60,12 +62,12 @@ def _steps(options: argparse.Namespace) -> Iterator[Figure]:
     name = f"PCA view of {n:,} × {DIMENSIONS}"
     yield Figure(name, pca, ("covariance's product", product), limit=2)
     (one,) = timed(lambda: nearest_neighbors(space.astype(np.float16), space[0], 12, exclude=0))
-    yield Figure("neighbours of one image", one)
+    yield Figure("neighbors of one image", one)
     umap, search = timed(
         lambda: layout_map(space, words, start), lambda: nearest_rows(space, space, NEIGHBORS)
     )
     name = f"UMAP of {n:,}, with and without captions"
-    yield Figure(name, umap, ("exact neighbours", search), limit=90)
+    yield Figure(name, umap, ("exact neighbors", search), limit=90)
     found, errors = timed(
         lambda: (
             near_duplicates([str(row) for row in range(n)], near, cosine),

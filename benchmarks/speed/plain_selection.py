@@ -1,7 +1,7 @@
-"""ActiveFT as it is plainly done: the baseline of `selection`, and what its ids are compared with.
+"""A plain implementation of ActiveFT, the baseline of `selection`.
 
-Written from the formula (arXiv 2303.14382, eq. 7) in the manner of the authors' program: all scores
-of rows × centroids at once, gradients by autograd, and a full sort of all rows for each centroid.
+It follows equation 7 of arXiv 2303.14382 in the style of the authors' program: all scores of rows ×
+centroids at once, gradients by autograd, and a full sort of all rows for each centroid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vecaf.arrays import Floats
 def plain_descent(
     features: Floats, initial: Floats, steps: int, temperature: float = 0.07, lr: float = 1e-3
 ) -> Floats:
-    """Unit centroids (k, d) after `steps` of Adam from `initial` on unit rows (n, d)."""
+    """Optimize unit centroids (k, d) with Adam, starting from `initial`, on unit rows (n, d)."""
     rows = torch.from_numpy(features)
     theta = torch.from_numpy(initial.copy()).requires_grad_()
     adam = torch.optim.Adam([theta], lr=lr)
@@ -35,7 +35,7 @@ def plain_descent(
 
 
 def plain_assignment(features: Floats, centroids: Floats) -> npt.NDArray[np.int64]:
-    """In order, every centroid takes the first row of its sorted list that nobody has: (k,)."""
+    """Assign to each centroid, in order, its nearest unused row; returns rows (k,)."""
     order = torch.from_numpy(centroids) @ torch.from_numpy(features).T
     taken: dict[int, None] = {}
     for ranked in order.argsort(dim=1, descending=True, stable=True).numpy():

@@ -1,8 +1,8 @@
-"""The losses of the pool after a round: from cached features, or by one pass over the images.
+"""Per-sample losses of the pool after a round.
 
-Head-only: features made up, as the time does not depend on what they show; beside it stands the
-product of features and weights alone. Full mode: the pass itself, beside embedding the same images
-(`cifar10` of VECAF_HOME).
+In head-only mode they come from cached features (synthetic here); the reference is the matrix
+product of features and weights. In full mode they need a pass over the images; the reference is
+embedding the same images (`cifar10` in VECAF_HOME).
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("rescoring", __doc__)
-    parser.add_argument("--rows", type=int, default=50_000, help="of the pool, head-only")
-    parser.add_argument("--images", type=int, default=2000, help="of the pass in full mode")
+    parser.add_argument("--rows", type=int, default=50_000, help="pool size in head-only mode")
+    parser.add_argument("--images", type=int, default=2000, help="number of images in full mode")
     options = parser.parse_args(arguments)
     yield _after_head_only(options)
     yield _after_full(options)
@@ -59,7 +59,7 @@ def _after_head_only(options: argparse.Namespace) -> Figure:
 
     ours, floor = alternating(losses, product, repeats=options.repeats, timer=options.timer)
     name = f"losses of {options.rows:,} × {WIDTH} after a head-only round"
-    return Figure(name, ours, ("their product", floor), limit=1)
+    return Figure(name, ours, ("their matrix product", floor), limit=1)
 
 
 def _after_full(options: argparse.Namespace) -> Figure:

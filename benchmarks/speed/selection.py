@@ -1,11 +1,10 @@
-"""ActiveFT's selection against the plain form, with the same ids.
+"""ActiveFT compared with a plain implementation.
 
-Features are those of a dataset in VECAF_HOME (embedded there first, if it isn't yet), narrowed to
-384 principal components; without that dataset they are made up, in overlapping clusters. The plain
-form's steps are all alike, so that a few are timed and scaled, and so is a tenth of its sorting.
-Complete runs of both on fewer rows are timed, too, and their ids compared. The floor of a step is
-what even perfect guesses leave to do: reading every row twice (the winners' scores, then the sums)
-and the products of the repulsion, each pair of centroids scored once.
+The features are those of a dataset in VECAF_HOME, reduced to 384 principal components. Without that
+dataset, synthetic clusters are used. For the plain implementation, a few steps and a tenth of the
+sorting are timed and scaled. Complete runs of both on fewer rows are timed, too, and their ids are
+compared. The lower bound of a step is reading every row twice and the matrix products of the
+repulsion, in which each pair of centroids is scored once.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import torch
 
 from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
-from benchmarks.speed.made_up import clustered
 from benchmarks.speed.plain_selection import plain_assignment, plain_descent
+from benchmarks.speed.synthetic import clustered
 from vecaf.arrays import Floats, Ids
 from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.pvm import load_pvm
@@ -40,31 +39,33 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--centroids", type=int, nargs="+", default=list(GOALS))
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--plain-steps", type=int, default=3, help="that are timed and scaled")
+    parser.add_argument(
+        "--plain-steps", type=int, default=3, help="number of steps to time and scale"
+    )
     parser.add_argument("--complete", type=int, nargs=2, default=(8_000, 800),
-                        metavar=("ROWS", "CENTROIDS"), help="of the complete runs")  # fmt: skip
+                        metavar=("ROWS", "CENTROIDS"), help="of complete runs")  # fmt: skip
     options = parser.parse_args(arguments)
     rows, source = features(options.dataset, options.rows)
-    ours(rows[:256], rows[:32], 3)  # compiles
+    ours(rows[:256], rows[:32], 3)  # compiles the kernels
     yield _complete(rows[: options.complete[0]], options.complete[1], source, options)
     for k in options.centroids:
         yield from _scaled(rows, k, source, options)
 
 
 def features(dataset: str, n: int) -> tuple[Floats, str]:
-    """Up to n unit rows (n, 384) in the order that a strategy sees, and where they come from."""
+    """Return up to n unit rows (n, 384), in the order of a strategy's pool, and their source."""
     try:
         settings = Settings.from_environment()
         samples = samples_of(dataset, settings)
         found, _ = embed_samples(load_pvm(MODEL, SIDE), samples, settings, lambda done, all: None)
         source = dataset
     except VecafError:
-        found, source = clustered(n, WIDTH, seed=0), "made-up features"
+        found, source = clustered(n, WIDTH, seed=0), "synthetic features"
     return narrowed(make_pool(found[:n], seed=0).features, WIDTH), source
 
 
 def ours(rows: Floats, initial: Floats, steps: int) -> Ids:
-    """The ids that the studio's selection gives: (k,)."""
+    """Return the ids (k,) that the studio selects."""
     found = optimize_centroids(rows, initial, steps=steps)
     return nearest_unused(rows, found.centroids, np.ones(len(rows), dtype=bool))
 
@@ -82,7 +83,7 @@ def _complete(rows: Floats, k: int, source: str, options: argparse.Namespace) ->
     same = np.isin(ids["ours"], ids["plain"]).sum()
     name = f"select {k:,} of {len(rows):,} × {rows.shape[1]}, {source}, {options.steps} steps"
     return Figure(
-        name, quick, ("plain, complete", slow), faster=1, note=f"{same:,} of {k:,} ids the same"
+        name, quick, ("plain, complete", slow), faster=1, note=f"{same:,} of {k:,} ids equal"
     )
 
 
@@ -111,4 +112,4 @@ def _scaled(rows: Floats, k: int, source: str, options: argparse.Namespace) -> I
     name = f"select {k:,} of {len(rows):,} × {rows.shape[1]}, {source}, {options.steps} steps"
     beside = (f"plain, scaled from {few} steps", plain)
     yield Figure(name, quick, beside, faster=GOALS.get(k, 1))
-    yield Figure(name, quick, ("rows twice and repulsion a step", least * options.steps))
+    yield Figure(name, quick, ("reading rows twice, and repulsion", least * options.steps))

@@ -1,7 +1,7 @@
-"""How soon the command line answers and the page is served, on a machine that has them in memory.
+"""Start time of the command line and the first page, with warm disk caches.
 
-The page counts from the start of `python -m app` (its worker beside it, a fresh home, no demo) to
-the answer of `/`. Processor seconds count the server's alone.
+The time of the page is from the start of `python -m app` (with a worker, a new home and no demo) to
+the response of `/`. CPU time is that of the server process only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from benchmarks.speed.figures import Figure, alternating, parser_of
 
-PATIENCE = 300.0  # seconds until the page counts as not served
+TIMEOUT_SECONDS = 300.0
 
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
@@ -38,7 +38,7 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
 
 
 def served(by_processor: bool) -> float:
-    """Seconds until the page is there."""
+    """Start the studio and return the seconds until it serves the page."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -55,7 +55,7 @@ def served(by_processor: bool) -> float:
                         page.read()
                     break
                 except (urllib.error.URLError, ConnectionError):
-                    if time.perf_counter() - started > PATIENCE or server.poll() is not None:
+                    if time.perf_counter() - started > TIMEOUT_SECONDS or server.poll() is not None:
                         raise
                     time.sleep(0.05)
             return _used(server.pid) if by_processor else time.perf_counter() - started
@@ -65,7 +65,7 @@ def served(by_processor: bool) -> float:
 
 
 def _used(pid: int) -> float:
-    """Processor seconds of a process that runs."""
+    """Return the CPU time of a running process."""
     with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
         fields = file.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A studio as a process of its own, that is asked as a browser asks it, and timed."""
+"""A studio in a separate process, used over HTTP and through its queue, and timed."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, Import, Run, Sample, Store, Task
 
 Waited = tuple[float, float]
-"""Seconds by the clock, and processor seconds of the studio and all its processes."""
+"""Elapsed seconds, and CPU seconds of the studio and all its processes."""
 
-PATIENCE = 600.0  # seconds to wait for an answer
-LOOK = 0.03  # seconds between two looks at a state
-SETTLED = 2.0  # seconds of the clock in which a studio that has settled uses IDLE of the processors
-IDLE = 0.15
-NOT_READY = 409  # the status of a model that has not been exported yet
-LEAST = 10.0  # seconds that a person takes before the first question
+TIMEOUT_SECONDS = 600.0
+POLL_SECONDS = 0.03
+# A studio is idle if it uses less than IDLE_CPU_SECONDS in SETTLE_SECONDS.
+SETTLE_SECONDS, IDLE_CPU_SECONDS = 2.0, 0.15
+NOT_READY = 409  # HTTP status while the model has not been exported
+MIN_WAIT_SECONDS = 10.0  # a user takes this long before the first request
 
 
 class RunningStudio:
-    """`python -m app` on a home, with its worker and without the demo, until the block ends."""
+    """Context manager: `python -m app` on a home, with a worker and without the demo."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -61,13 +61,13 @@ class RunningStudio:
         self.process.wait(60)
 
     def settle(self) -> None:
-        """Wait until the studio has nothing to do, as while a person reads its page."""
+        """Wait until the studio is idle, as it is while a user reads a page."""
         started = time.perf_counter()
         while True:
             before = processor_seconds(self.process.pid)
-            time.sleep(SETTLED)
+            time.sleep(SETTLE_SECONDS)
             used = processor_seconds(self.process.pid) - before
-            if used < IDLE and time.perf_counter() - started > LEAST:
+            if used < IDLE_CPU_SECONDS and time.perf_counter() - started > MIN_WAIT_SECONDS:
                 return
 
     def timed(self, ask: Callable[[], object]) -> Waited:
@@ -138,7 +138,7 @@ class RunningStudio:
             return session.scalars(sa.select(Dataset.id).where(Dataset.name == name)).one()
 
     def an_image(self, dataset: int) -> bytes:
-        """The bytes of one of the dataset's images."""
+        """Return the content of one of the dataset's images."""
         query = sa.select(Sample).where(Sample.dataset_id == dataset).limit(1)
         with self.store.read() as session:
             sample = session.scalars(query).one()
@@ -146,7 +146,7 @@ class RunningStudio:
         return image_path(images, sample.sha256, sample.extension).read_bytes()
 
     def _ended(self, model: type[Task] | type[Import] | type[Run], row: int) -> None:
-        """Wait for a job's end. Raises VecafError if the job has not finished by then."""
+        """Wait until a job ends. Raises VecafError unless it has finished successfully."""
         query = sa.select(model.state, model.error).where(model.id == row)
         states: list[tuple[str, str | None]] = []
 
@@ -162,11 +162,13 @@ class RunningStudio:
             raise VecafError(f"The {model.__tablename__} {row} is {state}: {error}")
 
     def _wait_for(self, there: Callable[[], bool]) -> None:
-        deadline = time.perf_counter() + PATIENCE
+        deadline = time.perf_counter() + TIMEOUT_SECONDS
         while not there():
             if time.perf_counter() > deadline or self.process.poll() is not None:
-                raise VecafError(f"The studio gave no answer within {PATIENCE:g} s, or ended.")
-            time.sleep(LOOK)
+                raise VecafError(
+                    f"The studio exited or did not respond within {TIMEOUT_SECONDS:g} s."
+                )
+            time.sleep(POLL_SECONDS)
 
     def _worker_is_there(self) -> bool:
         try:
@@ -175,7 +177,7 @@ class RunningStudio:
             return False
 
     def _asked(self, request: urllib.request.Request) -> bytes:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
             body: bytes = answer.read()
             return body
 
@@ -184,7 +186,7 @@ class RunningStudio:
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process and all below it have used of the processors, their ended children too."""
+    """Return the CPU time of a process and its descendants, including finished children."""
     return sum(map(_used, [pid, *_below(pid)]))
 
 
@@ -192,7 +194,7 @@ def _below(pid: int) -> Iterator[int]:
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = [int(child) for child in thread.read_text().split()]
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the thread has ended
             continue
         for child in children:
             yield child

@@ -1,9 +1,9 @@
-"""What a training step costs: a head's beside its matrix products, a model's beside a plain loop.
+"""Training steps: of a head compared with its matrix products, of a model with a plain loop.
 
-The plain loop is what a program with timm looks like: `create_transform` for training in a
-DataLoader, AdamW as it comes, contiguous tensors. Ours does the same work and more: crops, flips,
-layer-wise rates, averaged weights, checkpoints. Both train on the same photos, `pacs_photo` of
-VECAF_HOME; the head trains on made-up features.
+The plain loop is a typical timm program: `create_transform` in a DataLoader, AdamW with default
+settings, contiguous tensors. The studio does the same work and also crops, flips, layer-wise
+learning rates, weight averaging and checkpoints. Both train on the same photos (`pacs_photo` in
+VECAF_HOME); the head trains on synthetic features.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ MODEL, WIDTH, CLASSES, SIDE = "efficientnet_lite0", 1280, 10, 96
 
 def measure(arguments: list[str]) -> Iterator[Figure]:
     parser = parser_of("training", __doc__, repeats=2)
-    parser.add_argument("--rows", type=int, default=5_000, help="that the head trains on")
-    parser.add_argument("--batches", type=int, nargs="*", default=[64, 1024], help="sizes, head")
-    parser.add_argument("--images", type=int, default=128, help="that the model trains on")
+    parser.add_argument("--rows", type=int, default=5_000, help="training rows of the head")
+    parser.add_argument(
+        "--batches", type=int, nargs="*", default=[64, 1024], help="batch sizes of the head"
+    )
+    parser.add_argument("--images", type=int, default=128, help="training images of the model")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="of the DataLoader")
     options = parser.parse_args(arguments)
     for size in options.batches:
@@ -61,15 +63,15 @@ def _head(size: int, options: argparse.Namespace) -> Figure:
     def products() -> None:
         weight = torch.zeros(CLASSES, WIDTH)
         order = torch.from_numpy(rng.permutation(options.rows))
-        with threads_for(size * weight.numel()):  # as ours
+        with threads_for(size * weight.numel()):  # as in the studio
             for step in range(steps):
                 start = step * size % options.rows
                 batch = rows.index_select(0, order[start : start + size])
-                logits = weight @ batch.T  # for few classes twice as fast as rows × classes
+                logits = weight @ batch.T  # for few classes, twice as fast as rows × classes
                 _ = logits @ batch
 
     seconds, floor = alternating(ours, products, repeats=options.repeats, timer=options.timer)
-    name = f"a head's step, {size} × {WIDTH}"
+    name = f"training step of a head, {size} × {WIDTH}"
     return Figure(name, seconds / steps, ("gathering and products", floor / steps), within=2)
 
 
@@ -93,7 +95,7 @@ def _full(options: argparse.Namespace) -> Figure:
         ours, _plain(pvm, images, config, options), repeats=options.repeats, timer=options.timer
     )
     seen = config.epochs * len(rows)
-    name = f"full mode, {len(rows)} photos at {SIDE} px, an image"
+    name = f"full mode, {len(rows)} photos at {SIDE} px, per image"
     return Figure(name, seconds / seen, ("plain timm loop", plain / seen), faster=1.5)
 
 
