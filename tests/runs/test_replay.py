@@ -119,7 +119,7 @@ def test_an_export_that_fails_leaves_nothing_and_can_be_tried_again(
         raise RuntimeError("the lights went out")
 
     with monkeypatch.context() as broken:
-        broken.setattr(vecaf.export.bundle, "curve", fail)
+        broken.setattr(vecaf.export.bundle, "accuracy_plot", fail)
         with pytest.raises(RuntimeError):
             export_run(done.store, done.store.owner(), done.run_id, tmp_path / "new" / "out")
         with pytest.raises(RuntimeError):
@@ -293,7 +293,7 @@ def test_a_replay_uses_the_copy_of_an_image_that_the_run_selected(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 99}, "not a receipt that this program reads"),
+        ({"format": 99}, "not a receipt that this version can read"),
         ({"config": {"dataset": "x", "evil": 1}}, "Unknown setting 'evil'"),
         ({"config": []}, "no 'config'"),
         ({"dataset": {"name": "x" * 2000, "content_hash": ""}}, "'name' is not a short text"),
