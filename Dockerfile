@@ -16,7 +16,6 @@ RUN pip install -r requirements.txt -c constraints.txt
 
 COPY app app
 COPY vecaf vecaf
-COPY assets assets
 COPY LICENSE README.md ./
 
 RUN useradd --create-home --uid 10001 vecaf \

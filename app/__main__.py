@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         environment = _environment(options)
-        from app.server import serve
+        from .server import serve
 
         serve(
             environment,
@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m app", description="Start VeCAF Studio in the browser."
+        prog="python -m app" if __package__ == "app" else "vecaf studio",
+        description="Start VeCAF Studio in the browser.",
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (127.0.0.1); others need --auth"

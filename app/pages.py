@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from app.shell.page import Page
-from app.shell.studio import Studio
+from .shell.page import Page
+from .shell.studio import Studio
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -87,7 +87,7 @@ def pages(studio: Studio) -> gr.Blocks:
         delete_cache=(CACHE_SECONDS, CACHE_SECONDS),
     )
     for page in PAGES:
-        build = import_module(f"app.{page.folder}.page").page
+        build = import_module(f".{page.folder}.page", __package__).page
         with demo if page.path == "/" else demo.route(page.name, page.path):
             build(studio, demo)
     return demo
@@ -95,5 +95,5 @@ def pages(studio: Studio) -> gr.Blocks:
 
 def routes(studio: Studio) -> list[APIRouter]:
     """Return the routes of the pages that have a `routes.py`."""
-    modules = (f"app.{page.folder}.routes" for page in PAGES)
+    modules = (f"{__package__}.{page.folder}.routes" for page in PAGES)
     return [import_module(name).routes(studio) for name in modules if find_spec(name)]

@@ -12,15 +12,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.shell.inference import InferenceProcess
-from app.shell.security import LOCAL_NAMES
-from app.shell.studio import Studio
-from app.shell.worker import WorkerProcess
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.integrity import check_at_start
 from vecaf.store.server_store import WRITERS, ServerStore
+
+from .shell.inference import InferenceProcess
+from .shell.security import LOCAL_NAMES
+from .shell.studio import Studio
+from .shell.worker import WorkerProcess
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -42,18 +43,18 @@ def build(studio: Studio) -> FastAPI:
     from fastapi import FastAPI
     from starlette.routing import Mount
 
-    from app import api
-    from app.login import routes as login
-    from app.pages import PAGES, pages
-    from app.pages import routes as page_routes
-    from app.shell import downloads, health, media, static, uploads
-    from app.shell.authentication import AuthenticationMiddleware
-    from app.shell.body_limit import BodyLimitMiddleware
-    from app.shell.gradio_routes import GradioRoutes
-    from app.shell.head import HeadMiddleware
-    from app.shell.security import SecurityMiddleware
-    from app.shell.sentences import answer_with_sentences
-    from app.shell.theme import theme
+    from . import api
+    from .login import routes as login
+    from .pages import PAGES, pages
+    from .pages import routes as page_routes
+    from .shell import downloads, health, media, static, uploads
+    from .shell.authentication import AuthenticationMiddleware
+    from .shell.body_limit import BodyLimitMiddleware
+    from .shell.gradio_routes import GradioRoutes
+    from .shell.head import HeadMiddleware
+    from .shell.security import SecurityMiddleware
+    from .shell.sentences import answer_with_sentences
+    from .shell.theme import theme
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -140,12 +141,13 @@ def serve(
 
     import uvicorn
 
-    from app.shell import logs
-    from app.shell.closing import Server
-    from app.shell.connections import BACKLOG, Protocol, raise_file_limit
-    from app.shell.demo import DemoSetup
-    from app.shell.uploads import sweep
     from vecaf.export.bundle import remove_abandoned_exports
+
+    from .shell import logs
+    from .shell.closing import Server
+    from .shell.connections import BACKLOG, Protocol, raise_file_limit
+    from .shell.demo import DemoSetup
+    from .shell.uploads import sweep
 
     logs.set_up()
     raise_file_limit()

@@ -4,8 +4,8 @@ Both use the functions of `operations`, which authorize the user of the request.
 becomes {"error": message} over HTTP, and an exception in gradio_client.
 """
 
-from app.api.gradio_endpoints import endpoints
-from app.api.http_routes import routes
-from app.api.schema import BASE
+from .gradio_endpoints import endpoints
+from .http_routes import routes
+from .schema import BASE
 
 __all__ = ["BASE", "endpoints", "routes"]

@@ -12,15 +12,16 @@ from gradio.events import api
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
-from app.api import operations
-from app.api.schema import BASE
-from app.predict.routes import predict_file
-from app.shell.body_limit import IMAGE, MIB
-from app.shell.downloads import files_of, prepare
-from app.shell.received import image_of
-from app.shell.studio import Studio
 from vecaf.errors import InputError, VecafError
 from vecaf.store import FINISHED
+
+from ..predict.routes import predict_file
+from ..shell.body_limit import IMAGE, MIB
+from ..shell.downloads import files_of, prepare
+from ..shell.received import image_of
+from ..shell.studio import Studio
+from . import operations
+from .schema import BASE
 
 Result = TypeVar("Result")
 

@@ -10,8 +10,25 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.api import operations
-from app.api.answers import (
+from vecaf.errors import InputError, NotFoundError
+from vecaf.store.records import RunDetails
+
+from ..predict.routes import predict_file, predict_sample
+from ..shell.downloads import (
+    LARGEST,
+    export_status,
+    file_response,
+    files_of,
+    prepare,
+    zip_response,
+)
+from ..shell.received import image_in
+from ..shell.static import address
+from ..shell.studio import Studio
+from ..shell.templates import macros
+from ..shell.waiting import while_connected
+from . import operations
+from .answers import (
     ApiError,
     DatasetList,
     EndpointList,
@@ -20,7 +37,7 @@ from app.api.answers import (
     Prediction,
     RunList,
 )
-from app.api.schema import (
+from .schema import (
     BASE,
     DESCRIPTION,
     object_types_in,
@@ -28,22 +45,6 @@ from app.api.schema import (
     operations_in,
     settings_schema,
 )
-from app.predict.routes import predict_file, predict_sample
-from app.shell.downloads import (
-    LARGEST,
-    export_status,
-    file_response,
-    files_of,
-    prepare,
-    zip_response,
-)
-from app.shell.received import image_in
-from app.shell.static import address
-from app.shell.studio import Studio
-from app.shell.templates import macros
-from app.shell.waiting import while_connected
-from vecaf.errors import InputError, NotFoundError
-from vecaf.store.records import RunDetails
 
 RunId = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the run.")]
 Errors = dict[int | str, dict[str, Any]]

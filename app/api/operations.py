@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from app.api.answers import DatasetItem, DatasetList, RunList
-from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.store.datasets import dataset_summaries
 from vecaf.store.records import RunDetails
 from vecaf.store.runs import list_runs, run_details
+
+from ..shell.studio import Studio
+from .answers import DatasetItem, DatasetList, RunList
 
 
 def list_datasets(studio: Studio, user: int) -> DatasetList:

@@ -8,16 +8,17 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.compare import view as compare_view
-from app.shell.address import parameters, query_input
-from app.shell.components.chart import charts
-from app.shell.components.live import MOVING, NOTHING, QUIET, live
-from app.shell.components.sent import Sent, only_new
-from app.shell.studio import Studio
 from vecaf.errors import VecafError
 from vecaf.evaluation.compared_runs import compare_groups, runs_to_compare
 from vecaf.evaluation.run_groups import group_runs
 from vecaf.store import ENDED
+
+from ..shell.address import parameters, query_input
+from ..shell.components.chart import charts
+from ..shell.components.live import MOVING, NOTHING, QUIET, live
+from ..shell.components.sent import Sent, only_new
+from ..shell.studio import Studio
+from . import view as compare_view
 
 BUSY_SECONDS = 2.5  # between updates while a run is unfinished
 MOST_RUNS = 60

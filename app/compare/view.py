@@ -6,24 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.finetune.form import label
-from app.runs.comparison_text import (
-    MAY_BE_CHANCE,
-    cost_text,
-    interval_text,
-    notice_kind,
-    saving_text,
-    verdict_text,
-)
-from app.shell.components.chart import (
-    BASELINE,
-    BATCHES,
-    COLORS,
-    LABELS,
-    group_curve,
-    percent_chart,
-)
-from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import interval
 from vecaf.evaluation.run_groups import (
@@ -35,6 +17,25 @@ from vecaf.evaluation.run_groups import (
     saving,
 )
 from vecaf.store import ENDED
+
+from ..finetune.form import label
+from ..runs.comparison_text import (
+    MAY_BE_CHANCE,
+    cost_text,
+    interval_text,
+    notice_kind,
+    saving_text,
+    verdict_text,
+)
+from ..shell.components.chart import (
+    BASELINE,
+    BATCHES,
+    COLORS,
+    LABELS,
+    group_curve,
+    percent_chart,
+)
+from ..shell.templates import macros
 
 CHART = (("accuracy", "Learning curve (test accuracy)"),)
 

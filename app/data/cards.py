@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from app.shell.studio import Studio
 from vecaf.errors import NotFoundError
 from vecaf.store import Dataset
 from vecaf.store.datasets import Version, dataset_versions, version_of
 from vecaf.store.next_step import next_step
 from vecaf.store.page_queries import DatasetCard, dataset_card
+
+from ..shell.studio import Studio
 
 
 class Cards:

@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.data.cards import Cards
-from app.data.dataset_changes import filter_of
-from app.data.report import ReportView, report_view
-from app.shell.address import link, whole
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.accounts.sharing import shared_with
 from vecaf.store import Dataset, Sample, User, visible
 from vecaf.store.datasets import ActiveJob, active_jobs
@@ -26,6 +20,13 @@ from vecaf.store.gallery import (
 )
 from vecaf.store.page_queries import DatasetCard
 from vecaf.store.samples import samples_by_id
+
+from ..shell.address import link, whole
+from ..shell.studio import Studio
+from ..shell.templates import macros
+from .cards import Cards
+from .dataset_changes import filter_of
+from .report import ReportView, report_view
 
 PAGE_SIZE = 24  # images; each has two fields
 TABS = {"images": "Images", "classes": "Classes", "report": "Import report", "history": "History"}

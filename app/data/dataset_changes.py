@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from app.shell.address import parameters, whole
-from app.shell.studio import Studio
 from vecaf.accounts import sharing
 from vecaf.datasets import edits
 from vecaf.datasets.deletion import delete_dataset
@@ -17,6 +15,9 @@ from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, Sample, changeable
 from vecaf.store.gallery import UNLABELED, Filter, ids_of_images
 from vecaf.store.samples import samples_by_id
+
+from ..shell.address import parameters, whole
+from ..shell.studio import Studio
 
 CHECKBOX = "selected-"
 """The name of an image's checkbox is this and the image's id."""

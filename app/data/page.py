@@ -10,14 +10,6 @@ import gradio as gr
 from gradio.components.navbar import Navbar
 from markupsafe import Markup
 
-from app.data.cards import Cards
-from app.data.dataset import detail
-from app.data.dataset_changes import edit_dataset
-from app.data.sources_view import sources
-from app.shell.address import QUERY_JS, parameters, query_input, whole
-from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.datasets import folders, public
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.runs.demo_run import COLOR, LINE, SOURCES
@@ -25,6 +17,15 @@ from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Import, visible
 from vecaf.store.imports import recent_imports
 from vecaf.store.page_queries import DatasetCard
 from vecaf.store.runs import RunSummary, list_runs
+
+from ..shell.address import QUERY_JS, parameters, query_input, whole
+from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
+from ..shell.studio import Studio
+from ..shell.templates import macros
+from .cards import Cards
+from .dataset import detail
+from .dataset_changes import edit_dataset
+from .sources_view import sources
 
 BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job under way
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from app.shell.uploads import OURS
 from vecaf.datasets.import_report import ImportReport, Refusal
 from vecaf.store.page_queries import DatasetCard
+
+from ..shell.uploads import OURS
 
 _DETAILS = re.compile(r"[\d,.×]+|'[^']*'")
 """Numbers and names in a reason, by which reasons of one kind differ."""

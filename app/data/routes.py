@@ -9,14 +9,15 @@ from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
-from app.shell.media import KEPT
-from app.shell.studio import Studio
 from vecaf.datasets.deletion import preview_deletion
 from vecaf.datasets.exporting import images_to_export, stream_zip
 from vecaf.datasets.pool import thumb_path
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, visible
 from vecaf.store.datasets import active_jobs
+
+from ..shell.media import KEPT
+from ..shell.studio import Studio
 
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 Key = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]

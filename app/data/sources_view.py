@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.shell.templates import macros
 from vecaf.datasets.folders import OFF, Folder
 from vecaf.datasets.public import PUBLIC
+
+from ..shell.templates import macros
 
 
 def sources(

@@ -15,9 +15,6 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
-from app.explore import maps
-from app.shell.array_bundle import pack
-from app.shell.studio import Studio
 from vecaf.errors import NotFoundError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.store import Dataset, Run, Subset, visible
@@ -30,6 +27,10 @@ from vecaf.store.columns import (
     read_subset_ids,
 )
 from vecaf.store.runs import rounds_of
+
+from ..shell.array_bundle import pack
+from ..shell.studio import Studio
+from . import maps
 
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 GivenId = Annotated[int, Query(ge=1, le=2**63 - 1)]

@@ -10,10 +10,6 @@ from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from app.explore import maps
-from app.explore.arrays import Id
-from app.shell.media import image_url, thumb_url
-from app.shell.studio import Studio
 from vecaf.datasets.edits import history
 from vecaf.engine.queue import submit_task
 from vecaf.errors import NotFoundError
@@ -21,6 +17,11 @@ from vecaf.evaluation.neighbors import nearest_neighbors
 from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
+
+from ..shell.media import image_url, thumb_url
+from ..shell.studio import Studio
+from . import maps
+from .arrays import Id
 
 NEIGHBORS, MOST_NEIGHBORS = 12, 500
 HISTORY = 20

@@ -8,8 +8,8 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.shell.studio import Studio
-from app.shell.templates import macros
+from ..shell.studio import Studio
+from ..shell.templates import macros
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.explore import arrays, changes, facts, search
-from app.shell.studio import Studio
+from ..shell.studio import Studio
+from . import arrays, changes, facts, search
 
 
 def routes(studio: Studio) -> APIRouter:

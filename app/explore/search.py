@@ -10,15 +10,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.explore.arrays import Id
-from app.shell.array_bundle import pack
-from app.shell.inference import InferenceProcess
-from app.shell.received import check_image, image_in
-from app.shell.studio import Studio
-from app.shell.waiting import while_connected
 from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import read_columns, search_text
+
+from ..shell.array_bundle import pack
+from ..shell.inference import InferenceProcess
+from ..shell.received import check_image, image_in
+from ..shell.studio import Studio
+from ..shell.waiting import while_connected
+from .arrays import Id
 
 Text = Annotated[str, Query(max_length=500)]
 

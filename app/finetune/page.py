@@ -9,11 +9,6 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.finetune import form, view
-from app.finetune import summary as summaries
-from app.shell.address import parameters, query_input, whole
-from app.shell.components.live import acknowledge, live
-from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotLabeledError, VecafError
 from vecaf.runs.presets import preset
@@ -23,6 +18,12 @@ from vecaf.store.next_step import FINETUNE, next_step
 from vecaf.store.page_queries import dataset_choices, dataset_names
 from vecaf.store.runs import runs_on
 from vecaf.store.subsets import subsets_of
+
+from ..shell.address import parameters, query_input, whole
+from ..shell.components.live import acknowledge, live
+from ..shell.studio import Studio
+from . import form, view
+from . import summary as summaries
 
 # Not a secret: it keeps form values in the user's own browser, and must outlive a restart.
 KEEP: dict[str, Any] = {"storage_key": "vecaf-finetune", "secret": "form values only"}

@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotLabeledError
 from vecaf.runs.run_checks import check_pool
@@ -31,6 +30,8 @@ from vecaf.store.runs import learning_curves, rounds_of, runs_on
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task, latest_task
 from vecaf.training.cost import Cost, RunSizes, Speed, cost_from_rounds, cost_from_speed, count_cost
+
+from ..shell.studio import Studio
 
 KIND = "cost"
 SPEED_SETTINGS = ("model", "image_size", "mode", "strategy", "text_pull", "device", "batch_size")

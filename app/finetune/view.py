@@ -8,13 +8,14 @@ from typing import Any
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.finetune import form
-from app.shell.next_step_view import next_step_link
-from app.shell.templates import macros
 from vecaf.runs.presets import PRESETS
 from vecaf.store import dataset_named
 from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import FINETUNE, LABEL, SELECT, NextStep, next_step
+
+from ..shell.next_step_view import next_step_link
+from ..shell.templates import macros
+from . import form
 
 
 def html(name: str, *values: object) -> str:

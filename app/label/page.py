@@ -7,10 +7,6 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
-from app.shell.components.live import MOVING, QUIET, acknowledge, live
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
@@ -20,6 +16,11 @@ from vecaf.store.page_queries import dataset_choices
 from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
 from vecaf.store.samples import count_split
 from vecaf.store.subsets import subsets_of
+
+from ..shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
+from ..shell.components.live import MOVING, QUIET, acknowledge, live
+from ..shell.studio import Studio
+from ..shell.templates import macros
 
 SECONDS = 10.0  # between refreshes; labeler.js refreshes at once after a change
 USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side

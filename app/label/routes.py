@@ -15,13 +15,14 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.media import image_url, thumb_url
-from app.shell.studio import Studio
-from app.shell.waiting import while_connected
 from vecaf.datasets.edits import add_class, edit, undo
 from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.store import Annotation, Dataset, Edit, Subset, SubsetSample, visible
 from vecaf.store.subsets import subset_samples
+
+from ..shell.media import image_url, thumb_url
+from ..shell.studio import Studio
+from ..shell.waiting import while_connected
 
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 Values = Annotated[dict[int, int | None], Body(embed=True)]

@@ -18,12 +18,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.authentication import COOKIE, LOGIN, PERSON, token_in
-from app.shell.static import address
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.accounts.logins import log_in, log_out
 from vecaf.errors import BusyError, InputError, NotLoggedInError, TooManyAttemptsError
+
+from ..shell.authentication import COOKIE, LOGIN, PERSON, token_in
+from ..shell.static import address
+from ..shell.studio import Studio
+from ..shell.templates import macros
 
 STATUSES = {TooManyAttemptsError: 429, BusyError: 503}
 PASSWORD_THREADS = 2  # each password check takes 64 MB for a moment

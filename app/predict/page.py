@@ -5,15 +5,16 @@ from __future__ import annotations
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.shell.address import QUERY_JS, parameters, query_input, whole
-from app.shell.components.live import MOVING, QUIET, live
-from app.shell.downloads import export_status, files_of
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import FINISHED, visible_sample
 from vecaf.store.prediction_queries import finished_runs, newest_finished, test_pictures
 from vecaf.store.runs import run_summary
+
+from ..shell.address import QUERY_JS, parameters, query_input, whole
+from ..shell.components.live import MOVING, QUIET, live
+from ..shell.downloads import export_status, files_of
+from ..shell.studio import Studio
+from ..shell.templates import macros
 
 TEST_IMAGES = 14  # offered to try
 

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.downloads import Id, QueryId
-from app.shell.received import check_image, image_in
-from app.shell.studio import Studio
-from app.shell.templates import macros
-from app.shell.waiting import while_connected
 from vecaf.errors import UnavailableError
 from vecaf.store.prediction_queries import samples_of_run
+
+from ..shell.downloads import Id, QueryId
+from ..shell.received import check_image, image_in
+from ..shell.studio import Studio
+from ..shell.templates import macros
+from ..shell.waiting import while_connected
 
 
 async def predict_sample(studio: Studio, user: int, run_id: int, sample_id: int) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.runs.comparison_text import cost_text, notice_kind, saving_text, verdict_text
-from app.shell.formatting import percent
-from app.shell.templates import macros
 from vecaf.evaluation.run_groups import RunGroup, Verdict, saving
 from vecaf.store import ENDED
+
+from ..shell.formatting import percent
+from ..shell.templates import macros
+from .comparison_text import cost_text, notice_kind, saving_text, verdict_text
 
 
 @dataclass(frozen=True)

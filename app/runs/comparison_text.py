@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from app.shell.formatting import percent
 from vecaf.evaluation.comparison import SEEDS, Difference, Interval
 from vecaf.evaluation.run_groups import Saving, Verdict
 from vecaf.wording import plural
+
+from ..shell.formatting import percent
 
 MAY_BE_CHANCE = "may be chance"
 SINGULAR = {"labels": "label", "batches": "batch"}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.shell.templates import macros
 from vecaf.store import Sample
 from vecaf.store.records import RoundResult
+
+from ..shell.templates import macros
 
 LARGEST_MATRIX = 40  # classes; with more, only the most frequent mistakes are listed
 LISTED = 5  # most frequent mistakes

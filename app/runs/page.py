@@ -7,18 +7,19 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.runs import view as runs_view
-from app.runs.run import Pieces, RunPage
-from app.shell.address import parameters, query_input, whole
-from app.shell.components.chart import charts
-from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
-from app.shell.components.sent import Sent, digest, only_new
-from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Run, visible
 from vecaf.store.page_queries import accuracies, run_version
 from vecaf.store.runs import list_runs
+
+from ..shell.address import parameters, query_input, whole
+from ..shell.components.chart import charts
+from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
+from ..shell.components.sent import Sent, digest, only_new
+from ..shell.studio import Studio
+from . import view as runs_view
+from .run import Pieces, RunPage
 
 BUSY_SECONDS, IDLE_SECONDS = 2.0, 5.0  # between updates
 LISTED = 100  # runs per page

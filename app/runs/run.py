@@ -12,12 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.explore.maps import map_state
-from app.runs import baseline_view, mistakes_view, run_view
-from app.runs.mistakes_view import Guess
-from app.shell.address import whole
-from app.shell.components.chart import series
-from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.datasets.snapshot import snapshot_classes
 from vecaf.engine.baseline import baseline_config
@@ -29,6 +23,13 @@ from vecaf.store import ENDED, Dataset, Run, visible
 from vecaf.store.page_queries import curves, log_tail
 from vecaf.store.runs import count_selected_per_round, rounds_of, run_summary, selected_in_round
 from vecaf.store.samples import samples_by_id
+
+from ..explore.maps import map_state
+from ..shell.address import whole
+from ..shell.components.chart import series
+from ..shell.studio import Studio
+from . import baseline_view, mistakes_view, run_view
+from .mistakes_view import Guess
 
 SHOWN = 60  # selected images at first
 MOST_SHOWN = 6000

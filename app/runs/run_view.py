@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.finetune.form import label
-from app.runs.view import spent
-from app.shell.address import link
-from app.shell.formatting import number, percent
-from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.store import ENDED, FINISHED, QUEUED, Event, Sample, SelectedSample
 from vecaf.store.records import RoundResult, RunSummary
+
+from ..finetune.form import label
+from ..shell.address import link
+from ..shell.formatting import number, percent
+from ..shell.templates import macros
+from .view import spent
 
 MORE = 240  # images that "Show more" adds
 SCORES = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.shell.formatting import duration
-from app.shell.templates import macros
 from vecaf.store import ENDED, QUEUED
 from vecaf.store.models import now
 from vecaf.store.runs import RunSummary
+
+from ..shell.formatting import duration
+from ..shell.templates import macros
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.finetune.form import CHOICES, label
-from app.select.state import PoolFacts
-from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.selection.strategies import describe
 from vecaf.store import CANCELED, FAILED, Task
 from vecaf.store.runs import RunSummary
+
+from ..finetune.form import CHOICES, label
+from ..shell.templates import macros
+from .state import PoolFacts
 
 SETTINGS = ("strategy", "budget", "seed", "text_pull", "track", "model", "vlm", "image_size")
 LABELS = {name: label(name) for name in SETTINGS} | {"budget": "Budget"}

@@ -7,14 +7,6 @@ from typing import Any
 import gradio as gr
 from gradio.components.navbar import Navbar
 
-from app.explore.maps import map_state
-from app.select import form as select_form
-from app.select import view
-from app.select.state import PageState, PoolFacts, task_name
-from app.shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
-from app.shell.components.live import MOVING, QUIET, acknowledge, live
-from app.shell.studio import Studio
-from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Dataset, Task, visible
@@ -23,6 +15,15 @@ from vecaf.store.runs import list_runs
 from vecaf.store.samples import count_pool, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
 from vecaf.tasks.select_images import read_explanation, save_selection
+
+from ..explore.maps import map_state
+from ..shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
+from ..shell.components.live import MOVING, QUIET, acknowledge, live
+from ..shell.studio import Studio
+from ..shell.templates import macros
+from . import form as select_form
+from . import view
+from .state import PageState, PoolFacts, task_name
 
 BUSY, IDLE = 1.0, 10.0  # seconds between refreshes
 

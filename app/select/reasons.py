@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.select.state import PageState
-from app.shell.templates import macros
 from vecaf.store import Sample, Task
 from vecaf.tasks.select_images import SelectionExplanation
+
+from ..shell.templates import macros
+from .state import PageState
 
 OWN_ROW = ("density", "loss_weight")  # scores that a row of their own explains
 

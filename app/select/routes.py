@@ -17,10 +17,6 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 
-from app.explore.maps import file_name, map_file, read_rows
-from app.shell.array_bundle import pack
-from app.shell.downloads import Id, QueryId
-from app.shell.studio import Studio
 from vecaf.datasets.metadata import guarded
 from vecaf.datasets.pool import image_path
 from vecaf.errors import NotFoundError
@@ -28,6 +24,11 @@ from vecaf.store import Dataset, Sample, Subset, Task, visible
 from vecaf.store.samples import read_sample_ids, samples_by_id
 from vecaf.store.subsets import subset_samples
 from vecaf.tasks.select_images import COVERS, SelectionExplanation, read_explanation
+
+from ..explore.maps import file_name, map_file, read_rows
+from ..shell.array_bundle import pack
+from ..shell.downloads import Id, QueryId
+from ..shell.studio import Studio
 
 FIRST, SECOND, BOTH, EARLIER = 1, 2, 3, 4  # an image's mark on the map
 NO_STORE = {"Cache-Control": "private, no-store"}

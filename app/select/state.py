@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.explore.maps import MapState
-from app.shell.address import link, whole
 from vecaf.store import CANCELED, FAILED, Sample, Task
+
+from ..explore.maps import MapState
+from ..shell.address import link, whole
 
 FIRST_IMAGES = 120  # thumbnails in the gallery at first; "Show more" adds to them
 MOST_IMAGES = 6_000

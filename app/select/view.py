@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.select import reasons
-from app.select.state import PageState, gallery_limit, task_name
-from app.shell.address import link, whole
-from app.shell.templates import macros
 from vecaf.selection.explain import Overlap
 from vecaf.store import SELECTION, Sample, Task
 from vecaf.store.subsets import SubsetSummary
 from vecaf.tasks.select_images import SelectionExplanation
+
+from ..shell.address import link, whole
+from ..shell.templates import macros
+from . import reasons
+from .state import PageState, gallery_limit, task_name
 
 Ready = tuple[Task, SelectionExplanation]
 

@@ -15,7 +15,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from app.shell.security import HEADERS
+from .security import HEADERS
 
 HEAD_SECONDS = 20.0
 BODY_SECONDS = 60.0

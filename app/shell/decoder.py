@@ -39,7 +39,7 @@ WALL_SECONDS = 60.0
 MEMORY_BYTES = 3 * GIB
 USER_LIMIT = 16  # calls of one user that wait or run; a browser opens 6 connections
 TOTAL_LIMIT = 128
-LOADED = ["app.shell.decoder", "vecaf.datasets.decoding", "vecaf.evaluation.corruptions.preview"]
+LOADED = [__name__, "vecaf.datasets.decoding", "vecaf.evaluation.corruptions.preview"]
 
 Function = Callable[..., bytes]
 """A function of a module, called with arguments that can be pickled."""

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
-from app.shell.studio import Studio
 from vecaf.engine.exports import export_state, start_export
 from vecaf.errors import NotFoundError, NotReadyError
 from vecaf.export.bundle import archive_path
 from vecaf.store import Run, visible
 from vecaf.store.models import QUEUED, RUNNING
+
+from .studio import Studio
 
 LARGEST = 2**63 - 1  # the largest id in a database
 Id = Annotated[int, InPath(ge=1, le=LARGEST)]

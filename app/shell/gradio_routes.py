@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.shell.authentication import PERSON
+from .authentication import PERSON
 
 API = "/gradio_api/"
 OPEN = ("app_id", "cancel", "heartbeat", "info", "queue", "reset", "startup-events", "theme.css")

@@ -13,10 +13,10 @@ from dataclasses import asdict
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.shell import static
-from app.shell.authentication import PERSON
-from app.shell.page import Page
-from app.shell.templates import macros
+from . import static
+from .authentication import PERSON
+from .page import Page
+from .templates import macros
 
 START, END = b"<head>", b"</head>"
 

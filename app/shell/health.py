@@ -9,10 +9,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.shell import static
-from app.shell.studio import Studio
 from vecaf.errors import UnavailableError
 from vecaf.store.workers import worker_alive
+
+from . import static
+from .studio import Studio
 
 TIMEOUT_SECONDS = 3.0
 

@@ -11,12 +11,13 @@ from html import escape
 
 from markupsafe import Markup
 
-from app.shell.formatting import duration as duration
-from app.shell.formatting import number as number
-from app.shell.formatting import percent as percent
-from app.shell.formatting import size as size
-from app.shell.templates import macros
 from vecaf.wording import plural as plural
+
+from .formatting import duration as duration
+from .formatting import number as number
+from .formatting import percent as percent
+from .formatting import size as size
+from .templates import macros
 
 
 def text(value: object) -> str:

@@ -10,14 +10,15 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.studio import Studio
-from app.shell.waiting import while_connected
 from vecaf.datasets.decoding import thumbnail
 from vecaf.datasets.images import is_small
 from vecaf.datasets.pool import image_path, thumb_path
 from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
 from vecaf.store import Sample, visible_sample
+
+from .studio import Studio
+from .waiting import while_connected
 
 KEPT = "private, max-age=31536000, immutable"  # the address contains the hash of the content
 CHECKED = "private, no-cache"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from app.shell.templates import macros
 from vecaf.store.next_step import NextStep
+
+from .templates import macros
 
 
 def next_step_link(dataset_id: int, step: NextStep, style: str = "button primary") -> str:

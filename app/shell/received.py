@@ -10,11 +10,12 @@ from pathlib import Path
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.studio import Studio
-from app.shell.uploads import PART
 from vecaf.datasets.decoding import check_file
 from vecaf.errors import InputError
 from vecaf.files import convert_disk_full_errors
+
+from .studio import Studio
+from .uploads import PART
 
 
 @asynccontextmanager

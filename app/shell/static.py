@@ -38,7 +38,7 @@ from vecaf.errors import NotFoundError
 
 APP = Path(__file__).parents[1]
 PREFIX = "/static/app/"
-LOGO, PLOTLY = "assets/logo.svg", "plotly/plotly.min.js"
+LOGO, PLOTLY = "shell/logo.svg", "plotly/plotly.min.js"
 BASE_STYLE = "shell/style.css"  # a page's own styles add to it
 MAIN = "shell/main.js"
 FIRST_PAINT = "shell/first_paint.js"  # a classic script
@@ -53,7 +53,7 @@ def files() -> dict[str, Path]:
     own = [*APP.glob("*/*.css"), *APP.glob("*/*.js")]
     return {
         **{path.relative_to(APP).as_posix(): path for path in sorted(own)},
-        LOGO: APP.parent / LOGO,
+        LOGO: APP / LOGO,
         PLOTLY: Path(plotly.origin).parent / "package_data" / "plotly.min.js",
     }
 

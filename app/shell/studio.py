@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from app.shell.authentication import person_in
-from app.shell.decoder import Decoder
-from app.shell.inference import InferenceProcess
-from app.shell.worker import WorkerProcess
 from vecaf.errors import NotLoggedInError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
+
+from .authentication import person_in
+from .decoder import Decoder
+from .inference import InferenceProcess
+from .worker import WorkerProcess
 
 AUTHENTICATION_THREADS = 4
 

@@ -15,13 +15,14 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.shell.studio import Studio
 from vecaf.datasets.deletion import finish_deletions
 from vecaf.datasets.names import dataset_name, free_name
 from vecaf.errors import InputError, UnavailableError
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free, taken_names
+
+from .studio import Studio
 
 OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
 PART = ".part"  # an upload in progress, locked; the next start removes abandoned ones

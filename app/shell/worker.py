@@ -29,7 +29,7 @@ class WorkerProcess:
 
     def __init__(self, environment: Mapping[str, str], command: list[str] | None = None) -> None:
         self.environment = dict(environment)
-        self.command = command or [sys.executable, "-m", "app.shell.worker"]
+        self.command = command or [sys.executable, "-m", __name__]
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
         self._stopping = threading.Event()

@@ -10,11 +10,6 @@ from gradio.components.navbar import Navbar
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from app.shell.address import QUERY_JS, link, parameters, query_input, whole
-from app.shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
-from app.shell.studio import Studio
-from app.shift import pairs as shift_pairs
-from app.shift import view as shift_view
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.evaluation.corruptions.matching import NAMES, matching_corruption
@@ -23,6 +18,12 @@ from vecaf.store.page_queries import dataset_choices, pool_pictures
 from vecaf.store.run_pairs import RunPair, compatible_datasets, find_run_pairs
 from vecaf.store.samples import samples_by_id
 from vecaf.store.tasks import find_task, latest_task
+
+from ..shell.address import QUERY_JS, link, parameters, query_input, whole
+from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
+from ..shell.studio import Studio
+from . import pairs as shift_pairs
+from . import view as shift_view
 
 BUSY, IDLE = 1.5, 6.0  # seconds between refreshes
 CORRUPTED = 3  # images shown with a corruption

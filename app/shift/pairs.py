@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.shell.address import link
-from app.shell.components.axis import fraction_range, fraction_ticks
-from app.shell.templates import macros
 from vecaf.evaluation.corruptions.matching import NAMES
 from vecaf.store import FINISHED, Run, Task
 from vecaf.store.run_pairs import RunPair
+
+from ..shell.address import link
+from ..shell.components.axis import fraction_range, fraction_ticks
+from ..shell.templates import macros
 
 WIDTH, HEIGHT = 420, 210  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34

@@ -10,13 +10,14 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.shell.media import stored_file
-from app.shell.studio import Studio
-from app.shell.waiting import while_connected
 from vecaf.errors import NotFoundError
 from vecaf.evaluation.corruptions.preview import corrupted_copy
 from vecaf.store import Task, visible, visible_sample
 from vecaf.tasks.shift_preview import PREVIEW
+
+from ..shell.media import stored_file
+from ..shell.studio import Studio
+from ..shell.waiting import while_connected
 
 CACHE = "private, max-age=86400"  # the same address gives the same pixels
 Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]

@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from app.shell.address import link
-from app.shell.formatting import percent
-from app.shell.templates import macros
-from app.shift.routes import preview_url
 from vecaf.evaluation.corruptions.matching import NAMES, SEVERITIES
 from vecaf.store import Run, Sample, Task
+
+from ..shell.address import link
+from ..shell.formatting import percent
+from ..shell.templates import macros
+from .routes import preview_url
 
 EXAMPLES = ("in thick fog", "in the snow", "at night", "a black and white line drawing of")
 

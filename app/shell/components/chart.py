@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.shell.components.axis import fraction_range
-from app.shell.templates import macros
 from vecaf.evaluation.comparison import LearningCurve, mean_curve
 from vecaf.store.page_queries import Curve
 from vecaf.store.records import RoundResult
+
+from ..templates import macros
+from .axis import fraction_range
 
 BATCHES, LABELS = "batches", "labeled images"
 RUN_CHARTS = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.shell.templates import macros
+from ..templates import macros
 
 NOTHING = "<!-- nothing to show -->"
 """What a handler returns to empty a piece; Gradio ignores ""."""
