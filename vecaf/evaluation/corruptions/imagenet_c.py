@@ -5,9 +5,7 @@ are meant for 224 pixels. Between these sizes, lengths in pixels are scaled with
 above 224 pixels are resized first. Two corruptions differ from the original: frost uses a generated
 texture instead of photographs, and motion blur samples points along a line.
 
-References
-----------
-Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
+Source: Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common Corruptions and
 Perturbations", ICLR 2019 (arXiv 1903.12261).
 """
 
@@ -45,13 +43,7 @@ MAX_CIFAR_SIDE = 64  # the largest side that uses the parameters of CIFAR-10-C
 class Level:
     """The severity of a corruption for an image of a given size.
 
-    Attributes
-    ----------
-    severity
-        From 1 to 5.
-    side
-        The shorter side of the image in pixels.
-    rng
+    `severity` is from 1 to 5, `side` the shorter side of the image in pixels.
     """
 
     severity: int
