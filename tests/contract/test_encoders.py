@@ -96,7 +96,7 @@ def test_pvm_builds_a_trainable_backbone(kind: str, home: Path) -> None:
         logits = pvm.build(None)(x)
         expected = features.detach().numpy() @ weight.T + bias
         assert np.allclose(logits.numpy(), expected, atol=1e-3)
-        assert not pvm.build(7)(x).any()  # a new head says nothing yet
+        assert not pvm.build(7)(x).any()  # a new head has zero weights
 
 
 @pytest.mark.parametrize("kind", VLM_KINDS)
@@ -117,7 +117,7 @@ def test_vlm(kind: str, home: Path, stored: Stored) -> None:
     assert np.array_equal(rows[0], rows[3])
     fresh = load_vlm(vlm_name(kind, home))
     alone = np.concatenate([fresh.embed_texts([text]) for text in texts])
-    assert np.allclose(alone, rows, atol=1e-5)  # neighbours in the batch change nothing
+    assert np.allclose(alone, rows, atol=1e-5)  # other rows of the batch have no effect
     assert fresh.embed_texts([]).shape == (0, vlm.embed_dim)
 
 

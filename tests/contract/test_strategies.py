@@ -92,13 +92,13 @@ def test_the_whole_pool_can_be_selected(name: str) -> None:
     check(select(name, pool(40), 40), 40, 40)
 
 
-@pytest.mark.parametrize("kind", ["equal", "twins", "zeros", "one column", "huge"])
+@pytest.mark.parametrize("kind", ["equal", "duplicates", "zeros", "one column", "huge"])
 def test_degenerate_rows_are_allowed(name: str, kind: str) -> None:
     data = pool(60)
     rows = data["features"]
     data["features"] = {
         "equal": np.ones_like(rows),
-        "twins": np.repeat(rows[:6], 10, axis=0),
+        "duplicates": np.repeat(rows[:6], 10, axis=0),
         "zeros": np.zeros_like(rows),
         "one column": rows[:, :1],
         "huge": rows * np.float32(1e30),

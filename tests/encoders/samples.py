@@ -28,8 +28,8 @@ def draw(seed: int, width: int = 120, height: int = 90) -> Image.Image:
     for _ in range(6):
         left, top = int(rng.integers(width)), int(rng.integers(height))
         shape = pen.ellipse if rng.random() < 0.5 else pen.rectangle
-        colour = (int(rng.integers(256)), int(rng.integers(256)), int(rng.integers(256)))
-        shape((left, top, left + int(rng.integers(5, 60)), top + 30), fill=colour)
+        color = (int(rng.integers(256)), int(rng.integers(256)), int(rng.integers(256)))
+        shape((left, top, left + int(rng.integers(5, 60)), top + 30), fill=color)
     return image
 
 

@@ -200,7 +200,7 @@ def test_a_kill_loses_at_most_the_current_shard(
     child.wait()
     counting = Counting(path_of)
     rows = embed_images(pvm, sorted(keys), counting, settings=settings)
-    # A row is yielded before its progress is told, so the shard in hand may be one batch older.
+    # A row is yielded before its progress is reported, so the current shard may be one batch older.
     assert COUNT - done - 8 <= len(counting.asked) <= COUNT - done + SHARD
     elsewhere = settings_in(settings.home / "fresh")
     assert np.allclose(rows, embed_images(pvm, sorted(keys), path_of, settings=elsewhere))

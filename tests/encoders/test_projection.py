@@ -105,7 +105,7 @@ def test_discriminant_and_ridge_map_recover_their_truth() -> None:
     weight, bias = discriminant(rows, group, mean)
     assert ((rows @ weight + bias).argmax(axis=1) == group).mean() > 0.9
     truth = rng.normal(size=(8, 4)).astype(np.float32)
-    found, centre = ridge_map(rows, rows @ truth, np.ones(600, np.float32))
+    found, center = ridge_map(rows, rows @ truth, np.ones(600, np.float32))
     targets = rows @ truth - (rows @ truth).mean(axis=0)
-    guess = (rows - centre) @ found
+    guess = (rows - center) @ found
     assert np.corrcoef(guess.ravel(), targets.ravel())[0, 1] > 0.95

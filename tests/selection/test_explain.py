@@ -38,10 +38,10 @@ def test_typicality_of_a_large_pool_is_close_to_the_exact_one() -> None:
     draw = np.random.default_rng(0)
     rows = draw.normal(size=(5_000, 8)).astype(np.float32) + np.float32(1)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    picks = np.arange(50)
-    sampled = explain.typicality(rows, picks)
+    selected_rows = np.arange(50)
+    sampled = explain.typicality(rows, selected_rows)
     densities = np.array([np.sort(rows @ row)[-21:-1].mean() for row in rows])
-    exact = (densities[:, None] < densities[picks]).mean(axis=0)
+    exact = (densities[:, None] < densities[selected_rows]).mean(axis=0)
     assert np.abs(sampled - exact).max() < 0.05
 
 
@@ -63,13 +63,15 @@ def test_a_selected_row_replaces_the_nearest_one_that_only_the_other_selection_h
 
 def test_the_runner_up_is_nearest_to_the_middle_and_free() -> None:
     rows = on_circle(0, 10, 20, 60, 180, 90)
-    picks = np.array([0, 4])
-    cover = explain.covering(rows, picks, np.array([5]))
+    selected_rows = np.array([0, 4])
+    cover = explain.covering(rows, selected_rows, np.array([5]))
     free = np.ones(6, dtype=bool)
     free[5] = False
-    assert_array_equal(explain.runners_up(rows, picks, cover, free), [1, -1])  # 60 goes to 90°
+    assert_array_equal(
+        explain.runners_up(rows, selected_rows, cover, free), [1, -1]
+    )  # 60 goes to 90°
     free[1] = False
-    assert_array_equal(explain.runners_up(rows, picks, cover, free), [2, -1])
+    assert_array_equal(explain.runners_up(rows, selected_rows, cover, free), [2, -1])
 
 
 def test_overlap() -> None:

@@ -19,14 +19,14 @@ def kernel(rows: Array, width: float) -> Array:
 
 
 def greedy(
-    k: Array, weights: Array, earlier_rows: list[int], picks: Array
+    k: Array, weights: Array, earlier_rows: list[int], selected_rows: Array
 ) -> list[tuple[Array, float]]:
     """All gains before each selected row, and its own gain."""
     found, covered = [], k[earlier_rows].max(axis=0, initial=0)
-    for pick in picks:
+    for row in selected_rows:
         gains = np.maximum(k - covered, 0) @ (weights / weights.sum())
-        found.append((gains, gains[pick]))
-        covered = np.maximum(covered, k[pick])
+        found.append((gains, gains[row]))
+        covered = np.maximum(covered, k[row])
     return found
 
 
@@ -55,7 +55,7 @@ def test_uherding_selects_the_row_with_the_greatest_weighted_gain() -> None:
     apart = np.linalg.norm(
         unit(rows)[earlier_rows][:, None] - unit(rows)[earlier_rows][None], axis=2
     )
-    width = apart[apart > 0].min()  # the radius shrinks to the closest pair of earlier picks
+    width = apart[apart > 0].min()  # the radius shrinks to the closest pair of earlier rows
     steps = greedy(kernel(rows, width), unsure, earlier_rows, selected.ids)
     for (gains, own), said in zip(steps, selected.scores["gain"], strict=True):
         assert own == pytest.approx(gains.max(), abs=1e-6) == pytest.approx(said, abs=1e-6)

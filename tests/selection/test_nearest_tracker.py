@@ -88,19 +88,21 @@ def test_most_comparisons_are_avoided() -> None:
     seed=st.integers(0, 10_000),
     n=st.integers(2, 150),
     share=st.floats(0, 1),
-    twins=st.booleans(),
+    duplicates=st.booleans(),
 )
-def test_ids_equal_those_of_the_dense_form(seed: int, n: int, share: float, twins: bool) -> None:
+def test_ids_equal_those_of_the_dense_form(
+    seed: int, n: int, share: float, duplicates: bool
+) -> None:
     rng = np.random.default_rng(seed)
     rows = unit(rng.normal(size=(n, 10)) + rng.normal(size=10)).astype(np.float32)
-    if twins:
+    if duplicates:
         rows[n // 2 :] = rows[: n - n // 2]
     k = max(1, int(share * n))
     expected = plain_assignment(rows, plain_descent(rows, rows[:k], 40))
     found = optimize_centroids(rows, rows[:k], steps=40).centroids
     selected = nearest_unused(rows, found, np.ones(n, dtype=bool))
     for place, (got, want) in enumerate(zip(selected, expected, strict=True)):
-        if not np.allclose(rows[got], rows[want]):  # twins stand for one another
+        if not np.allclose(rows[got], rows[want]):  # duplicates are interchangeable
             nearly = rows[[got, want]] @ found[place]
             assert abs(nearly[0] - nearly[1]) < 2e-4, "not a tie that rounding could turn"
             return  # what follows depends on who took which

@@ -76,7 +76,7 @@ def test_importing_vecaf_is_light() -> None:
 
 
 def test_random_is_uniform_over_rows() -> None:
-    rows = np.concatenate((ROWS, np.repeat(ROWS[:1], 10, axis=0)))  # eleven twins among 40
+    rows = np.concatenate((ROWS, np.repeat(ROWS[:1], 10, axis=0)))  # eleven duplicates among 40
     counts = np.zeros(40)
     for seed in range(2000):
         counts[vecaf.select(rows, 10, "random", seed=seed).ids] += 1

@@ -48,13 +48,13 @@ def test_weights_without_losses_are_uniform() -> None:
 
 
 def test_auto_gamma_goes_from_easy_to_hard_with_the_budget() -> None:
-    rule = [auto_gamma(picks, 10) for picks in (10, 100, 1000, 10_000, 100_000)]
+    rule = [auto_gamma(selected, 10) for selected in (10, 100, 1000, 10_000, 100_000)]
     assert rule == pytest.approx([-0.5, -0.5, 0, 0.5, 0.5])
     assert auto_gamma(100, None) == 0
 
 
 def test_auto_gamma_is_1_in_later_rounds() -> None:
-    rule = [auto_gamma(picks, 10, earlier=5) for picks in (10, 1000, 10_000)]
+    rule = [auto_gamma(selected, 10, earlier=5) for selected in (10, 1000, 10_000)]
     assert rule == [1, 1, 1]
 
 

@@ -259,7 +259,7 @@ def scores(
         one = seen[name].only(held_out)
         rows = unit_rows(projection.project(one.features.astype(np.float32), weight, bias))
         right = (rows @ wanted.T).argmax(axis=1) == place[one.photo]
-        lines.append(f"{name}: {right.mean():.1%} of {len(right)} told among {len(wanted)} classes")
+        lines.append(f"{name}: {right.mean():.1%} of {len(right)} correct of {len(wanted)} classes")
         if name == "large":
             taken = (rows @ pair.T).argmax(axis=1)
             for number, domain in enumerate(trial[1]):
