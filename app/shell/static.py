@@ -32,10 +32,11 @@ from pathlib import Path
 from posixpath import join, normpath
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, Response
 
 from vecaf.errors import NotFoundError
 
+MEDIA = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 APP = Path(__file__).parents[1]
 PREFIX = "/static/app/"
 LOGO, PLOTLY = "shell/logo.svg", "plotly/plotly.min.js"
@@ -64,9 +65,15 @@ def path(name: str) -> str:
 
 
 @cache
+def content(name: str) -> bytes:
+    """Return the bytes of a file."""
+    return files()[name].read_bytes()
+
+
+@cache
 def address(name: str) -> str:
     """Return the address of a file, which changes with its content."""
-    digest = hashlib.sha256(files()[name].read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(content(name)).hexdigest()[:12]
     return f"{path(name)}?v={digest}"
 
 
@@ -101,10 +108,15 @@ def routes() -> APIRouter:
     router = APIRouter()
 
     @router.get(PREFIX + "{folder}/{name}")
-    def static(folder: str, name: str) -> FileResponse:
-        file = files().get(f"{folder}/{name}")
-        if file is None:
-            raise NotFoundError(f"There is no file {folder}/{name}.")
-        return FileResponse(file, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    async def static(folder: str, name: str) -> Response:
+        name = f"{folder}/{name}"
+        path = files().get(name)
+        if path is None:
+            raise NotFoundError(f"There is no file {name}.")
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        if name == PLOTLY:
+            return FileResponse(path, headers=headers)
+        # From memory: a page needs dozens of these small files at once.
+        return Response(content(name), media_type=MEDIA[path.suffix], headers=headers)
 
     return router
