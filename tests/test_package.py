@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -59,6 +60,14 @@ def test_an_installed_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Pat
     code = "import vecaf_studio.server as server; print(server.__file__)"
     place = _python("-c", code, cwd=elsewhere, env=environment).strip()
     assert Path(place).is_relative_to(installed)
+
+
+def test_the_app_imports_itself_relatively() -> None:
+    for path in (ROOT / "app").rglob("*.py"):
+        found = re.search(
+            r"^\s*(from|import) app\b", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert found is None, f"{path.name}: the installed package is called vecaf_studio"
 
 
 @pytest.mark.soak
