@@ -140,7 +140,7 @@ def test_an_invalid_request_is_an_error(store: Store, run_id: int, tmp_path: Pat
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(InputError, match=r"can.*t be read"):
         ask(store, run_id, path=str(broken))
-    with pytest.raises(InputError, match="an image file or one of"):
+    with pytest.raises(InputError, match="either an image file or an image of"):
         ask(store, run_id)
     with pytest.raises(NotFoundError):
         ask(store, run_id, sample_id=10**9)

@@ -125,7 +125,7 @@ def test_an_invalid_request_is_an_error(
         ("search_image", {}, "an image file or"),
         ("search_image", {"path": str(broken)}, "can.*t be read"),
         ("suggest_labels", {"sample_ids": [one], "classes": ["a"]}, "two classes"),
-        ("search_text", {}, "can't be answered"),
+        ("search_text", {}, "Invalid arguments"),
         ("search_texts", {"text": "a"}, "did you mean search_text"),
     ):
         with pytest.raises(InputError, match=words):
