@@ -27,7 +27,7 @@ from vecaf.encoders import load_vlm
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.imagenet import embed_classes
-from vecaf.encoders.pvm import PVMS
+from vecaf.encoders.vision_models import PVMS
 from vecaf.encoders.vlm import VLM
 from vecaf.errors import VecafError
 from vecaf.settings import Settings

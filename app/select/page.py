@@ -14,7 +14,8 @@ from vecaf.store.page_queries import dataset_choices
 from vecaf.store.runs import list_runs
 from vecaf.store.samples import count_pool, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
-from vecaf.tasks.select_images import read_explanation, save_selection
+from vecaf.tasks.save_selection import save_selection
+from vecaf.tasks.select_images import read_explanation
 
 from ..explore.maps import map_state
 from ..shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole

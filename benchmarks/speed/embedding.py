@@ -22,8 +22,9 @@ from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.encoders.dataset_features import embed_samples
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
-from vecaf.encoders.pvm import PVM, load_pvm
+from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import Runtime, compile_encoder, effective_precision, encode_files
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.settings import Settings
 
 MODEL = "efficientnet_lite0"

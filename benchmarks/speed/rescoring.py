@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
-from vecaf.encoders.pvm import load_pvm
 from vecaf.encoders.runtime import compile_encoder, encode_files
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.evaluation import metrics
 from vecaf.settings import Settings
 from vecaf.training.head_training import HeadTraining

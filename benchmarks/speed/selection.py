@@ -21,7 +21,7 @@ from benchmarks.speed.plain_selection import plain_assignment, plain_descent
 from benchmarks.speed.synthetic import clustered
 from vecaf.arrays import Floats, Ids
 from vecaf.encoders.dataset_features import embed_samples
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.errors import VecafError
 from vecaf.selection.assignment import nearest_unused
 from vecaf.selection.centroids import optimize_centroids

@@ -23,7 +23,7 @@ from benchmarks.rows import samples_of
 from benchmarks.speed.embedding import Files
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.config import RunConfig
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.settings import Settings
 from vecaf.training.batches import LabeledFeatures, LabeledImages
 from vecaf.training.model import Head, build_classifier

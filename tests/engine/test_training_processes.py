@@ -20,7 +20,7 @@ from tests.engine.harness import is_alive, wait_for, wait_until_ended, worker, w
 from tests.shapes import make_samples
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.engine.queue import submit_run
 from vecaf.engine.training_processes import training_processes
 from vecaf.errors import CanceledError

@@ -21,7 +21,7 @@ from vecaf.arrays import unit_rows
 from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.runs.plan import RunPlan
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import do_rounds

@@ -15,7 +15,7 @@ from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.preprocessing import Preprocessing
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.errors import CanceledError, InputError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.export.predictor import Predictor

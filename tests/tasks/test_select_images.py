@@ -34,12 +34,12 @@ from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
 from vecaf.store.runs import rounds_of, selected_in_round
 from vecaf.store.subsets import labeled_of, subset_samples, subsets_of
 from vecaf.tasks import TASKS, TaskContext
+from vecaf.tasks.save_selection import save_selection
 from vecaf.tasks.select_images import (
     COVERS,
     SelectionExplanation,
     load_base_run,
     read_explanation,
-    save_selection,
 )
 
 PARAMS: dict[str, Any] = {

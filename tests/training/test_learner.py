@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.encoders.pvm import load_pvm
+from vecaf.encoders.vision_models import load_pvm
 from vecaf.store import TEST, TRAIN, VAL
 from vecaf.training.context import TrainingContext
 from vecaf.training.learner import Learner

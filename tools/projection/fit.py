@@ -28,8 +28,9 @@ from tools.projection.domains import DOMAINS
 from tools.projection.domains.filters import SIDE, to_image, to_pixels
 from vecaf.encoders.imagenet import embed_classes
 from vecaf.encoders.preprocessing import pixels
-from vecaf.encoders.pvm import PVM, PVMS
+from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import compile_encoder
+from vecaf.encoders.vision_models import PVMS
 from vecaf.encoders.vlm import load_vlm
 
 SEED = 1

@@ -7,7 +7,8 @@ needs them.
 from vecaf.encoders.catalog import ModelInfo, list_models
 from vecaf.encoders.embed import ImageEncoder, embed_images, fingerprint, set_facts
 from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
-from vecaf.encoders.pvm import PVM, PVMS, load_pvm
+from vecaf.encoders.pvm import PVM
+from vecaf.encoders.vision_models import PVMS, load_pvm
 from vecaf.encoders.vlm import VLM, VLMS, load_vlm
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vecaf.encoders.pvm import PVMS
+from vecaf.encoders.vision_models import PVMS
 from vecaf.encoders.vlm import VLMS
 from vecaf.encoders.weights import in_hub_cache
 from vecaf.errors import UnavailableError

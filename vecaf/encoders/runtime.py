@@ -8,29 +8,25 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from vecaf.encoders import backends
+from vecaf.encoders.backends import Features, Pixels
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.errors import CanceledError, InputError, UnavailableError
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-Pixels = npt.NDArray[np.uint8]
-Features = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 FEW_PIXELS = 6_000_000  # PyTorch computes these while OpenVINO converts (64 to 224 px)
@@ -136,21 +132,21 @@ def compile_encoder(
         By default, what suits the backend. If it is given, smaller batches are padded on a CPU, so
         that the last bits of a row don't depend on other rows.
     """
-    wrapped = _from_pixels(module, preprocessing)
+    wrapped = backends.from_pixels(module, preprocessing)
     if backend is None:
         on_cpu = "openvino" if find_spec("openvino") else "eager"
         backend = "cuda" if device.startswith("cuda") else on_cpu
     if backend == "openvino":
         batch = batch_size or 8  # small batches stay in the cache: faster than 16 to 64 (measured)
         try:
-            run = _openvino(wrapped, preprocessing.image_size, batch, precision)
+            run = backends.openvino(wrapped, preprocessing.image_size, batch, precision)
             return Runtime(backend, batch, run)
         except Exception as error:  # converters raise many types of errors
             log.warning("OpenVINO can't run this encoder (%s); it runs in PyTorch", error)
             backend = "eager"
     if backend == "cuda":
-        return Runtime(backend, batch_size or 256, _cuda(wrapped, device, precision))
-    return Runtime(backend, batch_size or 32, _eager(wrapped, precision, batch_size or 0))
+        return Runtime(backend, batch_size or 256, backends.cuda(wrapped, device, precision))
+    return Runtime(backend, batch_size or 32, backends.eager(wrapped, precision, batch_size or 0))
 
 
 def encode_files(
@@ -217,125 +213,3 @@ def _batches(
             yield ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
-    """Prepend the normalization to a module, so that bytes are transferred, not floats."""
-    import torch
-    from torch import nn
-
-    mean = 255 * torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
-    scale = 1 / (255 * torch.tensor(preprocessing.std).view(1, 3, 1, 1))
-
-    class FromPixels(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.module = module
-            self.mean = nn.Buffer(mean)
-            self.scale = nn.Buffer(scale)
-
-        def forward(self, x: torch.Tensor) -> Any:
-            return self.module((x.permute(0, 3, 1, 2).float() - self.mean) * self.scale)
-
-    return FromPixels().eval()
-
-
-def _openvino(
-    module: nn.Module, size: int, batch_size: int, precision: str
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
-    import openvino
-    import torch
-
-    shape = (batch_size, size, size, 3)
-    rng = np.random.default_rng(0)
-    example, unseen = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
-    with torch.inference_mode(), threadpool_limits(1, "openmp"), warnings.catch_warnings():
-        # On busy cores, several OpenMP threads take 40 times as long (measured). PyTorch's own
-        # setting would change other threads, too. The comparison below finds tracing errors.
-        warnings.simplefilter("ignore")
-        expected = module(torch.from_numpy(unseen)).numpy()
-        traced = torch.jit.trace(module, torch.from_numpy(example), check_trace=False)
-        converted = openvino.convert_model(traced, input=[(shape, openvino.Type.u8)])
-    hints = {
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
-        "PERFORMANCE_HINT": "THROUGHPUT",
-    }
-    compiled = openvino.Core().compile_model(converted, "CPU", hints)
-    in_flight = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    got = compiled({0: unseen})[0]
-    tolerance = 0.1 if precision == "bfloat16" else 1e-3
-    error = float(np.abs(got - expected).max() / np.abs(expected).max())
-    if not error <= tolerance:
-        raise RuntimeError(f"its features differ by {error:.1e}")
-
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
-        # Each call has its own requests: two threads may run the same encoder.
-        free = [compiled.create_infer_request() for _ in range(in_flight)]
-        busy: deque[tuple[Any, int]] = deque()
-
-        def finish() -> Features:
-            request, count = busy.popleft()
-            request.wait()
-            free.append(request)
-            return np.array(request.get_output_tensor(0).data[:count], dtype=np.float32)
-
-        for batch in batches:
-            if not free:
-                yield finish()
-            request = free.pop()
-            request.start_async({0: _padded(batch, batch_size)})
-            busy.append((request, len(batch)))
-        while busy:
-            yield finish()
-
-    return run
-
-
-def _padded(batch: Pixels, batch_size: int) -> Pixels:
-    missing = batch_size - len(batch)
-    if missing <= 0:
-        return batch
-    return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), np.uint8)])
-
-
-def _eager(
-    module: nn.Module, precision: str, batch_size: int
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
-    import torch
-
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
-        for batch in batches:
-            with torch.inference_mode(), _autocast("cpu", precision):
-                features = module(torch.from_numpy(_padded(batch, batch_size))).float().numpy()
-            yield features[: len(batch)]
-
-    return run
-
-
-def _cuda(
-    module: nn.Module, device: str, precision: str
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
-    import torch
-
-    on_device = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
-        busy: deque[torch.Tensor] = deque()
-        for batch in batches:
-            # TF32 (cuDNN's default) would change float32 features by 1e-3.
-            exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != "float32")
-            with torch.inference_mode(), exact, _autocast("cuda", precision):
-                moved = torch.from_numpy(batch).pin_memory().to(device, non_blocking=True)
-                busy.append(on_device(moved).float())
-            if len(busy) > 2:
-                yield busy.popleft().cpu().numpy()
-        while busy:
-            yield busy.popleft().cpu().numpy()
-
-    return run
-
-
-def _autocast(kind: str, precision: str) -> Any:
-    import torch
-
-    return torch.autocast(kind, torch.bfloat16) if precision == "bfloat16" else nullcontext()

@@ -12,9 +12,9 @@ from vecaf.arrays import Floats, unit_rows
 from vecaf.encoders import openclip
 from vecaf.encoders.embed import ImageEncoder, embed_images
 from vecaf.encoders.projection import LearnedShift, load_projection
-from vecaf.encoders.pvm import PVMS
 from vecaf.encoders.runtime import Progress
 from vecaf.encoders.text import TextTower, minilm
+from vecaf.encoders.vision_models import PVMS
 from vecaf.encoders.weights import package_file
 from vecaf.registry import Registry
 from vecaf.settings import Settings

@@ -18,16 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session
 
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.runs.recording import MemoryRecorder
-from vecaf.settings import Settings
-from vecaf.store import FINISHED, Run, SelectedSample, Store, Subset, Task, visible
-from vecaf.store.models import SELECTION
+from vecaf.store import Run, SelectedSample, Store, visible
 from vecaf.store.runs import rounds_of
-from vecaf.store.subsets import add_subset
 from vecaf.tasks.array_files import save_array
 from vecaf.tasks.task import TASKS, TaskContext
 
@@ -259,47 +255,3 @@ def _captions(result: SelectionResult, selected: NDArray[np.int64]) -> list[tupl
         source = "caption" if own else "label" if visible_labels[position] >= 0 else "look"
         captions.append((result.captions[position], source))
     return captions
-
-
-def save_selection(
-    session: Session, settings: Settings, user_id: int, task_id: int, name: str, *, earlier: bool
-) -> Subset:
-    """Save a finished selection under a name, so that you can label it and train on it.
-
-    Parameters
-    ----------
-    earlier
-        Append the images that were labeled or selected before.
-
-    Raises
-    ------
-    NotFoundError
-        The task does not exist.
-    InputError
-        The selection is not finished, or the name is empty or already used.
-    """
-    task = visible(session, user_id, Task, task_id)
-    explanation = None
-    if task.kind == selection.__name__ and task.state == FINISHED:
-        explanation = read_explanation(settings.tasks / str(task_id))
-    if explanation is None:
-        raise InputError("This selection is not finished yet. Wait for it, then save it.")
-    before = explanation.taken if earlier else []
-    no_scores = [float("nan")] * len(before)
-    parts: dict[str, list[float | None]] = dict(explanation.scores)
-    parts["covers"] = [float(count) for count in explanation.covers]
-    scores = {
-        part: [float("nan") if value is None else value for value in values] + no_scores
-        for part, values in parts.items()
-    }
-    facts = {**task.params, "task": task_id, "picked": len(explanation.ids), "earlier": len(before)}
-    return add_subset(
-        session,
-        user_id,
-        task.dataset_id,
-        name,
-        SELECTION,
-        [*explanation.ids, *before],
-        scores=scores,
-        facts=facts,
-    )

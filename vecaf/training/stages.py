@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from vecaf.config import RunConfig
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.training.batches import FeatureBatches, ImageBatches, LabeledFeatures, LabeledImages
-from vecaf.training.checkpoints import load_tensors, save_tensors
+from vecaf.training.checkpoints import load_tensors
 from vecaf.training.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.training.initialization import decay_toward
 from vecaf.training.model import Classifier, Head
 from vecaf.training.prediction import predict
 from vecaf.training.ranks import ALONE, Ranks
 from vecaf.training.reporter import SILENT, Reporter
+from vecaf.training.stage_callbacks import StageCallbacks
 from vecaf.training.state import AveragedWeights, TrainState
 from vecaf.training.thread_count import threads_for
-from vecaf.training.trainer import Callbacks, ScheduleSegment, Trainer, TrainerConfig
+from vecaf.training.trainer import ScheduleSegment, Trainer, TrainerConfig
 
 HEAD_WEIGHTS, HEAD_CHECKPOINT = "head.safetensors", "head-checkpoint.safetensors"
 MODEL_WEIGHTS, MODEL_CHECKPOINT = "model.safetensors", "full-checkpoint.safetensors"
@@ -218,68 +217,6 @@ def train_model(
     if ranks.first:
         classifier.load_state_dict(load_tensors(path)[0])
     return state
-
-
-@dataclass(frozen=True)
-class StageCallbacks(Callbacks):
-    """Report the curves, validate after each epoch, and save the best weights.
-
-    Attributes
-    ----------
-    reporter
-        Receives the reports.
-    epochs
-        Of the stage.
-    validate
-        Computes logits (v, classes) of the validation set.
-    labels
-        Class indices (v,) of the validation set.
-    model
-        Returns the module whose weights are saved.
-    path
-        Where they are saved.
-    segment
-        In a schedule segment, later epochs score higher: the next segment continues the last one.
-    """
-
-    reporter: Reporter
-    epochs: int
-    validate: Callable[[], Tensor]
-    labels: Tensor
-    model: Callable[[], nn.Module]
-    path: Path
-    segment: ScheduleSegment | None
-
-    def on_start(self, trainer: Trainer) -> None:
-        self.reporter.start(trainer.state.step)
-
-    def on_loss(self, trainer: Trainer, loss: float) -> None:
-        self.reporter.metrics(trainer.state.step, {"train_loss": loss})
-
-    def on_epoch_end(self, trainer: Trainer, loss: float) -> float:
-        self.reporter.epoch(trainer.epoch, self.epochs)
-        values = {"train_loss": loss}
-        score = float(trainer.epoch)
-        if len(self.labels):
-            logits = self.validate()
-            accuracy = float((logits.argmax(dim=1) == self.labels).float().mean())
-            val_loss = float(F.cross_entropy(logits, self.labels))
-            values |= {"val_loss": val_loss, "val_accuracy": accuracy}
-            if self.segment is None:
-                # Less than one image's share of the accuracy: the loss only breaks ties.
-                score = accuracy - 0.5 * val_loss / (1 + val_loss) / len(self.labels)
-        self.reporter.metrics(trainer.state.step, values)
-        return score
-
-    def on_best(self, trainer: Trainer) -> None:
-        weights = {name: value.detach().cpu() for name, value in self.model().state_dict().items()}
-        save_tensors(self.path, weights, {}, self.publishing)
-
-    def should_stop(self) -> bool:
-        return self.reporter.should_stop()
-
-    def publishing(self) -> AbstractContextManager[object]:
-        return self.reporter.publishing()
 
 
 def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, object]]:
