@@ -1,4 +1,4 @@
-"""python -m app: starts the studio and its worker."""
+"""`python -m app`: start the studio and its worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until Ctrl-C or SIGTERM; 0 then, 2 for options that can't be used, 1 for failures."""
+    """Serve until Ctrl-C or SIGTERM. Return 0, 2 for invalid options, or 1 for other errors."""
     options = _parser().parse_args(arguments)
     try:
         environment = _environment(options)
@@ -39,39 +39,49 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m app" if __package__ == "app" else "vecaf studio",
-        description="Start VeCAF Studio in the browser.",
+        description="Start VeCAF Studio and its worker.",
     )
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (127.0.0.1); others need --auth"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1); any other address requires --auth",
     )
     parser.add_argument(
-        "--auth", action="store_true", help="people log in; `python -m vecaf user add` adds them"
+        "--auth",
+        action="store_true",
+        help="require a login; add users with `python -m vecaf user add NAME`",
     )
-    parser.add_argument("--certificate", type=Path, help="a TLS certificate (PEM): serve https")
-    parser.add_argument("--key", type=Path, help="its private key (PEM), if in a file of its own")
-    parser.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
-    parser.add_argument("--home", type=Path, help="folder that holds everything (VECAF_HOME)")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (VECAF_DEVICE)")
+    parser.add_argument("--certificate", type=Path, help="TLS certificate (PEM); serves HTTPS")
     parser.add_argument(
-        "--no-worker", action="store_true", help="start no worker; run `python -m vecaf worker`"
+        "--key", type=Path, help="private key (PEM), if it is not in the certificate file"
+    )
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--home", type=Path, help="data folder; overrides VECAF_HOME")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; overrides VECAF_DEVICE")
+    parser.add_argument(
+        "--no-worker",
+        action="store_true",
+        help="start no worker; start one with `python -m vecaf worker`",
     )
     parser.add_argument(
-        "--no-demo", action="store_true", help="leave an empty home empty instead of showing a demo"
+        "--no-demo", action="store_true", help="do not import the demo into an empty data folder"
     )
     return parser
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """The environment that the server and its worker read their settings from."""
+    """Return the environment from which the server and its worker read their settings."""
     if options.host not in LOOPBACK and not options.auth:
         raise InputError(
-            f"--host {options.host}: others could reach the studio there, so people must log in: "
-            "add them by `python -m vecaf user add NAME` and start it with --auth. Or stay on "
-            "127.0.0.1 and reach it through an SSH tunnel: "
+            f"--host {options.host} requires --auth, because other machines can reach the studio "
+            "at this address. Add users with `python -m vecaf user add NAME`, then start the "
+            "studio with --auth. Or keep --host 127.0.0.1 and connect through an SSH tunnel: "
             f"ssh -L {options.port}:127.0.0.1:{options.port} THIS_MACHINE"
         )
     if not 1 <= options.port <= 65535:
-        raise InputError(f"--port {options.port}: a port lies between 1 and 65535.")
+        raise InputError(
+            f"--port {options.port} is not a valid port. Use a number from 1 to 65535."
+        )
     environment = {"OMP_WAIT_POLICY": "passive"} | os.environ  # see vecaf/__main__.py
     if options.home is not None:
         environment["VECAF_HOME"] = str(options.home)
@@ -81,24 +91,25 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _certificate(options: argparse.Namespace) -> tuple[Path, Path | None] | None:
-    """The files of --certificate and --key; raises InputError for what is not one."""
+    """Return the files of --certificate and --key. Raises InputError if one is invalid."""
     for path in (options.certificate, options.key):
         if path is not None and not path.is_file():
-            raise InputError(f"{path}: there is no such file.")
+            raise InputError(f"There is no file {path}. Check the path.")
     if options.certificate is None:
         if options.key is not None:
-            raise InputError("--key needs --certificate beside it.")
+            raise InputError("--key requires --certificate. Add the certificate of this key.")
         return None
     try:
         ssl.create_default_context().load_cert_chain(options.certificate, options.key)
     except (OSError, ssl.SSLError) as error:
         raise InputError(
-            f"{options.certificate} is no certificate with its key, in PEM form ({error})."
+            f"{options.certificate} can't be used as a TLS certificate ({error}). Use a PEM file "
+            "that contains the certificate and its private key, or pass the key with --key."
         ) from error
     return options.certificate, options.key
 
 
 if __name__ == "__main__":
     status = main()
-    gc.freeze()  # else Python searches everything loaded for garbage before it ends: seconds
+    gc.freeze()  # skips the garbage collection at exit, which takes seconds
     sys.exit(status)

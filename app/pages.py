@@ -24,7 +24,7 @@ PAGES = (
         "data",
         "/",
         "Data",
-        "Upload a zip of images, labeled or not. Review the import and fix problems.",
+        "Upload a ZIP file of images, with or without labels. Review the import and fix problems.",
     ),
     Page(
         "explore",
@@ -70,7 +70,7 @@ PAGES = (
         "predict",
         "/predict",
         "Predict",
-        "Drop an image on a finished model to see its prediction, or download the model.",
+        "Drop an image to see what a finished model predicts, or download the model.",
     ),
     Page("compare", "/compare", "Compare", under="/runs"),
 )

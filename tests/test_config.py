@@ -66,7 +66,7 @@ def test_whole_floats_from_forms_become_integers() -> None:
         ({"schedule": "run"}, "schedule 'run' needs the labels-known track"),
         (
             {"schedule": "run", "track": "labels-known", "patience": 2},
-            "patience does not work with schedule 'run'",
+            "does not work with schedule 'run'",
         ),
     ],
 )

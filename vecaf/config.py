@@ -223,13 +223,13 @@ class RunConfig:
             if getattr(self, name) == value and self.track != LABELS_KNOWN:
                 default = RunConfig.__dataclass_fields__[name].default
                 raise InputError(
-                    f"{name} '{value}' needs the labels-known track, because only there a round "
-                    f"continues from the previous one. Choose track 'labels-known' or {name} "
+                    f"{name} '{value}' needs the labels-known track, where each round continues "
+                    f"from the previous one. Choose track 'labels-known' or {name} "
                     f"'{default}'."
                 )
         if self.patience and self.schedule == "run":
             raise InputError(
-                "patience does not work with schedule 'run', because that schedule covers the "
+                "Early stopping (patience) does not work with schedule 'run', which covers the "
                 "whole run. Choose schedule 'round' or patience 0."
             )
         return self

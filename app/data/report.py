@@ -12,6 +12,8 @@ from vecaf.store.page_queries import DatasetCard
 
 from ..shell.uploads import OURS
 
+_SUBJECT = re.compile(r"it (?:is (?:an? )?|has )?")
+"""The start of a reason. The heading of a group leaves it out, since it is about many files."""
 _DETAILS = re.compile(r"[\d,.×]+|'[^']*'")
 """Numbers and names in a reason, by which reasons of one kind differ."""
 
@@ -20,7 +22,8 @@ _DETAILS = re.compile(r"[\d,.×]+|'[^']*'")
 class RefusalGroup:
     """Files that were refused for one kind of reason.
 
-    `reason` is the reason of the first file; `same` is whether all files have it.
+    `reason` is the reason of the first file without its subject. `same` is whether all files have
+    the same reason.
     """
 
     reason: str
@@ -59,9 +62,16 @@ def refusal_groups(files: Sequence[Refusal]) -> list[RefusalGroup]:
     groups = [list(group) for _, group in groupby(sorted(files, key=kind), key=kind)]
     return [
         RefusalGroup(
-            group[0].reason[:1].upper() + group[0].reason[1:],
+            _heading(group[0].reason),
             len({file.reason for file in group}) == 1,
             group,
         )
         for group in sorted(groups, key=lambda group: -len(group))
     ]
+
+
+def _heading(reason: str) -> str:
+    """Return 'PDF file, not a JPEG …' for 'it is a PDF file, not a JPEG …'."""
+    subject = _SUBJECT.match(reason)
+    text = reason[subject.end() :] if subject else reason
+    return text[:1].upper() + text[1:]

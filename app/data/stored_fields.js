@@ -4,7 +4,7 @@
 import { unsaved } from "../shell/actions.js";
 import { element } from "../shell/dom.js";
 
-const MESSAGE = "Not saved yet. The studio retries when the server responds.";
+const MESSAGE = "Not saved yet. The page retries when the studio responds.";
 const failed = new Map(); // field → its message
 
 const update = (root) => {

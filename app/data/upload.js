@@ -54,7 +54,7 @@ export const upload = (element, trigger) => {
     }
     if (candidate.size > limit) {
       reset();
-      return showProblem(`“${candidate.name}” has ${bytes(candidate.size)}. The limit is ${bytes(limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
+      return showProblem(`“${candidate.name}” is ${bytes(candidate.size)}. The limit is ${bytes(limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
     }
     file = candidate;
     part("file").textContent = `${file.name} · ${bytes(file.size)}`;

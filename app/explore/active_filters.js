@@ -7,7 +7,7 @@ import { SPLITS } from "./state.js";
 const NAMED = 3; // classes that a button names; more are counted
 const CHOICES = {
   labeled: { yes: "Labeled", no: "Not labeled" },
-  pool: { pool: "In pool", excluded: "Excluded from pool" },
+  pool: { pool: "In the pool", excluded: "Excluded from the pool" },
   prediction: { correct: "Prediction: correct", wrong: "Prediction: wrong" },
 };
 
@@ -43,7 +43,7 @@ const active = (state) => {
     [listed("Split", f.hiddenSplits, state.splits, (at) => SPLITS[at]), showAll("hiddenSplits")],
     [listed("Class", f.hiddenClasses, state.labels, (at) => state.className(at - 1), 1), showAll("hiddenClasses")],
     ...["labeled", "pool"].map((name) => [CHOICES[name][f[name]], set(name, "any")]),
-    [f.subset && `Subset: ${f.subset.name}`, set("subset", null)],
+    [f.subset && `Selection: ${f.subset.name}`, set("subset", null)],
     [f.round !== "any" && roundName(f.round), set("round", "any")],
     [CHOICES.prediction[f.prediction], set("prediction", "any")],
     ...[["loss", "Loss"], ["confidence", "Confidence"]].map(([name, title]) => [f[name] && between(title, f[name]), set(name, null)]),

@@ -9,7 +9,7 @@ const DONE = {
   label: (number, value, state) => (value === null
     ? `Label removed from ${images(number)}.` : `${images(number)} labeled “${state.className(value)}”.`),
   caption: (number) => `Caption of ${images(number)} changed.`,
-  excluded: (number, value) => `${images(number)} ${value ? "excluded from" : "returned to"} the pool.`,
+  excluded: (number, value) => `${images(number)} ${value ? "excluded from" : "included in"} the pool.`,
 };
 
 export const post = (state, name, body) => fetchJson(`/explore/${state.dataset.id}/${name}`, body);
@@ -35,7 +35,7 @@ const undo = async (state, edit) => {
   try {
     const { images: restored, since } = await post(state, "undo", { edit });
     await reload(state, true);
-    const kept = since ? ` ${images(since)} changed since then and ${since === 1 ? "stays" : "stay"} as now.` : "";
+    const kept = since ? ` ${images(since)} changed since then and ${since === 1 ? "was" : "were"} not restored.` : "";
     say(`Undone for ${images(restored)}.${kept}`);
   } catch (error) {
     say(error.message);

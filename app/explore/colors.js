@@ -103,7 +103,7 @@ export const MODES = [
       entries.push({ name: `round ${k}`, css: TEN[(k - 1) % 10], ...choice(state, "round", String(k)) });
     return categories(state, (i) => round[i], entries);
   } },
-  { name: "match", title: "Caption match", needs: "match", paint: (state) => gradient(state, state.values.match, "cosine of image and caption") },
+  { name: "match", title: "Caption match", needs: "match", paint: (state) => gradient(state, state.values.match, "cosine similarity of image and caption") },
   { name: "score", title: "Search score", needs: "score", paint: (state) => gradient(state, state.values.score, "similarity to the search") },
 ];
 

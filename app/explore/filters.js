@@ -99,7 +99,7 @@ const subsetField = (state) => {
       fill(); // shows the previous one again
     }
   };
-  const field = element("label", { class: "x-field" }, element("span", {}, "Subset"), select);
+  const field = element("label", { class: "x-field" }, element("span", {}, "Saved selection"), select);
   const fill = () => {
     select.replaceChildren(element("option", { value: "" }, "any"), ...state.subsets.map((subset) =>
       element("option", { value: subset.id }, `${subset.name} (${subset.images.toLocaleString("en")})`)));
@@ -198,7 +198,7 @@ export const filterPanel = (state) => {
   return element("div", { class: "x-filters" }, textField(state), splitSection(state), classSection(state),
     section("Images", true,
       choice(state, "labeled", "Label", [["any", "any"], ["yes", "labeled"], ["no", "not labeled"]]),
-      choice(state, "pool", "Pool", [["any", "any"], ["pool", "in pool"], ["excluded", "excluded from pool"]]),
+      choice(state, "pool", "Pool", [["any", "any"], ["pool", "in the pool"], ["excluded", "excluded from the pool"]]),
       subsetField(state)),
     runSection(state), clear);
 };

@@ -19,13 +19,13 @@ const remaining = (state, item) => item.all.filter((row) => !state.excluded[row]
 const KINDS = [
   {
     name: "labels", title: "Likely label errors",
-    hint: "A model trained without this label and the nearest images both suggest another class.",
+    hint: "The nearest images and a model trained without this label both suggest another class.",
     open: (state, item) => state.labels[item.row] === item.label && !state.excluded[item.row],
     draw: (state, item) => [
       element("div", { class: "x-versus" }, thumbnail(state, item.row),
         element("p", {}, "Labeled ", element("b", {}, state.className(item.label)), ` (probability ${percent(item.own)}). Suggested: `,
           element("b", {}, state.className(item.suggested)),
-          ` (${percent(item.confidence)}, and ${percent(item.agreeing)} of its neighbors).`,
+          ` (probability ${percent(item.confidence)}; ${percent(item.agreeing)} of the neighbors agree).`,
           item.confirmed ? ` Run ${state.findingsRun} agrees.` : "", " Nearest images:")),
       strip(state, item.near),
       element("div", { class: "x-row" },
@@ -35,7 +35,7 @@ const KINDS = [
   },
   {
     name: "duplicates", title: "Near-duplicates",
-    hint: "Duplicates waste labels, and across splits they inflate test accuracy.",
+    hint: "Duplicates waste labels. Duplicates across splits inflate test accuracy.",
     open: (state, item) => remaining(state, item).length > 1,
     draw: (state, item) => {
       const rows = remaining(state, item);

@@ -13,7 +13,7 @@ const muted = (text) => element("p", { class: "muted" }, text);
 const fact = (term, ...value) => element("div", {}, element("dt", {}, term), element("dd", {}, ...value));
 
 const described = (one) => {
-  if (one.kind === "excluded") return one.value === "yes" ? "excluded from pool" : "returned to pool";
+  if (one.kind === "excluded") return one.value === "yes" ? "excluded from the pool" : "included in the pool";
   return `${one.kind}: ${one.previous ?? "none"} → ${one.value ?? "none"}`;
 };
 const history = (changes) => element("details", {},
@@ -76,7 +76,7 @@ const factList = (state, row, known) => {
     number(loss) && fact("Loss", number(loss)),
     Boolean(round?.[row]) && fact("Selected", `in round ${round[row]}`),
     number(match) && fact("Caption match", number(match)),
-    fact("Split", state.split(row), state.excluded[row] ? ", excluded from pool" : ""),
+    fact("Split", state.split(row), state.excluded[row] ? ", excluded from the pool" : ""),
     fact("Size", `${known.width} × ${known.height} px`),
     fact("File", known.file_name));
 };
@@ -84,7 +84,7 @@ const factList = (state, row, known) => {
 const buttons = (state, row) => element("div", { class: "x-row" },
   element("button", { type: "button", onclick: () => searchSimilar(state, row) }, "Find similar"),
   element("button", { type: "button", "data-key": "excluded", onclick: () => change(state, "excluded", [row], !state.excluded[row]) },
-    state.excluded[row] ? "Return to pool" : "Exclude"),
+    state.excluded[row] ? "Include in the pool" : "Exclude from the pool"),
   element("button", { type: "button", class: "quiet", onclick: async ({ target }) => {
     target.textContent = (await copy(location.href)) ? "Copied" : "Copy it from the address bar";
   } }, "Copy link"));

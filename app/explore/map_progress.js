@@ -35,7 +35,7 @@ export const showProgress = (state, place, compute) => {
 };
 
 const making = (map, points, idle) => {
-  const stage = map.stage || (map.state === "running" ? "Starting" : "Waiting for the worker");
+  const stage = map.stage || (map.state === "running" ? "Starting" : "Waiting in the queue");
   const bar = element("progress", { "aria-label": stage });
   if (map.total) Object.assign(bar, { max: map.total, value: map.done });
   const done = map.total ? ` ${map.done.toLocaleString("en")} of ${map.total.toLocaleString("en")}` : "";
@@ -45,5 +45,5 @@ const making = (map, points, idle) => {
     bar,
     idle ? element("p", { class: "muted" }, idle) : null,
     points ? null : element("p", { class: "muted" },
-      "Similar images appear close together. You can use the grid and the filters already."));
+      "Similar images appear close together. You can already use the grid and the filters."));
 };

@@ -18,7 +18,7 @@ const open = async () => {
     const given = await data;
     const start = await given.start;
     if (!start.dataset) {
-      showMessage("No dataset yet", "Upload images or add the demo dataset. They appear here as a map.",
+      showMessage("No datasets yet", "Upload images or add the demo dataset. They appear here as a map.",
         element("a", { href: "/", class: "button primary" }, "Go to Data"));
       return;
     }

@@ -75,5 +75,8 @@ async def _search_image(
 
 def _inference(studio: Studio) -> InferenceProcess:
     if studio.inference is None:
-        raise UnavailableError("Searching by meaning needs the studio: start it by python -m app.")
+        raise UnavailableError(
+            "Search is not available: the inference process is not running. Start the studio with "
+            "python -m app."
+        )
     return studio.inference

@@ -10,7 +10,7 @@ const saveSubset = async (state, name) => {
   const { subset } = await post(state, "subset", { name, ids: state.idsOf(rows) });
   state.subsets = [{ id: subset, name, kind: "subset", images: rows.length }, ...state.subsets];
   state.emit("subsets");
-  say(`${count(rows.length, "image")} saved as “${name}”.`, "Show subset", async () => {
+  say(`${count(rows.length, "image")} saved as “${name}”.`, "Show selection", async () => {
     state.region = null;
     state.select([], false, true);
     state.filter({ subset: { id: subset, name, rows: state.flags(rows) } });
@@ -42,7 +42,7 @@ const ask = (host, title, label, button, field, act, ...more) => {
 };
 const askSubset = (state, host) => {
   const field = element("input", { type: "text", class: "x-input", required: true, maxlength: 200 });
-  ask(host, `Save ${count(state.targets().length, "image")} as a subset`, "Name", "Save subset", field,
+  ask(host, `Save ${count(state.targets().length, "image")} as a selection`, "Selection name", "Save selection", field,
     (name) => saveSubset(state, name));
 };
 const askLabel = (state, host) => {
@@ -65,14 +65,14 @@ export const selectionBar = (state) => {
   const button = (label, kind, act) => element("button", { type: "button", class: kind, onclick: act }, label);
   const bar = element("div", { class: "x-actions", role: "region", "aria-label": "Actions for the selected images", hidden: true }, text,
     element("span", { class: "x-row" },
-      button("Save as subset…", "primary", () => askSubset(state, bar.closest("#explore"))),
+      button("Save selection…", "primary", () => askSubset(state, bar.closest("#explore"))),
       button("Set label…", null, () => askLabel(state, bar.closest("#explore"))), exclude, button("Clear", "quiet", clear)));
   const update = () => {
     const rows = state.targets();
     bar.hidden = !rows.length;
     if (!rows.length) return;
     text.textContent = `${rows.length.toLocaleString("en")} selected`;
-    exclude.textContent = rows.every((row) => state.excluded[row]) ? "Return to pool" : "Exclude from pool";
+    exclude.textContent = rows.every((row) => state.excluded[row]) ? "Include in the pool" : "Exclude from the pool";
   };
   state.on("selection order columns", update);
   update();

@@ -3,7 +3,7 @@
 
 import { shuffled, sorted } from "./order.js";
 
-export const SPLITS = ["train", "val", "test"];
+export const SPLITS = ["train", "validation", "test"];
 
 const fresh = (classes) => ({
   hiddenClasses: new Uint8Array(classes + 1), // by label + 1: the first is "no label"

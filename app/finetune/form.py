@@ -16,7 +16,7 @@ LABELS = {
     "model": "Vision model (backbone)",
     "vlm": "Vision-language model (VLM)",
     "strategy_options": "Strategy options",
-    "track": "Goal",
+    "track": "Goal (track)",
     "budget": "Budget per round",
     "subset": "Saved selection",
     "mode": "Training mode",

@@ -85,7 +85,7 @@ export class LabelQueue {
         } else if (isRefused(error.status)) this.#drop(error);
         else {
           const pause = DELAYS[Math.min(tries++, DELAYS.length - 1)];
-          this.#changed(`The server is not responding. Retrying in ${pause} s. Your labels are kept in this browser.`);
+          this.#changed(`The studio is not responding. Retrying in ${pause} s. Your labels are kept in this browser.`);
           await this.wait(pause);
         }
       }
@@ -102,7 +102,7 @@ export class LabelQueue {
 
   #dropUndo(error) {
     this.waiting.shift();
-    this.#changed(error.status ? error.message : "The server is not responding, so the label was not undone. Try again.", { refused: true });
+    this.#changed(error.status ? error.message : "The studio is not responding, so the label was not undone. Try again.", { refused: true });
   }
 
   #drop(error) { // a retry would fail too

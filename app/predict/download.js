@@ -13,7 +13,7 @@ const prepare = async (button, method) => {
   preparing = run;
   const place = button.closest(".card").querySelector("[data-preparing]");
   const isShown = () => place.isConnected && document.querySelector(`[data-prepare="${run}"]`);
-  const progress = showProgress(place, "Waiting for the worker");
+  const progress = showProgress(place, "Waiting in the queue");
   button.disabled = true;
   try {
     for (let next = method; isShown(); next = "GET") {

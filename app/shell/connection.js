@@ -30,7 +30,7 @@ const healthy = async () => {
 const showBanner = () => {
   const banner = element("div", { class: "away", role: "alert" },
     element("i", { "aria-hidden": "true" }),
-    element("span", {}, element("b", {}, "The studio is not answering."),
+    element("span", {}, element("b", {}, "The studio is not responding."),
       " If it was stopped, start it again. This page then continues, and all saved work is kept."));
   document.body.append(banner);
   document.documentElement.classList.add("is-away"); // hides Gradio's notes, which say the same

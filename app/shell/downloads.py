@@ -63,7 +63,7 @@ def export_status(studio: Studio, user: int, run_id: int) -> dict[str, Any]:
     stage = found.stage
     if found.state == QUEUED:
         with studio.store.read() as session:
-            stage = studio.idle(session) or "Waiting for the worker"
+            stage = studio.idle(session) or "Waiting in the queue"
     return {"run": run_id, "state": found.state, "stage": stage, "error": found.error}
 
 

@@ -79,7 +79,7 @@ class InferenceProcess:
         try:
             done, _ = await asyncio.wait({waiting}, timeout=self.answer_seconds)
             if not done and reply.cancel():  # it has not been sent
-                raise BusyError("The inference process is busy with other questions. Try again.")
+                raise BusyError("The inference process is busy with other requests. Try again.")
             content = await waiting
         finally:
             reply.cancel()  # has no effect after the question was sent
@@ -109,12 +109,12 @@ class InferenceProcess:
         with self._lock:
             if self._waiting[user] >= USER_LIMIT:
                 raise TooManyRequestsError(
-                    f"{USER_LIMIT} of your questions are waiting for an answer. Wait for one of "
-                    "them, then ask again."
+                    f"{USER_LIMIT} of your requests are waiting for an answer. Wait for one of "
+                    "them, then try again."
                 )
             if self._waiting.total() >= TOTAL_LIMIT:
                 raise BusyError(
-                    f"{TOTAL_LIMIT} questions are waiting for an answer. Try again in a moment."
+                    f"{TOTAL_LIMIT} requests are waiting for an answer. Try again in a moment."
                 )
             self._waiting[user] += 1
             if self._thread is None:

@@ -32,12 +32,12 @@ STATUSES: dict[type[VecafError], int] = {
 
 
 def answer_with_sentences(app: FastAPI, settings: Settings) -> None:
-    """Register the handlers. Answers hide the path of the studio's folder."""
+    """Register the handlers. Answers hide the path of the data folder."""
 
     @app.exception_handler(VecafError)
     def say(_: Request, error: VecafError) -> JSONResponse:
         status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-        sentence = str(error).replace(str(settings.home), "the studio's folder")
+        sentence = str(error).replace(str(settings.home), "the data folder")
         sentence = sentence.encode(errors="replace").decode()  # it may quote a lone surrogate
         answer = JSONResponse({"error": sentence}, status)
         if isinstance(error, BusyError | TooManyRequestsError):

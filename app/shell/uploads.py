@@ -100,7 +100,7 @@ def _queue(store: Store, target: Path, name: str, user: int) -> int:
 def check_size(size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
-            f"The archive has {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB. Split it, or "
+            f"The file is {size / 1e9:.1f} GB; the limit is {limit / 1e9:.1f} GB. Split it, or "
             "raise VECAF_MAX_ARCHIVE_BYTES."
         )
 

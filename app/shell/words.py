@@ -1,3 +1,3 @@
 """The pages' names for values of the store."""
 
-SPLITS = {"train": "pool", "val": "validation", "test": "test"}
+SPLITS = {"train": "train", "val": "validation", "test": "test"}

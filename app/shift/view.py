@@ -89,8 +89,8 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         ]
     return [
         strength,
-        ("Share of the shift that the image features can express", percent(found["reach"])),
-        ("Agreement of text and image features (correlation)", f"{found['agreement']:.2f}"),
+        ("Share of the shift that image embeddings can express", percent(found["reach"])),
+        ("Agreement of VLM and vision model (correlation)", f"{found['agreement']:.2f}"),
     ]
 
 

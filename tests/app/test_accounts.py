@@ -320,7 +320,7 @@ def test_a_visitor_is_redirected_to_the_login_and_back(client: TestClient) -> No
     given = {"username": "anna", "password": "wrong wrong", "next": "/me?run=3"}
     wrong = client.post("/login", data=given, headers=BROWSER)
     assert wrong.status_code == 401
-    assert "The name or the password is wrong." in wrong.text
+    assert "The username or password is wrong." in wrong.text
     assert 'value="/me?run=3"' in wrong.text
     assert "wrong wrong" not in wrong.text
     right = client.post("/login", data={**given, "password": PASSWORD}, headers=BROWSER)
@@ -358,7 +358,7 @@ def test_listening_on_other_addresses_requires_accounts(capsys: pytest.CaptureFi
     assert "user add" in told
     assert main(["--auth", "--key", "/nowhere/key.pem"]) == 2
     assert main(["--auth", "--certificate", __file__]) == 2
-    assert "there is no such file" in capsys.readouterr().err
+    assert "There is no file" in capsys.readouterr().err
 
 
 def test_an_ipv4_mapped_address_counts_as_its_ipv4_address() -> None:

@@ -91,7 +91,7 @@ def test_changes_that_wait_leave_threads_for_readers(tmp_path: Path) -> None:
         for thread in waiting:
             thread.start()
         wait_for(full, 30, "the changes don't wait")
-        with pytest.raises(BusyError, match="too many are waiting"), store.write():
+        with pytest.raises(BusyError, match="too many changes are waiting"), store.write():
             pass
         with store.read() as session:
             assert session.scalar(sa.select(sa.func.count()).select_from(Dataset)) == 0

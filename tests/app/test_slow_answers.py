@@ -86,7 +86,7 @@ def test_pages_of_another_user_answer_while_the_inference_process_does_not(studi
                 answer = task.result()
                 assert answer.status_code == 429
                 assert int(answer.headers["retry-after"]) > 0
-                assert re.search("of your (questions|images) are waiting", answer.json()["error"])
+                assert re.search("of your (requests|images) are waiting", answer.json()["error"])
             assert (await bob.get("/static/app/shell/style.css")).status_code == 200
             assert (await bob.get("/dataset/1/deletion")).status_code == 404
             assert (await anna.get("/dataset/1/deletion")).status_code == 200

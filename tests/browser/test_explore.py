@@ -90,12 +90,12 @@ def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page
     expect(bar).to_contain_text("selected")
     caught = shown(page)
     assert 0 < caught < 3 * COUNT
-    bar.get_by_role("button", name="Save as subset…").click()
+    bar.get_by_role("button", name="Save selection…").click()
     page.locator(".x-dialog input").fill("in the middle")
-    page.locator(".x-dialog").get_by_role("button", name="Save subset").click()
+    page.locator(".x-dialog").get_by_role("button", name="Save selection").click()
     toast = page.locator(".x-toast")
     expect(toast).to_contain_text(f"{caught} images saved")
-    bar.get_by_role("button", name="Exclude from pool").click()
+    bar.get_by_role("button", name="Exclude from the pool").click()
     expect(toast).to_contain_text(f"{caught} images excluded")
     expect(page.locator(".x-tile.is-out").first).to_be_visible()
     toast.get_by_role("button", name="Undo").click()
@@ -105,7 +105,7 @@ def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page
     assert shown(page) == 3 * COUNT
     page.reload()
     drawn(page)
-    subsets = page.locator(".x-field", has_text="Subset").locator("select")
+    subsets = page.locator(".x-field", has_text="Saved selection").locator("select")
     subsets.select_option(label=f"in the middle ({caught})")
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{caught}'")
 

@@ -242,7 +242,7 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
     page.reload()
     drawn(page)
     slow = held(page, f"**/subset.bin?subset={one}")
-    subsets = page.locator(".x-field", has_text="Subset").locator("select")
+    subsets = page.locator(".x-field", has_text="Saved selection").locator("select")
     subsets.select_option(str(one))
     late = until(page, slow)
     subsets.select_option(str(two))

@@ -48,7 +48,7 @@ def test_a_restart_of_the_server_loses_nothing(
     assert server.stop() == 0
     page.locator(".tabs a").first.click()
     for waiting in (page, select, quiet):  # each says so, also where nobody clicks
-        expect(waiting.locator(".away")).to_contain_text("not answering")
+        expect(waiting.locator(".away")).to_contain_text("not responding")
         expect(waiting.locator("[data-testid=toast-body]")).not_to_be_visible()
     server.start()
     for waiting in (page, select, quiet):  # and goes on by itself

@@ -44,7 +44,7 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
     second.close()
 
     canvas = page.locator("[data-select-map] canvas")
-    create = page.get_by_role("button", name="Create map")
+    create = page.get_by_role("button", name="Compute map")
     expect(create.or_(canvas)).to_be_visible()
     if create.is_visible():  # another test may have created the map
         create.click()

@@ -31,7 +31,7 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
     )
     assert drawn > 500
     expect(page.locator("[data-shift-map] canvas")).to_have_attribute(
-        "aria-label", "Principal plane: predicted shift of circle, square, triangle"
+        "aria-label", "PCA: predicted shift of circle, square, triangle"
     )
     expect(page.locator(".shift-near li")).to_have_count(3)
 

@@ -43,7 +43,7 @@ def test_a_text_file_named_zip(
 ) -> None:
     for content in (b"hello\n" * 100, b"", b"PK\5\6"):
         (tmp_path / "a.zip").write_bytes(content)
-        refused(store, tmp_path / "a.zip", "a.zip is not a ZIP archive.*Put the images")
+        refused(store, tmp_path / "a.zip", "a.zip is not a ZIP file.*Put the images")
     nothing_imported()
 
 
@@ -52,7 +52,7 @@ def test_no_such_file(store: Store, tmp_path: Path) -> None:
 
 
 def test_an_empty_zip(store: Store, tmp_path: Path, nothing_imported: NothingImported) -> None:
-    refused(store, make_zip(tmp_path / "a.zip", {}), "is an empty ZIP archive")
+    refused(store, make_zip(tmp_path / "a.zip", {}), "is an empty ZIP file")
     (tmp_path / "folder").mkdir()
     refused(store, tmp_path / "folder", "folder contains no images")
     nothing_imported()
@@ -225,7 +225,7 @@ def test_encrypted_members_other_methods_and_duplicate_names(store: Store, tmp_p
     report = import_dataset(store, path, "a")
     found = reasons(report)
     assert "encrypted" in found["cat/0.jpg"]
-    assert "another file with this name" in found["cat/1.jpg"]
+    assert "another file has the same name" in found["cat/1.jpg"]
     assert "method" in found["cat/lzma.jpg"]
     assert any("'CAT' and 'cat' differ" in text for text in report.warnings)
     kept = {one.file_name: one.sha256 for one in samples(store, "a")}

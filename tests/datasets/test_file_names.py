@@ -51,7 +51,7 @@ def test_of_files_with_the_same_cleaned_name_one_is_imported(
     report = import_dataset(store, written(tmp_path / "pets", members), "a")
     assert report.images == 4
     assert [one.reason for one in report.refused] == [
-        "another file has the same name after cleaning, and is used"
+        "another file has the same name after cleaning; only the first is used"
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_refused_file_does_not_take_its_name(store: Store, tmp_path: Path) -> 
     (root / "cat" / "x.jpg").symlink_to("/nowhere/x.jpg")
     report = import_dataset(store, root, "a")
     assert report.images == 4
-    assert "outside of the folder" in reasons(report)["cat/x.jpg"]
+    assert "outside the folder" in reasons(report)["cat/x.jpg"]
 
 
 def test_names_that_are_not_utf8_stay_distinct(store: Store, tmp_path: Path) -> None:

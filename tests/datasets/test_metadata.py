@@ -170,7 +170,7 @@ def test_an_unclosed_quote_loses_only_its_row(after: str) -> None:
     assert set(parsed.rows) >= {f"{i}.jpg" for i in range(7)}
     assert "a.jpg" not in parsed.rows
     assert parsed.refused[0].file == "metadata.csv, line 3"
-    assert "since a quote in it is not closed" in parsed.refused[0].reason
+    assert "a quote that is not closed" in parsed.refused[0].reason
 
 
 def test_an_open_quote_in_the_last_row_is_found() -> None:

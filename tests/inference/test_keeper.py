@@ -138,11 +138,11 @@ def test_one_user_cannot_fill_the_queue(make: Make) -> None:
 
     async def check() -> None:
         tasks = [await ask(1) for _ in range(USER_LIMIT)]
-        with pytest.raises(TooManyRequestsError, match="of your questions") as raised:
+        with pytest.raises(TooManyRequestsError, match="of your requests") as raised:
             await keeper.ask("say", user=1)
         assert raised.value.seconds > 0
         tasks += [await ask(2 + n) for n in range(TOTAL_LIMIT - USER_LIMIT)]
-        with pytest.raises(BusyError, match=f"{TOTAL_LIMIT} questions"):
+        with pytest.raises(BusyError, match=f"{TOTAL_LIMIT} requests"):
             await keeper.ask("say", user=99)
         tasks[-1].cancel()  # its asker goes away, which makes room
         await asyncio.wait({tasks[-1]})

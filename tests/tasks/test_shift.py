@@ -70,7 +70,7 @@ def test_the_preview_has_a_strength_and_an_arrow_per_class(store: Store, tmp_pat
     assert {one["name"] for one in found["classes"]} == set(CLASSES)
     assert all(len(set(one["nearest"])) == 6 for one in found["classes"])
     drawn = json.loads((tmp_path / PREVIEW).read_text())
-    view = drawn["views"]["Principal plane"]
+    view = drawn["views"]["PCA"]
     assert len(view["from"]) == len(view["to"]) == len(drawn["names"]) == 3
     assert len(view["points"]) == len(drawn["labels"]) and max(drawn["labels"]) == 2
     assert drawn["strength"] > 0  # arrows are shown even if a run would not use the shift

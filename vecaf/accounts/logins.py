@@ -43,7 +43,7 @@ def log_in(store: Store, name: str, password: str, address: str) -> str:
     Raises
     ------
     NotLoggedInError
-        The name or the password is wrong; the message does not say which.
+        The username or password is wrong; the message does not say which.
     TooManyAttemptsError
         The user must wait before the next attempt.
     """
@@ -53,7 +53,7 @@ def log_in(store: Store, name: str, password: str, address: str) -> str:
         user = session.scalar(sa.select(User).where(User.name == name, User.removed_at.is_(None)))
         kept = None if user is None else user.password_hash
     if not verify_password(kept, password) or user is None or kept is None:
-        raise NotLoggedInError("The name or the password is wrong. Try again.")
+        raise NotLoggedInError("The username or password is wrong. Try again.")
     token = secrets.token_urlsafe(32)
     with store.write() as session:
         record_success(session, name, address, tried)

@@ -28,7 +28,7 @@ def hash_password(password: str, name: str = "") -> str:
             f"The password has {len(password)} characters. Use {SHORTEST} to {LONGEST}."
         )
     if name and password.casefold() == name.casefold():
-        raise InputError("The password is the same as the name. Choose another password.")
+        raise InputError("The password is the same as the username. Choose another password.")
     return _hasher.hash(password)
 
 

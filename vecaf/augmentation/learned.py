@@ -50,24 +50,26 @@ def choose_strength(
     reason : str
         A sentence that explains it.
     """
-    domains = ", ".join(f"{name} {share:.0%}" for name, share in shift.names)
+    domains = ", ".join(f"{name} ({share:.0%})" for name, share in shift.names)
     if shift.nearness < MIN_NEARNESS:
         return 0.0, (
-            f"“{words}” has no effect: the vision-language model doesn't know such words. The most "
-            f"similar domain that it knows is {shift.names[0][0]} (cosine {shift.nearness:.2f})."
+            f"“{words}” has no effect: the vision-language model doesn't know these words. The "
+            f"most similar domain that it knows is {shift.names[0][0]} (cosine similarity "
+            f"{shift.nearness:.2f})."
         )
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
-            f"“{words}” is interpreted as {domains}. It moves features by {STRENGTHS[0]:g} of the "
-            f"change between photos and that domain. With at least {MIN_VALIDATION} labeled "
-            "validation images, the studio would also try larger values."
+            f"“{words}” is interpreted as {domains}. It moves features by {STRENGTHS[0]:.0%} of "
+            f"the difference between photos and that domain. With at least {MIN_VALIDATION} "
+            "labeled validation images, the studio would also try larger values."
         )
     for strength in STRENGTHS[::-1]:
         change = after(strength).astype(int) - before.astype(int)
         if change.mean() >= -MAX_HARM:
             return strength, (
-                f"“{words}” is interpreted as {domains} (cosine {shift.nearness:.2f}). It moves "
-                f"features by {strength:g} of the change between photos and that domain. "
+                f"“{words}” is interpreted as {domains}, with cosine similarity "
+                f"{shift.nearness:.2f}. It moves features by {strength:.0%} of the difference "
+                "between photos and that domain. "
                 f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
     return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."

@@ -194,7 +194,7 @@ def _choose_strength(
     if reach < MIN_REACH:
         return 0.0, (
             f"“{words}” has no effect: the vision-language model doesn't connect these words with "
-            f"images (only {reach:.0%} of their direction lies where its image embeddings vary)."
+            f"images (its image embeddings can express only {reach:.0%} of the shift)."
         )
     if agreement < MIN_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
@@ -203,7 +203,7 @@ def _choose_strength(
         )
     if len(source.val_labels) < MIN_VALIDATION or not len(source.labels):
         return STRENGTHS[0], (
-            f"“{words}” moves features by {STRENGTHS[0]:g} of their length. With at least "
+            f"“{words}” moves features by {STRENGTHS[0]:.0%} of their length. With at least "
             f"{MIN_VALIDATION} labeled validation images, the studio would also try larger values."
         )
     before = source.correct(0 * direction).astype(int)
@@ -211,9 +211,9 @@ def _choose_strength(
         change = source.correct(strength * direction).astype(int) - before
         if change.sum() >= 0:
             return strength, (
-                f"“{words}” moves features by {strength:g} of their length. Validation accuracy "
-                f"changes by {100 * change.mean():+.1f} points; {reach:.0%} of the direction lies "
-                "where image embeddings vary, and the two models agree on it (correlation "
-                f"{agreement:.2f})."
+                f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
+                f"changes by {100 * change.mean():+.1f} points. Image "
+                f"embeddings can express {reach:.0%} of the shift. The vision-language model and "
+                f"the vision model agree with a correlation of {agreement:.2f}."
             )
     return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."

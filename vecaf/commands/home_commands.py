@@ -110,7 +110,7 @@ def gc(
             lines.append(f"{reason} To move the files anyway, pass --force.")
     elif unused and not purge:
         lines.append(
-            f"Moved {total / 1e6:,.1f} MB to {moved_to} in the home folder. To restore a file, "
+            f"Moved {total / 1e6:,.1f} MB to {moved_to} in the data folder. To restore a file, "
             f"move it back. gc deletes files after {trash.KEEP_DAYS} days in the trash; "
             "gc --purge deletes them now."
         )

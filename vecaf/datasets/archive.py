@@ -106,7 +106,7 @@ class ZipSource:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise InputError(
-                f"{path.name} is not a readable ZIP archive ({error}). Create it again."
+                f"{path.name} is not a readable ZIP file ({error}). Create it again."
             ) from error
         infos = self._zip.infolist()
         if _overlap(infos):
@@ -129,7 +129,7 @@ class ZipSource:
                     self.passed_over += 1
                     continue
                 if name in seen:
-                    raise InputError("the archive has another file with this name, which is used")
+                    raise InputError("another file has the same name; only the first is used")
                 seen.add(name)
                 _check_kind(info)
             except InputError as error:
@@ -176,7 +176,9 @@ class FolderSource:
             try:
                 name = clean_path(raw)
                 if name in seen:
-                    raise InputError("another file has the same name after cleaning, and is used")
+                    raise InputError(
+                        "another file has the same name after cleaning; only the first is used"
+                    )
                 member = Member(name, *self._checked(path))
             except InputError as error:
                 self.refused.append(_refusal(raw, str(error)))
@@ -216,13 +218,13 @@ class FolderSource:
             if path.is_symlink():
                 target = path.resolve()
                 if not target.is_relative_to(self._root):
-                    raise InputError("it is a link to a file outside of the folder")
+                    raise InputError("it is a link to a file outside the folder")
                 path = target
             facts = path.stat()
         except OSError as error:
             raise InputError(f"it can't be read ({error.strerror})") from error
         except RuntimeError as error:  # raised by Python before 3.13
-            raise InputError("it is a link that leads back to itself") from error
+            raise InputError("it is a link to itself") from error
         if not stat.S_ISREG(facts.st_mode):
             raise InputError("it is not a regular file")
         return path, facts.st_size

@@ -75,9 +75,9 @@ def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plac
         row = rows.get(path, MetadataRow())
         label = row.label or (None if path in no_class else folder)
         if in_splits and not (split or row.split) and path in images:
-            reason = "it is outside of the train, val and test folders"
+            reason = "it is outside the train, val and test folders"
         elif name in taken:
-            reason = "another file has the same path within the dataset"
+            reason = "another file has the same path in the dataset"
         elif label and len(label) > MAX_NAME:
             reason = f"the name of its class is longer than {MAX_NAME} characters"
         else:
@@ -163,11 +163,11 @@ def _rows(
         for name, row in content.rows.items():
             path = file[: file.rfind("/") + 1] + name
             if path not in known:
-                reason = f"{file} lists it, but there is no such readable file"
+                reason = f"{file} lists it, but the file is missing or unreadable"
                 result.refused.append(Refusal(path, reason))
             elif path in rows:
                 result.refused.append(
-                    Refusal(path, f"{file} lists it twice; the first row is used")
+                    Refusal(path, f"{file} lists it more than once; only the first row is used")
                 )
             else:
                 rows[path] = row

@@ -70,7 +70,7 @@ def parse_metadata(content: bytes, name: str) -> Metadata:
         try:
             path = clean_path(_text(values.get("file_name")) or "")
             if path in metadata.rows:
-                raise InputError(f"{path} already has a row; the first one is used")
+                raise InputError(f"{path} already has a row; only the first row is used")
             metadata.rows[path] = _row(values)
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
@@ -123,7 +123,7 @@ def _csv_rows(
         for record in table.records(is_record):
             cells = record.cells
             if cells is None:
-                reason = "the row can't be read, since a quote in it is not closed"
+                reason = "the row can't be read, because it has a quote that is not closed"
             elif not any(cells):
                 continue
             elif len(cells) != len(columns):

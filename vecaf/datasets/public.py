@@ -160,7 +160,7 @@ def check_reachable(site: str, key: str) -> None:
         raise UnavailableError(
             f"{key} can't be downloaded: {urlsplit(site).hostname} does not answer. Check the "
             "network connection. Or download the images on another machine, put them into a ZIP "
-            "archive with one folder per class, and upload it."
+            "file with one folder per class, and upload it."
         ) from error
 
 

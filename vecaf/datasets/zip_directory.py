@@ -42,7 +42,7 @@ def check_zip_directory(path: Path, limits: Limits) -> None:
             if count > limits.max_members:
                 raise InputError(too_many_files(path.name, limits))
     if count == 0:
-        raise InputError(f"{path.name} is an empty ZIP archive. Add images to it.")
+        raise InputError(f"{path.name} is an empty ZIP file. Add images to it.")
 
 
 def too_many_files(name: str, limits: Limits) -> str:
@@ -73,6 +73,6 @@ def _directory(data: mmap.mmap, path: Path) -> tuple[int, int]:
 
 def _not_a_zip(path: Path) -> str:
     return (
-        f"{path.name} is not a ZIP archive. Put the images into a ZIP archive, or import the "
+        f"{path.name} is not a ZIP file. Put the images into a ZIP file, or import the "
         "folder that contains them."
     )

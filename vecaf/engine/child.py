@@ -262,10 +262,7 @@ def error_message(error: Exception, settings: Settings, kind: Kind, job_id: int)
     if is_full(error) or _server_full(error) or "database or disk is full" in text:
         return DISK_FULL
     log = log_of(settings, kind, job_id).relative_to(settings.home)
-    return (
-        f"Unexpected error ({type(error).__name__}). Details are in {log} in the studio's home "
-        "folder."
-    )
+    return f"Unexpected error ({type(error).__name__}). Details are in {log} in the data folder."
 
 
 def restrict_gpus(device: str) -> None:

@@ -74,7 +74,7 @@ class Supervisor:
             finally:
                 status = _reap(child)
             log = log_of(self._settings, kind, job_id).relative_to(self._settings.home)
-            problem = _describe_exit(status, f"{log} in the studio's home folder")
+            problem = _describe_exit(status, f"{log} in the data folder")
             if status == NO_DATABASE_STATUS:  # not caused by the job
                 requeue = record_worker_loss
         try:

@@ -17,7 +17,7 @@ from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Moves centroids to cover the pool while they repel each other.",
+    description="Selects the images nearest to centroids that cover the pool and repel each other.",
     paper="Xie et al. 2023, arXiv 2303.14382",
     multiprocess=True,
 )

@@ -13,7 +13,7 @@ from vecaf.selection.uncertainty import checked_probabilities
 
 
 @strategy(
-    description="Selects uncertain images that differ from each other, by their gradients.",
+    description="Selects uncertain and diverse images by k-means++ on loss gradients.",
     paper="Ash et al. 2020, BADGE (ICLR), arXiv 1906.03671",
     required=("probabilities",),
 )

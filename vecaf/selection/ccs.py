@@ -12,7 +12,7 @@ from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Leaves out the hardest images, then samples all levels of loss equally.",
+    description="Skips the hardest images, then samples evenly across loss levels.",
     paper="Zheng et al. 2023, CCS (ICLR), arXiv 2210.15809",
     tracks=(LABELS_KNOWN,),
     required=("losses",),

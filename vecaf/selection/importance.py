@@ -11,7 +11,7 @@ from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Draws images in proportion to their loss.",
+    description="Samples images with probability proportional to their loss.",
     paper="Katharopoulos & Fleuret 2018 (ICML), arXiv 1803.00942",
     tracks=(LABELS_KNOWN,),
     required=("losses",),

@@ -10,7 +10,7 @@ from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Selects the image farthest from all selected images, repeatedly (core-set).",
+    description="Repeatedly selects the image farthest from all selected images (core-set).",
     paper="Sener & Savarese 2018, arXiv 1708.00489",
 )
 def kcenter(pool: Pool, budget: int, rng: np.random.Generator) -> StrategyResult:

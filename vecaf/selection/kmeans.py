@@ -16,7 +16,7 @@ _SEEDING_COST = 1e11  # multiplications of k-means++: a few seconds on two cores
 
 
 @strategy(
-    description="Clusters the images and selects the most central one of each cluster.",
+    description="Clusters the images and selects the most central image of each cluster.",
     paper="Arthur & Vassilvitskii 2007, k-means++; Dhillon & Modha 2001, spherical k-means",
 )
 def kmeans(

@@ -18,7 +18,7 @@ SMALLEST = 5  # clusters of at most this size are outliers; they come last
 
 
 @strategy(
-    description="Clusters the images and selects the most typical one of each cluster.",
+    description="Clusters the images and selects the most typical image of each cluster.",
     paper="Hacohen, Dekel & Weinshall 2022, TypiClust (ICML), arXiv 2202.02794",
 )
 def typiclust(

@@ -17,7 +17,7 @@ MIN_WIDTH = 0.05  # near-duplicates must not turn coverage into plain uncertaint
 
 
 @strategy(
-    description="Covers uncertain images of the pool; without a model, it works like maxherding.",
+    description="Covers the uncertain part of the pool; without a model, it works like maxherding.",
     paper="Bae et al. 2025, Uncertainty Herding (ICLR), arXiv 2412.20644",
     optional=("probabilities",),
 )

@@ -196,5 +196,5 @@ def _locked(session: Session, kind: Kind, job_id: int) -> Job | None:
 
 
 def _queue_again(job: Job) -> None:
-    job.state, job.stage, job.done, job.total = QUEUED, "waiting for a worker", 0, 0
+    job.state, job.stage, job.done, job.total = QUEUED, "waiting in the queue", 0, 0
     job.worker = None

@@ -48,7 +48,9 @@ class ServerStore(Store):
     @contextmanager
     def write(self, *, exclusive: bool = True) -> Iterator[Session]:
         if not self._writers.acquire(blocking=False):
-            raise BusyError("Your change was not saved: too many are waiting. Try again shortly.")
+            raise BusyError(
+                "Your change was not saved: too many changes are waiting. Try again in a moment."
+            )
         try:
             with _convert_lock_errors(), super().write(exclusive=exclusive) as session:
                 yield session

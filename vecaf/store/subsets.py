@@ -67,13 +67,13 @@ def add_subset(
     if kind not in SUBSET_KINDS:
         raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
     if not name:
-        raise InputError("Give the subset a name.")
+        raise InputError("Enter a name for the selection.")
     if not len(sample_ids):
         raise InputError("Select at least one image.")
     taken = sa.select(Subset.id).where(Subset.dataset_id == dataset_id, Subset.name == name)
     if session.scalar(taken) is not None:
         raise InputError(
-            f"'{dataset.name}' already has a subset called '{name}'. Choose another name."
+            f"'{dataset.name}' already has a selection called '{name}'. Choose another name."
         )
     ids = [int(sample_id) for sample_id in dict.fromkeys(sample_ids)]
     known = set(session.scalars(sa.select(Sample.id).where(Sample.dataset_id == dataset_id)))

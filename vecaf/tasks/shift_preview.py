@@ -120,7 +120,7 @@ def shift_preview(
             for rows in groups.values()
         ]
     )
-    views = {"Principal plane": (coordinates[:, :2], before[:, :2], after[:, :2])}
+    views = {"PCA": (coordinates[:, :2], before[:, :2], after[:, :2])}
     views |= _umap(context, samples, coordinates, before, after)
     preview = _preview(views, pool, assigned, shown) | {
         "strength": strength,
