@@ -59,7 +59,7 @@ def label_by_keyboard(
         name = caption.inner_text().rpartition(" · ")[2]
         page.keyboard.press(str(classes.index(truth[name]) + 1))
     expect(page.locator(".label-head")).to_contain_text(f"{count} of {count} labeled")
-    expect(page.locator(".label-head")).to_contain_text("saved", timeout=SLOW)
+    expect(page.locator(".label-head")).to_contain_text("Saved", timeout=SLOW)
 
 
 def restart(server: Server, page: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
@@ -144,7 +144,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.reload()
     label_by_keyboard(page, truth, classes, PICKS, start=6)
 
-    # A random test sample, so that accuracy can be measured; random picks, to compare with.
+    # A random test sample, so that accuracy can be measured; a random baseline to compare with.
     page.goto(f"{server.url}/label?dataset={dataset[1]}")
     page.locator("[name=count]").fill(str(TESTS))
     page.get_by_role("button", name="Create test sample").click()

@@ -16,8 +16,7 @@ import numpy as np
 import pytest
 
 from tests.encoders.samples import Stored, settings_in, store_images, weights_of_timm
-from vecaf.encoders import PVM, embed_images, fingerprint, load_pvm
-from vecaf.encoders import embed as embedding
+from vecaf.encoders import PVM, embed, embed_images, fingerprint, load_pvm
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
 from vecaf.errors import CanceledError, InputError
 from vecaf.settings import Settings
@@ -43,7 +42,7 @@ def stored(folder: Path) -> Stored:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(embedding, "ROWS_PER_SHARD", SHARD)
+    monkeypatch.setattr(embed, "ROWS_PER_SHARD", SHARD)
     return settings_in(tmp_path)
 
 
@@ -170,8 +169,8 @@ CHILD = """
 import sys, time
 from pathlib import Path
 from tests.encoders.samples import settings_in
-from vecaf.encoders import embed_images, embedding, load_pvm
-embedding.ROWS_PER_SHARD = {shard}
+from vecaf.encoders import embed, embed_images, load_pvm
+embed.ROWS_PER_SHARD = {shard}
 images = Path({images!r})
 keys = sorted(path.stem for path in images.iterdir())
 def path_of(key):

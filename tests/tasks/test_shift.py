@@ -183,7 +183,7 @@ def test_an_impossible_comparison_is_an_error(
     with pytest.raises(NotFoundError):
         compare(here, plain=pair[0], shifted=98765, corruption="fog")
     queued = submit_run(store, replace(CONFIG, seed=9), store.owner())
-    with pytest.raises(InputError, match="has not finished"):
+    with pytest.raises(InputError, match="not a finished run"):
         compare(here, plain=queued, shifted=pair[1], corruption="fog")
     with store.write() as session:
         stranger = User(name="stranger")
