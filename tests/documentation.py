@@ -88,7 +88,7 @@ def read(path: Path) -> Page:
 
 
 def blocks(language: str) -> Iterator[tuple[Page, Block]]:
-    """Every block in a language, of all pages in order."""
+    """Return every block in a language, in the order of the pages."""
     for path in PAGES:
         page = read(path)
         yield from ((page, block) for block in page.blocks if block.language == language)
@@ -112,5 +112,5 @@ def _links(token: Token) -> Iterator[str]:
 
 
 def _anchor(heading: str) -> str:
-    """The anchor that GitHub gives a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")

@@ -17,18 +17,18 @@ SIDE = 48
 
 def draw(kind: str, rng: np.random.Generator) -> Image.Image:
     """Draw an image of a class at a random position, in random size and colors, with noise."""
-    background, colour = (tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(2))
+    background, color = (tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(2))
     image = Image.new("RGB", (SIDE, SIDE), background)
     pen = ImageDraw.Draw(image)
     left, top = (int(v) for v in rng.integers(2, 14, 2))
     size = int(rng.integers(20, 32))
     if kind == "disc":
-        pen.ellipse((left, top, left + size, top + size), fill=colour)
+        pen.ellipse((left, top, left + size, top + size), fill=color)
     elif kind == "square":
-        pen.rectangle((left, top, left + size, top + size), fill=colour)
+        pen.rectangle((left, top, left + size, top + size), fill=color)
     else:
         for offset in range(0, SIDE, 8):
-            pen.line((offset, 0, offset, SIDE), fill=colour, width=3)
+            pen.line((offset, 0, offset, SIDE), fill=color, width=3)
     noise = rng.normal(0, 8, (SIDE, SIDE, 3))
     pixels = (np.asarray(image) + noise).clip(0, 255).astype(np.uint8)
     return Image.fromarray(pixels)

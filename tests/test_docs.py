@@ -1,4 +1,4 @@
-"""The documentation is true: its examples run, its commands exist, its links lead somewhere."""
+"""The documentation is correct: its examples run, its commands exist, and its links work."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def by_name(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a reader's programs run: it holds `image.jpg` and the model that a run exported."""
+    """The folder in which examples run, with `image.jpg` and the exported model of a run."""
     import torch
 
     from vecaf.encoders import load_pvm
@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("path", PAGES, ids=by_name)
 def test_python_examples_run(path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks of a page run one after the other in one namespace, as a reader pastes them."""
+    """The blocks of a page run one after the other in one namespace, as a reader would run them."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("VECAF_HOME", str(folder / "home"))
     monkeypatch.setenv("VECAF_DEVICE", "cpu")
@@ -109,7 +109,7 @@ def command_lines(page: Page, block: Block) -> Iterator[Line]:
 
 
 def lines_of(path: Path) -> list[Line]:
-    """The command lines of a page that its reader can type."""
+    """Return the command lines of a page that a reader can type."""
     page = read(path)
     found = [
         line
@@ -117,14 +117,14 @@ def lines_of(path: Path) -> list[Line]:
         if block.language == "bash" and not block.note
         for line in command_lines(page, block)
     ]
-    if path == BENCHMARKS:  # whose other programs have parsers of their own
+    if path == BENCHMARKS:  # its other programs have their own parsers
         indented = [line for block in page.blocks for line in command_lines(page, block)]
         found += [line for line in indented if line.words[:3] == ("python", "-m", "vecaf")]
     return found
 
 
 def parse(command: Any, words: list[str]) -> None:
-    """Have a command's own parser read the words; the command itself does not run."""
+    """Parse the words with the command's parser, without running the command."""
     with command.make_context(command.name, words) as context:
         if hasattr(command, "resolve_command"):
             rest = [*context._protected_args, *context.args]
@@ -141,7 +141,7 @@ def test_command_lines_are_accepted(path: Path) -> None:
             case ("python", "-m", "app", *rest) | ("./run", *rest):
                 server_parser().parse_args(rest)
             case ("./test", *_) | ("source", *_) | ("export", *_):
-                pass  # shells know these
+                pass  # shell built-ins
             case _:
                 pytest.fail(f"{line.where}: mark the block with <!-- not run: why -->")
 
@@ -172,7 +172,7 @@ def options_of(command: Any) -> dict[str, tuple[bool, bool, Any]]:
 
 @pytest.mark.parametrize("path", DOCS, ids=by_name)
 def test_commands_in_sentences_exist(path: Path) -> None:
-    """Such as `python -m vecaf user add NAME` in a table: placeholders are not parsed."""
+    """Check commands in text, such as `python -m vecaf user add NAME`. Ignore placeholders."""
     for phrase in read(path).phrases:
         found = re.search(r"python -m vecaf ([a-z].*)", phrase)
         if not found:

@@ -1,7 +1,7 @@
 """No request leaves this machine while a program embeds, trains and serves.
 
-Python's audit events report every connection and every name lookup beforehand. Those to other
-machines are refused and recorded.
+Python's audit events report every connection and name lookup before it happens. The test refuses
+and records those to other machines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One of everything that a user can own, each with a mark that shows where it is shown."""
+"""Give a user one of everything that a user can own. Every text contains a mark to search for."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ from vecaf.store.subsets import add_subset
 from vecaf.tasks.select_images import COVERS, PICKS, SelectionExplanation
 from vecaf.tasks.shift_preview import PREVIEW
 
-MARK = "quokka"  # in every name, label, caption and file of theirs
+MARK = "quokka"  # part of every name, label, caption and file of the user
 PLACES = 12
 
 
 @dataclass
 class Belongings:
-    """Ids and paths, by the names that routes give them."""
+    """Ids and paths, by the names of the routes' parameters."""
 
     values: dict[str, list[object]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    secrets: list[bytes] = field(default_factory=list)  # what nobody else may be sent
+    secrets: list[bytes] = field(default_factory=list)  # no other user may receive it
 
     def first(self, name: str) -> Any:
         return self.values[name][0]
 
 
 def archive(path: Path, mark: str = MARK) -> Path:
-    """Two classes of six images; a file that is refused; captions in a metadata.csv."""
+    """Make a ZIP of two classes of six images, a refused file, and captions in a metadata.csv."""
     rows = io.StringIO(newline="")
     writer = csv.writer(rows)
     writer.writerow(["file_name", "label", "text"])

@@ -1,4 +1,4 @@
-"""Functions that tests run in the decoder's processes, which import this: it imports little."""
+"""Functions that tests run in the decoder's processes. It imports little, to start fast."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def complain() -> bytes:
 
 
 def hang(pipe: Path) -> bytes:
-    """Say which process this is, then do nothing for as long as the pipe's other end is open."""
+    """Send the process id, then wait until the other end of the pipe is closed."""
     with pipe.open("w") as out:
         out.write(f"{os.getpid()}\n")
     with pipe.open() as forever:

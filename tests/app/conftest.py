@@ -1,4 +1,4 @@
-"""A studio on a temporary home with two datasets: one of the local owner, one of somebody else."""
+"""A studio on a temporary home with two datasets: one of the local owner, one of another user."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ BASE = "http://127.0.0.1:7860"
 LIMIT = 100_000
 
 
-def picture(colour: tuple[int, int, int], side: int = 32) -> bytes:
+def picture(color: tuple[int, int, int], side: int = 32) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", (side, side), colour).save(buffer, "PNG")
+    Image.new("RGB", (side, side), color).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def archive(path: Path, shift: int = 0) -> Path:
-    """A zip of two classes, six images each; one is larger than a thumbnail."""
+    """Make a ZIP of two classes with six images each. One image is larger than a thumbnail."""
     with zipfile.ZipFile(path, "w") as out:
         for name, red in (("cat", 200), ("dog", 40)):
             for i in range(6):

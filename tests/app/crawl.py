@@ -1,5 +1,8 @@
-"""Everything that the studio answers to, found by itself: every route of the FastAPI application,
-those of what is mounted in it, and every function of the Gradio pages, hidden ones included."""
+"""List everything that the studio responds to.
+
+These are all routes of the FastAPI application and of the applications mounted in it, and all
+functions of the Gradio pages, including hidden ones.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,22 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 APP = Path(__file__).resolve().parents[2] / "app"
-MOST = 40  # addresses of one route that are tried
+MOST = 40  # maximum number of addresses tried per route
 
 
 @dataclass(frozen=True)
 class Found:
-    """A route: its path with placeholders, a method, the names of its query parameters."""
+    """A route: its path with placeholders, one method, and the names of its query parameters."""
 
     method: str
     path: str
     query: tuple[str, ...]
 
     def addresses(self, values: Mapping[str, Sequence[object]]) -> list[str]:
-        """The path with its placeholders filled from `values`, by name; a name that is not there
-        gets every value there is, so that a new one is tried with all of them."""
+        """Fill the placeholders of the path from `values`, by name.
+
+        A name that `values` lacks is tried with every value.
+        """
         everything = list(dict.fromkeys(str(v) for given in values.values() for v in given))
         names = re.findall(r"\{(\w+)(?::\w+)?\}", self.path)
         choices = [[str(v) for v in values.get(name, everything)] for name in names]
@@ -42,7 +47,7 @@ class Found:
 
 
 def routes(app: FastAPI) -> list[Found]:
-    """Every route and method, in the order in which they are asked."""
+    """List every route and method, in the order of the requests."""
     found = []
     for path, route in _walk(app.routes, ""):
         told = getattr(route, "dependant", None)
@@ -63,7 +68,7 @@ def _walk(found: Sequence[Any], prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def acts() -> list[str]:
-    """Every act that a page's button or handler knows, read off the source."""
+    """Find in the source every action that a page's button or handler accepts."""
     known: set[str] = set()
     for path in sorted(APP.rglob("*.py")):
         text = path.read_text()
@@ -75,7 +80,7 @@ def acts() -> list[str]:
 
 
 def ask_gradio(client: TestClient, fn: int, data: list[Any], event: Any, tab: str) -> Any:
-    """Call a function of the pages as a browser does; the answer holds all its messages."""
+    """Call a function of the pages as a browser does. The response contains all its messages."""
     body = {"fn_index": fn, "data": data, "event_data": event, "session_hash": tab}
     joined = client.post("/gradio_api/queue/join", json=body)
     if joined.status_code != 200:

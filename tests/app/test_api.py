@@ -37,7 +37,7 @@ START_SECONDS = 180
 @dataclass(frozen=True)
 class Live:
     port: int
-    folder: Path  # where a person's programs run; it holds image.jpg
+    folder: Path  # the folder in which examples run; it contains image.jpg
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
@@ -46,7 +46,7 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """`python -m app` with its worker on a home that holds one dataset."""
+    """Start `python -m app` with its worker on a home with one dataset."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("program")
     store = new_studio(home)
     shutil.copyfile(next((home / "drawn" / "disc").glob("*.png")), folder / "image.jpg")
@@ -72,7 +72,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def test_the_documented_examples_run(live: Live) -> None:
-    """One after the other, each in a process of its own, as a reader would paste them."""
+    """Run the examples one after the other, each in a separate process, as a reader would."""
     found = [block for block in read(DOCS).blocks if block.note == WITH_STUDIO]
     assert [block.language for block in found] == ["python", "bash", "python"]
     printed = []
@@ -93,7 +93,7 @@ def test_the_documented_examples_run(live: Live) -> None:
     run = live.get("/api/v1/runs")["runs"][0]
     assert (run["state"], run["dataset"], run["rounds_done"]) == ("finished", "shapes", 1)
     answers = [printed[0].splitlines()[-1], printed[2].splitlines()[0]]
-    assert answers[0] == answers[1]  # the same model, asked in two ways
+    assert answers[0] == answers[1]  # two ways to predict with the same model
     best = re.search(r"'name': '(\w+)'", answers[0])
     alone = json.loads(printed[1])["classes"]
     assert best is not None and best[1] == next(iter(alone))
@@ -150,7 +150,7 @@ def test_a_page_elsewhere_may_not_launch(client: TestClient) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
     assert client.post("/api/v1/runs", content=settings, headers=foreign).status_code == 403
     assert client.get("/api/v1/runs").json() == {"runs": []}
-    launched = client.post("/api/v1/runs", content=settings)  # a program sends no such header
+    launched = client.post("/api/v1/runs", content=settings)  # programs do not send this header
     assert launched.status_code == 201
     run = launched.json()["run"]
     assert client.post(f"/api/v1/runs/{run}/cancel").json()["state"] == "canceled"

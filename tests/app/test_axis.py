@@ -1,4 +1,4 @@
-"""Axes of fractions: they stay within 0% and 100%, and no two of their labels are equal."""
+"""Axes of fractions stay within 0% and 100%, and no two labels are equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Idle connections end and make room for others; every answer has the security headers."""
+"""Idle connections are closed to make room for others. Every response has the security headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Connect = Callable[[], socket.socket]
 
 
 class Held:
-    """Requests to /held: how many have come, and when they are answered."""
+    """Requests to /held: count them, and decide when they are answered."""
 
     def __init__(self) -> None:
         self.come = 0
@@ -45,7 +45,7 @@ def held() -> Held:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch, held: Held) -> Iterator[Connect]:
-    """Opens connections to a server with room for few."""
+    """Open connections to a server that accepts only a few."""
     monkeypatch.setattr(connections, "capacity", lambda: CAPACITY)
 
     async def hello(request: Request) -> PlainTextResponse:
@@ -76,7 +76,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, held: Held) -> Iterator[Connect]:
 
 
 def answer(connection: socket.socket) -> bytes:
-    """What comes until the other end hangs up or has sent a whole short answer."""
+    """Read until the server closes the connection or has sent a complete short response."""
     got = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(4096):

@@ -140,7 +140,7 @@ def test_placeholders_are_replaced_once() -> None:
 
 
 def test_a_card_follows_changes_made_on_the_command_line(studio: Studio, tmp_path: Path) -> None:
-    """The owner changes, and files are lost, while the studio runs."""
+    """The owner changes and files are lost while the studio runs."""
     with studio.store.write() as session:
         anna = add_user(session, "anna", PASSWORD)
         ben = add_user(session, "ben", PASSWORD)

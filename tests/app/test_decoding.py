@@ -1,4 +1,4 @@
-"""Image files are opened outside of the server, under limits, and refused alike everywhere."""
+"""Images are decoded outside the server, with limits, and refused consistently everywhere."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_what_is_checked_is_what_an_import_would_store(studio: Studio) -> None:
 
 
 def test_stored_images_beyond_the_limits_are_not_opened(tmp_path: Path) -> None:
-    """They may be from before there was such a limit."""
+    """They may be older than the limit."""
     path = tmp_path / "stored.png"
     path.write_bytes(picture((1, 2, 3), 300))
     strict = Limits(max_pixels=100)

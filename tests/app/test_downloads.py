@@ -1,4 +1,4 @@
-"""A run's export: any user who can see the run can have a task make it; reading does not."""
+"""Exports of runs: any user who can see a run can start its export. Reading starts none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vecaf.store.models import now
 
 @pytest.fixture(scope="module")
 def run_id(studio: Studio) -> int:
-    """A finished run of the owner's, with the files of a model."""
+    """A finished run of the owner, with the files of a model."""
     owner = studio.store.owner()
     with studio.store.write() as session:
         dataset = dataset_named(session, owner, "pets")
@@ -46,7 +46,7 @@ def run_id(studio: Studio) -> int:
 
 @pytest.fixture(autouse=True)
 def nothing_made(studio: Studio, run_id: int) -> Iterator[Path]:
-    """Where the export will be; each test begins and ends without one."""
+    """Return the path of the export. Each test begins and ends without one."""
     archive = archive_path(studio.store, studio.store.owner(), run_id)
     archive.parent.mkdir(exist_ok=True)
     yield archive

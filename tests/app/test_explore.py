@@ -1,4 +1,4 @@
-"""What the workbench asks the server for: bundles, facts, neighbors, searches and changes."""
+"""Routes of the Explore page: bundles, facts, neighbors, searches and changes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from vecaf.store.models.base import now
 
 
 def unpack(body: bytes) -> dict[str, Any]:
-    """What studio.unpack does, in Python."""
+    """Do in Python what array_bundle.js does."""
     assert body[:4] == b"VCB1"
     (length,) = struct.unpack("<I", body[4:8])
     header = json.loads(body[8 : 8 + length])
@@ -67,7 +67,7 @@ def samples(studio: Studio, dataset: int) -> list[Sample]:
 
 @pytest.fixture
 def space(studio: Studio, pets: int) -> NDArray[np.float32]:
-    """A finished map of the pets, made by hand; its space is returned."""
+    """Write a synthetic finished map of the dataset 'pets', and return its space."""
     count = len(samples(studio, pets))
     with studio.store.write() as session:
         task = Task(

@@ -1,4 +1,4 @@
-"""/healthz says whether users are served, not only whether the process lives."""
+"""/healthz reports whether the studio can serve users, not only whether the process is alive."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Hours of imports, runs and deletions by three people: no row is lost, nothing grows.
 
-Two hours and 200 runs in `./test --soak`; VECAF_SOAK_MINUTES makes it shorter, with as many runs a
-minute.
+`./test --soak` takes two hours and does 200 runs. VECAF_SOAK_MINUTES makes the test shorter, with
+the same number of runs per minute.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ PEOPLE = ("anna", "ben", "carla")
 PASSWORD = "three people on one machine"
 MINUTES = float(os.environ.get("VECAF_SOAK_MINUTES", "120"))
 RUNS = 200 * MINUTES / 120
-GROWTH = 1.1, 16 * 1024**2  # of memory in the second half: a share, and what any process varies by
-FILES = 8  # open files more
+GROWTH = 1.1, 16 * 1024**2  # allowed growth of memory in the second half: factor, bytes
+FILES = 8  # allowed additional open files
 
 
 class User(threading.Thread):
-    """Somebody who uploads, finetunes and deletes every other dataset, again and again."""
+    """A user who repeatedly uploads a dataset, finetunes on it, and deletes every other one."""
 
     def __init__(self, name: str, id: int, address: str, store: Store, archive: bytes) -> None:
         super().__init__(name=name)
@@ -132,7 +132,7 @@ def test_hours_of_use_lose_no_row_and_nothing_grows(tmp_path: Path) -> None:
 
 
 def standing(home: Path) -> dict[int, tuple[int, int]]:
-    """Resident bytes and open files of every process that works on `home`."""
+    """Return resident bytes and open files of every process that works on `home`."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         if folder.name == str(os.getpid()):
@@ -154,7 +154,7 @@ def _facts(folder: Path, home: Path) -> tuple[int, int] | None:
 
 
 def _quietly(read: Callable[[], Any]) -> Any:
-    """None for a process that has just gone."""
+    """Return None for a process that has just exited."""
     try:
         return read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):

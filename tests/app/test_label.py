@@ -1,4 +1,4 @@
-"""Saving labels, repeated requests, undo, classes, suggestions, drawn samples."""
+"""The Label page: saved labels, repeated requests, undo, classes, suggestions, random samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vecaf.store.subsets import add_subset
 
 
 class FakeInference:
-    """Answers as the inference process would, without a model."""
+    """A stand-in for the inference process that needs no model."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []

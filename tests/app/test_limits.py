@@ -1,4 +1,4 @@
-"""Limits on request bodies, parts of files and log lines."""
+"""Limits on request bodies, file ranges and log lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.shell.security import HEADERS, SecurityMiddleware
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """A body without a length."""
+    """Yield a body without a declared length."""
     for start in range(0, size, 64 * 1024):
         yield b" " * min(64 * 1024, size - start)
 
@@ -50,7 +50,7 @@ def test_a_body_has_a_limit_at_every_address(
     client: TestClient, path: str, limit: int, declared: bool
 ) -> None:
     fits = client.post(path, content=b"1" + b" " * (limit - 1) if declared else pieces(limit))
-    assert fits.status_code in (200, 404)  # blanks are not JSON, which is another error
+    assert fits.status_code in (200, 404)  # blanks are not JSON, so they cause another error
     long = client.post(path, content=b" " * (limit + 1) if declared else pieces(limit + 1))
     assert long.status_code == 413
     assert f"at most {limit // 1024**2} MB" in long.json()["error"]

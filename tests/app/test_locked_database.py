@@ -1,4 +1,4 @@
-"""Another program locks the database: changes are refused in a sentence, and pages are shown."""
+"""While another program locks the database, changes get a clear error and pages are still shown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def store_of(home: Path, wait_seconds: float) -> ServerStore:
 
 @contextmanager
 def locked(store: ServerStore) -> Iterator[None]:
-    """Lock the database as another program would, by a connection of its own."""
+    """Lock the database from a separate connection, as another program would."""
     other = library.connect(store.settings.home / "studio.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
@@ -63,10 +63,10 @@ def test_a_change_is_refused_in_a_sentence(tmp_path: Path) -> None:
             refused = client.post("/explore/1/excluded", json=change)
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) > 0
-            assert "keeps the database locked" in refused.json()["error"]
+            assert "has locked the database" in refused.json()["error"]
             page = client.post("/login", data={"username": "a"}, headers={"Accept": "text/html"})
             assert page.status_code == 503 and int(page.headers["retry-after"]) > 0
-            assert "keeps the database locked" in page.text and "<form" in page.text
+            assert "has locked the database" in page.text and "<form" in page.text
             assert client.get("/explore/1/columns.bin").status_code == 200
         assert client.post("/explore/1/excluded", json=change).status_code == 200
     store.close()

@@ -1,4 +1,4 @@
-"""A dataset without labels: every page offers the next step, up to the launch."""
+"""For a dataset without labels, every page offers the next step, up to the launch."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def give_labels(studio: Studio, dataset_id: int, ids: Sequence[int]) -> None:
 
 
 def main_buttons(studio: Studio, cards: Cards, dataset_id: int) -> set[str]:
-    """The main button of the dataset, in the list and on its own page."""
+    """Return the main buttons of the dataset: in the list and on its page."""
     user = studio.store.owner()
     card = next(card for card in cards.all(user) if card.id == dataset_id)
     pages = (listing([card], False), detail(studio, cards, user, dataset_id, {})[0])
@@ -69,7 +69,7 @@ def main_buttons(studio: Studio, cards: Cards, dataset_id: int) -> set[str]:
 
 
 def summary(studio: Studio, dataset_id: int, **address: str) -> tuple[str, str, Any, Any]:
-    """What the Finetune page says when it opens with the dataset."""
+    """Return the summary of the Finetune page when it opens with the dataset."""
     user = studio.store.owner()
     values = finetune._opening(studio, user, {"dataset": str(dataset_id), **address}, None)
     return finetune._summary(studio, user, [*values, True])
@@ -82,7 +82,7 @@ def test_the_main_button_is_the_next_step(studio: Studio, bare: int) -> None:
     subset = save(studio, bare, SELECTION, pool)
     waiting = f'/label?dataset={bare}&subset={subset}">Label images'
     assert main_buttons(studio, cards, bare) == {waiting}
-    give_labels(studio, bare, images(studio, bare, TEST))  # no selector sees those
+    give_labels(studio, bare, images(studio, bare, TEST))  # no selector sees them
     assert main_buttons(studio, cards, bare) == {waiting}
     give_labels(studio, bare, pool)
     ready = f'/finetune?dataset={bare}&subset=a+selection">Finetune model'
@@ -105,7 +105,7 @@ def test_finetune_leads_to_what_lacks_a_label(studio: Studio, bare: int) -> None
 
     give_labels(studio, bare, pool)
     card, short, _, launch = summary(studio, bare)
-    assert "4 from 'a selection'" in card  # the only labels that there are
+    assert "4 from 'a selection'" in card  # there are no other labels
     assert short.startswith("<p><b>4 labels · about") and launch.interactive
 
 

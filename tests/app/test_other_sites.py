@@ -1,4 +1,4 @@
-"""Pages of other sites reach no route: neither by a forged request nor by a rebound host name.
+"""Pages of other sites reach no route, neither by a forged request nor by DNS rebinding.
 
 The routes are found by walking the application, so a route that is added later is tested too.
 """

@@ -1,4 +1,4 @@
-"""The pages' HTML: whatever comes from people is escaped, and every state has its words."""
+"""The HTML of the pages: text from users is escaped, and every state has a message."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 
 class Tags(html.parser.HTMLParser):
-    """What a browser would make of some HTML: its elements and their attributes."""
+    """Collects the elements and attributes that a browser would parse from HTML."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ def test_each_state_has_its_actions(state: str) -> None:
 
 
 def test_the_time_of_a_resumed_run_is_that_of_its_rounds() -> None:
-    """It ended three days after its start and was idle for most of that time."""
+    """The run ended three days after its start and was idle most of that time."""
     start = now() - timedelta(days=3)
     run = summary(state="finished", started_at=start, finished_at=now())
     assert runs_view.spent(run) == ("72 h 00 min", "")
@@ -288,7 +288,7 @@ def charts_of(*rounds: RoundResult, ended: bool = True) -> list[dict[str, Any]]:
 
 def test_a_chart_without_points_says_why() -> None:
     unmeasured = replace(a_round(1), test_accuracy=None, val_accuracy=None)
-    for ended in (False, True):  # the first round tells already that no value will come
+    for ended in (False, True):  # the first round shows already that there will be no value
         _, validation, by_round = charts_of(unmeasured, ended=ended)
         assert not validation["curves"] and not by_round["curves"]
         assert "no labeled validation images" in validation["wait"]

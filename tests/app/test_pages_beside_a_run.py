@@ -1,4 +1,4 @@
-"""Pages read while a run writes: nobody is locked out, nobody waits long."""
+"""Pages can be read while a run writes: none fails or waits long."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def read_for(seconds: float, look: Callable[[], object]) -> tuple[list[float], list[str]]:
-    """Ten pages look five times a second; how long each look took, and what went wrong."""
+    """Let ten pages query five times per second. Return durations and errors."""
     took: list[float] = []
     errors: list[str] = []
     end = time.monotonic() + seconds
@@ -67,7 +67,7 @@ def read_for(seconds: float, look: Callable[[], object]) -> tuple[list[float], l
 
 
 def test_ten_pages_read_what_a_run_writes(store: Store) -> None:
-    """The queries of pages beside a recorder that commits as fast as it can."""
+    """Queries of pages run while a recorder commits as fast as it can."""
     run_id = submit_run(store, RunConfig(dataset="pictures", budget="6"), store.owner())
     with store.write() as session:
         run = session.get_one(Run, run_id)
@@ -113,7 +113,7 @@ def test_ten_pages_read_what_a_run_writes(store: Store) -> None:
 
 @contextmanager
 def studio(home: Path, *options: str) -> Iterator[str]:
-    """The studio with its worker, as people start it; its address."""
+    """Start the studio with its worker, as users do, and return its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -138,7 +138,7 @@ def studio(home: Path, *options: str) -> Iterator[str]:
 
 @pytest.mark.soak
 def test_pages_stay_quick_beside_a_run_for_a_minute(store: Store) -> None:
-    """The real studio over HTTP beside a real run. The claim of 300 ms is for a quiet machine."""
+    """A real studio responds during a real run. The goal of 300 ms is for an idle machine."""
     config = RunConfig(
         dataset="pictures", budget="12", rounds=7, epochs=1000, batch_size=1, patience=0
     )
@@ -158,7 +158,7 @@ def test_pages_stay_quick_beside_a_run_for_a_minute(store: Store) -> None:
             finally:
                 free.append(client)
 
-        look()  # the first answer imports what it needs
+        look()  # the first response also imports modules
         took, errors = read_for(60, look)
         assert run_row(store, run_id).state == RUNNING, "the run was too short for the claim"
         for client in clients:

@@ -103,7 +103,7 @@ def test_an_image_in_the_address_is_shown(studio: Studio, run_id: int) -> None:
 
 def test_missing_and_hidden_things_get_a_message(studio: Studio, run_id: int) -> None:
     assert "There is no run 999" in page(studio, run=999)
-    assert "There is no image 13" in page(studio, run=run_id, image=13)  # a stranger's
+    assert "There is no image 13" in page(studio, run=run_id, image=13)  # another user's
     with studio.store.write() as session:
         run = session.get_one(Run, run_id)
         run.state = "running"

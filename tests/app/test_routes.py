@@ -1,4 +1,4 @@
-"""Every route goes through the gate, and every response carries the security headers."""
+"""Every route requires authentication, and every response has the security headers."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from vecaf.store.tasks import latest_task
 
 @pytest.fixture(scope="module")
 def user(studio: Studio) -> int:
-    """The owner, with a finished run (1) of one round that predicts one dog as a cat."""
+    """Return the owner, who has a finished run (1) of one round that predicts one dog as a cat."""
     owner = studio.store.owner()
     with studio.store.write() as session:
         dataset = dataset_named(session, owner, "pets")
@@ -131,7 +131,7 @@ def test_a_comparison_shows_accuracies_and_costs(studio: Studio, user: int) -> N
         "reaches 83.3% test accuracy and random reaches 50.0%, with 2 labeled images"
         in pieces["top"]
     )
-    assert 'value="50.0"' in pieces["rest"]  # the baseline's end is the target
+    assert 'value="50.0"' in pieces["rest"]  # the final accuracy of the baseline is the target
     assert '"target": 0.5' in pieces["curve"]
     aimed, _ = compare._pieces(studio, user, {"runs": runs, "target": "90"})
     assert aimed["rest"].count("not reached") == 4
@@ -221,7 +221,7 @@ def test_a_preview_uses_a_measurement_else_a_similar_run(studio: Studio, user: i
 
 
 def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -> None:
-    """The dataset has since lost a class and renamed one. Images without scores are shown."""
+    """The dataset has lost a class and renamed one since. Images without scores are shown."""
     folder = studio.settings.runs / "7"
     with studio.store.write() as session:
         config = RunConfig(dataset="pets", budget="2", rounds=1).as_dict()
@@ -244,14 +244,14 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     ones = np.ones(len(ids), dtype=np.float32)
     save_predictions(folder, 1, Predictions(np.array(ids), predicted, ones, ones))
     rest = RunPage(studio).pieces(user, 7, {"cell": "1-2"}).rest
-    assert rest.count("hound predicted as bird") >= 3  # the matrix, the worst in words, the images
+    assert rest.count("hound predicted as bird") >= 3  # matrix, sentence, images
     assert "predicted as dog" not in rest
     assert "coverage gain: 0.25" in rest
     assert "distance to the nearest selected image" not in rest
 
 
 def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestClient) -> None:
-    """Of another dataset, whose runs the list on Select leaves out."""
+    """This includes runs of another dataset, which the list on Select omits."""
     user = studio.store.owner()
     config = RunConfig(dataset="many").as_dict()
     with studio.store.write() as session:

@@ -36,7 +36,7 @@ def pool(studio: Studio, name: str) -> tuple[int, list[Sample]]:
 
 
 def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection") -> int:
-    """A finished task that selected these images, as the worker leaves it."""
+    """Write a finished task that selected these images, as a worker would."""
     dataset_id, samples = pool(studio, name)
     k = len(ids)
     explained = SelectionExplanation(

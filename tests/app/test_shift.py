@@ -139,7 +139,7 @@ def test_buttons_queue_a_preview_and_a_pair(studio: Studio) -> None:
 
 
 def a_run(studio: Studio, **settings: Any) -> Run:
-    """A finished run on the user's dataset, with nothing but its row."""
+    """Add a finished run on the user's dataset: its row, without files."""
     user, config = studio.store.owner(), RunConfig(dataset="pets", **settings).as_dict()
     with studio.store.write() as session:
         run = Run(owner_id=user, dataset_id=dataset_of(studio), name="mine", seed=5, config=config,

@@ -1,4 +1,4 @@
-"""Other users' pages answer while one user waits for the process that answers questions."""
+"""Pages of other users respond while one user waits for the inference process."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from vecaf.store import Store
 
 BASE = "http://127.0.0.1:7860"
 PASSWORD = "a password of many words"
-SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # takes questions, never answers
-GUARD_SECONDS = 60  # a test that fails must not wait forever
-ASKED = 40  # more than all the threads of the server's pools
+SILENT = [sys.executable, "-c", "import sys; sys.stdin.read()"]  # never answers
+GUARD_SECONDS = 60  # a failing test must not wait forever
+ASKED = 40  # more than the threads in all of the server's pools
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_client_that_leaves_makes_room_for_the_next_question(studio: Studio) -
 
             leaving = asyncio.create_task(app(scope, receive, send))
             gone.set()
-            await leaving  # the handler has ended, though nothing has answered
+            await leaving  # the handler has ended without an answer
 
     async def guarded() -> None:
         async with asyncio.timeout(GUARD_SECONDS):

@@ -1,4 +1,4 @@
-"""Starting: options, the worker's keeper, the demo, and what the server leaves unloaded."""
+"""The start of the studio: options, the worker process, the demo, and lazy imports."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_ctrl_c_with_pages_open_ends_the_server_in_order_and_says_nothing(tmp_pa
 
     until(worker_answers)
     with contextlib.ExitStack() as pages:
-        for number in range(3):  # what an open page holds as long as it is open
+        for number in range(3):  # the stream that an open page holds
             address = f"http://127.0.0.1:{port}/gradio_api/heartbeat/page{number}"
             stream = pages.enter_context(httpx.stream("GET", address, timeout=60))
             assert next(stream.iter_text()).startswith("data: ALIVE")
@@ -140,7 +140,7 @@ def test_a_worker_does_not_outlive_a_server_that_was_killed(tmp_path: Path) -> N
 
     until(alive, 60)
     assert process.stdin is not None
-    process.stdin.close()  # what the kernel does for a process that is gone
+    process.stdin.close()  # as the kernel does when a process has exited
     assert process.wait(20) == 0
     store.close()
 
@@ -155,7 +155,7 @@ def test_an_empty_home_gets_the_demo_and_then_its_run(tmp_path: Path) -> None:
     with store.read() as session:
         job = session.scalars(sa.select(Import)).one()
     assert (job.source, job.state) == ("demo:color", "queued")
-    assert advance(store)  # nothing new while it is under way
+    assert advance(store)  # no second one while it runs
     with store.write() as session:  # as the worker ends it
         dataset = Dataset(owner_id=job.owner_id, name=COLOR, classes=["a", "b"], report={},
                           content_hash="", source="demo:color", attribution=None)  # fmt: skip

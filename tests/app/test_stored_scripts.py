@@ -28,7 +28,7 @@ MARK = "stored'\"><img src=x onerror=\"window.ran=1\"><i onclick='window.ran=1'>
 
 
 class Reader(HTMLParser):
-    """Collects what a browser would run of the mark."""
+    """Collects the parts of the mark that a browser would run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 
 def pieces(answer: Any) -> Iterator[str]:
-    """Each text that an answer of the pages' functions holds."""
+    """Yield each text in a response of the pages' functions."""
     for line in answer.text.splitlines():
         if line.startswith("data:"):
             message = json.loads(line.removeprefix("data:"))
@@ -95,7 +95,7 @@ def test_markup_in_stored_texts_stays_text_in_every_view(hostile: Two) -> None:
     showing = 0
     for number, inputs, event in gradio_events(hostile):
         if isinstance(event, dict) and event["act"]:
-            continue  # only look
+            continue  # read only
         for text in pieces(ask_gradio(hostile.anna, number, inputs, event, "annas-tab")):
             if not text.lstrip().startswith("<"):
                 continue  # plain text, which its component escapes

@@ -1,7 +1,7 @@
-"""Two users: nothing of one's shows to the other or to nobody, wherever they ask.
+"""Neither other users nor logged-out clients see anything of a user, on any route.
 
-What is asked is found by walking the application (tests.app.crawl), so a route that is added later
-is asked too. Each crawl is done by the owner first: what they are shown is what must not show."""
+The routes are found by walking the application (tests.app.crawl), so a route that is added later
+is tested too. The owner crawls first; what the owner sees, the others must not see."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from vecaf.store.models import Base
 
 BASE = "http://127.0.0.1:7860"
 PASSWORD = "a password of many words"
-OPEN = {"/healthz", "/login", "/login/", "/static/app/{folder}/{name}"}  # to everybody
+OPEN = {"/healthz", "/login", "/login/", "/static/app/{folder}/{name}"}  # public
 # The inference process answers these and authorizes by itself (tests/inference). None runs here.
 INFERENCE = ("/predict/{run_id}", "/explore/{dataset_id}/search")
 
@@ -77,7 +77,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 
 
 def everything(store: Store) -> str:
-    """All rows but logins: what a crawl by the wrong user must leave as it is."""
+    """Return all rows except logins. A crawl by the wrong user must not change them."""
     tables = [t for t in Base.metadata.sorted_tables if not t.name.startswith("login")]
     with store.read() as session:
         rows = [sorted(map(str, session.execute(sa.select(table)))) for table in tables]
@@ -85,7 +85,7 @@ def everything(store: Store) -> str:
 
 
 def body_for(two: Two) -> dict[str, Any]:
-    """Whatever our routes read from a body, at once: all of it hers."""
+    """Return a body with every field that the studio's routes read. All ids in it are Anna's."""
     first = two.hers.first
     sample, dataset = first("sample_id"), first("dataset_id")
     return {
@@ -100,7 +100,7 @@ def shown(content: bytes, hers: Belongings) -> bool:
 
 
 def crawl(two: Two, client: TestClient, found: Found) -> tuple[bool, set[int]]:
-    """Whether anything of hers was shown at the route, and the statuses."""
+    """Return whether the route showed anything of Anna's, and the statuses."""
     first = two.hers.first
     values = {**two.hers.values, "against": two.hers.values["task_id"], "run": [first("run_id")],
               "image": [first("sample_id")], "subset": [first("subset_id")],
@@ -120,7 +120,7 @@ def crawl(two: Two, client: TestClient, found: Found) -> tuple[bool, set[int]]:
 
 
 def ours(found: Found) -> bool:
-    """Not a stream without an end, nor what would log the client out."""
+    """Return False for endless streams and for routes that log the client out."""
     return "heartbeat" not in found.path and found.path != "/logout"
 
 
@@ -158,7 +158,7 @@ def test_nobody_gets_past_the_door(two: Two) -> None:
 
 
 def gradio_events(two: Two) -> Iterator[tuple[int, list[Any], Any]]:
-    """(function, inputs, event) for every function of the pages: every view and every act."""
+    """Yield (function, inputs, event) for all functions of the pages: all views and actions."""
     first = two.hers.first
     named = {"dataset": "dataset_id", "run": "run_id", "subset": "subset_id"}
     query = "&".join(f"{name}={first(of)}" for name, of in named.items())
@@ -186,7 +186,7 @@ def gradio_events(two: Two) -> Iterator[tuple[int, list[Any], Any]]:
             continue
         event = {target[1] for target in function.targets}
         code = inspect.unwrap(function.fn).__code__
-        again = code in known  # the same function under another number: once is enough
+        again = code in known  # the same function under another number: testing it once is enough
         known.add(code)
         if kinds[:1] == ["Api"]:  # the API's functions: a run, or settings
             for value in (first("run_id"), {"dataset": str(first("dataset_id")), "budget": "2"}):
@@ -214,7 +214,7 @@ def test_no_function_of_the_pages_shows_or_changes_anothers_things(two: Two) -> 
     seen = 0
     for number, inputs, event in events:
         if isinstance(event, dict) and event["act"]:
-            continue  # she looks, and changes nothing
+            continue  # she only reads
         seen += shown(ask_gradio(two.anna, number, inputs, event, "annas-tab").content, two.hers)
     assert seen >= 15, f"The crawl proves little: {seen} answers show the owner anything."
     before = everything(two.studio.store)
@@ -229,7 +229,7 @@ def test_no_function_of_the_pages_shows_or_changes_anothers_things(two: Two) -> 
 
 
 def test_a_tab_is_its_users_alone(two: Two) -> None:
-    """Whoever learns another's session hash can neither listen to it, nor speak or end it."""
+    """A user who learns another user's session hash cannot read, use or end that session."""
     body = {"fn_index": 0, "data": ["?"], "session_hash": "annas-own"}
     assert two.anna.post("/gradio_api/queue/join", json=body).status_code == 200
     assert two.bob.get("/gradio_api/queue/data?session_hash=annas-own").status_code == 404
@@ -256,7 +256,7 @@ def test_no_path_is_a_way_to_a_file(two: Two) -> None:
 
 
 def test_what_is_shared_can_be_read_and_not_changed(two: Two) -> None:
-    """Bob sees what Anna sees, changes nothing, and sees nothing once it ends."""
+    """Bob sees what Anna sees, cannot change it, and sees nothing after the sharing ends."""
     store, dataset = two.studio.store, two.hers.first("dataset_id")
     with store.read() as session:
         anna = session.execute(sa.text("SELECT owner_id FROM dataset")).scalar_one()

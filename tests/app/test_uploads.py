@@ -1,4 +1,4 @@
-"""Uploads: streamed, limited in size, from our own pages only, removed if interrupted."""
+"""Uploads are streamed, limited in size, and removed if interrupted. Other sites can't upload."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_start_deletes_files_of_interrupted_uploads(studio: Studio) -> None:
     other.mkdir()
     for path in (orphan, kept, other, late):
         os.utime(path, (0, 0))
-    minute = time.time() - 60  # interrupted by the restart itself
+    minute = time.time() - 60  # the restart interrupted it
     os.utime(part, (minute, minute))
     receiving = late.open("rb")
     fcntl.flock(receiving, fcntl.LOCK_EX)
@@ -196,6 +196,6 @@ def test_the_start_deletes_files_of_interrupted_uploads(studio: Studio) -> None:
 
 
 def _run(work: Coroutine[Any, Any, object]) -> None:
-    """Run it in its own thread: browser tests leave an event loop running in this one."""
+    """Run it in a separate thread, because browser tests leave an event loop in this one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()

@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float32]
 
 
 def pairs(n: int, distinct: int | None = None, seed: int = 0) -> tuple[Array, Array]:
-    """Features (n, 7) that their captions (n, 5), `distinct` of them, explain in part."""
+    """Make features (n, 7) that their captions (n, 5), `distinct` of them, partly explain."""
     rng = np.random.default_rng(seed)
     captions = rng.normal(size=(distinct or n, 5))[np.arange(n) % (distinct or n)]
     features = captions @ rng.normal(size=(5, 7)) + rng.normal(size=(n, 7)) + 2

@@ -1,4 +1,4 @@
-"""A real server with its worker on a temporary home, and a Chromium that may go nowhere else."""
+"""A real server with its worker on a temporary home, and a Chromium that can reach nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class Server:
-    """`python -m app` on a free port."""
+    """Runs `python -m app` on a free port."""
 
     home: Path
     port: int
@@ -109,7 +109,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def shapes(path: Path, count: int = 80, seed: int = 0) -> Path:
-    """A zip of drawn circles, squares and triangles, `count` of each, one folder a class."""
+    """Make a ZIP of drawn circles, squares and triangles: `count` of each, one folder per class."""
     import random
 
     draw_from = random.Random(seed)
@@ -141,7 +141,7 @@ def _shape(name: str, random: Any) -> bytes:
 
 @pytest.fixture(scope="session")
 def dataset(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a small dataset that was uploaded without a browser."""
+    """Upload a small dataset without a browser, and return its name."""
     name, archive = "ready shapes", tmp_path_factory.mktemp("zip") / "shapes.zip"
     content = shapes(archive, 30, seed=1).read_bytes()
     address = f"{server.url}/upload?{urllib.parse.urlencode({'name': name})}"
@@ -155,7 +155,7 @@ def dataset(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def dataset_id(server: Server, dataset: str) -> int:
-    """Its number: other tests of this server may have imported theirs before."""
+    """Return the dataset's id, which depends on what other tests have imported before."""
     with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
         query = "SELECT id FROM dataset WHERE name = ?"
         return int(database.execute(query, (dataset,)).fetchone()[0])
@@ -163,7 +163,7 @@ def dataset_id(server: Server, dataset: str) -> int:
 
 @pytest.fixture(scope="session")
 def run(server: Server, dataset: str) -> str:
-    """The path of a finished small run of two rounds."""
+    """Return the path of a small finished run of two rounds."""
     from vecaf.config import RunConfig
     from vecaf.engine.queue import submit_run
     from vecaf.settings import Settings
@@ -178,7 +178,7 @@ def run(server: Server, dataset: str) -> str:
 
 
 def ended(server: Server, table: str, which: object) -> bool:
-    """Whether an import (by name) or a run (by id) has finished; a failure fails the test."""
+    """Return whether an import (by name) or a run (by id) has finished. Fail if it has failed."""
     column = "name" if table == "import" else "id"
     query = f"SELECT state, error FROM {table} WHERE {column} = ?"
     with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
@@ -197,12 +197,11 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
-    """Opens pages (of one browser profile) and fails the test for a request that leaves this host
-    or an error in the page's scripts."""
+    """Open pages in one profile. Requests to other hosts and script errors fail the test."""
     strays: list[str] = []
     errors: list[str] = []
     contexts: list[Any] = []
-    asked: list[dict[str, Any]] = []  # the options that each of them was made with
+    asked: list[dict[str, Any]] = []  # the options of each of them
 
     def watch(request: Any) -> None:
         if not request.url.startswith((server.url, "data:", "blob:")):

@@ -1,4 +1,4 @@
-"""A dataset with its map, and the Explore page on it: what the workbench's tests share."""
+"""What the tests of the Explore page share: a dataset with its map, and the page open on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vecaf.store.sqlite import library
 Page = Any
 COUNT = 40  # images of each of three classes
 NAME = "to explore"
-# The modules of the page as one global object for the tests' scripts.
+# Puts the page's modules into one global object, for the tests' scripts.
 EXPOSE = """async () => {
     const names = ["explore/workbench", "explore/changes", "explore/run_values", "explore/views",
       "shell/http"];
@@ -25,7 +25,7 @@ EXPOSE = """async () => {
 
 @pytest.fixture(scope="session")
 def explored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """A dataset whose map has been computed (the page asked for it)."""
+    """Return a dataset whose map has been computed, because the page asked for it."""
     from vecaf.engine.queue import submit_import, submit_task
     from vecaf.settings import Settings
     from vecaf.store import Store
@@ -36,7 +36,7 @@ def explored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> int:
             return row[0] if row else None
 
     known = value("SELECT id FROM dataset WHERE name = ?", NAME)
-    if known:  # from another file that imports this fixture
+    if known:  # another test file that imports this fixture made it
         return int(known)
     archive = shapes(tmp_path_factory.mktemp("shapes") / "explore.zip", COUNT, seed=3)
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))

@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious on any page, light and dark, wide and narrow."""
+"""axe-core finds no serious problem on any page: light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ VIEWS = {
 def test_axe_finds_nothing_serious(
     open_page: Callable[..., Any], dataset_id: int, run: str
 ) -> None:
-    """`run` is the path of a finished run on the dataset. A page follows the system's scheme."""
+    """`run` is the path of a finished run on the dataset. Pages follow the system's scheme."""
     found = []
     views = [VIEWS.get(page.path, (page.path + "?dataset={dataset}",)) for page in PAGES]
     for view in chain.from_iterable(views):
         address = view.format(dataset=dataset_id, run=run.rpartition("=")[2])
         page = open_page(address, width=1440, height=900, color_scheme="light")
         page.wait_for_selector("gradio-app .live", state="attached")  # Explore starts outside of it
-        page.wait_for_timeout(800)  # for what arrives after the first answer
+        page.wait_for_timeout(800)  # wait for content that arrives after the first response
         page.add_script_tag(content=AXE.read_text())
         for scheme, width in (("light", 1440), ("dark", 390)):
-            # Without motion, for colors in a transition have little contrast.
+            # Disable motion, because colors have little contrast during a transition.
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_function(
                 "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
             )
-            page.wait_for_timeout(400)  # what follows the window's width
+            page.wait_for_timeout(400)  # wait for layout that depends on the window's width
             report = page.evaluate("axe.run({ resultTypes: ['violations'] })")
             found += [
                 f"{address} {scheme}: {one['id']} ({one['impact']}): "

@@ -1,4 +1,4 @@
-"""A run and its random baseline, its mistakes, its selected images on the map; runs compared."""
+"""A run with its random baseline, mistakes and map of selected images; comparison of runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_run_is_compared_with_its_random_baseline(
     assert len(page.evaluate(heights)) == 3
     assert max(page.evaluate(heights)) - min(page.evaluate(heights)) < 1
 
-    # Two boxes on the list, one link; the same line against batches.
+    # Check two boxes in the list, and follow the link. Then plot the same lines against batches.
     page.get_by_role("link", name="All runs").click()
     for box in (0, 1):
         page.locator("[data-compare]").nth(box).check()
@@ -47,12 +47,12 @@ def test_a_run_is_compared_with_its_random_baseline(
     expect(page.locator(".configs .differs")).to_have_count(1)
     expect(page.locator(".configs .differs")).to_contain_text("random")
 
-    # The target lives in the address.
+    # The address stores the target.
     page.locator(".target input[type=number]").fill("1")
     page.locator(".target input[type=number]").blur()
     expect(page).to_have_url(re.compile("target=1"))
     first = page.locator("[data-key=targets] tbody tr").first
-    expect(first).to_contain_text("6 labels")  # the first round reaches it already
+    expect(first).to_contain_text("6 labels")  # the first round already reaches it
     page.locator(".target input[type=number]").fill("100")
     page.locator(".target input[type=number]").blur()
     page.wait_for_url("**target=100*")

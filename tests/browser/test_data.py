@@ -119,7 +119,7 @@ def test_labels_and_captions_are_edited_and_every_change_is_undone(
     last.get_by_role("button", name="Undo").click()
     expect(caption).to_have_value("")
 
-    # Some of them, by keyboard alone.
+    # Some of them, using only the keyboard.
     for i in (2, 4):
         images.nth(i).get_by_role("checkbox").focus()
         page.keyboard.press("Space")
@@ -130,7 +130,7 @@ def test_labels_and_captions_are_edited_and_every_change_is_undone(
     expect(images.nth(4).get_by_role("textbox")).to_have_value("a drawn circle")
     expect(page.locator("[data-selected-count]")).to_have_text("None selected")
 
-    # All that match a filter, which stays after a reload.
+    # All images that match a filter. The filter stays after a reload.
     page.get_by_label("Label", exact=True).select_option(label="triangle")
     expect(page.locator(".images + p")).to_have_text("12 images")
     page.reload()

@@ -1,4 +1,4 @@
-"""Explore keeps its place: reloads, what is half typed, late answers, changes made elsewhere."""
+"""Explore keeps its state through reloads, unfinished input, late responses and outside changes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ explored, page = exploring.explored, exploring.page  # fixtures
 
 
 def bundle(arrays: dict[str, Any], meta: dict[str, Any] | None = None) -> Callable[[Any], None]:
-    """A route's handler that answers with a bundle."""
+    """Return a route handler that responds with a bundle."""
     body = pack(arrays, meta)
     return lambda route: route.fulfill(body=body, content_type="application/octet-stream")
 
 
 def held(page: Page, address: str) -> list[Any]:
-    """The requests of an address, to be answered by the test when it is their turn."""
+    """Hold the requests to an address, so that the test decides when to answer them."""
     waiting: list[Any] = []
     page.route(address, lambda route: waiting.append(route))
     return waiting
 
 
 def until(page: Page, waiting: list[Any], count: int = 1) -> Any:
-    """The newest of the requests held, once there are so many."""
+    """Wait until `count` requests are held, and return the newest."""
     for _ in range(300):
         if len(waiting) >= count:
             return waiting[-1]
@@ -66,7 +66,7 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     panel.get_by_label("Loss from").press("Enter")
     panel.get_by_label("Text in caption or file name").fill("triangle")
     page.wait_for_function(f"document.documentElement.dataset.gridCount === '{COUNT}'")
-    page.get_by_label("Sort by").select_option("match")  # whose values outlived the run's
+    page.get_by_label("Sort by").select_option("match")  # its values stayed after the run's
     page.wait_for_timeout(500)
 
     page.unroute("**/values.bin?run=1")
@@ -123,7 +123,7 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
     page.route("**/state.json", state)
     page.route("**/points.bin?*", points)
     page.reload()
-    drawn(page)  # it was asked for again
+    drawn(page)  # it was requested again
     assert page.evaluate("explore.state.points.method") == "pca"
     under_way, refusals = False, 1
     page.wait_for_function("explore.state.points.method === 'umap'")
@@ -147,7 +147,7 @@ def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> N
     page.route(re.compile(r"/explore/\d+/map$"), wish)
     page.reload()
     until(page, wishes, 2)
-    page.unroute_all(behavior="ignoreErrors")  # it goes on asking as the page is closed
+    page.unroute_all(behavior="ignoreErrors")  # it keeps asking while the page is closed
 
 
 def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:
@@ -156,7 +156,7 @@ def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> 
     caption, save = panel.get_by_label("Caption"), panel.get_by_role("button", name="Save caption")
 
     def rebuilt(act: Callable[[], None]) -> None:
-        """Do something after which the panel is another one."""
+        """Do something that replaces the panel."""
         panel.locator(".x-image-head").evaluate("(head) => (head.dataset.old = 1)")
         act()
         expect(panel.locator("[data-old]")).to_have_count(0)
@@ -185,7 +185,7 @@ def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> 
 
     page.route("**/neighbors/*", lambda route: route.abort())
     page.locator(".x-tile").nth(5).click()
-    expect(panel.locator(".notice-error")).to_contain_text("fetch")  # where "Searching …" stood
+    expect(panel.locator(".notice-error")).to_contain_text("fetch")  # instead of "Searching …"
     page.route("**/explore/*/image/*", lambda route: route.abort())
     page.locator(".x-tile").nth(6).click()
     expect(panel.locator(".x-large")).to_have_count(0)

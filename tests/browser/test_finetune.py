@@ -1,4 +1,4 @@
-"""The form: presets, the keyboard, the cost of a run, a clone of it."""
+"""The Finetune form: presets, the keyboard, the cost of a run, and clones of runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
 ) -> None:
     page = open_page("/finetune")
     expect(page.locator(".summary")).to_contain_text("Run summary")
-    assert page.evaluate(SHIFTED) < 0.1  # the form appears whole
+    assert page.evaluate(SHIFTED) < 0.1  # the form appears completely
     page.get_by_role("button", name="Best accuracy").click()
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("10%")
     expect(page.locator("#f-mode input[value=full]")).to_be_checked()
@@ -85,7 +85,7 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
     page.wait_for_url("**/runs?run=*")
     assert runs(server)[len(before) :] == ["vecaf", "random"]
 
-    # A clone has the same settings. Its baseline exists already; unchecked, none is launched.
+    # A clone has the same settings. Without the checkmark, no baseline is launched.
     page.get_by_role("link", name="Clone settings").click()
     page.wait_for_url("**/finetune?clone=*")
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("5")

@@ -1,5 +1,7 @@
-"""Names that would be markup, formulas or confusing are shown as the text they are, on every page,
-and come back as they were from an export."""
+"""Every page shows names with markup, formulas or confusing characters as plain text.
+
+An export returns them unchanged.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ class Hostile:
 
 
 def archive() -> bytes:
-    """Three images a class; labels and captions by metadata, file names as strange."""
+    """Make a ZIP of three images per class, with hostile labels, captions and file names."""
     rows, buffer = io.StringIO(newline=""), io.BytesIO()
     writer = csv.writer(rows)
     writer.writerow(["file_name", "label", "text"])
@@ -98,9 +100,9 @@ def hostile(server: Server) -> Iterator[Hostile]:
 
 
 def test_every_page_shows_them_as_text(open_page: Callable[..., Any], hostile: Hostile) -> None:
-    """An error in a page's scripts, or a request elsewhere, fails it too (open_page)."""
+    """A script error or a request to another host fails the test, too (open_page)."""
     at = f"dataset={hostile.dataset}"
-    shows = {  # what a reader must be able to read there
+    shows = {  # text that must be readable there
         "/": [SCRIPT, FORMULA],
         f"/?{at}": [HANDLER],
         f"/?{at}&view=classes": [],
@@ -163,7 +165,7 @@ def test_they_come_back_from_an_export(
         store.close()
     assert stories[0] == stories[1]
     assert {name for _, name, _, _ in stories[0]} >= {SCRIPT, HANDLER, FORMULA, "x" * 300}
-    assert "gnp.exe" in {name for _, name, _, _ in stories[0]}  # what would confuse is taken out
+    assert "gnp.exe" in {name for _, name, _, _ in stories[0]}  # confusing characters are removed
 
 
 def test_picks_as_csv_hold_no_formula(server: Server, hostile: Hostile) -> None:

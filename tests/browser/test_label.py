@@ -1,4 +1,4 @@
-"""Label: by keyboard, through a lost connection and a reload, to the launch of a run."""
+"""The Label page: labeling by keyboard, a lost connection, a reload, and the launch of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = ["circle", "square", "triangle"]
 
 @pytest.fixture(scope="module")
 def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of a labeling task of eight images, of an upload without labels."""
+    """Return the path of a labeling task of eight images from an upload without labels."""
     folder = tmp_path_factory.mktemp("bare")
     with (
         zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as labeled,
@@ -44,7 +44,7 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ()) -> str:
-    """The path of a labeling task of images of that upload; later ones begin further on."""
+    """Return the path of a labeling task with other images of that upload."""
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
     with store.write() as session:
         me = store.owner()
@@ -63,7 +63,7 @@ def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ())
 
 
 def key_for(page: Any) -> str:
-    """The number of the class that the shown image's file name tells."""
+    """Return the number key of the class that the file name of the shown image contains."""
     name = page.locator(".label-one img").get_attribute("alt")
     return str(1 + next(i for i, kind in enumerate(KINDS) if name.startswith(kind)))
 
@@ -103,7 +103,7 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(page.locator(".labeler [role=alert]")).to_contain_text("labels are kept")
     expect(saved).to_have_text("Saving 1 …")
     page.context.set_offline(False)
-    page.reload()  # before it was tried again
+    page.reload()  # before it is sent again
     expect(done).to_contain_text("4 of 8 labeled")
     expect(saved).to_have_text("Saved")
     page.goto("about:blank")
@@ -134,7 +134,7 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
 
     launch = page.get_by_role("button", name="Launch run")
     expect(launch).to_be_in_viewport()
-    assert page.evaluate(place) == before  # it moves no image
+    assert page.evaluate(place) == before  # it does not move to another image
     expect(page.get_by_role("link", name="Review settings")).to_have_attribute(
         "href", f"/finetune?dataset={task.split('=')[1].split('&')[0]}&subset=eight"
     )
@@ -185,7 +185,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
 
     expect(done).to_contain_text("0 of 6")
     find.focus()
-    page.keyboard.press("1")  # may be a part of a name
+    page.keyboard.press("1")  # it can be part of a name
     expect(find).to_have_value("1")
     expect(done).to_contain_text("0 of 6")
     page.keyboard.press("Escape")
@@ -198,7 +198,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     expect(image).to_have_attribute("alt", first)
 
     hold_back()
-    for key in ("1", "2", "u", "3", "3", "u"):  # the last two are one image's
+    for key in ("1", "2", "u", "3", "3", "u"):  # the last two belong to one image
         page.keyboard.press(key)
     expect(done).to_contain_text("2 of 6")
     back = page.get_by_role("link", name="All labeling tasks")
@@ -224,7 +224,7 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     page.get_by_role("button", name="Grid").click()
     field = page.get_by_label(f"Class of {first}")
     field.focus()
-    page.keyboard.press("t")  # the class that begins with it
+    page.keyboard.press("t")  # the class that begins with this letter
     expect(field).to_have_value("2")
     expect(field).to_be_focused()
     expect(saved).to_have_text("Saved")

@@ -1,5 +1,4 @@
-"""Accounts in a browser: log in by keyboard, share a dataset, view a shared one, edit while a login
-expires, log out."""
+"""Accounts in a browser: log in and out, share datasets, and edit while a login expires."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ PASSWORD = "a password of many words"
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A studio with accounts: Anna has a dataset, Bob has none."""
+    """Start a studio with accounts: Anna has a dataset, Bob has none."""
     home = tmp_path_factory.mktemp("studio")
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": ""}))
     with store.write() as session:
@@ -40,7 +39,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def visitor(browser: Any, guarded: Server) -> Iterator[Callable[..., Any]]:
-    """Opens a page in a browser of its own; an error in its scripts fails the test."""
+    """Open a page in a separate browser profile. A script error fails the test."""
     contexts, errors = [], []
 
     def open_page(

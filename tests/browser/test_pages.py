@@ -1,4 +1,4 @@
-"""Reload, back, a restart, bad input, narrow screens, the keyboard."""
+"""All pages: reload, back, server restarts, bad input, narrow screens, and the keyboard."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_restart_of_the_server_loses_nothing(
         expect(waiting.locator(".away")).to_contain_text("not responding")
         expect(waiting.locator("[data-testid=toast-body]")).not_to_be_visible()
     server.start()
-    for waiting in (page, select, quiet):  # and goes on by itself
+    for waiting in (page, select, quiet):  # and continues without a reload
         expect(waiting.locator(".away")).to_have_count(0)
         expect(waiting.locator(".live:not([aria-busy])").first).to_be_attached()
     expect(page.locator(".tabs a[aria-current]")).to_contain_text("Round 1")
@@ -62,7 +62,7 @@ def test_a_restart_of_the_server_loses_nothing(
 def test_a_page_whose_parts_do_not_arrive_is_loaded_anew(
     open_page: Callable[..., Any], server: Server, run: str, part: str
 ) -> None:
-    page = open_page("/", forgive="Unable to preload")  # what is held back here
+    page = open_page("/", forgive="Unable to preload")  # this response is held back
     page.route(re.compile(f"{part}|/healthz"), lambda route: route.abort())
     page.goto(server.url + run)
     expect(page.locator(".away")).to_be_visible()
@@ -158,7 +158,7 @@ def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str)
     page.locator("#f-track input[value=labels-known]").check()
     command = page.locator(".summary .command code")
     expect(command).to_contain_text("--track labels-known --budget 7%")
-    page.wait_for_timeout(500)  # the browser writes its storage in its own time
+    page.wait_for_timeout(500)  # the browser writes its storage later
     page.reload()
     expect(page.locator("#f-budget :is(input, textarea)").first).to_have_value("7%")
     expect(command).to_contain_text("--track labels-known --budget 7%")
@@ -166,7 +166,7 @@ def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str)
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == command.inner_text()
-    fill(page, "budget", "8%")  # what the button stands in is drawn anew, and it is another command
+    fill(page, "budget", "8%")  # redraws the button with another command
     expect(page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
 
 
@@ -185,7 +185,7 @@ def test_moments_age_on_an_open_page(
 
 def test_copying_needs_no_https(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/finetune")
-    page.evaluate("delete Navigator.prototype.clipboard")  # so it is at another machine's address
+    page.evaluate("delete Navigator.prototype.clipboard")  # as at another machine's address
     assert page.evaluate("navigator.clipboard") is None
     line = page.locator(".summary .command code").inner_text()
     page.get_by_role("button", name="Copy").click()
@@ -241,7 +241,7 @@ def test_the_keyboard_reaches_everything(
     page.goto(server.url + "/")
     page.wait_for_selector(".dataset")
     links = page.locator(".dataset").first.get_by_role("link").all_inner_texts()
-    assert all(links)  # the thumbnails are none of them
+    assert all(links)  # thumbnails are not among them
     reached = set()
     for _ in range(40):
         page.keyboard.press("Tab")

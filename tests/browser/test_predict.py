@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 pytestmark = pytest.mark.browser
 
-ANSWER_MS = 90_000  # the first question starts the process that answers
+ANSWER_MS = 90_000  # the first question starts the inference process
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_file_that_is_no_image_gets_a_message(
 
 
 def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., Any]) -> None:
-    """By keyboard, on a phone-sized page; back, reload and a second tab show it again."""
+    """On a phone-sized page, by keyboard. Back, reload and a second tab show the image again."""
     page = open_page(address, width=390, height=844)
     page.locator(".test-images a").nth(1).focus()
     page.keyboard.press("Enter")

@@ -1,4 +1,4 @@
-"""Select: images with their reasons and the map, two selections side by side, saving."""
+"""The Select page: selected images, explanations, the map, two selections side by side, saving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shift: a preview with arrows, copies at five severities, a pair of runs compared."""
+"""The Shift page: a preview with arrows, corrupted copies of images, and a pair of runs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
 
 
 def stays_beside(page: Any, button: str) -> None:
-    """Click the button at the window's lower end: the progress appears where it was clicked."""
+    """Click the button at the bottom of the window. The progress appears next to it."""
     place = page.get_by_role("button", name=button, exact=True)
     place.evaluate("(one) => one.scrollIntoView({ block: 'end' })")
     before = page.evaluate("scrollY")

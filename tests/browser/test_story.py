@@ -1,8 +1,8 @@
-"""The whole story in a browser, without a terminal: from unlabelled photos to a model elsewhere.
+"""The complete workflow in a browser: from unlabeled photos to a model used without the studio.
 
-Upload, explore, select 70, label them by keyboard, finetune, compare with random picks, type
-target words, take the model, and predict with its files alone in a process without the studio. In
-the midst of every long step the server is stopped and started again, and nothing is lost.
+Upload, explore, select 70 images, label them by keyboard, finetune, compare with random images,
+describe a target domain, download the model, and predict with its files in a process without the
+studio. The server restarts during every long step, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.browser.conftest import ROOT, Server
 from tests.browser.exploring import drawn
 
 PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
-NAME = "unlabelled photos"
+NAME = "unlabeled photos"
 TAKEN, PICKS, TESTS = 500, 70, 60
-SLOW = 240_000  # milliseconds that a stage may take on a busy machine
+SLOW = 240_000  # maximum milliseconds of a stage on a busy machine
 
 pytestmark = [
     pytest.mark.shared_data,
@@ -35,7 +35,7 @@ pytestmark = [
 
 
 def stripped(archive: Path) -> dict[str, str]:
-    """Write some photos without their folders, under shuffled names; their true classes by name."""
+    """Write some photos without folders under shuffled names, and return their classes by name."""
     truth = {}
     with zipfile.ZipFile(PHOTOS) as source, zipfile.ZipFile(archive, "w") as out:
         names = sorted(name for name in source.namelist() if name.endswith(".jpg"))
@@ -49,9 +49,10 @@ def stripped(archive: Path) -> dict[str, str]:
 def label_by_keyboard(
     page: Any, truth: dict[str, str], classes: list[str], count: int, start: int = 0
 ) -> None:
-    """Press the number key of every image's true class, as somebody who knows them would.
+    """Press the number key of every image's true class.
 
-    `start` of the `count` images have a label already.
+    `start` of the `count` images already have a label.
+
     """
     for done in range(start, count):
         caption = page.locator(".label-one figcaption span").first
@@ -63,7 +64,7 @@ def label_by_keyboard(
 
 
 def restart(server: Server, page: Any, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """Stop the server and its worker in order, and start them again: `page` goes on by itself."""
+    """Stop the server and its worker, and start them again. `page` continues without a reload."""
     server.stop()
     meanwhile()
     expect(page.locator(".away")).to_be_visible(timeout=SLOW)
@@ -72,9 +73,10 @@ def restart(server: Server, page: Any, meanwhile: Callable[[], None] = lambda: N
 
 
 def launch(page: Any, title: str, server: Server | None = None) -> str:
-    """Launch the run on the selection that has just been labelled; its number.
+    """Launch a run on the selection that was just labeled, and return its number.
 
-    With a `server`, that is restarted as soon as the run is queued.
+    If `server` is given, it is restarted as soon as the run is queued.
+
     """
     expect(page.locator("h1", has_text=title)).to_be_visible()
     page.get_by_role("button", name="Launch run").click(timeout=SLOW)
@@ -102,10 +104,10 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     dataset = re.search(r"dataset=(\d+)", page.url)
     assert dataset is not None
 
-    # Explore: the map comes by itself; words find what they name.
+    # Explore: the map appears without a click, and a text search finds matching images.
     page.goto(f"{server.url}/explore?dataset={dataset[1]}")
     expect(page.locator(".x-wait")).to_contain_text("Computing the map", timeout=SLOW)
-    page.wait_for_selector("#explore-host .explore")  # Gradio has all of its parts
+    page.wait_for_selector("#explore-host .explore")  # Gradio has rendered all components
     restart(server, page)
     drawn(page, SLOW)
     page.wait_for_function("explore.state.map.ready.includes('umap')", timeout=SLOW)
@@ -113,7 +115,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.keyboard.press("Enter")
     expect(page.locator(".x-chip").first).to_contain_text("horse", timeout=SLOW)
 
-    # Select 70, look at the reasons for one, save the selection.
+    # Select 70 images, view the explanation of one, and save the selection.
     page.goto(f"{server.url}/select?dataset={dataset[1]}")
     page.locator(".select-page [name=budget]").fill(str(PICKS))
     page.get_by_role("button", name="Select images").click()
@@ -128,7 +130,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.wait_for_url("**/label?*subset=*")
     selection = page.url
 
-    # Label by keyboard. Three labels are given while no server is there: it gets them later.
+    # Label by keyboard. Three labels are set while the server is down; it gets them later.
     page.locator("textarea[name=classes]").fill("\n".join(classes))
     page.get_by_role("button", name="Start labeling").click()
 
@@ -159,7 +161,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])
     label_by_keyboard(page, truth, classes, PICKS, start=already)
 
-    # Finetune on both, and compare.
+    # Finetune on both selections, and compare the runs.
     page.goto(selection)
     run = launch(page, "vecaf", server)
     page.goto(baseline)
@@ -169,7 +171,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
         re.compile("vecaf.* is (better|worse|ahead|behind) |equally accurate")
     )
 
-    # Target words: where they point, and a pair of runs.
+    # Target domain: the preview, and a pair of runs.
     page.goto(f"{server.url}/shift?dataset={dataset[1]}")
     page.get_by_label("Target domain").fill("in thick fog")
     page.get_by_role("button", name="Preview shift").click()
@@ -180,7 +182,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     restart(server, page)
     expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
 
-    # Take the model away, and use it where no studio is.
+    # Download the model, and use it without the studio.
     page.goto(f"{server.url}/predict?run={run}")
     page.get_by_role("button", name="Prepare download").click()
     everything = page.get_by_role("link", name="Download model")
@@ -194,7 +196,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
 
 
 def predicted_right(folder: Path, archive: Path, truth: dict[str, str]) -> int:
-    """How many of ten photos the exported files alone name rightly, in a process of their own."""
+    """Count how many of ten photos the exported files classify correctly in a separate process."""
     right = 0
     python = [sys.executable, "-I"]  # isolated: the studio's own packages can't be imported
     program = next(folder.rglob("predict.py"))

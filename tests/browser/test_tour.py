@@ -1,4 +1,4 @@
-"""The tour: offered once, along every page of the bar, by mouse and by keyboard."""
+"""The tour is offered once, covers every page, and works by mouse and keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job in a real browser: from a zip to a model that predicts in another process."""
+"""The main workflow in a browser: from a ZIP file to a model that predicts in another process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_from_a_zip_to_a_model(
     archive = shapes(tmp_path / "My shapes.zip", 40)
     page = open_page("/")
 
-    # Upload: the name is prefilled, the import shows its progress and ends with a card.
+    # Upload: the name is prefilled. The import shows its progress and ends with a card.
     page.set_input_files(".drop input[type=file]", archive)
     expect(page.locator(".drop [name=name]")).to_have_value("My shapes")
     page.get_by_role("button", name="Upload").click()
@@ -48,7 +48,7 @@ def test_from_a_zip_to_a_model(
     page.get_by_role("link", name="Import report").click()
     expect(page.locator(".detail")).to_contain_text("Imported 120 images with 3 classes")
 
-    # Finetune: the deep link chose the dataset; the command line follows the fields.
+    # Finetune: the link sets the dataset, and the command line follows the fields.
     page.get_by_role("link", name="Finetune model").click()
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
     fill(page, "budget", "16")
@@ -65,7 +65,7 @@ def test_from_a_zip_to_a_model(
     page.wait_for_url("**/runs?run=*")
     address = page.url
 
-    # Curves move while it runs.
+    # Curves grow while it runs.
     charts = page.locator(".charts")
     points = "document.querySelector('.charts')?.dataset.points | 0"
     page.wait_for_function(f"({points}) > 2", timeout=180_000)
@@ -85,7 +85,7 @@ def test_from_a_zip_to_a_model(
     expect(page.locator(".run-head .chip")).to_contain_text("finished", timeout=300_000)
     assert page.evaluate(points) > kept
 
-    # What it leaves: both rounds' picks, confusions, the model.
+    # The results: the selected images of both rounds, the confusion matrix, the model.
     expect(page.locator(".tabs a")).to_have_count(2)
     expect(page.locator(".matrix tbody tr")).to_have_count(3)
     page.locator(".tabs a").first.click()

@@ -82,7 +82,7 @@ def test_from_a_folder_to_a_model_that_a_new_process_uses(
     receipt = json.loads((folder / "receipt.json").read_text())
     assert [len(r["sha256"]) for r in receipt["picks"]] == [len(picks), len(picks)]
     picked_first = json.loads((folder / "selection.json").read_text())[: len(picks)]
-    assert [p["sample_id"] for p in picked_first] == picks  # as `select` said, in another process
+    assert [p["sample_id"] for p in picked_first] == picks  # as `select` printed
 
     predicted = subprocess.run(
         [

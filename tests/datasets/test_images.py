@@ -135,8 +135,8 @@ def test_progressive_and_restart_markers() -> None:
 
 
 def test_16_bit_gray_is_scaled_and_transparency_is_white() -> None:
-    grey = Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
-    assert flat_rgb(grey).getpixel((0, 0)) == (128, 128, 128)
+    gray = Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
+    assert flat_rgb(gray).getpixel((0, 0)) == (128, 128, 128)
     assert flat_rgb(Image.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
 
 

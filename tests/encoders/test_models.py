@@ -166,7 +166,7 @@ def test_devices() -> None:
 
 
 def test_eager_pytorch_replaces_openvino(caplog: pytest.LogCaptureFixture) -> None:
-    class Branching(torch.nn.Module):  # tracing bakes in the branch that its example takes
+    class Branching(torch.nn.Module):  # tracing records only the branch that its example takes
         calls = 0
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -182,8 +182,10 @@ def test_eager_pytorch_replaces_openvino(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_building_an_encoder_does_not_change_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that first uses PyTorch meanwhile keeps the number that it finds, for good; with
-    another number of threads, features differ in their last bits."""
+    """A thread keeps the thread count that it finds at its first use of PyTorch.
+
+    With another thread count, features differ in their last bits.
+    """
     openvino = pytest.importorskip("openvino")
     before, convert, found = torch.get_num_threads(), openvino.convert_model, []
 
@@ -257,7 +259,7 @@ def test_embedded_models_on_photos(photos: tuple[list[Path], np.ndarray], tmp_pa
     zero_shot = (
         (vlm.embed_features(features) @ texts.T).argmax(1) == np.arange(len(labels))
     ).mean()
-    assert zero_shot > 0.7  # among the 200 classes at hand; chance is 0.005
+    assert zero_shot > 0.7  # among these 200 classes; chance is 0.005
 
 
 def test_unit_rows_of_zeros() -> None:

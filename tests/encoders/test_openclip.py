@@ -39,7 +39,7 @@ def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """An empty file of weights: it isn't read before a tower is built."""
+    """Create an empty weights file. It is not read until a tower is built."""
     path = tmp_path / "a@b.safetensors"
     path.touch()
     return path
@@ -57,7 +57,7 @@ def test_a_file_of_published_weights_uses_their_activation(path: Path) -> None:
 def test_a_file_alone_uses_the_common_preprocessing(path: Path) -> None:
     agreed = load(f"PE-Core-S-16-384@{path}").preprocessing
     assert (agreed.mean, agreed.interpolation, agreed.squash) == ((0.5,) * 3, "bilinear", True)
-    disputed = load(f"ViT-L-14@{path}").preprocessing  # one of its weights wants 0.5
+    disputed = load(f"ViT-L-14@{path}").preprocessing  # one of its pretrained tags uses 0.5
     assert disputed.mean[0] == pytest.approx(0.48145466)
     assert not disputed.squash
 

@@ -30,7 +30,7 @@ def test_choose_image_size_of_nothing() -> None:
         choose_image_size(224, [])
 
 
-TURNED = {  # EXIF orientation → how a camera that wrote it stored an upright picture
+TURNED = {  # EXIF orientation → how a camera stores an upright picture with it
     2: [Image.Transpose.FLIP_LEFT_RIGHT],
     3: [Image.Transpose.ROTATE_180],
     4: [Image.Transpose.FLIP_TOP_BOTTOM],
@@ -61,10 +61,10 @@ def test_transparent_pixels_become_white(tmp_path: Path) -> None:
 
 
 def test_sixteen_bit_gray_is_scaled(tmp_path: Path) -> None:
-    grey = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    Image.fromarray(grey).save(tmp_path / "a.png")
+    gray = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    Image.fromarray(gray).save(tmp_path / "a.png")
     seen = np.asarray(decode(tmp_path / "a.png"))
-    assert np.array_equal(seen[..., 0], np.round(grey / 257))  # 65535 becomes 255
+    assert np.array_equal(seen[..., 0], np.round(gray / 257))  # 65535 becomes 255
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "LA"])
@@ -95,7 +95,7 @@ def test_pixels_equal_those_of_timm(width: int, height: int) -> None:
     timms = transform(image).permute(1, 2, 0).numpy() * 255
     ours = pixels(image, Preprocessing(224, HALF, HALF, "bicubic", 0.875))
     assert ours.shape == (224, 224, 3)
-    # Half a pixel of rounding shows only at the shapes' edges.
+    # Rounding by half a pixel affects only the edges of the shapes.
     assert np.abs(ours - timms).mean() < 2
 
 

@@ -16,7 +16,7 @@ SENTENCES = ["a photo of a dog", "雪の中の犬", "a photo of a dog", "", "a c
 
 
 def counting(tower: TextTower, monkeypatch: pytest.MonkeyPatch) -> tuple[TextTower, list[str]]:
-    """The tower, and a list of the sentences that it computes from now on."""
+    """Return the tower, and a list of the sentences that it computes from now on."""
     computed: list[str] = []
     embed = tower._embed
 

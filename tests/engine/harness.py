@@ -28,10 +28,10 @@ def write_images(folder: Path, *, classes: int = 3, each: int = 24, size: int = 
     """Write `classes` folders of small PNGs: noise around a color per class, which is learnable."""
     rng = np.random.default_rng(0)
     for label in range(classes):
-        colour = np.eye(3)[label % 3] * 160
+        color = np.eye(3)[label % 3] * 160
         (folder / f"class{label}").mkdir(parents=True)
         for index in range(each):
-            pixels = np.clip(colour + rng.normal(60, 50, (size, size, 3)), 0, 255)
+            pixels = np.clip(color + rng.normal(60, 50, (size, size, 3)), 0, 255)
             Image.fromarray(pixels.astype(np.uint8)).save(folder / f"class{label}" / f"{index}.png")
     return folder
 
@@ -47,8 +47,12 @@ class WorkerProcess:
         host: str = "",
         standby: bool = False,
     ) -> None:
-        """`stand_in`: see there; with it, `host` is the machine that it says to be on, and a lease
-        lasts 4 s. `standby`: whether it keeps a standby process, which is among its children."""
+        """Start the worker.
+
+        `stand_in` is a mode of tests/engine/stand_in. With it, the worker reports to run on the
+        machine `host`, and a lease lasts 4 s. `standby` lets the worker keep a standby process,
+        which is one of its children.
+        """
         settings = replace(settings, standby_minutes=int(standby))
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
         path = [str(ROOT)]
@@ -65,7 +69,7 @@ class WorkerProcess:
         )
 
     def children(self) -> list[int]:
-        """Process ids of the worker's children that are alive (Linux)."""
+        """Return the process ids of the worker's living children (Linux)."""
         listing = Path(f"/proc/{self.process.pid}/task")
         found: list[int] = []
         for thread in listing.iterdir() if listing.exists() else ():
@@ -101,7 +105,7 @@ class WorkerProcess:
 def worker(
     settings: Settings, *, stand_in: str | None = None, host: str = "", standby: bool = False
 ) -> Iterator[WorkerProcess]:
-    """A worker that is stopped at the end of the block."""
+    """Start a worker, and stop it at the end of the block."""
     started = WorkerProcess(settings, stand_in=stand_in, host=host, standby=standby)
     try:
         yield started
@@ -110,12 +114,12 @@ def worker(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
+    """Return whether a process is running (a zombie is not)."""
     return _state_and_group(pid)[0] not in ("Z", "")
 
 
 def group_members(group: int) -> list[int]:
-    """Process ids in a process group that run."""
+    """Return the ids of the running processes in a process group."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
     return [pid for pid in pids if _state_and_group(pid)[1] == group and is_alive(pid)]
 

@@ -1,11 +1,11 @@
-"""kill −9 of the worker at moments of a real run, again and again.
+"""Kill the worker with SIGKILL at many moments of a real run.
 
     python -m tests.engine.kill_loop --kills 20 [--mode full] [--seed 1]
 
-The moments are spread over the run's parts, or, with a seed, drawn at random from its whole length.
+The moments are spread over the parts of the run. With a seed, they are random moments of the run.
 
-Each run must end finished, with the rounds that were finished before the kill untouched, the same
-picks and accuracies as a run that was left alone, and both databases sound.
+Each run must finish. Rounds that had finished before the kill must be unchanged. Selected images
+and accuracies must equal those of an undisturbed run. Both databases must be intact.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class Kill:
     stage: str
     rounds_done: int
     attempts: int
-    seconds: float  # until the run was finished
+    seconds: float  # from the kill until the run finished
 
 
 def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Iterator[Kill]:
-    """Yield after each kill that the run survived; AssertionError for the first that it did not."""
+    """Yield after each kill that the run survives. Raise AssertionError for the first other one."""
     random = None if seed is None else Random(seed)
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     store = Store.open(settings)
@@ -73,11 +73,12 @@ def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Ite
             lengths = [one.seconds for one in rounds_of(session, store.owner(), undisturbed)]
 
         for index in range(kills):
-            shutil.rmtree(settings.embeddings, ignore_errors=True)  # so that embedding is hit too
+            # The run embeds all images again, so that some kills hit the embedding, too.
+            shutil.rmtree(settings.embeddings, ignore_errors=True)
             began = time.monotonic()
             run_id = submit_run(store, config, store.owner())
-            # In turn: while it loads and embeds, then in its first, second and third round; each
-            # time a little later in that part.
+            # In turn: while it loads and embeds, then in its first, second and third round. Each
+            # cycle kills a little later in that part.
             part, share = index % 4, (index + 0.5) / kills
             if random is not None:
                 time.sleep(random.uniform(0, whole))
@@ -105,7 +106,7 @@ def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Ite
 
 
 def wait_for_round(store: Store, run_id: int, done: int) -> None:
-    """Wait until so many rounds are done and the next one has begun (or the run has ended)."""
+    """Wait until that many rounds are done and the next one has begun, or the run has ended."""
     wait_for(
         lambda: (
             (
@@ -120,7 +121,7 @@ def wait_for_round(store: Store, run_id: int, done: int) -> None:
 
 
 def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
-    """Every finished round, to the microsecond: one that was done again would differ."""
+    """Return every finished round with its times: a repeated round would differ."""
     query = sa.select(Round).where(Round.run_id == run_id).order_by(Round.number)
     with store.read() as session:
         return [
@@ -130,8 +131,10 @@ def finished_rounds(store: Store, run_id: int) -> list[tuple[object, ...]]:
 
 
 def outcome(store: Store, run_id: int) -> list[object]:
-    """What the run came to: its picks, accuracies and curves, without times. Losses amid an epoch
-    are reported by the clock, so that their steps differ from run to run."""
+    """Return the results of the run: selected images, accuracies and curves, without times.
+
+    Losses within an epoch are reported at intervals of time, so their steps differ between runs.
+    """
     picks = sa.select(SelectedSample.round, SelectedSample.rank, SelectedSample.sample_id)
     rounds = sa.select(Round.number, Round.labeled, Round.batches, Round.test_accuracy)
     curves = sa.select(Metric.round, Metric.step, Metric.name).where(Metric.name != "train_loss")

@@ -31,7 +31,7 @@ from vecaf.store.models import now
 def test_workers_share_the_embedding_of_a_large_dataset(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a run on a large dataset, while one of the workers is lost."""
+    """The dataset is embedded as in a run on a large dataset, while one of the workers is lost."""
     monkeypatch.setattr(sharing, "WORTH_SHARING", 10)
     monkeypatch.setattr(sharing, "PART_IMAGES", 12)
     import_dataset(store, write_images(tmp_path / "pictures"), "pictures")

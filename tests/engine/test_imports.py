@@ -46,7 +46,7 @@ def wait_until_ended(store: Store, import_id: int, seconds: float = 40) -> str:
 
 
 def what_is_left(settings: Settings) -> list[Path]:
-    """Files in the folders that an import uses, except for the lock."""
+    """Return the files in the folders that an import uses, except for the lock."""
     folders = (settings.uploads, settings.images, settings.thumbs)
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return [path for path in files if path.name != ".publishing"]
@@ -104,7 +104,7 @@ def test_an_import_canceled_while_running_leaves_no_files(store: Store, tmp_path
     upload.parent.mkdir()
     picture = (big / "class0" / "0.png").read_bytes()
     with zipfile.ZipFile(upload, "w") as file:
-        for index in range(4000):  # each differs, after the image's end
+        for index in range(4000):  # bytes after the image's end make each file different
             file.writestr(f"a/{index}.png", picture + str(index).encode())
     import_id = submit_import(store, upload, "big", store.owner())
     with worker(store.settings):

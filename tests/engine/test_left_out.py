@@ -1,4 +1,4 @@
-"""A run goes on without images whose files are missing or damaged, and lists them."""
+"""A run continues without images whose files are missing or damaged, and lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A studio whose database is PostgreSQL: an import, a run and a task, for real."""
+"""A studio whose database is PostgreSQL does a real import, run and task."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_two_workers_do_each_of_a_hundred_jobs_once(store: Store, rows: str) -> 
         wait_for(lambda: set(states(store)) == {FINISHED}, 60, f"not all ended: {states(store)}")
     lines = [line.split() for line in (store.settings.home / "done.txt").read_text().splitlines()]
     assert sorted(int(line[1]) for line in lines) == ids
-    assert {line[2] for line in lines} == {"1"}  # nothing was tried twice
+    assert {line[2] for line in lines} == {"1"}  # no job was attempted twice
     shares = Counter(line[3] for line in lines)
     assert len(shares) == 2 and min(shares.values()) > JOBS // 10, shares
 
@@ -173,10 +173,11 @@ def files_of(folder: Path) -> dict[str, str]:
 def test_a_worker_with_an_expired_lease_cannot_overwrite_its_successor(
     store: Store, run_id: int, database: str
 ) -> None:
-    """SIGSTOP past the lease, another takes over, SIGCONT.
+    """Stop a worker until its lease expires and another one takes over; then continue it.
 
-    On PostgreSQL the two are on different machines, so that the successor cannot kill the stale
-    child; on SQLite it does.
+    On PostgreSQL the two are on different machines, so the successor cannot kill the stale child.
+    On SQLite it does.
+
     """
     far = "far" if database else ""
     stale = WorkerProcess(store.settings, stand_in="stubborn", host=far)
@@ -191,10 +192,10 @@ def test_a_worker_with_an_expired_lease_cannot_overwrite_its_successor(
             metrics, files = metric_count(store, run_id), files_of(folder(store, run_id))
             assert (metrics, files) == (40, {"step-1": "20", "step-2": "20"})
             assert is_alive(child) == bool(database)
-            # Were its checkpoint written, or its end, it would show here.
+            # A checkpoint or an end that it wrote would show here.
             for name in files:
                 (folder(store, run_id) / name).write_text("the successor's")
-            # The child first: its own worker, awake, might end it before it has tried to write.
+            # Continue the child first: its worker could end it before it tries to write.
             if is_alive(child):
                 os.kill(child, signal.SIGCONT)
             wait_for(lambda: not is_alive(child), 60, "the stale child works on")
@@ -248,10 +249,11 @@ def test_a_run_that_changes_workers_has_the_same_result(
 
 
 def stop_between_writes(store: Store, pids: list[int]) -> None:
-    """SIGSTOP, but not amid a write.
+    """Send SIGSTOP, but not during a write.
 
-    In an SQLite file that would hold up every other writer; PostgreSQL ends the session of a
-    process that does so, which then never hears that its attempt is over.
+    In SQLite, a stopped write blocks all other writers. PostgreSQL ends the session of such a
+    process, which then never learns that its attempt has ended.
+
     """
     while True:
         for pid in pids:
@@ -265,7 +267,7 @@ def stop_between_writes(store: Store, pids: list[int]) -> None:
 
 
 def amid_a_write(store: Store) -> bool:
-    """Whether another process has begun a transaction and not ended it."""
+    """Return whether another process has an open transaction."""
     file = store.settings.home / "studio.db"
     if file.exists():
         with closing(library.connect(file, timeout=0.1, isolation_level=None)) as connection:
@@ -304,7 +306,7 @@ def test_a_worker_with_an_expired_lease_gets_no_job(store: Store, run_id: int) -
     with store.write() as session:
         assert (
             60 <= renew_lease(session, other) < 70
-        )  # its machine slept: it lets others wake up, too
+        )  # its machine slept, so it waits for other workers to wake up
         assert renew_lease(session, other) < 10
         assert claim_job(session, "run", other) == (run_id, 2)
 
@@ -356,7 +358,7 @@ def test_a_stale_import_registers_nothing(store: Store, tmp_path: Path) -> None:
 def test_leases_use_the_clock_of_the_database(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrong clock of a machine neither expires its own lease nor those of others."""
+    """A wrong clock on a machine expires neither its own lease nor those of other machines."""
     name = a_worker(store, "one")
     monkeypatch.setattr("vecaf.store.workers.now", lambda: now().replace(year=2000))
     with store.write() as session:

@@ -32,7 +32,7 @@ def given(store: Store, rows: str, chosen: list[int]) -> MemoryRecorder:
 def test_only_labeled_images_of_the_pool_are_used(store: Store, rows: str) -> None:
     with store.write() as session:
         session.execute(sa.update(Sample).where(Sample.id == 6).values(label=None))
-    recorder = given(store, rows, [9, 1, 6, 2, 3])  # 3 is of the val split
+    recorder = given(store, rows, [9, 1, 6, 2, 3])  # 3 is in the val split
     assert recorder.selections[1].sample_ids.tolist() == [9, 1, 2]
     assert len(recorder.messages) == 1
 

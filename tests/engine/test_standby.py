@@ -27,7 +27,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def prepared(process: WorkerProcess) -> int:
-    """The worker's standby process, once there is one."""
+    """Wait for the worker's standby process, and return it."""
     wait_for(lambda: len(process.children()) == 1, 20, "no process stands by")
     (child,) = process.children()
     return child
@@ -89,7 +89,7 @@ def test_it_ends_with_its_worker(store: Store, how: signal.Signals) -> None:
 
 @pytest.fixture
 def started() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """The processes that a Standby of the test has started."""
+    """Return the processes that a Standby of the test has started."""
     found: list[subprocess.Popen[bytes]] = []
     yield found
     for process in found:

@@ -1,4 +1,4 @@
-"""A run that is canceled or stopped in any stage ends in time and writes nothing more."""
+"""A run that is canceled or stopped in any stage ends soon and writes nothing more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vecaf.datasets import import_dataset
 from vecaf.engine.queue import cancel_run, submit_run
 from vecaf.store import CANCELED, FINISHED, QUEUED, Event, Metric, Run, SelectedSample, Store
 
-pytestmark = pytest.mark.soak  # every child loads the models; stand-ins do it in ./test
+pytestmark = pytest.mark.soak  # every child loads the models; ./test uses stand-ins
 
 CONFIG = RunConfig(dataset="pictures", budget="6", rounds=2, epochs=8, batch_size=4)
 
@@ -36,7 +36,7 @@ def pictures(store: Store, tmp_path: Path) -> Store:
 
 
 def traces(store: Store, run_id: int) -> tuple[object, ...]:
-    """Everything that a run could still write: rows, its own row, files and when they changed."""
+    """Return everything that a run could still write: rows, files, and when they changed."""
     with store.read() as session:
         rows = [session.scalar(sa.select(sa.func.count()).where(table.run_id == run_id))
                 for table in (Metric, Event, SelectedSample)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Two processes train the same model as one, and a run resumes after one of them was lost."""
+"""Two processes train the same model as one process, and a run resumes after it loses one."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from vecaf.training.ranks import ALONE, Ranks
 from vecaf.training.stages import Stage, train_model
 from vecaf.training.trainer import learning_rate_factor
 
-# Nine images in batches of four: the last batch has one, so the second process gets none of it.
-# Of three classes none is a third of a batch: its bias would have a first gradient of exactly zero,
-# and AdamW makes a whole step of what rounding leaves there.
+# Nine images in batches of four: the last batch has one image, so the second process gets none.
+# No class is exactly a third of a batch. Otherwise the first gradient of its bias would be zero up
+# to rounding errors, which AdamW scales to a full step.
 CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
 
 
 class StopsOnce(MemoryRecorder):
-    """Asks to stop the first time that it is asked during training."""
+    """Asks once to stop, during training."""
 
     stopped = False
 
@@ -98,7 +98,7 @@ def test_two_processes_train_the_same_model_as_one(
     assert predictions[0] is not None and predictions[1] is not None
     np.testing.assert_array_equal(predictions[1].predicted, predictions[0].predicted)
     for (number, step, name), value in whole.metrics.items():
-        if (number, step, "val_loss") in whole.metrics:  # amid an epoch a loss is one process's own
+        if (number, step, "val_loss") in whole.metrics:  # between: one process's own loss
             assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-3)
 
 

@@ -64,7 +64,7 @@ def make() -> Iterator[Make]:
 
 def test_one_process_answers_all_requests(make: Make) -> None:
     keeper = make()
-    assert keeper.process is None  # nobody has asked
+    assert keeper.process is None  # no request was sent
     first = ask(keeper, "say", user=7, words="größer\nthan 'this' & \"that\"")
     assert (first["user"], first["words"]) == (7, "größer\nthan 'this' & \"that\"")
     assert ask(keeper, "say", user=8)["pid"] == first["pid"]
@@ -122,7 +122,7 @@ def test_requests_are_answered_one_at_a_time(make: Make) -> None:
 
     before = threading.active_count()
     answers = result_of(ask_all())
-    assert threading.active_count() <= before + 2  # it talks to the process, and listens to it
+    assert threading.active_count() <= before + 2  # a writer and a reader
     assert [answer["number"] for answer in answers] == list(range(8))
     assert all(answer["user"] == answer["number"] for answer in answers)
     assert len({answer["pid"] for answer in answers}) == 1
@@ -133,7 +133,7 @@ def test_one_user_cannot_fill_the_queue(make: Make) -> None:
 
     async def ask(user: int) -> asyncio.Task[dict[str, object]]:
         asked = asyncio.create_task(keeper.ask("say", user=user, seconds=600))
-        await asyncio.sleep(0)  # it is in the queue after that
+        await asyncio.sleep(0)  # it waits in the queue after that
         return asked
 
     async def check() -> None:
@@ -144,7 +144,7 @@ def test_one_user_cannot_fill_the_queue(make: Make) -> None:
         tasks += [await ask(2 + n) for n in range(TOTAL_LIMIT - USER_LIMIT)]
         with pytest.raises(BusyError, match=f"{TOTAL_LIMIT} requests"):
             await keeper.ask("say", user=99)
-        tasks[-1].cancel()  # its asker goes away, which makes room
+        tasks[-1].cancel()  # its client leaves, which makes room
         await asyncio.wait({tasks[-1]})
         tasks.append(await ask(99))
         keeper.stop()
@@ -163,7 +163,7 @@ def test_a_request_times_out_while_it_waits_for_others(make: Make) -> None:
         return list(await asyncio.gather(*questions, return_exceptions=True))
 
     first, _, last = result_of(ask_three())
-    assert type(first) is UnavailableError  # it had its turn, and took too long
+    assert type(first) is UnavailableError  # its request started and took too long
     assert type(last) is BusyError
 
 
@@ -219,7 +219,7 @@ def test_an_error_that_nobody_waits_for_is_not_reported(make: Make) -> None:
         await asyncio.wait({asking})
         keeper.stop()  # the question fails
         await asyncio.to_thread(wait_for, lambda: not keeper._waiting, 20, "not ended")
-        with pytest.raises(UnavailableError):  # the thread lets go of the question before
+        with pytest.raises(UnavailableError):  # the thread drops the previous question
             await keeper.ask("say", user=1)
         del asking
         gc.collect()

@@ -77,7 +77,7 @@ def test_suggestions_use_labeled_images(
         assert all(1 / 3 <= share <= 1 for share in answer["confidences"])
         return float((np.array(answer["labels"]) == samples.labels[pool]).mean())
 
-    informed = right()  # each image's own label is left out of what it is compared with
+    informed = right()  # an image is not compared with its own label
     with store.write() as session:
         hidden = {int(id_): None for id_ in samples.ids}
         edit(session, me, dataset.id, "label", hidden)

@@ -1,7 +1,7 @@
-"""No strategy sees hidden labels, and none ever sees test labels.
+"""No strategy sees hidden labels, and none sees test labels.
 
-The round loop is run on made-up features, then again with every hidden label poisoned; picks,
-scores and weights must be the same to the last bit.
+The round loop runs on synthetic features, then again with every hidden label poisoned. Selected
+images, scores and weights must be identical to the last bit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def made_up(n: int = 180, d: int = 12) -> tuple[Samples, npt.NDArray[np.float32]]:
-    """Clusters that overlap, so that epochs differ in what they get right: samples, features."""
+    """Return samples and features of overlapping clusters. Accuracy then differs between epochs."""
     rng = np.random.default_rng(5)
     labels = rng.integers(len(CLASSES), size=n)
     features = (rng.normal(size=(4, d))[labels] + 1.3 * rng.normal(size=(n, d))).astype(np.float32)
@@ -52,7 +52,7 @@ def made_up(n: int = 180, d: int = 12) -> tuple[Samples, npt.NDArray[np.float32]
         paths=tuple(Path(name) for name in names),
         splits=np.array([(TRAIN, TRAIN, TRAIN, VAL, TEST)[row % 5] for row in range(n)]),
         labels=labels.astype(np.int64),
-        captions=(None,) * n,  # so that labels, where they are seen, are what captions say
+        captions=(None,) * n,  # so that captions contain the labels that are visible
         short_sides=np.full(n, 32, dtype=np.int64),
         excluded=np.zeros(n, dtype=bool),
     )

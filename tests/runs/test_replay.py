@@ -86,7 +86,7 @@ def test_the_card_shows_the_run(done: Done) -> None:
     drawing = ElementTree.parse(done.folder / "accuracy.svg").getroot()
     assert len(drawing.findall(".//{*}circle")) == 4  # two rounds, test and validation
     with Image.open(done.folder / "selected.jpg") as sheet:
-        assert sheet.size == (10 * 76 + 4, 2 * 76 + 4)  # 12 picks, ten in a row
+        assert sheet.size == (10 * 76 + 4, 2 * 76 + 4)  # 12 images, ten per row
 
 
 def test_versions_are_those_of_the_run_not_of_the_export(
@@ -146,7 +146,7 @@ def test_the_archive_is_made_once_and_leftovers_are_swept(done: Done, without_on
     download.mkdir()
     remove_abandoned_exports(settings)
     for path in (killed, half, download):
-        assert path.exists()  # as yet another studio may be at it
+        assert path.exists()  # as a third studio could have it
         os.utime(path, (0, 0))
     remove_abandoned_exports(settings)
     assert list(archive.parent.iterdir()) == [archive]
@@ -211,14 +211,14 @@ def test_a_replay_uses_the_labels_of_the_run_after_edits(done: Done) -> None:
     found = done.replay()
     assert found.matches
     assert "have changed since the run. The replay used" in found.notes[0]
-    stranger = replace(done.receipt, run=999)  # nobody remembers that run's labels
+    stranger = replace(done.receipt, run=999)  # that run's labels are not stored
     assert "may differ" in done.replay(stranger).notes[0]
 
 
 def test_the_same_images_in_another_home_under_another_name_match(
     done: Done, tmp_path: Path
 ) -> None:
-    store = new_studio(tmp_path / "other", count=3, name="unrelated")  # ids begin elsewhere
+    store = new_studio(tmp_path / "other", count=3, name="unrelated")  # ids start at another number
     import_dataset(store, done.store.settings.home / "drawn", "moved", user_id=store.owner())
     found = replay(store, store.owner(), done.receipt)
     assert (found.dataset, found.matches, found.notes) == ("moved", True, ())
@@ -255,7 +255,7 @@ def test_a_first_round_from_a_saved_selection_is_not_compared(
 def test_a_replay_never_uses_the_unlabeled_copy_of_an_image(done: Done, tmp_path: Path) -> None:
     drawn = make_samples(tmp_path, 30)
     labels, keys = drawn.labels.copy(), list(drawn.keys)
-    labels[[0, 1]], keys[0] = -1, keys[15]  # both of the pool
+    labels[[0, 1]], keys[0] = -1, keys[15]  # both in the pool
     samples = replace(drawn, labels=labels, keys=tuple(keys))
     receipt = replace(done.receipt, selected=((keys[15],),), copies=((0,),))
     (found,) = _recorded_ids(receipt, samples)

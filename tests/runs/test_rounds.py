@@ -74,7 +74,7 @@ def test_a_run_learns_and_its_files_predict(
 
     first, last = (load_predictions(tmp_path, number) for number in (1, 2))
     assert first is not None and last is not None
-    assert_array_equal(last.ids, samples.ids)  # the last round's model is asked about every image
+    assert_array_equal(last.ids, samples.ids)  # the model of the last round predicts every image
     watched = samples.ids if config.mode == "head-only" else samples.ids[samples.splits != TRAIN]
     assert_array_equal(first.ids, watched)
     for said, result in zip((first, last), recorder.results, strict=True):
@@ -92,7 +92,7 @@ def test_a_run_learns_and_its_files_predict(
 
 
 class StoppingRecorder(MemoryRecorder):
-    """Asks to stop at the given calls of `should_stop`, and counts the calls."""
+    """Asks to stop at the given calls of `should_stop`, and counts all calls."""
 
     def __init__(self, stops: set[int]) -> None:
         super().__init__()
@@ -254,7 +254,7 @@ def test_a_damaged_checkpoint_repeats_its_round_alone(
 ) -> None:
     whole = StoppingRecorder(set())
     run_rounds(CONFIG, samples, whole, tmp_path / "whole", settings)
-    broken = StoppingRecorder({whole.asked - 3})  # amid the last round
+    broken = StoppingRecorder({whole.asked - 3})  # during the last round
     with pytest.raises(CanceledError):
         run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
     path = tmp_path / "broken" / "round-2" / file
@@ -373,7 +373,7 @@ def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Pa
     recorder, _ = finish(replace(CONFIG, rounds=1), told, settings, tmp_path / "run")
     silent = replace(CONFIG, rounds=1, text_pull=0.0)
     without, _ = finish(silent, told, settings, tmp_path / "silent")
-    # 6 picks in batches of 4 over 4 epochs; CEA adds a row to each.
+    # 6 images in batches of 4 over 4 epochs; CEA adds a row for each image.
     assert (without.results[0].batches, recorder.results[0].batches) == (4 * 2, 4 * 3)
 
 

@@ -24,7 +24,7 @@ Array = npt.NDArray[Any]
 
 
 def exact_rows(n: int, rng: np.random.Generator, d: int = 7) -> Array:
-    """Unit rows with four entries ±½: scores are exact in float32, so that ties are ties."""
+    """Unit rows with four entries ±½: scores, and therefore ties, are exact in float32."""
     places = np.argsort(rng.random((n, d)), axis=1)[:, :4]
     rows = np.zeros((n, d), dtype=np.float32)
     np.put_along_axis(rows, places, rng.choice([-0.5, 0.5], size=(n, 4)).astype(np.float32), axis=1)
@@ -47,7 +47,9 @@ def test_tracked_assignments_equal_a_full_comparison(
     centroids = rows[rng.integers(n, size=k)]
     kept = NearestTracker(rows, k, room)
     for _ in range(12):
-        with pytest.MonkeyPatch.context() as patch:  # of so few centroids, some outrun the pace
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # with so few centroids, some move faster than the pace
             patch.setattr(nearest_tracker, "_FAST", 0.3)
             best, assigned = kept.find(centroids)
         scores = rows.astype(np.float64) @ centroids.T.astype(np.float64)
@@ -105,7 +107,7 @@ def test_ids_equal_those_of_the_dense_form(
         if not np.allclose(rows[got], rows[want]):  # duplicates are interchangeable
             nearly = rows[[got, want]] @ found[place]
             assert abs(nearly[0] - nearly[1]) < 2e-4, "not a tie that rounding could turn"
-            return  # what follows depends on who took which
+            return  # the following assignments depend on these
 
 
 @settings(max_examples=25, deadline=None)

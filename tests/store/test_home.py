@@ -115,8 +115,11 @@ def test_the_database_of_another_home_is_refused(
     home_with_images(other)
     crossed = replace(home, database_url=other.database_url)
     sentence = error_of_every_command(crossed, monkeypatch)
-    assert f"belongs to the home {read_home_id(other)} (first used as {other.home} on " in sentence
-    assert f"but {home.home} is the home {read_home_id(home)}." in sentence
+    assert (
+        f"the data folder with the id {read_home_id(other)} (first used as {other.home} on "
+        in sentence
+    )
+    assert f"but {home.home} has the id {read_home_id(home)}." in sentence
     empty = settings_of(tmp_path / "empty", other.database_url)
     assert "has no id" in error_of_every_command(empty, monkeypatch)
 
@@ -152,7 +155,7 @@ def test_a_lost_id_is_restored_if_the_images_match(
     assert read_home_id(home) == first
     remove_ids(home, file=lost == "file", row=lost == "row")
     away = home.images.rename(tmp_path / "images")
-    with pytest.raises(InputError, match="does not hold"):
+    with pytest.raises(InputError, match="does not contain"):
         Store.open(home)
     away.rename(home.images)
 
@@ -197,7 +200,7 @@ def test_a_home_that_is_not_a_folder_gives_a_clear_error(
     place = tmp_path / "file" if broken == "a file" else tmp_path / "file" / "home"
     assert start_app(["--home", str(place), "--port", "7989"]) == 2
     said = capsys.readouterr().err.strip()
-    assert said.startswith(f"The home {place} ")
+    assert said.startswith(f"The data folder {place} ")
     assert said.endswith("Set VECAF_HOME or --home to a folder that you can write to.")
     monkeypatch.setenv("VECAF_HOME", str(place))
     monkeypatch.setattr("sys.argv", ["vecaf", "datasets"])

@@ -67,7 +67,7 @@ def work_on(
 def made(
     store: Store, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TaskContext, dict[str, Any]]:
-    """The files and the result of the task, after a few images got captions."""
+    """Run the task after a few images got captions, and return its files and result."""
     work = work_on(store, dataset, tmp_path_factory.mktemp("map"))
     ids = work.samples().ids.tolist()
     with store.write() as session:

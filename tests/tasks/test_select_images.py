@@ -106,7 +106,7 @@ def work_of(store: Store, dataset_id: int, folder: Path, stop: bool = False) -> 
 
 
 def do(store: Store, config: RunConfig) -> int:
-    """Do a run in this process, from submission to its end."""
+    """Do a complete run in this process."""
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
         attempt = start_attempt(session, "run", run_id, "a worker")
@@ -216,7 +216,7 @@ def test_an_unlabeled_upload_goes_through_the_loop_twice(
     me, bare = store.owner(), id_of(store, "bare")
     _, explained, result = select(store, "bare")
     assert result["unlabeled"] == 8 and result["taken"] == 0
-    assert not result["text"] and explained.captions is None  # nothing to name images by yet
+    assert not result["text"] and explained.captions is None  # there are no class names yet
 
     assert command_line(monkeypatch, store, "bare") == explained.ids
     first = signed_off(store, "first picks")
@@ -324,6 +324,6 @@ def test_a_random_test_sample_is_reproducible(store: Store) -> None:
         assert [s.id for s in rows[0]] == [s.id for s in rows[1]]
         assert {s.split for s in rows[0]} == {TEST}
         assert one.name != other.name and one.kind == "evaluation"
-        assert labeled_of(session, one) == 0  # none of it is the pool's
+        assert labeled_of(session, one) == 0  # none of it is in the pool
         with pytest.raises(InputError, match="Enter a number from 1"):
             draw_test_sample(session, me, bare, 10_000)

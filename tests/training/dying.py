@@ -1,11 +1,11 @@
-"""Write a checkpoint in a child process that is killed at each of its system calls in turn.
+"""Write a checkpoint in child processes, and kill each at another system call.
 
     python -m tests.training.dying FOLDER
 
-A child is followed by ptrace, so that the calls of native code are seen as well, and gets SIGKILL
-before its first call, after it, before its second … until one lives to the end. Then files are cut
-in the midst of a write: the kernel kills a child that writes beyond its limit. Prints how many
-children found the old and the new checkpoint, as JSON.
+ptrace follows each child, so calls of native code count, too. The first child gets SIGKILL before
+its first call, the next one after it, the next one before the second call, until a child finishes.
+Then files are cut off during a write: the kernel kills a child that writes beyond its limit. Prints
+as JSON after how many kills the old and the new checkpoint were found.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from vecaf.training.state import AveragedWeights, TrainState
 
 TRACE_ME, SYSCALL = 0, 24
 LIBC = ctypes.CDLL(None, use_errno=True)
-NO_PTRACE = 77  # exit status where this system forbids it
+NO_PTRACE = 77  # exit status if this system forbids ptrace
 
 
 Training = tuple[TrainState, torch.nn.Module, torch.optim.Optimizer, AveragedWeights]
 
 
 def training(steps: int) -> Training:
-    """A model after some steps, the same at every call."""
+    """Return a model after some steps, the same at every call."""
     torch.manual_seed(0)
     model = torch.nn.Linear(64, 48)
     optimizer = torch.optim.AdamW(model.parameters())
@@ -50,7 +50,7 @@ def training(steps: int) -> Training:
 
 
 def what_loads(path: Path) -> str:
-    """Which checkpoint is at `path`, every number of it compared: none, old or new."""
+    """Return which checkpoint is at `path` (none, old or new), comparing every number."""
     _, model, optimizer, averaged = training(0)
     state = load_state(path, model, optimizer, averaged)
     if state is None:
@@ -75,7 +75,7 @@ def child(work: Callable[[], None]) -> int:
 
 
 def killed_at(stop: int, save: Callable[[], None]) -> bool:
-    """Kill a child at its `stop`-th entry into or return from the kernel; False if it ended."""
+    """Kill a child at its `stop`-th entry to or return from the kernel; False if it ended."""
 
     def traced() -> None:
         if LIBC.ptrace(TRACE_ME, 0, None, None):
@@ -98,7 +98,7 @@ def killed_at(stop: int, save: Callable[[], None]) -> bool:
 
 
 def cut_at(size: int, save: Callable[[], None]) -> bool:
-    """Let a child die once it writes beyond `size` bytes of a file; False if it did not."""
+    """Let a child die when it writes beyond `size` bytes of a file. Return False if it did not."""
 
     def limited() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""A run's cost before it is launched, against what runs really do."""
+"""The estimated cost of a run, compared with what runs do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill −9 inside a checkpoint's write: the old one or the new one loads, never neither."""
+"""After SIGKILL during the write of a checkpoint, the old or the new checkpoint loads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_kill_at_any_call_leaves_the_old_checkpoint_or_the_new_one(tmp_path: P
     assert found["old"].keys() == {"old", "new"}
     assert found["none"].keys() == {"none", "new"}
     assert found["cut"] == {"old": 20}
-    # What is killed before the rename keeps the old one, what is killed after it has the new one;
-    # there is more of both than the calls around a rename alone.
+    # A kill before the rename keeps the old checkpoint, and a kill after it gives the new one.
+    # The minimum counts are larger than the number of calls around a rename.
     assert found["old"]["old"] > 20
     assert found["old"]["new"] > 2

@@ -69,7 +69,7 @@ def test_validation_chooses_scale_and_shrinkage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def loss() -> tuple[float, float]:
-        """On the validation rows, and on others."""
+        """Return the losses on the validation rows and on other rows."""
         head, features, labels = initialized(60, val=400)
         with torch.no_grad():
             losses = F.cross_entropy(head(features), labels, reduction="none")

@@ -27,7 +27,7 @@ SPLITS = {TRAIN: 800, VAL: 200, TEST: 2000}
 
 
 def made_up(classes: int = 5, d: int = 300) -> tuple[Samples, NDArray[np.float32]]:
-    """Clusters in so many dimensions that a linear model can fit the pool exactly."""
+    """Make clusters in so many dimensions that a linear model can fit the pool exactly."""
     rng = np.random.default_rng(1)
     n = sum(SPLITS.values())
     labels = np.arange(n) % classes

@@ -1,4 +1,4 @@
-"""Adapters: they start as nothing, learn alone, and end inside the weights they stood beside."""
+"""LoRA adapters start at zero, are the only weights that train, and are merged into the model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def images() -> torch.Tensor:
 
 
 def train(model: Classifier) -> None:
-    """A few steps in which everything that may learn does."""
+    """Take a few steps on all trainable parameters."""
     learning = [one for one in model.parameters() if one.requires_grad]
     optimizer = torch.optim.SGD(learning, lr=0.5)
     for _ in range(3):
@@ -66,7 +66,7 @@ def test_merged_it_is_a_plain_model_that_computes_the_same() -> None:
     assert all(one.requires_grad for one in found.parameters())
     torch.testing.assert_close(found(images()), adapted(images()))
     assert not torch.allclose(found(images()), plain(images()), atol=1e-3)
-    train(adapted)  # the copy was one: what goes on learning does so as before
+    train(adapted)  # only a copy was merged: the original keeps training as before
     assert not torch.allclose(found(images()), adapted(images()), atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""Small steps are made by one thread, large ones by all, and nothing is left changed."""
+"""Small steps use one thread, large steps use all, and the thread count is restored afterward."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def export_dataset_(
     result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
     text = f"Exported {images:,} images of '{found.name}' to {to}."
     if missing:
-        text += f" {missing:,} image files are missing from the home; missing.csv lists them."
+        text += f" {missing:,} image files are missing; missing.csv lists them."
     print_result(result, text, json)
 
 

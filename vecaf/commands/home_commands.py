@@ -44,7 +44,7 @@ def restore(
     ],
     json: Json = False,
 ) -> None:
-    """Restore a backup to a new home folder and verify each file's checksum."""
+    """Restore a backup to a new data folder and verify each file's checksum."""
     from vecaf.housekeeping.backup import restore as restore_backup
 
     restored = restore_backup(source, home)

@@ -1,6 +1,6 @@
 """Delete a dataset: first its rows, in one transaction, then the files that nothing else uses.
 
-A record of the files to delete is written before the commit. If the process is killed afterwards,
+A record of the files to delete is written before the commit. If the process is killed afterward,
 the next start reads the record and deletes the files.
 """
 

@@ -98,7 +98,7 @@ def _timm(name: str, architecture: str, path: str) -> PVM:
     _, height, width = config.input_size
     if height != width:
         raise InputError(
-            f"{architecture} needs {height}×{width} images. Choose one for square images."
+            f"{architecture} needs {height}×{width} images. Choose a model for square images."
         )
     interpolation = config.interpolation if config.interpolation != "random" else "bicubic"
     feature_dim, patch_size = _measure(architecture)

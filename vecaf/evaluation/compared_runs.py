@@ -60,7 +60,7 @@ def runs_to_compare(
         names = sorted({visible(session, user_id, Dataset, r.dataset_id).name for r in runs})
         raise InputError(
             f"These runs use different datasets ({', '.join(names)}), so their accuracies are not "
-            "comparable. Choose runs on one dataset."
+            "comparable. Choose runs on the same dataset."
         )
     dataset = visible(session, user_id, Dataset, runs[0].dataset_id)
     return dataset, _compared_runs(session, user_id, runs)

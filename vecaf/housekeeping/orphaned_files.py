@@ -1,7 +1,7 @@
 """Find files that the database does not reference, left by killed imports, deletions and exports.
 
 Files newer than a grace period are never orphaned, since a running process may still use them. A
-row is created before its folder, so folders are listed first and rows are read afterwards. An image
+row is created before its folder, so folders are listed first and rows are read afterward. An image
 is created before its row, so its row is looked up again when it is deleted, while no import can
 publish.
 """
@@ -73,7 +73,7 @@ def majority_warning(settings: Settings, found: Sequence[OrphanedFile]) -> str |
     if not parts:
         return None
     return (
-        f"The database does not reference {' and '.join(parts)} of this home. Check that "
+        f"The database does not reference {' and '.join(parts)} in this data folder. Check that "
         "DATABASE_URL and VECAF_HOME are correct."
     )
 
@@ -96,7 +96,7 @@ def move_to_trash(
         return []
     doubt = majority_warning(store.settings, found)
     if doubt is not None and not force:
-        raise InputError(f"{doubt} Nothing was removed. If they are correct, pass --force.")
+        raise InputError(f"{doubt} Nothing was moved. If they are correct, pass --force.")
     if any(one.kind == REMOVAL for one in found):
         finish_deletions(store)
     settings = store.settings

@@ -54,7 +54,7 @@ def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[st
     ]
     if done:
         done.append(
-            f"The trash is {FOLDER}/{trash.folder.name} in the home. gc empties it after "
+            f"The trash is {FOLDER}/{trash.folder.name} in the data folder. gc empties it after "
             f"{KEEP_DAYS} days, gc --purge immediately"
         )
     lost = find_lost_files(store)

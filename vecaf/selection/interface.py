@@ -52,7 +52,7 @@ def select(
 ) -> Selection:
     """Select the `budget` rows of `features` that a strategy prefers for finetuning.
 
-    The same seed selects the same rows, in whatever order you pass them; rows with equal keys are
+    The same seed selects the same rows, regardless of their order; rows with equal keys are
     interchangeable.
 
     Parameters

@@ -44,14 +44,14 @@ def make_home(settings: Settings) -> None:
     home, advice = settings.home, "Set VECAF_HOME or --home to a folder that you can write to."
     try:
         if home.exists() and not home.is_dir():
-            raise InputError(f"The home {home} is a file, not a folder. {advice}")
+            raise InputError(f"The data folder {home} is a file, not a folder. {advice}")
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"The home {home} could not be created ({error.strerror}). {advice}"
+            f"The data folder {home} could not be created ({error.strerror}). {advice}"
         ) from error
     if not os.access(home, os.W_OK | os.X_OK):
-        raise InputError(f"You can't write to the home {home}. {advice}")
+        raise InputError(f"You can't write to the data folder {home}. {advice}")
 
 
 def check_database_exists(settings: Settings, engine: sa.Engine) -> None:
@@ -150,25 +150,26 @@ def _database_missing(settings: Settings) -> str:
     copies = migration_copies(source) if source is not None and source.parent.is_dir() else []
     copy = f" A copy from before the last update is at {copies[-1]}." if copies else ""
     return (
-        f"The home {settings.home} holds images or runs, but the database {_shown(settings)} is "
-        "empty. Nothing was changed. If DATABASE_URL was set before, set it again. If the "
-        f"database was moved or lost, move it back or restore a backup.{copy} To start with an "
-        "empty studio, set VECAF_HOME to a new folder."
+        f"The data folder {settings.home} contains images or runs, but the database "
+        f"{_shown(settings)} is empty. Nothing was changed. If DATABASE_URL was set before, set it "
+        f"again. If the database was moved or lost, move it back or restore a backup.{copy} To "
+        "start with an empty studio, set VECAF_HOME to a new folder."
     )
 
 
 def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
-    this = f"is the home {known}" if known else "has no id and does not hold its images"
+    this = f"has the id {known}" if known else "has no id and does not contain its images"
     return (
-        f"The database {_shown(settings)} belongs to the home {row.key} (first used as {row.path} "
-        f"on {row.host}), but {settings.home} {this}. Nothing was changed. Set VECAF_HOME to the "
-        f"folder of the home {row.key}, or DATABASE_URL to the database of {settings.home}."
+        f"The database {_shown(settings)} belongs to the data folder with the id {row.key} (first "
+        f"used as {row.path} on {row.host}), but {settings.home} {this}. Nothing was changed. Set "
+        f"VECAF_HOME to the folder with the id {row.key}, or DATABASE_URL to the database of "
+        f"{settings.home}."
     )
 
 
 def _images_missing(settings: Settings, known: str) -> str:
     return (
-        f"The database {_shown(settings)} references images that {settings.home} (the home "
-        f"{known}) does not hold. Nothing was changed. Set VECAF_HOME to the folder that holds "
-        "them, or DATABASE_URL to the database of this home."
+        f"The database {_shown(settings)} references images that the data folder {settings.home} "
+        f"(id {known}) does not contain. Nothing was changed. Set VECAF_HOME to the folder that "
+        "contains them, or DATABASE_URL to the database of this folder."
     )

@@ -34,7 +34,7 @@ def check_at_start(store: Store) -> None:
 
 
 def check_all_tables(store: Store) -> None:
-    """Raise VecafError if any table of the database is damaged, whatever its size."""
+    """Raise VecafError if any table of the database is damaged. It can be of any size."""
     path = sqlite_path(store.settings.database_url)
     if path is not None:
         _check(path, [None])

@@ -75,7 +75,6 @@ def _convert_lock_errors() -> Iterator[None]:
         postgresql = type(error.orig).__name__ == "LockNotAvailable"
         if postgresql or "database is locked" in str(error.orig):
             raise BusyError(
-                "Nothing was saved: another program keeps the database locked. Try again in a "
-                "moment."
+                "Nothing was saved: another program has locked the database. Try again in a moment."
             ) from error
         raise

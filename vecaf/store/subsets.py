@@ -65,7 +65,7 @@ def add_subset(
     dataset = changeable(session, user_id, Dataset, dataset_id)
     name = " ".join(UNSTORABLE.sub(" ", name).split())[:200]
     if kind not in SUBSET_KINDS:
-        raise InputError(f"A subset's kind is one of {', '.join(SUBSET_KINDS)}, not '{kind}'.")
+        raise InputError(f"The kind of a subset must be {' or '.join(SUBSET_KINDS)}, not '{kind}'.")
     if not name:
         raise InputError("Enter a name for the selection.")
     if not len(sample_ids):

@@ -1,7 +1,7 @@
-"""Puts a stand-in for `vecaf.runs.rounds` into child processes that have this folder on PYTHONPATH.
+"""Replace `vecaf.runs.rounds` in child processes that have this folder on PYTHONPATH.
 
-A real run neither hangs nor crashes on demand; this one does, as VECAF_STAND_IN says. Everything
-around it (queue, worker, child, recorder, store) is the real thing.
+VECAF_STAND_IN decides whether and how the stand-in hangs or crashes. Everything around it (queue,
+worker, child, recorder, store) is real.
 """
 
 import os
@@ -17,7 +17,7 @@ def run_rounds(
     config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, ranks: Any
 ) -> None:
     behavior = os.environ["VECAF_STAND_IN"]
-    if behavior == "hang":  # only notes that it was told to stop
+    if behavior == "hang":  # only records that it was told to stop
         signal.signal(signal.SIGTERM, lambda *_: (folder / "told").touch())
     recorder.stage(f"standing in: {behavior}")
     if behavior == "quick" or (behavior == "crash the first" and folder.name != "1"):
@@ -39,7 +39,7 @@ def run_rounds(
 
 
 def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
-    """Rounds of twenty slow steps with checkpoints, which select the first available images."""
+    """Do rounds of twenty slow steps with checkpoints. Each selects the first available images."""
     import numpy as np
 
     from vecaf.errors import CanceledError
@@ -70,8 +70,11 @@ def work(config: Any, samples: Any, recorder: Any, folder: Path) -> None:
 
 
 def run_slowly(*given: Any) -> None:
-    """A real run whose stages take their time: a second for every batch that is embedded, a minute
-    for a selection, which nothing interrupts, a tenth of a second for every step."""
+    """Do a real run with slow stages.
+
+    Each embedded batch takes a second, each step a tenth of a second, and a selection a minute
+    without interruption.
+    """
     del sys.modules["vecaf.runs.rounds"]
     import vecaf.runs.rounds
     from vecaf.encoders import embed as embedding
@@ -105,7 +108,7 @@ def run_slowly(*given: Any) -> None:
 
 
 def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
-    """A task that counts and writes one file per step. With `crash_at`, it is killed once."""
+    """Count, and write one file per step. With `crash_at`, the task is killed once."""
     for number in range(1, upto + 1):
         task.check()
         task.stage("counting", number, upto)
@@ -118,7 +121,7 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
 
 
 def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
-    """`Supervisor.attempt` without a child process: ends the job, and logs it in a file."""
+    """Replace `Supervisor.attempt`: end the job without a child process, and log it in a file."""
     from vecaf.store.jobs import end_job, lock_attempt
 
     store = supervisor._store
@@ -130,8 +133,10 @@ def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
 
 
 def hurry() -> None:
-    """A lease of 4 seconds, on the machine that the test names; a standby process soon, which
-    loads nothing."""
+    """Shorten waits: a lease of 4 seconds, and a standby process that starts early and is empty.
+
+    The worker reports to run on the machine that the test names.
+    """
     import socket
 
     import vecaf.engine.standby
