@@ -21,17 +21,17 @@ def test_the_color_and_line_art_demos_match(store: Store) -> None:
     assert len(color.classes) == 6
     assert min(sum(splits.values()) for splits in color.classes.values()) > 50
 
-    ours, twins = samples(store, "openmoji"), samples(store, "openmoji-line")
-    for one, twin in zip(ours, twins, strict=True):
+    ours, others = samples(store, "openmoji"), samples(store, "openmoji-line")
+    for one, other in zip(ours, others, strict=True):
         assert (one.file_name, one.label, one.split, one.caption) == (
-            twin.file_name, twin.label, twin.split, twin.caption,
+            other.file_name, other.label, other.split, other.caption,
         )  # fmt: skip
         assert (one.width, one.height) == (96, 96)
     pizza = next(i for i, one in enumerate(ours) if one.file_name == "Food & Drink/pizza.png")
     assert ours[pizza].caption == "slice of pizza"
     colored, drawn = (
         np.asarray(Image.open(image_path(store.settings.images, s.sha256, s.extension)))[..., :3]
-        for s in (ours[pizza], twins[pizza])
+        for s in (ours[pizza], others[pizza])
     )
     assert np.ptp(colored.astype(int), axis=2).max() > 100
     assert np.ptp(drawn.astype(int), axis=2).max() == 0

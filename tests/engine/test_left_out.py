@@ -64,11 +64,11 @@ def test_unreadable_images_are_left_out_from_the_beginning(store: Store) -> None
     assert second.startswith("3 images are missing or damaged and left out: ")
     assert train[1].file_name in second
     with store.read() as session:
-        picked = set(session.scalars(sa.select(SelectedSample.sample_id)))
+        selected = set(session.scalars(sa.select(SelectedSample.sample_id)))
         last = session.scalars(sa.select(Round).order_by(Round.number.desc())).first()
     gone = {one.id for one in (*lost, train[1])}
-    assert len(picked) == 12
-    assert not picked & gone
+    assert len(selected) == 12
+    assert not selected & gone
     assert last is not None
     assert int(np.sum(last.confusion["test"])) == len(test) - 1
     said = load_predictions(folder_of(store.settings, "run", run_id), 2)

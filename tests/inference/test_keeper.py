@@ -196,14 +196,14 @@ def test_stopping_ends_a_request_in_progress(make: Make) -> None:
 
 
 def test_the_inference_process_ends_with_its_input_and_prints_only_replies() -> None:
-    desk = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "vecaf.inference"],
         input="",
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert (desk.returncode, desk.stdout) == (0, "")
+    assert (process.returncode, process.stdout) == (0, "")
 
 
 def test_an_error_that_nobody_waits_for_is_not_reported(make: Make) -> None:

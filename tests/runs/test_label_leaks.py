@@ -161,10 +161,10 @@ def test_label_free_hidden_labels_have_no_effect_with_any_recipe(
 def label_free(config: RunConfig, tmp_path: Path) -> None:
     samples, _ = made_up()
     honest = Run(config, samples.labels, tmp_path / "honest")
-    for bought in range(ROUNDS + 1):
-        known = (samples.splits == VAL) | np.isin(samples.ids, honest.picked(bought))
-        other = Run(config, poisoned(~known), tmp_path / f"after-{bought}")
-        honest.same_selection(other, min(bought + 1, ROUNDS))
+    for rounds in range(ROUNDS + 1):
+        known = (samples.splits == VAL) | np.isin(samples.ids, honest.picked(rounds))
+        other = Run(config, poisoned(~known), tmp_path / f"after-{rounds}")
+        honest.same_selection(other, min(rounds + 1, ROUNDS))
     honest.same_weights(other)  # the visible labels are the same, and hidden ones have no effect
     assert honest.results[-1].test_accuracy != other.results[-1].test_accuracy
 
@@ -195,8 +195,8 @@ def test_a_visible_label_has_an_effect(tmp_path: Path) -> None:
     samples, _ = made_up()
     config = config_for("vecaf", LABEL_FREE)
     honest = Run(config, samples.labels, tmp_path / "honest")
-    bought = np.isin(samples.ids, honest.picked(1)[:1])
-    other = Run(config, poisoned(bought), tmp_path / "poisoned")
+    one_selected = np.isin(samples.ids, honest.picked(1)[:1])
+    other = Run(config, poisoned(one_selected), tmp_path / "poisoned")
     honest.same_selection(other, 1)
     with pytest.raises(AssertionError):
         honest.same_selection(other, 2)

@@ -66,9 +66,9 @@ def test_a_run_learns_and_its_files_predict(
 
     assert [r.number for r in recorder.results] == [1, 2]
     assert [r.labeled for r in recorder.results] == [6, 12]
-    picked = np.concatenate([recorder.selections[r].sample_ids for r in (1, 2)])
-    assert len(set(picked.tolist())) == 12
-    assert set(picked) <= set(samples.ids[samples.rows(TRAIN)])
+    selected = np.concatenate([recorder.selections[r].sample_ids for r in (1, 2)])
+    assert len(set(selected.tolist())) == 12
+    assert set(selected) <= set(samples.ids[samples.rows(TRAIN)])
     assert (recorder.results[-1].test_accuracy or 0) > 0.6  # three classes: chance is a third
     assert np.sum(recorder.results[-1].confusion or []) == len(samples.rows(TEST))
 
@@ -325,10 +325,10 @@ def test_hidden_labels_change_nothing(
 ) -> None:
     """Label-free: labels of test images and of images that were not selected are poisoned."""
     honest, weights = finish(config, samples, settings, tmp_path / "honest")
-    picked = np.isin(
+    selected = np.isin(
         samples.ids, np.concatenate([p.sample_ids for p in honest.selections.values()])
     )
-    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~picked)
+    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~selected)
     poisoned = samples.labels.copy()
     poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
     other, poisoned_weights = finish(

@@ -51,8 +51,10 @@ def test_hidden_labels_do_not_change_the_selection(
 ) -> None:
     honest, other = MemoryRecorder(), MemoryRecorder()
     run_rounds(config_for(name), samples, honest, tmp_path / "honest", settings)
-    bought = np.concatenate([picks.sample_ids for picks in honest.selections.values()])
-    hidden = (samples.splits == TEST) | ((samples.splits == TRAIN) & ~np.isin(samples.ids, bought))
+    selected = np.concatenate([each.sample_ids for each in honest.selections.values()])
+    hidden = (samples.splits == TEST) | (
+        (samples.splits == TRAIN) & ~np.isin(samples.ids, selected)
+    )
     poisoned = samples.labels.copy()
     poisoned[hidden] = (poisoned[hidden] + 1) % len(samples.classes)
     changed = replace(samples, labels=poisoned)
@@ -69,8 +71,8 @@ def test_with_known_labels_the_first_round_has_losses(
     recorder = MemoryRecorder()
     config = replace(config_for("importance"), head_init="zeros")
     run_rounds(config, samples, recorder, tmp_path, settings)
-    picked = "Round 1: importance selected 6 images"
-    assert any(said.startswith(picked) for said in recorder.messages)
+    message = "Round 1: importance selected 6 images"
+    assert any(said.startswith(message) for said in recorder.messages)
     untrained, trained = (recorder.selections[number].scores["loss"] for number in (1, 2))
     np.testing.assert_allclose(untrained, np.log(len(samples.classes)), rtol=1e-6)
     assert np.ptp(trained) > 0
