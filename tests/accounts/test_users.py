@@ -185,7 +185,7 @@ def test_nothing_is_transferred_while_a_job_runs(store: Store) -> None:
         ("12", PASSWORD, "is reserved"),
         ("zoe", "short", "Use 10 to 1000"),
         ("zoe", "x" * 1001, "Use 10 to 1000"),
-        ("a long name", "A Long Name", "The password is the same as the name"),
+        ("a long name", "A Long Name", "The password is the same as the username"),
     ],
 )
 def test_invalid_users_are_refused(store: Store, name: str, password: str, words: str) -> None:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
 def test_only_this_machine_is_listened_on(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--host", host]) == 2
-    assert "people must log in" in capsys.readouterr().err
+    assert "requires --auth" in capsys.readouterr().err
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_logging_in_by_keyboard(
     page.keyboard.press("Enter")
     alert = page.get_by_role("alert")
     alert.wait_for()
-    assert alert.inner_text() == "The username or password is wrong."
+    assert alert.inner_text() == "The username or password is wrong. Try again."
     assert violations(page) == []
     assert page.input_value("[name=username]") == "anna"
     page.keyboard.type(PASSWORD)  # the password field has the focus now
