@@ -18,7 +18,7 @@ def uploaded(page: Any, archive: Path, name: str) -> Any:
     """Upload an archive and open the page of the dataset that it becomes."""
     page.set_input_files(".drop input[type=file]", archive)
     page.locator(".drop [name=name]").fill(name)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has=page.get_by_role("heading", name=name, exact=True))
     expect(card).to_be_visible(timeout=SLOW)
     card.get_by_role("link", name="Details").click()

@@ -85,17 +85,17 @@ def test_an_upload_that_can_not_be_is_answered_with_a_sentence(
     page.set_input_files(".drop input[type=file]", good)
     expect(page.locator(".drop [name=name]")).to_have_value(f"{dataset} 2")
     page.locator(".drop [name=name]").fill(dataset)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(problem).to_contain_text("Choose another name")
     page.locator(".drop [name=name]").fill("../x")
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(problem).to_contain_text("is not a valid dataset name")
 
     empty = tmp_path / "empty.zip"
     zipfile.ZipFile(empty, "w").close()
     page.get_by_role("button", name="Choose another").click()
     page.set_input_files(".drop input[type=file]", empty)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     failed = page.locator(".import", has_text="empty")
     expect(failed.locator(".chip")).to_contain_text("failed")
     expect(failed.locator(".notice")).not_to_contain_text("Traceback")
@@ -117,7 +117,7 @@ def test_an_upload_can_be_canceled(
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000},
     )
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".drop-words")).to_contain_text("of 40.0 MB")
     page.locator(".drop-cancel").click()
     expect(page.locator(".drop-problem")).to_contain_text("canceled")

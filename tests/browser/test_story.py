@@ -95,7 +95,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page = open_page("/")
     page.set_input_files(".drop input[type=file]", tmp_path / "photos.zip")
     page.locator(".drop [name=name]").fill(NAME)
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has_text=NAME)
     expect(card).to_be_visible(timeout=SLOW)
     expect(card).to_contain_text(f"{len(truth):,} images")

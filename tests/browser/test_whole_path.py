@@ -38,7 +38,7 @@ def test_from_a_zip_to_a_model(
     # Upload: the name is prefilled. The import shows its progress and ends with a card.
     page.set_input_files(".drop input[type=file]", archive)
     expect(page.locator(".drop [name=name]")).to_have_value("My shapes")
-    page.get_by_role("button", name="Upload").click()
+    page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has_text="My shapes")
     expect(card).to_be_visible(timeout=120_000)
     expect(card).to_contain_text("120 images")

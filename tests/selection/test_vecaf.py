@@ -43,6 +43,13 @@ def test_weights_are_a_distribution_in_the_order_of_the_losses(
     assert (np.diff(along) >= -1e-6).all()
 
 
+@pytest.mark.parametrize("gamma", [2.0, -2.0])
+def test_weights_of_tiny_losses_are_finite(gamma: float) -> None:
+    np.testing.assert_array_equal(
+        loss_weights(np.full(2, 1e-44, np.float32), gamma, 0.0, 2), [0.5, 0.5]
+    )
+
+
 def test_weights_without_losses_are_uniform() -> None:
     np.testing.assert_array_equal(loss_weights(None, 1.0, 0.2, 4), np.full(4, 0.25))
 

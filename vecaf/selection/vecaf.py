@@ -192,7 +192,12 @@ def loss_weights(losses: Floats | None, gamma: float, mix: float, n: int) -> Flo
     uniform = np.full(n, 1 / n, dtype=np.float32)
     if losses is None or gamma == 0:
         return uniform
-    p = np.power(_clipped(losses), np.float32(gamma))
+    clipped = _clipped(losses)
+    with np.errstate(over="ignore"):
+        p = np.power(clipped, np.float32(gamma))
+        finite = 0 < p.sum() < np.inf
+    if not finite:  # the power of a tiny loss is 0 or infinite in float32
+        p = np.power(clipped / clipped.max(), np.float32(gamma))
     mixed: Floats = (1 - np.float32(mix)) * (p / p.sum()) + np.float32(mix) * uniform
     return mixed
 
