@@ -1,4 +1,4 @@
-/* Keep the workbench up to date with the server: the map as it is computed, runs, other tabs. */
+/* Keep the workbench up to date with the server: map computations, runs, and changes from other tabs. */
 
 import { id, parameters } from "../shell/address.js";
 import { fetchJson } from "../shell/http.js";

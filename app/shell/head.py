@@ -1,4 +1,4 @@
-"""Put the studio's scripts and styles into the head of each page, as it is served.
+"""Put the studio's scripts and styles into the head of each served page.
 
 Gradio's own `head=` is not enough: Gradio adds it by a script after it has started. Here our
 scripts come first, so the navigation bar is there at once, and a page may ask for its data half a

@@ -61,7 +61,7 @@ class RunningStudio:
         self.process.wait(60)
 
     def settle(self) -> None:
-        """Wait until the studio is idle, as it is while a user reads a page."""
+        """Wait until the studio is idle."""
         started = time.perf_counter()
         while True:
             before = processor_seconds(self.process.pid)
