@@ -126,10 +126,11 @@ def test_the_typical_row_is_the_densest_not_the_most_central() -> None:
     assert (rows @ center[0]).argmax() == 4
     assigned, free = np.zeros(7, dtype=np.int64), np.ones(7, dtype=bool)
     uniform = np.full(7, 1 / 7, dtype=np.float32)
-    selected, density = densest_rows(rows, assigned, center, free, uniform, 0.05)
+    near = rows @ center[0]
+    selected, density = densest_rows(rows, near, assigned, center, free, uniform, 0.05)
     assert selected[0] in (0, 3) and 0.5 < density[0] < 1
     heavy = np.where(np.arange(7) == 6, 100, 1).astype(np.float32)
-    assert densest_rows(rows, assigned, center, free, heavy, 0.05)[0][0] == 6
+    assert densest_rows(rows, near, assigned, center, free, heavy, 0.05)[0][0] == 6
 
 
 def test_all_principal_components_keep_the_angles_about_the_mean() -> None:

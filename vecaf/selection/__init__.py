@@ -9,6 +9,7 @@ from vecaf.selection.importance import importance
 from vecaf.selection.interface import Selection, select
 from vecaf.selection.kcenter import kcenter
 from vecaf.selection.kmeans import kmeans
+from vecaf.selection.local_shards import LocalSharding
 from vecaf.selection.margin import margin
 from vecaf.selection.maxherding import maxherding
 from vecaf.selection.random import random
@@ -20,6 +21,7 @@ from vecaf.selection.vecaf import vecaf
 __all__ = [
     "FIRST_ROUND",
     "STRATEGIES",
+    "LocalSharding",
     "Selection",
     "StrategyInfo",
     "activeft",

@@ -20,6 +20,7 @@ from vecaf.selection.strategy_pool import Pool
     description="Selects the images nearest to centroids that cover the pool and repel each other.",
     paper="Xie et al. 2023, arXiv 2303.14382",
     multiprocess=True,
+    sharded=True,
 )
 def activeft(
     pool: Pool,
@@ -66,7 +67,7 @@ def activeft(
     check_optimizer(steps, temperature, learning_rate)
     width = check_whole("dimensions", dimensions, 0)
     wide = bool(width) and pool.rows.shape[1] > width
-    rows = narrowed(pool.features, width) if wide else pool.rows
+    rows = narrowed(pool.loaded, width) if wide else pool.rows
     start = starting_rows(pool, budget, initial_ids)
     found = optimize_centroids(
         rows,

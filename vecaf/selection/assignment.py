@@ -7,6 +7,7 @@ cache.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.selection.parallel import slices, spread
-from vecaf.selection.stored_rows import FeatureRows, read_rows
+from vecaf.selection.sharded_rows import ShardedRows
+from vecaf.selection.stored_rows import FeatureRows, LoadedRows, read_rows
 
 _CHUNK_SCORES = 2**22  # scores in memory: 16 MiB, half of a shared cache
 _DEPTH = 32  # available rows in the list of each centroid
@@ -55,6 +57,15 @@ def nearest(features: FeatureRows, centroids: Floats) -> tuple[Floats, Ids]:
     index : int64 array of shape (n,)
     """
     found = _survey(features, centroids, 0, np.empty(0, dtype=bool))
+    return found.similarity, found.assigned
+
+
+def nearest_in_blocks(features: FeatureRows, centroids: Floats, block: int) -> tuple[Floats, Ids]:
+    """Compute `nearest` with matrix products that don't reach over the ends of blocks.
+
+    The rows of a block get the same bits, however many blocks there are.
+    """
+    found = survey_blocks(features, centroids, 0, np.empty(0, dtype=bool), block)
     return found.similarity, found.assigned
 
 
@@ -123,6 +134,56 @@ def _survey(
     features: FeatureRows, centroids: Floats, listing: int, free: npt.NDArray[np.bool_]
 ) -> _Survey:
     """Find the best centroid of each row, and the best available rows of the first centroids."""
+    if isinstance(features, ShardedRows):
+        depth = min(_DEPTH, int(free.sum()))
+        return _Survey(*features.survey(centroids, listing, depth, free))
+    found = survey_blocks(features, centroids, listing, free, max(1, len(features)))
+    order = np.lexsort((found.where, -found.near))
+    listed = np.take_along_axis(found.where, order, axis=1)
+    return _Survey(found.similarity, found.assigned, listed)
+
+
+@dataclass(frozen=True)
+class BlockSurvey:
+    """The result of `survey_blocks`.
+
+    Attributes
+    ----------
+    similarity, assigned
+        Cosine to the nearest centroid, and its index, shape (n,).
+    near, where
+        Cosines and indices of the best available rows of the first centroids, in any order:
+        shape (listing, min(32, available rows)).
+    """
+
+    similarity: Floats
+    assigned: Ids
+    near: Floats
+    where: Ids
+
+
+def survey_blocks(
+    features: FeatureRows,
+    centroids: Floats,
+    listing: int,
+    free: npt.NDArray[np.bool_],
+    block: int,
+) -> BlockSurvey:
+    """Compare all rows with all centroids, in chunks that don't reach over the ends of blocks.
+
+    Parameters
+    ----------
+    features
+        Unit rows, shape (n, d).
+    centroids
+        Shape (k, d).
+    listing
+        Number of centroids that list rows.
+    free
+        Available rows, bool of shape (n,); not read if `listing` is 0.
+    block
+        Rows per block.
+    """
     import torch
 
     from vecaf.selection import compiled
@@ -137,8 +198,8 @@ def _survey(
     parts = slices(k, at_least=256)  # each thread processes some columns of a chunk
     step = max(64, _CHUNK_SCORES // max(k, 1))
     buffer = torch.empty(min(step, n), k)
-    for start in range(0, n, step):
-        rows = torch.from_numpy(read_rows(features, slice(start, start + step)))
+    for start, stop in _chunks(n, step, block):
+        rows = torch.from_numpy(read_rows(features, slice(start, stop)))
         scores = torch.mm(rows, targets, out=buffer[: len(rows)]).numpy()
         top = np.empty((len(parts), len(rows)), dtype=np.int64)
         high = np.empty((len(parts), len(rows)), dtype=np.float32)
@@ -157,8 +218,42 @@ def _survey(
         here = np.arange(len(rows))
         assigned[start : start + len(rows)] = top[own, here]
         similarity[start : start + len(rows)] = high[own, here]
-    order = np.lexsort((where, -near))
-    return _Survey(similarity, assigned, np.take_along_axis(where, order, axis=1))
+    return BlockSurvey(similarity, assigned, near, where)
+
+
+def _chunks(n: int, step: int, block: int) -> Iterator[tuple[int, int]]:
+    for first in range(0, n, block):
+        end = min(first + block, n)
+        for start in range(first, end, step):
+            yield start, min(start + step, end)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Rows by their nearest center.
+
+    Attributes
+    ----------
+    similarity, assigned
+        Cosine to the nearest center, and its index, shape (n,).
+    sums, mass
+        Σ weight·row and Σ weight of each center, shapes (k, d) and (k,).
+    """
+
+    similarity: Floats
+    assigned: Ids
+    sums: Floats
+    mass: Floats
+
+
+def cluster(features: LoadedRows, centers: Floats, weights: Floats | None) -> Clusters:
+    """Find the nearest center of each row, and sum rows and weights (n,) by center."""
+    if isinstance(features, ShardedRows):
+        return Clusters(*features.cluster(centers, weights))
+    similarity, assigned = nearest(features, centers)
+    mass_of = np.ones(len(features), dtype=np.float32) if weights is None else weights
+    sums, mass = weighted_sums(features, assigned, mass_of, len(centers))
+    return Clusters(similarity, assigned, sums, mass)
 
 
 def weighted_sums(rows: Floats, group: Ids, weights: Floats, groups: int) -> tuple[Floats, Floats]:

@@ -13,18 +13,18 @@ import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.assignment import nearest, weighted_sums
+from vecaf.selection.assignment import nearest
+from vecaf.selection.centroid_gradient import Batch, LoadedBatch, loss_and_gradient
 from vecaf.selection.nearest_tracker import NearestTracker
 from vecaf.selection.option_checks import check_number
 from vecaf.selection.process_group import SINGLE, ProcessGroup
+from vecaf.selection.sharded_rows import ShardedRows
 from vecaf.selection.stored_rows import FeatureRows, read_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Objective = Literal["paper", "released-code"]
-
-_CHUNK = 512  # centroids per block of the repulsion
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ def optimize_centroids(
     Parameters
     ----------
     features
-        Unit rows, float32 or float16, shape (n, d); read in slices, so they may be mapped.
+        Unit rows, float32 or float16, shape (n, d); read in slices, so they may be mapped. The
+        shards of `ShardedRows` compute their parts of each step.
     initial
         Initial centroids, shape (k, d).
     fixed
@@ -93,7 +94,8 @@ def optimize_centroids(
     losses = np.empty(steps)
     batch = min(batch_rows, len(features))
     kept: NearestTracker | None = None
-    if 2 * batch > len(features) and steps > 1:  # every step sees the first slice
+    sharded = isinstance(features, ShardedRows)
+    if 2 * batch > len(features) and steps > 1 and not sharded:  # every step sees the first slice
         # Rows of one centroid are neighbors in memory, so that the centroid stays in the cache.
         mine = np.arange(processes.number, batch, processes.count)
         first = nearest(read_rows(features, mine), _unit(theta, still))[1]
@@ -108,27 +110,51 @@ def optimize_centroids(
     for step in range(steps):
         if start + batch > len(features):
             start = 0
-        part: slice | Ids = slice(start, start + batch)
-        if processes.count > 1 and kept is None:
-            part = np.arange(start + processes.number, start + batch, processes.count)
-        rows = read_rows(features, part)
         centroids = _unit(theta, still)
-        similarity, assigned = kept.find(centroids) if kept else nearest(rows, centroids)
-        losses[step], gradient = _loss_and_gradient(
-            rows,
-            centroids,
-            len(theta),
-            similarity,
-            assigned,
-            None if p is None else p[part] / float(processes.sum(p[part].sum().numpy())),
-            None if log_gain is None else log_gain[part],
-            temperature,
-            processes,
-        )
+        if isinstance(features, ShardedRows):
+            part = slice(start, start + batch)
+            found: Batch = features.batch(
+                part,
+                centroids,
+                None if p is None else (p[part] / p[part].sum()).numpy(),
+                None if log_gain is None else log_gain[part].numpy(),
+            )
+        else:
+            found = _loaded_batch(
+                features, slice(start, start + batch), centroids, kept, p, log_gain, processes
+            )
+        losses[step], gradient = loss_and_gradient(found, centroids, len(theta), temperature)
         adam.step(theta, gradient / _length(theta))
         start += batch
-    found = functional.normalize(theta, dim=1)
-    return OptimizedCentroids(found.numpy(), losses)
+    return OptimizedCentroids(functional.normalize(theta, dim=1).numpy(), losses)
+
+
+def _loaded_batch(
+    features: FeatureRows,
+    batch: slice,
+    centroids: Floats,
+    kept: NearestTracker | None,
+    weights: Tensor | None,
+    log_gain: Tensor | None,
+    processes: ProcessGroup,
+) -> LoadedBatch:
+    """Assign this process's part of a batch to the centroids."""
+    part: slice | Ids = batch
+    if processes.count > 1 and kept is None:
+        part = np.arange(batch.start + processes.number, batch.stop, processes.count)
+    rows = read_rows(features, part)
+    similarity, assigned = kept.find(centroids) if kept else nearest(rows, centroids)
+    if weights is not None:
+        weights = weights[part] / float(processes.sum(weights[part].sum().numpy()))
+    return LoadedBatch(
+        rows,
+        similarity,
+        assigned,
+        processes.sum(np.bincount(assigned, minlength=len(centroids))),
+        weights,
+        None if log_gain is None else log_gain[part],
+        processes,
+    )
 
 
 @dataclass(frozen=True)
@@ -185,99 +211,3 @@ def check_optimizer(steps: object, temperature: object, learning_rate: object) -
         ("learning_rate", learning_rate, 0.001),
     ):
         check_number(name, value, above=0.0, usual=usual)
-
-
-def _loss_and_gradient(
-    rows: Floats,
-    centroids: Floats,
-    k: int,
-    similarity: Floats,
-    assigned: Ids,
-    weights: Tensor | None,
-    log_gain: Tensor | None,
-    temperature: float,
-    processes: ProcessGroup,
-) -> tuple[float, Tensor]:
-    """Compute the loss of a batch, and its gradient in θ/‖θ‖ of the first `k` centroids: (k, d).
-
-    Parameters
-    ----------
-    similarity, assigned
-        Score and index of the nearest centroid of each row.
-    """
-    import torch
-    from torch.nn import functional
-
-    won = torch.from_numpy(assigned)
-    counts = processes.sum(np.bincount(assigned, minlength=len(centroids)))
-    present = counts > 0
-    hit = np.flatnonzero(present)
-    log_repulsion = torch.zeros(len(centroids))
-    log_repulsion[hit], push = repulsion(centroids, hit, temperature)
-    gap = log_repulsion[won] - torch.from_numpy(similarity) / temperature
-    if log_gain is not None:
-        gap -= log_gain
-    loss = functional.softplus(gap)
-    pull = torch.sigmoid(gap)
-    if weights is None:
-        pull /= int(counts.sum())
-        total = loss.sum(dtype=torch.float64) / int(counts.sum())
-    else:
-        pull *= weights
-        total = (loss * weights).sum(dtype=torch.float64)
-    place = np.cumsum(present) - 1  # index of each centroid in `hit`
-    sums = weighted_sums(rows, place[assigned], pull.numpy(), len(hit))
-    attracted, mass = processes.sum(sums[0]), processes.sum(sums[1])
-    moving = hit[hit < k]  # fixed centroids have no gradient
-    h = len(moving)
-    pushed = push[:h].mul_(torch.from_numpy(mass)[:h, None])
-    pushed.sub_(torch.from_numpy(attracted[:h])).div_(temperature)
-    # Only the part tangent to the sphere changes c = θ/‖θ‖.
-    unit = torch.from_numpy(centroids[moving])
-    pushed.sub_(unit * (pushed * unit).sum(dim=1, keepdim=True))
-    gradient = torch.zeros(k, centroids.shape[1])
-    gradient[torch.from_numpy(moving)] = pushed
-    return float(processes.sum(total.numpy())), gradient
-
-
-def repulsion(centroids: Floats, hit: Ids, temperature: float) -> tuple[Tensor, Tensor]:
-    """Compute log R_k, and τ·∂log R_k/∂c_k, the softmax-weighted mean of all centroids, for k in
-    `hit`.
-
-    Scores are symmetric, so each pair in `hit` is computed once. A centroid's own term exp(1/τ) is
-    the largest possible one: sums scaled by it neither overflow nor vanish. The mean omits it,
-    because it doesn't turn c_k.
-
-    Parameters
-    ----------
-    centroids
-        Unit rows, shape (k, d).
-    hit
-        Centroids with at least one row, ascending, shape (h,).
-    temperature
-        τ.
-
-    Returns
-    -------
-    log_repulsion : tensor of shape (h,)
-    mean : tensor of shape (h, d)
-    """
-    import torch
-
-    others = np.ones(len(centroids), dtype=bool)
-    others[hit] = False
-    table = torch.from_numpy(centroids[np.concatenate((hit, np.flatnonzero(others)))])
-    h = len(hit)
-    mass = (table[:h].norm(dim=1) - 1).div_(temperature).exp_()  # 1, except for a row of zeros
-    mean = torch.zeros(h, table.shape[1])
-    for start in range(0, h, _CHUNK):
-        stop = min(start + _CHUNK, h)
-        chunk = table[start:stop]
-        shares = chunk @ table[start:].T
-        shares.sub_(1).div_(temperature).exp_().fill_diagonal_(0)
-        mass[start:stop] += shares.sum(dim=1)
-        mean[start:stop].addmm_(shares, table[start:])
-        right = shares[:, stop - start : h - start]
-        mass[stop:] += right.sum(dim=0)
-        mean[stop:].addmm_(right.T, chunk)
-    return mass.log() + 1 / temperature, mean.div_(mass[:, None])

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest_unused
+from vecaf.selection.stored_rows import LoadedRows, read_rows
 
 _CANDIDATES = 512  # members, nearest to the centroid, that may be selected
 _REFERENCES = 2048  # members that estimate the density
+_READ = 32_768  # rows in memory at a time
 
 
 def densest_rows(
-    features: Floats,
+    features: LoadedRows,
+    similarity: Floats,
     assigned: Ids,
     centroids: Floats,
     free: npt.NDArray[np.bool_],
@@ -33,6 +39,8 @@ def densest_rows(
     ----------
     features
         Unit rows in canonical (random) order, shape (n, d).
+    similarity
+        Cosine of each row to its nearest centroid, shape (n,).
     assigned
         Nearest centroid of each row, shape (n,); k and above are rows of earlier rounds.
     centroids
@@ -56,23 +64,49 @@ def densest_rows(
     bounds = np.searchsorted(assigned[order], np.arange(k + 1))
     selected = np.full(k, -1, dtype=np.int64)
     density = np.zeros(k, dtype=np.float32)
+    compared = []  # clusters with rows to select from
     for index in range(k):
         members = order[bounds[index] : bounds[index + 1]]
         open_members = members[free[members]]
-        if not len(open_members):
-            continue
         if len(open_members) > _CANDIDATES:
-            similarity = features[open_members] @ centroids[index]
-            open_members = open_members[np.argsort(-similarity, kind="stable")[:_CANDIDATES]]
-        references = members[:_REFERENCES]
-        p = weights[references]
-        kernel = np.exp((features[open_members] @ features[references].T - 1) / width)
-        masses = kernel @ (p / p.sum())
-        best = int(masses.argmax())
-        selected[index], density[index] = open_members[best], masses[best]
+            nearest = np.argsort(-similarity[open_members], kind="stable")[:_CANDIDATES]
+            open_members = open_members[nearest]
+        if len(open_members):
+            compared.append(_Cluster(index, open_members, members[:_REFERENCES]))
+    for clusters in _batches(compared):
+        wanted = np.unique(np.concatenate([part for c in clusters for part in (c.open, c.seen)]))
+        rows = read_rows(features, wanted)
+        for c in clusters:
+            p = weights[c.seen]
+            candidates = rows[np.searchsorted(wanted, c.open)]
+            references = rows[np.searchsorted(wanted, c.seen)]
+            masses = np.exp((candidates @ references.T - 1) / width) @ (p / p.sum())
+            best = int(masses.argmax())
+            selected[c.index], density[c.index] = c.open[best], masses[best]
     left = np.flatnonzero(selected < 0)
     if len(left):
         unused = free.copy()
         unused[selected[selected >= 0]] = False
         selected[left] = nearest_unused(features, centroids[left], unused)
     return selected, density
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    index: int
+    open: Ids  # members that may be selected
+    seen: Ids  # members that estimate the density
+
+
+def _batches(clusters: list[_Cluster]) -> Iterator[list[_Cluster]]:
+    """Divide clusters into batches that are read at once."""
+    batch: list[_Cluster] = []
+    size = 0
+    for cluster in clusters:
+        batch.append(cluster)
+        size += len(cluster.open) + len(cluster.seen)
+        if size >= _READ:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

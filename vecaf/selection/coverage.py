@@ -7,6 +7,7 @@ import numpy as np
 from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import nearest
 from vecaf.selection.option_checks import check_whole
+from vecaf.selection.stored_rows import LoadedRows, read_rows
 
 _CHUNK_VALUES = 2**21  # kernel values in memory: 8 MiB, the size of two cores' caches
 
@@ -28,7 +29,7 @@ def sample_sizes(
 
 
 def greedy_coverage(
-    rows: Floats, weights: Floats, earlier: Ids, candidates: Ids, budget: int, width: float
+    rows: LoadedRows, weights: Floats, earlier: Ids, candidates: Ids, budget: int, width: float
 ) -> tuple[Ids, Floats]:
     """Select rows one by one, each the one that increases the coverage most.
 
@@ -62,9 +63,9 @@ def greedy_coverage(
     """
     import torch
 
-    offered = torch.from_numpy(rows[candidates])
+    offered = torch.from_numpy(read_rows(rows, candidates))
     seen = np.flatnonzero(weights > 0)
-    references = torch.from_numpy(rows[seen])
+    references = torch.from_numpy(read_rows(rows, seen))
     share = torch.from_numpy(weights[seen] / max(float(weights.sum(dtype=np.float64)), 1e-30))
     share = share.float()
     scale = 2 / width**2
@@ -82,7 +83,7 @@ def greedy_coverage(
 
     covered = torch.zeros(len(seen))
     if len(earlier) and len(seen):
-        similarity, _ = nearest(rows[seen], rows[earlier])
+        similarity, _ = nearest(references.numpy(), read_rows(rows, earlier))
         covered = torch.from_numpy(similarity).sub_(1).mul_(scale).exp_()
     gains = filled(torch.arange(len(seen)), covered, torch.full_like(covered, torch.inf)).numpy()
     selected = np.empty(budget, dtype=np.int64)

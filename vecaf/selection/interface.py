@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.process_group import SINGLE, ProcessGroup
+from vecaf.selection.sharded_rows import Sharding
 from vecaf.selection.strategies import STRATEGIES, check_request
 from vecaf.selection.strategy_pool import make_pool
 
@@ -48,6 +50,7 @@ def select(
     keys: npt.ArrayLike | None = None,
     seed: int = 0,
     processes: ProcessGroup = SINGLE,
+    sharding: Sharding | None = None,
     **options: Any,
 ) -> Selection:
     """Select the `budget` rows of `features` that a strategy prefers for finetuning.
@@ -79,6 +82,10 @@ def select(
         The only source of randomness.
     processes
         The processes that make this selection together; see `vecaf.selection.process_group`.
+    sharding
+        Creates shards for the features, such as `vecaf.selection.LocalSharding()`. They are stored
+        in float16, and the selection doesn't depend on the number of shards. Only for strategies
+        with `StrategyInfo.sharded`; others select in this process.
     **options
         Options of the strategy; see `StrategyInfo.options`.
 
@@ -94,10 +101,14 @@ def select(
     count, start = _whole(budget, "budget"), _whole(seed, "seed")
     if start < 0:
         raise InputError(f"seed is {start}. Use 0 or a positive whole number.")
-    pool = make_pool(features, start, selected=selected, keys=keys, **arguments)
-    _check_budget(count, len(pool), len(pool.earlier))
-    pool = replace(pool, processes=processes)
-    result = function(pool, count, np.random.default_rng(start), **options)
+    pool = make_pool(
+        features, start, selected=selected, keys=keys,
+        sharding=sharding if function.info.sharded else None, **arguments,
+    )  # fmt: skip
+    with closing(pool):
+        _check_budget(count, len(pool), len(pool.earlier))
+        pool = replace(pool, processes=processes)
+        result = function(pool, count, np.random.default_rng(start), **options)
     return Selection(
         ids=pool.order[result.positions],
         scores={name: np.asarray(part, dtype=np.float32) for name, part in result.scores.items()},

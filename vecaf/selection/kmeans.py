@@ -7,17 +7,21 @@ import numpy as np
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.activeft import by_coverage
-from vecaf.selection.assignment import nearest, weighted_sums
+from vecaf.selection.assignment import cluster
+from vecaf.selection.sharded_rows import ShardedRows
 from vecaf.selection.space import narrowed
+from vecaf.selection.stored_rows import LoadedRows, read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 
 _SEEDING_COST = 1e11  # multiplications of k-means++: a few seconds on two cores
+_GATHERED = 2**18  # candidates read from shards: 400 MB at d = 384
 
 
 @strategy(
     description="Clusters the images and selects the most central image of each cluster.",
     paper="Arthur & Vassilvitskii 2007, k-means++; Dhillon & Modha 2001, spherical k-means",
+    sharded=True,
 )
 def kmeans(
     pool: Pool, budget: int, rng: np.random.Generator, *, iterations: int = 20
@@ -40,13 +44,13 @@ def kmeans(
     """
     if not isinstance(iterations, int | np.integer) or iterations < 0:
         raise InputError(f"iterations is {iterations!r}. Use a whole number, 0 or more.")
-    rows = narrowed(pool.features)
+    rows = narrowed(pool.loaded)
     start = seed_centers(rows, pool, budget, rng)
-    centers = lloyd(rows, start, rows[pool.earlier], iterations)
+    centers = lloyd(rows, start, read_rows(rows, pool.earlier), iterations)
     return by_coverage(rows, pool, centers)
 
 
-def seed_centers(features: Floats, pool: Pool, k: int, rng: np.random.Generator) -> Floats:
+def seed_centers(features: LoadedRows, pool: Pool, k: int, rng: np.random.Generator) -> Floats:
     """Choose initial centers by greedy k-means++.
 
     Each step draws 2 + ln k rows by their squared distance to the nearest center and keeps the one
@@ -57,7 +61,7 @@ def seed_centers(features: Floats, pool: Pool, k: int, rng: np.random.Generator)
     Parameters
     ----------
     features
-        The pool's rows in any space, shape (n, d).
+        The pool's rows in any space, shape (n, d). From shards, at most 262,144 rows are read.
     pool
         The pool.
     k
@@ -72,11 +76,13 @@ def seed_centers(features: Floats, pool: Pool, k: int, rng: np.random.Generator)
     free = np.flatnonzero(pool.available())
     trials = 2 + int(np.log(k))
     size = int(_SEEDING_COST / (k * trials * features.shape[1]))
+    if isinstance(features, ShardedRows):
+        size = min(size, _GATHERED)
     if k >= len(free) or size < 4 * k:
-        return features[free[:k]]
-    rows = features[free[:size]]
+        return read_rows(features, free[:k])
+    rows = read_rows(features, free[:size])
     distance = np.full(len(rows), 2.0, dtype=np.float32)  # 1 − cosine: half the squared chord
-    for center in features[pool.earlier]:
+    for center in read_rows(features, pool.earlier):
         np.minimum(distance, 1 - rows @ center, out=distance)
     selected = np.empty(k, dtype=np.int64)
     for index in range(k):
@@ -94,7 +100,7 @@ def seed_centers(features: Floats, pool: Pool, k: int, rng: np.random.Generator)
 
 
 def lloyd(
-    features: Floats,
+    features: LoadedRows,
     centers: Floats,
     fixed: Floats,
     iterations: int,
@@ -124,20 +130,18 @@ def lloyd(
     """
     k = len(centers)
     centers = centers.copy()
-    mass_of = np.ones(len(features), dtype=np.float32) if weights is None else weights
     before: Ids | None = None
     for _ in range(iterations):
-        similarity, assigned = nearest(features, np.concatenate((centers, fixed)))
-        if before is not None and np.array_equal(before, assigned):
+        found = cluster(features, np.concatenate((centers, fixed)), weights)
+        if before is not None and np.array_equal(before, found.assigned):
             break
-        before = assigned
-        sums, mass = weighted_sums(features, assigned, mass_of, k + len(fixed))
-        means, filled = sums[:k], mass[:k] > 0
+        before = found.assigned
+        means, filled = found.sums[:k], found.mass[:k] > 0
         length = np.linalg.norm(means, axis=1, keepdims=True)
         moved = filled & (length[:, 0] > 1e-12)
         centers[moved] = means[moved] / length[moved]
         empty = np.flatnonzero(~filled)
         if len(empty):
-            worst = np.argpartition(similarity, len(empty) - 1)[: len(empty)]
-            centers[empty] = features[worst]
+            worst = np.argpartition(found.similarity, len(empty) - 1)[: len(empty)]
+            centers[empty] = read_rows(features, worst)
     return centers

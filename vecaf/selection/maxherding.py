@@ -14,6 +14,7 @@ from vecaf.selection.strategy_pool import Pool
 @strategy(
     description="Repeatedly selects the image that covers most of the uncovered pool.",
     paper="Bae et al. 2024, Generalized Coverage (ECCV), arXiv 2407.12212",
+    sharded=True,
 )
 def maxherding(
     pool: Pool,
@@ -51,7 +52,7 @@ def maxherding(
     arXiv 2407.12212.
     """
     check_number("width", width, above=0.0, usual=1.0)
-    rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
+    rows = principal_space(pool.loaded, check_whole("dimensions", dimensions, 0))
     free = np.flatnonzero(pool.available())
     seen, offered = sample_sizes(len(pool), budget, references, candidates)
     weights = np.ones(seen, dtype=np.float32)

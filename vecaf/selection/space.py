@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, eigh
+from vecaf.selection.stored_rows import LoadedRows, read_rows
+from vecaf.selection.subspace import Subspace
 
 Doubles = NDArray[np.float64]
 
@@ -15,7 +19,11 @@ _SAMPLE = 20_000  # rows that the covariance is estimated from
 WIDEST = 384  # feature width of ViT-S, which ActiveFT was developed for
 
 
-def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats:
+@overload
+def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats: ...
+@overload
+def narrowed(features: LoadedRows, dimensions: int = WIDEST) -> LoadedRows: ...
+def narrowed(features: LoadedRows, dimensions: int = WIDEST) -> LoadedRows:
     """Reduce features to `dimensions` principal components if they are wider; see
     `principal_space`.
 
@@ -35,7 +43,11 @@ def narrowed(features: Floats, dimensions: int = WIDEST) -> Floats:
     return principal_space(features, dimensions)
 
 
-def principal_space(features: Floats, dimensions: int) -> Floats:
+@overload
+def principal_space(features: Floats, dimensions: int) -> Floats: ...
+@overload
+def principal_space(features: LoadedRows, dimensions: int) -> LoadedRows: ...
+def principal_space(features: LoadedRows, dimensions: int) -> LoadedRows:
     """Project centered rows on their leading principal components, and scale them to unit length.
 
     The components are estimated on the first 20,000 rows, which are a random sample of a canonical
@@ -50,21 +62,20 @@ def principal_space(features: Floats, dimensions: int) -> Floats:
 
     Returns
     -------
-    float32 array of shape (n, at most dimensions)
+    float32 array of shape (n, at most dimensions), or the same shards in that subspace
     """
     if dimensions == 0 or len(features) < 3:
         return features
-    sample = features[:_SAMPLE].astype(np.float64)
+    sample = read_rows(features, slice(_SAMPLE)).astype(np.float64)
     mean = sample.mean(axis=0)
     sample -= mean
     leading = _leading(sample, dimensions)
     if not leading.shape[1]:
         return features
-    directions = leading.astype(np.float32)
-    rows = features @ directions - (mean @ leading).astype(np.float32)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Floats = rows / np.maximum(length, np.float32(1e-12))
-    return unit
+    found = Subspace(leading.astype(np.float32), (mean @ leading).astype(np.float32))
+    return (
+        found.project(features) if isinstance(features, np.ndarray) else features.projected(found)
+    )
 
 
 def _leading(centered: Doubles, dimensions: int) -> Doubles:

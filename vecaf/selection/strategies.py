@@ -68,6 +68,8 @@ class StrategyInfo:
         Its own options and their defaults.
     multiprocess
         Whether several processes can share its work.
+    sharded
+        Whether it can select from features in shards.
     """
 
     name: str
@@ -78,6 +80,7 @@ class StrategyInfo:
     optional: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     multiprocess: bool = False
+    sharded: bool = False
 
     @property
     def needs_model(self) -> bool:
@@ -113,6 +116,7 @@ def strategy(
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
     multiprocess: bool = False,
+    sharded: bool = False,
 ) -> Callable[[F], F]:
     """Register a strategy under the name of the function.
 
@@ -121,7 +125,7 @@ def strategy(
 
     Parameters
     ----------
-    description, paper, tracks, required, optional, multiprocess
+    description, paper, tracks, required, optional, multiprocess, sharded
         See `StrategyInfo`.
     """
 
@@ -133,8 +137,9 @@ def strategy(
         }
         entry = cast(Strategy, function)
         info = StrategyInfo(
-            function.__name__, description, paper, tracks, required, optional, options, multiprocess
-        )
+            function.__name__, description, paper, tracks, required, optional, options,
+            multiprocess, sharded,
+        )  # fmt: skip
         if info.needs_model:
             info = replace(info, description=f"{description} Round 1: {FIRST_ROUND}.")
         entry.info = info

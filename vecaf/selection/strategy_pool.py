@@ -12,13 +12,15 @@ import numpy.typing as npt
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
 from vecaf.selection.process_group import SINGLE, ProcessGroup
+from vecaf.selection.sharded_rows import ShardedRows, Sharding
 from vecaf.selection.stored_rows import (
     FeatureRows,
+    LoadedRows,
     ReorderedRows,
     read_rows,
     release_pages,
-    unit_float32,
 )
+from vecaf.selection.subspace import unit_float32
 
 _CHUNK_BYTES = 8 * 2**20  # chunks that fit the cache
 
@@ -34,7 +36,7 @@ class Pool:
     ----------
     rows
         Shape (n, d), to be read with `stored_rows.read_rows` as float32 unit rows; a row of zeros
-        stays zero. Float16 features in a mapped file stay there.
+        stays zero. Float16 features in a mapped file stay there. Rows in shards stay there.
     earlier
         Positions selected in earlier rounds, shape (c,).
     losses
@@ -65,11 +67,21 @@ class Pool:
         """All rows in memory, float32 of shape (n, d)."""
         return read_rows(self.rows, slice(None))
 
+    @property
+    def loaded(self) -> LoadedRows:
+        """All rows in memory: of this process, or of the shards."""
+        return self.rows if isinstance(self.rows, ShardedRows) else self.features
+
     def available(self) -> npt.NDArray[np.bool_]:
         """Return which rows may be selected, bool of shape (n,)."""
         free = np.ones(len(self), dtype=bool)
         free[self.earlier] = False
         return free
+
+    def close(self) -> None:
+        """Release the shards, if there are any."""
+        if isinstance(self.rows, ShardedRows):
+            self.rows.shards.close()
 
     def positions(self, rows: npt.ArrayLike, name: str) -> Ids:
         """Return the positions of the caller's rows; raises InputError as `distinct_rows`."""
@@ -85,6 +97,7 @@ def make_pool(
     probabilities: npt.ArrayLike | None = None,
     selected: npt.ArrayLike | None = None,
     keys: npt.ArrayLike | None = None,
+    sharding: Sharding | None = None,
 ) -> Pool:
     """Check the caller's arrays and put them in canonical order.
 
@@ -92,6 +105,8 @@ def make_pool(
     ----------
     features, losses, labels, probabilities, selected, keys, seed
         As in `vecaf.select`.
+    sharding
+        Stores the rows in shards; by default, they are in this process.
 
     Raises
     ------
@@ -104,7 +119,7 @@ def make_pool(
     taken = distinct_rows(() if selected is None else selected, n, "selected")
     classes = None if probabilities is None else _matrix(probabilities, "probabilities", n)
     return Pool(
-        rows=ReorderedRows(rows, order) if _mapped(rows) else _unit_rows(rows, order),
+        rows=_stored(rows, order, sharding),
         earlier=_inverse(order)[taken],
         losses=None if losses is None else _vector(losses, "losses", n)[order],
         labels=None if labels is None else _labels(labels, n)[order],
@@ -182,6 +197,12 @@ def _mix(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _mapped(rows: npt.NDArray[Any]) -> bool:
     return isinstance(rows, np.memmap) and rows.dtype == np.float16
+
+
+def _stored(rows: npt.NDArray[Any], order: Ids, sharding: Sharding | None) -> FeatureRows:
+    if sharding is not None:
+        return ShardedRows(sharding(rows, order))
+    return ReorderedRows(rows, order) if _mapped(rows) else _unit_rows(rows, order)
 
 
 def _unit_rows(rows: npt.NDArray[Any], order: Ids) -> Floats:

@@ -9,6 +9,7 @@ from vecaf.errors import InputError
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
+from vecaf.selection.stored_rows import read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, closeness
@@ -20,6 +21,7 @@ MIN_WIDTH = 0.05  # near-duplicates must not turn coverage into plain uncertaint
     description="Covers the uncertain part of the pool; without a model, it works like maxherding.",
     paper="Bae et al. 2025, Uncertainty Herding (ICLR), arXiv 2412.20644",
     optional=("probabilities",),
+    sharded=True,
 )
 def uherding(
     pool: Pool,
@@ -58,9 +60,9 @@ def uherding(
     Bae et al. 2025, Uncertainty Herding, arXiv 2412.20644.
     """
     check_number("temperature", temperature, above=0.0, usual=1.0)
-    rows = principal_space(pool.features, check_whole("dimensions", dimensions, 0))
+    rows = principal_space(pool.loaded, check_whole("dimensions", dimensions, 0))
     if width == "auto":
-        sigma = radius(rows[pool.earlier])
+        sigma = radius(read_rows(rows, pool.earlier))
     elif isinstance(width, str):
         raise InputError(f"width is '{width}'. Use 'auto' or a number above 0.")
     else:

@@ -16,6 +16,7 @@ from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centers
 from vecaf.selection.option_checks import check_number, check_power
 from vecaf.selection.space import principal_space
+from vecaf.selection.stored_rows import read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 
@@ -28,6 +29,7 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     multiprocess=True,
+    sharded=True,
 )
 def vecaf(
     pool: Pool,
@@ -109,8 +111,8 @@ def vecaf(
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
-    rows = principal_space(pool.features, dimensions)
-    fixed = rows[pool.earlier]
+    rows = principal_space(pool.loaded, dimensions)
+    fixed = read_rows(rows, pool.earlier)
     best: Floats | None = None
     least = np.inf
     for _ in range(restarts):
@@ -130,8 +132,10 @@ def vecaf(
             best, least = found.centroids, float(found.losses[-1:].sum())
     assert best is not None  # restarts ≥ 1
     centroids = np.concatenate((best, fixed))
-    _, assigned = nearest(rows, centroids)
-    selected, density = densest_rows(rows, assigned, best, pool.available(), weights, width)
+    similarity, assigned = nearest(rows, centroids)
+    selected, density = densest_rows(
+        rows, similarity, assigned, best, pool.available(), weights, width
+    )
     coverage = np.bincount(assigned, minlength=len(centroids))[:budget] / len(pool)
     rank = np.argsort(-coverage, kind="stable")
     return StrategyResult(
@@ -140,7 +144,7 @@ def vecaf(
             "loss_weight": (weights * len(pool))[selected[rank]],
             "density": density[rank],
             "coverage": coverage[rank].astype(np.float32),
-            "similarity": np.einsum("ij,ij->i", rows[selected], best)[rank],
+            "similarity": np.einsum("ij,ij->i", read_rows(rows, selected), best)[rank],
         },
     )
 
