@@ -13,9 +13,9 @@ from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
 
-os.environ.setdefault(
-    "VECAF_STANDBY_MINUTES", "0"
-)  # no warm processes in servers that a test starts
+# No prepared processes and no background tasks in servers and workers that a test starts.
+os.environ.setdefault("VECAF_STANDBY_MINUTES", "0")
+os.environ.setdefault("VECAF_EMBED_ON_IMPORT", "0")
 TESTS = Path(__file__).parent
 # The slowest tests start first, so that no worker is still busy with one at the end.
 FIRST = ("browser/test_story.py", "browser/", "test_", "jobs/", "benchmarking/", "")

@@ -50,6 +50,7 @@ class Settings:
     login_hours: int = 7 * 24  # until a login expires
     login_idle_hours: int = 24  # until a login expires without requests
     standby_minutes: int = 10  # that a worker keeps a warm process for the next job; 0: none
+    embed_on_import: bool = True  # compute the embeddings of a new dataset in the background
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -61,7 +62,8 @@ class Settings:
         Raises
         ------
         InputError
-            A number is not a whole number in its range, or the precision is unknown.
+            A number is not a whole number in its range, a switch is not 0 or 1, or the precision is
+            unknown.
         """
         env = os.environ if environ is None else environ
         home = Path(env.get("VECAF_HOME") or user_data_path("vecaf", appauthor=False))
@@ -79,6 +81,7 @@ class Settings:
             login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
             login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
             standby_minutes=_whole(env, "VECAF_STANDBY_MINUTES", cls.standby_minutes, minimum=0),
+            embed_on_import=_flag(env, "VECAF_EMBED_ON_IMPORT", cls.embed_on_import),
             limits=_limits(env),
         )
 
@@ -96,6 +99,7 @@ class Settings:
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
             "VECAF_STANDBY_MINUTES": str(self.standby_minutes),
+            "VECAF_EMBED_ON_IMPORT": str(int(self.embed_on_import)),
         }
 
     @property
@@ -136,6 +140,13 @@ def _limits(env: Mapping[str, str]) -> Limits:
         for item in fields(Limits)
     }
     return Limits(**values)
+
+
+def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(name) or str(int(default))
+    if text not in ("0", "1"):
+        raise InputError(f"{name} is '{text}'. Set it to 1 (on) or 0 (off).")
+    return text == "1"
 
 
 def _whole(env: Mapping[str, str], name: str, default: int, *, minimum: int = 1) -> int:

@@ -13,7 +13,8 @@ from markupsafe import Markup
 from vecaf.datasets import folders, public
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.runs.demo_run import COLOR, LINE, SOURCES
-from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Import, visible
+from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Import, Task, visible
+from vecaf.store.background import active_embeddings
 from vecaf.store.imports import recent_imports
 from vecaf.store.page_queries import DatasetCard
 from vecaf.store.runs import RunSummary, list_runs
@@ -90,16 +91,27 @@ def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Sh
     with studio.store.read() as session:
         jobs = recent_imports(session, user, within=timedelta(hours=1))
         runs = list_runs(session, user, limit=20)
-    busy = any(job.state not in ENDED for job in jobs)
-    main = listing(cards.all(user), busy, _sources(studio, values), values.get("deleted"))
-    return under_way(jobs, runs), main, gr.Timer(BUSY if busy else IDLE)
+        embeddings = active_embeddings(session, user)
+    importing = any(job.state not in ENDED for job in jobs)
+    busy = importing or bool(embeddings)
+    main = listing(cards.all(user), importing, _sources(studio, values), values.get("deleted"))
+    return under_way(jobs, runs, embeddings), main, gr.Timer(BUSY if busy else IDLE)
 
 
-def under_way(jobs: Sequence[Import], runs: Sequence[RunSummary]) -> str:
-    """Render imports and runs under way, and the given imports that failed or were canceled."""
+def under_way(
+    jobs: Sequence[Import],
+    runs: Sequence[RunSummary],
+    embeddings: Sequence[tuple[Task, str]] = (),
+) -> str:
+    """Render jobs under way, and the given imports that failed or were canceled.
+
+    `embeddings` are tasks that embed a dataset, with the name of the dataset.
+    """
     shown = [job for job in jobs if job.state not in ENDED or job.state in (FAILED, CANCELED)]
     active = [run for run in runs if run.state not in ENDED]
-    return str(macros("data").under_way(shown, active)) if shown or active else NOTHING
+    if not (shown or active or embeddings):
+        return NOTHING
+    return str(macros("data").under_way(shown, active, embeddings))
 
 
 def listing(

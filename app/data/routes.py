@@ -50,8 +50,9 @@ def routes(studio: Studio) -> APIRouter:
         """Return the question to confirm before the dataset is deleted."""
         user = studio.user(request)
         with studio.store.read() as session:
-            busy = active_jobs(session, user, dataset_id)
+            jobs = active_jobs(session, user, dataset_id)
         summary = preview_deletion(studio.store, user, dataset_id)
+        busy = [job for job in jobs if not job.background]
         if busy:
             raise InputError(
                 f"'{summary.name}' is in use by {busy[0].kind} {busy[0].id} ({busy[0].name}). "

@@ -27,7 +27,7 @@ from vecaf.datasets.folders import Folder
 from vecaf.datasets.import_report import ImportReport, Refusal
 from vecaf.errors import InputError
 from vecaf.runs.demo_run import COLOR, LINE
-from vecaf.store import ENDED, Event, Import, Sample, SelectedSample
+from vecaf.store import ENDED, Event, Import, Sample, SelectedSample, Task
 from vecaf.store.datasets import ActiveJob
 from vecaf.store.gallery import Change, Filter, ImageChange
 from vecaf.store.models import now
@@ -84,7 +84,7 @@ def detail(**values: Any) -> DatasetPage:
     given: dict[str, Any] = {
         "card": card(), "revision": 3, "last": change, "values": {"words": EVIL},
         "which": Filter(words=EVIL), "matching": 99, "number": 2, "images": [sample()],
-        "jobs": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False)],
+        "jobs": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False, False)],
         "changes": [change, replace(change, kind="class"), replace(change, kind="label")],
         "image": sample(), "history": [ImageChange("label", EVIL, EVIL, EVIL, now())], **values,
     }  # fmt: skip
@@ -118,6 +118,28 @@ def an_import(**values: Any) -> Import:
     return Import(**given)
 
 
+def embedding(**values: Any) -> tuple[Task, str]:
+    given = {
+        "id": 7, "dataset_id": 1, "kind": "embed", "state": "running",
+        "stage": "Computing embeddings", "done": 1200, "total": 4900, **values,
+    }  # fmt: skip
+    return Task(**given), EVIL
+
+
+def test_the_progress_of_embeddings_is_shown() -> None:
+    progress = "Computing embeddings, 1,200 of 4,900"
+    listed = data_page.under_way([], [], [embedding()])
+    assert progress in listed and 'href="/?dataset=1"' in listed
+    task = embedding()[0]
+    job = ActiveJob(
+        "task", 7, task.kind, task.state, task.stage, task.done, task.total, False, True
+    )
+    page = dataset.page(detail(jobs=[job]), False)
+    assert progress in page and 'data-act="cancel-task" data-job="7"' in page
+    waiting = data_page.under_way([], [], [embedding(state="queued", stage="", done=0, total=0)])
+    assert "Queued" in waiting
+
+
 def test_what_comes_from_people_is_escaped() -> None:
     classes = [EVIL, "b"]
     pick = SelectedSample(run_id=3, round=1, rank=0, sample_id=5, scores={EVIL: 1.0})
@@ -133,7 +155,9 @@ def test_what_comes_from_people_is_escaped() -> None:
         sources([Path(f"/{EVIL}")], None, EVIL),
         sources([Path("/a")], Folder(Path(f"/a/{EVIL}"), Path("/a"), [EVIL], 3, [EVIL], True)),
         macros("data").not_found(EVIL),
-        data_page.under_way([an_import(), an_import(state="failed", error=EVIL)], [summary()]),
+        data_page.under_way(
+            [an_import(), an_import(state="failed", error=EVIL)], [summary()], [embedding()]
+        ),
         runs_view.listing([summary()], {3: [0.1, 0.2]}, idle="No worker."),
         runs_view.missing(EVIL),
         run_view.top(summary(), [a_round()], idle=None),

@@ -14,7 +14,8 @@ from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, dataset_named
 def settings(tmp_path: Path, database: str) -> Settings:
     home = tmp_path / "home"
     home.mkdir()
-    return Settings.from_environment({"VECAF_HOME": str(home), "DATABASE_URL": database})
+    given = {"VECAF_HOME": str(home), "DATABASE_URL": database, "VECAF_EMBED_ON_IMPORT": "0"}
+    return Settings.from_environment(given)
 
 
 @pytest.fixture

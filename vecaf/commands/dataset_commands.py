@@ -31,9 +31,15 @@ def import_(
 ) -> None:
     """Import a ZIP file, a folder, or a public dataset, and print a report on the files."""
     from vecaf.datasets import import_source
+    from vecaf.store.background import queue_embedding
+    from vecaf.store.workers import worker_alive
 
     store, user = open_store()
     report = import_source(store, source, name, user_id=user, progress=ProgressBar())
+    if store.settings.embed_on_import:
+        with store.write(exclusive=False) as session:
+            if worker_alive(session):
+                queue_embedding(session, report.dataset_id)
     print_result(report.as_dict(), report.as_text(), json)
 
 

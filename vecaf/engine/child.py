@@ -35,11 +35,20 @@ from vecaf.engine.paths import folder_of, lock_of, log_of
 from vecaf.engine.process_setup import be_killed_first, exit_with_worker, lower_priority
 from vecaf.engine.recorder import BUFFER_SECONDS, DatabaseRecorder
 from vecaf.engine.warmup import wait_for_assignment
+from vecaf.engine.yielding import Yielding
 from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError, VecafError
 from vecaf.files import DISK_FULL, is_full
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
-from vecaf.store.jobs import KINDS, Kind, StaleAttemptError, end_job, lock_attempt
+from vecaf.store.background import BACKGROUND_KINDS, queue_embedding
+from vecaf.store.jobs import (
+    KINDS,
+    Kind,
+    StaleAttemptError,
+    end_job,
+    lock_attempt,
+    requeue_paused,
+)
 
 ORPHAN_SECONDS = 5.0  # how long an earlier process of the job may take to exit
 
@@ -177,7 +186,11 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
             should_stop=progress.should_stop,
         )
     with store.write(exclusive=False) as session:
-        end_job(session, lock_attempt(session, "import", import_id, attempt), FINISHED)
+        done = lock_attempt(session, "import", import_id, attempt)
+        end_job(session, done, FINISHED)
+        assert isinstance(done, Import)
+        if store.settings.embed_on_import and done.dataset_id is not None:
+            queue_embedding(session, done.dataset_id)
 
 
 def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
@@ -188,15 +201,25 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         task = session.get_one(Task, task_id)
     restrict_gpus(store.settings.device)
     progress = Progress(store, "task", task_id, attempt, stopping)
+    background = None
+    if task.kind in BACKGROUND_KINDS:
+        background = Yielding(store, progress.should_stop)
     context = TaskContext(
         store=store,
         user_id=task.owner_id,
         dataset_id=task.dataset_id,
         folder=folder_of(store.settings, "task", task_id),
         stage=progress.show,
-        should_stop=progress.should_stop,
+        should_stop=(background or progress).should_stop,
     )
-    result = TASKS[task.kind](context, **task.params)
+    try:
+        result = TASKS[task.kind](context, **task.params)
+    except CanceledError:
+        if background is None or not background.yielded:
+            raise
+        with store.write(exclusive=False) as session:
+            requeue_paused(session, lock_attempt(session, "task", task_id, attempt))
+        return
     with store.write(exclusive=False) as session:
         done = lock_attempt(session, "task", task_id, attempt)
         assert isinstance(done, Task)

@@ -23,6 +23,7 @@ from vecaf.engine.paths import discard_import, log_of
 from vecaf.engine.standby import Standby
 from vecaf.errors import UnavailableError, first_line
 from vecaf.store import CANCELED, FAILED, Import, Store
+from vecaf.store.background import is_background
 from vecaf.store.jobs import (
     KINDS,
     Kind,
@@ -119,12 +120,22 @@ class Supervisor:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             child = None
-            if kind != "import":  # imports do not need the libraries
+            if self._needs_libraries(kind, job_id):
                 child = self._standby.assign((kind, job_id, number), log)
             if child is None:
                 child = self._spawn([kind, str(job_id), str(number)], output)
         self._children[child] = (kind, job_id, number)
         return child
+
+    def _needs_libraries(self, kind: Kind, job_id: int) -> bool:
+        """Return whether a job gets the standby process.
+
+        Imports do not need its libraries. Background tasks leave it to jobs that a user waits for.
+        """
+        if kind == "task":
+            with self._store.read() as session:
+                return not is_background(session, job_id)
+        return kind == "run"
 
     def _spawn(self, arguments: list[str], output: BinaryIO | int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

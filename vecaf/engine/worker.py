@@ -20,8 +20,8 @@ from vecaf.files import convert_disk_full_errors
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.integrity import check_at_start
-from vecaf.store.jobs import KINDS, Job, Kind, claim_job, reclaim
-from vecaf.store.models import QUEUED, Import
+from vecaf.store.jobs import KINDS, Job, Kind, claim_job, oldest_queued, reclaim
+from vecaf.store.models import Import
 from vecaf.store.workers import (
     LEASE_SECONDS,
     LeaseExpiredError,
@@ -210,8 +210,7 @@ def _process_kind(store: Store, worker_id: str, kind: Kind, supervisor: Supervis
 def _claim_next(store: Store, worker_id: str, kind: Kind) -> tuple[int, int] | None:
     """Claim the next job, if any; an idle worker only reads the database."""
     with store.read() as session:
-        queued = sa.select(KINDS[kind].id).where(KINDS[kind].state == QUEUED).limit(1)
-        if session.scalar(queued) is None:
+        if session.scalar(oldest_queued(kind)) is None:
             return None
     with store.write(exclusive=False) as session:
         return claim_job(session, kind, worker_id)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from vecaf.errors import InputError
 from vecaf.store.authorization import changeable, readable, visible
+from vecaf.store.background import BACKGROUND_KINDS
 from vecaf.store.models import ENDED, TRAIN, Base, Dataset, Import, Run, Sample, Subset, Task
 
 _INSERT_ROWS = 10_000  # per statement, to bound memory
@@ -168,7 +169,10 @@ def dataset_contents(session: Session, user_id: int, dataset_id: int) -> Dataset
 
 @dataclass(frozen=True)
 class ActiveJob:
-    """A queued or running job; `kind` is run, task or import."""
+    """A queued or running job; `kind` is run, task or import.
+
+    The dataset can be deleted during a job that runs in the `background`.
+    """
 
     kind: str
     id: int
@@ -178,6 +182,7 @@ class ActiveJob:
     done: int
     total: int
     cancel_requested: bool
+    background: bool
 
 
 def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJob]:
@@ -195,6 +200,7 @@ def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJ
         ActiveJob(
             job.__tablename__, job.id, job.kind if isinstance(job, Task) else job.name, job.state,
             job.stage, job.done, job.total, job.cancel_requested,
+            isinstance(job, Task) and job.kind in BACKGROUND_KINDS,
         )
         for job in found
     ]  # fmt: skip
@@ -210,7 +216,7 @@ def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None
     NotFoundError, NotAllowedError
         The user can't read or can't change the dataset.
     """
-    busy = active_jobs(session, user_id, dataset_id)
+    busy = [job for job in active_jobs(session, user_id, dataset_id) if not job.background]
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
         more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.errors import VecafError
+from vecaf.store.background import may_start
 from vecaf.store.models import (
     CANCELED,
     ENDED,
@@ -50,13 +51,19 @@ def claim_job(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] |
     """
     check_lease(session, worker_id)
     model = KINDS[kind]
-    oldest = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
     # Skip jobs that another worker is claiming. SQLite needs no such lock: it has one writer.
-    job_id = session.scalar(oldest.with_for_update(skip_locked=True))
+    job_id = session.scalar(oldest_queued(kind).with_for_update(skip_locked=True, of=model))
     if job_id is None:
         return None
     attempt = start_attempt(session, kind, job_id, worker_id)
     return None if attempt is None else (job_id, attempt)
+
+
+def oldest_queued(kind: Kind) -> sa.Select[int]:
+    """Select the id of the oldest queued job that a worker may claim."""
+    model = KINDS[kind]
+    query = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
+    return query.where(may_start()) if kind == "task" else query
 
 
 def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
@@ -108,7 +115,10 @@ def end_job(session: Session, job: Job, state: str, error: str | None = None) ->
 
 
 def requeue_paused(session: Session, job: Job) -> None:
-    """Return a job to the queue because its worker is stopping; the next worker resumes it."""
+    """Return a job to the queue: its worker is stopping, or it is a background task that yields.
+
+    The next worker resumes it.
+    """
     _queue_again(job)
     log_event(session, job, "Paused: the worker is stopping. The next worker resumes the job.")
 
