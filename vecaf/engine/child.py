@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -33,7 +32,8 @@ from vecaf.engine.gpus import OWN_GPUS
 from vecaf.engine.locks import FileLock
 from vecaf.engine.paths import folder_of, lock_of, log_of
 from vecaf.engine.process_setup import be_killed_first, exit_with_worker, lower_priority
-from vecaf.engine.recorder import BUFFER_SECONDS, DatabaseRecorder
+from vecaf.engine.progress import Progress
+from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.engine.warmup import wait_for_assignment
 from vecaf.engine.yielding import Yielding
 from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError, VecafError
@@ -42,7 +42,6 @@ from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
 from vecaf.store.background import BACKGROUND_KINDS, queue_embedding
 from vecaf.store.jobs import (
-    KINDS,
     Kind,
     StaleAttemptError,
     end_job,
@@ -225,38 +224,6 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         assert isinstance(done, Task)
         done.result = result
         end_job(session, done, FINISHED)
-
-
-class Progress:
-    """Writes the progress of a job to its row, at most twice a second, and detects a cancel."""
-
-    def __init__(
-        self, store: Store, kind: Kind, job_id: int, attempt: int, stopping: Callable[[], bool]
-    ) -> None:
-        self._store, self._kind, self._id, self._attempt = store, kind, job_id, attempt
-        self._stopping = stopping
-        self._stage = ""
-        self._due = 0.0
-        self._asked_at = 0.0
-        self._canceled = False
-
-    def show(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Write the progress. Raises StaleAttemptError if another attempt owns the job."""
-        if stage == self._stage and time.monotonic() < self._due:
-            return
-        self._stage, self._due = stage, time.monotonic() + BUFFER_SECONDS
-        with self._store.write(exclusive=False) as session:
-            job = lock_attempt(session, self._kind, self._id, self._attempt)
-            job.stage, job.done, job.total = stage[:200], done, total
-
-    def should_stop(self) -> bool:
-        if not self._canceled and time.monotonic() - self._asked_at > BUFFER_SECONDS:
-            self._asked_at = time.monotonic()
-            job = KINDS[self._kind]
-            query = sa.select(job.cancel_requested).where(job.id == self._id)
-            with self._store.read() as session:
-                self._canceled = session.scalar(query) is not False
-        return self._canceled or self._stopping()
 
 
 def is_database_unavailable(error: Exception) -> bool:
