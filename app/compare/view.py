@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vecaf.config import RunConfig
-from vecaf.evaluation.comparison import interval
+from vecaf.evaluation.metrics import describe_metrics
 from vecaf.evaluation.run_groups import (
     IGNORED_SETTINGS,
     ComparedRun,
@@ -41,14 +41,17 @@ CHART = (("accuracy", "Learning curve (test accuracy)"),)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A group in a table. `costs`: (cost, saving) in labels and in batches; all values are text."""
+class ComparedGroup:
+    """A group in a table. All values are text.
+
+    `costs`: (cost, saving) in labels and in batches. `final`: the final value of each metric.
+    """
 
     name: str
     color: str
     runs: Sequence[ComparedRun]
     costs: Sequence[tuple[str, str]] = ()
-    final: str = ""
+    final: Sequence[str] = ()
 
 
 def names(groups: Sequence[RunGroup]) -> list[str]:
@@ -125,7 +128,7 @@ def rest(
 
 def _targets(groups: Sequence[RunGroup], target: float, verdicts: Mapping[int, Verdict]) -> str:
     """Return the labels and batches that each group needs to reach the accuracy `target`."""
-    shown = []
+    shown, metrics = [], describe_metrics()
     named = zip(names(groups), colors(groups), groups, strict=True)
     for place, (name, color, group) in enumerate(named):
         costs = []
@@ -134,17 +137,17 @@ def _targets(groups: Sequence[RunGroup], target: float, verdicts: Mapping[int, V
             if group is not groups[-1]:
                 saved = saving(group, groups[-1], target, unit, verdicts.get(place))
             costs.append((cost_text(group.costs(target, unit).values(), unit), saving_text(saved)))
-        final = [curve.accuracy[-1] for curve in group.curves() if curve.accuracy]
-        end = interval_text(interval(final)) if final else "–"
-        shown.append(Shown(name, color, group.runs, costs, end))
+        final = [interval_text(group.final(info.name), info) for info in metrics]
+        shown.append(ComparedGroup(name, color, group.runs, costs, final))
     caveat = any(MAY_BE_CHANCE in saved for group in shown for _, saved in group.costs)
-    return str(macros("compare").targets(shown, f"{100 * target:.1f}", caveat))
+    heads = [f"Final {info.label}" for info in metrics]
+    return str(macros("compare").targets(shown, heads, f"{100 * target:.1f}", caveat))
 
 
 def _settings(groups: Sequence[RunGroup]) -> str:
     """Return every setting of every group, those that differ first."""
     shown = [
-        Shown(name, color, group.runs)
+        ComparedGroup(name, color, group.runs)
         for name, color, group in zip(names(groups), colors(groups), groups, strict=True)
     ]
     different = differing_settings(groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from vecaf.evaluation.comparison import SEEDS, Difference, Interval
+from vecaf.evaluation.metrics import MetricInfo
 from vecaf.evaluation.run_groups import Saving, Verdict
 from vecaf.wording import plural
 
@@ -73,12 +74,15 @@ def cost_text(costs: Collection[float | None], unit: str) -> str:
     return text
 
 
-def interval_text(found: Interval) -> str:
-    """Return '71.2%' for one seed, '71.2% (69.8–72.6%, 3 seeds)' for more."""
-    text = percent(found.mean)
+def interval_text(found: Interval | None, metric: MetricInfo) -> str:
+    """Return '71.2%' for one seed, '71.2% (69.8–72.6%, 3 seeds)' for more, '–' for none."""
+    if found is None:
+        return metric.text(None)
+    text = metric.text(found.mean)
     if found.low is None or found.high is None:
         return text
-    return f"{text} ({100 * found.low:.1f}–{100 * found.high:.1f}%, {found.n} seeds)"
+    low = metric.text(found.low).removesuffix("%")
+    return f"{text} ({low}–{metric.text(found.high)}, {found.n} seeds)"
 
 
 def saving_text(found: Saving | None) -> str:

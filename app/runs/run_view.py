@@ -8,12 +8,13 @@ from typing import Any
 
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
-from vecaf.store import ENDED, FINISHED, QUEUED, Event, Sample, SelectedSample
+from vecaf.evaluation.metrics import MetricInfo, describe_metrics
+from vecaf.store import ENDED, FINISHED, QUEUED, TEST, Event, Sample, SelectedSample
 from vecaf.store.records import RoundResult, RunSummary
 
 from ..finetune.form import label
 from ..shell.address import link
-from ..shell.formatting import number, percent
+from ..shell.formatting import number
 from ..shell.templates import macros
 from .view import spent
 
@@ -90,24 +91,31 @@ def _links(run: RunSummary, dataset_id: int | None, own: bool) -> list[tuple[str
 
 def _tiles(run: RunSummary, rounds: Sequence[RoundResult]) -> list[tuple[str, str, str]]:
     """Return (name, value, note) of each result."""
-    accuracy = labeled = batches = "–"
-    gain = ""
+    labeled = batches = "–"
     if rounds:
-        last = rounds[-1]
-        labeled, batches = number(last.labeled), number(last.batches)
-        now, first = last.test_accuracy, rounds[0].test_accuracy
-        if now is None or first is None:
-            gain = "no labeled test images"
-        else:
-            accuracy = percent(now)
-            gain = f"{100 * (now - first):+.1f} points since round 1" if len(rounds) > 1 else ""
+        labeled, batches = number(rounds[-1].labeled), number(rounds[-1].batches)
     return [
-        ("Test accuracy", accuracy, gain),
+        *((f"Test {info.label}", *_metric(info, rounds)) for info in describe_metrics()),
         ("Rounds", f"{run.rounds_done} of {run.rounds}", ""),
         ("Labeled images", labeled, ""),
         ("Batches", batches, ""),
         ("Time", *spent(run)),
     ]
+
+
+def _metric(info: MetricInfo, rounds: Sequence[RoundResult]) -> tuple[str, str]:
+    """Return a test metric after the last round, and a note on its change or its absence."""
+    if not rounds:
+        return info.text(None), ""
+    first, last = rounds[0].metrics[TEST], rounds[-1].metrics[TEST]
+    if not last:
+        return info.text(None), "no labeled test images"
+    value = last.get(info.name)
+    if value is None:
+        return info.text(None), "not measured"
+    if len(rounds) < 2 or info.name not in first:
+        return info.text(value), ""
+    return info.text(value), f"{info.change(value - first[info.name])} since round 1"
 
 
 def selected(

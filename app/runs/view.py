@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vecaf.store import ENDED, QUEUED
+from vecaf.evaluation.metrics import describe_metrics
+from vecaf.store import ENDED, QUEUED, TEST
 from vecaf.store.models import now
 from vecaf.store.runs import RunSummary
 
@@ -14,10 +15,15 @@ from ..shell.templates import macros
 
 
 @dataclass(frozen=True)
-class Row:
-    """A run in the list. `sparkline`: the points of an SVG polyline, "" for less than two."""
+class ListedRun:
+    """A run in the list.
+
+    `metrics`: (label, value) of each test metric; the first is the accuracy. `sparkline`: the
+    points of an SVG polyline, "" for less than two.
+    """
 
     run: RunSummary
+    metrics: Sequence[tuple[str, str]]
     sparkline: str
     duration: str
     duration_note: str
@@ -39,9 +45,17 @@ def listing(
     if not runs:
         return str(page.no_runs() if before is None else page.no_older_runs())
     waiting = any(run.state not in ENDED for run in runs)
-    rows = [Row(run, sparkline(curves.get(run.id, ())), *spent(run)) for run in runs]
+    rows = [
+        ListedRun(run, _metrics(run), sparkline(curves.get(run.id, ())), *spent(run))
+        for run in runs
+    ]
     older = runs[-1].id if more else None
     return str(page.listing(rows, idle if waiting else None, before, older))
+
+
+def _metrics(run: RunSummary) -> list[tuple[str, str]]:
+    measured = run.metrics[TEST]
+    return [(info.label, info.text(measured.get(info.name))) for info in describe_metrics()]
 
 
 def missing(message: str) -> str:

@@ -20,7 +20,7 @@ from benchmarks.rows import samples_of
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.encoders.runtime import compile_encoder, encode_files
 from vecaf.encoders.vision_models import load_pvm
-from vecaf.evaluation import metrics
+from vecaf.evaluation.losses import cross_entropy, expected_cross_entropy
 from vecaf.settings import Settings
 from vecaf.training.head_training import HeadTraining
 from vecaf.training.model import CenteredFeatures, Head, build_classifier
@@ -51,7 +51,7 @@ def _after_head_only(options: argparse.Namespace) -> Figure:
 
     def losses() -> object:
         logits = training.logits(where)
-        return metrics.expected_cross_entropy(logits), metrics.cross_entropy(logits, labels)
+        return expected_cross_entropy(logits), cross_entropy(logits, labels)
 
     def product() -> object:
         with torch.inference_mode():

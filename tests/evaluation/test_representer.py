@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_allclose
 
+from vecaf.arrays import softmax
 from vecaf.evaluation.attribution.representer import positive_shares, representer_values
-from vecaf.evaluation.metrics import probabilities
 
 Floats = np.ndarray
 
@@ -25,7 +25,7 @@ def fit(features: Floats, labels: Floats, decay: float) -> Floats:
     weights = np.zeros((3, features.shape[1]))
     target = np.eye(3)[labels]
     for _ in range(4000):
-        residual = probabilities((features @ weights.T).astype(np.float32)) - target
+        residual = softmax((features @ weights.T).astype(np.float32)) - target
         weights -= 1.0 * (residual.T @ features / len(labels) + 2 * decay * weights)
     return weights
 

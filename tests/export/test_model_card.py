@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.shapes import write_shapes
 from vecaf.config import LABELS_KNOWN, RunConfig
-from vecaf.export.model_card import CardRound, contact_sheet, model_card
+from vecaf.export.model_card import contact_sheet, model_card
+from vecaf.store.records import RoundResult
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ from vecaf.export.model_card import CardRound, contact_sheet, model_card
     ],
 )
 def test_the_card_describes_how_images_were_selected(config: RunConfig, words: str) -> None:
-    rounds = [CardRound(1, 6, 8, None, None)]
+    rounds = [RoundResult(1, 6, 8, None, None, 1.0)]
     text = model_card("run", config, "shapes", None, ("a", "b"), rounds, "No ONNX.", False)
     assert words in text
     assert ("selected by" in text) == ("selected by" in words)

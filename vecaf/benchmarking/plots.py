@@ -7,9 +7,11 @@ import html
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from vecaf.benchmarking.series import Series
 from vecaf.benchmarking.summary import round_numbers
+from vecaf.drawing import render
 from vecaf.evaluation.comparison import Interval
 
 COLORS = (  # the color-blind safe palette of Okabe and Ito, then darker variants
@@ -32,49 +34,68 @@ def file_name(dataset: str, by: str) -> str:
     return f"{plain}-accuracy-by-{by}"
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line with its confidence band. `band` and `path` are points of an SVG element."""
+
+    name: str
+    color: str
+    dash: str
+    band: str
+    path: str
+    dots: Sequence[tuple[float, float]]
+    legend_y: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What a plot shows. `grid`: (y, label) of each grid line. `ticks`: (x, label) of each tick."""
+
+    grid: Sequence[tuple[float, str]] = ()
+    ticks: Sequence[tuple[float, str]] = ()
+    lines: Sequence[Line] = ()
+
+
 def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
     """Draw lines with confidence bands as an SVG, with cost on a logarithmic axis."""
     shown = [line for line in lines if line.spent]
-    if not shown:
-        return _frame(title, axis, "")
+    return render(
+        "benchmarking/plot.svg",
+        title=title,
+        axis=axis,
+        plot=_plot(shown) if shown else Plot(),
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        bottom=HEIGHT - BOTTOM,
+    )
+
+
+def _plot(shown: Sequence[Series]) -> Plot:
     left, right = _ends([x for line in shown for x in line.spent])
     low, high = _range([one for line in shown for one in line.accuracy])
 
     def x(spent: float) -> float:
         part = (math.log(max(spent, 1)) - left) / (right - left)
-        return LEFT + part * (WIDTH - LEFT - RIGHT)
+        return round(LEFT + part * (WIDTH - LEFT - RIGHT), 1)
 
     def y(share: float) -> float:
         part = (min(max(share, low), high) - low) / (high - low)
-        return TOP + (1 - part) * (HEIGHT - TOP - BOTTOM)
+        return round(TOP + (1 - part) * (HEIGHT - TOP - BOTTOM), 1)
 
-    parts = [_grid(low, high, y), _marks({s for line in shown for s in line.spent}, x)]
     step = min(18.0, (HEIGHT - TOP - 16) / len(shown))  # so that the legend fits
+    drawn = []
     for number, line in enumerate(shown):
-        color, dash = _style(number)
-        upper = [
-            (x(s), y(_edges(one)[1])) for s, one in zip(line.spent, line.accuracy, strict=True)
-        ]
-        lower = [
-            (x(s), y(_edges(one)[0])) for s, one in zip(line.spent, line.accuracy, strict=True)
-        ]
-        middle = [(x(s), y(one.mean)) for s, one in zip(line.spent, line.accuracy, strict=True)]
-        dots = "".join(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in middle)
-        dots = dots if len(middle) <= MAX_MARKERS else ""
-        dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        parts.append(
-            f'<g fill="{color}" stroke="{color}">'
-            f'<polygon points="{_path(upper + lower[::-1])}" opacity="0.12" stroke="none"/>'
-            f'<polyline points="{_path(middle)}" fill="none" stroke-width="2"{dashed}/>{dots}</g>'
-        )
-        top = TOP + 8 + step * number
-        start = WIDTH - RIGHT + 14
-        parts.append(
-            f'<line x1="{start}" x2="{start + 22}" y1="{top}" y2="{top}" stroke="{color}" '
-            f'stroke-width="2"{dashed}/><text x="{start + 28}" y="{top + 4}">'
-            f"{html.escape(line.name)}</text>"
-        )
-    return _frame(title, axis, "".join(parts))
+        points = list(zip(line.spent, line.accuracy, strict=True))
+        upper = [(x(spent), y(_edges(one)[1])) for spent, one in points]
+        lower = [(x(spent), y(_edges(one)[0])) for spent, one in points]
+        middle = [(x(spent), y(one.mean)) for spent, one in points]
+        dots = middle if len(middle) <= MAX_MARKERS else []
+        band, legend_y = _path(upper + lower[::-1]), round(TOP + 8 + step * number, 1)
+        drawn.append(Line(line.name, *_style(number), band, _path(middle), dots, legend_y))
+    costs = {spent for line in shown for spent in line.spent}
+    return Plot(_grid(low, high, y), _ticks(costs, x), drawn)
 
 
 def as_html(title: str, axis: str, lines: Sequence[Series]) -> str:
@@ -138,45 +159,22 @@ def _range(points: Sequence[Interval]) -> tuple[float, float]:
     return (low, high) if high > low else (max(0.0, low - 0.05), min(1.0, low + 0.05))
 
 
-def _grid(low: float, high: float, y: Callable[[float], float]) -> str:
+def _grid(low: float, high: float, y: Callable[[float], float]) -> list[tuple[float, str]]:
     steps = round((high - low) / 0.05)
     every = -(-steps // 8)
-    made = ""
-    for number in range(0, steps + 1, every):
-        share = low + 0.05 * number
-        at = y(share)
-        made += (
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="#d3cfc5"/>'
-            f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{share:.0%}</text>'
-        )
-    return made
+    shares = [low + 0.05 * number for number in range(0, steps + 1, every)]
+    return [(y(share), f"{share:.0%}") for share in shares]
 
 
-def _marks(spent: Collection[float], x: Callable[[float], float]) -> str:
-    """Draw tick labels: the costs of the points if there are few, otherwise round numbers."""
+def _ticks(spent: Collection[float], x: Callable[[float], float]) -> list[tuple[float, str]]:
+    """Return tick labels: the costs of the points if there are few, otherwise round numbers."""
     numbers = sorted(spent) if len(spent) <= MAX_MARKERS else round_numbers(min(spent), max(spent))
-    made, free = "", 0.0
+    made: list[tuple[float, str]] = []
     for number in numbers:
-        if x(number) >= free:
-            free = x(number) + 36
-            made += (
-                f'<text x="{x(number):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
-                f"{number:,.0f}</text>"
-            )
+        if not made or x(number) >= made[-1][0] + 36:  # so that labels don't overlap
+            made.append((x(number), f"{number:,.0f}"))
     return made
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-
-
-def _frame(title: str, axis: str, drawn: str) -> str:
-    safe_title = html.escape(title)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="sans-serif" font-size="12"><title>{safe_title}</title>'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>'
-        f'<text x="{LEFT}" y="20" font-size="14">{safe_title}</text>'
-        f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">{html.escape(axis)}</text>'
-        f"{drawn}</svg>\n"
-    )
+    return " ".join(f"{a},{b}" for a, b in places)

@@ -71,20 +71,24 @@ app.command("run")(
 @app.command()
 def runs(json: Json = False) -> None:
     """List the runs, newest first."""
+    from vecaf.evaluation.metrics import describe_metrics
+    from vecaf.store import TEST
     from vecaf.store.records import as_json
     from vecaf.store.runs import list_runs
 
+    shown = describe_metrics()
     store, user = open_store()
     with store.read() as session:
         records = list_runs(session, user, limit=None)
     rows = [
         [
             run.id, run.state, run.dataset, run.strategy, f"{run.rounds_done}/{run.rounds}",
-            "" if run.test_accuracy is None else f"{run.test_accuracy:.2%}",
+            *(info.text(run.metrics[TEST].get(info.name), decimals=2) for info in shown),
         ]
         for run in records
     ]  # fmt: skip
-    text = table(["run", "state", "dataset", "strategy", "rounds", "test accuracy"], rows)
+    names = [f"test {info.label}" for info in shown]
+    text = table(["run", "state", "dataset", "strategy", "rounds", *names], rows)
     empty = "No runs yet. Start one: python -m vecaf run DATASET"
     print_result({"runs": [as_json(run) for run in records]}, text or empty, json)
 
@@ -129,6 +133,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Evaluate the exported model of a finished run on a dataset."""
+    from vecaf.evaluation.metrics import describe_metrics
     from vecaf.runs.evaluate import evaluate_run
 
     store, user = open_store()
@@ -136,8 +141,11 @@ def evaluate(
     dataset, split, result = evaluate_run(store, user, run, on, split, progress=progress)
     worst_first = sorted(result.class_accuracy.items(), key=lambda item: item[1])
     lines = [
-        f"Accuracy {result.accuracy:.2%} on {result.images:,} images of '{dataset}' ({split}); "
-        f"calibration error {result.calibration_error:.3f}.",
+        f"{result.images:,} images of '{dataset}' ({split}):",
+        *(
+            f"{info.label} {info.text(result.metrics[info.name], decimals=2)}"
+            for info in describe_metrics()
+        ),
         table(["class", "accuracy"], [[name, f"{share:.2%}"] for name, share in worst_first]),
     ]
     payload = {"run": run, "dataset": dataset, "split": split} | result.as_dict()
@@ -179,10 +187,10 @@ def replay(
 def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
     """Wait for a run and print its results. Raises VecafError with the run's error if it failed."""
     from vecaf.engine.waiting import wait_for_run
-    from vecaf.store import FAILED, FINISHED
+    from vecaf.evaluation.metrics import describe_metrics
+    from vecaf.store import FAILED, FINISHED, TEST, VAL
     from vecaf.store.records import as_json
     from vecaf.store.runs import run_details
-    from vecaf.wording import percent
 
     bar = ProgressBar()
     wait_for_run(store, user, run_id, lambda run: bar(run.stage or run.state, run.done, run.total))
@@ -190,11 +198,15 @@ def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
         run = run_details(session, user, run_id)
     if run.state == FAILED:
         raise VecafError(run.error or f"Run {run_id} failed.")
+    columns = [(split, info) for info in describe_metrics() for split in (VAL, TEST)]
     rows = [
-        [r.number, r.labeled, r.batches, percent(r.val_accuracy), percent(r.test_accuracy)]
+        [
+            r.number, r.labeled, r.batches,
+            *(info.text(r.metrics[split].get(info.name)) for split, info in columns),
+        ]
         for r in run.results
-    ]
-    headers = ["round", "labeled", "batches", "val accuracy", "test accuracy"]
+    ]  # fmt: skip
+    headers = ["round", "labeled", "batches", *(f"{split} {info.label}" for split, info in columns)]
     print_result(as_json(run), f"Run {run_id} is {run.state}.\n{table(headers, rows)}", json)
     if run.state != FINISHED:
         raise typer.Exit(1)

@@ -143,6 +143,7 @@ class DatabaseRecorder:
                     val_accuracy=result.val_accuracy,
                     test_accuracy=result.test_accuracy,
                     confusion={"test": result.confusion},
+                    metrics=result.metrics,
                     seconds=result.seconds,
                 )
             )

@@ -26,7 +26,7 @@ from vecaf.evaluation.run_groups import (
 )
 from vecaf.selection.first_round import first_strategy
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Run, visible
+from vecaf.store import TEST, Dataset, Run, visible
 from vecaf.store.runs import learning_curves, runs_on
 from vecaf.store.subsets import subset_named
 
@@ -170,7 +170,10 @@ def _compared_runs(session: Session, user_id: int, runs: Sequence[Run]) -> list[
         )
         config = {**RunConfig().as_dict(), **run.config}
         strategy = _strategy(session, user_id, run, config)
-        compared.append(ComparedRun(run.id, run.name, run.state, run.seed, strategy, config, curve))
+        last = rounds[-1].metrics[TEST] if rounds else {}
+        compared.append(
+            ComparedRun(run.id, run.name, run.state, run.seed, strategy, config, curve, last)
+        )
     return compared
 
 

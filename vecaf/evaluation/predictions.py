@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.evaluation import metrics
+from vecaf.arrays import softmax
+from vecaf.evaluation.losses import cross_entropy
 from vecaf.files import Publishing, replacing
 
 
@@ -50,10 +51,10 @@ class Predictions:
         labels : array of shape (n,)
             −1 if the image has no label.
         """
-        shares = metrics.probabilities(logits)
+        shares = softmax(logits)
         loss = np.full(len(ids), np.nan, dtype=np.float32)
         known = labels >= 0
-        loss[known] = metrics.cross_entropy(logits[known], labels[known])
+        loss[known] = cross_entropy(logits[known], labels[known])
         return cls(ids, logits.argmax(axis=1).astype(np.int16), shares.max(axis=1), loss)
 
 

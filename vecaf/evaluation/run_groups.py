@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vecaf.config import RunConfig
 from vecaf.evaluation.comparison import (
     Difference,
+    Interval,
     LearningCurve,
     cost_to_reach,
+    interval,
     paired_over_seeds,
 )
 
@@ -32,6 +34,8 @@ class ComparedRun:
     config
         All settings, including defaults.
     curve
+    metrics
+        Test metrics of the last finished round, by name.
     """
 
     id: int
@@ -41,6 +45,7 @@ class ComparedRun:
     strategy: str
     config: dict[str, Any]
     curve: LearningCurve
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,10 @@ class RunGroup:
         Only the newest run of a seed counts, because a repetition adds no information about
         variance. Runs without a finished round are left out.
         """
-        return {run.seed: run.curve for run in self.runs if run.curve.accuracy}
+        return {seed: run.curve for seed, run in self._newest().items()}
+
+    def _newest(self) -> dict[int, ComparedRun]:
+        return {run.seed: run for run in self.runs if run.curve.accuracy}
 
     def curves(self) -> list[LearningCurve]:
         """Return the learning curves, one per seed."""
@@ -82,6 +90,11 @@ class RunGroup:
             seed: cost_to_reach(target, curve.cost(unit), curve.accuracy)
             for seed, curve in self.by_seed().items()
         }
+
+    def final(self, metric: str) -> Interval | None:
+        """Return the mean of a test metric after the last finished rounds, over the seeds."""
+        values = [run.metrics[metric] for run in self._newest().values() if metric in run.metrics]
+        return interval(values) if values else None
 
     def final_accuracy(self) -> float | None:
         """Return the mean accuracy after the last finished rounds; None if there are none."""

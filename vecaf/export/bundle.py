@@ -14,24 +14,18 @@ from typing import Any
 
 from vecaf.datasets.metadata import guarded
 from vecaf.errors import InputError, VecafError
-from vecaf.export.model_card import (
-    PLOT,
-    SHEET,
-    SHOWN,
-    CardRound,
-    accuracy_plot,
-    contact_sheet,
-    model_card,
-)
+from vecaf.export.accuracy_plot import PLOT, accuracy_plot
+from vecaf.export.model_card import SHEET, SHOWN, contact_sheet, model_card
 from vecaf.export.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS, onnx_missing
 from vecaf.export.run_record import RunRecord, make_receipt, read_record
 from vecaf.files import ABANDONED_SECONDS, age, new_folder, replacing, temporary_folder, write_bytes
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Run, Store, visible
+from vecaf.store.runs import round_result
 
 CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-ARCHIVE_VERSION = 4  # increase it when exports change, so that archives are rebuilt
+ARCHIVE_VERSION = 5  # increase it when exports change, so that archives are rebuilt
 
 
 def model_folder(store: Store, user_id: int, run_id: int) -> Path:
@@ -160,10 +154,7 @@ def _write(record: RunRecord, source: Path, to: Path) -> None:
     write_bytes(to / SCRIPT, STANDALONE.read_bytes())
     write_bytes(to / SELECTION_CSV, _csv(record.selected))
     write_bytes(to / SELECTION_JSON, _json(list(record.selected)))
-    rounds = [
-        CardRound(r.number, r.labeled, r.batches, r.val_accuracy, r.test_accuracy)
-        for r in record.rounds
-    ]
+    rounds = [round_result(row) for row in record.rounds]
     write_bytes(to / PLOT, accuracy_plot(rounds))
     sheet = contact_sheet([record.samples.path_of(p["sha256"]) for p in record.selected[:SHOWN]])
     if sheet is not None:

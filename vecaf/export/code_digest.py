@@ -11,8 +11,9 @@ from pathlib import Path
 from vecaf.selection.strategies import FIRST_ROUND, STRATEGIES
 
 RESULT_MODULES = (
-    "vecaf.augmentation", "vecaf.encoders", "vecaf.evaluation.metrics", "vecaf.training",
-    "vecaf.runs.plan", "vecaf.runs.preparation", "vecaf.runs.rounds", "vecaf.selection",
+    "vecaf.arrays", "vecaf.augmentation", "vecaf.encoders", "vecaf.evaluation.losses",
+    "vecaf.evaluation.metrics", "vecaf.training", "vecaf.runs.plan", "vecaf.runs.preparation",
+    "vecaf.runs.rounds", "vecaf.selection",
 )  # fmt: skip
 """Packages and modules that affect results. Other imports (store, files) are ignored."""
 REGISTRIES = ("vecaf", "vecaf.selection")  # excluded because they import every strategy

@@ -1,37 +1,26 @@
-"""The model card of a run: a Markdown description, an accuracy plot and a contact sheet."""
+"""The model card of a run: a Markdown description and a contact sheet."""
 
 from __future__ import annotations
 
 import html
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
+from vecaf.evaluation.metrics import describe_metrics
+from vecaf.export.accuracy_plot import PLOT
 from vecaf.selection.first_round import first_strategy
-from vecaf.wording import percent, plural
+from vecaf.store import TEST, VAL
+from vecaf.store.records import RoundResult
+from vecaf.wording import plural
 
-PLOT, SHEET = "accuracy.svg", "selected.jpg"
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
+SHEET = "selected.jpg"
 COLUMNS, SIDE, SHOWN = 10, 72, 40
-
-
-@dataclass(frozen=True)
-class CardRound:
-    """The cumulative cost and the accuracy of a round; see `model_card`.
-
-    Accuracies are from 0 to 1, or None if not measured.
-    """
-
-    number: int
-    labeled: int
-    batches: int
-    val_accuracy: float | None
-    test_accuracy: float | None
+SPLITS = {VAL: "validation", TEST: "test"}
 
 
 def model_card(
@@ -40,7 +29,7 @@ def model_card(
     dataset: str,
     attribution: str | None,
     classes: Sequence[str],
-    rounds: Sequence[CardRound],
+    rounds: Sequence[RoundResult],
     onnx: str,
     sheet: bool,
 ) -> str:
@@ -68,9 +57,12 @@ def model_card(
         Markdown.
     """
     name, dataset = html.escape(name), html.escape(dataset)
+    columns = [(split, info) for info in describe_metrics() for split in (VAL, TEST)]
+    heads = " | ".join(f"{SPLITS[split]} {info.label}" for split, info in columns)
     table = "\n".join(
-        f"| {r.number} | {r.labeled} | {r.batches} | {percent(r.val_accuracy)} "
-        f"| {percent(r.test_accuracy)} |"
+        f"| {r.number} | {r.labeled} | {r.batches} | "
+        + " | ".join(info.text(r.metrics[split].get(info.name)) for split, info in columns)
+        + " |"
         for r in rounds
     )
     selected = (
@@ -89,11 +81,11 @@ def model_card(
 {words}
 ![Accuracy by labeled images]({PLOT})
 
-| round | labeled images | batches | validation accuracy | test accuracy |
-|---|---|---|---|---|
+| round | labeled images | batches | {heads} |
+|---|---|---|{"---|" * len(columns)}
 {table}
 
-The exported model is that of the last round. Test accuracy is measured on the dataset's test split,
+The exported model is that of the last round. Test metrics are measured on the dataset's test split,
 which is not used to select images or to choose the best epoch.
 {selected}
 Classes: {html.escape(", ".join(classes))}
@@ -147,62 +139,6 @@ def _origin(config: RunConfig) -> str:
     first = first_strategy(config)
     replacement = f" (round 1: {first})" if first != config.strategy else ""
     return f"Its images were selected by `{config.strategy}`{replacement} in {rounds}."
-
-
-def accuracy_plot(rounds: Sequence[CardRound]) -> bytes:
-    """Draw the accuracy by labeled images as a self-contained SVG."""
-    most = max((r.labeled for r in rounds), default=1) or 1
-    lines: list[str] = []
-    for label, color, values in (
-        ("test", "#2b4fd8", [(r.labeled, r.test_accuracy) for r in rounds]),
-        ("validation", "#12806f", [(r.labeled, r.val_accuracy) for r in rounds]),
-    ):
-        points = [(_x(n, most), _y(share)) for n, share in values if share is not None]
-        if not points:
-            continue
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4"/>' for x, y in points)
-        dashed = ' stroke-dasharray="5 4"' if label == "validation" else ""
-        lines.append(
-            f'<g fill="{color}" stroke="{color}"><polyline points="{path}" fill="none" '
-            f'stroke-width="2"{dashed}/>{dots}</g>'
-            f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8 - 16 * len(lines)}" fill="{color}" '
-            f'text-anchor="end">{label}</text>'
-        )
-    ticks = "".join(
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{_y(share)}" y2="{_y(share)}" '
-        f'stroke="#d3cfc5"/><text x="{LEFT - 8}" y="{_y(share) + 4}" text-anchor="end">'
-        f"{share:.0%}</text>"
-        for share in (0, 0.25, 0.5, 0.75, 1)
-    )
-    marks = "".join(
-        f'<text x="{_x(r.labeled, most):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
-        f"{r.labeled}</text>"
-        for r in _labeled_rounds(rounds)
-    )
-    title = html.escape("Accuracy by labeled images")
-    drawing = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'font-family="sans-serif" font-size="12"><title>{title}</title>'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>{ticks}{marks}'
-        f'<text x="{LEFT}" y="{HEIGHT - 8}" fill="#6a665d">labeled images</text>'
-        f"{''.join(lines)}</svg>\n"
-    )
-    return drawing.encode()
-
-
-def _x(labeled: int, most: int) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT - 12) * labeled / most
-
-
-def _y(share: float) -> float:
-    return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - share), 1)
-
-
-def _labeled_rounds(rounds: Sequence[CardRound]) -> list[CardRound]:
-    """Choose at most eight rounds, including the last, so that axis labels don't overlap."""
-    step = -(-len(rounds) // 8) or 1
-    return list(rounds[::-1][::step])
 
 
 def contact_sheet(paths: Sequence[Path]) -> bytes | None:

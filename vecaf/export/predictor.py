@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vecaf.arrays import softmax
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError, VecafError
-from vecaf.evaluation.metrics import probabilities
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.files import Publishing, write_bytes
 from vecaf.training.checkpoints import load_tensors, save_tensors
@@ -151,7 +151,7 @@ class Predictor:
         InputError
             If the image can't be read.
         """
-        shares = probabilities(self.logits([path]))[0]
+        shares = softmax(self.logits([path]))[0]
         order = np.argsort(-shares, kind="stable")[:top]
         return {self.classes[index]: float(shares[index]) for index in order}
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import torch
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, softmax
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, image_path, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
@@ -21,7 +21,6 @@ from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import embed_images
 from vecaf.errors import InputError
 from vecaf.evaluation.attribution.representer import positive_shares, representer_values
-from vecaf.evaluation.metrics import probabilities
 from vecaf.evaluation.neighbors import nearest_neighbors, top_k
 from vecaf.export.bundle import model_folder
 from vecaf.export.predictor import Predictor
@@ -106,7 +105,7 @@ def predict(
         file = Path(str(path))
     model = _load(context.store, user, run_id, folder)
     features, logits = run_model(model.predictor.model, [file], model.predictor.preprocessing)
-    share = probabilities(logits)[0]
+    share = softmax(logits)[0]
     order = np.argsort(-share, kind="stable")[:MAX_CLASSES]
     own = np.flatnonzero(model.ids == (sample_id or 0))
     near, similarity = nearest_neighbors(

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats, unit_rows
+from vecaf.arrays import Floats, softmax, unit_rows
 from vecaf.augmentation.captions import class_caption
 from vecaf.augmentation.text_classifier import text_classifier
 from vecaf.errors import InputError
-from vecaf.evaluation.metrics import probabilities
 from vecaf.inference.image_index import ImageIndex
 from vecaf.inference.requests import HANDLERS, InferenceContext
 from vecaf.store import TRAIN, Dataset, visible
@@ -65,7 +64,7 @@ def suggest_labels(
     texts = index.embed_texts([class_caption(name) for name in names])
     zero_shot = zero_shot_logits(index, texts, vlm)
     labels = pool_labels(context, user, dataset_id, names)
-    shares = probabilities(combine(index, rows, zero_shot, labels))
+    shares = softmax(combine(index, rows, zero_shot, labels))
     return {
         "labels": shares.argmax(axis=1).tolist(),
         "confidences": [round(float(value), 4) for value in shares.max(axis=1)],

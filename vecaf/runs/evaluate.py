@@ -22,21 +22,21 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The metrics of a model on labeled images. Accuracies are between 0 and 1.
+    """The metrics of a model on labeled images, by name. Accuracies are between 0 and 1.
 
     `confusion` counts images by true class (rows) and predicted class (columns), in the order of
     `classes`.
     """
 
     images: int
-    accuracy: float
-    calibration_error: float
+    metrics: dict[str, float]
     class_accuracy: dict[str, float]
     classes: list[str]
     confusion: list[list[int]]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        shortcuts = {name: self.metrics[name] for name in ("accuracy", "calibration_error")}
+        return asdict(self) | shortcuts
 
 
 def evaluate_run(
@@ -113,8 +113,7 @@ def evaluate_files(
     totals = matrix.sum(axis=1)
     return Evaluation(
         images=len(rows),
-        accuracy=metrics.accuracy(logits, labels) or 0.0,
-        calibration_error=metrics.expected_calibration_error(logits, labels),
+        metrics=metrics.measure(logits, labels),
         class_accuracy={
             name: float(matrix[index, index] / totals[index])
             for index, name in enumerate(predictor.classes)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecaf
-from vecaf.arrays import Floats, Rows
+from vecaf.arrays import Floats, Rows, softmax
 from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import NO_SPLIT, Samples
-from vecaf.evaluation import metrics
+from vecaf.evaluation.losses import cross_entropy, expected_cross_entropy
 from vecaf.runs.recording import Recorder, RoundSelection
 from vecaf.runs.run_checks import check_pool, check_selection
 from vecaf.selection import FIRST_ROUND, STRATEGIES
@@ -172,14 +172,14 @@ class RunPlan:
             if self.config.track != LABELS_KNOWN:
                 return {"labels": labels}
             uniform = np.zeros((len(labels), len(self.samples.classes)), dtype=np.float32)
-            return {"labels": labels, "losses": metrics.cross_entropy(uniform, labels)}
-        losses = metrics.expected_cross_entropy(outputs.logits)
+            return {"labels": labels, "losses": cross_entropy(uniform, labels)}
+        losses = expected_cross_entropy(outputs.logits)
         known = (labels >= 0) & (labels < outputs.logits.shape[1])  # classes can be newer than it
-        losses[known] = metrics.cross_entropy(outputs.logits[known], labels[known])
+        losses[known] = cross_entropy(outputs.logits[known], labels[known])
         return {
             "labels": labels,
             "losses": losses,
-            "probabilities": metrics.probabilities(outputs.logits),
+            "probabilities": softmax(outputs.logits),
         }
 
 

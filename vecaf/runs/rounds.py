@@ -21,6 +21,7 @@ from vecaf.runs.recording import Recorder
 from vecaf.runs.resuming import resume
 from vecaf.runs.round_progress import RoundProgress, describe_missing_classes
 from vecaf.settings import Settings
+from vecaf.store import TEST, VAL
 from vecaf.store.records import RoundResult
 from vecaf.training.learner import Learner
 from vecaf.training.ranks import ALONE, Ranks
@@ -84,14 +85,19 @@ def do_rounds(
         predictions = Predictions.of(samples.ids[rows], logits, labels)
         save_predictions(folder, number, predictions, recorder.publishing)
         val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
+        measured = {
+            split: metrics.measure(logits[places], labels[places])
+            for split, places in ((VAL, val), (TEST, test))
+        }
         result = RoundResult(
             number=number,
             labeled=len(plan.selected(recorder, upto=number)),
             batches=batches,
-            val_accuracy=metrics.accuracy(logits[val], labels[val]),
-            test_accuracy=metrics.accuracy(logits[test], labels[test]),
+            val_accuracy=measured[VAL].get("accuracy"),
+            test_accuracy=measured[TEST].get("accuracy"),
             seconds=time.monotonic() - started,
             confusion=metrics.confusion(logits[test], labels[test]).tolist(),
+            metrics=measured,
         )
         recorder.finish_round(result)
         recorder.log(result.sentence())

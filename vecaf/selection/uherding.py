@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.arrays import Floats, Ids
+from vecaf.arrays import Floats, Ids, softmax
 from vecaf.errors import InputError
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.option_checks import check_number, check_whole
@@ -83,10 +83,7 @@ def tempered(p: Floats, temperature: float) -> Floats:
     """Return probabilities (n, classes) after dividing their logits by `temperature`."""
     if temperature == 1:
         return p
-    logits = np.log(np.maximum(p, np.float32(1e-30))) / np.float32(temperature)
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    scaled: Floats = raised / raised.sum(axis=1, keepdims=True)
-    return scaled
+    return softmax(np.log(np.maximum(p, np.float32(1e-30))), temperature)
 
 
 def radius(rows: Floats) -> float:

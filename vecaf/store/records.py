@@ -5,6 +5,7 @@ They are pydantic dataclasses: the same definition validates, documents, and ser
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any
@@ -12,7 +13,17 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from vecaf.store.models.base import TEST, VAL
 from vecaf.wording import percent
+
+Metrics = dict[str, dict[str, float]]
+"""Values by split (val, test), then by metric. A split without labeled images has none."""
+
+
+def accuracies(val: float | None, test: float | None) -> Metrics:
+    """Return the metrics of a round that an earlier version stored: its accuracies."""
+    found = {VAL: val, TEST: test}
+    return {split: {} if value is None else {"accuracy": value} for split, value in found.items()}
 
 
 def _described(text: str, **options: Any) -> Any:
@@ -40,6 +51,13 @@ class RoundResult:
     """Test images by true class (rows) and predicted class (columns); None if it was not loaded.
 
     Not part of the JSON."""
+    metrics: Annotated[Metrics, _described("Values by split (val, test), then by metric.")] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            object.__setattr__(self, "metrics", accuracies(self.val_accuracy, self.test_accuracy))
 
     def sentence(self) -> str:
         """Describe the result as a line of the run's log."""
@@ -78,6 +96,10 @@ class RunSummary:
     ]
     test_accuracy: Annotated[
         float | None, _described("Test accuracy after the last finished round, 0 to 1.")
+    ]
+    metrics: Annotated[
+        Metrics,
+        _described("Metrics after the last finished round, by split (val, test), then by metric."),
     ]
     attempt: Annotated[int, _described("Number of attempts; above 1 after an interruption.")]
     seconds: Annotated[float, _described("Total duration of the finished rounds.")]

@@ -8,14 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.store.authorization import readable, visible
-from vecaf.store.models import (
-    Dataset,
-    Round,
-    Run,
-    Sample,
-    SelectedSample,
-)
-from vecaf.store.records import RoundResult, RunDetails
+from vecaf.store.models import Dataset, Round, Run, Sample, SelectedSample
+from vecaf.store.records import Metrics, RoundResult, RunDetails, accuracies
 from vecaf.store.records import RunSummary as RunSummary
 
 
@@ -69,6 +63,7 @@ def round_result(row: Round) -> RoundResult:
         test_accuracy=row.test_accuracy,
         seconds=row.seconds,
         confusion=row.confusion.get("test", []),
+        metrics=row.metrics,
     )
 
 
@@ -82,15 +77,17 @@ def learning_curves(
     query = (
         sa.select(
             Round.run_id, Round.number, Round.labeled, Round.batches, Round.val_accuracy,
-            Round.test_accuracy, Round.seconds,
+            Round.test_accuracy, Round.seconds, Round.metrics,
         )
         .join(Run, Run.id == Round.run_id)
         .where(readable(Run, user_id), Round.run_id.in_(run_ids))
         .order_by(Round.number)
     )  # fmt: skip
     found: dict[int, list[RoundResult]] = {run_id: [] for run_id in run_ids}
-    for run_id, number, labeled, batches, val, test, seconds in session.execute(query):
-        found[run_id].append(RoundResult(number, labeled, batches, val, test, seconds))
+    for run_id, number, labeled, batches, val, test, seconds, stored in session.execute(query):
+        found[run_id].append(
+            RoundResult(number, labeled, batches, val, test, seconds, metrics=stored)
+        )
     return found
 
 
@@ -135,7 +132,7 @@ def selected_in_round(
     return [(row.SelectedSample, row.Sample) for row in rows]
 
 
-def _summaries() -> sa.Select[Run, str, int, float | None, float | None, float]:
+def _summaries() -> sa.Select[Run, str, int, float | None, float | None, Metrics, float]:
     last = (
         sa.select(
             Round.run_id,
@@ -152,6 +149,7 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None, float]:
             Round.number,
             Round.val_accuracy,
             Round.test_accuracy,
+            Round.metrics,
             last.c.seconds,
         )
         .join(Dataset, Dataset.id == Run.dataset_id)
@@ -160,8 +158,8 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None, float]:
     )
 
 
-def _summary(row: sa.Row[Run, str, int, float | None, float | None, float]) -> RunSummary:
-    run, dataset, number, val_accuracy, test_accuracy, seconds = row  # the last four may be NULL
+def _summary(row: sa.Row[Run, str, int, float | None, float | None, Metrics, float]) -> RunSummary:
+    run, dataset, number, val_accuracy, test_accuracy, stored, seconds = row  # the rest may be NULL
     return RunSummary(
         id=run.id,
         name=run.name,
@@ -182,6 +180,7 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None, float]) -> R
         rounds_done=number or 0,
         val_accuracy=val_accuracy,
         test_accuracy=test_accuracy,
+        metrics=stored or accuracies(val_accuracy, test_accuracy),
         attempt=run.attempt,
         seconds=seconds or 0.0,
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecaf.arrays import Floats, Rows
-from vecaf.evaluation.metrics import probabilities
+from vecaf.arrays import Floats, Rows, softmax
 
 MIN_LABELED = 5  # labeled images that a class needs: one for each fold
 L2_PENALTY = 1e-3
@@ -49,9 +48,9 @@ def held_out_probabilities(
         train = np.flatnonzero((targets >= 0) & (fold != number))
         weight, bias = fit_head(space[train], targets[train], len(kept))
         held_out = np.flatnonzero((targets >= 0) & (fold == number))
-        out[np.ix_(held_out, kept)] = probabilities(space[held_out] @ weight.T + bias)
+        out[np.ix_(held_out, kept)] = softmax(space[held_out] @ weight.T + bias)
         other = np.flatnonzero(targets < 0)
-        out[np.ix_(other, kept)] += probabilities(space[other] @ weight.T + bias) / folds
+        out[np.ix_(other, kept)] += softmax(space[other] @ weight.T + bias) / folds
     return out
 
 

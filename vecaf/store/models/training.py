@@ -50,6 +50,8 @@ class Round(Base):
     val_accuracy: Mapped[float | None]  # 0 to 1; None if the split has no labels
     test_accuracy: Mapped[float | None]
     confusion: Mapped[dict[str, Any]]  # {"test": rows true, columns predicted}
+    metrics: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """Values by split, then by metric. Empty for rounds of earlier versions."""
     seconds: Mapped[float]
     finished_at: Mapped[datetime] = mapped_column(default=now)
 
