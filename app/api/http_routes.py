@@ -15,13 +15,13 @@ from vecaf.store.records import RunDetails
 
 from ..predict.routes import predict_file, predict_sample
 from ..shell.downloads import (
-    LARGEST,
     export_status,
     file_response,
     files_of,
     prepare,
     zip_response,
 )
+from ..shell.ids import LARGEST
 from ..shell.received import image_in
 from ..shell.static import address
 from ..shell.studio import Studio

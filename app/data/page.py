@@ -30,7 +30,7 @@ from .sources_view import sources
 
 BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job under way
 
-Shown = tuple[str, str, gr.Timer]
+DataOutputs = tuple[str, str, gr.Timer]
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -45,7 +45,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     timer = gr.Timer(BUSY)
     cards = Cards(studio)
 
-    def show(address: str, request: gr.Request) -> Shown:
+    def show(address: str, request: gr.Request) -> DataOutputs:
         user = studio.user(request)
         values = parameters(address)
         dataset_id = whole(values, "dataset")
@@ -57,7 +57,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
             return NOTHING, main, gr.Timer(BUSY if busy else IDLE)
         return _list(studio, cards, user, values)
 
-    def act(event: gr.EventData, request: gr.Request) -> Shown:
+    def act(event: gr.EventData, request: gr.Request) -> DataOutputs:
         data = event._data
         user = studio.user(request)
         address = data.get("query", "")
@@ -76,7 +76,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
             timer,
         )
 
-    def go(event: gr.EventData, request: gr.Request) -> Shown:
+    def go(event: gr.EventData, request: gr.Request) -> DataOutputs:
         return show(event._data.get("query", ""), request)
 
     outputs = [imports, datasets, timer]
@@ -87,7 +87,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     datasets.go(go, None, outputs, **MOVING)
 
 
-def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Shown:
+def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> DataOutputs:
     with studio.store.read() as session:
         jobs = recent_imports(session, user, within=timedelta(hours=1))
         runs = list_runs(session, user, limit=20)

@@ -16,10 +16,10 @@ from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, visible
 from vecaf.store.datasets import active_jobs
 
+from ..shell.ids import Id
 from ..shell.media import KEPT
 from ..shell.studio import Studio
 
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 Key = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
 
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
-from fastapi import Path as InPath
 from fastapi.responses import Response
 from numpy.typing import NDArray
 
@@ -29,10 +28,10 @@ from vecaf.store.columns import (
 from vecaf.store.runs import rounds_of
 
 from ..shell.array_bundle import pack
+from ..shell.ids import Id
 from ..shell.studio import Studio
 from . import maps
 
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 GivenId = Annotated[int, Query(ge=1, le=2**63 - 1)]
 REMEMBERED = 3  # datasets whose columns stay in memory: 14 MB for a million samples
 

@@ -26,7 +26,7 @@ SECONDS = 10.0  # between refreshes; labeler.js refreshes at once after a change
 USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side
 FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
 
-Shown = tuple[str, str, str]
+LabelOutputs = tuple[str, str, str]
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -38,10 +38,10 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     piece = live("label")
     timer = gr.Timer(SECONDS)
 
-    def show(address: str, request: gr.Request) -> Shown:
+    def show(address: str, request: gr.Request) -> LabelOutputs:
         return _render(studio, studio.user(request), parameters(address)), "", ""
 
-    def act(event: gr.EventData, request: gr.Request) -> Shown:
+    def act(event: gr.EventData, request: gr.Request) -> LabelOutputs:
         data = event._data
         user, values = studio.user(request), parameters(data.get("query", ""))
         here_to = away_to = ""
@@ -51,7 +51,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
             gr.Warning(str(error), title="")
         return _render(studio, user, values), here_to, away_to
 
-    def go(event: gr.EventData, request: gr.Request) -> Shown:
+    def go(event: gr.EventData, request: gr.Request) -> LabelOutputs:
         return show(event._data.get("query", ""), request)
 
     outputs = [piece, here, away]

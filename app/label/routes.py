@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Body, Request
-from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -20,14 +19,14 @@ from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.store import Annotation, Dataset, Edit, Subset, SubsetSample, visible
 from vecaf.store.subsets import subset_samples
 
+from ..shell.ids import Id
 from ..shell.media import image_url, thumb_url
 from ..shell.studio import Studio
 from ..shell.waiting import while_connected
 
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
-Values = Annotated[dict[int, int | None], Body(embed=True)]
+LabelChanges = Annotated[dict[int, int | None], Body(embed=True)]
 Names = Annotated[list[str], Body(embed=True)]
-Ids = Annotated[list[int], Body(embed=True)]
+ListedIds = Annotated[list[int], Body(embed=True)]
 MAX_AT_ONCE = 5_000
 NO_STORE = {"Cache-Control": "private, no-store"}
 
@@ -42,7 +41,7 @@ def routes(studio: Studio) -> APIRouter:
             return JSONResponse(_state(session, user, subset_id), headers=NO_STORE)
 
     @router.post("/label/{subset_id}/labels")
-    def label(subset_id: Id, values: Values, request: Request) -> JSONResponse:
+    def label(subset_id: Id, values: LabelChanges, request: Request) -> JSONResponse:
         """Label images: sample id → class index, or None to remove the label."""
         user = studio.user(request)
         with studio.store.write() as session:
@@ -90,7 +89,7 @@ def routes(studio: Studio) -> APIRouter:
         }
 
     @router.post("/label/{subset_id}/suggestions")
-    async def suggestions(subset_id: Id, ids: Ids, request: Request) -> JSONResponse:
+    async def suggestions(subset_id: Id, ids: ListedIds, request: Request) -> JSONResponse:
         """Suggest labels by the vision-language model: class indices and confidences (0 to 1)."""
         asked = await run_in_threadpool(suggestion_request, request, subset_id, ids)
         if studio.inference is None:

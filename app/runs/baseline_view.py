@@ -14,7 +14,7 @@ from .comparison_text import cost_text, notice_kind, saving_text, verdict_text
 
 
 @dataclass(frozen=True)
-class Cost:
+class ReachedCost:
     """What the run and its baseline spend to reach an accuracy, as text."""
 
     name: str
@@ -52,13 +52,13 @@ def comparison(
     return str(page.comparison(own.strategy, verdict, kind, costs, baseline.runs, compared))
 
 
-def _costs(own: RunGroup, baseline: RunGroup, found: Verdict | None) -> list[Cost]:
+def _costs(own: RunGroup, baseline: RunGroup, found: Verdict | None) -> list[ReachedCost]:
     """Return what both spend to reach the baseline's final accuracy."""
     target = baseline.final_accuracy()
     if target is None or own.final_accuracy() is None:
         return []
     return [
-        Cost(
+        ReachedCost(
             f"{unit.capitalize()} to reach {percent(target)}",
             cost_text(own.costs(target, unit).values(), unit),
             cost_text(baseline.costs(target, unit).values(), unit),

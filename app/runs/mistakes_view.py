@@ -12,7 +12,7 @@ from ..shell.templates import macros
 
 LARGEST_MATRIX = 40  # classes; with more, only the most frequent mistakes are listed
 LISTED = 5  # most frequent mistakes
-Cell = tuple[int, int]  # (true class, predicted class)
+MatrixCell = tuple[int, int]  # (true class, predicted class)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Guess:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownGuess:
     """A guess as the page shows it. `lines`: its description; the first is its name."""
 
     id: int
@@ -51,11 +51,11 @@ class Confusion:
     classes: Sequence[str]
     matrix: Sequence[Sequence[int]]
     worst: Sequence[tuple[int, int, int]]
-    cell: Cell | None
+    cell: MatrixCell | None
     readable: bool
 
 
-def read_cell(text: str, classes: int) -> Cell | None:
+def read_cell(text: str, classes: int) -> MatrixCell | None:
     """Return the cell that an address names as '2-5', None if a matrix of `classes` has no such."""
     parts = text.split("-")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
@@ -68,7 +68,7 @@ def confusion(
     run_id: int,
     rounds: Sequence[RoundResult],
     classes: Sequence[str],
-    cell: Cell | None = None,
+    cell: MatrixCell | None = None,
     images: Sequence[Guess] | None = None,
 ) -> str:
     """Return the last round's confusion matrix on the test set and its most frequent mistakes.
@@ -107,7 +107,7 @@ def mistakes(
     return str(macros("runs", "mistakes.html").mistakes(*walls))
 
 
-def _shown(image: Guess, classes: Sequence[str]) -> Shown:
+def _shown(image: Guess, classes: Sequence[str]) -> ShownGuess:
     true, predicted = classes[image.true], classes[image.predicted]
     wrong = true != predicted
     sample = image.sample
@@ -118,4 +118,4 @@ def _shown(image: Guess, classes: Sequence[str]) -> Shown:
         f"loss: {image.loss:.3g}",
     ]
     label = f"{true} → {predicted}" if wrong else true
-    return Shown(sample.id, sample.sha256, lines, label, image.confidence)
+    return ShownGuess(sample.id, sample.sha256, lines, label, image.confidence)

@@ -6,10 +6,9 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi import Path as InPath
+from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from vecaf.engine.exports import export_state, start_export
@@ -18,11 +17,9 @@ from vecaf.export.bundle import archive_path
 from vecaf.store import Run, visible
 from vecaf.store.models import QUEUED, RUNNING
 
+from .ids import Id
 from .studio import Studio
 
-LARGEST = 2**63 - 1  # the largest id in a database
-Id = Annotated[int, InPath(ge=1, le=LARGEST)]
-QueryId = Annotated[int, Query(ge=1, le=LARGEST)]
 PIECE = 1024**2
 NO_STORE = {"Cache-Control": "private, no-store"}
 MEDIA = {

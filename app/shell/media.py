@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from fastapi import APIRouter, Request
-from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -17,6 +15,7 @@ from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
 from vecaf.store import Sample, visible_sample
 
+from .ids import Id
 from .studio import Studio
 from .waiting import while_connected
 
@@ -31,7 +30,6 @@ MEDIA = {
     ".gif": "image/gif",
     ".bmp": "image/bmp",
 }
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
 
 def thumb_url(sample_id: int, sha256: str) -> str:

@@ -29,7 +29,7 @@ BUSY, IDLE = 1.5, 6.0  # seconds between refreshes
 CORRUPTED = 3  # images shown with a corruption
 NO_PAIR = "This pair of runs no longer exists. Reload the page."
 
-Shown = tuple[str, str, str, gr.Timer]
+ShiftOutputs = tuple[str, str, str, gr.Timer]
 
 
 def page(studio: Studio, demo: gr.Blocks) -> None:
@@ -40,7 +40,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     top, body, pairs = live("shift-top"), live("shift-body"), live("shift-pairs")
     timer = gr.Timer(BUSY)
 
-    def show(address: str, request: gr.Request) -> Shown:
+    def show(address: str, request: gr.Request) -> ShiftOutputs:
         try:
             return _shown(studio, studio.user(request), parameters(address))
         except NotFoundError as error:
@@ -51,7 +51,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
                 gr.Timer(IDLE, active=False),
             )
 
-    def go(event: gr.EventData, request: gr.Request) -> Shown:
+    def go(event: gr.EventData, request: gr.Request) -> ShiftOutputs:
         return show(event._data.get("query", ""), request)
 
     def act(event: gr.EventData, request: gr.Request) -> tuple[str, str, str, gr.Timer, str]:
@@ -72,7 +72,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     top.go(go, None, outputs, **MOVING)
 
 
-def _shown(studio: Studio, user: int, values: dict[str, str]) -> Shown:
+def _shown(studio: Studio, user: int, values: dict[str, str]) -> ShiftOutputs:
     """Return the pieces of the page for an address's parameters."""
     words = _words(values.get("words", ""))
     with studio.store.read() as session:

@@ -21,7 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedAccuracies:
     """Accuracies (0 to 1) on some test images; the difference and its interval in points."""
 
     name: str
@@ -61,7 +61,7 @@ class Outcome:
     sentences: list[str]
     helped: bool
     chart: Chart
-    rows: list[Row]
+    rows: list[ComparedAccuracies]
     images: int
 
 
@@ -113,9 +113,9 @@ def _outcome(found: Mapping[str, Any], corruption: str) -> Outcome:
     return Outcome(found["sentences"], helped, chart(levels), rows, levels[0]["images"])
 
 
-def _row(name: str, one: Mapping[str, Any]) -> Row:
+def _row(name: str, one: Mapping[str, Any]) -> ComparedAccuracies:
     points = (100 * one[key] for key in ("difference", "low", "high"))
-    return Row(name, one["plain"], one["shifted"], *points)
+    return ComparedAccuracies(name, one["plain"], one["shifted"], *points)
 
 
 def chart(levels: Sequence[Mapping[str, Any]]) -> Chart:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -15,12 +14,12 @@ from vecaf.evaluation.corruptions.preview import corrupted_copy
 from vecaf.store import Task, visible, visible_sample
 from vecaf.tasks.shift_preview import PREVIEW
 
+from ..shell.ids import Id
 from ..shell.media import stored_file
 from ..shell.studio import Studio
 from ..shell.waiting import while_connected
 
 CACHE = "private, max-age=86400"  # the same address gives the same pixels
-Id = Annotated[int, InPath(ge=1, le=2**63 - 1)]
 
 
 def preview_url(sample_id: int, sha256: str, corruption: str, severity: int) -> str:

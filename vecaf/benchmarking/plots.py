@@ -35,7 +35,7 @@ def file_name(dataset: str, by: str) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """A line with its confidence band. `band` and `path` are points of an SVG element."""
 
     name: str
@@ -53,7 +53,7 @@ class Plot:
 
     grid: Sequence[tuple[float, str]] = ()
     ticks: Sequence[tuple[float, str]] = ()
-    lines: Sequence[Line] = ()
+    lines: Sequence[PlotLine] = ()
 
 
 def as_svg(title: str, axis: str, lines: Sequence[Series]) -> str:
@@ -93,7 +93,7 @@ def _plot(shown: Sequence[Series]) -> Plot:
         middle = [(x(spent), y(one.mean)) for spent, one in points]
         dots = middle if len(middle) <= MAX_MARKERS else []
         band, legend_y = _path(upper + lower[::-1]), round(TOP + 8 + step * number, 1)
-        drawn.append(Line(line.name, *_style(number), band, _path(middle), dots, legend_y))
+        drawn.append(PlotLine(line.name, *_style(number), band, _path(middle), dots, legend_y))
     costs = {spent for line in shown for spent in line.spent}
     return Plot(_grid(low, high, y), _ticks(costs, x), drawn)
 

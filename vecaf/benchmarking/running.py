@@ -19,7 +19,7 @@ from vecaf.benchmarking.results import (
     content_digest,
     vlm_digest,
 )
-from vecaf.benchmarking.worker_pool import Job, run_jobs
+from vecaf.benchmarking.worker_pool import CellJob, run_jobs
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import set_facts
@@ -30,7 +30,7 @@ from vecaf.errors import InputError
 from vecaf.runs.preparation import uses_text, with_device
 from vecaf.settings import Settings
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class DatasetJobs:
     """The cells of one dataset, each with the facts of its cache key."""
 
     samples: Samples
-    jobs: tuple[Job, ...]
+    jobs: tuple[CellJob, ...]
 
 
 def plan_jobs(grid: Grid, load: Callable[[str], Samples], settings: Settings) -> list[DatasetJobs]:
@@ -85,7 +85,7 @@ def measure_all(
     cache: ResultCache,
     settings: Settings,
     workers: int,
-    progress: Progress = lambda stage, done, total: None,
+    progress: StageProgress = lambda stage, done, total: None,
 ) -> list[CellResult]:
     """Return the result of every cell, measuring those that are not cached.
 
@@ -167,7 +167,7 @@ def limit_pool(samples: Samples, pool: int) -> Samples:
     return samples.take(np.sort(np.concatenate([drawn, held_out])))
 
 
-def _found(cache: ResultCache, job: Job) -> CellResult:
+def _found(cache: ResultCache, job: CellJob) -> CellResult:
     result = cache.find(*job)
     if result is None:
         raise InputError(f"The cached result of {job[0]} was deleted. Run the benchmark again.")

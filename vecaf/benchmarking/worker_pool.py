@@ -22,11 +22,11 @@ from vecaf.errors import VecafError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-Job = tuple[Cell, Mapping[str, Any]]  # a cell and the facts of its cache key
+CellJob = tuple[Cell, Mapping[str, Any]]  # a cell and the facts of its cache key
 
 
 def run_jobs(
-    jobs: Sequence[Job],
+    jobs: Sequence[CellJob],
     dataset: object,
     cache: ResultCache,
     workers: int,
@@ -95,7 +95,9 @@ def _start(count: int, dataset: object, cache: ResultCache) -> dict[Connection, 
     return processes
 
 
-def _send_next(connection: Connection, pending: deque[Job], busy: dict[Connection, Cell]) -> None:
+def _send_next(
+    connection: Connection, pending: deque[CellJob], busy: dict[Connection, Cell]
+) -> None:
     if pending:
         job = pending.popleft()
         connection.send(job)

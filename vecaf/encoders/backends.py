@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Pixels = npt.NDArray[np.uint8]
+PixelBatch = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
 
@@ -45,7 +45,7 @@ def from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
 
 def openvino(
     module: nn.Module, size: int, batch_size: int, precision: str
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
+) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     import openvino as ov
     import torch
 
@@ -71,7 +71,7 @@ def openvino(
     if not error <= tolerance:
         raise RuntimeError(f"its features differ by {error:.1e}")
 
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
+    def run(batches: Iterable[PixelBatch]) -> Iterator[Features]:
         # Each call has its own requests: two threads may run the same encoder.
         free = [compiled.create_infer_request() for _ in range(in_flight)]
         busy: deque[tuple[Any, int]] = deque()
@@ -94,7 +94,7 @@ def openvino(
     return run
 
 
-def _padded(batch: Pixels, batch_size: int) -> Pixels:
+def _padded(batch: PixelBatch, batch_size: int) -> PixelBatch:
     missing = batch_size - len(batch)
     if missing <= 0:
         return batch
@@ -103,10 +103,10 @@ def _padded(batch: Pixels, batch_size: int) -> Pixels:
 
 def eager(
     module: nn.Module, precision: str, batch_size: int
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
+) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     import torch
 
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
+    def run(batches: Iterable[PixelBatch]) -> Iterator[Features]:
         for batch in batches:
             with torch.inference_mode(), _autocast("cpu", precision):
                 features = module(torch.from_numpy(_padded(batch, batch_size))).float().numpy()
@@ -117,12 +117,12 @@ def eager(
 
 def cuda(
     module: nn.Module, device: str, precision: str
-) -> Callable[[Iterable[Pixels]], Iterator[Features]]:
+) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     import torch
 
     on_device = module.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(batches: Iterable[Pixels]) -> Iterator[Features]:
+    def run(batches: Iterable[PixelBatch]) -> Iterator[Features]:
         busy: deque[torch.Tensor] = deque()
         for batch in batches:
             # TF32 (cuDNN's default) would change float32 features by 1e-3.

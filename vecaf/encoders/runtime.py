@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecaf.encoders import backends
-from vecaf.encoders.backends import Features, Pixels
+from vecaf.encoders.backends import Features, PixelBatch
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.errors import CanceledError, InputError, UnavailableError
 
@@ -50,7 +50,7 @@ class Runtime:
 
     backend: str  # cuda, openvino or eager
     batch_size: int
-    run: Callable[[Iterable[Pixels]], Iterator[Features]]
+    run: Callable[[Iterable[PixelBatch]], Iterator[Features]]
 
 
 def choose_device(device: str) -> str:
@@ -194,16 +194,16 @@ def encode_files(
 
 def _batches(
     paths: Sequence[Path], preprocessing: Preprocessing, batch_size: int
-) -> Generator[Pixels]:
+) -> Generator[PixelBatch]:
     """Yield decoded batches in order; a bounded number of threads reads ahead."""
 
-    def load(start: int) -> Pixels:
+    def load(start: int) -> PixelBatch:
         part = paths[start : start + batch_size]
         return np.stack([pixels(decode(path), preprocessing) for path in part])
 
     workers = min(16, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    ahead: deque[Future[Pixels]] = deque()
+    ahead: deque[Future[PixelBatch]] = deque()
     try:
         for start in range(0, len(paths), batch_size):
             ahead.append(pool.submit(load, start))

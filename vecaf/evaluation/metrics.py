@@ -65,7 +65,7 @@ class MetricInfo:
         return text.replace("-", "\u2212")
 
 
-class Metric(Protocol):
+class MetricFunction(Protocol):
     """A metric computes one finite number from predictions."""
 
     info: MetricInfo
@@ -74,7 +74,7 @@ class Metric(Protocol):
     def __call__(self, logits: Floats, labels: Labels, /) -> float: ...
 
 
-METRICS: Registry[Metric] = Registry("metric")
+METRICS: Registry[MetricFunction] = Registry("metric")
 
 
 def metric(
@@ -84,7 +84,7 @@ def metric(
     format: Literal["percent", "number"] = "percent",
     direction: Literal["higher", "lower"] = "higher",
     bounds: tuple[float, float] = (0.0, 1.0),
-) -> Callable[[Callable[[Floats, Labels], float]], Metric]:
+) -> Callable[[Callable[[Floats, Labels], float]], MetricFunction]:
     """Register a metric under the name of the function.
 
     Parameters
@@ -93,8 +93,8 @@ def metric(
         See `MetricInfo`.
     """
 
-    def enter(function: Callable[[Floats, Labels], float]) -> Metric:
-        entry = cast(Metric, function)
+    def enter(function: Callable[[Floats, Labels], float]) -> MetricFunction:
+        entry = cast(MetricFunction, function)
         entry.info = MetricInfo(entry.__name__, label, description, format, direction, bounds)
         return METRICS.register(entry)
 

@@ -13,7 +13,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 560, 260, 52, 44, 16, 20
 
 
 @dataclass(frozen=True)
-class Line:
+class AccuracyLine:
     """The accuracy on one split. `points`: (x, y) in the units of the drawing."""
 
     name: str
@@ -28,9 +28,9 @@ def accuracy_plot(rounds: Sequence[RoundResult]) -> bytes:
 
     def line(
         name: str, color: str, dashed: bool, values: Sequence[tuple[int, float | None]]
-    ) -> Line:
+    ) -> AccuracyLine:
         known = [(_x(labeled, most), _y(share)) for labeled, share in values if share is not None]
-        return Line(name, color, dashed, known)
+        return AccuracyLine(name, color, dashed, known)
 
     lines = (
         line("test", "#2b4fd8", False, [(r.labeled, r.test_accuracy) for r in rounds]),

@@ -35,7 +35,7 @@ from vecaf.wording import plural
 MAX_LISTED = 20
 UPLOAD_LOST = "The restored backup does not contain the upload. Upload it again."
 
-Progress = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class BackupResult:
 
 
 def write_backup(
-    store: Store, to: Path, *, with_embeddings: bool = False, progress: Progress | None = None
+    store: Store, to: Path, *, with_embeddings: bool = False, progress: StageProgress | None = None
 ) -> BackupResult:
     """Write a backup of the home to the new file `to`, which appears when it is complete.
 
@@ -141,7 +141,7 @@ def write_backup(
 
 
 def _add_files(
-    session: Session, settings: Settings, writer: Writer, with_embeddings: bool, show: Progress
+    session: Session, settings: Settings, writer: Writer, with_embeddings: bool, show: StageProgress
 ) -> list[str]:
     """Add all referenced files; return the names of required files that are missing."""
     missing: list[str] = []

@@ -23,7 +23,7 @@ _DEPTH = 32  # available rows in the list of each centroid
 
 
 @dataclass(frozen=True)
-class Assignment:
+class CentroidAssignment:
     """Assignments of n rows to k centroids and to fixed centroids after them.
 
     Attributes
@@ -91,7 +91,7 @@ def nearest_unused(features: FeatureRows, centroids: Floats, free: npt.NDArray[n
 
 def assign(
     features: FeatureRows, centroids: Floats, fixed: Floats, free: npt.NDArray[np.bool_]
-) -> Assignment:
+) -> CentroidAssignment:
     """Compute `nearest_unused` of the centroids, and `nearest` of all centroids, in one pass.
 
     Each centroid lists its 32 best available rows. If all of them are taken, the lists of the next
@@ -120,7 +120,7 @@ def assign(
         if position < k:  # _DEPTH rows suffice for the next _DEPTH centroids
             following = centroids[position : position + _DEPTH]
             found, listed_from = _survey(features, following, len(following), unused), position
-    return Assignment(selected, first.assigned, first.similarity)
+    return CentroidAssignment(selected, first.assigned, first.similarity)
 
 
 @dataclass(frozen=True)

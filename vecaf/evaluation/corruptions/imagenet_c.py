@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from vecaf.errors import InputError
 from vecaf.evaluation.corruptions.matching import SEVERITIES
 from vecaf.evaluation.corruptions.resampling import (
+    Pixels,
     blur_along_line,
     convolve,
     sample_bilinear,
@@ -32,8 +32,6 @@ from vecaf.evaluation.corruptions.resampling import (
 )
 from vecaf.evaluation.corruptions.textures import clouds, ice_crystals
 from vecaf.registry import Registry
-
-Pixels = NDArray[np.float64]  # (height, width, 3), from 0 to 1
 
 IMAGENET_SIDE = 224  # pixels per side of the images of ImageNet-C
 MAX_CIFAR_SIDE = 64  # the largest side that uses the parameters of CIFAR-10-C

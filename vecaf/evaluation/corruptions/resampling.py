@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Pixels = NDArray[np.float64]  # (height, width, channels)
+Pixels = NDArray[np.float64]  # (height, width, channels), from 0 to 1
 
 
 def convolve(pixels: Pixels, kernel: Pixels) -> Pixels:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Grid = NDArray[np.float64]
+HeightMap = NDArray[np.float64]
 MAX_SIDE = 2048  # pixels per side of a height map, which needs 32 MB
 
 
-def clouds(height: int, width: int, decay: float, rng: np.random.Generator) -> Grid:
+def clouds(height: int, width: int, decay: float, rng: np.random.Generator) -> HeightMap:
     """Create a height map of shape (height, width), from 0 to 1.
 
     Beyond MAX_SIDE pixels the texture repeats without a seam. See `plasma` for `decay`.
@@ -20,7 +20,7 @@ def clouds(height: int, width: int, decay: float, rng: np.random.Generator) -> G
     return np.asarray(grid[rows[:, None], columns])
 
 
-def plasma(side: int, decay: float, rng: np.random.Generator) -> Grid:
+def plasma(side: int, decay: float, rng: np.random.Generator) -> HeightMap:
     """Create a fractal height map by the diamond-square algorithm on a torus.
 
     Parameters
@@ -95,12 +95,12 @@ def ice_crystals(
     return np.asarray(_rescale(ice)[:, :, None] * np.array([0.86, 0.94, 1.0]))
 
 
-def _displace(sums: Grid, amplitude: float, rng: np.random.Generator) -> Grid:
+def _displace(sums: HeightMap, amplitude: float, rng: np.random.Generator) -> HeightMap:
     """Average the sums of four neighbors and add a uniform random displacement."""
     return np.asarray(sums / 4 + rng.uniform(-amplitude, amplitude, sums.shape))
 
 
-def _rescale(grid: Grid) -> Grid:
+def _rescale(grid: HeightMap) -> HeightMap:
     """Scale values linearly to the range from 0 to 1."""
     low, high = grid.min(), grid.max()
     return np.asarray((grid - low) / max(high - low, 1e-9))
