@@ -10,10 +10,10 @@ from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from vecaf.arrays.neighbors import nearest_neighbors
 from vecaf.datasets.edits import history
 from vecaf.engine.queue import submit_task
 from vecaf.errors import NotFoundError
-from vecaf.evaluation.neighbors import nearest_neighbors
 from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of

@@ -16,10 +16,11 @@ import numpy as np
 
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from vecaf.arrays import unit_rows
+from vecaf.arrays.neighbors import nearest_neighbors, nearest_rows, neighbor_graph
+from vecaf.arrays.principal_components import fit_basis
 from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
 from vecaf.evaluation.findings.held_out import held_out_probabilities
-from vecaf.evaluation.map_layout import first_two, fit_basis, layout_map
-from vecaf.evaluation.neighbors import nearest_neighbors, nearest_rows, neighbor_graph
+from vecaf.evaluation.map_layout import first_two, layout_map
 from vecaf.settings import Settings
 
 GROUPS, DIMENSIONS, NEIGHBORS = 40, 1280, 16

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.encoders.samples import settings_in, weights_of_open_clip
+from vecaf.arrays.principal_components import fit_basis
 from vecaf.encoders import load_vlm
 from vecaf.encoders.openclip import load
 from vecaf.errors import InputError, UnavailableError
-from vecaf.evaluation.map_layout import fit_basis
 from vecaf.inference.image_index import ImageIndex
 
 

@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from vecaf.arrays import unit_rows
+from vecaf.arrays.neighbors import neighbor_graph
 from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
 from vecaf.evaluation.findings.held_out import held_out_probabilities
-from vecaf.evaluation.neighbors import neighbor_graph
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vecaf.arrays import unit_rows
-from vecaf.evaluation.map_layout import Basis, first_two, fit_basis, layout_map, place_rows
-from vecaf.evaluation.neighbors import nearest_rows
+from vecaf.arrays.neighbors import nearest_rows
+from vecaf.arrays.principal_components import Basis, fit_basis
+from vecaf.evaluation.map_layout import first_two, layout_map, place_rows
 
 Floats = NDArray[np.float32]
 CLUSTERS = 3

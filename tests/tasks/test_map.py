@@ -17,11 +17,11 @@ from tests.engine.harness import wait_for, worker
 from tests.finished import finish_run
 from tests.shapes import write_shapes
 from vecaf.arrays import unit_rows
+from vecaf.arrays.principal_components import Basis
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
 from vecaf.engine.queue import submit_task
 from vecaf.errors import CanceledError, InputError
-from vecaf.evaluation.map_layout import Basis
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, SelectedSample, Store, Task, dataset_named
 from vecaf.tasks import TASKS, TaskContext

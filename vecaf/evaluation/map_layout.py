@@ -1,88 +1,21 @@
 """Two-dimensional layouts of a dataset: principal components first, then UMAP.
 
-All functions are pure. Rows that are added later join an existing map through `Basis.project` and
-`place_rows`, which need only arrays that are stored with the map.
+All functions are pure. Rows that are added later join an existing map through `Basis.project` of
+`vecaf.arrays.principal_components` and `place_rows`, which need only arrays stored with the map.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from vecaf.arrays import Floats, Rows, eigh, unit_rows
-from vecaf.evaluation.neighbors import nearest_rows
-from vecaf.evaluation.openmp_threads import preserve_thread_count
+from vecaf.arrays import Floats, Rows
+from vecaf.arrays.neighbors import nearest_rows
+from vecaf.arrays.openmp_threads import preserve_thread_count
 
 NEIGHBORS = 15  # UMAP's default
-
-_BLOCK_ROWS = 8192
-
-
-@dataclass(frozen=True)
-class Basis:
-    """Principal axes of a dataset's unit features.
-
-    Attributes
-    ----------
-    mean : float32 array of shape (d,)
-        Mean of the unit rows.
-    components : float32 array of shape (d, m)
-        Orthonormal columns, in descending order of variance. A column without variance is zero.
-    """
-
-    mean: Floats
-    components: Floats
-
-    def project(self, features: Floats) -> Floats:
-        """Project features onto the axes.
-
-        Parameters
-        ----------
-        features : array of shape (n, d)
-            Of any length; rows are scaled to unit length first.
-
-        Returns
-        -------
-        float32 array of shape (n, m)
-        """
-        out = np.empty((len(features), self.components.shape[1]), np.float32)
-        for start in range(0, len(features), _BLOCK_ROWS):
-            block = unit_rows(features[start : start + _BLOCK_ROWS]) - self.mean
-            out[start : start + _BLOCK_ROWS] = block @ self.components
-        return out
-
-
-def fit_basis(features: Floats, dimensions: int = 128) -> Basis:
-    """Compute the leading principal axes of the unit features.
-
-    The axes are the exact eigenvectors of the covariance matrix, which is summed over blocks of
-    rows. 50,000 × 1280 features take about a second. The sign of each axis is chosen so that its
-    largest entry is positive, which makes the result deterministic.
-
-    Parameters
-    ----------
-    features : array of shape (n, d)
-    dimensions
-        Number of axes, reduced to d if larger.
-    """
-    n, d = features.shape
-    mean = np.zeros(d)
-    for start in range(0, n, _BLOCK_ROWS):
-        mean += unit_rows(features[start : start + _BLOCK_ROWS]).sum(axis=0, dtype=np.float64)
-    center = (mean / max(n, 1)).astype(np.float32)
-    covariance = np.zeros((d, d))
-    for start in range(0, n, _BLOCK_ROWS):
-        block = unit_rows(features[start : start + _BLOCK_ROWS]) - center
-        covariance += block.T @ block
-    values, vectors = eigh(covariance.astype(np.float32), dimensions)
-    leading, values = vectors[:, ::-1], values[::-1]  # in descending order
-    # Scaling rows to unit length would amplify directions that hold only rounding errors.
-    leading[:, values <= max(1e-6 * values[0], 1e-9 * n)] = 0
-    signs = np.sign(leading[np.abs(leading).argmax(axis=0), np.arange(len(values))])
-    return Basis(center, np.ascontiguousarray(leading * np.where(signs == 0, 1, signs), np.float32))
 
 
 def first_two(coordinates: Floats) -> Floats:

@@ -23,7 +23,7 @@ from vecaf.settings import Settings
 from vecaf.store import Dataset, Store
 
 if TYPE_CHECKING:
-    from vecaf.evaluation.map_layout import Basis
+    from vecaf.arrays.principal_components import Basis
 
 
 MAX_EMBEDDED_NOW = 1000  # images to embed while a user waits: about ten seconds on a CPU
@@ -79,7 +79,7 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
 
     Raises UnavailableError if more are missing; the task of the map computes them.
     """
-    from vecaf.evaluation.map_layout import fit_basis
+    from vecaf.arrays.principal_components import fit_basis
 
     settings = store.settings
     with store.read() as session:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, softmax
+from vecaf.arrays.neighbors import nearest_neighbors, top_k
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, image_path, load_samples
 from vecaf.datasets.snapshot import NAME as SNAPSHOT
@@ -21,7 +22,6 @@ from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import embed_images
 from vecaf.errors import InputError
 from vecaf.evaluation.attribution.representer import positive_shares, representer_values
-from vecaf.evaluation.neighbors import nearest_neighbors, top_k
 from vecaf.export.bundle import model_folder
 from vecaf.export.predictor import Predictor
 from vecaf.inference.requests import HANDLERS, InferenceContext

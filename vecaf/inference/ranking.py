@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.evaluation.neighbors import nearest_neighbors
+from vecaf.arrays.neighbors import nearest_neighbors
 
 MAX_RESULTS = 500
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vecaf.arrays import Floats, Ids
+from vecaf.arrays.neighbors import nearest_rows
 
 _CHUNK_SCORES = 2**22  # similarities in memory: 16 MiB
 
@@ -42,13 +43,6 @@ def neighbor_distance(rows: Floats, count: int) -> Floats:
     if m < 2:
         return np.full(m, 2, dtype=np.float32)
     count = max(1, min(count, m // 2))
-    features = torch.from_numpy(rows)
-    found = torch.empty(m)
-    step = max(16, _CHUNK_SCORES // m)
-    for start in range(0, m, step):
-        cosine = features[start : start + step] @ features.T
-        here = torch.arange(len(cosine))
-        cosine[here, here + start] = -torch.inf
-        top = cosine.topk(count, dim=1).values
-        found[start : start + step] = (2 - 2 * top).clamp_min_(0).sqrt_().mean(dim=1)
-    return found.numpy()
+    _, cosine = nearest_rows(rows, rows, count, exclude_self=True, block_numbers=_CHUNK_SCORES)
+    distance = (2 - 2 * torch.from_numpy(cosine)).clamp_min_(0).sqrt_()
+    return np.asarray(distance.mean(dim=1).numpy())

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vecaf.arrays import Floats, eigh
+from vecaf.arrays import Floats
+from vecaf.arrays.principal_components import leading_directions
 from vecaf.selection.stored_rows import LoadedRows, read_rows
 from vecaf.selection.subspace import Subspace
-
-Doubles = NDArray[np.float64]
 
 _SAMPLE = 20_000  # rows that the covariance is estimated from
 
@@ -69,26 +67,10 @@ def principal_space(features: LoadedRows, dimensions: int) -> LoadedRows:
     sample = read_rows(features, slice(_SAMPLE)).astype(np.float64)
     mean = sample.mean(axis=0)
     sample -= mean
-    leading = _leading(sample, dimensions)
+    leading = leading_directions(sample, dimensions)
     if not leading.shape[1]:
         return features
     found = Subspace(leading.astype(np.float32), (mean @ leading).astype(np.float32))
     return (
         found.project(features) if isinstance(features, np.ndarray) else features.projected(found)
     )
-
-
-def _leading(centered: Doubles, dimensions: int) -> Doubles:
-    """Return the leading principal directions of centered rows (n, d): shape (d, at most
-    dimensions).
-
-    The smaller of the two product matrices is decomposed, d × d or n × n, and only as far as
-    needed: all 1,280 directions of 630 rows take 17 times as long.
-    """
-    n, d = centered.shape
-    products = centered @ centered.T if n < d else centered.T @ centered
-    variance, vectors = eigh(products, dimensions)
-    # Scaling to unit length would amplify directions with only rounding errors.
-    real = np.flatnonzero(variance > 1e-10 * n)[::-1]  # greatest first
-    leading: Doubles = vectors[:, real]
-    return centered.T @ leading / np.sqrt(variance[real]) if n < d else leading

@@ -58,11 +58,12 @@ def map(
         A model can't be loaded.
     """
     from vecaf.arrays import unit_rows
+    from vecaf.arrays.principal_components import fit_basis
     from vecaf.config import RunConfig
     from vecaf.encoders import load_vlm
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.encoders.runtime import choose_device
-    from vecaf.evaluation.map_layout import first_two, fit_basis, layout_map
+    from vecaf.evaluation.map_layout import first_two, layout_map
 
     settings = context.store.settings
     samples = context.samples()

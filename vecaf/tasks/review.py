@@ -49,9 +49,9 @@ def findings(
     The number of findings of each kind, and the revision.
     """
     from vecaf.arrays import unit_rows
+    from vecaf.arrays.principal_components import fit_basis
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
-    from vecaf.evaluation.map_layout import fit_basis
 
     samples = context.samples()
     pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)
@@ -65,9 +65,9 @@ def findings(
 
 def find(context: TaskContext, samples: Samples, space: NDArray[np.float32]) -> dict[str, Any]:
     """Return the content of `findings.json` for samples with unit rows `space` (n, m)."""
+    from vecaf.arrays.neighbors import neighbor_graph
     from vecaf.evaluation.findings.checks import label_errors, near_duplicates, outliers
     from vecaf.evaluation.findings.held_out import held_out_probabilities
-    from vecaf.evaluation.neighbors import neighbor_graph
 
     with context.store.read() as session:
         revision = visible(session, context.user_id, Dataset, context.dataset_id).revision

@@ -62,10 +62,10 @@ def shift_preview(
     β, the reason for it, and for each class the images closest to its features after the shift.
     """
     from vecaf.arrays import unit_rows
+    from vecaf.arrays.principal_components import fit_basis
     from vecaf.augmentation.source_domain import SourceDomain, moved
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
-    from vecaf.evaluation.map_layout import fit_basis
     from vecaf.runs.preparation import prepare
     from vecaf.runs.recording import MemoryRecorder
 

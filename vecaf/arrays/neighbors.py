@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Rows
-from vecaf.evaluation.openmp_threads import preserve_thread_count
+from vecaf.arrays.openmp_threads import preserve_thread_count
 
 EXACT_ROWS = 100_000  # up to here `neighbor_graph` is exact; it takes about a minute
 
@@ -80,6 +80,7 @@ def nearest_rows(
     k: int,
     *,
     exclude_self: bool = False,
+    block_numbers: int = _BLOCK_NUMBERS,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Rows, Floats]:
     """Find the k nearest rows of `space` for each of many rows.
@@ -96,6 +97,8 @@ def nearest_rows(
         Number of neighbors, reduced to the number of available rows.
     exclude_self
         Set this if `rows` is `space`: no row is then its own neighbor.
+    block_numbers
+        Similarities in memory, as float32 values.
     progress
         Called with the number of finished rows and the total.
 
@@ -114,7 +117,7 @@ def nearest_rows(
     if not k:
         return found, cosine
     transposed = torch.from_numpy(np.ascontiguousarray(space, np.float32)).T
-    step = max(1, _BLOCK_NUMBERS // n)
+    step = max(1, block_numbers // n)
     for start in range(0, len(rows), step):
         block = torch.from_numpy(np.ascontiguousarray(rows[start : start + step], np.float32))
         similarity = block @ transposed

@@ -13,9 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vecaf.arrays import unit_rows
-from vecaf.evaluation import neighbors
-from vecaf.evaluation.neighbors import nearest_neighbors, nearest_rows, neighbor_graph, top_k
+from vecaf.arrays import neighbors, unit_rows
+from vecaf.arrays.neighbors import nearest_neighbors, nearest_rows, neighbor_graph, top_k
 
 
 def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:

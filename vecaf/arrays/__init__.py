@@ -1,4 +1,4 @@
-"""Array types and linear algebra that several packages need."""
+"""Array types, unit rows, softmax, and eigenvectors. Modules: principal components, neighbors."""
 
 from __future__ import annotations
 
