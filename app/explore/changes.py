@@ -15,8 +15,8 @@ from vecaf.datasets import edits
 from vecaf.store import SUBSET, Dataset, Edit, visible
 from vecaf.store.subsets import add_subset
 
+from ..shell.ids import Id
 from ..shell.studio import Studio
-from .arrays import Id
 
 SampleIds = Annotated[list[Annotated[int, Field(ge=1, le=2**63 - 1)]], Field(max_length=5_000_000)]
 

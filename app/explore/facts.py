@@ -18,10 +18,10 @@ from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
 
+from ..shell.ids import Id
 from ..shell.media import image_url, thumb_url
 from ..shell.studio import Studio
 from . import maps
-from .arrays import Id
 
 NEIGHBORS, MOST_NEIGHBORS = 12, 500
 HISTORY = 20

@@ -15,11 +15,11 @@ from vecaf.store import Dataset, visible
 from vecaf.store.columns import read_columns, search_text
 
 from ..shell.array_bundle import pack
+from ..shell.ids import Id
 from ..shell.inference import InferenceProcess
 from ..shell.received import check_image, image_in
 from ..shell.studio import Studio
 from ..shell.waiting import while_connected
-from .arrays import Id
 
 Text = Annotated[str, Query(max_length=500)]
 

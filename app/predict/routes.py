@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from vecaf.errors import UnavailableError
 from vecaf.store.prediction_queries import samples_of_run
 
-from ..shell.downloads import Id, QueryId
+from ..shell.ids import Id, QueryId
 from ..shell.received import check_image, image_in
 from ..shell.studio import Studio
 from ..shell.templates import macros

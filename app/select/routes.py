@@ -27,7 +27,7 @@ from vecaf.tasks.select_images import COVERS, SelectionExplanation, read_explana
 
 from ..explore.maps import file_name, map_file, read_rows
 from ..shell.array_bundle import pack
-from ..shell.downloads import Id, QueryId
+from ..shell.ids import Id, QueryId
 from ..shell.studio import Studio
 
 FIRST, SECOND, BOTH, EARLIER = 1, 2, 3, 4  # an image's mark on the map

@@ -22,8 +22,10 @@ from app.select import page as select
 from app.shell.address import parameters, whole
 from app.shell.components.sent import only_new
 from app.shell.studio import Studio
+from vecaf.arrays import Floats, Labels
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
+from vecaf.evaluation import metrics
 from vecaf.evaluation.compared_runs import runs_to_compare
 from vecaf.evaluation.comparison import IMAGES, Difference
 from vecaf.evaluation.predictions import Predictions, save_predictions
@@ -72,6 +74,30 @@ def test_a_runs_page_shows_its_mistake_and_offers_a_baseline(studio: Studio, use
     assert "dog predicted as cat" in pieces.rest
     without = RunPage(studio).pieces(user, 1, {"cell": "9-9"})
     assert 'id="cell"' not in without.rest
+
+
+def test_pages_show_every_registered_metric(
+    studio: Studio, user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics.METRICS, "_entries", dict(metrics.METRICS._entries))
+
+    @metrics.metric(label="toy score", description="A test.", format="number")
+    def toy(logits: Floats, labels: Labels) -> float:
+        return 0.125
+
+    measured = {"accuracy": 5 / 6, "toy": toy(np.zeros((1, 2), np.float32), np.zeros(1, np.int64))}
+    with studio.store.write() as session:
+        session.get_one(Round, (1, 1)).metrics = {"val": {}, "test": measured}
+    top = RunPage(studio).pieces(user, 1, {}).top
+    assert "Test toy score" in top and "0.125" in top
+    assert top.index("Test accuracy") < top.index("83.3%")
+    assert "Test calibration error" in top and "not measured" in top  # by an earlier version
+    listing = _list(studio, user, None).top
+    assert "toy score 0.125" in listing and "83.3%" in listing
+    compared, _ = compare._pieces(studio, user, {"runs": "1"})
+    assert "Final toy score" in compared["rest"] and "0.125" in compared["rest"]
+    with studio.store.write() as session:
+        session.get_one(Round, (1, 1)).metrics = {}
 
 
 def test_nobody_elses_run_is_shown(studio: Studio, user: int) -> None:

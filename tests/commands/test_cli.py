@@ -73,6 +73,7 @@ def test_from_a_folder_to_a_model_that_a_new_process_uses(
     evaluated = vecaf(home, "evaluate", run)
     assert evaluated["split"] == "test"
     assert evaluated["accuracy"] == ended["test_accuracy"]
+    assert evaluated["metrics"].keys() == ended["metrics"]["test"].keys()
     everywhere = vecaf(home, "evaluate", run, "--on", "shapes", "--split", "all")
     assert everywhere["images"] == 90
 

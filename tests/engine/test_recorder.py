@@ -16,7 +16,7 @@ from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.errors import NotFoundError
 from vecaf.files import write_bytes
 from vecaf.runs.recording import RoundSelection
-from vecaf.store import RUNNING, Artifact, Metric, Run, Sample, Store
+from vecaf.store import RUNNING, Artifact, Metric, Round, Run, Sample, Store
 from vecaf.store import runs as queries
 from vecaf.store.jobs import StaleAttemptError, request_cancel, start_attempt
 from vecaf.store.records import RoundResult
@@ -78,6 +78,27 @@ def test_finishing_a_round_writes_buffered_metrics(store: Store, run_id: int) ->
         assert (metric.name, metric.value) == ("train_loss", 0.25)
         summary = queries.run_summary(session, store.owner(), run_id)
     assert (summary.rounds_done, summary.rounds, summary.test_accuracy) == (1, 2, 0.5)
+
+
+def test_metrics_of_a_round_are_stored_and_old_rounds_have_their_accuracies(
+    store: Store, run_id: int
+) -> None:
+    recorder = attempt_at(store, run_id)
+    measured = {"val": {}, "test": {"accuracy": 0.5, "calibration_error": 0.25}}
+    result = RoundResult(1, 5, 20, None, 0.5, 1.5, [[3, 1], [0, 4]], measured)
+    recorder.finish_round(result)
+    assert recorder.finished_rounds() == [result]
+    with store.read() as session:
+        assert queries.run_summary(session, store.owner(), run_id).metrics == measured
+    with store.write() as session:
+        session.execute(sa.update(Round).values(metrics={}))  # stored by an earlier version
+    (old,) = recorder.finished_rounds()
+    assert old.metrics == {"val": {}, "test": {"accuracy": 0.5}}
+    with store.read() as session:
+        (listed,) = queries.list_runs(session, store.owner())
+        assert listed.metrics == old.metrics
+        (curve,) = queries.learning_curves(session, store.owner(), [run_id])[run_id]
+        assert curve.metrics == old.metrics
 
 
 def test_reopened_rounds_lose_their_results_and_keep_their_selections(

@@ -53,7 +53,7 @@ def test_the_basis_does_not_depend_on_order_or_blocks(monkeypatch: pytest.Monkey
     features, _ = clusters(300)
     one = fit_basis(features, 8)
     order = np.random.default_rng(1).permutation(300)
-    monkeypatch.setattr("vecaf.evaluation.map_layout._BLOCK_ROWS", 7)
+    monkeypatch.setattr("vecaf.arrays.principal_components._BLOCK_ROWS", 7)
     other = fit_basis(features[order], 8)
     assert_allclose(other.components, one.components, atol=2e-4)
     assert_allclose(other.project(features), one.project(features), atol=2e-4)
