@@ -135,9 +135,9 @@ def test_a_pair_is_compared_on_the_same_images(
     clean, worst = found["levels"][0], found["levels"][5]
     for side, run_id in zip(("plain", "shifted"), pair, strict=True):
         _, _, alone = evaluate_run(store, store.owner(), run_id)
-        assert clean[side] == pytest.approx(alone.accuracy)
+        assert clean[side] == pytest.approx(alone.metrics["accuracy"])
         _, _, there = evaluate_run(store, store.owner(), run_id, "others")
-        assert found["other"][side] == pytest.approx(there.accuracy)
+        assert found["other"][side] == pytest.approx(there.metrics["accuracy"])
     assert clean["plain"] > 0.6 and worst["plain"] < clean["plain"]
     assert found["other"]["images"] == 90 and found["sentences"]
     assert found["overall"][1] <= found["overall"][0] <= found["overall"][2]
@@ -170,7 +170,7 @@ def test_models_with_two_backbones_predict_as_they_do_alone(store: Store, tmp_pa
     found = TASKS["shift_result"](work(store, tmp_path), plain=ids[0], shifted=ids[1])
     for side, run_id in zip(("plain", "shifted"), ids, strict=True):
         _, _, alone = evaluate_run(store, store.owner(), run_id)
-        assert found["levels"][0][side] == pytest.approx(alone.accuracy)
+        assert found["levels"][0][side] == pytest.approx(alone.metrics["accuracy"])
 
 
 def test_an_impossible_comparison_is_an_error(
@@ -222,7 +222,7 @@ def test_renamed_and_added_classes_are_matched_to_those_of_the_run(
     was = change(["renamed", *names[1:], "new"])
     assert evaluate_run(store, store.owner(), pair[0])[2] == before
     found = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1])
-    assert found["levels"][0]["plain"] == pytest.approx(before.accuracy)
+    assert found["levels"][0]["plain"] == pytest.approx(before.metrics["accuracy"])
     change([*names, "new"], label=3)
     with pytest.raises(InputError, match="does not know the class 'new'"):
         evaluate_run(store, store.owner(), pair[0])
