@@ -107,7 +107,7 @@ def test_an_unreadable_folder_is_reported(
             raise PermissionError(13, "Permission denied", path)
         return scan(path)
 
-    monkeypatch.setattr("vecaf.datasets.archive.os.scandir", scandir)
+    monkeypatch.setattr("vecaf.datasets.folder_source.os.scandir", scandir)
     report = import_dataset(store, root, "a")
     assert set(report.classes) == {"cat", "cow"}
     assert reasons(report) == {"dog": "the folder can't be read (Permission denied)"}

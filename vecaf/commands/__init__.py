@@ -3,6 +3,7 @@
 from vecaf.commands import (
     benchmark_command,
     dataset_commands,
+    exchange_commands,
     home_commands,
     installation_commands,
     run_commands,
@@ -15,6 +16,7 @@ __all__ = [
     "app",
     "benchmark_command",
     "dataset_commands",
+    "exchange_commands",
     "home_commands",
     "installation_commands",
     "run_commands",

@@ -1,9 +1,8 @@
-"""Commands on datasets: import, list, embed, select, export, and delete."""
+"""Commands on datasets: list, embed, select, and delete."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,31 +15,6 @@ from vecaf.errors import InputError
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
     from vecaf.store import Store
-
-
-@app.command("import")
-def import_(
-    source: Annotated[
-        str,
-        typer.Argument(
-            help="ZIP file, folder of images, or public dataset such as torchvision:CIFAR10."
-        ),
-    ],
-    name: Annotated[str, typer.Option(help="Name for the new dataset.")],
-    json: Json = False,
-) -> None:
-    """Import a ZIP file, a folder, or a public dataset, and print a report on the files."""
-    from vecaf.datasets import import_source
-    from vecaf.store.background import queue_embedding
-    from vecaf.store.workers import worker_alive
-
-    store, user = open_store()
-    report = import_source(store, source, name, user_id=user, progress=ProgressBar())
-    if store.settings.embed_on_import:
-        with store.write(exclusive=False) as session:
-            if worker_alive(session):
-                queue_embedding(session, report.dataset_id)
-    print_result(report.as_dict(), report.as_text(), json)
 
 
 @app.command()
@@ -186,32 +160,6 @@ def select(
             f"images.\n{text}"
         )
     print_result(payload, text, json)
-
-
-@app.command("export-dataset")
-def export_dataset_(
-    dataset: DatasetArgument,
-    to: Annotated[Path, typer.Option(help="New folder, or a new file whose name ends in .zip.")],
-    format: Annotated[str, typer.Option(help="Metadata format: csv or jsonl.")] = "csv",
-    json: Json = False,
-) -> None:
-    """Export the images, labels, and captions of a dataset in ImageFolder format."""
-    from typing import cast
-
-    from vecaf.datasets.exporting import Format, export_dataset
-    from vecaf.store import dataset_named
-
-    store, user = open_store()
-    with store.read() as session:
-        found = dataset_named(session, user, dataset)
-    metadata = cast(Format, format)
-    bar = ProgressBar().of("Exporting images")
-    images, missing = export_dataset(store, user, found.id, to, metadata, bar)
-    result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
-    text = f"Exported {images:,} images of '{found.name}' to {to}."
-    if missing:
-        text += f" {missing:,} image files are missing; missing.csv lists them."
-    print_result(result, text, json)
 
 
 @app.command()

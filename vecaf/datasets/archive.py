@@ -1,14 +1,14 @@
-"""Sources of an import: a ZIP archive or a folder, as a list of members that can be read.
+"""ZIP archives as sources of an import, and what all sources share.
 
-Members are never extracted under their own names, and links out of the folder are not followed.
-Sizes are measured while reading, since headers can be wrong.
+Members are never extracted under their own names. Sizes are measured while reading, since headers
+can be wrong.
 """
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,8 +19,8 @@ from threading import Lock
 from typing import IO, Protocol
 
 from vecaf.datasets.import_report import Refusal, Refused
-from vecaf.datasets.names import clean, clean_path, is_junk, map_parts, readable_name
-from vecaf.datasets.zip_directory import check_zip_directory, too_many_files
+from vecaf.datasets.names import clean, clean_path, is_junk, map_parts
+from vecaf.datasets.zip_directory import check_zip_directory
 from vecaf.errors import InputError
 from vecaf.settings import Limits
 
@@ -61,6 +61,16 @@ class Source(Protocol):
         """Release the source's files."""
 
 
+class Container(Source, Protocol):
+    """A source whose members can also be read as files, which formats such as Parquet need."""
+
+    def local_file(self, member: Member, scratch: Path, max_bytes: int) -> Path:
+        """Return a file with the content of a member; if it is a copy, it is below `scratch`.
+
+        Raises the errors of `read`.
+        """
+
+
 @dataclass
 class ByteBudget:
     """The number of bytes that an import can still read; shared by the reading threads."""
@@ -77,15 +87,6 @@ class ByteBudget:
                     "The files are larger in total than the limit for one import "
                     "(VECAF_MAX_EXPANDED_BYTES). Split the upload, or raise the limit."
                 )
-
-
-def open_source(path: Path, limits: Limits) -> Source:
-    """Open a ZIP file or a folder. Raises InputError if it is neither or exceeds a limit."""
-    if path.is_dir():
-        return FolderSource(path, limits)
-    if not path.is_file():
-        raise InputError(f"There is no file or folder {path}. Check the path.")
-    return ZipSource(path, limits)
 
 
 DAMAGED = (  # raised by zipfile for a damaged member
@@ -133,7 +134,7 @@ class ZipSource:
                 seen.add(name)
                 _check_kind(info)
             except InputError as error:
-                self.refused.append(_refusal(raw, str(error)))
+                self.refused.append(refusal(raw, str(error)))
                 continue
             yield Member(name, info, info.file_size)
 
@@ -143,7 +144,19 @@ class ZipSource:
         assert isinstance(info, zipfile.ZipInfo)
         try:
             with self._zip.open(info) as stream:
-                return _read(stream, check_head, max_bytes, self._budget, self._max_expanded(info))
+                return read_stream(
+                    stream, check_head, max_bytes, self._budget, self._max_expanded(info)
+                )
+        except DAMAGED as error:
+            raise Refused(f"it can't be unpacked: the archive is damaged ({error})") from error
+
+    def local_file(self, member: Member, scratch: Path, max_bytes: int) -> Path:
+        """Return a copy of the member; see `Container.local_file`."""
+        info = member.key
+        assert isinstance(info, zipfile.ZipInfo)
+        try:
+            with self._zip.open(info) as stream:
+                return copied(stream, scratch, max_bytes, self._budget, self._max_expanded(info))
         except DAMAGED as error:
             raise Refused(f"it can't be unpacked: the archive is damaged ({error})") from error
 
@@ -155,94 +168,7 @@ class ZipSource:
         self._zip.close()
 
 
-class FolderSource:
-    """The files below a folder. Links are followed only if they lead to files in this folder."""
-
-    def __init__(self, path: Path, limits: Limits) -> None:
-        self._limits = limits
-        self._budget = ByteBudget(limits.max_expanded_bytes)
-        self._root = path.resolve()
-        self.refused: list[Refusal] = []
-        self.passed_over = 0
-        self.members = list(self._list())
-
-    def _list(self) -> Iterator[Member]:
-        seen: set[str] = set()
-        for path in self._walk():
-            raw = readable_name(path.relative_to(self._root).as_posix())
-            if is_junk(raw):
-                self.passed_over += 1
-                continue
-            try:
-                name = clean_path(raw)
-                if name in seen:
-                    raise InputError(
-                        "another file has the same name after cleaning; only the first is used"
-                    )
-                member = Member(name, *self._checked(path))
-            except InputError as error:
-                self.refused.append(_refusal(raw, str(error)))
-                continue
-            seen.add(name)
-            yield member
-
-    def _walk(self) -> Iterator[Path]:
-        """Yield every file and every link, sorted within each folder."""
-        count = 0
-        for folder, below, files in os.walk(self._root, onerror=self._unreadable):
-            here = Path(folder)
-            links = [name for name in below if os.path.islink(here / name)]  # noqa: PTH114 (never raises)
-            below.sort()
-            for name in sorted(files) + links:
-                count += 1
-                if count > self._limits.max_members:
-                    raise InputError(too_many_files(self._root.name, self._limits))
-                yield here / name
-
-    def _unreadable(self, error: OSError) -> None:
-        """Handle the error of a folder that could not be listed."""
-        path = Path(error.filename)
-        if path == self._root:
-            reason = f"{path} can't be read ({error.strerror}). Check its permissions."
-            raise InputError(reason) from error
-        raw = readable_name(path.relative_to(self._root).as_posix())
-        if is_junk(raw):
-            self.passed_over += 1
-        else:
-            reason = f"the folder can't be read ({error.strerror})"
-            self.refused.append(_refusal(raw, reason))
-
-    def _checked(self, path: Path) -> tuple[Path, int]:
-        """Return the file that `path` leads to, and its size."""
-        try:
-            if path.is_symlink():
-                target = path.resolve()
-                if not target.is_relative_to(self._root):
-                    raise InputError("it is a link to a file outside the folder")
-                path = target
-            facts = path.stat()
-        except OSError as error:
-            raise InputError(f"it can't be read ({error.strerror})") from error
-        except RuntimeError as error:  # raised by Python before 3.13
-            raise InputError("it is a link to itself") from error
-        if not stat.S_ISREG(facts.st_mode):
-            raise InputError("it is not a regular file")
-        return path, facts.st_size
-
-    def read(self, member: Member, check_head: HeadCheck, max_bytes: int) -> bytes:
-        """Return the content of a member; see `Source.read`."""
-        assert isinstance(member.key, Path)
-        try:
-            with member.key.open("rb") as stream:
-                return _read(stream, check_head, max_bytes, self._budget)
-        except OSError as error:
-            raise Refused(f"it can't be read ({error.strerror or error})") from error
-
-    def close(self) -> None:
-        """Do nothing: `read` closes each file."""
-
-
-def _read(
+def read_stream(
     stream: IO[bytes],
     check_head: HeadCheck,
     max_bytes: int,
@@ -250,21 +176,40 @@ def _read(
     max_expanded: int = sys.maxsize,
 ) -> bytes:
     """Read a member to its end and enforce the limits while reading."""
+    parts = list(_chunks(stream, check_head, max_bytes, budget, max_expanded))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def copied(
+    stream: IO[bytes], scratch: Path, max_bytes: int, budget: ByteBudget, max_expanded: int
+) -> Path:
+    """Copy a member to a new file below `scratch` and enforce the limits while reading."""
+    with tempfile.NamedTemporaryFile(dir=scratch, delete=False) as file:
+        for chunk in _chunks(stream, lambda _head: None, max_bytes, budget, max_expanded):
+            file.write(chunk)
+    return Path(file.name)
+
+
+def _chunks(
+    stream: IO[bytes],
+    check_head: HeadCheck,
+    max_bytes: int,
+    budget: ByteBudget,
+    max_expanded: int,
+) -> Iterator[bytes]:
     chunk = stream.read(CHUNK)
     check_head(chunk[:HEAD])
-    parts: list[bytes] = []
     size = 0
     while chunk:
-        parts.append(chunk)
         size += len(chunk)
         budget.spend(len(chunk))
         if size > max_expanded:
             raise Refused("it expands to far more than its compressed size, like a zip bomb")
         if size > max_bytes:
             raise Refused(f"it is larger than {max_bytes / 2**20:g} MiB, the limit for one file")
+        yield chunk
         # A short read is the last one and has checked the checksum.
         chunk = stream.read(CHUNK) if len(chunk) == CHUNK else b""
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _overlap(infos: list[zipfile.ZipInfo]) -> bool:
@@ -280,7 +225,7 @@ def _decoded_name(info: zipfile.ZipInfo) -> str:
     return map_parts(info.orig_filename, lambda part: part.encode("cp437").decode())
 
 
-def _refusal(raw: str, reason: str) -> Refusal:
+def refusal(raw: str, reason: str) -> Refusal:
     """Return a refusal with a name that is safe to store and show."""
     return Refusal(clean(raw) or ascii(raw), reason)
 

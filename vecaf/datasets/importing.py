@@ -1,15 +1,16 @@
-"""Import a folder or ZIP archive as a dataset: check and stage all files, then commit once."""
+"""Import a folder or file as a dataset: check and stage all files, then commit once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vecaf.datasets.archive import Source, open_source
+from vecaf.datasets.archive import Source
 from vecaf.datasets.checked_images import (
     Accepted,
     ImportProgress,
@@ -17,18 +18,22 @@ from vecaf.datasets.checked_images import (
     add_thumbnails,
     stage_images,
 )
-from vecaf.datasets.folder_layout import Placement, is_metadata, place_images
-from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal, Refused
+from vecaf.datasets.folder_layout import Placement
+from vecaf.datasets.formats import Contents, ImportOptions, format_of
+from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal
 from vecaf.datasets.import_warnings import import_warnings
-from vecaf.datasets.metadata import Metadata, parse_metadata, with_whole_labels
 from vecaf.datasets.names import clean, dataset_name
+from vecaf.datasets.opening import open_source
 from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
-from vecaf.settings import Limits
+from vecaf.files import convert_disk_full_errors
+from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Import, Store
 from vecaf.store.datasets import add_dataset, refused_thumbs, used_hashes
 from vecaf.store.imports import check_name_free
+
+AUTOMATIC = ImportOptions()
 
 
 def import_dataset(
@@ -41,15 +46,16 @@ def import_dataset(
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     seed: int = 0,
+    options: ImportOptions = AUTOMATIC,
 ) -> ImportReport:
-    """Import a ZIP archive or folder as a dataset.
+    """Import a ZIP archive, a folder or another file as a dataset.
 
     A bad file does not fail the import; the report lists it. After an error, nothing is imported.
 
     Parameters
     ----------
     source
-        The archive or folder. `vecaf.datasets.folder_layout` explains the layout.
+        The archive, folder or file, in one of the formats of `vecaf.datasets.formats`.
     user_id
         The owner of the dataset (default: the local owner).
     import_id
@@ -60,6 +66,8 @@ def import_dataset(
         Called a few times per second; the import stops if it returns True.
     seed
         Determines missing splits; see `complete_splits`.
+    options
+        The format of the source and its columns.
 
     Raises
     ------
@@ -76,12 +84,23 @@ def import_dataset(
     name = check_name(store, owner, name, import_id)
     source = Path(source)
     watch.show("Reading the list of files", 0, 0)
-    with closing(open_source(source, store.settings.limits)) as opened:
-        placement = _place(opened, store.settings.limits)
+    limits = store.settings.limits
+    with closing(open_source(source, limits)) as opened, scratch_folder(store.settings) as scratch:
+        contents = Contents(opened, options, limits, scratch)
+        found = format_of(contents).read(contents)
         return register(
-            store, opened, placement, name, owner, clean(source.name),
+            store, found.source, found.placement, name, owner, clean(source.name),
             import_id=import_id, watch=watch, seed=seed,
         )  # fmt: skip
+
+
+@contextmanager
+def scratch_folder(settings: Settings) -> Iterator[Path]:
+    """Create a folder for temporary files, which is deleted at the end of the block."""
+    with convert_disk_full_errors():
+        settings.uploads.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="scratch-", dir=settings.uploads) as folder:
+            yield Path(folder)
 
 
 def check_name(store: Store, owner: int, name: str, import_id: int | None) -> str:
@@ -170,22 +189,6 @@ def _named(store: Store, keys: list[str]) -> set[str]:
         return used_hashes(session, keys) | refused_thumbs(session)
 
 
-def _place(source: Source, limits: Limits) -> Placement:
-    """Read the metadata files, then assign a place to all other files."""
-    metadata: dict[str, Metadata] = {}
-    paths: list[str] = []
-    for member in source.members:
-        if not is_metadata(member.name):
-            paths.append(member.name)
-            continue
-        try:
-            content = source.read(member, lambda _head: None, limits.max_metadata_bytes)
-        except Refused as error:
-            raise InputError(f"{member.name} can't be used: {error}.") from error
-        metadata[member.name] = parse_metadata(content, member.name)
-    return place_images(paths, with_whole_labels(metadata))
-
-
 def _row(one: Accepted, split: str, label: int) -> dict[str, Any]:
     """Return the columns of a Sample."""
     return {
@@ -220,7 +223,9 @@ def _class_counts(
 
 def _nothing_usable(origin: str, refused: list[Refusal]) -> str:
     if not refused:
-        return f"{origin} contains no images. Add JPEG, PNG, WebP, GIF or BMP files."
+        return (
+            f"{origin} contains no images. Add JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF files."
+        )
     first = refused[0]
     others = f" {len(refused) - 1:,} more files can't be used either." if len(refused) > 1 else ""
     return f"{origin} contains no usable image. {first.file} can't be used: {first.reason}.{others}"

@@ -13,9 +13,10 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from vecaf.datasets.columns import USUAL, Columns
 from vecaf.datasets.csv_records import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.datasets.import_report import Refusal
 from vecaf.datasets.names import MAX_NAME, clean, clean_path, looks_like_image
@@ -52,29 +53,46 @@ class Metadata:
     labeled: bool = False  # whether the file has a label column
 
 
-def parse_metadata(content: bytes, name: str) -> Metadata:
+def parse_metadata(content: bytes, name: str, columns: Columns = USUAL) -> Metadata:
     """Parse a metadata file as CSV or JSON lines, depending on the extension of `name`.
 
     Invalid rows are listed with their line numbers in `refused`. Raises InputError if the whole
-    file can't be read.
+    file can't be read, or has none of the given `columns`.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 text. Save it as UTF-8 and try again.") from error
-    read = _json_lines if name.lower().endswith(".jsonl") else _csv_rows
     metadata = Metadata()
     labeled = False
-    for line, values in read(text, name, metadata):
+    for line, values in read_rows(content, name, metadata, columns):
         labeled = labeled or "label" in values
         try:
             path = clean_path(_text(values.get("file_name")) or "")
             if path in metadata.rows:
                 raise InputError(f"{path} already has a row; only the first row is used")
-            metadata.rows[path] = _row(values)
+            metadata.rows[path] = metadata_row(values)
+        except MultiLabelError as error:
+            raise error.for_dataset(f"The image in {name}, line {line},") from error
         except InputError as error:
             metadata.refused.append(Refusal(f"{name}, line {line}", str(error)))
     return replace(metadata, labeled=labeled)
+
+
+def read_rows(
+    content: bytes, name: str, metadata: Metadata, columns: Columns = USUAL
+) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """Yield the line number and the values of each row, with the usual names of the columns.
+
+    Rows that can't be read and missing labels are added to `metadata`. Raises the errors of
+    `parse_metadata`.
+    """
+    read = _json_lines if name.lower().endswith(".jsonl") else _csv_rows
+    return read(utf8(content, name), name, metadata, columns)
+
+
+def utf8(content: bytes, name: str) -> str:
+    """Decode a text file. Raises InputError if it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8 text. Save it as UTF-8 and try again.") from error
 
 
 def with_whole_labels(files: Mapping[str, Metadata]) -> dict[str, Metadata]:
@@ -100,20 +118,28 @@ def _shortened(rows: Mapping[str, MetadataRow]) -> dict[str, MetadataRow]:
 _WHOLE = re.compile(r"[0-9]+(\.0)?")
 
 
-def _csv_rows(
-    text: str, name: str, metadata: Metadata
-) -> Iterator[tuple[int, Mapping[str, object]]]:
+def delimiter_of(text: str) -> str:
+    """Return the delimiter of a CSV file: the most frequent candidate in its first line."""
     header = text[: text.find("\n") + 1] or text
-    delimiter = max(",;\t", key=header.count)
+    return max(",;\t", key=header.count)
+
+
+def _csv_rows(
+    text: str, name: str, metadata: Metadata, mapping: Columns
+) -> Iterator[tuple[int, Mapping[str, object]]]:
+    delimiter = delimiter_of(text)
     lines = io.StringIO(text, newline="").readlines()
     table = None
     try:
         table = Table(lines, delimiter)
-        columns = [clean(column) for column in table.columns]
+        own = [clean(column) for column in table.columns]
+        mapping.check(own, name)
+        columns = [mapping.standard(column) for column in own]
         if "file_name" not in columns:
             raise InputError(
                 f"{name} has no column file_name. Its first line must contain the column names, "
-                "for example: file_name,label,text"
+                "for example: file_name,label,text. If the column with the images has another "
+                "name, choose it (--file-column)."
             )
         files = columns.index("file_name")
 
@@ -180,8 +206,9 @@ def _unguarded(cell: str) -> str:
 
 
 def _json_lines(
-    text: str, name: str, metadata: Metadata
+    text: str, name: str, metadata: Metadata, mapping: Columns
 ) -> Iterator[tuple[int, Mapping[str, object]]]:
+    keys: dict[str, None] = {}
     # Split only at line feeds: splitlines() would also split at U+2028 inside a string.
     for line, source in enumerate(text.split("\n"), start=1):
         if not source.strip():
@@ -194,20 +221,50 @@ def _json_lines(
         if not isinstance(values, dict):
             metadata.refused.append(Refusal(f"{name}, line {line}", "it is not a JSON object"))
             continue
-        yield line, values
+        keys.update(dict.fromkeys(values))
+        yield line, {mapping.standard(key): value for key, value in values.items()}
+    mapping.check(keys, name)
 
 
-def _row(values: Mapping[str, object]) -> MetadataRow:
+def metadata_row(values: Mapping[str, object]) -> MetadataRow:
+    """Return the label, caption and split in a row. Raises InputError with the reason."""
     caption = _text(values.get("text")) or _text(values.get("caption"))
     if caption and len(caption) > MAX_CAPTION:
         raise InputError(f"its caption is longer than {MAX_CAPTION:,} characters")
-    label = _text(values.get("label"))
+    label = label_text(values.get("label"))
     if label and len(label) > MAX_NAME:
         raise InputError(f"its label is longer than {MAX_NAME} characters")
     split = _text(values.get("split"))
     if split and split.casefold() not in SPLITS:
         raise InputError(f"its split is '{split[:40]}' instead of train, val or test")
     return MetadataRow(label or None, caption or None, SPLITS[split.casefold()] if split else None)
+
+
+def label_text(value: object) -> str | None:
+    """Return a label as text. Raises InputError if it is a list of several labels."""
+    if isinstance(value, list) and len(value) > 1:
+        raise MultiLabelError([str(one) for one in value])
+    return _text(value)
+
+
+class MultiLabelError(InputError):
+    """An image has several labels, so the dataset can't be imported."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = labels
+        super().__init__(f"it has several labels ({_listed(labels)})")
+
+    def for_dataset(self, where: str) -> InputError:
+        """Return the error for a whole dataset; `where` names an image with several labels."""
+        return InputError(
+            f"{where} has several labels ({_listed(self.labels)}). The studio supports one label "
+            "per image. Keep one label per image and try again, or import the images without "
+            "their labels (--format imagefolder)."
+        )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(clean(label)[:60] for label in labels[:3]) + (" …" if len(labels) > 3 else "")
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,10 @@ MAX_DATASET_NAME = 100
 _BIDI = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _DATASET_NAME = re.compile(r"\w[\w .()+-]*")
-_IMAGES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp"}
+_IMAGES = {
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",
+    ".heif", ".avif",
+}  # fmt: skip
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "$recycle.bin"}
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vecaf.datasets import demo, folders, public
+from vecaf.datasets.formats import ImportOptions
 from vecaf.datasets.import_report import ImportReport
-from vecaf.datasets.importing import import_dataset
+from vecaf.datasets.importing import AUTOMATIC, import_dataset
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -55,8 +56,12 @@ def import_source(
     import_id: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    options: ImportOptions = AUTOMATIC,
 ) -> ImportReport:
-    """Import a source (see `checked_source`). Raises the errors of `import_dataset`."""
+    """Import a source (see `checked_source`). Raises the errors of `import_dataset`.
+
+    `options` is used for paths only.
+    """
     if source.startswith(DEMO):
         return demo.import_demo(
             store, source.removeprefix(DEMO), name,
@@ -72,6 +77,6 @@ def import_source(
     else:
         path = Path(source)
     return import_dataset(
-        store, path, name,
-        user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
+        store, path, name, user_id=user_id, import_id=import_id, progress=progress,
+        should_stop=should_stop, options=options,
     )  # fmt: skip

@@ -1,0 +1,88 @@
+"""Commands that exchange datasets with other programs: import and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vecaf.commands.application import DatasetArgument, Json, app, open_store
+from vecaf.commands.output import ProgressBar, print_result
+
+
+@app.command("import")
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="ZIP file, folder, file of images such as data.parquet, or public dataset such as "
+            "torchvision:CIFAR10."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name for the new dataset.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="Format of the source: imagefolder, table, huggingface, webdataset, coco, "
+            "fiftyone or label-studio. Default: recognize it."
+        ),
+    ] = "",
+    file_column: Annotated[
+        str, typer.Option(help="Column with the images. Default: a column with a usual name.")
+    ] = "",
+    label_column: Annotated[
+        str, typer.Option(help="Column with the labels. Default: a column with a usual name.")
+    ] = "",
+    caption_column: Annotated[
+        str, typer.Option(help="Column with the captions. Default: a column with a usual name.")
+    ] = "",
+    fetch_urls: Annotated[
+        bool, typer.Option("--fetch-urls", help="Download images that a table names by URL.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Import a dataset and print a report on the files."""
+    from vecaf.datasets import import_source
+    from vecaf.datasets.columns import Columns
+    from vecaf.datasets.formats import ImportOptions
+    from vecaf.store.background import queue_embedding
+    from vecaf.store.workers import worker_alive
+
+    store, user = open_store()
+    columns = Columns(file_column, label_column, caption_column)
+    options = ImportOptions(format, columns, fetch_urls)
+    report = import_source(
+        store, source, name, user_id=user, progress=ProgressBar(), options=options
+    )
+    if store.settings.embed_on_import:
+        with store.write(exclusive=False) as session:
+            if worker_alive(session):
+                queue_embedding(session, report.dataset_id)
+    print_result(report.as_dict(), report.as_text(), json)
+
+
+@app.command("export-dataset")
+def export_dataset_(
+    dataset: DatasetArgument,
+    to: Annotated[Path, typer.Option(help="New folder, or a new file whose name ends in .zip.")],
+    format: Annotated[str, typer.Option(help="Metadata format: csv or jsonl.")] = "csv",
+    json: Json = False,
+) -> None:
+    """Export the images, labels, and captions of a dataset in ImageFolder format."""
+    from typing import cast
+
+    from vecaf.datasets.exporting import Format, export_dataset
+    from vecaf.store import dataset_named
+
+    store, user = open_store()
+    with store.read() as session:
+        found = dataset_named(session, user, dataset)
+    metadata = cast(Format, format)
+    bar = ProgressBar().of("Exporting images")
+    images, missing = export_dataset(store, user, found.id, to, metadata, bar)
+    result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
+    text = f"Exported {images:,} images of '{found.name}' to {to}."
+    if missing:
+        text += f" {missing:,} image files are missing; missing.csv lists them."
+    print_result(result, text, json)
