@@ -233,8 +233,8 @@ def test_dependencies_are_explained() -> None:
                  for row in table.rows[1:]}  # fmt: skip
     lines = [
         line
-        for name in ("requirements.txt", "requirements-dev.txt")
-        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        for path in ROOT.glob("requirements*.txt")
+        for line in path.read_text(encoding="utf-8").splitlines()
     ]
     assert explained == {m[0] for line in lines if (m := re.match(r"[A-Za-z0-9_-]+", line))
                          and not line.startswith("-")}  # fmt: skip

@@ -114,7 +114,7 @@ def test_calls_wait_for_calls_of_the_same_user_only(decoder: Decoder, tmp_path: 
 REFUSED = [
     (with_scans(100), "it is a JPEG with 100 scans, more than 64, the limit for one image"),
     (picture((9, 9, 9))[:-30], "it is truncated: the file ends in the middle of the image"),
-    (b"%PDF-1.7", "it is a PDF file, not a JPEG, PNG, WebP, GIF or BMP image"),
+    (b"%PDF-1.7", "it is a PDF file, not a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF image"),
 ]
 
 

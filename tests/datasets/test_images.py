@@ -234,9 +234,9 @@ def test_a_large_run_length_bmp_is_refused() -> None:
         (b"<?xml version='1.0'?><svg/>", "SVG"),
         (b"\xef\xbb\xbf <!DOCTYPE html><script>", "HTML"),
         (b"SIMPLE  =                    T", "FITS"),
-        (packed(pixels(1), "TIFF"), "TIFF"),
+        (b"II+\0" + b"\0" * 60, "BigTIFF"),
         (b"PK\3\4" + b"\0" * 60, "ZIP"),
-        (b"\0\0\0\x18ftypheic" + b"\0" * 60, "HEIC"),
+        (b"\0\0\0\x18ftypisom" + b"\0" * 60, "video"),
         (packed(pixels(1), "ICO"), "icon"),
         (b"BM hello", "it is not a JPEG"),
         (b"%PDF-1.7", "PDF"),
@@ -247,7 +247,9 @@ def test_other_formats_are_refused_by_name(content: bytes, word: str) -> None:
         check(content, LIMITS)
 
 
-PICTURES = [packed(pixels(1, 16), kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP")]
+PICTURES = [
+    packed(pixels(1, 16), kind) for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "AVIF")
+]
 PICTURES += [with_exif(kind, 6) for kind in ("JPEG", "PNG", "WEBP")]
 
 

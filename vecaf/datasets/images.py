@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Transpose
 
+from vecaf.datasets.conversion import as_png, check_decoder, storable
 from vecaf.datasets.import_report import Refused
 from vecaf.datasets.sanitize import (
     BMP,
@@ -51,8 +52,8 @@ class CheckedImage:
 def check(content: bytes, limits: Limits) -> CheckedImage:
     """Sanitize an image and decode it completely, to make sure that it is valid.
 
-    GIF, BMP and animated WebP are stored as a lossless PNG of their first frame. Raises Refused
-    with the reason.
+    GIF, BMP, TIFF, HEIC, AVIF and animated WebP are stored as a lossless PNG of their first frame,
+    which every browser can show. Raises Refused with the reason.
     """
     kind = sniff(content)
     orientation = 1
@@ -64,10 +65,14 @@ def check(content: bytes, limits: Limits) -> CheckedImage:
         with _one_large if large else nullcontext():
             try:
                 image.load()
+                shown = image
                 if kind not in EXTENSIONS or animated:
-                    content, kind = _as_png(image), PNG
-                width, height = image.size
-                thumb = None if is_small(width, height) else make_thumb(image, orientation)
+                    shown = storable(image)
+                    content, kind = as_png(shown), PNG
+                width, height = shown.size
+                thumb = None if is_small(width, height) else make_thumb(shown, orientation)
+            except Refused:
+                raise
             except Exception as error:  # for a malicious file, a decoder can raise anything
                 raise Refused(_reason(error)) from error
     if orientation >= 5:  # rotated by 90 degrees
@@ -88,6 +93,7 @@ def open_image(content: bytes, limits: Limits, kind: str | None = None) -> Image
     damaged or decoding it would take too much time or memory.
     """
     kind = kind or sniff(content)
+    check_decoder(kind)
     try:
         image = Image.open(io.BytesIO(content), formats=[kind])
     except Image.DecompressionBombError as error:
@@ -135,12 +141,6 @@ def _check_scans(image: Image.Image, scans: int, limits: Limits) -> None:
             f"it is a JPEG with {scans:,} scans of {image.width:,}×{image.height:,} pixels each; "
             f"all scans together can have at most {limits.max_scanned_pixels:,} pixels"
         )
-
-
-def _as_png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", icc_profile=image.info.get("icc_profile"))
-    return buffer.getvalue()
 
 
 _TURNS = dict(enumerate(

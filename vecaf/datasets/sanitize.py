@@ -17,13 +17,14 @@ import zlib
 from vecaf.datasets.import_report import Refused
 
 JPEG, PNG, WEBP, GIF, BMP = "JPEG", "PNG", "WEBP", "GIF", "BMP"
+TIFF, HEIF, AVIF = "TIFF", "HEIF", "AVIF"
 
 
 TRUNCATED = "it is truncated: the file ends in the middle of the image"
 MAX_PARTS = 100_000  # segments or chunks per file; a 250 MB PNG from libpng has 32,000
 
 _OTHER_FORMATS = (  # for the import report
-    (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
+    (b"II+\0", "BigTIFF"), (b"MM\0+", "BigTIFF"),
     (b"SIMPLE  =", "FITS"), (b"%PDF", "PDF"), (b"%!PS", "PostScript"), (b"8BPS", "Photoshop"),
     (b"PK\x03\x04", "ZIP"), (b"\x1f\x8b", "gzip"), (b"\0\0\1\0", "icon"),
     (b"\x76\x2f\x31\x01", "EXR"),
@@ -31,7 +32,7 @@ _OTHER_FORMATS = (  # for the import report
 
 
 def sniff(head: bytes) -> str:
-    """Return the format of a file, given its first bytes: JPEG, PNG, WEBP, GIF or BMP.
+    """Return the format of a file, given its first bytes, under Pillow's name of it.
 
     Raises Refused, with the reason, for any other format.
     """
@@ -45,9 +46,26 @@ def sniff(head: bytes) -> str:
         return GIF
     if head.startswith(b"BM") and len(head) >= 18 and head[14:18] in _BMP_HEADERS:
         return BMP
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return TIFF
+    if head[4:8] == b"ftyp" and (kind := _iso_media(head)):
+        return kind
     if not head:
         raise Refused("it is empty")
-    raise Refused(f"{_other(head)} not a JPEG, PNG, WebP, GIF or BMP image")
+    raise Refused(f"{_other(head)} not a JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF image")
+
+
+_AVIF = {b"avif", b"avis"}
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def _iso_media(head: bytes) -> str:
+    """Return HEIF or AVIF by the brands in the first box of the file, or ""."""
+    size = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = {head[8:12]} | {head[at : at + 4] for at in range(16, size - 3, 4)}
+    if brands & _AVIF:
+        return AVIF
+    return HEIF if brands & _HEIF else ""
 
 
 _BMP_HEADERS = {struct.pack("<L", size) for size in (12, 40, 52, 56, 64, 108, 124)}
@@ -59,7 +77,7 @@ def _other(head: bytes) -> str:
         if head.startswith(magic):
             return f"it is a {name} file,"
     if head[4:8] == b"ftyp":
-        return "it is a HEIC, AVIF or video file,"
+        return "it is a video file,"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<svg", b"<?xml")):
         return "it is an SVG or XML file,"
