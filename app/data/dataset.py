@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vecaf.accounts.sharing import shared_with
+from vecaf.datasets.writers import TITLES
 from vecaf.store import Dataset, Sample, User, visible
 from vecaf.store.datasets import ActiveJob, active_jobs
 from vecaf.store.gallery import (
@@ -141,4 +142,4 @@ def detail(
 
 def page(dataset: DatasetPage, single: bool) -> str:
     """Render the page; `single` is whether the address names an image."""
-    return str(macros("data", "dataset.html").page(dataset, single))
+    return str(macros("data", "dataset.html").page(dataset, single, TITLES))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from vecaf.datasets.deletion import preview_deletion
-from vecaf.datasets.exporting import images_to_export, stream_zip
+from vecaf.datasets.export_images import dataset_to_export
+from vecaf.datasets.exporting import check_format, stream_zip
 from vecaf.datasets.pool import thumb_path
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, visible
@@ -27,17 +28,13 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
 
     @router.get("/dataset/{dataset_id}/export.zip")
-    def export(
-        dataset_id: Id, request: Request, format: Literal["csv", "jsonl"] = "csv"
-    ) -> StreamingResponse:
-        """Stream the dataset as a ZIP file of image folders. No temporary file is written."""
-        user = studio.user(request)
-        images = images_to_export(studio.store, user, dataset_id)
-        with studio.store.read() as session:
-            name = visible(session, user, Dataset, dataset_id).name
-        file_name = re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "dataset"
+    def export(dataset_id: Id, request: Request, format: str = "csv") -> StreamingResponse:
+        """Stream the dataset as a ZIP file. No temporary file is written."""
+        check_format(format)
+        found = dataset_to_export(studio.store, studio.user(request), dataset_id)
+        file_name = re.sub(r"[^A-Za-z0-9.-]+", "-", found.name).strip("-.") or "dataset"
         return StreamingResponse(
-            stream_zip(images, format),
+            stream_zip(found, format),
             media_type="application/zip",
             headers={
                 "Content-Disposition": f'attachment; filename="{file_name}.zip"',

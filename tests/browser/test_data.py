@@ -167,12 +167,19 @@ def test_an_export_can_be_imported_and_a_deletion_asks_first(
     expect(page.locator(".refused")).to_contain_text("1 file")
     expect(page.locator(".refused-list li")).to_contain_text("words.png")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Export (CSV)").click()
+        page.get_by_role("button", name="Export dataset").click()
     again = tmp_path / "again.zip"
     download.value.save_as(again)
     with zipfile.ZipFile(again) as packed:
         assert packed.testzip() is None
         assert len(packed.namelist()) == 19
+
+    page.get_by_label("Export format").select_option("WebDataset")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export dataset").click()
+    download.value.save_as(again)
+    with zipfile.ZipFile(again) as packed:
+        assert {"train-000000.tar", "classes.txt"} < set(packed.namelist())
 
     delete = page.get_by_role("button", name="Delete dataset…")
     delete.focus()

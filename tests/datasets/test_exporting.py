@@ -17,16 +17,11 @@ from tests.datasets.conftest import samples
 from tests.datasets.pictures import jpeg, make_zip, packed, photos, pixels
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import edit
-from vecaf.datasets.exporting import (
-    Format,
-    _part,
-    export_dataset,
-    images_to_export,
-    metadata,
-    stream_zip,
-)
+from vecaf.datasets.export_images import ExportedImage, dataset_to_export, safe_part
+from vecaf.datasets.exporting import export_dataset, stream_zip
 from vecaf.datasets.metadata import parse_metadata
 from vecaf.datasets.names import clean_path, is_junk
+from vecaf.datasets.writers import metadata_file
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, Sample, Store, User
 
@@ -63,7 +58,7 @@ def facts(store: Store, name: str) -> list[tuple[str, str | None, str | None, st
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 @pytest.mark.parametrize("place", ["out.zip", "folder"])
 def test_importing_an_export_gives_the_same_dataset(
-    store: Store, tmp_path: Path, kind: Format, place: str
+    store: Store, tmp_path: Path, kind: str, place: str
 ) -> None:
     dataset_id = imported(store, tmp_path)
     count, missing = export_dataset(store, store.owner(), dataset_id, tmp_path / place, kind)
@@ -79,7 +74,9 @@ def test_importing_an_export_gives_the_same_dataset(
 def test_a_class_can_have_the_name_of_an_image(store: Store, tmp_path: Path, folder: str) -> None:
     members = photos(f"train/{folder}", "train/dog", "test/dog") | {"train/photo.jpg": jpeg(90)}
     report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "first")
-    names = [one.file_name for one in images_to_export(store, store.owner(), report.dataset_id)]
+    names = [
+        one.file_name for one in dataset_to_export(store, store.owner(), report.dataset_id).images
+    ]
     assert "train/photo-2.jpg" in names  # some file systems ignore case
     export_dataset(store, store.owner(), report.dataset_id, tmp_path / "out")
     assert import_dataset(store, tmp_path / "out", "second").refused_count == 0
@@ -87,8 +84,8 @@ def test_a_class_can_have_the_name_of_an_image(store: Store, tmp_path: Path, fol
 
 
 def test_exports_have_no_formulas_and_no_unsafe_paths(store: Store, tmp_path: Path) -> None:
-    images = images_to_export(store, store.owner(), imported(store, tmp_path))
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(images, "csv"))))
+    found = dataset_to_export(store, store.owner(), imported(store, tmp_path))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(found, "csv"))))
     assert archive.testzip() is None
     rows = list(csv.reader(io.StringIO(archive.read("metadata.csv").decode(), newline="")))
     assert rows[0] == ["file_name", "label", "text", "split"]
@@ -110,7 +107,7 @@ def test_exports_contain_no_locations(store: Store, tmp_path: Path) -> None:
     members = {f"cat/{i}.jpg": packed(pixels(i), exif=exif) for i in range(3)}
     report = import_dataset(store, make_zip(tmp_path / "in.zip", members), "photos")
     content = b"".join(
-        stream_zip(images_to_export(store, store.owner(), report.dataset_id), "jsonl")
+        stream_zip(dataset_to_export(store, store.owner(), report.dataset_id), "jsonl")
     )
     assert b"Secret camera" not in content
     archive = zipfile.ZipFile(io.BytesIO(content))
@@ -125,7 +122,7 @@ def test_images_whose_files_are_missing_are_left_out_and_listed(
     store: Store, tmp_path: Path, place: str
 ) -> None:
     dataset_id = imported(store, tmp_path)
-    images = images_to_export(store, store.owner(), dataset_id)
+    images = dataset_to_export(store, store.owner(), dataset_id).images
     images[3].source.unlink()
     images[5].source.unlink()
     lost = {images[3].file_name, images[5].file_name}
@@ -151,14 +148,14 @@ def test_other_users_can_not_export_it(store: Store, tmp_path: Path) -> None:
     with store.write() as session:
         session.add(User(id=99, name="stranger"))
     with pytest.raises(NotFoundError):
-        images_to_export(store, 99, dataset_id)
-    with pytest.raises(InputError, match="csv or jsonl"):
-        export_dataset(store, store.owner(), dataset_id, tmp_path / "x", "xml")  # type: ignore[arg-type]
+        dataset_to_export(store, 99, dataset_id)
+    with pytest.raises(InputError, match="csv, jsonl"):
+        export_dataset(store, store.owner(), dataset_id, tmp_path / "x", "xml")
 
 
 @given(st.text())
 def test_any_name_becomes_a_valid_file_name(name: str) -> None:
-    part = _part(name)
+    part = safe_part(name)
     assert part
     assert "/" not in part
     assert part not in (".", "..")
@@ -168,10 +165,9 @@ def test_any_name_becomes_a_valid_file_name(name: str) -> None:
 
 @given(st.text(alphabet="=+-@'ab\t", max_size=6))
 def test_guarded_cells_are_read_back_unchanged(text: str) -> None:
-    from vecaf.datasets.exporting import ExportedImage
     from vecaf.datasets.names import clean
 
     text = clean(text)
     one = ExportedImage("train/a.jpg", Path(), None, text or None, "train")
-    name, content = metadata([one], "csv")
+    name, content = metadata_file([one], "csv")
     assert parse_metadata(content, name).rows["train/a.jpg"].caption == (text or None)

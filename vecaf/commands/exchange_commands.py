@@ -66,21 +66,24 @@ def import_(
 def export_dataset_(
     dataset: DatasetArgument,
     to: Annotated[Path, typer.Option(help="New folder, or a new file whose name ends in .zip.")],
-    format: Annotated[str, typer.Option(help="Metadata format: csv or jsonl.")] = "csv",
+    format: Annotated[
+        str,
+        typer.Option(
+            help="csv or jsonl (folders and a metadata file), imagefolder or parquet (Hugging "
+            "Face), webdataset, coco, fiftyone or label-studio."
+        ),
+    ] = "csv",
     json: Json = False,
 ) -> None:
-    """Export the images, labels, and captions of a dataset in ImageFolder format."""
-    from typing import cast
-
-    from vecaf.datasets.exporting import Format, export_dataset
+    """Export the images, labels, and captions of a dataset."""
+    from vecaf.datasets.exporting import export_dataset
     from vecaf.store import dataset_named
 
     store, user = open_store()
     with store.read() as session:
         found = dataset_named(session, user, dataset)
-    metadata = cast(Format, format)
     bar = ProgressBar().of("Exporting images")
-    images, missing = export_dataset(store, user, found.id, to, metadata, bar)
+    images, missing = export_dataset(store, user, found.id, to, format, bar)
     result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
     text = f"Exported {images:,} images of '{found.name}' to {to}."
     if missing:

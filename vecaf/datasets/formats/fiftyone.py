@@ -12,7 +12,7 @@ from typing import Any
 
 from vecaf.datasets.formats.placing import Files, Record, folder_of, place_records, split_of
 from vecaf.datasets.formats.reading import Contents, Format, Reading
-from vecaf.datasets.metadata import MultiLabelError, metadata_row
+from vecaf.datasets.metadata import MetadataRow, MultiLabelError, metadata_row
 from vecaf.errors import InputError
 
 TITLE = "a FiftyOne image classification export"
@@ -37,6 +37,12 @@ def _read(contents: Contents) -> Reading:
     files = Files(contents.source.members)
     stems = _Stems(files.images)
     records = [record for name, one in found.items() for record in _records(name, one, stems)]
+    known = {record.image for record in records}
+    for name in found:  # unlabeled images have no entry
+        data = f"{folder_of(name)}data/"
+        rest = [one for one in files.images if one.startswith(data) and one not in known]
+        row = MetadataRow(split=split_of(folder_of(name)))
+        records += [Record(name, one, row) for one in rest]
     return Reading(contents.source, place_records(records, files, TITLE))
 
 
