@@ -24,15 +24,14 @@ class RunConfig:
     dataset: str = option("", "The dataset to finetune on.")
     model: str = option(
         "efficientnet_lite0",
-        "The pretrained vision model to finetune: the embedded one, any timm model name, or "
-        "NAME@FILE.safetensors. The default needs no network; choose a larger model if you have "
-        "a GPU.",
+        "The pretrained vision model to finetune: any timm model name, or NAME@FILE.safetensors. "
+        "The default is installed and needs no network. Choose a larger model if you have a GPU.",
     )
     vlm: str = option(
         "embedded",
         "The vision-language model that embeds captions and class names: 'embedded', or an "
-        "open_clip NAME/PRETRAINED. The default needs no network; a CLIP model understands more "
-        "words.",
+        "open_clip NAME/PRETRAINED. The default is installed and needs no network. A CLIP model "
+        "understands more words.",
     )
     strategy: str = option(
         "vecaf",
@@ -99,17 +98,17 @@ class RunConfig:
     )
     schedule: str = option(
         "round",
-        "round: the learning rate falls to zero in each round. run: it falls once over the whole "
-        "run, and the optimizer keeps its state between rounds (labels-known only). Choose run "
-        "for many short rounds.",
+        "round: the learning rate falls to zero in each round, and each round starts a new "
+        "optimizer. run: the learning rate falls to zero once, over the whole run, and the "
+        "optimizer keeps its state (labels-known only). Choose run for many short rounds.",
         choices=("round", "run"),
         advanced=True,
     )
     head_init: str = option(
         "text",
-        "Initial weights of the classifier. text: from the class names; weight decay pulls toward "
-        "them. means: from a linear discriminant analysis of the labeled images; a good fit lowers "
-        "the learning rate. zeros: all zero; choose it to finetune the whole model on few images.",
+        "Initial weights of the classifier. text: from the class names. means: from the mean "
+        "features of each class; choose it in the labels-known track. zeros: all zero; choose it "
+        "to finetune the full model on few images.",
         choices=("zeros", "text", "means"),
         advanced=True,
     )
@@ -152,8 +151,8 @@ class RunConfig:
     )
     layer_decay: float = option(
         0.75,
-        "Learning rate of each layer group as a fraction of the next group's (full and lora "
-        "mode). Lower it to keep early layers closer to their pretrained weights.",
+        "Factor by which the learning rate falls from each layer group to the group before it "
+        "(full and lora mode). Lower it to keep early layers closer to their pretrained weights.",
         minimum=0.01,
         maximum=1.0,
         advanced=True,

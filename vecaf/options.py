@@ -38,7 +38,7 @@ def check(item: Field[Any], value: Any) -> None:
     """Raise InputError if `value` is not one that the field `item` allows."""
     name, meta = item.name.replace("_", "-"), item.metadata
     if isinstance(value, str) and UNSTORABLE.search(value):
-        raise InputError(f"{name} contains a character that cannot be stored. Remove it.")
+        raise InputError(f"{name} contains a character that can't be stored. Remove it.")
     if meta["choices"] and value not in meta["choices"]:
         raise InputError(f"{name} is '{value}'. Choose one of: {', '.join(meta['choices'])}.")
     low, high = meta["minimum"], meta["maximum"]

@@ -1,6 +1,9 @@
-"""Format numbers for messages, model cards and pages."""
+"""Words and numbers for messages, model cards and pages."""
 
 from __future__ import annotations
+
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+"""Names of the splits, by the value that the store uses."""
 
 
 def plural(count: int, one: str, many: str = "") -> str:

@@ -50,7 +50,7 @@ RunId = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the run.")]
 Errors = dict[int | str, dict[str, Any]]
 SIGNED_OUT: Errors = {401: {"model": ApiError, "description": "You are not logged in."}}
 NO_RUN: Errors = {
-    404: {"model": ApiError, "description": "The run does not exist, or you cannot see it."}
+    404: {"model": ApiError, "description": "The run does not exist, or you can't see it."}
 }
 INVALID: Errors = {400: {"model": ApiError, "description": "The request is invalid."}}
 NOT_READY: Errors = {409: {"model": ApiError, "description": "The export is not ready."}}

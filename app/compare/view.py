@@ -113,7 +113,7 @@ def top(dataset: str, groups: Sequence[RunGroup], verdicts: Sequence[tuple[int, 
         "Select runs with different settings, such as a strategy and its random baseline, to see "
         "which is better."
         if len(groups) < 2
-        else "The runs have no label budget in common yet, so they cannot be compared."
+        else "The runs have no label budget in common yet, so they can't be compared."
     )
     return str(macros("compare").top(dataset, compared, hint, _unfinished(groups)))
 
@@ -165,5 +165,5 @@ def _unfinished(groups: Sequence[RunGroup]) -> int:
 
 
 def nothing(message: str) -> str:
-    """Return the page for runs that cannot be compared."""
+    """Return the page for runs that can't be compared."""
     return str(macros("compare").nothing(message))

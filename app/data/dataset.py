@@ -97,7 +97,7 @@ class DatasetPage:
 def detail(
     studio: Studio, cards: Cards, user: int, dataset_id: int, values: dict[str, str]
 ) -> tuple[str, bool]:
-    """Return (the HTML of a dataset's page, whether a job on it is under way).
+    """Return (the HTML of a dataset's page, whether a job on it is in progress).
 
     Raises NotFoundError.
     """

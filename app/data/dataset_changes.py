@@ -20,9 +20,9 @@ from ..shell.address import parameters, whole
 from ..shell.studio import Studio
 
 CHECKBOX = "selected-"
-"""The name of an image's checkbox is this and the image's id."""
+"""Prefix of the name of an image's checkbox; the id of the image follows."""
 PLACEHOLDER = re.compile(r"\{(?:class|file|caption)\}")
-"""Parts of a caption for many images that are replaced for each image."""
+"""Placeholders in a caption for many images."""
 
 
 def filter_of(values: Mapping[str, str]) -> Filter:

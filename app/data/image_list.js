@@ -49,7 +49,7 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.("form.images");
   if (form) showCount(form);
-  if (event.target.matches?.("[data-change]")) submitted = null; // the next revision is this field's
+  if (event.target.matches?.("[data-change]")) submitted = null; // the next revision comes from this field
 });
 document.addEventListener("studio:shown", ({ target }) => {
   for (const form of target.querySelectorAll("form.images")) {

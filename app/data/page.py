@@ -1,10 +1,11 @@
-"""The Data page: upload, other sources, imports under way, the datasets, one dataset."""
+"""The Data page: upload, other sources, imports in progress, the datasets, one dataset."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import gradio as gr
 from gradio.components.navbar import Navbar
@@ -23,12 +24,13 @@ from ..shell.address import QUERY_JS, parameters, query_input, whole
 from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from ..shell.studio import Studio
 from ..shell.templates import macros
+from ..shell.uploads import OURS
 from .cards import Cards
 from .dataset import detail
 from .dataset_changes import edit_dataset
 from .sources_view import sources
 
-BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job under way
+BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job in progress
 
 DataOutputs = tuple[str, str, gr.Timer]
 
@@ -103,7 +105,7 @@ def under_way(
     runs: Sequence[RunSummary],
     embeddings: Sequence[tuple[Task, str]] = (),
 ) -> str:
-    """Render jobs under way, and the given imports that failed or were canceled.
+    """Render jobs in progress, and the given imports that failed or were canceled.
 
     `embeddings` are tasks that embed a dataset, with the name of the dataset.
     """
@@ -111,7 +113,14 @@ def under_way(
     active = [run for run in runs if run.state not in ENDED]
     if not (shown or active or embeddings):
         return NOTHING
-    return str(macros("data").under_way(shown, active, embeddings))
+    errors = {job.id: _error(job) for job in shown}
+    return str(macros("data").under_way(shown, active, errors, embeddings))
+
+
+def _error(job: Import) -> str:
+    """Return the error of an import, without the random name of an uploaded file."""
+    name = Path(job.source).name
+    return (job.error or "").replace(name, "The file" if OURS.fullmatch(name) else name)
 
 
 def listing(

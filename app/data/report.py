@@ -13,9 +13,9 @@ from vecaf.store.page_queries import DatasetCard
 from ..shell.uploads import OURS
 
 _SUBJECT = re.compile(r"it (?:is (?:an? )?|has )?")
-"""The start of a reason. The heading of a group leaves it out, since it is about many files."""
+"""The subject of a reason. The heading of a group omits it, because it covers many files."""
 _DETAILS = re.compile(r"[\d,.×]+|'[^']*'")
-"""Numbers and names in a reason, by which reasons of one kind differ."""
+"""Numbers and names in a reason. Reasons that differ only in these are of one kind."""
 
 
 @dataclass(frozen=True)

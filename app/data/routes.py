@@ -55,7 +55,7 @@ def routes(studio: Studio) -> APIRouter:
                 f"'{summary.name}' is in use by {busy[0].kind} {busy[0].id} ({busy[0].name}). "
                 f"Cancel the {busy[0].kind} or wait for it to finish before deleting."
             )
-        text = f"This deletes {summary.sentence()} It cannot be undone."
+        text = f"This deletes {summary.sentence()} You can't undo this."
         return JSONResponse({"title": f"Delete '{summary.name}'?", "text": text})
 
     @router.get("/dataset/{dataset_id}/refused/{key}.jpg")

@@ -10,11 +10,11 @@ const failed = new Map(); // field → its message
 const update = (root) => {
   for (const field of root.querySelectorAll("[data-stored]"))
     if (field !== document.activeElement && !unsaved.has(field) && field.value !== field.dataset.stored)
-      field.value = field.dataset.stored; // after an undo, a change in another tab, a refused value
+      field.value = field.dataset.stored; // differs after an undo, a change in another tab or a refused value
   for (const [field, message] of failed) {
     if (unsaved.has(field)) {
       field.setAttribute("aria-invalid", "true");
-      field.parentElement?.append(message); // last, where patching leaves it alone
+      field.parentElement?.append(message); // appended last, so that patching keeps it
     } else {
       failed.delete(field);
       field.removeAttribute("aria-invalid");

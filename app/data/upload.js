@@ -6,7 +6,7 @@ import { bytes, duration } from "../shell/words.js";
 
 const RESET = 8000; // ms after an upload, if the card of its import does not appear
 const ZIP_MAGIC = [0x50, 0x4b];
-const UPLOADING = "studio-upload"; // stored name of the upload under way
+const UPLOADING = "studio-upload"; // stored name of the current upload
 const NO_ANSWER = "The studio is not responding. Check that it is running, then try again.";
 
 const isZip = async (file) => {
@@ -28,7 +28,7 @@ export const upload = (element, trigger) => {
   const bar = zone.querySelector("progress");
   const limit = +zone.dataset.limit;
   let file = null;
-  let proposal = null; // request for a name that is not taken
+  let proposal = null; // request for an unused name
   let checking = false; // whether the server is checking name and size
   let request = null;
   let importId = null; // of the upload, until the import's card is shown
@@ -138,7 +138,7 @@ export const upload = (element, trigger) => {
       let answer = {};
       try {
         answer = JSON.parse(sending.responseText);
-      } catch { /* a proxy's answer */ }
+      } catch { /* the response of a proxy */ }
       if (sending.status !== 200) return stop(answer.error ?? "The upload failed. Try again.");
       request = null;
       importId = String(answer.import);

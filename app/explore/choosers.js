@@ -2,7 +2,7 @@
 
 import { element } from "../shell/dom.js";
 
-/* A select whose options change with what is known: `fill(options, value)` sets them. */
+/* A select whose options depend on the loaded data: `fill(options, value)` sets them. */
 export const chooser = (label, choose) => {
   const select = element("select", { "aria-label": label, onchange: () => choose(select.value) });
   let key = "";

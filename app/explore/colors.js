@@ -62,7 +62,7 @@ const toggles = (state, name, at) => ({
   hidden: () => Boolean(state.filters[name][at]),
   toggle: (alone) => {
     const hidden = state.filters[name];
-    if (alone) { // only this one; if it is the only one already, all
+    if (alone) { // show only this entry; if it is already alone, show all
       const single = !hidden[at] && hidden.every((value, k) => k === at || value);
       hidden.fill(single ? 0 : 1);
       hidden[at] = 0;

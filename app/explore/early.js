@@ -1,11 +1,11 @@
-/* Asks for the page's data while its head is still being read: points are drawn before Gradio has
-   started. */
+/* Requests the page's data while the browser still parses the head, so that points are drawn before
+   Gradio has started. */
 
 import { id, parameters } from "../shell/address.js";
 import { fetchBundle, fetchJson } from "../shell/http.js";
 import { lastDataset } from "../shell/last_dataset.js";
 
-/* Fetch the coordinates of a dataset's map: `wish` may name its method and view. */
+/* Fetch the coordinates of a dataset's map: `wish` can name a method and a view. */
 export const fetchPoints = (dataset, wish = {}) =>
   fetchBundle(`/explore/${dataset}/points.bin?${new URLSearchParams(wish)}`);
 
@@ -37,7 +37,7 @@ const begin = async () => {
     await data.start;
   } catch (error) {
     if (error.status !== 404 || id("dataset")) throw error;
-    return fetchNewest(); // the dataset of the page before has been deleted
+    return fetchNewest(); // the dataset of the previous page was deleted
   }
   return data;
 };

@@ -7,7 +7,7 @@ import { SPLITS } from "./state.js";
 import { say } from "./toast.js";
 
 const MANY = 12; // classes; if there are more, a field finds one
-const TYPING = 250; // milliseconds without a key until the text is searched
+const TYPING = 250; // milliseconds between the last key and the search
 
 /* A select that filters by the value of `name`. */
 const choice = (state, name, title, options) => {

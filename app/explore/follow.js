@@ -12,7 +12,7 @@ import { forgetCoordinates, isFetching, showCoordinates } from "./views.js";
 const BUSY = 1500, IDLE = 8000; // milliseconds between updates
 const BEST = ["umap", "pca"]; // projections, the best first
 
-let lost = false; // whether the last request for a map failed on its way: the next update repeats it
+let lost = false; // whether the last request for a map failed; the next update repeats it
 /* Ask the worker to compute the map. */
 export const computeMap = async (state) => {
   try {
@@ -23,18 +23,18 @@ export const computeMap = async (state) => {
     if (!lost) say(error.message);
     return;
   }
-  await update(state).catch(() => {}); // out of reach for a moment: the next update tells
+  await update(state).catch(() => {}); // often temporary; the next update reports the state
 };
 
 let before = null; // the map's state before the changes that are still being fetched
-/* Fetch what the server has now: a better map, new runs, a change made elsewhere. */
+/* Fetch the current data: a better map, new runs, changes from other tabs. */
 const update = async (state) => {
   const now = await fetchJson(`/explore/${state.dataset.id}/state.json`);
   const old = (before ??= state.map);
   const redrawn = now.map.ended && !old.ended && old.ready.length > 0;
   const missing = !state.points && now.map.ready.length > 0;
   const better = redrawn || missing || now.map.ready.length > old.ready.length || now.map.task !== old.task;
-  if (redrawn) { // what was fetched meanwhile belongs to the older map
+  if (redrawn) { // data fetched in the meantime belongs to the older map
     forgetCoordinates();
     delete state.values.match;
   }

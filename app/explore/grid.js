@@ -1,4 +1,4 @@
-/* The grid of thumbnails. Only those in sight are elements, and scrolling reuses them, so a million
+/* The grid of thumbnails. Only visible thumbnails are elements, and scrolling reuses them, so a million
    images scroll like fifty. */
 
 import { element } from "../shell/dom.js";
@@ -9,7 +9,7 @@ import { pin } from "./pin.js";
 
 const GAP = 8;
 const TALLEST = 12_000_000; // pixels that an element may be high; beyond it, scrolling is scaled
-const SPARE = 2; // rows that are ready above and below
+const SPARE = 2; // rows rendered above and below the visible ones
 const SIDE = "studio-thumb-side"; // the stored size of thumbnails
 
 export class Grid {
@@ -162,7 +162,7 @@ export class Grid {
     if (this.cursor >= 0) this.scroller.setAttribute("aria-activedescendant", `x-tile-${this.cursor}`);
     else this.scroller.removeAttribute("aria-activedescendant");
   }
-  /* For tests and benchmarks: how many images are listed, and when those in sight were loaded. */
+  /* For tests and benchmarks: how many images are listed, and when the visible ones were loaded. */
   report() {
     document.documentElement.dataset.gridCount = this.state.order.length;
     delete document.documentElement.dataset.gridFilled;

@@ -131,7 +131,7 @@ export const imagePanel = (state) => {
   };
   state.on("pin columns values", show);
   state.on("neighbors", showNeighbors);
-  addEventListener("studio:back", () => { // fetch what failed while the server was away
+  addEventListener("studio:back", () => { // fetch again what failed while the server did not respond
     show();
     if (!state.neighbors?.rows.length) findNeighbors(state);
   });

@@ -9,7 +9,7 @@ export const legend = (state, map) => {
   const legend = element("details", { class: "x-legend", open: innerWidth > 720 }, element("summary", {}, "Legend"), list);
   const format = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(2));
   let buttons = [];
-  let shown = null; // what the entries are of
+  let shown = null; // the entries that are shown
   const fill = () => {
     const { entries, ramp } = map.painted;
     if (shown === map.painted) return buttons.forEach((button) => button.update?.());

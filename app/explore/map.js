@@ -25,7 +25,7 @@ export class MapView {
     this.lit = new Uint32Array(state.n);
     this.dim = new Uint32Array(state.n);
     this.view = null;
-    this.xy = null; // as drawn: in between while gliding
+    this.xy = null; // as drawn; interpolated during the animation
     this.index = null;
     this.arrows = null; // coordinates of the other view, while arrows to it are shown
     this.overlay = new MapOverlay(this);
@@ -60,7 +60,7 @@ export class MapView {
       if (mask[row] && (!region || region[row])) this.lit[lit++] = row;
       else this.dim[dim++] = row;
     this.litCount = lit;
-    this.litKey = {}; // a new object: what was derived for the old one is out of date
+    this.litKey = {}; // a new object, which invalidates values derived from the old one
     this.dimCount = dim;
     this.state.emit("legend");
   }

@@ -1,4 +1,4 @@
-/* What lies over the points of the map: rings, the lasso, arrows to the other view, class names. */
+/* What is drawn over the points of the map: rings, the lasso, arrows to the other view, class names. */
 const ARROWS = 700; // more would hide each other
 const NAMED = 24; // classes; if there are more, the map names none
 const SAMPLE = 400; // points of a class that give the position of its name
@@ -106,7 +106,7 @@ export class MapOverlay {
       const [half, high] = [c.measureText(name).width / 2 + 6 * map.ratio, 10 * map.ratio];
       const [middle, py] = map.toPixelsOf(x, y);
       if (middle < 0 || middle > map.size[0]) continue;
-      const px = Math.max(half, Math.min(map.size[0] - half, middle)); // so that the edge cuts nothing
+      const px = Math.max(half, Math.min(map.size[0] - half, middle)); // so that the edge does not cut the name
       if (count < 3 || taken.some((o) => Math.abs(o.px - px) < o.half + half && Math.abs(o.py - py) < o.high + high)) continue;
       taken.push({ px, py, half, high });
       c.lineWidth = 4 * map.ratio;

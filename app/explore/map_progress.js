@@ -1,9 +1,9 @@
-/* The progress of the map: in its place while there is none, at its edge while it gets better. */
+/* The progress of the map: in place of the map until there is one, then at its edge. */
 
 import { element } from "../shell/dom.js";
 import { duration } from "../shell/words.js";
 
-const MEASURED = 2000; // ms that must pass before a rate is worth showing
+const MEASURED = 2000; // ms that must pass before a rate is reliable
 
 let first = null; // the stage, when it was first seen, and how far it was then
 const timeLeft = (map) => {

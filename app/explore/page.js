@@ -32,13 +32,13 @@ const open = async () => {
   }
 };
 
-/* The workbench is there before Gradio, whose component takes it in when it has started. It is not
-   moved while a button or a finger is down: the click would be lost. */
+/* The workbench is shown before Gradio has started. Then it moves into Gradio's component, but not
+   while a mouse button or a finger is down, because the click would be lost. */
 let held = false;
-let place = null; // where the workbench is to move
+let place = null; // where the workbench moves to
 const release = () => {
   held = false;
-  setTimeout(() => place && mountExplore(place)); // the click comes first, in this turn
+  setTimeout(() => place && mountExplore(place)); // after the click event, which comes first
 };
 addEventListener("pointerdown", () => (held = true), true);
 for (const name of ["pointerup", "pointercancel"]) addEventListener(name, release, true);

@@ -18,10 +18,10 @@ export const coordinates = (state, method, view) => {
 };
 export const forgetCoordinates = () => fetched.clear();
 
-let wanted = null; // the coordinates that are being fetched: only the last wish is shown
+let wanted = null; // the coordinates that are being fetched: only the last request is shown
 export const isFetching = () => wanted !== null;
 
-/* Show other coordinates; the map glides there. A wish during another one adds to it. Returns
+/* Show other coordinates; the map glides there. A request during another one is merged with it. Returns
    whether the coordinates were shown. */
 export const showCoordinates = async (state, wish) => {
   const mine = (wanted = { method: state.points?.method, view: state.points?.view ?? "image", ...wanted, ...wish });
@@ -63,5 +63,5 @@ export const connectArrows = (state, map, button) => {
     map.overlay.draw();
   };
   button.addEventListener("click", () => show(map.arrows === null));
-  state.on("points", () => { if (map.arrows) show(true); }); // they lead to the other view now
+  state.on("points", () => { if (map.arrows) show(true); }); // they point to the other view now
 };

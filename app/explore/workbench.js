@@ -1,4 +1,4 @@
-/* The workbench: filters, grid and map side by side, and what is above them. */
+/* The workbench: filters, grid and map side by side, and the bar above them. */
 
 import { element } from "../shell/dom.js";
 import { chooser, tabs } from "./choosers.js";

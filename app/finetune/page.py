@@ -212,7 +212,7 @@ def _cloned(studio: Studio, user: int, run_id: int) -> tuple[dict[str, Any], str
     if dataset.owner_id == user:
         return run.config, dataset.name
     gr.Warning(
-        f"Run {run_id} uses '{dataset.name}', which is shared with you, so you cannot finetune on "
+        f"Run {run_id} uses '{dataset.name}', which is shared with you, so you can't finetune on "
         "it. The form has the run's settings and one of your own datasets. Check that they fit.",
         title="",
     )

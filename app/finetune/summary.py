@@ -1,4 +1,4 @@
-"""What a run with the form's settings takes: images, batches, time and memory."""
+"""The cost of a run with the form's settings: images, batches, time and memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SPEED_SETTINGS = ("model", "image_size", "mode", "strategy", "text_pull", "devic
 
 @dataclass(frozen=True)
 class Preview:
-    """A run's cost and how its time is known.
+    """A run's cost and the source of its time estimate.
 
     task         the measurement for these settings, None if none was started
     similar_run  the finished run whose speed the time is estimated from, None without an estimate
@@ -72,7 +72,7 @@ class Preview:
 def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, RunSizes]:
     """Return the dataset and how many of its images the run uses.
 
-    Raises InputError if the run cannot work on the dataset.
+    Raises InputError if the run can't work on the dataset.
     """
     dataset = dataset_named(session, user, config.dataset)
     by_class = count_pool_by_class(session, dataset)
@@ -127,7 +127,7 @@ def preview(
 
 
 def _rounded(seconds: float) -> str:
-    """Return `seconds` as text, rounded as coarsely as an estimate is known."""
+    """Return `seconds` as text, rounded to the precision of an estimate."""
     if seconds < 90:
         return f"{max(5, 5 * round(seconds / 5))} s"
     if seconds < 5400:

@@ -24,7 +24,7 @@ export class Labeler {
     this.status = ""; // of the suggestions
     this.canRetry = false;
     this.retries = 0;
-    // The next user of this browser must neither send nor lose the labels of this one.
+    // Another user of this browser must neither send nor lose these labels.
     const key = ["vecaf-labels", user(), this.subset].filter(Boolean).join("-");
     this.queue = new LabelQueue(key, {
       save: (values) => this.fetch("labels", { values }),
@@ -86,7 +86,7 @@ export class Labeler {
       }
       this.status = "";
     } catch (error) {
-      this.status = `Suggestions are unavailable: ${error.message} You can label without them.`;
+      this.status = `Suggestions are not available: ${error.message} You can label without them.`;
       this.canRetry = true;
       if (error.status === 503 && this.retries++ < MAX_RETRIES)
         setTimeout(() => this.host.isConnected && this.suggest(), RETRY_DELAY);

@@ -21,7 +21,7 @@ export class LabelQueue {
     Object.assign(this, { key, server, onChange, storage, wait });
     this.waiting = storage.getJson(key) ?? []; // of {image id: class index or null}, or {undo: true, values}
     this.previous = new WeakMap(); // request → the labels of its images before it
-    this.batch = new WeakMap(); // request → the labels that it was put with
+    this.batch = new WeakMap(); // request → the batch of labels that it belongs to
     this.batches = []; // the batch of each request, newest last
     this.sending = null;
     this.undoing = null; // sent only once: a repeated undo would undo two labels

@@ -2,8 +2,8 @@
 
 import { duration } from "../shell/words.js";
 
-const RECENT = 300_000; // ms of labeling that the pace is computed from
-const SHORTEST = 1200; // ms of labeling without which a pace says nothing
+const RECENT = 300_000; // ms of recent labeling that the pace is computed from
+const SHORTEST = 1200; // shortest ms of labeling that give a meaningful pace
 
 export class Task {
   images = []; // of {id, name, caption, label, thumb, image}
@@ -14,7 +14,7 @@ export class Task {
   #skipped = new Set();
   #times = []; // when labels were given
 
-  /* Take what the server knows. */
+  /* Read the task that the server sent. */
   update({ images, classes }) {
     Object.assign(this, { images, classes });
   }

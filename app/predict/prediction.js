@@ -14,7 +14,7 @@ const predict = async (section, address, options, source, name) => {
   const controller = (request = new AbortController());
   const result = element("div", { "data-result": true });
   const image = element("img", { src: source, alt: name });
-  image.addEventListener("error", () => image.remove()); // not an image; the answer explains it
+  image.addEventListener("error", () => image.remove()); // not an image; the response explains it
   section.querySelector("[data-answer]").replaceChildren(element("div", { class: "prediction-columns" }, image, result));
   const progress = showProgress(result, "Predicting");
   try {

@@ -35,7 +35,7 @@ async def predict_file(studio: Studio, user: int, run_id: int, path: Path) -> di
 
 async def _ask(studio: Studio, user: int, **question: Any) -> dict[str, Any]:
     if studio.inference is None:
-        raise UnavailableError("This studio has no inference process, so it cannot predict.")
+        raise UnavailableError("This studio has no inference process, so it can't predict.")
     return await studio.inference.ask("predict", user=user, **question)
 
 

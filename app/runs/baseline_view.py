@@ -28,7 +28,7 @@ def comparison(
 ) -> str:
     """Return the comparison with the random baseline, or the offer to launch one.
 
-    `refusal`: why the run cannot have one. "" for a run that selects randomly itself.
+    `refusal`: why the run can't have one. "" for a run that selects randomly itself.
     """
     page = macros("runs", "baseline.html")
     if own.random:
@@ -45,7 +45,7 @@ def comparison(
             "The comparison appears when both runs have finished a round with the same number of "
             "labels."
             if any(run.state not in ENDED for run in runs)
-            else "The runs have no label budget in common, so they cannot be compared."
+            else "The runs have no label budget in common, so they can't be compared."
         )
     compared = ",".join(str(run.id) for run in runs)
     costs = _costs(own, baseline, found)

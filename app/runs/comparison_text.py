@@ -81,8 +81,9 @@ def interval_text(found: Interval | None, metric: MetricInfo) -> str:
     text = metric.text(found.mean)
     if found.low is None or found.high is None:
         return text
-    low = metric.text(found.low).removesuffix("%")
-    return f"{text} ({low}–{metric.text(found.high)}, {found.n} seeds)"
+    least, most = metric.bounds
+    low = metric.text(max(least, found.low)).removesuffix("%")
+    return f"{text} ({low}–{metric.text(min(most, found.high))}, {found.n} seeds)"
 
 
 def saving_text(found: Saving | None) -> str:

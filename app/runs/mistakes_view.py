@@ -56,7 +56,7 @@ class Confusion:
 
 
 def read_cell(text: str, classes: int) -> MatrixCell | None:
-    """Return the cell that an address names as '2-5', None if a matrix of `classes` has no such."""
+    """Return the cell that an address names as '2-5', None if `classes` has no such cell."""
     parts = text.split("-")
     if len(parts) != 2 or not all(part.isascii() and part.isdigit() for part in parts):
         return None

@@ -59,7 +59,7 @@ class RoundMap {
       Object.assign(this, { rounds: values.round, ids: columns.ids, scatter: new Scatter(this.canvas, points.xy) });
     } catch (error) {
       if (wanted !== this.loaded) return;
-      this.loaded = ""; // the next update, or the server's return, tries again
+      this.loaded = ""; // the next update, or the next connection, tries again
       this.caption.textContent = error.status ? error.message : "The map could not be loaded. Trying again …";
       return;
     }

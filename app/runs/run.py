@@ -140,7 +140,14 @@ class RunPage:
         )
         ended = summary.state in ENDED
         return Pieces(
-            run_view.top(summary, rounds, idle=idle, dataset_id=dataset.id, own=own_dataset),
+            run_view.top(
+                summary,
+                rounds,
+                idle=idle,
+                dataset_id=dataset.id,
+                own=own_dataset,
+                selected=bool(counts),
+            ),
             series(
                 run_id,
                 points,
@@ -154,7 +161,7 @@ class RunPage:
         )
 
     def _refusal(self, session: Session, user: int, run: Run) -> str | None:
-        """Return why the run cannot have a random baseline, None if it can."""
+        """Return why the run can't have a random baseline, None if it can."""
         try:
             baseline_config(session, user, RunConfig.from_dict(run.config))
         except VecafError as error:

@@ -59,26 +59,30 @@ def top(
     idle: str | None,
     dataset_id: int | None = None,
     own: bool = True,
+    selected: bool = True,
 ) -> str:
     """Return the run's name, state, progress and results, and what the user can do with it.
 
-    `own`: the dataset belongs to the user, who can launch a similar run on it.
+    `own`: the dataset belongs to the user, who can launch a similar run on it. `selected`: the run
+    has selected images.
     """
     stage = run.stage or ("Waiting in the queue" if run.state == QUEUED else "Starting")
     page = Top(
         run,
         stage[:1].upper() + stage[1:],
         idle,
-        _links(run, dataset_id, own),
+        _links(run, dataset_id, own, selected),
         _tiles(run, rounds),
         run.state in ENDED,
     )
     return str(macros("runs", "run.html").top(page))
 
 
-def _links(run: RunSummary, dataset_id: int | None, own: bool) -> list[tuple[str, str]]:
+def _links(
+    run: RunSummary, dataset_id: int | None, own: bool, selected: bool
+) -> list[tuple[str, str]]:
     links = []
-    if dataset_id is not None:
+    if dataset_id is not None and selected:
         explore = link("/explore", dataset=dataset_id, run=run.id, color="round")
         links += [("View selected images", explore)]
     if run.state == FINISHED:

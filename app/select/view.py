@@ -11,6 +11,7 @@ from vecaf.selection.explain import Overlap
 from vecaf.store import SELECTION, Sample, Task
 from vecaf.store.subsets import SubsetSummary
 from vecaf.tasks.select_images import SelectionExplanation
+from vecaf.wording import plural
 
 from ..shell.address import link, whole
 from ..shell.templates import macros
@@ -106,7 +107,7 @@ def saved(pool_id: int, subsets: Sequence[SubsetSummary]) -> Markup:
 
 def _save_name(task: Task, count: int) -> str:
     params = task.params
-    name = f"{params.get('strategy')} {count}, seed {params.get('seed')}"
+    name = f"{params.get('strategy')}, {plural(count, 'image')}, seed {params.get('seed')}"
     return f"{name}, after run {params['run']}" if params.get("run") else name
 
 

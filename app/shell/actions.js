@@ -1,6 +1,6 @@
-/* Actions go to the server one after the other. Gradio drops an event that comes before the last
-   one's answer, so the next waits until the page's handlers say that it came (components/live.py).
-   A field's value stays in `unsaved` until then. A change that did not arrive is sent again, less
+/* Actions are sent one at a time. Gradio drops an event that arrives before the previous one is
+   answered, so each waits until the page's handlers confirm the previous one (components/live.py).
+   A field's value stays in `unsaved` until it is confirmed. A change that did not arrive is sent again, less
    and less often while the server answers. */
 
 import { answers } from "./connection.js";
@@ -14,7 +14,7 @@ let pause = FIRST_PAUSE;
 /* Field → its value, which the server may not have yet. */
 export const unsaved = new Map();
 
-/* Whether an action or a field's change is still on its way. */
+/* Whether an action or a change of a field is not confirmed yet. */
 export const pending = () => Boolean(sent || unsaved.size);
 
 const retryLater = () => {
@@ -30,7 +30,7 @@ const sendNext = () => {
 /* Send the event "act" with `data` through Gradio's `trigger`. `about` names the `button` that shows
    progress, or the `field` whose `value` is saved. */
 export const act = (trigger, data, about = {}) => {
-  const query = location.search; // of now: the address may change before the action is sent
+  const query = location.search; // the current one, because the address may change before the action is sent
   const whole = { ...data, query };
   const key = JSON.stringify(whole);
   if (about.field) unsaved.set(about.field, about.value);
@@ -51,7 +51,7 @@ export const answered = (well) => {
   } else if (unsaved.get(field) === value) unsaved.delete(field);
   sent = null;
   dispatchEvent(new CustomEvent("studio:answered", { detail: { field, well } }));
-  if (query !== location.search) dispatchEvent(new Event("studio:go")); // it drew the old address
+  if (query !== location.search) dispatchEvent(new Event("studio:go")); // the answer shows the old address
   sendNext();
 };
 

@@ -19,7 +19,7 @@ const loadPlotly = () => (plotly ??= new Promise((resolve, reject) => {
   const script = document.createElement("script");
   script.src = context().plotly;
   script.onload = resolve;
-  script.onerror = async () => { // if the server is away, this page reloads
+  script.onerror = async () => { // if the server does not respond, this page reloads
     if (await answers(true)) reject(new Error("Plotly could not be loaded."));
   };
   document.head.append(script);

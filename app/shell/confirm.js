@@ -17,7 +17,7 @@ const ask = ({ title, text, buttons, danger }) =>
       },
     }, element("h2", { id: "ask-title" }, title), element("p", { id: "ask-text" }, text), foot);
     document.body.append(dialog);
-    dialog.showModal(); // keeps the focus inside, and gives it back at the end
+    dialog.showModal(); // keeps the focus inside, and restores it when it closes
     foot.firstElementChild.focus(); // "Cancel" comes first, so Enter alone deletes nothing
   });
 
@@ -28,7 +28,7 @@ export const confirm = (text, { title = "Are you sure?", yes = "Continue", no = 
 /* Show a message; resolves once it is closed. */
 export const tell = (text, title = "Not possible now") => ask({ title, text, buttons: [["no", "Close"]] });
 
-/* Ask what an element's data-sure says, or what the address in its data-sure-from answers
+/* Ask the question in an element's data-sure, or what the address in its data-sure-from answers
    ({title, text}); true where there is nothing to ask. data-yes and data-no name the buttons. */
 export const confirmed = async (button) => {
   const { sure, sureFrom, no } = button.dataset;

@@ -1,16 +1,16 @@
-/* While the server does not answer, every page says so, waits, and continues by itself. */
+/* While the server does not respond, every page shows a message, waits, and then continues. */
 
 import { element } from "./dom.js";
 import { user } from "./context.js";
 
-const RETRY = 1500; // ms between questions while the server is away
-const SILENCE = 10_000; // ms without an answer after which a page asks whether the server is there
+const RETRY = 1500; // ms between retries while the server does not respond
+const SILENCE = 10_000; // ms without a response after which a page checks the server
 const request = window.fetch.bind(window);
 let lastAnswer = Date.now();
 let waiting = null; // resolves when the server is back
 let back = 0; // when it last came back
-let mustReload = false; // whether the page lacks a part that only a reload brings
-let leaving = false; // whether the page is about to reload without the user's doing
+let mustReload = false; // whether a part of the page is missing, which requires a reload
+let leaving = false; // whether the page is about to reload automatically
 
 /* Whether the page reloads, or may do so soon, because of the server. */
 export const reloading = () => leaving;
@@ -49,7 +49,7 @@ const wait = async () => {
   document.documentElement.classList.remove("is-away");
   for (const image of document.images)
     if (image.complete && !image.naturalWidth && image.currentSrc) image.src = image.currentSrc;
-  dispatchEvent(new Event("studio:back")); // parts of the page ask again for what they lack
+  dispatchEvent(new Event("studio:back")); // parts of the page request missing data again
 };
 
 /* Whether the server answers. If it does not, the page begins to wait for it. With `needed`, a part
@@ -63,22 +63,22 @@ export const answers = async (needed = false) => {
   return false;
 };
 
-/* One request failed although the server answers: its sender tries again. */
+/* One request failed although the server responds; its sender retries. */
 const retrySoon = async (answering) => {
   if (await answering) setTimeout(() => dispatchEvent(new Event("studio:back")), RETRY);
 };
 
-/* Every request passes here, Gradio's too: Gradio gives up on a page whose request fails. */
+/* Every request passes through here, including Gradio's, because Gradio stops a page whose request fails. */
 window.fetch = async (...options) => {
   try {
     const answer = await request(...options);
-    if (answer.status < 502) lastAnswer = Date.now(); // else a proxy answered
-    if (answer.status === 401 && user()) reload(); // the login has expired: log in, and come back
+    if (answer.status < 502) lastAnswer = Date.now(); // otherwise a proxy responded
+    if (answer.status === 401 && user()) reload(); // the login has expired: reload, which leads to the login page and back
     return answer;
   } catch (error) {
-    if (error.name === "TypeError") { // no answer at all
+    if (error.name === "TypeError") { // no response at all
       const fromGradio = String(options[0]?.url ?? options[0]).includes("/gradio_api/");
-      leaving ||= fromGradio; // at once, or Gradio itself reloads the page
+      leaving ||= fromGradio; // set this now, or Gradio reloads the page itself
       retrySoon(answers(fromGradio));
     }
     throw error;
@@ -88,12 +88,12 @@ setInterval(() => {
   if (!document.hidden && !waiting && Date.now() - lastAnswer > SILENCE) answers();
 }, SILENCE / 2);
 
-/* Parts of the page that did not arrive: scripts and styles, and modules that Gradio asks for. */
+/* Parts of the page that failed to load: scripts, styles, and modules that Gradio requests. */
 addEventListener("error", ({ target }) => {
   if (["SCRIPT", "LINK", "IMG"].includes(target?.tagName)) answers(target.tagName !== "IMG");
 }, true);
 addEventListener("unhandledrejection", async (event) => {
   if (!/module/i.test(event.reason?.message ?? "") || event.reason.name !== "TypeError") return;
-  event.preventDefault(); // handled here; reported below where the server is not the cause
+  event.preventDefault(); // handled here; reported below if the server is not the cause
   if (await answers(true)) reportError(event.reason);
 });

@@ -1,4 +1,4 @@
-/* What the server says in the page's head (app/shell/head.py). */
+/* What the server writes into the page's head (app/shell/head.py). */
 
 let read = null;
 

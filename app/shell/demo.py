@@ -1,4 +1,4 @@
-"""The first start: import the demo dataset into an empty home, then launch a small run on it."""
+"""The first start: import the demo dataset into an empty data folder, then launch a small run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DemoSetup:
 
 
 def advance(store: Store) -> bool:
-    """Queue the demo's import in an empty home, then its run when the dataset is ready.
+    """Queue the demo's import in an empty data folder, then its run when the dataset is ready.
 
     Return whether a later call may have more to do.
     """
@@ -61,7 +61,7 @@ def advance(store: Store) -> bool:
         runs = session.scalar(sa.select(Run.id).limit(1))
     if demo is None:
         if datasets is not None or imports is not None:
-            return False  # the home is in use
+            return False  # the data folder is in use
         from vecaf.engine.queue import submit_import
 
         submit_import(store, SOURCE, COLOR, user)

@@ -1,4 +1,4 @@
-/* Requests to the studio. Where it refuses, they throw an Error with its sentence and its status. */
+/* Requests to the studio. A refused request throws an Error with the server's message and the status. */
 
 import { unpack } from "./array_bundle.js";
 
@@ -13,18 +13,18 @@ export const fetchJson = async (address, body) => {
   return answer.json();
 };
 
-/* Return a bundle of arrays; null where the studio has nothing yet (status 204). */
+/* Return a bundle of arrays; null if the studio has none yet (status 204). */
 export const fetchBundle = async (address, options) => {
   const answer = await fetch(address, options);
   if (!answer.ok) throw await refusal(answer);
   return answer.status === 204 ? null : unpack(await answer.arrayBuffer());
 };
 
-/* Return the Error that a refusing answer stands for. */
+/* Return the Error for a response that refuses a request. */
 export const refusal = async (answer) => {
   let sentence = `The studio answered with an error (${answer.status}).`;
   try {
     sentence = (await answer.json()).error ?? sentence;
-  } catch { /* a proxy's answer: no sentence of ours */ }
+  } catch { /* the response of a proxy has no message of the studio */ }
   return Object.assign(new Error(sentence), { status: answer.status });
 };

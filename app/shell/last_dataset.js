@@ -1,4 +1,4 @@
-/* The dataset of the page before, so that another page opens the same one. */
+/* The dataset of the previous page, so that the next page opens the same one. */
 
 import { id } from "./address.js";
 import { session } from "./storage.js";

@@ -1,4 +1,4 @@
-/* A click on a thumbnail (a.thumb) shows the image large, with what data-words says about it. */
+/* A click on a thumbnail (a.thumb) shows the image large, with the text in data-words. */
 
 import { element, opensElsewhere } from "./dom.js";
 

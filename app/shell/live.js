@@ -11,7 +11,7 @@ import { opensElsewhere } from "./dom.js";
 import { morph } from "./morph.js";
 import { showTimes } from "./times.js";
 
-/* Show HTML in `root`, which keeps its focus and its open parts. */
+/* Show HTML in `root`; its focus and its open parts stay. */
 export const show = (root, html) => {
   morph(root, html);
   showTimes(root);
@@ -44,7 +44,7 @@ export const live = (element, props, trigger, watch) => {
   root.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-act]:not(form)");
     if (button) {
-      const data = { ...button.dataset }; // now: an update may reuse the element meanwhile
+      const data = { ...button.dataset }; // copied now, because an update may reuse the element
       if (await confirmed(button)) act(trigger, data, { button });
       return;
     }
@@ -54,11 +54,11 @@ export const live = (element, props, trigger, watch) => {
       go(link.getAttribute("href"), false, "stay" in link.dataset);
     }
   });
-  // Of several waiting events Gradio sends the first, and reads its data only then.
+  // Of several waiting events, Gradio sends only the first, and reads its data when it sends it.
   const here = { get query() { return location.search; } };
   addEventListener("studio:go", () => trigger("go", here));
   watch("value", update);
-  update(); // last: listeners hear of values that it restores into fields
+  update(); // last, so that listeners receive the values that it restores
 };
 
 addEventListener("popstate", () => dispatchEvent(new Event("studio:go")));

@@ -1,4 +1,4 @@
-/* Change an element until it looks like new HTML, so that an update flickers nowhere. Children with
+/* Patch an element until it equals new HTML, so that updates do not flicker. Children with
    data-key are matched by it. An open <details>, a focused field and a loaded image stay; so does
    all inside an element with data-own, which a script fills. */
 
@@ -18,7 +18,7 @@ const morphChildren = (old, fresh) => {
   for (const child of [...old.children]) {
     const { key } = child.dataset;
     if (key && wanted.has(key)) keyed.set(key, child);
-    else if (key) child.remove(); // now: an element that is moved past it would lose its focus
+    else if (key) child.remove(); // removed now, because an element that is moved past it would lose its focus
   }
   let at = old.firstChild;
   for (const want of [...fresh.childNodes]) {

@@ -1,4 +1,4 @@
-/* The bar at the top: the pages, light and dark, who is logged in. It is there before Gradio has
+/* The bar at the top: the pages, light and dark, who is logged in. It is shown before Gradio has
    started, so that changing pages does not flicker. */
 
 import { context, user } from "./context.js";

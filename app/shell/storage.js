@@ -1,5 +1,5 @@
 /* What the browser keeps: `local` for all tabs of this browser, `session` for this tab.
-   A private window may refuse to store anything: then reads return null. */
+   A private window may refuse to store anything; reads then return null. */
 
 const storage = (area) => ({
   get(key) {

@@ -13,12 +13,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from vecaf.store import CANCELED, FAILED, FINISHED, QUEUED, RUNNING
-from vecaf.wording import plural
+from vecaf.wording import SPLITS, plural
 
 from . import formatting
 from .address import link
 from .media import image_url, thumb_url
-from .words import SPLITS
 
 APP = Path(__file__).parents[1]
 STATE_SYMBOLS = {QUEUED: "○", RUNNING: "◐", FINISHED: "●", FAILED: "✕", CANCELED: "◌"}

@@ -1,4 +1,4 @@
-/* Light and dark. Gradio marks the body as the system asks; the user may have chosen otherwise. */
+/* Light and dark. Gradio follows the system setting; the choice of the user overrides it. */
 
 import { local } from "./storage.js";
 
@@ -14,12 +14,12 @@ const apply = () => {
   if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
 };
 
-/* Apply at once: colors that fade would be unreadable halfway. Drawings hear "studio:theme". */
+/* Apply at once: colors that fade would be unreadable halfway. Drawings listen to "studio:theme". */
 const repaint = () => {
   const root = document.documentElement;
   root.classList.add("repainting");
   apply();
-  void root.offsetWidth; // computes the new colors while no transition may run
+  void root.offsetWidth; // applies the new colors while transitions are off
   root.classList.remove("repainting");
   document.dispatchEvent(new Event("studio:theme"));
 };

@@ -3,7 +3,7 @@
 import { duration } from "./words.js";
 
 const JUST_NOW = 45; // seconds
-const MEASURED = 2000; // ms that must pass before a rate is worth showing
+const MEASURED = 2000; // ms that must pass before a rate is reliable
 const MINUTE = 60_000; // ms
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });

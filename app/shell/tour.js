@@ -80,5 +80,5 @@ const finish = () => {
 
 addEventListener("resize", () => box.isConnected && place());
 themeButton.before(help);
-const isStart = location.pathname === "/"; // where the first start leads
+const isStart = location.pathname === "/"; // the first page that a new user sees
 if (isStart && !local.get(KEY) && local.available()) document.body.append(offer);

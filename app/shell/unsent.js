@@ -29,7 +29,7 @@ const keep = () => {
 addEventListener("pagehide", () => {
   if (interrupted() || unsaved.size) keep();
 });
-addEventListener("beforeunload", (event) => { // actions that are still on their way would be lost
+addEventListener("beforeunload", (event) => { // unconfirmed actions would be lost
   if (pending() && !reloading()) event.preventDefault();
 });
 

@@ -159,5 +159,5 @@ def _abandoned(path: Path) -> bool:
         with path.open("r+b") as file:  # NFS only locks files that are open for writing
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (FileNotFoundError, BlockingIOError):
-        return False  # it just finished, or another studio on this home receives it
+        return False  # it just finished, or another studio on this data folder receives it
     return True

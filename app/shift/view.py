@@ -85,12 +85,12 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
     if found.get("learned"):
         return [
             strength,
-            ("Cosine similarity to the nearest known phrase", f"{found['reach']:.2f}"),
+            ("Cosine similarity to the closest known domain", f"{found['reach']:.2f}"),
         ]
     return [
         strength,
-        ("Share of the shift that image embeddings can express", percent(found["reach"])),
-        ("Agreement of VLM and vision model (correlation)", f"{found['agreement']:.2f}"),
+        ("Share of the shift that maps to image features", percent(found["reach"])),
+        ("Correlation between VLM and vision model", f"{found['agreement']:.2f}"),
     ]
 
 

@@ -120,7 +120,7 @@ def test_the_documented_examples_run(live: Live) -> None:
         ("POST", "/runs", b'{"dataset": "secret"}', 404, "no dataset called 'secret'"),
         ("POST", "/runs", b'{"dataset": "9%s"}' % (b"9" * 22), 404, "no dataset called"),
         ("POST", "/runs", b'{"dataset": "pets", "\\ud800": 1}', 400, "Unknown setting '?'"),
-        ("POST", "/runs", b'{"dataset": "pets\\u0000"}', 400, "cannot be stored"),
+        ("POST", "/runs", b'{"dataset": "pets\\u0000"}', 400, "can't be stored"),
         ("GET", "/runs?before=9999999999999999999999", None, 404, "Not found"),
         ("GET", "/runs/1/predict?image=9999999999999999999999", None, 404, "Not found"),
         ("POST", "/runs", b'{"dataset": "pets", "evil": 1}', 400, "Unknown setting 'evil'"),

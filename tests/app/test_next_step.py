@@ -140,7 +140,7 @@ def test_a_selection_without_test_labels_offers_a_test_sample(studio: Studio, ba
     give_labels(studio, bare, pool)
     done = label._render(studio, studio.store.owner(), {"subset": str(subset)})
     count = len(images(studio, bare, TEST))
-    assert "accuracy cannot be measured" in done
+    assert "accuracy can't be measured" in done
     assert f'data-act="test-sample" data-dataset="{bare}" data-count="{count}"' in done
 
 

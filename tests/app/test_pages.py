@@ -202,6 +202,18 @@ def test_the_time_of_a_resumed_run_is_that_of_its_rounds() -> None:
         assert "1 min 01 s" in page and "in finished rounds" in page
 
 
+def test_a_run_without_selected_images_has_no_link_to_them() -> None:
+    for selected in (True, False):
+        page = run_view.top(summary(), [], idle=None, dataset_id=1, selected=selected)
+        assert ("View selected images" in page) == selected
+
+
+def test_the_error_of_an_upload_does_not_show_its_random_name() -> None:
+    name = f"{7:032x}.zip"
+    job = an_import(source=f"/uploads/{name}", state="failed", error=f"{name} is empty.")
+    assert "The file is empty." in data_page.under_way([job], [])
+
+
 def test_without_a_worker_the_pages_say_so() -> None:
     assert "No worker" in run_view.top(summary(), [], idle="No worker.")
     assert "No worker" in runs_view.listing([summary()], {}, idle="No worker.")

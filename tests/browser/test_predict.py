@@ -44,7 +44,7 @@ def test_a_dropped_image_is_answered(
     page.locator(".evidence .thumb").first.click()
     page.wait_for_selector(".lightbox[open]")
     page.keyboard.press("Escape")
-    page.click("summary:has-text('How shares are computed')")
+    page.click("summary:has-text('How the percentages are computed')")
     assert "Yeh et al. 2018" in page.inner_text(".predict")
 
 

@@ -168,7 +168,7 @@ def test_an_unusable_path_is_a_message_and_status_1(
     assert left.value.code == 1
     printed.seek(0)
     error = json.loads(printed.read())["error"]
-    assert error.startswith(f"Cannot use {tmp_path}/file")
+    assert error.startswith(f"Can't use {tmp_path}/file")
 
 
 def test_strategies_and_models_are_listed(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_locked_database_is_a_message(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    told = "Cannot use the database (database is locked). Try again in a moment."
+    told = "Can't use the database (database is locked). Try again in a moment."
     assert json.loads(capsys.readouterr().out) == {"error": told}
 
 

@@ -157,7 +157,7 @@ def test_metadata_rows_without_files_are_reported(store: Store, tmp_path: Path) 
     reasons = {one.file: one.reason for one in report.refused}
     assert "already has a row" in reasons["metadata.csv, line 3"]
     assert "missing or unreadable" in reasons["gone.jpg"]
-    assert "leads out" in reasons["metadata.csv, line 5"]
+    assert "points outside" in reasons["metadata.csv, line 5"]
     assert "the row has 1 cells, but the first line has 2" in reasons["metadata.csv, line 6"]
     assert "longer than 500" in reasons["metadata.csv, line 7"]
     assert report.images == 3

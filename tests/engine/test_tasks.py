@@ -84,7 +84,7 @@ def test_an_invalid_task_is_refused_before_it_is_queued(store: Store, dataset_id
     me = store.owner()
     with pytest.raises(InputError, match="no task called 'count'; did you mean counting"):
         submit_task(store, "count", dataset_id, {}, me)
-    with pytest.raises(InputError, match="Cannot start the task"):
+    with pytest.raises(InputError, match="Can't start the task"):
         submit_task(store, "counting", dataset_id, {"down_to": 1}, me)
     with pytest.raises(NotFoundError):
         submit_task(store, "counting", dataset_id, {"upto": 1}, me + 1)

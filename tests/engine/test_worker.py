@@ -281,6 +281,21 @@ def test_an_invalid_run_is_refused_when_it_is_submitted(store: Store, rows: str)
         assert queries.list_runs(session, user) == []
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"budget": "24", "rounds": 1}, "rows · vecaf · 24 images · seed 0"),
+        ({"budget": "5%", "seed": 2}, "rows · vecaf · 3 × 5% · seed 2"),
+        ({"target_words": "in fog"}, "rows · vecaf · “in fog” · 3 × 5% · seed 0"),
+    ],
+)
+def test_a_run_is_named_after_its_main_settings(
+    store: Store, rows: str, given: dict[str, object], name: str
+) -> None:
+    run_id = submit_run(store, RunConfig.from_dict({"dataset": rows, **given}), store.owner())
+    assert run_row(store, run_id).name == name
+
+
 @both_databases
 def test_a_run_on_a_selection_of_the_longest_name_has_a_name_that_fits(
     store: Store, rows: str
@@ -290,7 +305,7 @@ def test_a_run_on_a_selection_of_the_longest_name_has_a_name_that_fits(
         dataset = dataset_named(session, user, rows)
         add_subset(session, user, dataset.id, "x" * 200, SELECTION, [1, 2, 5, 6])
     run_id = submit_run(store, RunConfig(dataset=rows, subset="x" * 200, rounds=1), user)
-    assert run_row(store, run_id).name == "x" * 200
+    assert run_row(store, run_id).name == ("rows · " + "x" * 200)[:200]
 
 
 def test_a_stranger_can_neither_cancel_nor_resume(store: Store, run_id: int) -> None:

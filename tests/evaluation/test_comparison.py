@@ -9,6 +9,7 @@ from vecaf.evaluation.comparison import (
     IMAGES,
     SEEDS,
     LearningCurve,
+    accuracy_interval,
     cost_to_reach,
     interval,
     mean_curve,
@@ -64,6 +65,13 @@ def test_differences_are_paired_by_seed() -> None:
     assert found.significant
     assert paired_over_seeds({0: 0.9}, {0: 0.1}) is None
     assert paired_over_seeds({0: 0.9, 1: 0.9}, {2: 0.1, 3: 0.1}) is None
+
+
+def test_the_interval_of_accuracies_stays_between_0_and_1() -> None:
+    low, high = accuracy_interval([0.02, 0.1]), accuracy_interval([0.9, 0.98])
+    assert low.low == 0 and low.high is not None and low.high > 0.1
+    assert high.high == 1 and high.low is not None and high.low < 0.9
+    assert accuracy_interval([0.7]) == interval([0.7])
 
 
 def test_differences_paired_by_image_have_the_expected_interval() -> None:

@@ -189,7 +189,7 @@ def test_a_canceled_map_ends_and_an_unknown_model_is_an_error(
     assert not (tmp_path / "umap.npy").exists()
     with pytest.raises(InputError, match="vision model"):
         TASKS["map"](work_on(store, dataset, tmp_path), model="no-such-model")
-    with pytest.raises(InputError, match="Cannot start the task"):
+    with pytest.raises(InputError, match="Can't start the task"):
         submit_task(store, "map", dataset.id, {"colour": 1}, store.owner())
 
 

@@ -1,1 +1,1 @@
-"""Fit the embedded VLM's projection. Not part of the library."""
+"""Fit the projection of the installed VLM. Not part of the library."""

@@ -1,4 +1,6 @@
-"""Fit the embedded VLM's projection: `python -m tools.projection.fit IMAGENET_SAMPLE.zip --out DIR`
+"""Fit the projection of the installed VLM.
+
+Run it with `python -m tools.projection.fit IMAGENET_SAMPLE.zip --out DIR`.
 
 The data is a ZIP of photos, one per ImageNet class, with `metadata.csv` (file_name,
 imagenet_index). Each photo is embedded unchanged and in many domains (`domains`), at 224 pixels and

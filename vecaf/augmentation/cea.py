@@ -24,7 +24,7 @@ class Augmentation:
         Shape (n, d); each row keeps its length.
     captions
         Rows whose captions got attention, shape (n, m), the image's own first. If several images
-        share a caption, the first of them stands for it.
+        share a caption, the first of them represents it.
     attention
         The attention weights α of those captions, shape (n, m); each row sums to 1.
     shift

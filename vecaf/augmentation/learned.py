@@ -1,9 +1,9 @@
 """A shift that the VLM has learned (`VLM.learned_shift`).
 
-The projection of the embedded VLM was fitted on photos in many domains. It gives the mean change of
-features and a spread, because a cartoon is not a photo plus one vector. The pool isn't needed: its
-photos say nothing about cartoons. A head that trains on copies drawn from mean and spread learns to
-ignore the domain.
+The projection of the installed VLM was fitted on photos in many domains. It gives the mean change
+of features and a spread, because a cartoon is not a photo plus one vector. The pool isn't needed,
+because its photos contain no information on cartoons. A head that trains on copies drawn from mean
+and spread learns to ignore the domain.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def choose_strength(
     shift
         What the VLM has learned about them.
     before
-        Which validation images (v,) a classifier predicts correctly that trained without moved
-        copies; None without labeled images.
+        Whether a classifier trained without moved copies predicts each validation image correctly,
+        shape (v,); None without labeled images.
     after
-        The same at a strength, with moved copies.
+        Returns the same for a classifier trained with copies moved by the given strength.
 
     Returns
     -------
@@ -59,17 +59,18 @@ def choose_strength(
         )
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
-            f"“{words}” is interpreted as {domains}. It moves features by {STRENGTHS[0]:.0%} of "
-            f"the difference between photos and that domain. With at least {MIN_VALIDATION} "
-            "labeled validation images, the studio would also try larger values."
+            f"The vision-language model interprets “{words}” as {domains}. The shift moves "
+            f"features by {STRENGTHS[0]:.0%} of the difference between photos and that domain. "
+            f"With at least {MIN_VALIDATION} labeled validation images, the studio also tries "
+            "larger shifts."
         )
     for strength in STRENGTHS[::-1]:
         change = after(strength).astype(int) - before.astype(int)
         if change.mean() >= -MAX_HARM:
             return strength, (
-                f"“{words}” is interpreted as {domains}, with cosine similarity "
-                f"{shift.nearness:.2f}. It moves features by {strength:.0%} of the difference "
-                "between photos and that domain. "
+                f"The vision-language model interprets “{words}” as {domains}, with a cosine "
+                f"similarity of {shift.nearness:.2f}. The shift moves features by {strength:.0%} "
+                "of the difference between photos and that domain. "
                 f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
     return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."

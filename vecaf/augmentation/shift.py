@@ -4,11 +4,11 @@ For every class c, Δ_c is the mean over templates of t("{class} {words}") − t
 The linear part of a ridge map carries Δ_c from the text space of the VLM to the features of the
 backbone. All classes move along the mean of the Δ_c: their differences describe classes, not the
 domain, and a head trained on f + β·Δ_c would learn to read the class from Δ_c. Accuracy on the own
-domain / on the target domain, OpenMoji, color → line drawing, embedded models, 140 random images,
+domain / on the target domain, OpenMoji, color → line drawing, installed models, 140 random images,
 no CEA, 3 seeds, β = 1: 66% / 47% along the mean, 58% / 42% along each Δ_c, 66% / 42% without words.
 A run's own selection and CEA leave nothing of that gain: `benchmarks/shift.py`.
 
-This works with any open_clip model. The projection of the embedded VLM has also learned how words
+This works with any open_clip model. The projection of the installed VLM has also learned how words
 change features, as a mean and a spread (`learned`). If it knows the words, that replaces the map.
 
 Three checks choose β of a mapped shift without any target image: reach and agreement
@@ -37,7 +37,7 @@ MIN_AGREEMENT = 3.0  # standard errors above a correlation of zero
 MIN_VALIDATION = 20  # validation images without which harm can't be measured
 
 FindLearned = Callable[[Floats], LearnedShift | None]
-"""A difference of texts (e,) → what it does to features; None if the VLM hasn't learned that."""
+"""Maps a difference of text embeddings (e,) to a change of features; None if it is not learned."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _choose_strength(
     if reach < MIN_REACH:
         return 0.0, (
             f"“{words}” has no effect: the vision-language model doesn't connect these words with "
-            f"images (its image embeddings can express only {reach:.0%} of the shift)."
+            f"images (only {reach:.0%} of the shift maps to image features)."
         )
     if agreement < MIN_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
@@ -204,7 +204,7 @@ def _choose_strength(
     if len(source.val_labels) < MIN_VALIDATION or not len(source.labels):
         return STRENGTHS[0], (
             f"“{words}” moves features by {STRENGTHS[0]:.0%} of their length. With at least "
-            f"{MIN_VALIDATION} labeled validation images, the studio would also try larger values."
+            f"{MIN_VALIDATION} labeled validation images, the studio also tries larger shifts."
         )
     before = source.correct(0 * direction).astype(int)
     for strength in STRENGTHS[::-1]:
@@ -212,8 +212,8 @@ def _choose_strength(
         if change.sum() >= 0:
             return strength, (
                 f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
-                f"changes by {100 * change.mean():+.1f} points. Image "
-                f"embeddings can express {reach:.0%} of the shift. The vision-language model and "
-                f"the vision model agree with a correlation of {agreement:.2f}."
+                f"changes by {100 * change.mean():+.1f} points. {reach:.0%} of the shift maps to "
+                "image features. The correlation between the vision-language model and the "
+                f"vision model is {agreement:.2f}."
             )
     return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."

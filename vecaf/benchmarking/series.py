@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vecaf.benchmarking.cells import FULL
 from vecaf.benchmarking.summary import CellGroup, accuracy_at, budgets_of, measured_on
-from vecaf.evaluation.comparison import Interval, LearningCurve, interval, mean_curve
+from vecaf.evaluation.comparison import Interval, LearningCurve, accuracy_interval, mean_curve
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ def _mean_by_batches(lines: Sequence[LearningCurve]) -> tuple[list[float], list[
     measured = [line for line in lines if line.batches]
     end = min((line.batches[-1] for line in measured), default=0)
     places = sorted({batch for line in measured for batch in line.batches if batch <= end})
-    accuracy = [interval([accuracy_at(line, place) for line in measured]) for place in places]
+    accuracy = [
+        accuracy_interval([accuracy_at(line, place) for line in measured]) for place in places
+    ]
     return [float(place) for place in places], accuracy
 
 
@@ -63,7 +65,7 @@ def _through_budgets(groups: Sequence[CellGroup], strategy: str, by: str) -> Ser
     own = [group for group in groups if group.strategy == strategy]
     found = [
         (float(group.labeled) if by == "labels" else group.batches(),
-         interval(list(group.final().values())))
+         accuracy_interval(list(group.final().values())))
         for group in own
     ]  # fmt: skip
     found.sort(key=lambda point: point[0])

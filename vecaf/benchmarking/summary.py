@@ -11,6 +11,7 @@ from vecaf.evaluation.comparison import (
     Difference,
     Interval,
     LearningCurve,
+    accuracy_interval,
     cost_to_reach,
     interval,
     paired_over_seeds,
@@ -213,7 +214,7 @@ def _rows(
             for other in against
             if other != strategy and (other, place) in values
         }
-        accuracy = interval(list(own.values()))
+        accuracy = accuracy_interval(list(own.values()))
         made.append(AccuracyRow(dataset, strategy, place, accuracy, differences))
     return made
 

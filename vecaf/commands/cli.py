@@ -43,7 +43,7 @@ def main() -> None:
     except OSError as error:
         if error.filename is None:  # not about a path that the user passed
             raise
-        print_error(f"Cannot use {error.filename}: {error.strerror}.", as_json)
+        print_error(f"Can't use {error.filename}: {error.strerror}.", as_json)
         sys.exit(1)
     except Exception as error:
         sqlalchemy = sys.modules.get("sqlalchemy")  # imported already if it raised the error
@@ -55,6 +55,6 @@ def main() -> None:
         if not isinstance(error, sqlalchemy.exc.OperationalError):
             raise
         reason = first_line(getattr(error, "orig", None) or error)
-        print_error(f"Cannot use the database ({reason}). Try again in a moment.", as_json)
+        print_error(f"Can't use the database ({reason}). Try again in a moment.", as_json)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

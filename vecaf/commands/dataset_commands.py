@@ -11,6 +11,7 @@ from vecaf.commands.application import DatasetArgument, Json, app, open_store
 from vecaf.commands.output import ProgressBar, print_result, table
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
+from vecaf.wording import SPLITS
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
@@ -26,10 +27,10 @@ def datasets(json: Json = False) -> None:
     with store.read() as session:
         summaries = dataset_summaries(session, user)
     rows = [
-        [d.name, d.images, d.classes, *(d.splits.get(s, 0) for s in ("train", "val", "test"))]
+        [d.name, d.images, d.classes, *(d.splits.get(split, 0) for split in SPLITS)]
         for d in summaries
     ]
-    text = table(["name", "images", "classes", "train", "val", "test"], rows)
+    text = table(["name", "images", "classes", *SPLITS.values()], rows)
     listed = [
         {"id": d.id, "name": d.name, "images": d.images, "classes": d.classes, "splits": d.splits}
         for d in summaries
@@ -114,8 +115,8 @@ def select(
     after: Annotated[
         int,
         typer.Option(
-            help="Number of a run. Select with its finetuned model, and only images that it has "
-            "not selected. 0 = use the pretrained model."
+            help="Finished run to continue from: use its model, and skip images that it selected. "
+            "0 = use the pretrained model."
         ),
     ] = 0,
     json: Json = False,

@@ -1,4 +1,4 @@
-"""Commands on the whole home folder: back up, restore, and clean up."""
+"""Commands on the whole data folder: back up, restore, and clean up."""
 
 from __future__ import annotations
 

@@ -13,11 +13,18 @@ from vecaf.commands.config_options import command_with_config
 from vecaf.commands.output import ProgressBar, print_result, table
 from vecaf.config import RunConfig
 from vecaf.errors import VecafError
+from vecaf.wording import SPLITS
 
 if TYPE_CHECKING:
     from vecaf.store import Store
 
 RunArgument = Annotated[int, typer.Argument(help="Number of the run. `runs` lists the numbers.")]
+CANCEL_RESULT = {
+    "running": "is being canceled",
+    "canceled": "is canceled",
+    "failed": "has already failed",
+    "finished": "has already finished",
+}
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the run and print its results.")]
 
 
@@ -100,7 +107,7 @@ def cancel(run: RunArgument, json: Json = False) -> None:
 
     store, user = open_store()
     state = cancel_run(store, run, user)
-    text = f"Run {run} is {'being canceled' if state == 'running' else state}."
+    text = f"Run {run} {CANCEL_RESULT[state]}."
     print_result({"run": run, "state": state}, text, json)
 
 
@@ -122,13 +129,13 @@ def evaluate(
     run: RunArgument,
     on: Annotated[
         str,
-        typer.Option(
-            help="Another dataset with the same classes. [default: the dataset of the run]"
-        ),
+        typer.Option(help="Another dataset with the same classes. If omitted: that of the run."),
     ] = "",
     split: Annotated[
         str,
-        typer.Option(help="train, val, test, or all. [default: test; all for another dataset]"),
+        typer.Option(
+            help="train, val, test, or all. If omitted: test, or all for another dataset."
+        ),
     ] = "",
     json: Json = False,
 ) -> None:
@@ -206,7 +213,8 @@ def _wait_for(store: Store, user: int, run_id: int, json: bool) -> None:
         ]
         for r in run.results
     ]  # fmt: skip
-    headers = ["round", "labeled", "batches", *(f"{split} {info.label}" for split, info in columns)]
+    names = [f"{SPLITS[split]} {info.label}" for split, info in columns]
+    headers = ["round", "labeled", "batches", *names]
     print_result(as_json(run), f"Run {run_id} is {run.state}.\n{table(headers, rows)}", json)
     if run.state != FINISHED:
         raise typer.Exit(1)

@@ -30,7 +30,7 @@ from vecaf.store.datasets import (
 from vecaf.store.deletion_lock import lock_for_deletion
 from vecaf.wording import plural
 
-_RECORDS = "removing"  # folder in the home
+_RECORDS = "removing"  # folder in the data folder
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class FolderSource:
                 name = clean_path(raw)
                 if name in seen:
                     raise InputError(
-                        "another file has the same name after cleaning; only the first is used"
+                        "without special characters, it has the same name as another file; "
+                        "only the first is used"
                     )
                 member = Member(name, *self._checked(path))
             except InputError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from vecaf.wording import plural
+from vecaf.wording import SPLITS, plural
 
 MAX_LISTED = 1000  # refused files in a report; further ones are only counted
 
@@ -81,7 +81,9 @@ class ImportReport:
 
     def sentences(self) -> list[str]:
         """Return the report as sentences, without the list of refused files."""
-        splits = ", ".join(f"{count:,} {split}" for split, count in self.splits.items() if count)
+        splits = ", ".join(
+            f"{count:,} {SPLITS[split]}" for split, count in self.splits.items() if count
+        )
         classes = plural(len(self.classes), "class", "classes") if self.classes else "no labels"
         lines = [
             f"Imported {plural(self.images, 'image')} with {classes} as '{self.name}' "

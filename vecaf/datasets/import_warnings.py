@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vecaf.store import TEST, TRAIN, VAL
+from vecaf.wording import SPLITS
 
 
 def import_warnings(
@@ -36,8 +37,8 @@ def import_warnings(
         )
         if leaked:
             yield (
-                f"{leaked:,} of the {split} images are also in train (exact duplicates). They "
-                f"inflate the {split} accuracy."
+                f"{leaked:,} of the {SPLITS[split]} images are also in train (exact duplicates). "
+                f"They inflate the {SPLITS[split]} accuracy."
             )
     sizes = [0] * len(classes)
     for label, split in zip(labels, splits, strict=True):
@@ -49,7 +50,7 @@ def import_warnings(
 
 
 def _too_small(present: set[str]) -> Iterator[str]:
-    missing = [split for split in (VAL, TEST) if split not in present]
+    missing = [SPLITS[split] for split in (VAL, TEST) if split not in present]
     if missing:
         yield (
             f"There are too few images for a {' or '.join(missing)} split, since every class "

@@ -52,7 +52,7 @@ def clean_path(raw: str) -> str:
         raise InputError("its name is an absolute path")
     parts = [clean(part) for part in name.split("/")]
     if ".." in parts:
-        raise InputError("its path leads out of the archive ('..')")
+        raise InputError("its path points outside the archive ('..')")
     path = "/".join(part for part in parts if part not in ("", "."))
     if not path:
         raise InputError("it has no usable name")

@@ -56,7 +56,7 @@ FROM_THE_HUB = (
 
 
 def list_models() -> list[ModelInfo]:
-    """List the models, embedded ones first. Loads no framework and uses no network."""
+    """List the models, installed ones first. Loads no framework and uses no network."""
     models = [_model(name, "PVM", PVMS[name].__doc__, *_dim_of_pvm(name)) for name in PVMS]
     models += [_model(name, "VLM", VLMS[name].__doc__, *_dim_of_vlm(name)) for name in VLMS]
     for name, kind, description, dim, file in FROM_THE_HUB:

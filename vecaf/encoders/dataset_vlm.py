@@ -24,7 +24,7 @@ class DatasetVLM:
     samples
         The dataset.
     pvm
-        The backbone. The embedded VLM uses its image size, so that they share features.
+        The backbone. The installed VLM uses its image size, so that they share features.
     settings
         Device and folder of the embedding cache.
     progress, should_stop

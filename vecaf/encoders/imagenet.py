@@ -1,7 +1,7 @@
 """Text embeddings of ImageNet's 1000 classes, which ship with the package.
 
 Computing them takes about ten seconds on two cores, which would delay the first map, search or
-suggestion of every new home. `write` makes the file.
+suggestion of every new data folder. `write` makes the file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def describe() -> list[str]:
 
 
 def write(tower: TextTower, file: Path = FILE) -> None:
-    """Write `file` with the embedded tower, `load_vlm("embedded").text_tower`."""
+    """Write `file` with the installed tower, `load_vlm("embedded").text_tower`."""
     from safetensors.numpy import save_file
 
     sentences = describe()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "open_clip_model.safetensors"
-ADVICE = "Connect to the hub once, or use an embedded model."
+ADVICE = "Connect to the hub once, or use an installed model."
 
 
 @dataclass(frozen=True)

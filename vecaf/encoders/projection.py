@@ -1,4 +1,4 @@
-"""The projection of the embedded VLM: features of EfficientNet-Lite0 to the space of MiniLM, and
+"""The projection of the installed VLM: features of EfficientNet-Lite0 to the space of MiniLM, and
 back.
 
 Both towers are frozen (LiT, Zhai et al. 2022, arXiv 2111.07991). The projection was fitted by
@@ -33,7 +33,7 @@ MIN_SHARE = 0.05  # of a domain in a shift
 
 @dataclass(frozen=True)
 class LearnedShift:
-    """What words do to features, in lengths of a centered feature row.
+    """How words change features, in lengths of a centered feature row.
 
     A photo moves by `mean` + g @ `spread`, with g from a standard normal.
 
@@ -96,7 +96,7 @@ class Projection:
         return np.asarray(np.maximum((features - mean) * scale + t["clean.mean"], 0), np.float32)
 
     def learned_shift(self, difference: Floats, image_size: int) -> LearnedShift:
-        """Return what a difference of texts does to features.
+        """Return how a difference of text embeddings changes features.
 
         Parameters
         ----------

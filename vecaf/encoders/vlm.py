@@ -129,7 +129,7 @@ def load_vlm(
         A registered name; open_clip's `ARCHITECTURE/PRETRAINED` (`ViT-B-32/openai`), with weights
         from the hub; or `ARCHITECTURE@/path/to/file.safetensors`.
     image_size
-        In pixels, for the embedded model; open_clip towers keep their own.
+        In pixels, for the installed model; open_clip towers keep their own.
     device
         Where texts are embedded.
     cache

@@ -72,7 +72,7 @@ def hub_file(repository: str, filename: str, name: str) -> Path:
     cached = in_hub_cache(repository, filename)
     if cached is not None:
         return cached
-    advice = f"Use a local file, {name}@/path/to/{filename}, or an embedded model."
+    advice = f"Use a local file, {name}@/path/to/{filename}, or an installed model."
     check_hub(f"The weights of {repository}", advice)
     try:
         return Path(hf_hub_download(repository, filename, etag_timeout=HUB_TIMEOUT))

@@ -27,7 +27,7 @@ class AttemptStore(Store):
     """A store that only lets the current attempt write.
 
     A write session raises StaleAttemptError and commits nothing if a newer attempt has started or
-    the job has ended. So a worker that was presumed dead cannot overwrite its successor's work.
+    the job has ended. So a worker that was presumed dead can't overwrite its successor's work.
     """
 
     def __init__(self, settings: Settings, kind: Kind, job_id: int, attempt: int) -> None:

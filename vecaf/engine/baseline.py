@@ -33,7 +33,7 @@ def baseline_config(
     Raises
     ------
     InputError
-        The run cannot have a random baseline.
+        The run can't have a random baseline.
     NotFoundError
         The dataset or the saved selection does not exist.
     """

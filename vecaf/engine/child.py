@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
     with FileLock(lock_of(settings, kind, job_id)) as lock:
         try:
             if not lock.acquire_from_orphan(ORPHAN_SECONDS):
-                # An earlier process still runs on another machine that is presumed dead. It cannot
+                # An earlier process still runs on another machine that is presumed dead. It can't
                 # write, because its attempt is outdated.
                 logger.warning("Process %s on %s still works on this job.", *lock.holder())
             work: dict[Kind, Work] = {"run": do_run, "import": do_import, "task": do_task}

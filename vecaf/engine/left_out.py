@@ -1,4 +1,4 @@
-"""Leave out images that a run cannot read, and name some of them in its log."""
+"""Leave out images that a run can't read, and name some of them in its log."""
 
 from __future__ import annotations
 

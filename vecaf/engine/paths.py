@@ -1,4 +1,4 @@
-"""Paths of the files of a job in the studio's home folder."""
+"""Paths of the files of a job in the data folder."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vecaf.budget import parse_budget
 from vecaf.config import RunConfig
 from vecaf.datasets.names import dataset_name
 from vecaf.engine.paths import discard_import
@@ -32,6 +33,7 @@ from vecaf.store.imports import check_name_free
 from vecaf.store.jobs import log_event, request_cancel, requeue
 from vecaf.store.subsets import labeled_of, subset_named
 from vecaf.store.tasks import find_task
+from vecaf.wording import plural
 
 MAX_NAME = 200  # characters, the size of the database column
 
@@ -42,7 +44,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
     Raises
     ------
     InputError
-        A setting is invalid, or the dataset cannot serve the run.
+        A setting is invalid, or the dataset can't serve the run.
     NotFoundError
         The dataset does not exist.
     NotAllowedError
@@ -192,7 +194,7 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
     with store.write() as session:
         run = changeable(session, user_id, Run, run_id)
         if run.state == FINISHED:
-            raise InputError(f"Run {run_id} has finished, so it cannot be resumed.")
+            raise InputError(f"Run {run_id} has finished, so it can't be resumed.")
         if run.state not in (CANCELED, FAILED):
             if run.cancel_requested:
                 raise InputError(f"Run {run_id} is being canceled. Resume it in a moment.")
@@ -201,8 +203,13 @@ def resume_run(store: Store, run_id: int, user_id: int) -> None:
 
 
 def _run_name(config: RunConfig, dataset: str) -> str:
+    """Return 'photos · vecaf · 24 images · seed 0', or 'photos · NAME OF THE SELECTION'."""
     if config.subset and config.rounds == 1:
-        return f"{config.subset} of {dataset}"[:MAX_NAME]
+        return f"{dataset} · {config.subset}"[:MAX_NAME]
+    budget = parse_budget(config.budget)
+    images = f"{budget.amount:g}%" if budget.share else plural(int(budget.amount), "image")
+    amount = images if config.rounds == 1 else f"{config.rounds} × {images}"
     words = " ".join(config.target_words.split())
-    told = f", “{words[:40]}”" if words else ""
-    return f"{config.strategy} on {dataset}, {config.budget} × {config.rounds}{told}"[:MAX_NAME]
+    target = [f"“{words[:40]}”"] if words else []
+    parts = [dataset, config.strategy, *target, amount, f"seed {config.seed}"]
+    return " · ".join(parts)[:MAX_NAME]

@@ -165,7 +165,7 @@ class DatabaseRecorder:
             _upsert(session, EncoderRecord, [row], ["fingerprint"], ["facts"])
 
     def artifact(self, kind: str, path: Path) -> None:
-        """Record a finished file in the home folder, or update its record."""
+        """Record a finished file in the data folder, or update its record."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         row = {

@@ -119,6 +119,14 @@ def interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half_width, mean + half_width, n)
 
 
+def accuracy_interval(values: Sequence[float]) -> Interval:
+    """Compute `interval` for accuracies: the ends of the interval stay between 0 and 1."""
+    found = interval(values)
+    if found.low is None or found.high is None:
+        return found
+    return Interval(found.mean, max(0.0, found.low), min(1.0, found.high), found.n)
+
+
 def cost_to_reach(target: float, costs: Sequence[int], accuracy: Sequence[float]) -> float | None:
     """Return the cost at which the accuracy first reaches a target.
 
@@ -173,7 +181,8 @@ def paired_over_seeds(first: Mapping[int, float], second: Mapping[int, float]) -
         return None
     found = interval([first[seed] - second[seed] for seed in seeds])
     assert found.low is not None and found.high is not None
-    return Difference(found.mean, found.low, found.high, len(seeds), SEEDS)
+    low, high = max(-1.0, found.low), min(1.0, found.high)
+    return Difference(found.mean, low, high, len(seeds), SEEDS)
 
 
 def paired_over_images(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference | None:
@@ -231,5 +240,5 @@ def mean_curve(curves: Sequence[LearningCurve], unit: str) -> tuple[list[float],
     for index in range(max((len(curve.accuracy) for curve in curves), default=0)):
         finished = [curve for curve in curves if index < len(curve.accuracy)]
         costs.append(float(np.mean([curve.cost(unit)[index] for curve in finished])))
-        accuracies.append(interval([curve.accuracy[index] for curve in finished]))
+        accuracies.append(accuracy_interval([curve.accuracy[index] for curve in finished]))
     return costs, accuracies

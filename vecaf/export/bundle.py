@@ -137,7 +137,7 @@ def build_archive(
 
 
 def remove_abandoned_exports(settings: Settings) -> None:
-    """Remove old temporary files that interrupted exports left in the studio's home."""
+    """Remove old temporary files that interrupted exports left in the data folder."""
     for path in (*settings.runs.glob("*/export/.*"), *settings.home.glob("download-*")):
         if age(path) < ABANDONED_SECONDS:
             continue

@@ -1,1 +1,1 @@
-"""Maintain a home: back it up, restore it, check it, repair it, and delete unused files."""
+"""Maintain a data folder: back it up, restore it, check it, repair it, and delete unused files."""

@@ -1,4 +1,4 @@
-"""Back up a home to one file while the studio is running, and restore it.
+"""Back up a data folder to one file while the studio is running, and restore it.
 
 The database is copied first, then the files that the copy references. Stored files never change,
 and none is deleted during a backup, so the copy's files exist. The folder of an unfinished run can
@@ -77,7 +77,7 @@ class BackupResult:
 def write_backup(
     store: Store, to: Path, *, with_embeddings: bool = False, progress: StageProgress | None = None
 ) -> BackupResult:
-    """Write a backup of the home to the new file `to`, which appears when it is complete.
+    """Write a backup of the data folder to the new file `to`, which appears when it is complete.
 
     Uploads that are not imported yet are left out.
 
@@ -173,8 +173,8 @@ def _add_files(
 def restore(archive: Path, home: Path) -> dict[str, Any]:
     """Restore a backup to the new or empty folder `home`, and check every file.
 
-    The database is moved into place last, so a home with a database is complete. Imports whose
-    upload is not in the backup are marked as failed. After an error, `home` is empty again.
+    The database is moved into place last, so a data folder with a database is complete. Imports
+    whose upload is not in the backup are marked as failed. After an error, `home` is empty again.
 
     Returns
     -------

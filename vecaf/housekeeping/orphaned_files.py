@@ -43,7 +43,7 @@ class OrphanedFile:
 
 
 def find_orphaned_files(store: Store, grace: float = HOUR) -> list[OrphanedFile]:
-    """Return all orphaned files in the home that are older than `grace` seconds."""
+    """Return all orphaned files in the data folder that are older than `grace` seconds."""
     settings = store.settings
     found = list(_contents(store, settings.images, IMAGE, grace))
     found += _contents(store, settings.thumbs, THUMB, grace)
@@ -61,7 +61,7 @@ def find_orphaned_files(store: Store, grace: float = HOUR) -> list[OrphanedFile]
 def majority_warning(settings: Settings, found: Sequence[OrphanedFile]) -> str | None:
     """Return a warning if more than half of all images or runs are orphaned; None otherwise.
 
-    In that case, the database may belong to another home.
+    In that case, the database may belong to another data folder.
     """
     images = (path for path in settings.images.glob("[0-9a-f][0-9a-f]/*") if _is_content(path))
     runs = (path for path in settings.runs.glob("*") if path.name.isdecimal())

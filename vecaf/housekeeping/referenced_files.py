@@ -1,4 +1,4 @@
-"""List the files in a home that the database references."""
+"""List the files in a data folder that the database references."""
 
 from __future__ import annotations
 

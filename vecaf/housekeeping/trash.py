@@ -1,6 +1,6 @@
 """The trash: cleanup moves files to `trash/<time>/` and deletes them some days later.
 
-In the trash, a file keeps its path relative to the home. To restore it, move it back.
+In the trash, a file keeps its path relative to the data folder. To restore it, move it back.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Trash:
         self.folder = home / FOLDER / now().strftime(_STAMP)
 
     def put(self, path: Path) -> None:
-        """Move a file or folder of the home to the trash. Do nothing if it no longer exists."""
+        """Move a file or folder to the trash. Do nothing if it no longer exists."""
         to = self.folder / path.relative_to(self._home)
         with suppress(FileNotFoundError), convert_disk_full_errors():
             to.parent.mkdir(parents=True, exist_ok=True)

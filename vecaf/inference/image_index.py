@@ -109,6 +109,6 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
 def _text_encoder(vlm: str, fingerprint: str, device: str) -> VLM:
     """Load a VLM for search texts, whose embeddings stay in memory instead of the cache on disk.
 
-    `fingerprint` tells weights with the same name apart.
+    `fingerprint` distinguishes weights with the same name.
     """
     return load_vlm(vlm, device=choose_device(device))

@@ -19,7 +19,7 @@ from vecaf.store.columns import SPLITS, read_columns
 
 MAX_IMAGES = 5000
 CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for cosines
-EMBEDDED_TEMPERATURE = 0.05  # calibrated on PACS, for the embedded VLM
+EMBEDDED_TEMPERATURE = 0.05  # calibrated on PACS, for the installed VLM
 MEANS_TEMPERATURE = np.float32(0.1)  # of cosines with class means, calibrated on PACS
 FITTED_TEMPERATURE = np.float32(0.6)  # of text classifiers, calibrated on PACS and CIFAR-10
 MIN_FITTED = 100  # images needed to fit a text classifier
@@ -87,7 +87,7 @@ def pool_labels(
 def zero_shot_logits(index: ImageIndex, texts: Floats, vlm: str) -> Floats:
     """Compute logits (n, classes) of all images from the embeddings (classes, e) of class captions.
 
-    With enough images, fits a `text_classifier` to the whole dataset. With the embedded VLM this
+    With enough images, fits a `text_classifier` to the whole dataset. With the installed VLM this
     raises the accuracy on PACS from 85% to 97% (photo) and from 34% to 44% (cartoon).
     """
     cosines = index.joint @ texts.T

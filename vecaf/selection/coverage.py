@@ -72,7 +72,7 @@ def greedy_coverage(
     step = max(16, _CHUNK_VALUES // len(offered))
 
     def filled(where: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        """Σ_i share_i·(k(candidate, i) held within low_i … high_i, less low_i), (candidates,)."""
+        """Return Σ_i share_i·(clip(k(candidate, i), low_i, high_i) − low_i) by candidate."""
         total = torch.zeros(len(offered), dtype=torch.float64)
         for start in range(0, len(where), step):
             part = slice(start, start + step)

@@ -1,18 +1,23 @@
-"""The nearest of k slowly moving centroids for each row: exact, but mostly without a new
-comparison.
+"""Track the nearest of k slowly moving centroids for each row.
 
-After a centroid has moved by P = Σ‖Δc‖ since its score s = f·c with a unit row f was computed, its
-score is at most s + P, because |f·c' − f·c| ≤ ‖f‖·‖c' − c‖ ≤ P (Cauchy–Schwarz and the triangle
-inequality). So each row keeps a list of its best centroids with such bounds, as Elkan (2003) does
-for distances. A listed centroid is skipped if its bound is below the best score of the row.
+The result is exact, but most scores are not computed again: upper bounds show that they can't be
+the highest.
 
-A common bound holds for all other centroids. Let Q be the sum over steps of the movement that 98%
-of the centroids stay below, and D = P − Q. Since any earlier time, a centroid has moved at most as
-far as Q did plus its lead L = D − (the smallest D so far). With B, the highest score outside the
-list minus Q at the time of listing, other scores are at most B + Q + L. Few centroids have a lead;
-they are compared where it matters. Where B + Q alone reaches the best score, the row is compared
-with all centroids by a matrix product, and listed again. Results equal those of a full comparison;
-of equal scores, the lower index counts.
+Bound of one centroid. Let s = f·c be the score of centroid c and unit row f. If the centroid then
+moves by a total of P = Σ‖Δc‖, its score is at most s + P (Cauchy–Schwarz and the triangle
+inequality). Each row keeps a list of its best centroids with these bounds, as Elkan (2003) does for
+distances. A listed centroid is skipped if its bound is below the best score of the row.
+
+Bound of all centroids outside the list. In each step, take the 98% quantile of the centroids'
+movements. Q is the sum of these quantiles over the steps so far, and D = P − Q is how much farther
+than Q one centroid has moved. The lead of a centroid is L = D − (its smallest D so far). From any
+earlier step until now, the centroid has moved by at most the growth of Q, plus L. Let B be the
+highest score outside the list minus Q, both at the time of listing. Scores outside the list are
+then at most B + Q + L.
+
+Few centroids have a lead above 0, and these are compared one by one. For all others, if B + Q
+reaches the best score of a row, the row is compared with all centroids by a matrix product, and
+its list is computed again. Of equal scores, the lower index counts.
 """
 
 from __future__ import annotations
@@ -44,10 +49,6 @@ class NearestTracker:
     """
 
     def __init__(self, rows: Floats, k: int, room: int | None = None) -> None:
-        """rows float32 (n, d), unit rows; k centroids will be asked about.
-
-        room  centroids that a row may list; a tenth of them by default, and at least 64
-        """
         n = len(rows)
         room = min(k, room or max(64, k // 10), max(8, _LISTED // n))
         self._rows = rows

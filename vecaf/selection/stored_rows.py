@@ -31,7 +31,7 @@ class ReorderedRows:
     """
 
     def __init__(self, stored: npt.NDArray[Any], order: Ids) -> None:
-        """stored (m, d); order int64 (n,), the stored row at each position."""
+        """Keep the rows of the file in `order` (int64)."""
         self._stored = stored
         self._order = order
         self.shape = (len(order), stored.shape[1])

@@ -40,14 +40,14 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Create the home folder if it is missing, migrate the schema and connect.
+        """Create the data folder if it is missing, migrate the schema and connect.
 
         Raises
         ------
         VecafError
             The database is damaged, unreachable, or was written by a newer version.
         InputError
-            The database belongs to another home, or the home folder can't be used.
+            The database belongs to another data folder, or the data folder can't be used.
         UnavailableError
             The disk is full.
         """

@@ -1,4 +1,4 @@
-"""Keep a home folder and its database together: both store the same id.
+"""Keep a data folder and its database together: both store the same id.
 
 Cleanup deletes files that the database does not reference. With a new database, or the database
 of another home, it would delete every file.
@@ -25,7 +25,7 @@ from vecaf.store.sqlite_copies import migration_copies, sqlite_path
 
 ID_FILE = "home-id"
 ROW_ID = 1  # of the only row in the table `home`
-IMAGES_CHECKED = 100  # images of the database to look for in the home
+IMAGES_CHECKED = 100  # images of the database to look for in the data folder
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -40,7 +40,7 @@ class Sessions(Protocol):
 
 
 def make_home(settings: Settings) -> None:
-    """Create the home folder if it is missing. Raises InputError if it can't be used."""
+    """Create the data folder if it is missing. Raises InputError if it can't be used."""
     home, advice = settings.home, "Set VECAF_HOME or --home to a folder that you can write to."
     try:
         if home.exists() and not home.is_dir():
@@ -55,7 +55,7 @@ def make_home(settings: Settings) -> None:
 
 
 def check_database_exists(settings: Settings, engine: sa.Engine) -> None:
-    """Raise InputError if the home has images or runs but its database is missing or empty.
+    """Raise InputError if the data folder has images or runs but its database is missing or empty.
 
     Call it before anything is created.
     """
@@ -64,15 +64,16 @@ def check_database_exists(settings: Settings, engine: sa.Engine) -> None:
 
 
 def pair_home(store: Sessions) -> None:
-    """Check that the home and the database have the same id; give both a new id if they have none.
+    """Check that the data folder and its database have one id; give both an id if they have none.
 
     If only one has an id (for example, after a database with an older schema was restored), the
-    other gets the same id, provided that the home has the database's images or both are empty.
+    other gets the same id, provided that the data folder has the database's images or both are
+    empty.
 
     Raises
     ------
     InputError
-        The home and the database don't belong together.
+        The data folder and the database don't belong together.
     """
     settings = store.settings
     with store.read() as session:
@@ -100,21 +101,21 @@ def pair_home(store: Sessions) -> None:
 
 
 def read_home_id(settings: Settings) -> str | None:
-    """Return the id stored in the home folder; None if it has no valid id."""
+    """Return the id stored in the data folder; None if it has no valid id."""
     path = settings.home / ID_FILE
     text = path.read_text(errors="replace").strip() if path.is_file() else ""
     return text if _ID.fullmatch(text) else None
 
 
 def write_home_id(settings: Settings, key: str) -> None:
-    """Write an id to the home folder. Raises InputError for an invalid id."""
+    """Write an id to the data folder. Raises InputError for an invalid id."""
     if not _ID.fullmatch(key):
-        raise InputError(f"{key!r} is not a valid home id.")
+        raise InputError(f"{key!r} is not a valid id of a data folder.")
     write_bytes(settings.home / ID_FILE, f"{key}\n".encode())
 
 
 def home_has_files(settings: Settings) -> bool:
-    """Return whether the home has images or run folders."""
+    """Return whether the data folder has images or run folders."""
     images = settings.images.glob("[0-9a-f][0-9a-f]/*")
     return any(images) or any(path.name.isdecimal() for path in settings.runs.glob("*"))
 
@@ -132,7 +133,7 @@ def _is_empty(session: Session) -> bool:
 
 
 def _holds_images_of(session: Session, settings: Settings) -> bool:
-    """Return whether the home has at least half of the database's first hundred images.
+    """Return whether the data folder has at least half of the database's first hundred images.
 
     False if the database has no images.
     """

@@ -72,7 +72,7 @@ def learning_curves(
 ) -> dict[int, list[RoundResult]]:
     """Return the finished rounds of several runs, first to last, by run id.
 
-    The results have no confusion matrices. Runs that the user cannot read have no rounds.
+    The results have no confusion matrices. Runs that the user can't read have no rounds.
     """
     query = (
         sa.select(

@@ -66,4 +66,4 @@ def check_params(kind: str, params: Mapping[str, Any]) -> None:
     try:
         inspect.signature(TASKS[kind]).bind(None, **params)
     except TypeError as error:
-        raise InputError(f"Cannot start the task '{kind}': {error}.") from error
+        raise InputError(f"Can't start the task '{kind}': {error}.") from error

@@ -59,7 +59,7 @@ class TrainingContext:
     def continues(self) -> bool:
         """Whether a round continues from the weights of the round before.
 
-        With labels known, training is the scarce resource, so no training is thrown away. In the
+        With labels known, training is expensive, so no training is discarded. In the
         label-free track, each round starts from pretrained weights, so that its result depends
         only on its labels.
         """

@@ -1,4 +1,4 @@
-"""The home folder that the database belongs to."""
+"""The data folder that the database belongs to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vecaf.store.models.base import Base, now
 
 
 class Home(Base):
-    """The home folder with the files of this database; one row (see `vecaf.store.home`)."""
+    """The data folder with the files of this database; one row (see `vecaf.store.home`)."""
 
     __tablename__ = "home"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(16))  # the content of the home's file `home-id`
+    key: Mapped[str] = mapped_column(String(16))  # the content of the file `home-id`
     path: Mapped[str] = mapped_column(Text)  # at first use; it may have moved
     host: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -96,7 +96,7 @@ class Event(Base):
 
 
 class Artifact(Base):
-    """A file that a run wrote; `path` is relative to the home folder."""
+    """A file that a run wrote; `path` is relative to the data folder."""
 
     __tablename__ = "artifact"
     __table_args__ = (UniqueConstraint("run_id", "path"),)

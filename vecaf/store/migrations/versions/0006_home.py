@@ -1,4 +1,4 @@
-"""Add the home folder that a database belongs to."""
+"""Add the data folder that a database belongs to."""
 
 import sqlalchemy as sa
 from alembic import op
