@@ -181,8 +181,7 @@ def paired_over_seeds(first: Mapping[int, float], second: Mapping[int, float]) -
         return None
     found = interval([first[seed] - second[seed] for seed in seeds])
     assert found.low is not None and found.high is not None
-    low, high = max(-1.0, found.low), min(1.0, found.high)
-    return Difference(found.mean, low, high, len(seeds), SEEDS)
+    return Difference(found.mean, found.low, found.high, len(seeds), SEEDS)
 
 
 def paired_over_images(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Difference | None:

@@ -123,7 +123,7 @@ def measure(logits: Floats, labels: Labels) -> dict[str, float]:
         return {}
     if np.isnan(logits).any():
         raise InputError(
-            "The model's predictions contain NaN, so they cannot be measured. Lower the learning "
+            "The model's predictions contain NaN, so they can't be measured. Lower the learning "
             "rate and train again."
         )
     return {name: METRICS[name](logits, labels) for name in METRICS}
