@@ -149,7 +149,7 @@ app.command("benchmark")(
                     Path | None,
                     typer.Option(
                         help="Folder for the results. Finished runs in it are reused. "
-                        "[default: a folder below VECAF_HOME/benchmarks]"
+                        "If omitted: a folder in VECAF_HOME/benchmarks."
                     ),
                 ],
                 None,
