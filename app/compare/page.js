@@ -1,6 +1,7 @@
 /* Fields with data-param live in the address, so the server draws the comparison for their values. */
 
 import { go, parameters } from "../shell/address.js";
+import "../shell/chart.js";
 
 document.addEventListener("change", (event) => {
   const field = event.target.closest("[data-param]");

@@ -1,4 +1,5 @@
 /* The Runs page. */
 
+import "../shell/chart.js";
 import "./compare_bar.js";
 import "./round_map.js";

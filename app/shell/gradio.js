@@ -11,8 +11,10 @@
 
 import { answered } from "./actions.js";
 import { go, query } from "./address.js";
-import { chart } from "./chart.js";
 import { live } from "./live.js";
+
+/* Pages with charts import the module themselves, so that it is loaded early. */
+const chart = async (...given) => (await import("./chart.js")).chart(...given);
 
 const studio = (window.studio = { answered, chart, go, live, query });
 

@@ -27,7 +27,7 @@ class HeadMiddleware:
     def __init__(self, app: ASGIApp, pages: Sequence[Page]) -> None:
         self.app = app
         self.first = {page.path: first(page, pages).encode() for page in pages}
-        self.last = last().encode()
+        self.last = {page.path: last(page).encode() for page in pages}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].rstrip("/") or "/" if scope["type"] == "http" else ""
@@ -48,7 +48,7 @@ class HeadMiddleware:
                 page.extend(message.get("body", b""))
                 if message.get("more_body", False):
                     return
-                end = self.last if person is None else self.last + _user(person.name)
+                end = self.last[path] + (b"" if person is None else _user(person.name))
                 body = bytes(page).replace(START, START + self.first[path], 1)
                 body = body.replace(END, end + END, 1)
                 headers = MutableHeaders(scope=start)
@@ -85,9 +85,9 @@ def first(page: Page, pages: Sequence[Page]) -> str:
     return str(macros("shell", "head.html").first(scripts, context, imports, preloaded))
 
 
-def last() -> str:
-    """Return what comes last in the head of each page: our styles override Gradio's."""
-    styles = [static.address(name) for name in static.styles()]
+def last(page: Page) -> str:
+    """Return what comes last in the head of `page`: our styles override Gradio's."""
+    styles = [static.address(name) for name in static.styles(page.folder)]
     return str(macros("shell", "head.html").last(styles, static.address(static.LOGO)))
 
 

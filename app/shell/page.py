@@ -12,7 +12,7 @@ class Page:
     Parameters
     ----------
     folder
-        Name of the folder. Its `page.js` and `early.js`, if any, run here (see app.shell.static).
+        Name of the folder. Its styles, `page.js` and `early.js` apply here (see app.shell.static).
     path
         Path of the address, such as "/explore".
     name

@@ -15,6 +15,7 @@ each file for good.
   before Gradio starts. It imports the other modules of its folder.
 - `app/<page>/early.js`, if there is one, runs while the page is still being read. It asks for data;
   the page may not exist yet.
+- `app/<page>/*.css` are styles of that page alone; all pages have those of the shell.
 - `app/shell/main.js` runs on every page: navigation bar, theme, live pieces, dialogs.
 - `app/shell/gradio.js` documents `window.studio`, the one global object, for Gradio's `js=` and
   `js_on_load`. A page adds functions to it: `expose({ upload })`.
@@ -77,9 +78,10 @@ def address(name: str) -> str:
     return f"{path(name)}?v={digest}"
 
 
-def styles() -> list[str]:
-    """Return the names of all styles, those of the shell first."""
-    found = [name for name in files() if name.endswith(".css")]
+def styles(folder: str) -> list[str]:
+    """Return the names of the styles of a page: those of the shell and of its folder."""
+    own = ("shell", folder)
+    found = [name for name in files() if name.endswith(".css") and name.split("/")[0] in own]
     return sorted(found, key=lambda name: (name != BASE_STYLE, name.rpartition("/")[2]))
 
 
