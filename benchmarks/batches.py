@@ -31,7 +31,7 @@ ROUNDS = 5
 TARGET_SHARE = 0.99
 FULL, VECAF, ACTIVEFT = "full: a random pass, limited to T", "vecaf", "activeft"
 ACTIVEFT_SHARE = 1 / 15  # fraction of the pool that activeft selects once and trains on repeatedly
-SEVERAL_ROUNDS = {"rounds": ROUNDS, "picks": "replace", "schedule": "run"}
+SEVERAL_ROUNDS = {"rounds": ROUNDS, "training_images": "replace", "schedule": "run"}
 MEANS = {"head_init": "means"}
 
 

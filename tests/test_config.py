@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vecaf.budget import parse_budget
-from vecaf.config import RunConfig
+from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.errors import InputError
 
 
@@ -62,7 +62,7 @@ def test_whole_floats_from_forms_become_integers() -> None:
         ({"dataset": "a\0b"}, "dataset contains a character that can't be stored"),
         ({"subset": "\ud800"}, "subset contains a character that can't be stored"),
         ({"budget": "0"}, "Select at least 1 image"),
-        ({"picks": "replace"}, "picks 'replace' needs the labels-known track"),
+        ({"training_images": "replace"}, "training_images 'replace' needs the labels-known track"),
         ({"schedule": "run"}, "schedule 'run' needs the labels-known track"),
         (
             {"schedule": "run", "track": "labels-known", "patience": 2},
@@ -73,3 +73,10 @@ def test_whole_floats_from_forms_become_integers() -> None:
 def test_invalid_values_raise_input_errors(values: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words.replace("(", r"\(")):
         RunConfig.from_dict(values)
+
+
+def test_a_setting_under_its_former_name_is_read() -> None:
+    old = {"picks": "replace", "track": LABELS_KNOWN}
+    assert RunConfig.from_dict(old).training_images == "replace"
+    with pytest.raises(InputError, match="Unknown setting 'pick'"):
+        RunConfig.from_dict({"pick": "replace"})

@@ -14,6 +14,9 @@ from vecaf.options import check, option, typed
 LABEL_FREE, LABELS_KNOWN = "label-free", "labels-known"
 
 
+RENAMED = {"picks": "training_images"}  # name in an earlier version → name
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """The settings that determine a run's result on a dataset.
@@ -89,7 +92,7 @@ class RunConfig:
         maximum=1000,
         advanced=True,
     )
-    picks: str = option(
+    training_images: str = option(
         "keep",
         "keep: each round trains on all images selected so far. replace: each round trains only "
         "on the images it selected (labels-known only).",
@@ -218,7 +221,7 @@ class RunConfig:
         for item in fields(self):
             check(item, getattr(self, item.name))
         parse_budget(self.budget)
-        for name, value in (("picks", "replace"), ("schedule", "run")):
+        for name, value in (("training_images", "replace"), ("schedule", "run")):
             if getattr(self, name) == value and self.track != LABELS_KNOWN:
                 default = RunConfig.__dataclass_fields__[name].default
                 raise InputError(
@@ -239,6 +242,7 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """Build from a stored mapping. Raises InputError for an unknown or ill-typed entry."""
+        values = with_current_names(values)
         known = {item.name: item for item in fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
@@ -253,3 +257,8 @@ class RunConfig:
             if item.name != "dataset" and value != item.default:
                 words += [f"--{item.name.replace('_', '-')}", str(value)]
         return shlex.join(words)
+
+
+def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename settings that receipts, browsers, or clients have from an earlier version."""
+    return {RENAMED.get(name, name): value for name, value in values.items()}

@@ -65,7 +65,8 @@ const KINDS = [
 const section = (state, kind, found, typical) => {
   const rows = (ids) => (ids ?? []).map((id) => state.rowOf(id)).filter((row) => row >= 0);
   const items = found[kind.name].map((item) => ({
-    ...item, row: item.id ? state.rowOf(item.id) : -1, all: rows(item.ids), near: rows(item.neighbours),
+    ...item, row: item.id ? state.rowOf(item.id) : -1, all: rows(item.ids),
+    near: rows(item.neighbors ?? item.neighbours), // `neighbours` in findings of earlier versions
   }));
   const body = element("div", {});
   const number = element("small", { class: "num" });

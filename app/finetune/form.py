@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from vecaf.config import RunConfig
+from vecaf.config import RunConfig, with_current_names
 from vecaf.errors import InputError
 from vecaf.selection.strategies import describe
 
@@ -22,7 +22,6 @@ LABELS = {
     "mode": "Training mode",
     "epochs": "Epochs per round",
     "patience": "Early stopping (epochs)",
-    "picks": "Training images",
     "schedule": "Learning rate schedule",
     "head_init": "Classifier initialization",
     "lr": "Learning rate",
@@ -126,7 +125,7 @@ def restored(stored: object, names: Sequence[str], wanted: str | None) -> list[A
 
     `wanted` is the dataset that the address names. Stored values may come from an older version.
     """
-    kept = stored if isinstance(stored, dict) else {}
+    kept = with_current_names(stored) if isinstance(stored, dict) else {}
     values = []
     for item in FIELDS:
         value = kept.get(item.name, item.default)

@@ -137,7 +137,7 @@ def _map(
                 session, studio.settings, user, task.dataset_id, file_name("pca", "image")
             )
     marks = np.zeros(len(ids), dtype=np.uint8)
-    marks[np.isin(ids, selected.taken)] = EARLIER
+    marks[np.isin(ids, selected.earlier)] = EARLIER
     marks[np.isin(ids, selected.ids)] = FIRST
     if second is not None:
         other = np.isin(ids, second.ids)
@@ -173,7 +173,7 @@ def _csv(listed: Listed) -> tuple[str, str]:
 
 
 def _json(listed: Listed) -> tuple[str, bytes]:
-    content = {"classes": list(listed.classes), "picks": listed.rows()}
+    content = {"classes": list(listed.classes), "selected": listed.rows()}
     return "application/json", bytes(JSONResponse(content).body)
 
 

@@ -66,10 +66,10 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
         count=len(selected.ids),
         pool_size=task.result.get("pool", 0),
         unlabeled=task.result.get("unlabeled", 0),
-        earlier=len(selected.taken),
+        earlier=len(selected.earlier),
         captions_unused=selected.captions is None and bool(task.params.get("text_pull")),
         replaced=(asked, used) if used and used != asked else None,
-        map=_map(state, task, None, earlier=bool(selected.taken)),
+        map=_map(state, task, None, earlier=bool(selected.earlier)),
         reasons=reasons.panel(state, task, selected),
         images=_images(state, selected.ids),
     )
@@ -92,7 +92,7 @@ def comparison(state: PageState, first: Ready, second: Ready) -> Markup:
         state=state,
         tasks=[("one", "A", one, task_name(one)), ("two", "B", two, task_name(two))],
         overlap=overlap,
-        map=_map(state, one, two, earlier=bool(a.taken)),
+        map=_map(state, one, two, earlier=bool(a.earlier)),
         groups=groups,
     )
     return html

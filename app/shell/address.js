@@ -2,7 +2,17 @@
 
 export const query = () => location.search;
 
-export const parameters = () => new URLSearchParams(location.search);
+const RENAMED = { colour: "color", pick: "image" }; // old name in bookmarks: name
+
+export const parameters = () => {
+  const found = new URLSearchParams(location.search);
+  for (const [old, name] of Object.entries(RENAMED)) {
+    if (!found.has(old)) continue;
+    if (!found.has(name)) found.set(name, found.get(old));
+    found.delete(old);
+  }
+  return found;
+};
 
 /* A parameter that is a plausible id, else null. */
 export const id = (name) => {

@@ -11,10 +11,18 @@ QUERY_JS = "() => [studio.query()]"
 MOVE_JS = "(here, away) => { if (here) studio.go(here); if (away) location.assign(away); }"
 """Gradio's `js=` that goes to an address on this page or on another one; "" stays."""
 
+RENAMED = {"colour": "color", "pick": "image"}
+"""Parameters in bookmarks of earlier versions: old name → name."""
+
 
 def parameters(query: str | None) -> dict[str, str]:
-    """Return a query such as '?run=7&round=2' as a mapping. The last of repeated names counts."""
-    return {name: values[-1] for name, values in parse_qs((query or "").lstrip("?")).items()}
+    """Return a query such as '?run=7&round=2' as a mapping. The last of repeated names counts.
+
+    Bookmarks of earlier versions are read, too.
+    """
+    found = {name: values[-1] for name, values in parse_qs((query or "").lstrip("?")).items()}
+    old = {name: found.pop(name) for name in RENAMED if name in found}
+    return {RENAMED[name]: value for name, value in old.items()} | found
 
 
 def whole(values: dict[str, str], name: str) -> int | None:

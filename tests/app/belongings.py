@@ -35,7 +35,7 @@ from vecaf.store import (
 )
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
-from vecaf.tasks.select_images import COVERS, PICKS, SelectionExplanation
+from vecaf.tasks.select_images import COVERS, EXPLANATION, SelectionExplanation
 from vecaf.tasks.shift_preview import PREVIEW
 
 MARK = "quokka"  # part of every name, label, caption and file of the user
@@ -125,7 +125,7 @@ def give(store: Store, user: int, folder: Path, mark: str = MARK) -> Belongings:
         ids[:4], {"s": [1.0] * 4}, [3] * 4, [[]] * 4, [0.5] * 4, None, None, None, [None] * 4,
         [""] * 4, [],
     )  # fmt: skip
-    (at / PICKS).write_text(json.dumps(asdict(picks)))
+    (at / EXPLANATION).write_text(json.dumps(asdict(picks)))
     np.save(at / COVERS, np.zeros(PLACES, np.int32))
     at = settings.tasks / str(numbers["task_id"][2])
     at.mkdir(parents=True)

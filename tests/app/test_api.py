@@ -100,7 +100,7 @@ def test_the_documented_examples_run(live: Live) -> None:
     assert printed[2].splitlines()[1] == f"finished /api/v1/runs/{run['run']}/model"
 
     receipt = live.get(f"/api/v1/runs/{run['run']}/files/receipt.json")
-    assert len(receipt["picks"][0]["sha256"]) == 8
+    assert len(receipt["selections"][0]["sha256"]) == 8
 
 
 @pytest.mark.parametrize(

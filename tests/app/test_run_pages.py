@@ -211,6 +211,12 @@ def test_a_target_is_read_from_the_address(text: str, target: float | None) -> N
     assert compare.read_target(text) == target
 
 
+def test_bookmarks_of_earlier_versions_keep_their_choice() -> None:
+    assert parameters("?dataset=1&colour=round") == {"dataset": "1", "color": "round"}
+    assert parameters("?pick=7") == {"image": "7"}
+    assert parameters("?pick=7&image=8") == {"image": "8"}
+
+
 def test_only_what_is_new_is_sent() -> None:
     values, names = only_new({}, {"top": "a", "rest": "b"})
     assert values == ["a", "b"]

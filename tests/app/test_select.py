@@ -22,7 +22,13 @@ from app.shell.studio import Studio
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
 from vecaf.store.samples import count_pool
-from vecaf.tasks.select_images import COVERS, PICKS, SelectionExplanation
+from vecaf.tasks.select_images import (
+    COVERS,
+    EXPLANATION,
+    OLD_EXPLANATION,
+    SelectionExplanation,
+    read_explanation,
+)
 
 PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
 FORMS = ("ids.csv", "ids.json", "imagefolder.zip")
@@ -50,7 +56,7 @@ def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection")
         losses=None,
         displaced=[samples[-1].id] + [None] * (k - 1),
         because=["plain"] * k,
-        taken=[samples[-2].id],
+        earlier=[samples[-2].id],
     )
     with studio.store.write() as session:
         owner = session.get_one(Dataset, dataset_id).owner_id
@@ -63,14 +69,14 @@ def finished(studio: Studio, name: str, ids: list[int], kind: str = "selection")
             kind=kind,
             params=PARAMS,
             state=FINISHED,
-            result={"picks": k, "pool": len(samples), "unlabeled": 0},
+            result={"selected": k, "pool": len(samples), "unlabeled": 0},
         )
         session.add(task)
         session.flush()
         task_id = task.id
     folder = studio.settings.tasks / str(task_id)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PICKS).write_text(json.dumps(asdict(explained)))
+    (folder / EXPLANATION).write_text(json.dumps(asdict(explained)))
     np.save(folder / COVERS, np.full(everything, -1, dtype=np.int32))
     return task_id
 
@@ -90,8 +96,22 @@ def test_ids_are_exported_in_rank_order(studio: Studio, client: TestClient, task
     assert rows[0]["label"] in ("cat", "dog") and rows[1]["density"] == ""
     assert "attachment" in table.headers["content-disposition"]
     content = client.get(f"/download/selection/{task_id}/ids.json").json()
-    assert [row["id"] for row in content["picks"]] == [samples[3].id, samples[0].id]
+    assert [row["id"] for row in content["selected"]] == [samples[3].id, samples[0].id]
     assert content["classes"] == ["cat", "dog"]
+
+
+def test_a_selection_of_an_earlier_version_is_read(studio: Studio, task_id: int) -> None:
+    folder = studio.settings.tasks / str(task_id)
+    now = read_explanation(folder)
+    assert now is not None
+    content = asdict(now)
+    content["taken"] = content.pop("earlier")
+    (folder / EXPLANATION).rename(folder / "kept.json")
+    (folder / OLD_EXPLANATION).write_text(json.dumps(content))
+    assert read_explanation(folder) is not None
+    assert asdict(read_explanation(folder)) == json.loads(json.dumps(asdict(now)))
+    (folder / OLD_EXPLANATION).unlink()
+    (folder / "kept.json").rename(folder / EXPLANATION)
 
 
 def test_the_imagefolder_holds_images_beside_their_labels(

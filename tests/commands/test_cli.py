@@ -81,7 +81,7 @@ def test_from_a_folder_to_a_model_that_a_new_process_uses(
     files = vecaf(home, "export", run, "--to", folder)["files"]
     assert set(files) == {path.name for path in folder.iterdir()}
     receipt = json.loads((folder / "receipt.json").read_text())
-    assert [len(r["sha256"]) for r in receipt["picks"]] == [len(picks), len(picks)]
+    assert [len(r["sha256"]) for r in receipt["selections"]] == [len(picks), len(picks)]
     picked_first = json.loads((folder / "selection.json").read_text())[: len(picks)]
     assert [p["sample_id"] for p in picked_first] == picks  # as `select` printed
 

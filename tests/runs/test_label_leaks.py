@@ -139,7 +139,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "silent": {"text_pull": 0.0},
 }
 """Recipes that could leak labels in other ways than the defaults."""
-KNOWN_RECIPES = RECIPES | {"one-schedule": {"schedule": "run"}, "replaced": {"picks": "replace"}}
+KNOWN_RECIPES = RECIPES | {
+    "one-schedule": {"schedule": "run"},
+    "replaced": {"training_images": "replace"},
+}
 
 
 def serving(track: str) -> list[str]:

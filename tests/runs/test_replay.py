@@ -74,9 +74,18 @@ def test_an_export_holds_what_it_lists(done: Done) -> None:
         assert entry["bytes"] == len(content)
         assert entry["sha256"] == hashlib.sha256(content).hexdigest()
     assert value["versions"][0]["torch"]
-    picked = [key for entry in value["picks"] for key in entry["sha256"]]
+    picked = [key for entry in value["selections"] for key in entry["sha256"]]
     with (done.folder / "selection.csv").open(newline="") as file:
         assert [row["sha256"] for row in csv.DictReader(file)] == picked
+
+
+def test_a_receipt_of_an_earlier_version_is_read(done: Done, tmp_path: Path) -> None:
+    value = json.loads((done.folder / "receipt.json").read_text())
+    old = value | {"format": 2, "picks": value.pop("selections")}
+    old["config"]["picks"] = old["config"].pop("training_images")
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(old))
+    assert read_receipt(path) == read_receipt(done.folder / "receipt.json")
 
 
 def test_the_card_shows_the_run(done: Done) -> None:
@@ -179,7 +188,7 @@ def test_an_archive_without_onnx_is_rebuilt_when_the_packages_are_installed(
 def test_a_replay_selects_the_same_images(done: Done) -> None:
     found = done.replay()
     assert found.matches
-    assert [(r.round, r.picks, r.same) for r in found.rounds] == [(1, 6, 6), (2, 6, 6)]
+    assert [(r.round, r.selected, r.same) for r in found.rounds] == [(1, 6, 6), (2, 6, 6)]
     assert found.sentences()[-1] == "The selection matches."
 
 
@@ -298,15 +307,15 @@ def test_a_replay_uses_the_copy_of_an_image_that_the_run_selected(
         ({"config": []}, "no 'config'"),
         ({"dataset": {"name": "x" * 2000, "content_hash": ""}}, "'name' is not a short text"),
         ({"dataset": {"name": "x", "content_hash": 3}}, "'content_hash' is not a short text"),
-        ({"picks": [{"round": 1, "sha256": ["../../etc/passwd"]}]}, "'picks' are not"),
-        ({"picks": [{"round": 2, "sha256": ["0" * 64]}] * 2}, "'picks' are not"),
-        ({"picks": "all"}, "'picks' are not"),
+        ({"selections": [{"round": 1, "sha256": ["../../etc/passwd"]}]}, "'selections' are not"),
+        ({"selections": [{"round": 2, "sha256": ["0" * 64]}] * 2}, "'selections' are not"),
+        ({"selections": "all"}, "'selections' are not"),
         (
-            {"picks": [{"round": n, "sha256": ["0" * 64], "copies": []} for n in (1, 2)]},
+            {"selections": [{"round": n, "sha256": ["0" * 64], "copies": []} for n in (1, 2)]},
             "'copies' are not",
         ),
         (
-            {"picks": [{"round": n, "sha256": ["0" * 64], "copies": [-1]} for n in (1, 2)]},
+            {"selections": [{"round": n, "sha256": ["0" * 64], "copies": [-1]} for n in (1, 2)]},
             "'copies' is not a whole number",
         ),
         ({"run": -1}, "'run' is not a whole number"),

@@ -31,7 +31,7 @@ CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
 FULL = replace(CONFIG, mode="full", epochs=2)
 LORA = replace(FULL, mode="lora", lr=0.003, lora_rank=4)
 KNOWN = replace(
-    CONFIG, track=LABELS_KNOWN, strategy="importance", picks="replace", schedule="run",
+    CONFIG, track=LABELS_KNOWN, strategy="importance", training_images="replace", schedule="run",
     head_init="means", epochs=6,
 )  # fmt: skip
 TOLD = replace(CONFIG, head_init="text")
@@ -292,7 +292,7 @@ def test_dropout_uses_the_seed_of_the_run(tmp_path: Path) -> None:
     assert torch.equal(*drawn)
 
 
-@pytest.mark.parametrize("config", [CONFIG, KNOWN], ids=["picks", "means"])
+@pytest.mark.parametrize("config", [CONFIG, KNOWN], ids=["selected", "means"])
 def test_classes_without_selected_images_are_named(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from alembic.config import Config
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Sample, Store, migrate, sqlite_copies
+from vecaf.store import Dataset, Run, Sample, Store, migrate, sqlite_copies
 from vecaf.store.models import Base
 from vecaf.store.sqlite import library, sqlite_engine
 from vecaf.store.sqlite_copies import MAX_COPIES, migration_copies
@@ -112,6 +112,20 @@ def test_the_first_schema_is_migrated_to_the_newest(settings: Settings) -> None:
         assert session.get_one(Dataset, 1).revision == 0
         sample = session.get_one(Sample, 5)
         assert (sample.label, sample.excluded) == (0, False)
+
+
+def test_the_renamed_setting_of_stored_runs_is_kept(settings: Settings) -> None:
+    values = [('{"picks": "replace", "seed": 3}', 7), ('{"seed": 4}', 8)]
+    add = (
+        "INSERT INTO run (id, owner_id, dataset_id, name, config, seed, state, stage, done, total, "
+        "attempt, cancel_requested, created_at) "
+        f"VALUES ({{}}, 1, 1, 'r', '{{}}', 0, 'finished', '', 0, 0, 1, 0, '{MOMENT}');"
+    )
+    script = "".join(add.format(id_, config) for config, id_ in values)
+    make_old(settings, "0007", "PRAGMA foreign_keys = OFF;" + script)
+    with Store.open(settings).read() as session:
+        found = {run.id: run.config for run in session.query(Run)}
+    assert found == {7: {"training_images": "replace", "seed": 3}, 8: {"seed": 4}}
 
 
 def test_only_the_newest_copies_are_kept(settings: Settings) -> None:

@@ -158,7 +158,7 @@ def test_findings_use_the_current_labels(
     found = {item["id"]: item for item in after["labels"]}
     item = found[int(samples.ids[victim])]
     assert samples.classes[item["suggested"]] == "stripes"
-    assert set(item["neighbours"]) <= set(samples.ids.tolist())
+    assert set(item["neighbors"]) <= set(samples.ids.tolist())
 
 
 def test_findings_use_predictions_of_the_newest_run_for_unseen_images(

@@ -125,7 +125,7 @@ def test_a_task_a_run_and_the_command_select_the_same_images(
     with store.read() as session:
         picked = [sample.id for _, sample in selected_in_round(session, store.owner(), run_id, 1)]
     assert explained.ids == picked
-    assert result["picks"] == 8 and result["taken"] == 0 and result["unlabeled"] == 0
+    assert result["selected"] == 8 and result["earlier"] == 0 and result["unlabeled"] == 0
 
     assert command_line(monkeypatch, store, "labeled", "--strategy", strategy) == picked
 
@@ -233,7 +233,7 @@ def test_an_unlabeled_upload_goes_through_the_loop_twice(
         revision = session.get_one(Dataset, bare).revision
 
     _, again, result = select(store, "bare", run=run_id, revision=revision)
-    assert result["taken"] == 8 and set(again.taken) == set(explained.ids)
+    assert result["earlier"] == 8 and set(again.earlier) == set(explained.ids)
     assert not set(again.ids) & set(explained.ids)
     assert command_line(monkeypatch, store, "bare", "--after", str(run_id)) == again.ids
     assert again.losses is not None and all(loss >= 0 for loss in again.losses)

@@ -14,8 +14,8 @@ from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
 
-FORMAT = 2
-READABLE = (1, 2)  # format 1 had no data_hash and one mapping of versions
+FORMAT = 3
+READABLE = (1, 2, 3)  # 1 had no data_hash and one mapping of versions; 1 and 2 said `picks`
 MAX_BYTES = 64 * 1024**2  # more than a million selected images need
 MAX_TEXT = 1000
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +70,7 @@ class Receipt:
                 "data_hash": self.data_hash,
             },
             "versions": list(self.versions),
-            "picks": [
+            "selections": [
                 {"round": number, "sha256": list(keys)}
                 | ({"copies": list(self.copies[number - 1])} if self.copies else {})
                 for number, keys in enumerate(self.selected, start=1)
@@ -156,7 +156,8 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
     listed = [versions] if isinstance(versions, dict) else versions
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise InputError("The receipt's 'versions' are not valid.")
-    selected = _selected(value.get("picks"), config.rounds)
+    selections = value.get("selections", value.get("picks"))
+    selected = _selected(selections, config.rounds)
     return Receipt(
         run=_whole(value, "run"),
         name=_text(value, "name", ""),
@@ -168,12 +169,12 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
             {str(k)[:MAX_TEXT]: str(v)[:MAX_TEXT] for k, v in entry.items()} for entry in listed
         ),
         selected=selected,
-        copies=_copies(value["picks"], selected),
+        copies=_copies(selections or [], selected),
     )
 
 
 def _selected(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
-    wrong = InputError("The receipt's 'picks' are not valid.")
+    wrong = InputError("The receipt's 'selections' are not valid.")
     if not isinstance(value, list) or len(value) != rounds:
         raise wrong
     found = []

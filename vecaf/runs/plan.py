@@ -153,10 +153,10 @@ class RunPlan:
     def training_rows(self, recorder: Recorder, number: int) -> Rows:
         """Return the rows that round `number` trains on.
 
-        These are all selected rows so far, or with picks="replace" only those of this round.
+        These are all selected rows so far, or with training_images="replace" those of this round.
         """
         selected = self.selected(recorder, upto=number)
-        if self.config.picks == "keep":
+        if self.config.training_images == "keep":
             return selected
         return selected[len(self.selected(recorder, upto=number - 1)) :]
 

@@ -35,7 +35,7 @@ class RoundComparison:
 
     Attributes
     ----------
-    picks
+    selected
         Number of images in the receipt.
     same
         Number of images in both selections.
@@ -45,7 +45,7 @@ class RoundComparison:
     """
 
     round: int
-    picks: int
+    selected: int
     same: int
     matches: bool | None
 
@@ -78,12 +78,12 @@ class ReplayResult:
 
 def _sentence(r: RoundComparison) -> str:
     if r.matches is None:
-        return f"Round {r.round}: used a saved selection of {r.picks} images."
+        return f"Round {r.round}: used a saved selection of {r.selected} images."
     if r.matches:
-        return f"Round {r.round}: the same {r.picks} images in the same order."
-    if r.same == r.picks:
-        return f"Round {r.round}: the same {r.picks} images in a different order."
-    return f"Round {r.round}: {r.same} of {r.picks} images are the same."
+        return f"Round {r.round}: the same {r.selected} images in the same order."
+    if r.same == r.selected:
+        return f"Round {r.round}: the same {r.selected} images in a different order."
+    return f"Round {r.round}: {r.same} of {r.selected} images are the same."
 
 
 def replay(

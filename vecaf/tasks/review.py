@@ -3,10 +3,10 @@
     {"revision": …,                     of the dataset at that time
      "found": {"duplicates": 3, …},     number of findings; the lists hold the first 1000
      "duplicates": [{"ids", "cosine", "exact"}],
-     "outliers": [{"id", "distance", "neighbours"}],
+     "outliers": [{"id", "distance", "neighbors"}],
      "typical_distance": …,             median over all images, to compare outliers with
      "run": …,                          run whose model predicted the labels, or null
-     "labels": [{"id", "label", "suggested", "confidence", "own", "agreeing", "neighbours",
+     "labels": [{"id", "label", "suggested", "confidence", "own", "agreeing", "neighbors",
                  "confirmed"}]}
 
 Ids and neighbors are sample ids. Labels are indices into the classes of the dataset. See
@@ -123,7 +123,7 @@ def write_findings(folder: Path, found: dict[str, Any]) -> None:
 
 def _named(samples: Samples, finding: dict[str, Any]) -> dict[str, Any]:
     """Replace the rows of a finding by sample ids."""
-    names = {"row": "id", "rows": "ids", "neighbors": "neighbours"}
+    names = {"row": "id", "rows": "ids", "neighbors": "neighbors"}
     return {
         names.get(name, name): _ids(samples, value) if name in names else value
         for name, value in finding.items()

@@ -34,7 +34,7 @@ def save_selection(
         explanation = read_explanation(settings.tasks / str(task_id))
     if explanation is None:
         raise InputError("This selection is not finished yet. Wait for it, then save it.")
-    before = explanation.taken if earlier else []
+    before = explanation.earlier if earlier else []
     no_scores = [float("nan")] * len(before)
     parts: dict[str, list[float | None]] = dict(explanation.scores)
     parts["covers"] = [float(count) for count in explanation.covers]
@@ -42,7 +42,8 @@ def save_selection(
         part: [float("nan") if value is None else value for value in values] + no_scores
         for part, values in parts.items()
     }
-    facts = {**task.params, "task": task_id, "picked": len(explanation.ids), "earlier": len(before)}
+    counts = {"selected": len(explanation.ids), "earlier": len(before)}
+    facts = {**task.params, "task": task_id, **counts}
     return add_subset(
         session,
         user_id,

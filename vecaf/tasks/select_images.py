@@ -2,9 +2,9 @@
 
 Files in the folder of the task:
 
-    picks.json    the fields of `SelectionExplanation`
-    covers.npy    int32 (n,), for each sample in id order: the rank of the selected image that
-                  represents it, −1 for none
+    explanation.json    the fields of `SelectionExplanation`; `picks.json` of earlier versions
+    covers.npy          int32 (n,), for each sample in id order: the rank of the selected image
+                        that represents it, −1 for none
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
     from vecaf.runs.selection_only import BaseRun, SelectionResult
 
-PICKS, COVERS = "picks.json", "covers.npy"
+EXPLANATION, COVERS = "explanation.json", "covers.npy"
+OLD_EXPLANATION = "picks.json"  # its field `earlier` is called `taken`
 MAX_MEMBERS = 6
 
 
@@ -65,7 +66,7 @@ class SelectionExplanation:
     because
         Why that one: "plain" if the same selection without captions and losses selects it,
         "runner-up" if it is the second best among the images represented.
-    taken
+    earlier
         Ids of images that were labeled or selected before.
     """
 
@@ -79,7 +80,7 @@ class SelectionExplanation:
     losses: list[float] | None
     displaced: list[int | None]
     because: list[str]
-    taken: list[int]
+    earlier: list[int]
 
 
 @dataclass
@@ -139,12 +140,13 @@ def selection(
     context.stage("Explaining the selection")
     explanation, covers = explain(result)
     save_array(context.folder / COVERS, covers)
-    write_bytes(context.folder / PICKS, json.dumps(asdict(explanation), allow_nan=False).encode())
+    content = json.dumps(asdict(explanation), allow_nan=False)
+    write_bytes(context.folder / EXPLANATION, content.encode())
     return {
         "strategy": result.strategy,
-        "picks": len(explanation.ids),
+        "selected": len(explanation.ids),
         "pool": len(result.plan.pool),
-        "taken": len(result.excluded),
+        "earlier": len(result.excluded),
         "unlabeled": int((samples.labels[np.isin(samples.ids, explanation.ids)] < 0).sum()),
         "text": explanation.captions is not None,
     }
@@ -152,11 +154,15 @@ def selection(
 
 def read_explanation(folder: Path) -> SelectionExplanation | None:
     """Read the result from the folder of a finished task; None if there is none."""
-    try:
-        content = json.loads((folder / PICKS).read_bytes())
-    except FileNotFoundError:
-        return None
-    return SelectionExplanation(**content)
+    for name in (EXPLANATION, OLD_EXPLANATION):
+        try:
+            content = json.loads((folder / name).read_bytes())
+        except FileNotFoundError:
+            continue
+        if "taken" in content:
+            content["earlier"] = content.pop("taken")
+        return SelectionExplanation(**content)
+    return None
 
 
 def load_base_run(
@@ -240,7 +246,7 @@ def explain(result: SelectionResult) -> tuple[SelectionExplanation, NDArray[np.i
         losses=None if result.losses is None else result.losses[selected].tolist(),
         displaced=[int(pool_ids[row]) if row >= 0 else None for row in alternative],
         because=["plain" if row >= 0 else "runner-up" for row in displaced],
-        taken=ids[result.excluded].tolist(),
+        earlier=ids[result.excluded].tolist(),
     )
     return explanation, covers
 

@@ -187,7 +187,7 @@ def cost_from_rounds(
 def _training_images(config: RunConfig, sizes: RunSizes, number: int) -> int:
     """Return the number of images that round `number` trains on."""
     labeled = sizes.labeled(number)
-    return labeled if config.picks == "keep" or number == 1 else sizes.budget
+    return labeled if config.training_images == "keep" or number == 1 else sizes.budget
 
 
 def _rows_per_image(config: RunConfig) -> int:
