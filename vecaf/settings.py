@@ -49,6 +49,9 @@ class Settings:
     folders: tuple[Path, ...] = ()  # server folders that users can import from
     login_hours: int = 7 * 24  # until a login expires
     login_idle_hours: int = 24  # until a login expires without requests
+    run_resources: str = ""  # "cpus=4 gpus=1 memory=16", for an engine that places jobs
+    import_resources: str = ""
+    task_resources: str = ""
     standby_minutes: int = 10  # that a worker keeps a warm process for the next job; 0: none
     embed_on_import: bool = True  # compute the embeddings of a new dataset in the background
     limits: Limits = field(default_factory=Limits)
@@ -80,6 +83,9 @@ class Settings:
             folders=_folders(env.get("VECAF_FOLDERS") or ""),
             login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
             login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
+            run_resources=env.get("VECAF_RUN_RESOURCES") or "",
+            import_resources=env.get("VECAF_IMPORT_RESOURCES") or "",
+            task_resources=env.get("VECAF_TASK_RESOURCES") or "",
             standby_minutes=_whole(env, "VECAF_STANDBY_MINUTES", cls.standby_minutes, minimum=0),
             embed_on_import=_flag(env, "VECAF_EMBED_ON_IMPORT", cls.embed_on_import),
             limits=_limits(env),
@@ -98,6 +104,9 @@ class Settings:
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
+            "VECAF_RUN_RESOURCES": self.run_resources,
+            "VECAF_IMPORT_RESOURCES": self.import_resources,
+            "VECAF_TASK_RESOURCES": self.task_resources,
             "VECAF_STANDBY_MINUTES": str(self.standby_minutes),
             "VECAF_EMBED_ON_IMPORT": str(int(self.embed_on_import)),
         }

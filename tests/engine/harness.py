@@ -50,8 +50,8 @@ class WorkerProcess:
         """Start the worker.
 
         `stand_in` is a mode of tests/engine/stand_in. With it, the worker reports to run on the
-        machine `host`, and a lease lasts 4 s. `standby` lets the worker keep a standby process,
-        which is one of its children.
+        machine `host`. `standby` lets the worker keep a standby process, which is one of its
+        children.
         """
         settings = replace(settings, standby_minutes=int(standby))
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}

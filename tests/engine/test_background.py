@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from tests.databases import both_databases
 from tests.engine.harness import wait_for, worker, write_images
@@ -20,8 +21,7 @@ from vecaf.engine.queue import cancel_task, submit_import, submit_run, submit_ta
 from vecaf.store import CANCELED, FINISHED, QUEUED, RUNNING, Dataset, Run, Store, Task
 from vecaf.store.background import active_embeddings, queue_embedding
 from vecaf.store.datasets import delete_dataset_rows
-from vecaf.store.jobs import claim_job, end_job
-from vecaf.store.workers import register_worker
+from vecaf.store.jobs import Kind, end_job, next_queued, start_attempt
 from vecaf.tasks import TASKS
 
 
@@ -54,21 +54,26 @@ def test_an_import_embeds_its_dataset(store: Store, tmp_path: Path) -> None:
 
 
 @both_databases
-def test_a_worker_claims_every_other_job_first(store: Store, rows: str, dataset_id: int) -> None:
+def test_every_other_job_starts_first(store: Store, rows: str, dataset_id: int) -> None:
     me = store.owner()
     background = queued_embedding(store, dataset_id)
     task = submit_task(store, "map", dataset_id, {}, me)
     run = submit_run(store, RunConfig(dataset=rows, budget="5"), me)
     with store.write() as session:
-        register_worker(session, "w", "w")
-        assert claim_job(session, "task", "w") == (task, 1)
-        assert claim_job(session, "task", "w") is None  # another worker runs the map
+        assert next_id(session, "task") == task
+        start_attempt(session, "task", task, "w")
+        assert next_id(session, "task") is None  # the map is running
         end_job(session, session.get_one(Task, task), FINISHED)
-        assert claim_job(session, "task", "w") is None  # the run is queued
-        assert claim_job(session, "run", "w") == (run, 1)
-        assert claim_job(session, "task", "w") is None  # the run is running
+        assert next_id(session, "task") is None  # the run is queued
+        start_attempt(session, "run", run, "w")
+        assert next_id(session, "task") is None  # the run is running
         end_job(session, session.get_one(Run, run), FINISHED)
-        assert claim_job(session, "task", "w") == (background, 1)
+        assert next_id(session, "task") == background
+
+
+def next_id(session: Session, kind: Kind) -> int | None:
+    job = next_queued(session, kind)
+    return None if job is None else job.id
 
 
 def test_it_yields_to_a_task_and_starts_again_at_low_priority(

@@ -15,6 +15,7 @@ import pytest
 from tests.engine.harness import WorkerProcess, is_alive, wait_for, worker
 from tests.engine.test_tasks import counting, ended, row
 from vecaf.engine.paths import log_of
+from vecaf.engine.protocol import Attempt
 from vecaf.engine.queue import cancel_task, submit_task
 from vecaf.engine.standby import IDLE_SECONDS, Standby
 from vecaf.store import CANCELED, FINISHED, RUNNING, Store
@@ -125,8 +126,8 @@ def test_an_unused_one_ends_and_the_next_starts_after_a_job(
     now += 601
     standby.update(10)
     assert len(started) == 1, "nobody has used the studio meanwhile"
-    assert standby.assign(("task", 1, 1), tmp_path / "log.txt") is None
+    assert standby.assign(Attempt("task", 1, 1), tmp_path / "log.txt") is None
     now += IDLE_SECONDS + 1
     standby.update(10)
     assert len(started) == 2
-    assert standby.assign(("task", 2, 1), tmp_path / "log.txt") is started[1]
+    assert standby.assign(Attempt("task", 2, 1), tmp_path / "log.txt") is started[1]

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from dataclasses import replace
+import threading
 
 import pytest
 import sqlalchemy as sa
 
 from tests.databases import both_databases
 from tests.engine.harness import (
-    ROOT,
     WorkerProcess,
     check_integrity,
     group_members,
@@ -30,11 +27,9 @@ from tests.engine.harness import (
 )
 from tests.recorded import metrics_of
 from vecaf.config import RunConfig
-from vecaf.engine import gpus
 from vecaf.engine import worker as worker_module
 from vecaf.engine.queue import cancel_run, resume_run, submit_run
 from vecaf.errors import InputError, NotFoundError, UnavailableError
-from vecaf.settings import Settings
 from vecaf.store import (
     CANCELED,
     FAILED,
@@ -50,7 +45,7 @@ from vecaf.store import (
 from vecaf.store import runs as queries
 from vecaf.store.models import now
 from vecaf.store.subsets import add_subset
-from vecaf.store.workers import count_alive_workers, heartbeat_age, worker_alive
+from vecaf.store.workers import heartbeat_age, register_worker, worker_alive
 
 
 def wait_until_training(store: Store, run_id: int) -> None:
@@ -212,49 +207,30 @@ def test_canceled_after_its_worker_died(
     wait_until_training(store, run_id)
     process.kill()
     process.close()
-    monkeypatch.setattr("vecaf.store.workers.LEASE_SECONDS", 0.0)  # as if ten seconds had passed
+    monkeypatch.setattr("vecaf.store.workers.SILENT_SECONDS", 0.0)  # as if ten seconds had passed
     assert cancel_run(store, run_id, store.owner()) == CANCELED
 
 
-def test_a_slot_is_free_when_its_process_exits(settings: Settings, store: Store) -> None:
-    process = WorkerProcess(settings)
-    wait_for(lambda: _alive(store), 60, "no heartbeat")
-    _, second, lock = worker_module.claim_slot(store)
-    lock.release()
-    process.kill()
-    process.close()
-    _, first, lock = worker_module.claim_slot(store)
-    lock.release()
-    assert (first, second) == (0, 1)
+def test_a_second_worker_waits_and_takes_over(store: Store, run_id: int) -> None:
+    first = WorkerProcess(store.settings, stand_in="hang")
+    wait_for(lambda: "standing in" in run_row(store, run_id).stage, 60, "no start")
+    with worker(store.settings, stand_in="work") as second:
+        assert second.process.stderr is not None
+        assert "this data folder. This worker takes over" in second.process.stderr.readline()
+        first.kill()
+        first.close()
+        run = wait_until_ended(store, run_id, 60)
+    assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
+    assert "Its process was lost. The job resumes." in log_lines(store, run_id)
 
 
-def test_each_worker_has_its_own_gpus(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "visible_gpus", lambda: ["0", "1", "2", "5"])
-    assert [gpus.own_gpus(settings, place) for place in range(4)] == ["0", "1", "2", "5"]
-    pairs = replace(settings, processes=2)
-    assert [gpus.own_gpus(pairs, place) for place in range(2)] == ["0,1", "2,5"]
-    with pytest.raises(UnavailableError, match="has 4 GPUs, and each worker uses 2"):
-        gpus.own_gpus(pairs, 2)
-    assert gpus.own_gpus(replace(settings, device="cpu"), 9) == ""
-    monkeypatch.setattr(gpus, "visible_gpus", list)
-    assert gpus.own_gpus(settings, 9) == ""
-
-
-def test_one_command_runs_several_workers(store: Store) -> None:
-    environment = os.environ | store.settings.as_environment()
-    command = [sys.executable, "-m", "vecaf", "worker", "--count", "2"]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _workers(store) == 2, 60, "two workers are not there")
-    finally:
-        process.terminate()
-        status = process.wait(60)
-    assert (status, _workers(store)) == (0, 0)  # they have unregistered
-
-
-def _workers(store: Store) -> int:
-    with store.read() as session:
-        return count_alive_workers(session)
+def test_a_worker_that_was_replaced_exits(store: Store) -> None:
+    """Its lock is of no use on a network file system without locks."""
+    with worker(store.settings) as process:
+        wait_for(lambda: _alive(store), 60, "no heartbeat")
+        with store.write() as session:
+            register_worker(session, "another")
+        assert process.wait(60) == 1
 
 
 def test_sqlite_supports_one_machine(store: Store) -> None:
@@ -262,7 +238,7 @@ def test_sqlite_supports_one_machine(store: Store) -> None:
     with store.write() as session:
         session.add(Worker(id="far:0:1", pid=1, host="far", started_at=moment, heartbeat_at=moment))
     with pytest.raises(UnavailableError, match=r"A worker on far already uses .*PostgreSQL"):
-        worker_module.claim_slot(store)
+        worker_module.wait_for_lock(store, threading.Event())
 
 
 def test_an_invalid_run_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:

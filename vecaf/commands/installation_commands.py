@@ -56,25 +56,15 @@ def models(json: Json = False) -> None:
 
 
 @app.command()
-def worker(
-    count: Annotated[
-        int, typer.Option(min=0, help="Number of workers. 0 = one per GPU of this machine.")
-    ] = 1,
-    json: Json = False,
-) -> None:
-    """Run one or more workers until Ctrl-C. The studio (python -m app) starts its own worker."""
+def worker(json: Json = False) -> None:
+    """Run a worker until Ctrl-C. The studio (python -m app) starts its own worker."""
     import logging
 
-    from vecaf.engine import worker_group
     from vecaf.engine.worker import main as run_worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    settings = Settings.from_environment()
-    if count == 1:
-        run_worker(settings)
-    else:
-        raise typer.Exit(worker_group.main(settings, count))
+    run_worker(Settings.from_environment())
 
 
 @app.command()

@@ -15,13 +15,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from vecaf.store.jobs import Kind
+from vecaf.engine.protocol import Attempt
 
 IDLE_SECONDS = 6.0  # idle time before a standby process starts, so that pages load first
 
 Process = subprocess.Popen[bytes]
-Assignment = tuple[Kind, int, int]
-"""Kind and id of a job, and the number of the attempt."""
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +50,15 @@ class Standby:
         elif waited > 60 * minutes or self._process.poll() is not None:
             self.end()
 
-    def assign(self, assignment: Assignment, output: Path) -> Process | None:
-        """Assign a job with log file `output`; return None if there is no standby process."""
+    def assign(self, attempt: Attempt, output: Path, gpus: str = "") -> Process | None:
+        """Assign an attempt with log file `output`; return None if there is no standby process."""
         self.restart_idle_time()
         process, self._process = self._process, None
         if process is None:
             return None
         assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps([*assignment, str(output)]).encode() + b"\n")
+            process.stdin.write(json.dumps([*attempt, str(output), gpus]).encode() + b"\n")
             process.stdin.flush()
         except OSError:
             log.warning("The standby process had exited with status %s.", self._end(process))

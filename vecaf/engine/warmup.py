@@ -9,6 +9,8 @@ from collections.abc import Callable
 from importlib import import_module
 from queue import SimpleQueue
 
+from vecaf.engine.gpus import OWN_GPUS
+
 
 def wait_for_assignment(lines: SimpleQueue[bytes]) -> list[str]:
     """Import libraries until a line assigns a job; return the command-line arguments of that job.
@@ -19,7 +21,7 @@ def wait_for_assignment(lines: SimpleQueue[bytes]) -> list[str]:
         if not lines.empty():
             break
         load()
-    kind, job_id, attempt, output = json.loads(lines.get())
+    kind, job_id, attempt, output, os.environ[OWN_GPUS] = json.loads(lines.get())
     log = os.open(output, os.O_WRONLY | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())

@@ -44,11 +44,6 @@ def should_yield(session: Session) -> bool:
     return bool(session.scalar(sa.select(_other_jobs())))
 
 
-def is_background(session: Session, task_id: int) -> bool:
-    """Return whether a task is a background task."""
-    return session.scalar(sa.select(Task.kind).where(Task.id == task_id)) in BACKGROUND_KINDS
-
-
 def _other_jobs() -> sa.ColumnElement[bool]:
     active = (QUEUED, RUNNING)
     other = sa.orm.aliased(Task)

@@ -1,9 +1,8 @@
 """The life of a job (run, import or task), from queued to ended, and its attempt numbers.
 
-The three tables are the queue. A worker claims the oldest queued row and increments its attempt
-number. Every later write by a child process names its attempt, so that an outdated attempt can't
-write (a fencing token). A worker holds its jobs as long as it renews its lease; after that, another
-worker reclaims them.
+The three tables are the queue. The worker starts the oldest queued row and increments its attempt
+number. Every later write by the process of the job names its attempt, so that an outdated attempt
+can't write (a fencing token).
 
 Call every function here in a `Store.write()` session. None of them commits.
 """
@@ -28,42 +27,29 @@ from vecaf.store.models import (
     Import,
     Run,
     Task,
-    Worker,
     now,
 )
-from vecaf.store.workers import check_lease, worker_alive
+from vecaf.store.workers import worker_alive
 
 Job = Run | Import | Task
 Kind = Literal["run", "import", "task"]
 KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import, "task": Task}
+IN_QUEUE = "waiting in the queue"
 MAX_CRASHES = 3
-MAX_LOSSES = 100  # high, since the loss of a worker may have other causes: power cuts, restarts
+MAX_LOSSES = 100  # high, since the loss of a process may have other causes: power cuts, restarts
 
 
 class StaleAttemptError(VecafError):
     """A newer attempt owns the job, or the job has ended, so this attempt must not write."""
 
 
-def claim_job(session: Session, kind: Kind, worker_id: str) -> tuple[int, int] | None:
-    """Claim the oldest queued job for a worker; return (id, attempt), or None if there is none.
-
-    Raises LeaseExpiredError if the worker's lease has expired.
-    """
-    check_lease(session, worker_id)
-    model = KINDS[kind]
-    # Skip jobs that another worker is claiming. SQLite needs no such lock: it has one writer.
-    job_id = session.scalar(oldest_queued(kind).with_for_update(skip_locked=True, of=model))
-    if job_id is None:
-        return None
-    attempt = start_attempt(session, kind, job_id, worker_id)
-    return None if attempt is None else (job_id, attempt)
-
-
-def oldest_queued(kind: Kind) -> sa.Select[int]:
-    """Select the id of the oldest queued job that a worker may claim."""
-    model = KINDS[kind]
-    query = sa.select(model.id).where(model.state == QUEUED).order_by(model.id).limit(1)
-    return query.where(may_start()) if kind == "task" else query
+def next_queued(session: Session, kind: Kind) -> Job | None:
+    """Return the queued job of a kind that starts next."""
+    model: type[Job] = KINDS[kind]
+    query = sa.select(model).where(model.state == QUEUED).order_by(model.id).limit(1)
+    job = session.scalar(query.where(may_start()) if kind == "task" else query)
+    assert job is None or isinstance(job, Run | Import | Task)
+    return job
 
 
 def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
@@ -78,7 +64,7 @@ def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> 
         end_job(session, job, CANCELED)
         return None
     job.attempt += 1
-    job.worker = worker_id
+    job.worker, job.node = worker_id, None
     job.state, job.stage, job.done, job.total = RUNNING, "starting", 0, 0
     if isinstance(job, Run | Task) and job.started_at is None:
         job.started_at = now()
@@ -107,7 +93,7 @@ def end_job(session: Session, job: Job, state: str, error: str | None = None) ->
     if isinstance(job, Import) and job.dataset_id is not None:
         state, error = FINISHED, None
     job.state, job.stage, job.error, job.finished_at = state, "", error, now()
-    job.worker, job.done, job.total = None, 0, 0
+    job.worker, job.node, job.done, job.total = None, None, 0, 0
     if state == FAILED:
         log_event(session, job, f"Failed: {error}", "error")
     else:
@@ -133,42 +119,31 @@ def record_crash(session: Session, job: Job, why: str) -> None:
         _queue_again(job)
 
 
-def record_worker_loss(session: Session, job: Job, why: str) -> None:
-    """Return a job to the queue after it lost its worker, or fail it after MAX_LOSSES."""
+def record_loss(session: Session, job: Job, why: str) -> None:
+    """Return a job to the queue after it lost its process, or fail it after MAX_LOSSES."""
     job.losses += 1
     if job.losses >= MAX_LOSSES:
-        end_job(session, job, FAILED, f"Its worker was lost {job.losses} times.")
+        end_job(session, job, FAILED, f"Its process was lost {job.losses} times. {why}")
     else:
         log_event(session, job, why)
         _queue_again(job)
 
 
-def reclaim(session: Session) -> list[Job]:
-    """Requeue the jobs of workers whose lease has expired; return the jobs that end instead.
-
-    A job ends if it was to be canceled, or if it has lost too many workers.
-    """
-    ended: list[Job] = []
-    for model in KINDS.values():
-        orphaned = sa.or_(model.worker.is_(None), model.worker.not_in(sa.select(Worker.id)))
-        query = sa.select(model).where(model.state == RUNNING, orphaned)
-        # The next call checks rows that are locked now.
-        for job in session.scalars(query.with_for_update(skip_locked=True)):
+def running_jobs(session: Session) -> list[tuple[Kind, Job]]:
+    """Return the jobs that the database records as running."""
+    found: list[tuple[Kind, Job]] = []
+    for kind, model in KINDS.items():
+        for job in session.scalars(sa.select(model).where(model.state == RUNNING)):
             assert isinstance(job, Run | Import | Task)
-            if job.cancel_requested:
-                end_job(session, job, CANCELED)
-            else:
-                record_worker_loss(session, job, "The worker was lost. Another worker resumes.")
-            if job.state in ENDED:
-                ended.append(job)
-    return ended
+            found.append((kind, job))
+    return found
 
 
 def request_cancel(session: Session, job: Job) -> str:
-    """Cancel a job, or ask the worker that executes it to do so; return the job's state.
+    """Cancel a job, or ask the worker that started it to do so; return the job's state.
 
-    If the worker's lease has expired, the job ends at once, and a worker that was only slow can't
-    write to it any more.
+    Without a live worker the job ends at once. If its process is still alive, for example on a
+    cluster, it can't write any more and stops.
     """
     if job.state in ENDED:
         return job.state
@@ -206,5 +181,5 @@ def _locked(session: Session, kind: Kind, job_id: int) -> Job | None:
 
 
 def _queue_again(job: Job) -> None:
-    job.state, job.stage, job.done, job.total = QUEUED, "waiting in the queue", 0, 0
-    job.worker = None
+    job.state, job.stage, job.done, job.total = QUEUED, IN_QUEUE, 0, 0
+    job.worker = job.node = None

@@ -120,34 +120,13 @@ def counting(task: Any, *, upto: int, crash_at: int = 0) -> dict[str, Any]:
     return {"counted": upto}
 
 
-def instant(supervisor: Any, kind: Any, job_id: int, number: int) -> None:
-    """Replace `Supervisor.attempt`: end the job without a child process, and log it in a file."""
-    from vecaf.store.jobs import end_job, lock_attempt
-
-    store = supervisor._store
-    time.sleep(0.01)
-    with (store.settings.home / "done.txt").open("a") as file:
-        file.write(f"{kind} {job_id} {number} {os.getpid()}\n")
-    with store.write(exclusive=False) as session:
-        end_job(session, lock_attempt(session, kind, job_id, number), "finished")
-
-
 def hurry() -> None:
-    """Shorten waits: a lease of 4 seconds, and a standby process that starts early and is empty.
-
-    The worker reports to run on the machine that the test names.
-    """
+    """Let a standby process start early and empty; report the host name that the test sets."""
     import socket
 
     import vecaf.engine.standby
     import vecaf.engine.warmup
-    import vecaf.engine.worker
-    import vecaf.store.workers
 
-    vecaf.store.workers.LEASE_SECONDS = 4.0
-    vecaf.engine.worker.LEASE_SECONDS = 4.0  # type: ignore[attr-defined]
-    vecaf.engine.worker.HEARTBEAT_SECONDS = 0.5
-    vecaf.engine.worker.RECLAIM_EVERY = 1
     vecaf.engine.standby.IDLE_SECONDS = 0.1
     vecaf.engine.warmup.STEPS = ()
     host = os.environ.get("VECAF_STAND_IN_HOST")
@@ -157,11 +136,7 @@ def hurry() -> None:
 
 if os.environ.get("VECAF_STAND_IN", "slow") != "slow":  # a real run takes a while to load
     hurry()
-if os.environ.get("VECAF_STAND_IN") == "instant":
-    from vecaf.engine.supervisor import Supervisor
-
-    Supervisor.attempt = instant  # type: ignore[assignment, method-assign]
-elif os.environ.get("VECAF_STAND_IN") == "task":
+if os.environ.get("VECAF_STAND_IN") == "task":
     from vecaf.tasks import TASKS
 
     TASKS.register(counting)

@@ -29,8 +29,9 @@ class Run(Base):
     total: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
+    node: Mapped[str | None] = mapped_column(String(200))  # where it runs, if there is a choice
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # processes lost
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(default=now)

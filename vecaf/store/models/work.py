@@ -35,8 +35,9 @@ class Task(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
+    node: Mapped[str | None] = mapped_column(String(200))  # where it runs, if there is a choice
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # processes lost
     created_at: Mapped[datetime] = mapped_column(default=now)
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -60,8 +61,9 @@ class Import(Base):
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None] = mapped_column(String(100))  # Worker.id of the current worker
+    node: Mapped[str | None] = mapped_column(String(200))  # where it runs, if there is a choice
     crashes: Mapped[int] = mapped_column(default=0, server_default="0")
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # workers lost
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # processes lost
     dataset_id: Mapped[int | None] = mapped_column(ForeignKey("dataset.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     finished_at: Mapped[datetime | None]
