@@ -2,7 +2,7 @@
 #   docker build -t vecaf-studio .
 #   docker run --network host -v vecaf:/data vecaf-studio
 # Host networking, because without accounts the studio listens on 127.0.0.1 alone: a published port
-# could not reach it, and an open one must not. With accounts, PostgreSQL and several workers:
+# could not reach it, and an open one must not. With accounts and PostgreSQL:
 # docker-compose.yml.
 FROM python:3.12-slim
 

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
     parser.add_argument("--home", type=Path, help="data folder; overrides VECAF_HOME")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; overrides VECAF_DEVICE")
+    parser.add_argument("--engine", help="what executes jobs: local or ray; overrides VECAF_ENGINE")
     parser.add_argument(
         "--no-worker",
         action="store_true",
@@ -87,6 +88,8 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
         environment["VECAF_HOME"] = str(options.home)
     if options.device:
         environment["VECAF_DEVICE"] = options.device
+    if options.engine:
+        environment["VECAF_ENGINE"] = options.engine
     return environment
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "timm", "open_clip", "numba", "transformers", "openvino")
+HEAVY = ("torch", "timm", "open_clip", "numba", "transformers", "openvino", "ray")
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,9 @@ HEAVY = ("torch", "timm", "open_clip", "numba", "transformers", "openvino")
         ("vecaf.commands.cli", []),
         ("vecaf.encoders.dataset_features", []),
         ("vecaf.encoders", []),
+        ("vecaf.engine.worker", []),
+        ("vecaf.engine.engines, vecaf.engine.local", []),
+        ("vecaf.engine.child", []),
         (
             "vecaf.runs.preparation",
             ["torch"],

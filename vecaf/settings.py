@@ -12,6 +12,7 @@ from platformdirs import user_data_path
 from vecaf.errors import InputError
 
 GIB = 1024**3
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Settings:
     folders: tuple[Path, ...] = ()  # server folders that users can import from
     login_hours: int = 7 * 24  # until a login expires
     login_idle_hours: int = 24  # until a login expires without requests
+    engine: str = "local"  # executes jobs: local (this machine) or ray (a cluster)
     run_resources: str = ""  # "cpus=4 gpus=1 memory=16", for an engine that places jobs
     import_resources: str = ""
     task_resources: str = ""
@@ -74,8 +76,12 @@ class Settings:
         precision = env.get("VECAF_PRECISION") or "float32"
         if precision not in ("float32", "fast"):
             raise InputError(f"VECAF_PRECISION is '{precision}'. Set it to 'float32' or 'fast'.")
+        engine = env.get("VECAF_ENGINE") or cls.engine
+        if engine not in ENGINES:
+            raise InputError(f"VECAF_ENGINE is '{engine}'. Set it to 'local' or 'ray'.")
         return cls(
             home=home,
+            engine=engine,
             database_url=env.get("DATABASE_URL") or f"sqlite:///{home / 'studio.db'}",
             device=env.get("VECAF_DEVICE") or "auto",
             precision=precision,
@@ -104,6 +110,7 @@ class Settings:
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
+            "VECAF_ENGINE": self.engine,
             "VECAF_RUN_RESOURCES": self.run_resources,
             "VECAF_IMPORT_RESOURCES": self.import_resources,
             "VECAF_TASK_RESOURCES": self.task_resources,

@@ -46,19 +46,22 @@ class WorkerProcess:
         stand_in: str | None = None,
         host: str = "",
         standby: bool = False,
+        cluster: str = "",
     ) -> None:
         """Start the worker.
 
         `stand_in` is a mode of tests/engine/stand_in. With it, the worker reports to run on the
         machine `host`. `standby` lets the worker keep a standby process, which is one of its
-        children.
+        children. `cluster` is the address of a Ray cluster that executes the jobs.
         """
         settings = replace(settings, standby_minutes=int(standby))
         environment = os.environ | settings.as_environment() | {"OMP_NUM_THREADS": "1"}
         path = [str(ROOT)]
         if stand_in is not None:
-            path.insert(0, str(STAND_IN))
+            path.insert(0, str(STAND_IN if not cluster else _for_cluster(settings, stand_in)))
             environment |= {"VECAF_STAND_IN": stand_in, "VECAF_STAND_IN_HOST": host}
+        if cluster:
+            environment |= {"VECAF_ENGINE": "ray", "RAY_ADDRESS": cluster}
         environment["PYTHONPATH"] = os.pathsep.join(path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vecaf", "worker"],
@@ -101,12 +104,34 @@ class WorkerProcess:
         self.process.stderr.close()
 
 
+def _for_cluster(settings: Settings, stand_in: str) -> Path:
+    """Return a folder for PYTHONPATH that sets the mode, since Ray passes no environment on."""
+    folder = settings.home / f"stand-in-{stand_in.replace(' ', '-')}"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys, importlib.util\n"
+        f"os.environ['VECAF_STAND_IN'] = {stand_in!r}\n"
+        f"spec = importlib.util.spec_from_file_location('stand_in', {str(STAND_IN)!r}\n"
+        "    + '/sitecustomize.py')\n"
+        "module = sys.modules['stand_in'] = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+    )
+    return folder
+
+
 @contextmanager
 def worker(
-    settings: Settings, *, stand_in: str | None = None, host: str = "", standby: bool = False
+    settings: Settings,
+    *,
+    stand_in: str | None = None,
+    host: str = "",
+    standby: bool = False,
+    cluster: str = "",
 ) -> Iterator[WorkerProcess]:
     """Start a worker, and stop it at the end of the block."""
-    started = WorkerProcess(settings, stand_in=stand_in, host=host, standby=standby)
+    started = WorkerProcess(
+        settings, stand_in=stand_in, host=host, standby=standby, cluster=cluster
+    )
     try:
         yield started
     finally:

@@ -118,9 +118,9 @@ def test_lost_jobs_are_queued_again_and_live_ones_are_adopted(
     assert "Its process was lost. The job resumes." in log_lines(store, run_id)
     assert run_row(store, canceled).state == CANCELED
     assert (run_row(store, alive).state, run_row(store, alive).worker) == (RUNNING, "successor")
-    assert engine.stopped == [unknown]
     engine.slots = 9
     successor.step()
+    assert engine.stopped == [unknown]
     assert run_row(store, alive).node == "node 2"
     assert engine.started == [Attempt("run", run_id, 2)]
     finish(store, engine, Attempt("run", alive, 1))

@@ -56,15 +56,22 @@ def models(json: Json = False) -> None:
 
 
 @app.command()
-def worker(json: Json = False) -> None:
-    """Run a worker until Ctrl-C. The studio (python -m app) starts its own worker."""
+def worker(
+    engine: Annotated[
+        str,
+        typer.Option(help="What executes jobs: local or ray. Overrides VECAF_ENGINE."),
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Run the worker until Ctrl-C. The studio (python -m app) starts its own worker."""
     import logging
+    import os
 
     from vecaf.engine.worker import main as run_worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    run_worker(Settings.from_environment())
+    run_worker(Settings.from_environment(os.environ | ({"VECAF_ENGINE": engine} if engine else {})))
 
 
 @app.command()

@@ -17,6 +17,7 @@ STOPPED_STATUS = 75
 STALE_STATUS = 76  # another attempt owns the job
 LOST_PROCESS_STATUS = 77  # one of the training processes exited
 NO_DATABASE_STATUS = 78  # the database was unreachable, so the job should be retried
+NO_HOME_STATUS = 79  # the node of the cluster does not have the data folder
 
 
 class LostProcessError(VecafError):

@@ -66,7 +66,7 @@ class Dispatcher:
     def reconcile(self) -> None:
         """Adopt the attempts that live on the engine, and queue jobs again whose attempt is lost.
 
-        Attempts that the database does not record as running are stopped. Call this first.
+        Call this before the first step.
         """
         self._engine.refresh()
         live = self._engine.live()
@@ -83,8 +83,6 @@ class Dispatcher:
                     end_job(session, job, CANCELED)
                 else:
                     record_loss(session, job, LOST)
-        for attempt in live - self._active:
-            self._engine.stop(attempt, CANCEL_GRACE_SECONDS)
         for kind, job_id in lost:
             self._discard_upload(kind, job_id)
 
@@ -92,7 +90,7 @@ class Dispatcher:
         """Record ended attempts, stop canceled ones, and start the queued jobs that fit."""
         self._engine.refresh()
         self._follow()
-        self._stop_canceled()
+        self._stop_unwanted()
         started = [self._start_next(kind) for kind in KINDS]
         if not any(started):
             self._engine.idle()
@@ -156,14 +154,17 @@ class Dispatcher:
             pass  # it is about to exit
         self._shown[attempt] = status
 
-    def _stop_canceled(self) -> None:
-        """Stop the attempts whose job was canceled or deleted, or has a newer attempt."""
+    def _stop_unwanted(self) -> None:
+        """Stop attempts whose job was canceled or deleted, or has a newer attempt."""
+        for attempt in self._engine.live() - self._active:  # the database does not know them
+            self._engine.stop(attempt, CANCEL_GRACE_SECONDS)
+            self._engine.forget(attempt)
         candidates = self._active - self._stopping
         if not candidates:
             return
         with self._store.read() as session:
-            canceled = [one for one in candidates if not _wanted(session, one)]
-        for attempt in canceled:
+            unwanted = [one for one in candidates if not _wanted(session, one)]
+        for attempt in unwanted:
             self._engine.stop(attempt, CANCEL_GRACE_SECONDS)
             self._stopping.add(attempt)
 
@@ -194,6 +195,14 @@ class Dispatcher:
         else:
             self._active.add(attempt)
         return True
+
+    def show_obstacle(self, obstacle: str) -> None:
+        """Show why no queued job starts, on the next job of each kind."""
+        for kind in KINDS:
+            with self._store.read() as session:
+                job = next_queued(session, kind)
+            if job is not None:
+                self._show_obstacle(kind, job, obstacle)
 
     def _show_obstacle(self, kind: Kind, job: Job, obstacle: str) -> None:
         if obstacle == (job.stage or IN_QUEUE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vecaf.engine.protocol import Engine
 from vecaf.engine.resources import resources_for
+from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 from vecaf.store.jobs import KINDS
 
@@ -20,6 +21,15 @@ def create_engine(settings: Settings) -> Engine:
     """
     for kind in KINDS:
         resources_for(settings, kind, {})
+    if settings.engine == "ray":
+        try:
+            from vecaf.engine.ray_engine import RayEngine
+        except ImportError as error:
+            raise UnavailableError(
+                f"VECAF_ENGINE is ray, but its packages are missing ({error}). Run: "
+                "pip install 'vecaf-studio[cluster]'"
+            ) from error
+        return RayEngine(settings)
     from vecaf.engine.local import LocalEngine
 
     return LocalEngine(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from vecaf.engine.attempt import LOST_PROCESS_STATUS, NO_DATABASE_STATUS
+from vecaf.engine.attempt import LOST_PROCESS_STATUS, NO_DATABASE_STATUS, NO_HOME_STATUS
 from vecaf.engine.protocol import Exited
 
 
@@ -27,6 +27,11 @@ def describe_exit(status: int, log: str) -> Exited:
         return Exited(f"A training process exited. See the log: {log}.")
     if status == NO_DATABASE_STATUS:  # not caused by the job
         return Exited("The database could not be reached.", crashed=False)
+    if status == NO_HOME_STATUS:
+        return Exited(
+            "A node of the cluster does not have the data folder. All nodes must share it, at the "
+            "same path. To find the node, run: python -m vecaf doctor"
+        )
     if status < 0:
         name = signal.Signals(-status).name
         return Exited(f"The process was killed by {name}. See the log: {log}.")

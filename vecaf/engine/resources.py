@@ -11,9 +11,9 @@ from vecaf.settings import GIB, Settings
 from vecaf.store.jobs import Kind
 
 DEFAULTS: dict[Kind, Resources] = {
-    "run": Resources(cpus=4, gpus=1, memory=4 * GIB),
-    "import": Resources(cpus=1, memory=2 * GIB),
-    "task": Resources(cpus=2, memory=4 * GIB),
+    "run": Resources(cpus=4, gpus=1),
+    "import": Resources(cpus=1),
+    "task": Resources(cpus=2),
 }
 """Tasks run on CPUs by default, so that they don't wait for the GPU of a long run."""
 

@@ -109,7 +109,7 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
         register_worker(session, worker_id)
     threading.Thread(target=_send_heartbeats, args=(store, worker_id), daemon=True).start()
     dispatcher = Dispatcher(store, engine, worker_id)
-    reconciled = False
+    reconciled, shown = False, ""
     logger.info("Worker %s is ready.", worker_id)
     while not stop.is_set():
         try:
@@ -118,9 +118,14 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
                 reconciled = True
             dispatcher.step()
         except TEMPORARY as error:
-            logger.warning("Could not dispatch jobs: %s", first_line(error))
+            if shown != first_line(error):
+                shown = first_line(error)
+                logger.warning("Could not dispatch jobs: %s", shown)
+            if isinstance(error, UnavailableError):
+                _show_on_pages(dispatcher, str(error))
             stop.wait(RETRY_SECONDS)
         else:
+            shown = ""
             stop.wait(BUSY_POLL_SECONDS if dispatcher.busy else IDLE_POLL_SECONDS)
     try:
         dispatcher.pause()
@@ -129,6 +134,13 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
     except TEMPORARY as error:  # the next worker queues the jobs again
         logger.warning("Could not record that the worker stops: %s", first_line(error))
     engine.close()
+
+
+def _show_on_pages(dispatcher: Dispatcher, obstacle: str) -> None:
+    try:
+        dispatcher.show_obstacle(obstacle)
+    except TEMPORARY as error:
+        logger.warning("Could not show why jobs wait: %s", first_line(error))
 
 
 def _send_heartbeats(store: Store, worker_id: str) -> None:

@@ -47,6 +47,8 @@ def run_checks(settings: Settings) -> Iterator[CheckResult]:
         yield found
         if not found.ok and subject in ("home", "database"):
             break  # the following checks need it
+    if settings.engine == "ray":
+        yield _run_check("cluster", _cluster, settings)
     for subject, check in (("device", _device), ("model", _model), ("text", _text)):
         yield _run_check(subject, check, settings)
 
@@ -116,6 +118,14 @@ def _worker(settings: Settings) -> str:
         if worker_alive(session):
             return f"running; last heartbeat {heartbeat_age(session):.0f} s ago"
     return "none is running; `python -m app` and `python -m vecaf run --wait` start one"
+
+
+def _cluster(settings: Settings) -> str:
+    try:
+        from vecaf.housekeeping.cluster_check import check_cluster
+    except ImportError as error:
+        raise VecafError(f"{error}. Run: pip install 'vecaf-studio[cluster]'") from error
+    return check_cluster(settings)
 
 
 def _device(settings: Settings) -> str:

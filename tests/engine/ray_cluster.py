@@ -1,0 +1,125 @@
+"""Ray nodes on this machine, each in its own process group, with made-up CPUs and GPUs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from tests.engine.harness import wait_for
+
+MEMORY = 80_000_000  # of a node's object store, in bytes
+START_SECONDS = 240
+
+
+class RayNode:
+    """A node, started as administrators start it: with `ray start`."""
+
+    def __init__(self, *options: str, temp: Path) -> None:
+        ray = Path(sys.executable).parent / "ray"
+        command = [
+            str(ray), "start", *options, "--block", "--disable-usage-stats",
+            f"--object-store-memory={MEMORY}", "--min-worker-port=0", "--max-worker-port=0",
+            f"--dashboard-agent-listen-port={free_port()}",
+        ]  # fmt: skip
+        with (temp / "nodes.txt").open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kill the node with all its processes, as a power cut does."""
+        for member in [self.process.pid, *_descendants(self.process.pid)]:
+            try:
+                os.kill(member, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+
+
+class RayCluster:
+    """A head node and further nodes."""
+
+    def __init__(self, temp: Path, cpus: int = 4, gpus: int = 1) -> None:
+        """Start the head. `temp`: a folder with a short path, since sockets lie in it."""
+        self.temp = temp
+        self._ports = [free_port() for _ in range(3)]
+        self.address = f"http://127.0.0.1:{self._ports[1]}"
+        self.nodes: list[RayNode] = []
+        self._resources = (f"--num-cpus={cpus}", f"--num-gpus={gpus}")
+        self.start_head()
+
+    def start_head(self) -> None:
+        port, dashboard, client = self._ports
+        self.nodes.insert(
+            0,
+            RayNode(
+                "--head", f"--port={port}", f"--dashboard-port={dashboard}",
+                f"--ray-client-server-port={client}", f"--temp-dir={self.temp}", *self._resources,
+                temp=self.temp,
+            ),
+        )  # fmt: skip
+        wait_for(lambda: self.alive() == 1, START_SECONDS, "the head has not started")
+
+    def add_node(self, name: str, cpus: int, gpus: int) -> RayNode:
+        host = socket.gethostbyname(socket.gethostname())
+        expected = self.alive() + 1
+        node = RayNode(
+            f"--address={self._gcs_host(host)}:{self._ports[0]}", f"--node-name={name}",
+            f"--num-cpus={cpus}", f"--num-gpus={gpus}", temp=self.temp,
+        )  # fmt: skip
+        self.nodes.append(node)
+        wait_for(lambda: self.alive() == expected, START_SECONDS, f"{name} has not joined")
+        return node
+
+    def alive(self) -> int:
+        """Return the number of live nodes; 0 if the head does not answer."""
+        try:
+            answer = httpx.get(f"{self.address}/api/v0/nodes?detail=0", timeout=20).json()
+        except (httpx.HTTPError, ValueError):
+            return 0
+        found = ((answer.get("data") or {}).get("result") or {}).get("result") or []
+        return sum(node["state"] == "ALIVE" for node in found)
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.kill()
+        self.nodes.clear()
+
+    def _gcs_host(self, default: str) -> str:
+        answer = httpx.get(f"{self.address}/api/v0/nodes?detail=0", timeout=20).json()
+        found = answer["data"]["result"]["result"]
+        return str(found[0]["node_ip"]) if found else default
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, directly or not."""
+    parents: dict[int, list[int]] = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            try:
+                fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(path.name))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found
