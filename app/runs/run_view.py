@@ -67,6 +67,7 @@ def top(
     has selected images.
     """
     stage = run.stage or ("Waiting in the queue" if run.state == QUEUED else "Starting")
+    stage += f" (on {run.node})" if run.node else ""
     page = Top(
         run,
         stage[:1].upper() + stage[1:],

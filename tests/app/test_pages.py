@@ -84,7 +84,7 @@ def detail(**values: Any) -> DatasetPage:
     given: dict[str, Any] = {
         "card": card(), "revision": 3, "last": change, "values": {"words": EVIL},
         "which": Filter(words=EVIL), "matching": 99, "number": 2, "images": [sample()],
-        "jobs": [ActiveJob("run", 3, EVIL, "running", EVIL, 0, 0, False, False)],
+        "jobs": [ActiveJob("run", 3, EVIL, "running", EVIL, EVIL, 0, 0, False, False)],
         "changes": [change, replace(change, kind="class"), replace(change, kind="label")],
         "image": sample(), "history": [ImageChange("label", EVIL, EVIL, EVIL, now())], **values,
     }  # fmt: skip
@@ -98,7 +98,7 @@ def summary(**values: Any) -> RunSummary:
         "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
         "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,
         "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5,
-        "metrics": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}, "attempt": 1,
+        "metrics": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}, "attempt": 1, "node": EVIL,
         "seconds": 5.0, **values,
     }  # fmt: skip
     return RunSummary(**given)

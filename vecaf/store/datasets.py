@@ -179,6 +179,7 @@ class ActiveJob:
     name: str
     state: str
     stage: str
+    node: str | None
     done: int
     total: int
     cancel_requested: bool
@@ -199,7 +200,7 @@ def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJ
     return [
         ActiveJob(
             job.__tablename__, job.id, job.kind if isinstance(job, Task) else job.name, job.state,
-            job.stage, job.done, job.total, job.cancel_requested,
+            job.stage, job.node, job.done, job.total, job.cancel_requested,
             isinstance(job, Task) and job.kind in BACKGROUND_KINDS,
         )
         for job in found

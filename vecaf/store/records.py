@@ -102,6 +102,10 @@ class RunSummary:
         _described("Metrics after the last finished round, by split (val, test), then by metric."),
     ]
     attempt: Annotated[int, _described("Number of attempts; above 1 after an interruption.")]
+    node: Annotated[
+        str | None,
+        _described("The node of the cluster, or the GPU, that executes it; null if there is one."),
+    ]
     seconds: Annotated[float, _described("Total duration of the finished rounds.")]
 
 

@@ -182,5 +182,6 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None, Metrics, flo
         test_accuracy=test_accuracy,
         metrics=stored or accuracies(val_accuracy, test_accuracy),
         attempt=run.attempt,
+        node=run.node,
         seconds=seconds or 0.0,
     )
