@@ -98,7 +98,8 @@ def summary(**values: Any) -> RunSummary:
         "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
         "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,
         "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5,
-        "metrics": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}, "attempt": 1, "node": EVIL,
+        "metrics": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}, "attempt": 1,
+        "node": EVIL,
         "seconds": 5.0, **values,
     }  # fmt: skip
     return RunSummary(**given)
@@ -133,7 +134,7 @@ def test_the_progress_of_embeddings_is_shown() -> None:
     assert progress in listed and 'href="/?dataset=1"' in listed
     task = embedding()[0]
     job = ActiveJob(
-        "task", 7, task.kind, task.state, task.stage, task.done, task.total, False, True
+        "task", 7, task.kind, task.state, task.stage, None, task.done, task.total, False, True
     )
     page = dataset.page(detail(jobs=[job]), False)
     assert progress in page and 'data-act="cancel-task" data-job="7"' in page

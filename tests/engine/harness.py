@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from vecaf.store import ENDED, Event, Import, Run, Store
 from vecaf.store.sqlite import library
 
 ROOT = Path(__file__).parents[2]
+RAY_TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+"""Environment variables of the nodes of a Ray cluster and of its clients."""
 STAND_IN = Path(__file__).parent / "stand_in"
 
 
@@ -61,7 +64,7 @@ class WorkerProcess:
             path.insert(0, str(STAND_IN if not cluster else _for_cluster(settings, stand_in)))
             environment |= {"VECAF_STAND_IN": stand_in, "VECAF_STAND_IN_HOST": host}
         if cluster:
-            environment |= {"VECAF_ENGINE": "ray", "RAY_ADDRESS": cluster}
+            environment |= {"VECAF_ENGINE": "ray", "RAY_ADDRESS": cluster, **RAY_TOKEN}
         environment["PYTHONPATH"] = os.pathsep.join(path)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vecaf", "worker"],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.engine.harness import wait_for
+from tests.engine.harness import RAY_TOKEN, wait_for
 
 MEMORY = 80_000_000  # of a node's object store, in bytes
 START_SECONDS = 240
@@ -23,14 +23,15 @@ class RayNode:
     def __init__(self, *options: str, temp: Path) -> None:
         ray = Path(sys.executable).parent / "ray"
         command = [
-            str(ray), "start", *options, "--block", "--disable-usage-stats",
+            "setpriv", "--pdeathsig", "TERM", str(ray), "start", *options, "--block",
+            "--disable-usage-stats",
             f"--object-store-memory={MEMORY}", "--min-worker-port=0", "--max-worker-port=0",
             f"--dashboard-agent-listen-port={free_port()}",
         ]  # fmt: skip
         with (temp / "nodes.txt").open("ab") as output:
             self.process = subprocess.Popen(
                 command,
-                env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"},
+                env=os.environ | RAY_TOKEN | {"RAY_USAGE_STATS_ENABLED": "0"},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -71,10 +72,10 @@ class RayCluster:
         wait_for(lambda: self.alive() == 1, START_SECONDS, "the head has not started")
 
     def add_node(self, name: str, cpus: int, gpus: int) -> RayNode:
-        host = socket.gethostbyname(socket.gethostname())
+        host = self._listed()[0]["node_ip"]
         expected = self.alive() + 1
         node = RayNode(
-            f"--address={self._gcs_host(host)}:{self._ports[0]}", f"--node-name={name}",
+            f"--address={host}:{self._ports[0]}", f"--node-name={name}",
             f"--num-cpus={cpus}", f"--num-gpus={gpus}", temp=self.temp,
         )  # fmt: skip
         self.nodes.append(node)
@@ -84,21 +85,21 @@ class RayCluster:
     def alive(self) -> int:
         """Return the number of live nodes; 0 if the head does not answer."""
         try:
-            answer = httpx.get(f"{self.address}/api/v0/nodes?detail=0", timeout=20).json()
-        except (httpx.HTTPError, ValueError):
+            return sum(node["state"] == "ALIVE" for node in self._listed())
+        except (httpx.HTTPError, ValueError, TypeError):
             return 0
-        found = ((answer.get("data") or {}).get("result") or {}).get("result") or []
-        return sum(node["state"] == "ALIVE" for node in found)
 
     def stop(self) -> None:
         for node in self.nodes:
             node.kill()
         self.nodes.clear()
 
-    def _gcs_host(self, default: str) -> str:
-        answer = httpx.get(f"{self.address}/api/v0/nodes?detail=0", timeout=20).json()
-        found = answer["data"]["result"]["result"]
-        return str(found[0]["node_ip"]) if found else default
+    def _listed(self) -> list[dict[str, str]]:
+        token = {"Authorization": f"Bearer {RAY_TOKEN['RAY_AUTH_TOKEN']}"}
+        url = f"{self.address}/api/v0/nodes?detail=0"
+        answer = httpx.get(url, headers=token, timeout=20).raise_for_status().json()
+        found: list[dict[str, str]] = answer["data"]["result"]["result"]
+        return found
 
 
 def free_port() -> int:

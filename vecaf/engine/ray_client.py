@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import ray
 import requests
-from ray import __version__ as OWN_VERSION
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobSubmissionClient
 from ray.util.state import list_nodes
@@ -63,10 +63,10 @@ class RayClient:
         with self._explained():
             self._jobs = _Client(address)
         version = self._jobs.cluster_version
-        if version != OWN_VERSION:
+        if version != ray.__version__:
             raise UnavailableError(
                 f"The Ray cluster at {address} has version {version}, but this installation has "
-                f"{OWN_VERSION}. Install the same version on both."
+                f"{ray.__version__}. Install the same version on both."
             )
 
     def submit(self, submission_id: str, entrypoint: str, **options: Any) -> None:
