@@ -120,7 +120,7 @@ class RayEngine:
 
     def status(self, attempt: Attempt) -> Status:
         job = self._jobs.get(attempt)
-        if job is None:  # the head node was started anew
+        if job is None:  # the head node was restarted
             return Exited("The cluster has lost its process.", crashed=False)
         if job.status == JobStatus.PENDING:
             if attempt in self._forgotten:
