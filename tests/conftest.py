@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.databases import Server, address, server
+from tests.examples import THOROUGH
 from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.settings import Settings
@@ -17,11 +19,23 @@ from vecaf.settings import Settings
 os.environ.setdefault("VECAF_STANDBY_MINUTES", "0")
 os.environ.setdefault("VECAF_EMBED_ON_IMPORT", "0")
 TESTS = Path(__file__).parent
-# The slowest tests start first, so that no worker is still busy with one at the end.
-FIRST = ("browser/test_story.py", "browser/", "test_", "jobs/", "benchmarking/", "")
+# The slowest files start first, so that no worker is still busy with one at the end.
+FIRST = (
+    "browser/test_story.py", "engine/test_kill_loop.py", "engine/test_worker.py",
+    "browser/test_whole_path.py", "runs/", "engine/", "browser/", "commands/", "tasks/",
+    "app/test_api.py", "test_", "benchmarking/", "",
+)  # fmt: skip
+
+hypothesis.settings.register_profile("quick", max_examples=34, deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None)
+hypothesis.settings.load_profile("thorough" if THOROUGH else "quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("random_examples")
+
     def place(item: pytest.Item) -> int:
         path = item.path.relative_to(TESTS).as_posix()
         return next(i for i, start in enumerate(FIRST) if path.startswith(start))

@@ -24,6 +24,10 @@ from vecaf.store.models import Home
 DATABASES = ("sqlite", "postgresql")
 both_databases = pytest.mark.parametrize("database", DATABASES, indirect=True)
 """Marks tests that run with both databases. Their fixtures use `database`, the DATABASE_URL."""
+postgresql_in_soak = pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)], indirect=True
+)
+"""Marks tests that run with SQLite, and with PostgreSQL only in `./test --soak`."""
 only_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 
 

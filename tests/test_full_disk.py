@@ -21,26 +21,19 @@ from PIL import Image
 
 from tests.datasets.conftest import stored_files
 from tests.disks import PAGE, only, small_disk
-from tests.engine.harness import (
-    WorkerProcess,
-    check_integrity,
-    wait_until_ended,
-    worker,
-)
-from tests.finished import CONFIG, new_studio
+from tests.finished import new_studio
 from tests.shapes import write_shapes
 from tests.training.dying import training, what_loads
 from tests.waiting import result_of
 from vecaf.datasets import import_dataset
 from vecaf.datasets.exporting import export_dataset
 from vecaf.encoders.cache import EmbeddingSet, digests_of
-from vecaf.engine.queue import resume_run, submit_run
 from vecaf.errors import UnavailableError
 from vecaf.evaluation.predictions import Predictions, load_predictions, save_predictions
 from vecaf.files import DISK_FULL
 from vecaf.housekeeping.backup import restore, write_backup
 from vecaf.settings import Settings
-from vecaf.store import FAILED, FINISHED, Dataset, Event, Run, Sample, Store
+from vecaf.store import Dataset, Event, Run, Sample, Store
 from vecaf.store.sqlite_copies import copy_database
 from vecaf.tasks import TASKS, TaskContext
 from vecaf.tasks.array_files import save_array
@@ -269,39 +262,6 @@ def test_a_map(disk: Path, small: Store) -> None:
 
     assert walk(disk, work, check_unchanged, 6 * PAGE) >= 3
     assert (folder / "findings.json").exists()
-
-
-@pytest.fixture
-def home_of_a_run(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
-    """A disk with space for a run's model, and a store whose home is on it."""
-    with small_disk(tmp_path / "disk", 64) as disk:
-        store = new_studio(disk / "home", count=60)
-        yield disk, store
-        store.close()
-
-
-def test_a_run_from_end_to_end(home_of_a_run: tuple[Path, Store]) -> None:
-    disk, store = home_of_a_run
-    run_id = submit_run(store, CONFIG, store.owner())
-    with only(0, disk):  # not even space for a worker's lock
-        refused = WorkerProcess(store.settings)
-        assert refused.wait(60) == 1
-        assert refused.process.stderr is not None
-        assert refused.process.stderr.read() == f"vecaf: {DISK_FULL}\n"
-        refused.close()
-
-    with only(300 * PAGE, disk), worker(store.settings):  # space for everything except the model
-        run = wait_until_ended(store, run_id, 120)
-        assert (run.state, run.error) == (FAILED, DISK_FULL)
-
-    resume_run(store, run_id, store.owner())
-    with worker(store.settings):
-        run = wait_until_ended(store, run_id, 120)
-        assert (run.state, run.error) == (FINISHED, None)
-    check_integrity(store.settings)
-    assert not list(disk.rglob("*.tmp"))
-    exported = [path.name for path in (store.settings.runs / str(run_id)).rglob("*.safetensors")]
-    assert "model.safetensors" in exported
 
 
 def _one_image(folder: Path) -> Path:

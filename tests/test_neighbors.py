@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tests.examples import examples
 from vecaf.arrays import neighbors, unit_rows
 from vecaf.arrays.neighbors import nearest_neighbors, nearest_rows, neighbor_graph, top_k
 
@@ -22,7 +23,7 @@ def unit(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
 
 
 @given(n=st.integers(1, 80), k=st.integers(0, 90), seed=st.integers(0, 99), leave=st.booleans())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_nearest_neighbors_match_a_full_sort(n: int, k: int, seed: int, leave: bool) -> None:
     space = unit(n, seed=seed)
     query = unit(1, seed=seed + 1)[0]

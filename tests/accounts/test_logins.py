@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from tests.databases import both_databases
+from tests.databases import postgresql_in_soak
 from vecaf.accounts.logins import find_login, log_in
 from vecaf.accounts.users import add_user
 from vecaf.errors import NotLoggedInError
 from vecaf.store import Login, Store
 from vecaf.store.models import now
 
-pytestmark = both_databases
+pytestmark = postgresql_in_soak
 PASSWORD = "a password of many words"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.databases import both_databases
+from tests.databases import postgresql_in_soak
 from vecaf.accounts import passwords
 from vecaf.accounts.sharing import share, shared_with, unshare
 from vecaf.accounts.users import (
@@ -42,7 +42,7 @@ from vecaf.store.models import now
 from vecaf.store.runs import list_runs
 from vecaf.store.subsets import delete_subset
 
-pytestmark = both_databases
+pytestmark = postgresql_in_soak
 PASSWORD = "a password of many words"
 
 

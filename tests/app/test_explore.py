@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from typing import Any
 
 import numpy as np
@@ -12,8 +10,8 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 
-from app.shell.array_bundle import pack
 from app.shell.studio import Studio
+from tests.app.test_array_bundle import unpack
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.store import (
     FAILED,
@@ -32,31 +30,19 @@ from vecaf.store.columns import read_columns, read_hash_prefixes
 from vecaf.store.models.base import now
 
 
-def unpack(body: bytes) -> dict[str, Any]:
-    """Do in Python what array_bundle.js does."""
-    assert body[:4] == b"VCB1"
-    (length,) = struct.unpack("<I", body[4:8])
-    header = json.loads(body[8 : 8 + length])
-    start = -(-(8 + length) // 8) * 8
-    found: dict[str, Any] = {"meta": header["meta"]}
-    for entry in header["arrays"]:
-        assert (start + entry["at"]) % 8 == 0
-        found[entry["name"]] = np.frombuffer(
-            body, entry["type"], entry["length"], start + entry["at"]
-        )
-    return found
+def id_of(studio: Studio, name: str) -> int:
+    with studio.store.read() as session:
+        return session.scalars(sa.select(Dataset.id).where(Dataset.name == name)).one()
 
 
 @pytest.fixture
 def pets(studio: Studio) -> int:
-    with studio.store.read() as session:
-        return session.scalars(sa.select(Dataset.id).where(Dataset.name == "pets")).one()
+    return id_of(studio, "pets")
 
 
 @pytest.fixture
 def secret(studio: Studio) -> int:
-    with studio.store.read() as session:
-        return session.scalars(sa.select(Dataset.id).where(Dataset.name == "secret")).one()
+    return id_of(studio, "secret")
 
 
 def samples(studio: Studio, dataset: int) -> list[Sample]:
@@ -83,30 +69,6 @@ def space(studio: Studio, pets: int) -> NDArray[np.float32]:
     np.save(folder / "pca.npy", rng.normal(size=(count, 2)).astype(np.float32))
     np.save(folder / "space.npy", space.astype(np.float16))
     return space
-
-
-def test_a_bundle_holds_arrays_of_every_kind_and_odd_lengths() -> None:
-    arrays = {
-        "bytes": np.arange(3, dtype=np.uint8),
-        "flags": np.array([True, False]),
-        "half": np.array([[0.5, 2.0]], dtype=np.float16),
-        "long": np.array([2**40, -1], dtype=np.int64),
-        "none": np.zeros(0, dtype=np.float32),
-    }
-    found = unpack(pack(arrays, {"name": "ä"}))
-    assert found["meta"] == {"name": "ä"}
-    assert found["bytes"].tolist() == [0, 1, 2]
-    assert found["flags"].tolist() == [1, 0]
-    assert found["half"].tolist() == [0.5, 2.0]
-    assert found["long"].tolist() == [2**40, -1]
-    assert len(found["none"]) == 0
-
-
-def test_a_bundle_refuses_what_it_would_change() -> None:
-    with pytest.raises(ValueError, match="2\\^53"):
-        pack({"a": np.array([2**53 + 1])})
-    with pytest.raises(ValueError, match="can't carry"):
-        pack({"a": np.array(["x"])})
 
 
 def test_columns_are_the_samples_and_are_kept_by_the_browser(
@@ -301,15 +263,6 @@ def test_searching_by_meaning_without_the_inference_process_says_so(
     assert answer.status_code == 503
     assert "python -m app" in answer.json()["error"]
     assert client.post(f"/explore/{pets}/search-image", content=b"").status_code == 400
-
-
-def test_our_scripts_come_before_gradios(client: TestClient) -> None:
-    page = client.get("/explore").text
-    head = page[: page.index("</head>")]
-    places = [
-        head.index(part) for part in ("importmap", "/static/app/shell/main.js", "./assets/index-")
-    ]
-    assert places == sorted(places)
 
 
 def test_a_map_of_older_captions_says_so_and_is_drawn_again(

@@ -217,3 +217,12 @@ def test_half_a_character_is_refused_in_a_sentence(studio: Studio, client: TestC
     assert answer.status_code == 400
     assert "lone surrogate" in answer.json()["error"]
     assert samples(studio, "pets")[0].caption == sample.caption
+
+
+def test_our_scripts_come_before_gradios(client: TestClient) -> None:
+    page = client.get("/explore").text
+    head = page[: page.index("</head>")]
+    places = [
+        head.index(part) for part in ("importmap", "/static/app/shell/main.js", "./assets/index-")
+    ]
+    assert places == sorted(places)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from vecaf.augmentation import cea
 from vecaf.augmentation.cea import augment
 from vecaf.augmentation.ridge import fit_ridge
@@ -54,7 +55,7 @@ def test_some_rows_alone_are_moved_as_among_all(distinct: int) -> None:
     np.testing.assert_allclose(some.attention, whole.attention[only], rtol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     n=st.integers(1, 40),
     distinct=st.integers(1, 40),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from vecaf.augmentation.ridge import fit_ridge
 from vecaf.errors import InputError
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(seed=st.integers(0, 10_000), m=st.integers(3, 60), d_t=st.integers(1, 12))
 def test_the_weights_solve_the_normal_equations(seed: int, m: int, d_t: int) -> None:
     rng = np.random.default_rng(seed)

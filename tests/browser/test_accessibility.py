@@ -17,19 +17,20 @@ VIEWS = {
     "/": ("/", "/?dataset={dataset}"),
     "/runs": ("/runs", "/runs?run={run}"),
     "/compare": ("/compare?runs={run}",),
+    "/explore": ("/explore?dataset={explored}",),
     "/predict": ("/predict?run={run}",),
 }
 """Addresses of pages that show more than a dataset."""
 
 
 def test_axe_finds_nothing_serious(
-    open_page: Callable[..., Any], dataset_id: int, run: str
+    open_page: Callable[..., Any], dataset_id: int, explored: int, run: str
 ) -> None:
     """`run` is the path of a finished run on the dataset. Pages follow the system's scheme."""
     found = []
     views = [VIEWS.get(page.path, (page.path + "?dataset={dataset}",)) for page in PAGES]
     for view in chain.from_iterable(views):
-        address = view.format(dataset=dataset_id, run=run.rpartition("=")[2])
+        address = view.format(dataset=dataset_id, explored=explored, run=run.rpartition("=")[2])
         page = open_page(address, width=1440, height=900, color_scheme="light")
         page.wait_for_selector("gradio-app .live", state="attached")  # Explore starts outside of it
         page.wait_for_timeout(800)  # wait for content that arrives after the first response

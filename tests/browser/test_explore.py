@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import exploring
-from tests.browser.conftest import Server
 from tests.browser.exploring import COUNT, Page, drawn, shown
+from tests.browser.studio import Server
 
-explored, page = exploring.explored, exploring.page  # fixtures
+page = exploring.page  # fixture
 
 
 def lasso(page: Page, share: float = 0.2) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server
+from tests.browser.studio import Server
 from tests.browser.test_whole_path import fill
 from vecaf.store.sqlite import library
 

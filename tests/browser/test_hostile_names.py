@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from PIL import Image
 
-from tests.browser.conftest import Server, ended, wait_for
+from tests.browser.studio import Server
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
@@ -71,9 +71,7 @@ def archive() -> bytes:
 
 @pytest.fixture(scope="module")
 def hostile(server: Server) -> Iterator[Hostile]:
-    address = f"{server.url}/upload?{urllib.parse.urlencode({'name': NAME})}"
-    urllib.request.urlopen(urllib.request.Request(address, archive(), method="POST"), timeout=60)
-    wait_for(lambda: ended(server, "import", NAME), 120, "the import to finish")
+    server.upload(NAME, archive())
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
     user = store.owner()
     with store.write() as session:

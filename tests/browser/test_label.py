@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import urllib.parse
-import urllib.request
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, ended, shapes, wait_for
-from tests.browser.test_data import hold
+from tests.browser.network import hold
+from tests.browser.studio import Server, shapes
 from vecaf.datasets.edits import add_class
 from vecaf.settings import Settings
 from vecaf.store import Store, dataset_named
@@ -35,11 +32,7 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     ):
         for name in labeled.namelist():
             out.writestr(Path(name).name, labeled.read(name))
-    address = f"{server.url}/upload?{urllib.parse.urlencode({'name': NAME})}"
-    request = urllib.request.Request(address, (folder / "bare.zip").read_bytes(), method="POST")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        assert json.load(answer)["import"]
-    wait_for(lambda: ended(server, "import", NAME), 120, "the import to finish")
+    server.upload(NAME, (folder / "bare.zip").read_bytes())
     return new_task(server, "eight", 8)
 
 

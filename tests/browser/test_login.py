@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ELSEWHERE, Server, free_port, shapes, wait_for
+from tests.browser.conftest import ELSEWHERE
+from tests.browser.studio import Server, free_port, shapes, wait_for
 from vecaf.accounts.users import add_user
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings

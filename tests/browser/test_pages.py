@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Server, shapes, wait_for
+from tests.browser.studio import Server, shapes, wait_for
 from tests.browser.test_whole_path import fill
 
 NARROW = {"width": 390, "height": 844}

@@ -1,9 +1,7 @@
-"""The Predict page in a browser: classify an image, look at the evidence, download the model."""
+"""The Predict page in a browser: classify an image and look at the evidence."""
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,27 +78,6 @@ def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., A
     again = open_page(page.url.split("/", 3)[3].join(["/", ""]))
     again.wait_for_selector(".predicted-class", timeout=ANSWER_MS)
     assert again.inner_text(".predicted-class") == result
-
-
-def test_the_model_is_downloaded(
-    address: str, tmp_path: Path, open_page: Callable[..., Any]
-) -> None:
-    page = open_page(address)
-    page.click("text=Prepare download")
-    page.wait_for_selector("text=Download model", timeout=150_000)
-    with page.expect_download() as download:
-        page.click("text=Download model")
-    assert download.value.suggested_filename.endswith(".zip")
-    path = tmp_path / "model.zip"
-    download.value.save_as(path)
-    with zipfile.ZipFile(path) as archive:
-        assert {"model.onnx", "model.safetensors", "predict.py"} <= set(archive.namelist())
-        receipt = json.loads(archive.read("receipt.json"))
-    page.click("summary:has-text('Individual files')")
-    with page.expect_download() as download:
-        page.click("a:text-is('receipt.json')")
-    download.value.save_as(tmp_path / "receipt.json")
-    assert json.loads((tmp_path / "receipt.json").read_text()) == receipt
 
 
 def test_without_a_run_it_says_what_to_do(open_page: Callable[..., Any]) -> None:

@@ -1,8 +1,9 @@
 """The complete workflow in a browser: from unlabeled photos to a model used without the studio.
 
-Upload, explore, select 70 images, label them by keyboard, finetune, compare with random images,
-describe a target domain, download the model, and predict with its files in a process without the
-studio. The server restarts during every long step, and nothing is lost.
+Upload, explore, select images, label them by keyboard, finetune, compare with random images,
+download the model, and predict with its files in a process without the studio. The server restarts
+while labels are unsent and while a run is queued, and nothing is lost. `./test --soak` repeats this
+with more images, with a target domain, and with a restart during every long step.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Server
 from tests.browser.exploring import drawn
+from tests.browser.studio import ROOT, Server
 
 PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
 NAME = "unlabeled photos"
-TAKEN, PICKS, TESTS = 500, 70, 60
 SLOW = 240_000  # maximum milliseconds of a stage on a busy machine
 
 pytestmark = [
@@ -34,13 +35,27 @@ pytestmark = [
 ]
 
 
-def stripped(archive: Path) -> dict[str, str]:
-    """Write some photos without folders under shuffled names, and return their classes by name."""
+@dataclass(frozen=True)
+class Scale:
+    """How many images the story uses, and whether it contains all steps and restarts."""
+
+    photos: int
+    selected: int
+    tests: int
+    complete: bool
+    correct: int  # of ten photos, at least
+
+
+SMALL, LARGE = Scale(140, 21, 14, False, 6), Scale(500, 70, 60, True, 8)
+
+
+def stripped(archive: Path, count: int) -> dict[str, str]:
+    """Write photos without folders under shuffled names, and return their classes by name."""
     truth = {}
     with zipfile.ZipFile(PHOTOS) as source, zipfile.ZipFile(archive, "w") as out:
         names = sorted(name for name in source.namelist() if name.endswith(".jpg"))
         random.Random(0).shuffle(names)
-        for number, name in enumerate(names[:TAKEN]):
+        for number, name in enumerate(names[:count]):
             truth[f"photo-{number:04}.jpg"] = name.split("/")[-2]
             out.writestr(f"photo-{number:04}.jpg", source.read(name))
     return truth
@@ -87,9 +102,31 @@ def launch(page: Any, title: str, server: Server | None = None) -> str:
     return str(page.url).rpartition("=")[2]
 
 
-def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path: Path) -> None:
-    truth = stripped(tmp_path / "photos.zip")
+def compare_in_target_domain(server: Server, page: Any, dataset: str) -> None:
+    """Preview a target domain and launch a pair of runs."""
+    page.goto(f"{server.url}/shift?dataset={dataset}")
+    page.get_by_label("Target domain").fill("in thick fog")
+    page.get_by_role("button", name="Preview shift").click()
+    expect(page.get_by_role("heading", name="Shift preview")).to_be_visible(timeout=SLOW)
+    page.locator(".shift-launch [name=budget]").fill("50%")
+    page.get_by_role("button", name="Launch both runs").click()
+    page.wait_for_url("**pair=*")
+    restart(server, page)
+    expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
+
+
+@pytest.mark.parametrize(
+    "scale", [SMALL, pytest.param(LARGE, marks=pytest.mark.soak)], ids=["small", "large"]
+)
+def test_the_whole_story(
+    open_page: Callable[..., Any], server: Server, tmp_path: Path, scale: Scale
+) -> None:
+    truth = stripped(tmp_path / "photos.zip", scale.photos)
     classes = sorted(set(truth.values()))
+
+    def disturb() -> None:
+        if scale.complete:
+            restart(server, page)
 
     # Upload.
     page = open_page("/")
@@ -108,24 +145,24 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     page.goto(f"{server.url}/explore?dataset={dataset[1]}")
     expect(page.locator(".x-wait")).to_contain_text("Computing the map", timeout=SLOW)
     page.wait_for_selector("#explore-host .explore")  # Gradio has rendered all components
-    restart(server, page)
+    disturb()
     drawn(page, SLOW)
     page.wait_for_function("explore.state.map.ready.includes('umap')", timeout=SLOW)
     page.get_by_label("Search images by text").fill("a photo of a horse")
     page.keyboard.press("Enter")
     expect(page.locator(".x-chip").first).to_contain_text("horse", timeout=SLOW)
 
-    # Select 70 images, view the explanation of one, and save the selection.
+    # Select images, view the explanation of one, and save the selection.
     page.goto(f"{server.url}/select?dataset={dataset[1]}")
-    page.locator(".select-page [name=budget]").fill(str(PICKS))
+    page.locator(".select-page [name=budget]").fill(str(scale.selected))
     page.get_by_role("button", name="Select images").click()
     page.wait_for_url("**/select?*task=*")
-    restart(server, page)
-    expect(page.locator(".gallery-image")).to_have_count(PICKS, timeout=SLOW)
+    disturb()
+    expect(page.locator(".gallery-image")).to_have_count(scale.selected, timeout=SLOW)
     page.locator(".gallery-image").nth(3).click()
     expect(page.locator(".gallery-image[aria-current]")).to_have_count(1)
     page.reload()
-    expect(page.locator(".gallery-image")).to_have_count(PICKS)
+    expect(page.locator(".gallery-image")).to_have_count(scale.selected)
     page.get_by_role("button", name="Save and label images").click()
     page.wait_for_url("**/label?*subset=*")
     selection = page.url
@@ -144,22 +181,23 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     restart(server, page, meanwhile=three_more)
     expect(page.locator(".label-head .num")).to_have_text("Saved", timeout=SLOW)
     page.reload()
-    label_by_keyboard(page, truth, classes, PICKS, start=6)
+    label_by_keyboard(page, truth, classes, scale.selected, start=6)
 
     # A random test sample, so that accuracy can be measured; a random baseline to compare with.
     page.goto(f"{server.url}/label?dataset={dataset[1]}")
-    page.locator("[name=count]").fill(str(TESTS))
+    page.locator("[name=count]").fill(str(scale.tests))
     page.get_by_role("button", name="Create test sample").click()
     page.wait_for_url("**/label?*subset=*")
-    label_by_keyboard(page, truth, classes, TESTS)
+    label_by_keyboard(page, truth, classes, scale.tests)
     page.goto(selection)
-    expect(page.locator(".label-head")).to_contain_text(f"{PICKS} of {PICKS} labeled")
+    done = f"{scale.selected} of {scale.selected} labeled"
+    expect(page.locator(".label-head")).to_contain_text(done)
     page.get_by_role("button", name="Label random baseline").first.click()
     expect(page.locator("h1", has_text="random baseline of vecaf")).to_be_visible()
     page.wait_for_selector(".label-one")
     baseline = page.url
     already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])
-    label_by_keyboard(page, truth, classes, PICKS, start=already)
+    label_by_keyboard(page, truth, classes, scale.selected, start=already)
 
     # Finetune on both selections, and compare the runs.
     page.goto(selection)
@@ -171,16 +209,8 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
         re.compile("vecaf.* is (better|worse|ahead|behind) |equally accurate")
     )
 
-    # Target domain: the preview, and a pair of runs.
-    page.goto(f"{server.url}/shift?dataset={dataset[1]}")
-    page.get_by_label("Target domain").fill("in thick fog")
-    page.get_by_role("button", name="Preview shift").click()
-    expect(page.get_by_role("heading", name="Shift preview")).to_be_visible(timeout=SLOW)
-    page.locator(".shift-launch [name=budget]").fill("50%")
-    page.get_by_role("button", name="Launch both runs").click()
-    page.wait_for_url("**pair=*")
-    restart(server, page)
-    expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
+    if scale.complete:
+        compare_in_target_domain(server, page, dataset[1])
 
     # Download the model, and use it without the studio.
     page.goto(f"{server.url}/predict?run={run}")
@@ -192,7 +222,7 @@ def test_the_whole_story(open_page: Callable[..., Any], server: Server, tmp_path
     folder = tmp_path / "model"
     with zipfile.ZipFile(download.value.path()) as archive:
         archive.extractall(folder)
-    assert predicted_right(folder, tmp_path / "photos.zip", truth) >= 8
+    assert predicted_right(folder, tmp_path / "photos.zip", truth) >= scale.correct
 
 
 def predicted_right(folder: Path, archive: Path, truth: dict[str, str]) -> int:

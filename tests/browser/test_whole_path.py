@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Server, shapes
+from tests.browser.studio import ROOT, Server, shapes
 
 PREDICT = """
 import sys
@@ -32,7 +34,7 @@ def fill(page: Any, name: str, value: str) -> None:
 def test_from_a_zip_to_a_model(
     open_page: Callable[..., Any], server: Server, tmp_path: Path
 ) -> None:
-    archive = shapes(tmp_path / "My shapes.zip", 40)
+    archive = shapes(tmp_path / "My shapes.zip", 24)
     page = open_page("/")
 
     # Upload: the name is prefilled. The import shows its progress and ends with a card.
@@ -41,12 +43,12 @@ def test_from_a_zip_to_a_model(
     page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has_text="My shapes")
     expect(card).to_be_visible(timeout=120_000)
-    expect(card).to_contain_text("120 images")
+    expect(card).to_contain_text("72 images")
     expect(card.locator(".classes li")).to_have_count(3)
     expect(card.locator(".thumb img").first).to_have_js_property("complete", True)
     card.get_by_role("link", name="Details").click()
     page.get_by_role("link", name="Import report").click()
-    expect(page.locator(".detail")).to_contain_text("Imported 120 images with 3 classes")
+    expect(page.locator(".detail")).to_contain_text("Imported 72 images with 3 classes")
 
     # Finetune: the link sets the dataset, and the command line follows the fields.
     page.get_by_role("link", name="Finetune model").click()
@@ -99,7 +101,14 @@ def test_from_a_zip_to_a_model(
     folder = tmp_path / "model"
     with zipfile.ZipFile(download.value.path()) as packed:
         packed.extractall(folder)
-    assert {"model.safetensors", "labels.json", "config.json"} <= {p.name for p in folder.iterdir()}
+    assert download.value.suggested_filename.endswith(".zip")
+    names = {path.name for path in folder.iterdir()}
+    assert {"model.safetensors", "model.onnx", "labels.json", "config.json", "predict.py"} <= names
+    page.click("summary:has-text('Individual files')")
+    with page.expect_download() as download:
+        page.click("a:text-is('receipt.json')")
+    alone = Path(download.value.path()).read_text()
+    assert json.loads(alone) == json.loads((folder / "receipt.json").read_text())
     with zipfile.ZipFile(archive) as images:
         image = Path(images.extract("circle/circle-003.png", tmp_path))
     answer = subprocess.run(
@@ -109,21 +118,19 @@ def test_from_a_zip_to_a_model(
     assert answer.stdout.strip() in ("circle", "square", "triangle")
 
 
-def test_the_list_shows_every_run(open_page: Callable[..., Any], dataset: str) -> None:
+def test_a_dataset_is_chosen_by_name(open_page: Callable[..., Any], dataset: str) -> None:
     page = open_page("/finetune")
     page.locator("#f-dataset input").click()
     page.get_by_role("option", name=dataset).click()
-    fill(page, "budget", "6")
-    fill(page, "rounds", "1")
-    fill(page, "epochs", "1")
-    page.locator("#f-baseline input").uncheck()
-    page.get_by_role("button", name="Launch run").click()
-    page.wait_for_url("**/runs?run=*")
-    number = page.url.split("run=")[1]
+    expect(page.locator(".summary .command code")).to_contain_text(f"run '{dataset}'")
+
+
+def test_the_list_shows_every_run(open_page: Callable[..., Any], run: str) -> None:
+    page = open_page(run)
     page.get_by_role("link", name="All runs").click()
-    row = page.locator(f"[data-key=run-{number}]")
-    expect(row).to_contain_text("finished", timeout=120_000)
+    row = page.locator(f"[data-key=run-{run.rpartition('=')[2]}]")
+    expect(row).to_contain_text("finished")
     expect(row).to_contain_text("%")
     row.locator("a").click()
-    expect(page).to_have_url(f"{page.url.split('?')[0]}?run={number}")
+    expect(page).to_have_url(re.compile(re.escape(run) + "$"))
     expect(page.locator(".run-head .chip")).to_contain_text("finished")

@@ -34,7 +34,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def vecaf(home: Path, *words: object, status: int = 0) -> dict[str, Any]:
+def in_new_process(home: Path, *words: object, status: int = 0) -> dict[str, Any]:
     """Run `python -m vecaf … --json`, check its exit status and return the object it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "vecaf", *map(str, words), "--json"],
@@ -45,8 +45,28 @@ def vecaf(home: Path, *words: object, status: int = 0) -> dict[str, Any]:
         timeout=240,
     )
     assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
-    lines = done.stdout.splitlines()
-    assert len(lines) == 1, done.stdout
+    return only_object(done.stdout)
+
+
+def vecaf(home: Path, *words: object, status: int = 0) -> dict[str, Any]:
+    """Do the same in this process, which has imported the libraries already."""
+    printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"HOME": str(home), "DEVICE": "cpu", "USER": ""}.items():
+            patch.setenv(f"VECAF_{name}", value)
+        patch.setattr(sys, "argv", ["vecaf", *map(str, words), "--json"])
+        patch.setattr(sys, "stdout", printed)
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed.seek(0)
+        output = printed.read()
+    assert left.value.code == status, output
+    return only_object(output)
+
+
+def only_object(output: str) -> dict[str, Any]:
+    lines = output.splitlines()
+    assert len(lines) == 1, output
     answer: dict[str, Any] = json.loads(lines[0])
     return answer
 
@@ -54,12 +74,12 @@ def vecaf(home: Path, *words: object, status: int = 0) -> dict[str, Any]:
 def test_from_a_folder_to_a_model_that_a_new_process_uses(
     home: Path, shapes: Path, tmp_path: Path
 ) -> None:
-    report = vecaf(home, "import", shapes, "--name", "shapes")
+    report = in_new_process(home, "import", shapes, "--name", "shapes")
     assert (report["images"], report["refused_count"]) == (90, 0)
     listed = vecaf(home, "datasets")["datasets"]
     assert [(d["name"], d["images"], d["classes"]) for d in listed] == [("shapes", 90, 3)]
 
-    first, again = vecaf(home, "embed", "shapes"), vecaf(home, "embed", "shapes")
+    first, again = in_new_process(home, "embed", "shapes"), vecaf(home, "embed", "shapes")
     assert (first["computed"], again["computed"]) == (90, 0)
     options = ("--budget", "10%", "--seed", 3)
     picks = vecaf(home, "select", "shapes", *options)["ids"]
@@ -103,7 +123,7 @@ def test_from_a_folder_to_a_model_that_a_new_process_uses(
     )
     assert predicted.stdout.strip() == "stripes"
 
-    vecaf(home, "export", run, "--to", folder, status=2)  # not empty
+    in_new_process(home, "export", run, "--to", folder, status=2)  # not empty
     assert "has finished" in vecaf(home, "resume", run, status=2)["error"]
 
 
@@ -152,22 +172,13 @@ def test_all_runs_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["backup"], ["export-dataset", "pets", "--to"]])
 @pytest.mark.parametrize("name", ["file/x.zip", os.fsdecode(b"file/\xe9/x.zip")])
 def test_an_unusable_path_is_a_message_and_status_1(
-    words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(tmp_path / "home")}))
     import_dataset(store, make_zip(tmp_path / "a.zip", photos("cat", "dog")), "pets")
     store.close()
-    monkeypatch.setenv("VECAF_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VECAF_USER", "")
-    monkeypatch.setattr(sys, "argv", ["vecaf", *words, str(tmp_path / name), "--json"])
-    printed = io.TextIOWrapper(io.BytesIO(), "utf-8")
-    monkeypatch.setattr(sys, "stdout", printed)
-    with pytest.raises(SystemExit) as left:
-        main()
-    assert left.value.code == 1
-    printed.seek(0)
-    error = json.loads(printed.read())["error"]
+    error = vecaf(tmp_path / "home", *words, tmp_path / name, status=1)["error"]
     assert error.startswith(f"Can't use {tmp_path}/file")
 
 

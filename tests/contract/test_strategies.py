@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import vecaf
+from tests.examples import examples
 from vecaf.selection import FIRST_ROUND, STRATEGIES, describe
 
 pytestmark = pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -54,7 +55,7 @@ def check(
         assert part.dtype == np.float32 and part.shape == (budget,) and np.isfinite(part).all()
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(n=st.integers(1, 60), data=st.data())
 def test_selected_rows_are_distinct_and_new(name: str, n: int, data: st.DataObject) -> None:
     earlier = data.draw(st.integers(0, n - 1))
@@ -65,7 +66,7 @@ def test_selected_rows_are_distinct_and_new(name: str, n: int, data: st.DataObje
     check(selection, n, budget, earlier_rows)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(seed=st.integers(0, 2**32), budget=st.integers(1, 40), earlier=st.integers(0, 20))
 def test_permuted_rows_give_the_same_selection(
     name: str, seed: int, budget: int, earlier: int

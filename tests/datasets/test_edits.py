@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.databases import DATABASES, address
@@ -182,7 +182,6 @@ def test_images_of_other_users_are_not_found(store: Store, dataset_id: int) -> N
         session.delete(other)
 
 
-@settings(deadline=None)  # other tests use the cores too
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([None, 0, 1])), max_size=8))
 def test_undoing_all_edits_in_reverse_restores_the_dataset(
     store: Store, changes: list[tuple[int, int | None]]

@@ -9,11 +9,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps, PngImagePlugin
 
 from tests.datasets.pictures import packed, pixels, run_length_bmp, with_scans
+from tests.examples import examples
 from vecaf.datasets.images import check, flat_rgb, open_image
 from vecaf.datasets.import_report import Refused
 from vecaf.settings import Limits
@@ -253,7 +254,7 @@ PICTURES = [
 PICTURES += [with_exif(kind, 6) for kind in ("JPEG", "PNG", "WEBP")]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.sampled_from(PICTURES), st.data())
 def test_damaged_images_are_refused_or_harmless(content: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(content) - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
@@ -40,7 +40,6 @@ def test_identical_and_similar_images_are_grouped() -> None:
 
 
 @given(pairs=st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=25))
-@settings(deadline=None)
 def test_groups_are_connected_components(pairs: list[tuple[int, int]]) -> None:
     near, cosine = np.zeros((30, 30), np.int64), np.zeros((30, 30), np.float32)
     near[:] = np.arange(30)

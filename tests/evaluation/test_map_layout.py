@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from tests.examples import examples
 from vecaf.arrays import unit_rows
 from vecaf.arrays.neighbors import nearest_rows
 from vecaf.arrays.principal_components import Basis, fit_basis
@@ -34,7 +35,7 @@ def in_space(features: Floats) -> tuple[Basis, Floats]:
 
 
 @given(n=st.integers(1, 60), d=st.integers(1, 12), m=st.integers(1, 16), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_components_are_those_of_the_centered_unit_rows(n: int, d: int, m: int, seed: int) -> None:
     features = np.random.default_rng(seed).normal(1, 2, (n, d)).astype(np.float32)
     basis = fit_basis(features, m)
@@ -126,7 +127,7 @@ def test_a_few_rows_stay_at_their_principal_components(n: int) -> None:
 
 
 @given(seed=st.integers(0, 99), k=st.integers(1, 6))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_a_row_is_placed_between_its_neighbors(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     space = unit_rows(rng.normal(size=(30, 5)).astype(np.float32))

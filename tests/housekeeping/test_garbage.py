@@ -19,7 +19,7 @@ from vecaf.datasets import import_dataset
 from vecaf.datasets.deletion import delete_dataset
 from vecaf.datasets.staging import Staging
 from vecaf.encoders.cache import EmbeddingSet, digests_of, gather
-from vecaf.errors import InputError, UnavailableError, VecafError
+from vecaf.errors import UnavailableError, VecafError
 from vecaf.housekeeping import garbage
 from vecaf.housekeeping.garbage import by_kind, find_garbage, remove_garbage
 from vecaf.housekeeping.orphaned_files import (
@@ -30,7 +30,7 @@ from vecaf.housekeeping.orphaned_files import (
     move_to_trash,
 )
 from vecaf.housekeeping.repair import check_files, repair
-from vecaf.housekeeping.trash import FOLDER, KEEP_DAYS, Trash, empty_trash
+from vecaf.housekeeping.trash import FOLDER, Trash
 from vecaf.store import (
     FAILED,
     FINISHED,
@@ -275,52 +275,3 @@ def test_a_dry_run_only_lists_what_gc_removes(store: Store) -> None:
     assert len(gone) == 2 + len(made) + 1  # + 1: the lock of the staging folder
     with store.read() as session:
         assert list(session.scalars(sa.select(Task.id).order_by(Task.id))) == [1, 3, 4]
-
-
-def test_removed_files_can_be_restored_from_the_trash(store: Store) -> None:
-    made = orphans(store)
-    contents = {path: path.read_bytes() for path in made.values()}
-    trash = remove_garbage(store, find_garbage(store))
-    home = store.settings.home
-    for path, content in contents.items():
-        assert not path.exists()
-        assert (trash.folder / path.relative_to(home)).read_bytes() == content
-    shutil.copytree(trash.folder, home, dirs_exist_ok=True)
-    assert all(path.read_bytes() == content for path, content in contents.items())
-
-
-def test_the_trash_is_emptied_after_some_days(store: Store) -> None:
-    home = store.settings.home
-    orphans(store)
-    young = remove_garbage(store, find_garbage(store)).folder
-    old = young.with_name((now() - timedelta(days=KEEP_DAYS + 1)).strftime("%Y%m%dT%H%M%S%fZ"))
-    write(old / "images" / "x", b"x" * 10)
-    write(home / FOLDER / "notes" / "mine.txt", b"x")
-    assert empty_trash(home) == 10
-    assert (old.exists(), young.exists()) == (False, True)
-    assert empty_trash(home, keep_days=0) > 0
-    assert [path.name for path in (home / FOLDER).iterdir()] == ["notes"]
-
-
-def test_most_images_are_removed_only_with_force(store: Store) -> None:
-    """For example, after the rows were lost but not the database."""
-    with store.write() as session:
-        session.execute(sa.delete(Dataset))
-    before = everything(store)
-    found = find_garbage(store, grace=-1)
-    with pytest.raises(InputError, match=r"12 of 12 images and 1 of 1 runs.*--force"):
-        remove_garbage(store, found)
-    with pytest.raises(InputError, match="--force"):
-        repair(store, -1)
-    with pytest.raises(VecafError, match="Check that DATABASE_URL") as said:
-        aged_all(store.settings.home)
-        check_files(store)
-    assert "--repair" not in str(said.value)
-    assert everything(store) == before
-    remove_garbage(store, found, force=True)
-    assert not list(store.settings.images.glob("??/*"))
-
-
-def aged_all(home: Path) -> None:
-    for path in [*home.rglob("*")]:
-        aged(path, 2 * HOUR)

@@ -11,12 +11,13 @@ import torch
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
+from tests.runs.small_runs import CONFIG, FULL, KNOWN, LORA, finish, same
 from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.vision_models import load_pvm
-from vecaf.errors import CanceledError, InputError
+from vecaf.errors import InputError
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.export.predictor import Predictor
 from vecaf.runs.recording import MemoryRecorder
@@ -24,36 +25,9 @@ from vecaf.runs.rounds import run_rounds
 from vecaf.runs.selection_only import select_images
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN, VAL
-from vecaf.training import checkpoints, trainer
 from vecaf.training.batches import ImageBatches, LabeledImages
 
-CONFIG = RunConfig(budget="6", rounds=2, epochs=4, batch_size=4)
-FULL = replace(CONFIG, mode="full", epochs=2)
-LORA = replace(FULL, mode="lora", lr=0.003, lora_rank=4)
-KNOWN = replace(
-    CONFIG, track=LABELS_KNOWN, strategy="importance", training_images="replace", schedule="run",
-    head_init="means", epochs=6,
-)  # fmt: skip
-TOLD = replace(CONFIG, head_init="text")
-WHOLE = ("full", "lora")  # modes in which the backbone learns
 SMALL = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-def finish(
-    config: RunConfig, samples: Samples, settings: Settings, folder: Path
-) -> tuple[MemoryRecorder, dict[str, np.ndarray]]:
-    recorder = MemoryRecorder()
-    run_rounds(config, samples, recorder, folder, settings)
-    return recorder, load_file(folder / "model" / "model.safetensors")
-
-
-def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
-
-
-def epochs_of(recorder: MemoryRecorder) -> dict[tuple[int, int, str], float]:
-    """The metrics after each epoch; those in between depend on the clock."""
-    return {key: value for key, value in recorder.metrics.items() if key[2] == "val_accuracy"}
 
 
 @pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
@@ -91,57 +65,6 @@ def test_a_run_learns_and_its_files_predict(
     assert not list(tmp_path.glob("round-*/*-checkpoint.safetensors"))
 
 
-class StoppingRecorder(MemoryRecorder):
-    """Asks to stop at the given calls of `should_stop`, and counts all calls."""
-
-    def __init__(self, stops: set[int]) -> None:
-        super().__init__()
-        self.stops, self.asked = stops, 0
-
-    def should_stop(self) -> bool:
-        self.asked += 1
-        return self.asked in self.stops
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        pytest.param(CONFIG, id="head-only"),
-        pytest.param(FULL, id="full"),
-        pytest.param(LORA, id="lora", marks=pytest.mark.soak),
-        pytest.param(KNOWN, id="one-training"),
-        *(pytest.param(replace(KNOWN, mode=m, epochs=1), id=f"one-training-{m}") for m in WHOLE),
-        pytest.param(TOLD, id="words"),
-    ],
-)
-def test_an_interrupted_run_has_the_same_result(
-    config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
-) -> None:
-    whole = StoppingRecorder(set())
-    run_rounds(config, samples, whole, tmp_path / "whole", settings)
-    weights = load_file(tmp_path / "whole" / "model" / "model.safetensors")
-
-    broken = StoppingRecorder(set(range(3, whole.asked, max(4, whole.asked // 9))))
-    folder, interruptions = tmp_path / "broken", 0
-    while True:
-        try:
-            run_rounds(config, samples, broken, folder, settings)
-            break
-        except CanceledError:
-            interruptions += 1
-    assert interruptions >= 5
-    assert same(load_file(folder / "model" / "model.safetensors"), weights)
-    for number in (1, 2):
-        assert_array_equal(
-            broken.selections[number].sample_ids, whole.selections[number].sample_ids
-        )
-    assert [r.batches for r in broken.results] == [r.batches for r in whole.results]
-    epochs = {key for key in whole.metrics if key[2] == "val_accuracy"}
-    assert {key: broken.metrics.get(key) for key in epochs} == {
-        key: whole.metrics[key] for key in epochs
-    }
-
-
 @pytest.mark.parametrize("config", [FULL, LORA], ids=["full", "lora"])
 def test_without_validation_labels_the_last_weights_are_kept(
     config: RunConfig, samples: Samples, settings: Settings, tmp_path: Path
@@ -170,101 +93,6 @@ def test_adapters_continue_over_the_rounds_of_one_training(
         for number in (1, 2)
     )
     assert 0 < first < last < 1.5 * first
-
-
-@pytest.mark.parametrize("stage", ["head", "full"])
-@pytest.mark.parametrize("track", [LABEL_FREE, LABELS_KNOWN])
-def test_a_crash_right_after_any_checkpoint_loses_nothing(
-    stage: str,
-    track: str,
-    samples: Samples,
-    settings: Settings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """As after a power cut: the process ends, the files stay."""
-    config = replace(FULL, track=track)
-    whole, weights = finish(config, samples, settings, tmp_path / "whole")
-    monkeypatch.setattr(trainer, "CHECKPOINT_SECONDS", 0.0)
-    original = checkpoints.save_state
-
-    class Crash(BaseException):
-        pass
-
-    due, writes, crashed = [2, 3, 5], 0, 0
-
-    def save_then_crash(path: Path, *arguments: object) -> None:
-        nonlocal writes
-        original(path, *arguments)  # type: ignore[arg-type]
-        writes += path.name.startswith(stage)
-        if due and writes == due[0]:
-            due.pop(0)
-            raise Crash
-
-    monkeypatch.setattr(trainer, "save_state", save_then_crash)
-    recorder, folder = MemoryRecorder(), tmp_path / "crashed"
-    while True:
-        try:
-            run_rounds(config, samples, recorder, folder, settings)
-            break
-        except Crash:
-            crashed += 1
-    assert crashed == 3
-    assert same(load_file(folder / "model" / "model.safetensors"), weights)
-    epochs = {key: value for key, value in whole.metrics.items() if key[2] == "val_accuracy"}
-    assert epochs == {k: v for k, v in recorder.metrics.items() if k[2] == "val_accuracy"}
-
-
-@pytest.mark.parametrize(
-    ("config", "file", "repeated"),
-    [
-        pytest.param(CONFIG, "round-2/head.safetensors", 2, id="the last round"),
-        pytest.param(CONFIG, "round-?/head.safetensors", 1, id="all rounds"),
-        pytest.param(replace(FULL, epochs=1), "round-2/model.safetensors", 2, id="full"),
-        pytest.param(KNOWN, "round-2/head.safetensors", 1, id="one-training"),
-    ],
-)
-def test_a_run_with_damaged_files_repeats_what_it_must_and_ends_the_same(
-    config: RunConfig,
-    file: str,
-    repeated: int,
-    samples: Samples,
-    settings: Settings,
-    tmp_path: Path,
-) -> None:
-    """The optimizer state of round 1 is deleted by then, so the training starts again."""
-    recorder, weights = finish(config, samples, settings, tmp_path)
-    results, measured = list(recorder.results), epochs_of(recorder)
-    for path in tmp_path.glob(file):
-        path.write_bytes(path.read_bytes()[:-100])
-    run_rounds(config, samples, recorder, tmp_path, settings)
-    assert same(load_file(tmp_path / "model" / "model.safetensors"), weights)
-    assert [(one.number, one.batches, one.test_accuracy) for one in recorder.results] == [
-        (one.number, one.batches, one.test_accuracy) for one in results
-    ]
-    assert epochs_of(recorder) == measured
-    assert [line for line in recorder.messages if "damaged" in line] == [
-        f"Files of round {repeated} are damaged or missing. The run repeats this round."
-    ]
-
-
-@pytest.mark.parametrize("file", ["head-checkpoint.safetensors", "head.safetensors"])
-def test_a_damaged_checkpoint_repeats_its_round_alone(
-    file: str, samples: Samples, settings: Settings, tmp_path: Path
-) -> None:
-    whole = StoppingRecorder(set())
-    run_rounds(CONFIG, samples, whole, tmp_path / "whole", settings)
-    broken = StoppingRecorder({whole.asked - 3})  # during the last round
-    with pytest.raises(CanceledError):
-        run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
-    path = tmp_path / "broken" / "round-2" / file
-    path.write_bytes(path.read_bytes()[:-100])
-    run_rounds(CONFIG, samples, broken, tmp_path / "broken", settings)
-    models = [load_file(tmp_path / name / "model" / "model.safetensors")
-              for name in ("whole", "broken")]  # fmt: skip
-    assert same(*models)
-    assert sum("Files of round 2 are damaged" in line for line in broken.messages) == 1
-    assert epochs_of(broken) == epochs_of(whole)
 
 
 def test_with_picks_replace_each_round_trains_on_its_own_selection(

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import vecaf
+from tests.examples import examples
 from vecaf.selection import assignment
 from vecaf.selection.assignment import nearest, nearest_unused
 from vecaf.selection.centroids import optimize_centroids
@@ -69,7 +70,7 @@ def test_activeft_gives_the_reference_ids_and_losses() -> None:
     np.testing.assert_allclose(found.losses, losses, rtol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(
     seed=st.integers(0, 10_000), k=st.integers(1, 8), c=st.integers(0, 3), weighted=st.booleans()
 )
@@ -122,7 +123,7 @@ def test_large_pools_are_processed_in_slices() -> None:
     assert sliced.losses[3] != pytest.approx(sliced.losses[0], abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(1, 80),

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import vecaf
 from benchmarks.speed.plain_selection import plain_assignment, plain_descent
+from tests.examples import examples
 from tests.selection.clusters import unit
 from vecaf.selection import nearest_tracker
 from vecaf.selection.assignment import assign, nearest, nearest_unused
@@ -31,7 +32,7 @@ def exact_rows(n: int, rng: np.random.Generator, d: int = 7) -> Array:
     return rows
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(1, 70),
@@ -59,7 +60,7 @@ def test_tracked_assignments_equal_a_full_comparison(
         centroids = unit(centroids + speed * rng.normal(size=(k, 6))).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 60), k=st.integers(1, 40))
 def test_of_equal_centroids_the_first_counts(seed: int, n: int, k: int) -> None:
     rng = np.random.default_rng(seed)
@@ -85,7 +86,7 @@ def test_most_comparisons_are_avoided() -> None:
     assert kept.products < 2 * rows.shape[0] * 400  # the first step compares all
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(2, 150),
@@ -110,7 +111,7 @@ def test_ids_equal_those_of_the_dense_form(
             return  # the following assignments depend on these
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 90), k=st.integers(1, 60), c=st.integers(0, 5))
 def test_one_pass_assigns_and_covers_as_a_full_sort_does(seed: int, n: int, k: int, c: int) -> None:
     rng = np.random.default_rng(seed)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import vecaf
+from tests.examples import examples
 from vecaf.selection import STRATEGIES, LocalSharding
 from vecaf.selection.exact_sums import grid_of, on_grid
 from vecaf.selection.shard_layout import Layout
@@ -114,7 +115,7 @@ def test_a_strategy_without_a_sharded_form_selects_in_this_process() -> None:
     equal(*found)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(n=st.integers(1, 300), count=st.integers(1, 6), block=st.integers(1, 50), data=st.data())
 def test_each_position_is_on_one_shard(n: int, count: int, block: int, data: st.DataObject) -> None:
     layout = Layout(n, count, block)
@@ -133,7 +134,7 @@ def test_each_position_is_on_one_shard(n: int, count: int, block: int, data: st.
     np.testing.assert_array_equal(covered, np.arange(start, stop))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 400))
 def test_sums_on_a_grid_do_not_depend_on_the_order(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

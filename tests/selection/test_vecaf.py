@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import vecaf
+from tests.examples import examples
 from vecaf.selection.cluster_density import densest_rows
 from vecaf.selection.space import principal_space
 from vecaf.selection.vecaf import auto_gamma, loss_weights
@@ -26,7 +27,7 @@ def blobs(sizes: tuple[int, ...], spread: float = 0.15, seed: int = 0) -> tuple[
     return rows.astype(np.float32), group
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(
     losses=st.lists(st.floats(0, 20, width=32), min_size=1, max_size=50),
     gamma=st.floats(-2, 2),

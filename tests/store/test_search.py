@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import both_databases
+from tests.databases import postgresql_in_soak
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Sample, Store
 from vecaf.store.columns import search_text
@@ -40,7 +40,7 @@ def found(store: Store, words: str) -> list[int]:
     return [int(id_) for id_ in ids]
 
 
-@both_databases
+@postgresql_in_soak
 @pytest.mark.parametrize(
     ("words", "ids"),
     [

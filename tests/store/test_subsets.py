@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import both_databases
+from tests.databases import postgresql_in_soak
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
 from vecaf.store import (
@@ -33,7 +33,7 @@ from vecaf.store.subsets import (
     subsets_of,
 )
 
-pytestmark = both_databases
+pytestmark = postgresql_in_soak
 
 
 @pytest.fixture

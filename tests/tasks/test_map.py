@@ -193,6 +193,7 @@ def test_a_canceled_map_ends_and_an_unknown_model_is_an_error(
         submit_task(store, "map", dataset.id, {"colour": 1}, store.owner())
 
 
+@pytest.mark.soak  # every browser test of a map uses one that a worker computed
 def test_a_worker_computes_the_map(store: Store, dataset: Dataset) -> None:
     task_id = submit_task(store, "map", dataset.id, {}, store.owner())
 
