@@ -9,7 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.databases import Server, address, server
+from tests.databases import Server, address, copied_schema, server
 from tests.examples import THOROUGH
 from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
@@ -41,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(i for i, start in enumerate(FIRST) if path.startswith(start))
 
     items.sort(key=place)  # a stable sort keeps the order within each group
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with copied_schema(tmp_path_factory.mktemp("schema")):
+        yield
 
 
 @pytest.fixture(scope="session")

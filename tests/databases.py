@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ import pytest
 import sqlalchemy as sa
 
 from vecaf.settings import Settings
-from vecaf.store import Store
+from vecaf.store import Store, migrate
 from vecaf.store.models import Home
+from vecaf.store.sqlite import sqlite_engine
+from vecaf.store.sqlite_copies import sqlite_path
 
 DATABASES = ("sqlite", "postgresql")
 both_databases = pytest.mark.parametrize("database", DATABASES, indirect=True)
@@ -37,6 +40,30 @@ def address(request: pytest.FixtureRequest) -> str:
         return ""
     found: Server = request.getfixturevalue("postgresql")
     return found.new()
+
+
+@contextmanager
+def copied_schema(folder: Path) -> Iterator[None]:
+    """Let new SQLite databases of this process start as copies of one that was migrated."""
+    template = folder / "template.db"
+    lock, migrated = threading.Lock(), migrate.upgrade
+    migrated(sqlite_engine(f"sqlite:///{template}"))
+
+    def upgrade(engine: sa.Engine) -> None:
+        path = sqlite_path(engine.url.render_as_string(hide_password=False))
+        if path is not None:
+            with lock:
+                if not path.exists():
+                    copy = path.with_suffix(".copy")
+                    try:
+                        shutil.copyfile(template, copy).rename(path)
+                    except OSError:  # such as a full disk: let the migration report it
+                        copy.unlink(missing_ok=True)
+        migrated(engine)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "upgrade", upgrade)
+        yield
 
 
 class Server:
