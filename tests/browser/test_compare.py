@@ -8,12 +8,14 @@ from typing import Any
 
 from playwright.sync_api import expect
 
+from tests.browser.studio import Server
+
 ZOOM = "(ends) => Plotly.relayout(document.querySelector('.js-plotly-plot'), {'yaxis.range': ends})"
 LONG = 240_000  # the worker starts a process for each run and task
 
 
 def test_a_run_is_compared_with_its_random_baseline(
-    open_page: Callable[..., Any], run: str
+    open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
     page = open_page(run)
     page.get_by_role("button", name="Launch random baseline").click()
@@ -30,8 +32,9 @@ def test_a_run_is_compared_with_its_random_baseline(
 
     # Check two boxes in the list, and follow the link. Then plot the same lines against batches.
     page.get_by_role("link", name="All runs").click()
-    for box in (0, 1):
-        page.locator("[data-compare]").nth(box).check()
+    baseline = server.value("SELECT max(id) FROM run")
+    for number in (run.rpartition("=")[2], baseline):
+        page.locator(f"[data-key=run-{number}] [data-compare]").check()
     page.get_by_role("link", name="Compare 2 runs").click()
     page.wait_for_url("**/compare?runs=*")
     expect(page).to_have_title("Compare · VeCAF Studio")
