@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html.parser
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from app.data import dataset
 from app.data import page as data_page
 from app.data.dataset import TABS, DatasetPage
 from app.data.sources_view import sources
-from app.finetune import form as finetune_form
 from app.runs import mistakes_view, run_view
 from app.runs import view as runs_view
 from app.shell.address import link, parameters, whole
@@ -22,7 +21,6 @@ from app.shell.templates import macros
 from vecaf.config import RunConfig
 from vecaf.datasets.folders import Folder
 from vecaf.datasets.import_report import ImportReport, Refusal
-from vecaf.errors import InputError
 from vecaf.runs.demo_run import COLOR, LINE
 from vecaf.store import ENDED, Event, Import, Sample, SelectedSample, Task
 from vecaf.store.datasets import ActiveJob
@@ -267,43 +265,3 @@ def test_ids_are_read_from_the_address(query: str | None, name: str, value: int 
 def test_links_are_encoded() -> None:
     address = link("/finetune", dataset="a&b=c d/é", run=None)
     assert parameters(address.split("?")[1]) == {"dataset": "a&b=c d/é"}
-
-
-def test_the_form_holds_every_setting_once() -> None:
-    shown = [*finetune_form.in_selection(), *finetune_form.in_training()]
-    names = [item.name for item in [*shown, *finetune_form.advanced()]]
-    assert sorted(names) == sorted(item.name for item in fields(RunConfig))
-
-
-def test_the_form_reads_what_it_shows() -> None:
-    config = RunConfig(dataset="pets", budget="10", rounds=2)
-    assert finetune_form.read(list(config.as_dict().values())) == config
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("dataset", None, "Choose a dataset"), ("epochs", None, "Epochs per round is empty"),
-        ("budget", "", "empty"), ("rounds", 0, "between"), ("lr", "fast", "not a number"),
-    ],
-)  # fmt: skip
-def test_the_form_says_what_is_wrong(name: str, value: object, words: str) -> None:
-    values = {**RunConfig(dataset="pets").as_dict(), name: value}
-    with pytest.raises(InputError, match=words):
-        finetune_form.read(list(values.values()))
-
-
-def test_the_form_comes_back_as_it_was_left() -> None:
-    names = [item.name for item in fields(RunConfig)]
-
-    def restored(stored: object, wanted: str | None = None) -> dict[str, Any]:
-        return dict(zip(names, finetune_form.restored(stored, ["b", "a"], wanted), strict=True))
-
-    kept = {"dataset": "a", "budget": "7", "lr": 1, "track": "gone", "rounds": "x", "old": 1}
-    values = restored(kept)
-    assert (values["dataset"], values["budget"], values["lr"]) == ("a", "7", 1.0)
-    assert values["track"] == RunConfig.track
-    assert values["rounds"] == RunConfig.rounds
-    assert restored(kept, "b")["dataset"] == "b"
-    assert restored({"dataset": "deleted"})["dataset"] == "b"
-    assert restored("nonsense")["dataset"] == "b"

@@ -197,26 +197,6 @@ def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, use
         assert page.count("50% fewer") == 2 and page.count("(may be chance)") == caveats
 
 
-@pytest.mark.parametrize(
-    ("text", "ids"), [("3,1, 2", [3, 1, 2]), ("", []), ("x,-1,²,1e3", []), ("9" * 30, [])]
-)
-def test_runs_are_read_from_the_address(text: str, ids: list[int]) -> None:
-    assert compare.read_runs(text) == ids
-
-
-@pytest.mark.parametrize(
-    ("text", "target"), [("50", 0.5), ("nan", None), ("101", None), ("-1", None), ("x", None)]
-)
-def test_a_target_is_read_from_the_address(text: str, target: float | None) -> None:
-    assert compare.read_target(text) == target
-
-
-def test_bookmarks_of_earlier_versions_keep_their_choice() -> None:
-    assert parameters("?dataset=1&colour=round") == {"dataset": "1", "color": "round"}
-    assert parameters("?pick=7") == {"image": "7"}
-    assert parameters("?pick=7&image=8") == {"image": "8"}
-
-
 def test_only_what_is_new_is_sent() -> None:
     values, names = only_new({}, {"top": "a", "rest": "b"})
     assert values == ["a", "b"]

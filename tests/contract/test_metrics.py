@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from vecaf.arrays import Floats, Labels
 from vecaf.errors import InputError
 from vecaf.evaluation.metrics import METRICS, describe_metrics, measure, metric
@@ -22,7 +23,7 @@ def predictions(n: int, k: int, seed: int) -> tuple[Floats, Labels]:
 
 
 @named
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(n=st.integers(1, 60), k=st.integers(1, 6), seed=st.integers(0, 2**32))
 def test_values_are_within_the_bounds_in_any_order(name: str, n: int, k: int, seed: int) -> None:
     logits, labels = predictions(n, k, seed)

@@ -26,7 +26,7 @@ def test_an_unlabeled_upload_goes_through_the_loop_twice(
     """Select → label → run → select with that run's model → label → run on both."""
     me, bare = store.owner(), id_of(store, "bare")
     _, explained, result = select(store, "bare")
-    assert result["unlabeled"] == 8 and result["taken"] == 0
+    assert result["unlabeled"] == 8 and result["earlier"] == 0
     assert not result["text"] and explained.captions is None  # there are no class names yet
 
     assert command_line(monkeypatch, store, "bare") == explained.ids
