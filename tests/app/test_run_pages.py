@@ -20,7 +20,6 @@ from app.runs.page import LISTED, _act, _list
 from app.runs.run import RunPage
 from app.select import page as select
 from app.shell.address import parameters, whole
-from app.shell.components.sent import only_new
 from app.shell.studio import Studio
 from vecaf.arrays import Floats, Labels
 from vecaf.config import RunConfig
@@ -195,13 +194,6 @@ def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, use
     for found, caveats in ((sure, 0), (unsure, 2), (None, 2)):
         page = comparison(own, beside, found, None)
         assert page.count("50% fewer") == 2 and page.count("(may be chance)") == caveats
-
-
-def test_only_what_is_new_is_sent() -> None:
-    values, names = only_new({}, {"top": "a", "rest": "b"})
-    assert values == ["a", "b"]
-    values, names = only_new(names, {"top": "a", "rest": "c"})
-    assert values[0] != "a" and values[1] == "c"
 
 
 def test_a_preview_uses_a_measurement_else_a_similar_run(studio: Studio, user: int) -> None:
