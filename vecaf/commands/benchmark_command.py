@@ -149,7 +149,7 @@ app.command("benchmark")(
                     Path | None,
                     typer.Option(
                         help="Folder for the results. Finished runs in it are reused. "
-                        "If omitted: a folder in VECAF_HOME/benchmarks."
+                        "Default: a folder in VECAF_HOME/benchmarks."
                     ),
                 ],
                 None,

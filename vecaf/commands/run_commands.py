@@ -129,13 +129,11 @@ def evaluate(
     run: RunArgument,
     on: Annotated[
         str,
-        typer.Option(help="Another dataset with the same classes. If omitted: that of the run."),
+        typer.Option(help="Another dataset with the same classes. Default: that of the run."),
     ] = "",
     split: Annotated[
         str,
-        typer.Option(
-            help="train, val, test, or all. If omitted: test, or all for another dataset."
-        ),
+        typer.Option(help="train, val, test, or all. Default: test, or all for another dataset."),
     ] = "",
     json: Json = False,
 ) -> None:

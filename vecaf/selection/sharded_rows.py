@@ -1,4 +1,4 @@
-"""Feature rows in several shards, as the process that selects sees them: arrays in, arrays out.
+"""Feature rows in several shards, for the process that selects: arrays in, arrays out.
 
 Centroids are sent to all shards. Shards return sums, or a few numbers per row.
 """

@@ -62,8 +62,8 @@ def _records(name: str, tasks: list[Any], columns: Columns) -> Iterator[Record]:
         image = image or text_of(data, "file_name")
         if not image:
             raise InputError(
-                f"{where} names no image. If another key than 'image' has it, choose it with "
-                "--file-column."
+                f"{where} has no image under the key 'image'. If the key has another name, pass it "
+                "with --file-column."
             )
         try:
             row = metadata_row({

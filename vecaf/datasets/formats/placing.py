@@ -104,10 +104,10 @@ def place_records(records: Sequence[Record], files: Files, what: str) -> Placeme
     for record in records:
         name = files.find(record.image, record.folder)
         if name is None:
-            reason = f"{record.where} names it, but there is no such file"
+            reason = f"{record.where} lists it, but there is no such file"
             result.refused.append(Refusal(record.image, reason))
         elif name in named:
-            reason = f"{record.where} names it again; only the first entry is used"
+            reason = f"{record.where} lists it again; only the first entry is used"
             result.refused.append(Refusal(name, reason))
         else:
             named[name] = record.where
@@ -117,13 +117,13 @@ def place_records(records: Sequence[Record], files: Files, what: str) -> Placeme
             )
     if not result.places:
         raise InputError(
-            f"This is {what}, but none of the {plural(len(records), 'image')} that it names is in "
-            f"it{_example(records)}. Put the images beside the annotations."
+            f"This is {what}, but none of the {plural(len(records), 'image')} that it lists was "
+            f"found{_example(records)}. Put the images beside the annotations."
         )
     left = len(files.images) - len(result.places)
     if left:
         result.warnings.append(
-            f"{plural(left, 'image')} that the annotations don't name {_was(left)} left out."
+            f"{plural(left, 'image')} that the annotations don't list {_was(left)} left out."
         )
     return result
 

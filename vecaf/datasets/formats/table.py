@@ -107,8 +107,8 @@ def _records(contents: Contents, name: str, metadata: Metadata) -> Iterator[Reco
     if not columns.file:
         listed = ", ".join(preview.columns) or "none"
         raise InputError(
-            f"No column of {name} has the usual name of a column with images. Choose it with "
-            f"--file-column. The columns: {listed}."
+            f"{name} has no image column with a usual name. Choose the column with --file-column. "
+            f"Its columns: {listed}."
         )
     split = split_of(name)
     kind = "rows.jsonl" if is_json_lines(name) else name
@@ -117,7 +117,7 @@ def _records(contents: Contents, name: str, metadata: Metadata) -> Iterator[Reco
         image = values.get("file_name")
         try:
             if not isinstance(image, str) or not image.strip():
-                raise InputError("it names no image")
+                raise InputError("it has no image")
             row = metadata_row(values)
         except MultiLabelError as error:
             raise error.for_dataset(f"The image in {where}") from error
@@ -133,8 +133,8 @@ def _downloads(
 ) -> Reading:
     if not contents.options.fetch_urls:
         raise InputError(
-            f"{remote[0].where} names an image by its URL ({remote[0].image[:100]}). Import with "
-            "the command line and --fetch-urls to download the images."
+            f"{remote[0].where} has the URL of an image ({remote[0].image[:100]}). To download the "
+            "images, import on the command line with --fetch-urls."
         )
     local = [one for one in records if not is_url(one.image)]
     files = Files(contents.source.members)
@@ -151,7 +151,7 @@ def _downloads(
             placement.refused.append(Refusal(one.where, str(error)))
             continue
         if one.image in seen:
-            reason = f"{one.where} names it again; only the first entry is used"
+            reason = f"{one.where} lists it again; only the first entry is used"
             placement.refused.append(Refusal(name, reason))
             continue
         seen.add(one.image)
