@@ -1,6 +1,8 @@
 /* Which images each round of a run selected. `rounds` holds a round number for each row of the
    dataset, 0 for an image that was not selected. */
 
+import { count } from "../shell/words.js";
+
 /* The rows that round `number` selected, those that earlier rounds selected, and all others. */
 export const byRound = (rounds, number) => {
   const rows = { current: [], earlier: [], others: [] };
@@ -14,8 +16,8 @@ export const byRound = (rounds, number) => {
 
 /* What the map shows after round `number`, in words. */
 export const caption = ({ current, earlier, others }, number) => {
-  const total = current.length + earlier.length + others.length;
-  if (!number) return `${total} images, none selected yet.`;
-  return `${current.length} selected in round ${number} (orange), ${earlier.length} in earlier rounds ` +
-    `(blue), ${total} images in total.`;
+  const total = count(current.length + earlier.length + others.length, "image");
+  if (!number) return `${total}, none selected yet.`;
+  return `${current.length.toLocaleString("en")} selected in round ${number} (orange), ` +
+    `${earlier.length.toLocaleString("en")} in earlier rounds (blue), ${total} in total.`;
 };

@@ -134,7 +134,7 @@ def test_the_progress_of_embeddings_is_shown() -> None:
     page = dataset.page(detail(jobs=[job]), False)
     assert progress in page and 'data-act="cancel-task" data-job="7"' in page
     waiting = data_page.under_way([], [], [embedding(state="queued", stage="", done=0, total=0)])
-    assert "Queued" in waiting
+    assert "Waiting in the queue" in waiting
 
 
 def test_what_comes_from_people_is_escaped() -> None:

@@ -16,4 +16,5 @@ test("the caption counts images", () => {
   assert.equal(caption(byRound(ROUNDS, 2), 2),
     "1 selected in round 2 (orange), 2 in earlier rounds (blue), 5 images in total.");
   assert.equal(caption(byRound(ROUNDS, 0), 0), "5 images, none selected yet.");
+  assert.equal(caption(byRound(new Uint8Array(1007), 0), 0), "1,007 images, none selected yet.");
 });

@@ -25,6 +25,7 @@ from vecaf.store import TEST, VAL
 from vecaf.store.records import RoundResult
 from vecaf.training.learner import Learner
 from vecaf.training.ranks import ALONE, Ranks
+from vecaf.wording import plural
 
 
 def run_rounds(
@@ -125,7 +126,8 @@ def _select(
     strategy = plan.effective_strategy(outputs)
     selected = plan.selected(recorder, upto=number)
     missing = describe_missing_classes(plan.config, plan.samples, selected)
-    recorder.log(f"Round {number}: {selection.strategy} selected {plan.budget} images{missing}.")
+    images = plural(plan.budget, "image")
+    recorder.log(f"Round {number}: {selection.strategy} selected {images}{missing}.")
     if strategy != plan.config.strategy:
         recorder.log(
             f"{plan.config.strategy} needs a finetuned model, so {strategy} selected the images "
@@ -145,7 +147,7 @@ def _finetune(
     number = progress.number
     selected = plan.selected(recorder, upto=number)
     training_rows = plan.training_rows(recorder, number)
-    progress(f"finetuning on {len(training_rows)} images")
+    progress(f"finetuning on {plural(len(training_rows), 'image')}")
     augmented, reason = _augment(plan, learner, guidance, selected, training_rows)
     if reason:
         recorder.log(reason)

@@ -141,7 +141,7 @@ def strategy(
             multiprocess, sharded,
         )  # fmt: skip
         if info.needs_model:
-            info = replace(info, description=f"{description} Round 1: {FIRST_ROUND}.")
+            info = replace(info, description=f"{description} In round 1, {FIRST_ROUND} selects.")
         entry.info = info
         STRATEGIES.register(entry)
         return function

@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from vecaf.store.models.base import TEST, VAL
-from vecaf.wording import percent
+from vecaf.wording import percent, plural
 
 Metrics = dict[str, dict[str, float]]
 """Values by split (val, test), then by metric. A split without labeled images has none."""
@@ -63,8 +63,8 @@ class RoundResult:
         """Describe the result as a line of the run's log."""
         return (
             f"Round {self.number}: test accuracy {percent(self.test_accuracy)}, validation "
-            f"accuracy {percent(self.val_accuracy)} after {self.labeled} labeled images and "
-            f"{self.batches} batches; took {self.seconds:.0f} s."
+            f"accuracy {percent(self.val_accuracy)} after {plural(self.labeled, 'labeled image')} "
+            f"and {plural(self.batches, 'batch', 'batches')}; took {self.seconds:.0f} s."
         )
 
 
