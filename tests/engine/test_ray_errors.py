@@ -142,9 +142,9 @@ def test_a_job_starts_only_if_it_fits() -> None:
     assert why(run, [run], MAX_PENDING) == "waiting for a free node of the cluster"
     apart = Resources(cpus=2, gpus=3, memory=int(1.5 * GIB))
     assert why(apart, []) == (
-        "waiting for a node with 2 CPUs, 3 GPUs, 1.5 GiB; no node of the cluster has that"
+        "waiting for a node with 2 CPUs, 3 GPUs, 1.5 GiB; no node has these resources"
     )
-    assert obstacle(run, run, [], [], 0) == "waiting for the cluster, which has no node"
+    assert obstacle(run, run, [], [], 0) == "waiting for the cluster, which has no nodes"
 
 
 def test_the_doctor_names_the_nodes_with_problems() -> None:

@@ -160,9 +160,9 @@ class RayEngine:
         return Attempt(cast(Kind, kind), int(job_id), int(number))
 
     def _for_entrypoint(self, kind: Kind, asked: Resources) -> Resources:
-        """Return what the first process of a job asks for.
+        """Return what the first process of a job requests.
 
-        If several processes train a run, Ray Train asks for the rest, on any nodes.
+        If several processes train a run, Ray Train requests the rest, on any nodes.
         """
         if kind == "run" and self._settings.processes > 1:
             return Resources(cpus=1, memory=asked.memory)

@@ -40,18 +40,18 @@ def obstacle(
     Parameters
     ----------
     wanted
-        What the job asks for.
+        What the job requests.
     on_one_node
         The part of it that one node must have.
     asked
-        What the studio's other jobs on the cluster asked for.
+        What the studio's other jobs on the cluster requested.
     pending
         How many of them wait for a node.
     """
     if not nodes:
-        return "waiting for the cluster, which has no node"
+        return "waiting for the cluster, which has no nodes"
     if not any(_Room.of(node).has(on_one_node) for node in nodes):
-        return f"waiting for a node with {_words(on_one_node)}; no node of the cluster has that"
+        return f"waiting for a node with {_words(on_one_node)}; no node has these resources"
     free = _Room.total(nodes, asked)
     if not free.has(wanted):
         return f"waiting for {_words(wanted)} on the cluster"

@@ -1,4 +1,4 @@
-"""How much of a machine each kind of job asks for."""
+"""Resources that each kind of job requests."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DEFAULTS: dict[Kind, Resources] = {
 
 
 def resources_for(settings: Settings, kind: Kind, config: Mapping[str, Any]) -> Resources:
-    """Return what a job asks for, by its kind and, for a run, by its own settings.
+    """Return the resources that a job requests, by its kind and, for a run, by its own settings.
 
-    An engine without GPUs ignores the GPUs, and an engine whose machines are small asks for less.
+    An engine without GPUs ignores the GPUs, and an engine with small machines requests less.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The worker that serves this database, and its sign of life."""
+"""The worker that serves this database, and its heartbeat."""
 
 from __future__ import annotations
 
