@@ -37,8 +37,7 @@ def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
         assert dataset_id is not None, import_row(store, imported).error
         config = RunConfig(dataset="shapes", budget="6", rounds=2, epochs=3)
         run_id = submit_run(store, config, me)
-        params = {"model": config.model, "image_size": 0, "part": 0, "parts": 1}
-        task_id = submit_task(store, "embed_part", dataset_id, params, me)
+        task_id = submit_task(store, "embed", dataset_id, {}, me)
         run = wait_until_ended(store, run_id, 120)
         assert (run.state, run.error, run.attempt) == (FINISHED, None, 1), log_lines(store, run_id)
         wait_for(lambda: task(store, task_id).state in ENDED, 60, "task not ended")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import vecaf
 from tests.examples import examples
-from vecaf.selection import STRATEGIES, LocalSharding
+from vecaf.selection import STRATEGIES, LocalSharding, select_from_candidates
 from vecaf.selection.exact_sums import grid_of, on_grid
 from vecaf.selection.shard_layout import Layout
 
@@ -146,3 +146,19 @@ def test_sums_on_a_grid_do_not_depend_on_the_order(seed: int, n: int) -> None:
     assert halves[: n // 2].sum() + halves[n // 2 :].sum() == total
     error = abs(total / grid - terms.astype(np.float64).sum())
     assert error <= n / grid + 1e-12
+
+
+@pytest.mark.parametrize("method", ["random", "central"])
+def test_candidates_of_shards(method: Any) -> None:
+    features = pool()["features"]
+    given: dict[str, Any] = {"sharding": LocalSharding(3, block=64), "method": method}
+    found = select_from_candidates(features, 20, "kmeans", candidates=200, **given)
+    assert len(set(found.ids.tolist())) == 20 and found.strategy == "kmeans"
+    again = select_from_candidates(features, 20, "kmeans", candidates=200, **given)
+    equal(found, again)
+    keys = np.random.default_rng(0).integers(256, size=(N, 32)).astype(np.uint8)
+    every = select_from_candidates(features, 20, "kcenter", candidates=N, keys=keys, **given)
+    whole = vecaf.select(features, 20, "kcenter", keys=keys)
+    np.testing.assert_array_equal(every.ids, whole.ids)
+    with pytest.raises(vecaf.InputError, match="from 20, the budget, to 900"):
+        select_from_candidates(features, 20, "kmeans", candidates=10, **given)

@@ -46,40 +46,17 @@ def embed(
     image_size: Annotated[
         int, typer.Option(min=0, help="Input size in pixels. 0 = automatic.")
     ] = 0,
-    parts: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Split the work into this many tasks, so that several workers can share it, and "
-            "wait for all of them. 0 = compute here.",
-        ),
-    ] = 0,
     json: Json = False,
 ) -> None:
     """Compute the embeddings of a dataset that are not in the cache yet."""
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
-    from vecaf.encoders.embed import count_missing
-    from vecaf.engine.embedding_parts import embed_in_parts
-    from vecaf.engine.waiting import keep_worker_alive
-    from vecaf.store import dataset_named
 
     store, user = open_store()
     config = RunConfig(dataset=dataset, model=model, image_size=image_size).checked()
     samples = load_dataset(store, user, dataset)
     pvm = pvm_for(config, samples)
-    bar, computed_by_workers = ProgressBar().of("Computing embeddings"), 0
-    if parts:
-        computed_by_workers = count_missing(pvm, samples.keys, store.settings)
-        with store.read() as session:
-            dataset_id = dataset_named(session, user, dataset).id
-        with keep_worker_alive(store) as ensure_worker:
-            ensure_worker()
-            embed_in_parts(
-                store, user, dataset_id, len(samples), model=model, image_size=image_size,
-                parts=parts, progress=bar, should_stop=lambda: False,
-            )  # fmt: skip
+    bar = ProgressBar().of("Computing embeddings")
     features, computed = embed_samples(pvm, samples, store.settings, bar)
-    computed += computed_by_workers
     result = {
         "dataset": dataset,
         "model": model,

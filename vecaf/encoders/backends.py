@@ -44,7 +44,7 @@ def from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
 
 
 def openvino(
-    module: nn.Module, size: int, batch_size: int, precision: str
+    module: nn.Module, size: int, batch_size: int, precision: str, threads: int = 0
 ) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     import openvino as ov
     import torch
@@ -63,6 +63,8 @@ def openvino(
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
+    if threads:  # otherwise it uses all cores
+        hints["INFERENCE_NUM_THREADS"] = str(threads)
     compiled = ov.Core().compile_model(converted, "CPU", hints)
     in_flight = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     got = compiled({0: unseen})[0]

@@ -3,16 +3,17 @@
 Each embedding set has a folder, named by the fingerprint of its encoder. A shard has two files:
 `<id>.npy` contains float32 rows (m, d), and `<id>.keys.npy` the SHA-256 digests of their images
 (m, 32). The id ends in a checksum of both. The keys are written last, so a shard is either complete
-or invisible. Names never clash, and a row that two processes write counts once.
+or invisible. The id begins with a hash of the digests: shards of other images have other names, and
+a row that two processes write counts once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import time
-import uuid
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,10 @@ class EmbeddingSet:
         disk.
         """
         digests = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, 32)
-        name = f"{uuid.uuid4().hex}-{_checksum(digests, rows):08x}"
+        # The same images get the same name, so a repeated block replaces its own shard.
+        name = (
+            f"{hashlib.sha256(digests.tobytes()).hexdigest()[:32]}-{_checksum(digests, rows):08x}"
+        )
         for suffix, array in ((".npy", rows), (KEYS, digests)):  # keys last: they publish the shard
             with replacing(self.folder / (name + suffix)) as path, path.open("wb") as file:
                 np.save(file, array)

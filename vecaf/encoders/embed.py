@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.encoders.cache import EmbeddingSet, digests_of, fill, gather
+from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, fill, gather
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import (
     Progress,
@@ -120,34 +120,95 @@ def embed_images(
     wanted = digests_of(keys)
     if not len(wanted):
         return np.empty((0, encoder.feature_dim), np.float32)
-    name, about = set_facts(encoder, settings)
-    store = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim)
-    index = store.index()
-    # Images are read in the order in which they are stored.
-    unique, first = np.unique(wanted, return_index=True)
-    first = np.sort(first[index.find(unique) < 0])
-    if len(first):
-        store.describe(about)
-        store.remove_leftovers()
-        device, precision = choose_device(settings.device), str(about["precision"])
-        # Chosen by all images, not by the missing ones: resuming gives the same features.
-        exact = precision == "float32"
-        backend = backend_for(len(wanted), encoder.preprocessing, device) if exact else None
-        runtime = _runtime(encoder, device, precision, backend)
-        paths = [path_of(keys[i]) for i in first]
-        batches = encode_files(
-            runtime, paths, encoder.preprocessing, progress=progress, should_stop=should_stop
+    index = _embedding_set(encoder, settings).index()
+    missing = _missing(index, wanted)
+    if len(missing):
+        prepare_set(encoder, settings)
+        encode_missing(
+            encoder,
+            wanted[missing],
+            [path_of(keys[i]) for i in missing],
+            images=len(wanted),
+            settings=settings,
+            progress=progress,
+            should_stop=should_stop,
         )
-        fill(store, wanted[first], batches, ROWS_PER_SHARD)
-        index = store.index()
+        index = _embedding_set(encoder, settings).index()
     return gather(index, wanted)
+
+
+def missing_images(
+    encoder: ImageEncoder,
+    keys: Sequence[str],
+    path_of: Callable[[str], Path],
+    settings: Settings,
+) -> tuple[Digests, list[Path]]:
+    """Return keys and files of the distinct images that `embed_images` would compute."""
+    wanted = digests_of(keys)
+    missing = _missing(_embedding_set(encoder, settings).index(), wanted)
+    return wanted[missing], [path_of(keys[i]) for i in missing]
+
+
+def prepare_set(encoder: ImageEncoder, settings: Settings) -> None:
+    """Create the embedding set of an encoder, and delete what dead processes left there."""
+    store = _embedding_set(encoder, settings)
+    store.describe(set_facts(encoder, settings)[1])
+    store.remove_leftovers()
+
+
+def encode_missing(
+    encoder: ImageEncoder,
+    missing: Digests,
+    paths: Sequence[Path],
+    *,
+    images: int,
+    settings: Settings,
+    progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    threads: int = 0,
+) -> None:
+    """Compute features of images and add them to a set that `prepare_set` has created.
+
+    Parameters
+    ----------
+    encoder, settings, progress, should_stop
+        As in `embed_images`, which also lists the exceptions.
+    missing, paths
+        Keys and files of the images.
+    images
+        Number of images of the whole request. It chooses the backend, not the number of missing
+        ones: resuming gives the same features.
+    threads
+        Threads of the encoder on a CPU; 0 = all cores.
+    """
+    _, about = set_facts(encoder, settings)
+    device, precision = choose_device(settings.device), str(about["precision"])
+    exact = precision == "float32"
+    backend = backend_for(images, encoder.preprocessing, device) if exact else None
+    runtime = _runtime(encoder, device, precision, backend, threads)
+    batches = encode_files(
+        runtime, paths, encoder.preprocessing, progress=progress, should_stop=should_stop
+    )
+    fill(_embedding_set(encoder, settings), missing, batches, ROWS_PER_SHARD)
+
+
+def _embedding_set(encoder: ImageEncoder, settings: Settings) -> EmbeddingSet:
+    name, _ = set_facts(encoder, settings)
+    return EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim)
+
+
+def _missing(index: Index, wanted: Digests) -> npt.NDArray[np.int64]:
+    """Return the first position of each wanted key that is missing, ascending: images are stored
+    in the order in which they are read.
+    """
+    unique, first = np.unique(wanted, return_index=True)
+    return np.sort(first[index.find(unique) < 0])
 
 
 def count_missing(encoder: ImageEncoder, keys: Sequence[str], settings: Settings) -> int:
     """Count the distinct images that `embed_images` would compute."""
-    name, _ = set_facts(encoder, settings)
-    index = EmbeddingSet(settings.embeddings / name[:16], encoder.feature_dim).index()
-    return int((index.find(np.unique(digests_of(keys))) < 0).sum())
+    index = _embedding_set(encoder, settings).index()
+    return len(_missing(index, digests_of(keys)))
 
 
 def embed_files(
@@ -167,7 +228,11 @@ def embed_files(
 
 @lru_cache(maxsize=2)
 def _runtime(
-    encoder: ImageEncoder, device: str, precision: str, backend: str | None = None
+    encoder: ImageEncoder,
+    device: str,
+    precision: str,
+    backend: str | None = None,
+    threads: int = 0,
 ) -> Runtime:
     # Compiling takes seconds, and a round embeds several splits with one encoder.
     return compile_encoder(
@@ -177,4 +242,5 @@ def _runtime(
         precision=precision,
         backend=backend,
         batch_size=8 if backend == "eager" else None,
+        threads=threads,
     )

@@ -110,6 +110,7 @@ def compile_encoder(
     precision: str = "float32",
     backend: str | None = None,
     batch_size: int | None = None,
+    threads: int = 0,
 ) -> Runtime:
     """Compile a module for fast inference from uint8 pixels.
 
@@ -131,6 +132,8 @@ def compile_encoder(
     batch_size
         By default, what suits the backend. If it is given, smaller batches are padded on a CPU, so
         that the last bits of a row don't depend on other rows.
+    threads
+        Threads of OpenVINO; 0 = all cores.
     """
     wrapped = backends.from_pixels(module, preprocessing)
     if backend is None:
@@ -139,7 +142,7 @@ def compile_encoder(
     if backend == "openvino":
         batch = batch_size or 8  # small batches stay in the cache: faster than 16 to 64 (measured)
         try:
-            run = backends.openvino(wrapped, preprocessing.image_size, batch, precision)
+            run = backends.openvino(wrapped, preprocessing.image_size, batch, precision, threads)
             return Runtime(backend, batch, run)
         except Exception as error:  # converters raise many types of errors
             log.warning("OpenVINO can't run this encoder (%s); it runs in PyTorch", error)

@@ -54,6 +54,7 @@ ORPHAN_SECONDS = 5.0  # how long an earlier process of the job may take to exit
 if TYPE_CHECKING:
     from vecaf.config import RunConfig
     from vecaf.datasets.pool import Samples
+    from vecaf.tasks import TaskContext
 
 Work = Callable[[Store, int, int, Callable[[], bool]], None]
 
@@ -124,8 +125,8 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
     while True:
         readable = without_unreadable(samples, folder, recorder, store)
         record_saved_selection(config, readable, recorder, store, run)
-        embed_with_all_workers(config, readable, recorder, store, run)
         try:
+            embed_run_on_cluster(config, readable, recorder, settings)
             device = run_settings.device
             with training_processes(settings.processes, rendezvous, device) as ranks:
                 run_rounds(config, readable, recorder, folder, settings, ranks)
@@ -137,34 +138,44 @@ def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]
         end_job(session, lock_attempt(session, "run", run_id, attempt), FINISHED)
 
 
-def embed_with_all_workers(
-    config: RunConfig, samples: Samples, recorder: DatabaseRecorder, store: Store, run: Run
+def embed_run_on_cluster(
+    config: RunConfig, samples: Samples, recorder: DatabaseRecorder, settings: Settings
 ) -> None:
-    """If there are several workers, let all of them fill the embedding cache of a large dataset."""
+    """On a Ray cluster, compute the missing features of a large dataset on all free nodes."""
     from vecaf.encoders.dataset_features import pvm_for
-    from vecaf.encoders.embed import count_missing
-    from vecaf.engine.embedding_parts import MIN_SHARED_IMAGES, embed_in_parts, should_share
+    from vecaf.engine.cluster_embedding import fill_cache
     from vecaf.runs.preparation import with_device
 
-    if len(samples) < MIN_SHARED_IMAGES:
+    if settings.engine != "ray":
         return
-    pvm = pvm_for(config, samples)
-    keys = [samples.keys[row] for row in samples.usable]
-    missing = count_missing(pvm, keys, with_device(config, store.settings))
-    with store.read() as session:
-        share = should_share(session, missing)
-    if not share:
+    fill_cache(
+        pvm_for(config, samples),
+        samples,
+        with_device(config, settings),
+        log=lambda text: recorder.log(text),
+        progress=lambda done, total: recorder.stage("Computing embeddings", done, total),
+        should_stop=recorder.should_stop,
+    )
+
+
+def embed_task_on_cluster(context: TaskContext) -> None:
+    """Do the same for the task `embed`."""
+    from vecaf.config import RunConfig
+    from vecaf.encoders.dataset_features import pvm_for
+    from vecaf.engine.cluster_embedding import fill_cache
+
+    settings = context.store.settings
+    if settings.engine != "ray":
         return
-    recorder.log(f"Computing embeddings of {missing:,} images on all workers.")
-    try:
-        embed_in_parts(
-            Store(store.settings), run.owner_id, run.dataset_id, len(samples),
-            model=config.model, image_size=config.image_size,
-            progress=lambda done, total: recorder.stage("Computing embeddings", done, total),
-            should_stop=recorder.should_stop,
-        )  # fmt: skip
-    except UnavailableError as error:  # this process computes the missing embeddings
-        recorder.log(str(error), "warning")
+    samples = context.samples()
+    fill_cache(
+        pvm_for(RunConfig(), samples),
+        samples,
+        settings,
+        log=logger.info,
+        progress=context.progress("Computing embeddings"),
+        should_stop=context.should_stop,
+    )
 
 
 def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
@@ -194,10 +205,12 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
 
 def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
     """Run a task and record its result."""
-    from vecaf.tasks import TASKS, TaskContext
+    from vecaf.tasks import RETIRED, TASKS, TaskContext
 
     with store.read() as session:
         task = session.get_one(Task, task_id)
+    if task.kind in RETIRED:
+        raise UnavailableError(RETIRED[task.kind])
     restrict_gpus(store.settings.device)
     progress = Progress(store, "task", task_id, attempt, stopping)
     background = None
@@ -212,6 +225,8 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         should_stop=(background or progress).should_stop,
     )
     try:
+        if task.kind == "embed":
+            embed_task_on_cluster(context)
         result = TASKS[task.kind](context, **task.params)
     except CanceledError:
         if background is None or not background.yielded:

@@ -14,6 +14,7 @@ from vecaf.selection.margin import margin
 from vecaf.selection.maxherding import maxherding
 from vecaf.selection.random import random
 from vecaf.selection.strategies import FIRST_ROUND, STRATEGIES, StrategyInfo, describe
+from vecaf.selection.two_stages import select_from_candidates
 from vecaf.selection.typiclust import typiclust
 from vecaf.selection.uherding import uherding
 from vecaf.selection.vecaf import vecaf
@@ -37,6 +38,7 @@ __all__ = [
     "maxherding",
     "random",
     "select",
+    "select_from_candidates",
     "typiclust",
     "uherding",
     "vecaf",

@@ -6,9 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
-from vecaf.selection.assignment import nearest_in_blocks, survey_blocks, weighted_sums
+from vecaf.selection.assignment import (
+    nearest_in_blocks,
+    nearest_unused,
+    survey_blocks,
+    weighted_sums,
+)
 from vecaf.selection.centroid_gradient import pulls
-from vecaf.selection.exact_sums import Doubles, on_grid
+from vecaf.selection.exact_sums import Doubles, grid_of, on_grid
 from vecaf.selection.shard_layout import Layout
 from vecaf.selection.subspace import Subspace, unit_float32
 
@@ -130,6 +135,23 @@ class Shard:
         order = np.argsort(near[open_rows], kind="stable")[:count]
         best = open_rows[order]
         return near[best], self._positions[best]
+
+    def candidates(self, subspace: Subspace | None, shares: Ids, iterations: int | None) -> Ids:
+        """Return the positions of this shard's share of candidates.
+
+        See `ShardedRows.candidates`. An empty cluster keeps its center.
+        """
+        count = int(shares[self._number])
+        if iterations is None or not count:
+            return self._positions[:count]
+        rows = _Rows(self._rows, subspace)
+        centers, grid = rows.read(slice(count)), grid_of(float(len(rows)))
+        for _ in range(iterations):
+            sums = self.cluster(subspace, centers, None, grid)[2].astype(np.float32)
+            length = np.linalg.norm(sums, axis=1, keepdims=True)
+            centers = np.where(length > 0, sums / np.maximum(length, np.float32(1e-30)), centers)
+        found = nearest_unused(rows, centers, np.ones(len(rows), dtype=bool))
+        return self._positions[found]
 
     def _local(self, positions: Ids) -> Ids:
         mine = self._layout.owner(positions) == self._number

@@ -165,6 +165,19 @@ class ShardedRows:
         order = np.lexsort((where, similarity))[:count]
         return similarity[order], where[order]
 
+    def candidates(self, count: int, iterations: int | None) -> Ids:
+        """Return the positions of `count` rows, an equal share of each shard, ascending.
+
+        They are the rows nearest to centers after `iterations` of k-means in each shard, or random
+        rows for None.
+        """
+        layout = self.shards.layout
+        sizes = np.array([len(layout.positions(number)) for number in range(layout.count)])
+        bounds = np.round(np.cumsum(sizes) * (count / len(self))).astype(np.int64)
+        shares = np.diff(bounds, prepend=0)
+        found = self.shards.call("candidates", self.subspace, shares, iterations)
+        return np.sort(np.concatenate(found))
+
     def _joined(self, found: Sequence[Any]) -> tuple[Floats, Ids]:
         layout = self.shards.layout
         similarity = layout.joined([part[0] for part in found])

@@ -61,13 +61,6 @@ def other_host(session: Session) -> str | None:
     return session.scalar(others.limit(1))
 
 
-def count_alive_workers(session: Session) -> int:
-    """Count the workers that have sent a heartbeat lately."""
-    limit = clock(session) - timedelta(seconds=SILENT_SECONDS)
-    query = sa.select(sa.func.count()).where(Worker.heartbeat_at > limit)
-    return session.execute(query).scalar_one()
-
-
 def heartbeat_age(session: Session, worker_id: str | None = None) -> float | None:
     """Return the seconds since the last heartbeat of one worker, or of any; None without one."""
     query = sa.select(sa.func.max(Worker.heartbeat_at))

@@ -6,7 +6,6 @@ One task per file, registered under the name of its function. A page queues it b
 
 from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
     embed,
-    embed_part,
     map,
     measure_cost,
     model_export,
@@ -15,6 +14,6 @@ from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
     shift_preview,
     shift_result,
 )
-from vecaf.tasks.task import TASKS, StageReporter, TaskContext, check_params
+from vecaf.tasks.task import RETIRED, TASKS, StageReporter, TaskContext, check_params
 
-__all__ = ["TASKS", "StageReporter", "TaskContext", "check_params"]
+__all__ = ["RETIRED", "TASKS", "StageReporter", "TaskContext", "check_params"]

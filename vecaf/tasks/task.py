@@ -60,6 +60,12 @@ TaskFunction = Callable[..., dict[str, Any]]
 TASKS: Registry[TaskFunction] = Registry("task")
 """Functions `(context, **params) -> result` by name. The result is a small JSON object."""
 
+RETIRED = {
+    "embed_part": "This task computed a part of the embeddings of a dataset. This version computes "
+    "them in one task, so nothing is missing: delete this one."
+}
+"""What to say about queued tasks of kinds that older versions had."""
+
 
 def check_params(kind: str, params: Mapping[str, Any]) -> None:
     """Raise InputError if the task does not exist or does not accept these parameters."""

@@ -1,0 +1,1 @@
+"""Measurements for docs/scaling.md, each a program."""
