@@ -223,8 +223,6 @@ def _launch(studio: Studio, user: int, config: RunConfig, with_baseline: bool) -
     """Queue the run, and its random baseline if it can have one and none exists yet."""
     from vecaf.engine.queue import submit_run
 
-    with studio.store.read() as session:
-        summaries.sizes_of(session, user, config)
     run_id = submit_run(studio.store, config, user)
     baseline = _baseline(studio, user, config) if with_baseline else None
     if isinstance(baseline, RunConfig):

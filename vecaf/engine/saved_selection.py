@@ -7,8 +7,8 @@ import numpy as np
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.errors import InputError
+from vecaf.runs.plan import describe_missing_classes
 from vecaf.runs.recording import Recorder, RoundSelection
-from vecaf.runs.round_progress import describe_missing_classes
 from vecaf.store import Run, Store
 from vecaf.store.subsets import subset_named, subset_samples
 

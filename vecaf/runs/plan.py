@@ -25,6 +25,7 @@ from vecaf.training.reporter import Reporter
 if TYPE_CHECKING:
     from vecaf.training.learner import ModelOutputs
 
+MAX_NAMED_CLASSES = 5
 MIN_ROWS_PER_RANK = 200  # with fewer rows, sending them to other processes takes longer
 
 
@@ -181,6 +182,24 @@ class RunPlan:
             "losses": losses,
             "probabilities": softmax(outputs.logits),
         }
+
+
+def describe_missing_classes(config: RunConfig, samples: Samples, selected: Rows) -> str:
+    """Name the classes that the training has no image of, as the end of a sentence.
+
+    Looks at the `selected` rows, or at the whole pool if the head starts from the class means of
+    the pool. Returns "" if every class has an image.
+    """
+    uses_pool = config.track == LABELS_KNOWN and config.head_init == "means"
+    where, rows = ("in the pool", samples.pool) if uses_pool else ("yet", selected)
+    names, labels = samples.classes, samples.labels[rows]
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    missing = [f"'{name}'" for name, count in zip(names, counts, strict=True) if not count]
+    if not missing:
+        return ""
+    if len(missing) > MAX_NAMED_CLASSES:
+        return f"; {len(missing):,} of {len(names):,} classes have no image {where}"
+    return f"; no image of {' or '.join(missing)} {where}"
 
 
 def select_on_rank(ranks: Ranks, reporter: Reporter, **arguments: Any) -> None:

@@ -15,11 +15,11 @@ from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.export.predictor import export_model
-from vecaf.runs.plan import RunPlan
+from vecaf.runs.plan import RunPlan, describe_missing_classes
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder
 from vecaf.runs.resuming import resume
-from vecaf.runs.round_progress import RoundProgress, describe_missing_classes
+from vecaf.runs.round_progress import RoundProgress
 from vecaf.settings import Settings
 from vecaf.store import TEST, VAL
 from vecaf.store.records import RoundResult
