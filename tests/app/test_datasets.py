@@ -50,7 +50,7 @@ def test_an_export_is_a_zip_of_the_user_s_images(client: TestClient) -> None:
         names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
         assert name in names
         assert len(names) == 13
-    assert client.get(f"/dataset/{OWN}/export.zip?format=xml").status_code == 404
+    assert client.get(f"/dataset/{OWN}/export.zip?format=xml").status_code == 400
 
 
 @pytest.mark.parametrize("path", ["export.zip", "deletion", f"refused/{'a' * 64}.jpg"])
