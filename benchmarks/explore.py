@@ -1,7 +1,7 @@
 """Response time of the Explore page: `python -m benchmarks.explore [--sizes 100000 1000000]`
 
-Writes a dataset of this size and its map directly into a temporary home (the samples share a few
-images), serves it, and opens it in headless Chromium with an empty cache. Measures two times:
+Writes a dataset of this size and its map directly into a temporary data folder (the samples share
+a few images), serves it, and opens it in headless Chromium with an empty cache. Measures two times:
 
 - from navigation until the map is drawn, as reported by the page
 - from completing a lasso of about 5,000 points until the grid shows them, with the visible

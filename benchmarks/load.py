@@ -2,11 +2,11 @@
 
     python -m benchmarks.load [--clients 50] [--seconds 60] [--pause 3] [--streams 200]
 
-Starts a studio on a temporary home and waits until the demo run has finished. Each client then
-behaves like a browser: it opens a page, fetches the page's data and thumbnails, waits `--pause`
-seconds, and opens the next page. After that, `--streams` event streams are opened and aborted.
-Prints errors, percentiles of the response time, and the server's open files and threads before and
-after. Exits with status 1 if a goal is missed.
+Starts a studio on a temporary data folder and waits until the demo run has finished. Each client
+then behaves like a browser: it opens a page, fetches the page's data and thumbnails, waits
+`--pause` seconds, and opens the next page. After that, `--streams` event streams are opened and
+aborted. Prints errors, percentiles of the response time, and the server's open files and threads
+before and after. Exits with status 1 if a goal is missed.
 """
 
 from __future__ import annotations

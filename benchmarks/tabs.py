@@ -2,7 +2,7 @@
 
     python -m benchmarks.tabs [--tabs 5] [--seconds 30]
 
-Starts a studio with the demo on a temporary home, queues a run that takes longer than the
+Starts a studio with the demo on a temporary data folder, queues a run that takes longer than the
 measurement, and opens the run's page in each tab. Prints percentiles of the time from the request
 of a page update until its result arrives in the event stream. Needs Playwright and Chromium.
 """

@@ -1,4 +1,4 @@
-"""Zero-shot accuracy of the embedded VLM: `python -m benchmarks.zero_shot`
+"""Zero-shot accuracy of the installed VLM: `python -m benchmarks.zero_shot`
 
 Measures the top-1 accuracy on CIFAR-10's test split at 96 pixels and on two PACS domains, and
 whether the VLM distinguishes photos from cartoons. The baseline is ConSE, from which the projection

@@ -1,8 +1,8 @@
 """Time to the first response: import, selection, map, search, prediction and export.
 
 Requests go through the command line, over HTTP, or as a row in the queue, which is what a button on
-a page writes. Homes are temporary. Each server can finish its idle work before a request, so idle
-preparation is not measured. CPU time is that of the command, or of the server and all its
+a page writes. Data folders are temporary. Each server can finish its idle work before a request, so
+idle preparation is not measured. CPU time is that of the command, or of the server and all its
 processes.
 """
 

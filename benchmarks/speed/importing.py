@@ -1,7 +1,7 @@
 """Import of a ZIP file, compared with reading, decoding and hashing its images.
 
-The import goes into a temporary home, which is removed afterward. The lower bound does only the
-unavoidable work: no checks, thumbnails, files, database rows or syncs.
+The import goes into a temporary data folder, which is removed afterward. The lower bound does only
+the unavoidable work: no checks, thumbnails, files, database rows or syncs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The steps of a map, on synthetic features of forty overlapping groups.
 
 UMAP has a fixed seed, so it runs on one thread; its reference is the exact neighbor search that it
-needs. A million points are written into a temporary home and requested over HTTP from a newly
-started application.
+needs. A million points are written into a temporary data folder and requested over HTTP from a
+newly started application.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Start time of the command line and the first page, with warm disk caches.
 
-The time of the page is from the start of `python -m app` (with a worker, a new home and no demo) to
-the response of `/`. CPU time is that of the server process only.
+The time of the page is from the start of `python -m app` (with a worker, a new data folder and no
+demo) to the response of `/`. CPU time is that of the server process only.
 """
 
 from __future__ import annotations

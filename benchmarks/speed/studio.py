@@ -35,7 +35,7 @@ MIN_WAIT_SECONDS = 10.0  # a user takes this long before the first request
 
 
 class RunningStudio:
-    """Context manager: `python -m app` on a home, with a worker and without the demo."""
+    """Context manager: `python -m app` on a data folder, with a worker and without the demo."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -111,7 +111,7 @@ class RunningStudio:
         return self.timed(ask), runs[0]
 
     def export(self, run: int) -> bytes:
-        """The run's model as a zip: made by asking for it, or by a task that is asked for first."""
+        """Return the export of a run as a ZIP file; start the export if it does not exist yet."""
         run_path = f"/api/v1/runs/{run}"
         path = f"{run_path}/model"
         try:

@@ -5,7 +5,7 @@ Run it with `python -m tools.projection.fit IMAGENET_SAMPLE.zip --out DIR`.
 The data is a ZIP of photos, one per ImageNet class, with `metadata.csv` (file_name,
 imagenet_index). Each photo is embedded unchanged and in many domains (`domains`), at 224 pixels and
 as a 32-pixel thumbnail at 96. All parts have a closed form, and the seed is fixed. The few
-constants of `closed_form` were chosen with scores on CIFAR-10 and PACS in view. DIR gets
+constants of `closed_form` were chosen after looking at scores on CIFAR-10 and PACS. DIR gets
 `projection.safetensors` and the features, which a second call reads again.
 """
 

@@ -1,4 +1,4 @@
-"""What cameras and files do."""
+"""Effects of cameras and file formats."""
 
 from __future__ import annotations
 

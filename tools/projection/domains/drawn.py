@@ -1,4 +1,4 @@
-"""Drawn by hand: cartoons, sketches, paintings."""
+"""Domains drawn by hand: cartoons, sketches, paintings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.projection.domains.filters import (
     median_filter,
     mode_filter,
     outlines,
-    posterised,
+    posterized,
     quantized,
     saturated,
     warped,
@@ -28,7 +28,7 @@ from tools.projection.domains.filters import (
 
 
 def _ink(g: Pixels, rng: Rng) -> Pixels:
-    """Dark outlines (h, w), 1 where there is none."""
+    """Return dark outlines (h, w); 1 where there is no outline."""
     if rng.random() < 0.35:
         return outlines(
             g, rng.uniform(0.8, 1.6), rng.uniform(4, 12), rng.uniform(0.1, 0.35), rng.uniform(8, 25)
@@ -43,7 +43,7 @@ def _flatten(p: Pixels, rng: Rng, colors: int) -> tuple[Pixels, Pixels]:
     q = (
         mode_filter(quantized(p, colors), int(rng.choice([3, 5, 7])))
         if rng.random() < 0.7
-        else posterised(median_filter(p, 5), int(rng.integers(4, 10)))
+        else posterized(median_filter(p, 5), int(rng.integers(4, 10)))
     )
     return p, q
 
@@ -139,7 +139,7 @@ def line(p: Pixels, rng: Rng) -> Pixels:
 def painting(p: Pixels, rng: Rng) -> Pixels:
     k = int(rng.choice([5, 7, 9, 11]))
     q = (
-        posterised(p, int(rng.integers(8, 20)))
+        posterized(p, int(rng.integers(8, 20)))
         if rng.random() < 0.5
         else quantized(p, int(rng.integers(24, 64)))
     )

@@ -1,4 +1,4 @@
-"""Rarer looks, so that words have more to point at."""
+"""Unusual styles, which add to the domains that words can describe."""
 
 from __future__ import annotations
 

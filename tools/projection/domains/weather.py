@@ -1,4 +1,4 @@
-"""Weather and the dark."""
+"""Weather and darkness."""
 
 from __future__ import annotations
 
