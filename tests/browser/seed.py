@@ -50,6 +50,6 @@ def _fill(home: Path, folder: Path) -> None:
     run_id = submit_run(store, RUN, store.owner())
     task_id = submit_task(store, "map", explored, {}, store.owner())
     store.close()
-    wait_for(lambda: ended(server, "run", run_id), 240, "the run to finish")
-    wait_for(lambda: ended(server, "task", task_id), 240, "the map to be computed")
+    wait_for(lambda: ended(server, "run", run_id), 600, "the run to finish")
+    wait_for(lambda: ended(server, "task", task_id), 600, "the map to be computed")
     assert server.stop() == 0

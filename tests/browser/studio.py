@@ -83,7 +83,7 @@ class Server:
         request = urllib.request.Request(address, archive, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer)["import"]
-        wait_for(lambda: ended(self, "import", name), 120, "the import to finish")
+        wait_for(lambda: ended(self, "import", name), 300, "the import to finish")
 
     def cancel_jobs(self) -> None:
         """Cancel all runs and tasks, so that the worker is free for the next test."""

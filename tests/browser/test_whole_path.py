@@ -53,15 +53,15 @@ def test_from_a_zip_to_a_model(
     # Finetune: the link sets the dataset, and the command line follows the fields.
     page.get_by_role("link", name="Finetune model").click()
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
-    fill(page, "budget", "16")
+    fill(page, "budget", "12")
     fill(page, "rounds", "2")
-    fill(page, "epochs", "5")
+    fill(page, "epochs", "4")
     page.locator("#f-mode").get_by_text("full", exact=True).click()
     command = page.locator(".summary .command code")
     expect(command).to_have_text(
-        "python -m vecaf run 'My shapes' --budget 16 --rounds 2 --mode full --epochs 5"
+        "python -m vecaf run 'My shapes' --budget 12 --rounds 2 --mode full --epochs 4"
     )
-    expect(page.locator(".summary")).to_contain_text("32 of")
+    expect(page.locator(".summary")).to_contain_text("24 of")
     page.locator("#f-baseline input").uncheck()  # test_finetune.py has one
     page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
@@ -74,7 +74,7 @@ def test_from_a_zip_to_a_model(
     before = page.evaluate(points)
     page.wait_for_function(f"({points}) > {before}")
     expect(charts.locator(".main-svg").first).to_be_visible()
-    expect(page.locator(".selected .thumb")).to_have_count(16)
+    expect(page.locator(".selected .thumb")).to_have_count(12)
 
     # Cancel, close the tab, come back, resume.
     page.get_by_role("button", name="Cancel").click()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.kill_loop import kill_loop
 
-KILLS = int(os.environ.get("VECAF_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("VECAF_TEST_KILLS", "2"))
 
 
 def test_a_run_survives_kill_nine_of_its_worker(tmp_path: Path) -> None:
