@@ -34,7 +34,7 @@ from vecaf.engine.paths import lock_of, log_of
 from vecaf.engine.queue import cancel_run, resume_run, submit_run
 from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Event, Round, Store
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from tests.databases import both_databases, only_postgresql
 from tests.engine.harness import (
     WorkerProcess,
     is_alive,
-    log_lines,
     run_row,
     wait_for,
     wait_until_ended,
@@ -30,21 +29,6 @@ from vecaf.store import FINISHED, RUNNING, Artifact, Dataset, Import, Metric, Ro
 from vecaf.store.jobs import StaleAttemptError, start_attempt
 from vecaf.store.runs import selected_in_round
 from vecaf.store.sqlite import library
-
-JOBS = 100
-
-
-@pytest.mark.soak
-@both_databases
-def test_a_hundred_runs_are_done_once_in_real_processes(store: Store, rows: str) -> None:
-    config = RunConfig(dataset=rows, budget="5")
-    ids = [submit_run(store, config, store.owner()) for _ in range(JOBS)]
-    with worker(store.settings, stand_in="quick"):
-        wait_until_ended(store, ids[-1], 900)
-    for run_id in ids:
-        log = (folder(store, run_id) / "log.txt").read_text()
-        assert log.count(f"run {run_id}, attempt 1, process") == log.count("process") == 1
-        assert log_lines(store, run_id) == ["Queued.", "Started.", "Finished."]
 
 
 def rounds_recorded(store: Store, run_id: int) -> list[int]:
