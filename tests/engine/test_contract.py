@@ -132,7 +132,12 @@ def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
     bench: Bench, store: Store, run_id: int, behavior: str
 ) -> None:
     with bench.worker(behavior):
-        wait_for(lambda: run_row(store, run_id).stage not in ("", "starting"), PATIENCE, "no start")
+        stages = ("standing in", "training")
+        wait_for(
+            lambda: any(stage in run_row(store, run_id).stage for stage in stages),
+            PATIENCE,
+            "no start",
+        )
         group = os.getpgid(bench.process_of(run_id))
         assert cancel_run(store, run_id, store.owner()) == RUNNING
         assert wait_until_ended(store, run_id, PATIENCE).state == CANCELED
