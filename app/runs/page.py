@@ -18,6 +18,7 @@ from ..shell.components.chart import charts
 from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from ..shell.components.sent import Sent, digest, only_new
 from ..shell.studio import Studio
+from . import label_rest_view
 from . import view as runs_view
 from .run import Pieces, RunPage
 
@@ -97,6 +98,10 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
         cancel_run(studio.store, run_id, user)
     elif data.get("act") == "resume":
         resume_run(studio.store, run_id, user)
+    elif data.get("act") == "label-rest":
+        label_rest_view.apply(studio.store, user, run_id, data)
+    elif data.get("act") == "undo-labels":
+        label_rest_view.undo_labels(studio.store, user, run_id, data)
     elif data.get("act") == "baseline":
         submit_baseline(studio.store, run_id, user)
     elif data.get("act") == "map":

@@ -19,7 +19,7 @@ from vecaf.errors import VecafError
 from vecaf.evaluation.compared_runs import compare_groups, random_baselines, runs_to_compare
 from vecaf.evaluation.labeled_predictions import LabeledPredictions, load_labeled_predictions
 from vecaf.evaluation.run_groups import RunGroup, Verdict, single_group
-from vecaf.store import ENDED, Dataset, Run, visible
+from vecaf.store import ENDED, FINISHED, Dataset, Run, visible
 from vecaf.store.page_queries import curves, log_tail
 from vecaf.store.runs import count_selected_per_round, rounds_of, run_summary, selected_in_round
 from vecaf.store.samples import samples_by_id
@@ -28,7 +28,7 @@ from ..explore.maps import map_state
 from ..shell.address import whole
 from ..shell.components.chart import series
 from ..shell.studio import Studio
-from . import baseline_view, mistakes_view, run_view
+from . import baseline_view, label_rest_view, mistakes_view, run_view
 from .mistakes_view import Guess
 
 SHOWN = 60  # selected images at first
@@ -130,6 +130,9 @@ class RunPage:
         if atlas.state not in ("none", *ENDED):
             stage = atlas.stage or "waiting in the queue"
         rest = (
+            label_rest_view.label_rest(self.studio.store, user, run_id, values)
+            if summary.state == FINISHED and own_dataset
+            else "",
             comparison,
             baseline_view.round_map(dataset.id, run_id, max(counts, default=0), atlas.ready, stage),
             run_view.selected(run_id, number, counts, shown, classes),

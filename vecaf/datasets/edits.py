@@ -34,6 +34,8 @@ def edit(
     dataset_id: int,
     kind: EditKind,
     values: Mapping[int, Value],
+    *,
+    run_id: int | None = None,
 ) -> Edit | None:
     """Set new values for samples of a dataset; return the edit, or None if nothing changed.
 
@@ -44,6 +46,8 @@ def edit(
     values
         Maps sample ids to new values: for labels a class index or None, for captions a text or
         None (a blank text counts as None), for exclusions a bool.
+    run_id
+        The run whose model chose the values; None if a person did.
 
     Raises
     ------
@@ -63,7 +67,9 @@ def edit(
     changed = {i: value for i, value in wanted.items() if getattr(current[i], kind) != value}
     if not changed:
         return None
-    made = Edit(dataset_id=dataset_id, user_id=user_id, kind=kind, images=len(changed))
+    made = Edit(
+        dataset_id=dataset_id, user_id=user_id, kind=kind, images=len(changed), run_id=run_id
+    )
     session.add(made)
     session.flush()
     rows = [

@@ -98,7 +98,8 @@ def changes_of(session: Session, user_id: int, dataset_id: int, *, limit: int = 
         value, previous, values = spans.get(edit.id, (None, None, 0))
         found.append(
             Change(
-                edit.id, edit.kind, edit.images, edit.undone, by, edit.created_at,
+                edit.id, edit.kind, edit.images, edit.undone, _author(by, edit.run_id),
+                edit.created_at,
                 value, previous, values,
             )
         )  # fmt: skip
@@ -145,12 +146,17 @@ def history_of_image(session: Session, user_id: int, sample_id: int) -> list[Ima
     """Return the changes of an image, newest first. Raises NotFoundError."""
     visible_sample(session, user_id, sample_id)
     query = (
-        sa.select(Annotation, User.name)
+        sa.select(Annotation, User.name, Edit.run_id)
         .join(User, User.id == Annotation.user_id)
+        .outerjoin(Edit, Edit.id == Annotation.edit_id)
         .where(Annotation.sample_id == sample_id)
         .order_by(Annotation.id.desc())
     )
     return [
-        ImageChange(one.kind, one.value, one.previous, by, one.created_at)
-        for one, by in session.execute(query)
+        ImageChange(one.kind, one.value, one.previous, _author(by, run_id), one.created_at)
+        for one, by, run_id in session.execute(query)
     ]
+
+
+def _author(user: str, run_id: int | None) -> str:
+    return user if run_id is None else f"model of run {run_id}"

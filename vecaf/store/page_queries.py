@@ -210,8 +210,8 @@ def curves(session: Session, user_id: int, run_id: int, points: int = 400) -> di
 def run_version(session: Session, user_id: int, run_id: int) -> tuple[object, ...]:
     """Return a value that changes whenever the run's page changes; compare it by equality.
 
-    It covers the run with its metrics, log and selected images, and all runs, rounds and tasks on
-    its dataset. The query takes less than 1 ms. Raises NotFoundError.
+    It covers the run with its metrics, log and selected images, its dataset's labels, and all runs,
+    rounds and tasks on its dataset. The query takes less than 1 ms. Raises NotFoundError.
     """
     run = visible(session, user_id, Run, run_id)
 
@@ -231,6 +231,7 @@ def run_version(session: Session, user_id: int, run_id: int) -> tuple[object, ..
             count(sa.func.max(Task.id), Task.dataset_id == run.dataset_id),
             count(sa.func.sum(Task.done), Task.dataset_id == run.dataset_id),
             count(sa.func.count(Task.finished_at), Task.dataset_id == run.dataset_id),
+            count(sa.func.max(Dataset.revision), Dataset.id == run.dataset_id),
         )
     ).one()
     own = (run.state, run.stage, run.done, run.total, run.cancel_requested, run.error)

@@ -32,7 +32,7 @@ def draw_test_sample(
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id, Sample.split == TEST)
     ids = list(session.scalars(query.order_by(Sample.id)))
     drawn = _draw(ids, count, seed, "The test split")
-    name = _free_name(session, dataset_id, f"test sample of {count}")
+    name = free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}
     return add_subset(session, user_id, dataset_id, name, EVALUATION, drawn, facts=facts)
 
@@ -55,7 +55,7 @@ def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: i
         session.scalars(sa.select(Sample.id).where(*in_pool(like.dataset_id)).order_by(Sample.id))
     )
     drawn = _draw(ids, count, seed, "The pool")
-    name = _free_name(session, like.dataset_id, f"random baseline of {like.name}")
+    name = free_name(session, like.dataset_id, f"random baseline of {like.name}")
     kept = ("model", "vlm", "image_size", "text_pull", "track")
     facts = {key: like.facts[key] for key in kept if key in like.facts}
     facts |= {"strategy": "random", "seed": seed, "budget": str(count), "beside": like.name}
@@ -69,7 +69,7 @@ def _draw(ids: list[int], count: int, seed: int, where: str) -> list[int]:
     return [ids[place] for place in drawn]
 
 
-def _free_name(session: Session, dataset_id: int, wanted: str) -> str:
+def free_name(session: Session, dataset_id: int, wanted: str) -> str:
     """Return `wanted`, with a number appended if a subset of the dataset has that name."""
     wanted = wanted[:180]
     taken = set(session.scalars(sa.select(Subset.name).where(Subset.dataset_id == dataset_id)))

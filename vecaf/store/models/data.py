@@ -66,6 +66,7 @@ class Edit(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     kind: Mapped[str] = mapped_column(String(16))  # label, caption, excluded or class
     images: Mapped[int]
+    run_id: Mapped[int | None]  # whose model chose the labels; the run may be deleted since
     undone: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=now)
 

@@ -1,0 +1,47 @@
+"""The card "Label the rest" of a run's page: what it offers, and what its buttons do."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from app.runs.label_rest_view import apply, label_rest, undo_labels
+from tests.runs.test_label_rest import labels_of, store
+from vecaf.errors import NotFoundError
+from vecaf.store import QUEUED, Edit, Run, Store
+
+__all__ = ["store"]
+CHOICE = {"error": "10", "confidence": "80"}
+
+
+def test_card_labels_images_and_offers_to_undo(store: Store) -> None:
+    owner = store.owner()
+    before = label_rest(store, owner, 1, CHOICE)
+    assert 'data-act="label-rest"' in before and "at most 10% wrong (80% confidence)" in before
+    apply(store, owner, 1, CHOICE)
+    assert any(label is not None for label in labels_of(store).values())
+    after = label_rest(store, owner, 1, CHOICE)
+    assert "The model labeled" in after and "yourself</a>" in after
+    with store.read() as session:
+        edit_id = session.scalar(sa.select(Edit.id).where(Edit.run_id == 1))
+    undo_labels(store, owner, 1, {"edit": str(edit_id)})
+    assert set(labels_of(store).values()) == {None}
+
+
+def test_only_edits_of_this_run_are_undone_here(store: Store) -> None:
+    with store.read() as session:
+        by_hand = session.scalar(sa.select(Edit.id).where(Edit.run_id.is_(None)))
+    with pytest.raises(NotFoundError):
+        undo_labels(store, store.owner(), 1, {"edit": str(by_hand)})
+
+
+def test_unknown_choices_fall_back_to_the_defaults(store: Store) -> None:
+    assert "at most 2% wrong (90% confidence)" in label_rest(
+        store, store.owner(), 1, {"error": "77", "confidence": "x"}
+    )
+
+
+def test_no_card_before_the_run_has_finished(store: Store) -> None:
+    with store.write() as session:
+        session.get_one(Run, 1).state = QUEUED
+    assert label_rest(store, store.owner(), 1, {}) == ""
