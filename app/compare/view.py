@@ -61,7 +61,7 @@ def names(groups: Sequence[RunGroup]) -> list[str]:
 
     def name_of(group: RunGroup, everything: bool) -> str:
         shown = [name for name in different if everything or group.config[name] != reference[name]]
-        settings = (f"{label(name)} {group.config[name]}" for name in shown)
+        settings = (f"{_in_sentence(label(name))} {group.config[name]}" for name in shown)
         return ", ".join([group.strategy, *settings])
 
     short = [name_of(group, False) for group in groups]
@@ -71,6 +71,11 @@ def names(groups: Sequence[RunGroup]) -> list[str]:
         f"{name} (run {group.runs[0].id})" if best.count(name) > 1 else name
         for name, group in zip(best, groups, strict=True)
     ]
+
+
+def _in_sentence(name: str) -> str:
+    """Return a label with a small first letter, unless it starts with an acronym."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def colors(groups: Sequence[RunGroup]) -> list[str]:
@@ -113,7 +118,7 @@ def top(dataset: str, groups: Sequence[RunGroup], verdicts: Sequence[tuple[int, 
         "Select runs with different settings, such as a strategy and its random baseline, to see "
         "which is better."
         if len(groups) < 2
-        else "The runs have no label budget in common yet, so they can't be compared."
+        else "The runs have no label budget in common, so they can't be compared."
     )
     return str(macros("compare").top(dataset, compared, hint, _unfinished(groups)))
 
