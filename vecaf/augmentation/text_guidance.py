@@ -193,7 +193,7 @@ class TextGuidance:
         -------
         array of shape (classes, d)
         """
-        names = self.encoder.embed_texts([class_caption(name) for name in self.classes])
+        names = self._class_embeddings()
         return text_classifier(features, self.encoder.embed_rows(rows) @ names.T)
 
     def shift(self, features: Floats, rows: Rows, source: SourceDomain) -> Shift:
@@ -236,8 +236,12 @@ class TextGuidance:
         """Predict a class for those of `rows` that have no prediction yet."""
         untagged = rows[self._tags[rows] < 0]
         if len(untagged):
-            names = self.encoder.embed_texts([class_caption(name) for name in self.classes])
-            self._tags[untagged] = nearest_tags(self.encoder.embed_rows(untagged), names)
+            images = self.encoder.embed_rows(untagged)
+            self._tags[untagged] = nearest_tags(images, self._class_embeddings())
+
+    def _class_embeddings(self) -> Floats:
+        """Embed a caption of each class, (classes, e)."""
+        return self.encoder.embed_texts([class_caption(name) for name in self.classes])
 
 
 def _digest(*arrays: Floats | Rows) -> bytes:

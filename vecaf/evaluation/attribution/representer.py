@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from vecaf.arrays import Floats
+from vecaf.arrays import Floats, softmax
 
 
 def representer_values(
@@ -52,8 +52,7 @@ def representer_values(
     Yeh, Kim, Yen and Ravikumar, "Representer Point Selection for Explaining Deep Neural
     Networks", NeurIPS 2018, theorem 3.1.
     """
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probability = (shifted / shifted.sum(axis=1, keepdims=True))[:, class_index]
+    probability = softmax(logits)[:, class_index]
     classes = logits.shape[1]
     target = np.where(labels == class_index, 1.0 - label_smoothing, 0.0) + label_smoothing / classes
     values: Floats = ((target - probability) * (features @ query)).astype(np.float32)
