@@ -18,12 +18,13 @@ from ..shell.templates import macros
 class ListedRun:
     """A run in the list.
 
-    `metrics`: (label, value) of each test metric; the first is the accuracy. `sparkline`: the
-    points of an SVG polyline, "" for less than two.
+    `accuracy`: on the test images. `others`: the other test metrics. `sparkline`: the points of an
+    SVG polyline, "" for less than two.
     """
 
     run: RunSummary
-    metrics: Sequence[tuple[str, str]]
+    accuracy: str
+    others: str
     sparkline: str
     duration: str
     duration_note: str
@@ -46,16 +47,23 @@ def listing(
         return str(page.no_runs() if before is None else page.no_older_runs())
     waiting = any(run.state not in ENDED for run in runs)
     rows = [
-        ListedRun(run, _metrics(run), sparkline(curves.get(run.id, ())), *spent(run))
+        ListedRun(run, *_metrics(run), sparkline(curves.get(run.id, ())), *spent(run))
         for run in runs
     ]
     older = runs[-1].id if more else None
     return str(page.listing(rows, idle if waiting else None, before, older))
 
 
-def _metrics(run: RunSummary) -> list[tuple[str, str]]:
+def _metrics(run: RunSummary) -> tuple[str, str]:
+    """Return the test accuracy, and the other test metrics that were measured."""
     measured = run.metrics[TEST]
-    return [(info.label, info.text(measured.get(info.name))) for info in describe_metrics()]
+    texts = {info.name: info.text(measured.get(info.name)) for info in describe_metrics()}
+    others = [
+        f"{info.label} {texts[info.name]}"
+        for info in describe_metrics()
+        if info.name != "accuracy" and info.name in measured
+    ]
+    return texts["accuracy"], ", ".join(others)
 
 
 def missing(message: str) -> str:
