@@ -67,7 +67,7 @@ class SelectedStart:
     plan: RunPlan
     learner: Learner
     guidance: TextGuidance
-    picked: NDArray[np.int64]
+    selected: NDArray[np.int64]
     folder: str
 
     @classmethod
@@ -90,10 +90,10 @@ class SelectedStart:
     ) -> dict[str, tuple[float, dict[str, float]]]:
         """Return β and accuracies of each variant, on the source test split and the targets."""
         plan, source, context = self.plan, self.plan.samples, self.learner.context
-        base, places = context.pretrained(plan.pool), plan.pool_positions(self.picked)
-        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
+        base, places = context.pretrained(plan.pool), plan.pool_positions(self.selected)
+        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.selected))[places]
         domain = SourceDomain(
-            base[places], source.labels[self.picked],
+            base[places], source.labels[self.selected],
             context.pretrained(plan.val), source.labels[plan.val],
         )  # fmt: skip
         found, others = (
@@ -119,9 +119,10 @@ class SelectedStart:
     def augmented(self, name: str, targets: Mapping[str, TargetImages]) -> dict[str, float]:
         """Return the accuracies with augmented images instead of words."""
         plan = self.plan
-        base, places = self.learner.context.pretrained(plan.pool), plan.pool_positions(self.picked)
-        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.picked))[places]
-        paths = [plan.samples.paths[row] for row in self.picked]
+        base = self.learner.context.pretrained(plan.pool)
+        places = plan.pool_positions(self.selected)
+        pulled = self.guidance.pull(base, plan.pool, plan.visible_labels(self.selected))[places]
+        paths = [plan.samples.paths[row] for row in self.selected]
         changed = embed_changed(
             self.learner.context.pvm, paths, augmentation(name, self.config.seed)
         )
@@ -133,7 +134,7 @@ class SelectedStart:
         plan = self.plan
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             learner = Learner(replace(self.learner.context, folder=Path(folder)))
-            learner.learn(1, self.picked, extra, plan.val, SILENT)
+            learner.learn(1, self.selected, extra, plan.val, SILENT)
         head = learner.head_training.trained()
         own = learner.logits(plan.test).argmax(axis=1) == plan.samples.labels[plan.test]
         right = {SOURCE: float(own.mean())}
