@@ -153,7 +153,7 @@ def test_a_setting_that_can_not_be_is_answered_with_a_sentence(
 
 
 def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str) -> None:
-    page = open_page("/finetune")
+    page = open_page(f"/finetune?dataset={dataset.replace(' ', '+')}")
     fill(page, "budget", "7%")
     page.locator("#f-track input[value=labels-known]").check()
     command = page.locator(".summary .command code")
