@@ -21,6 +21,7 @@ class FakeEngine:
     """An engine without processes: the test says how they are."""
 
     keeps_jobs = False
+    poll_seconds = 0.0
 
     def __init__(self, slots: int = 1) -> None:
         self.slots, self.why = slots, IN_QUEUE

@@ -44,6 +44,7 @@ class LocalEngine:
     """Runs attempts as child processes, which exit with this process."""
 
     keeps_jobs = False
+    poll_seconds = 0.2
 
     def __init__(self, settings: Settings) -> None:
         """Raises UnavailableError if a run needs more GPUs than this machine has."""

@@ -68,6 +68,9 @@ class Engine(Protocol):
     keeps_jobs: bool
     """Whether jobs continue when the worker stops, so that the next worker adopts them."""
 
+    poll_seconds: float
+    """The pause between two steps of the dispatcher while jobs run."""
+
     def refresh(self) -> None:
         """Read the state of the engine once; the other methods use it. Called before each step."""
 

@@ -35,6 +35,12 @@ from vecaf.store.jobs import Kind
 
 HOME, ATTEMPT, ASKED = "vecaf_home", "vecaf_attempt", "vecaf_asked"  # metadata of a job
 STOP_SECONDS = 7  # from SIGTERM to SIGKILL; writing a checkpoint takes time
+ENVIRONMENT = {
+    "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # The first of several processes of a run asks for no GPU, but finds out whether there are any.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
 NODES_SECONDS = 5.0  # how often the nodes are listed
 LOST_REASONS = {
     "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": "No node of the cluster had room for it in time.",
@@ -51,6 +57,7 @@ class RayEngine:
     """Runs attempts as jobs of a Ray cluster."""
 
     keeps_jobs = True
+    poll_seconds = 1.0  # each step asks the head node for all jobs
 
     def __init__(self, settings: Settings) -> None:
         """Check the settings; the first `refresh` connects. Raises InputError."""
@@ -112,7 +119,7 @@ class RayEngine:
                 ATTEMPT: " ".join(map(str, attempt)),
                 ASKED: json.dumps(asdict(asked)),
             },
-            runtime_env={"env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS)}},
+            runtime_env={"env_vars": ENVIRONMENT},
             entrypoint_num_cpus=entrypoint.cpus,
             entrypoint_num_gpus=entrypoint.gpus,
             entrypoint_memory=entrypoint.memory or None,

@@ -29,8 +29,8 @@ from vecaf.store.workers import (
 )
 
 HEARTBEAT_SECONDS = 2.0
-BUSY_POLL_SECONDS = 0.2
-IDLE_POLL_SECONDS = 0.4
+IDLE_POLL_SECONDS = 0.4  # at least, while no job runs
+LOCK_POLL_SECONDS = 0.2
 RETRY_SECONDS = 2.0  # pause after an error of the database or the engine
 
 TEMPORARY = (sa.exc.SQLAlchemyError, OSError, UnavailableError)
@@ -98,7 +98,7 @@ def wait_for_lock(store: Store, stop: threading.Event) -> FileLock | None:
                 "when that one exits.", pid, host,
             )  # fmt: skip
         waiting = True
-        stop.wait(BUSY_POLL_SECONDS)
+        stop.wait(LOCK_POLL_SECONDS)
     return None
 
 
@@ -126,7 +126,8 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
             stop.wait(RETRY_SECONDS)
         else:
             shown = ""
-            stop.wait(BUSY_POLL_SECONDS if dispatcher.busy else IDLE_POLL_SECONDS)
+            pause = engine.poll_seconds
+            stop.wait(pause if dispatcher.busy else max(pause, IDLE_POLL_SECONDS))
     try:
         dispatcher.pause()
         with store.write(exclusive=False) as session:
