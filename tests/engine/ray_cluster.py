@@ -39,7 +39,7 @@ class RayNode:
 
     def kill(self) -> None:
         """Kill the node with all its processes, as a power cut does."""
-        for member in [self.process.pid, *_descendants(self.process.pid)]:
+        for member in {self.process.pid, *_members(self.process.pid)}:
             try:
                 os.kill(member, signal.SIGKILL)
             except ProcessLookupError:
@@ -59,28 +59,34 @@ class RayCluster:
         self._resources = (f"--num-cpus={cpus}", f"--num-gpus={gpus}")
         self.start_head()
 
-    def start_head(self) -> None:
+    def start_head(self) -> RayNode:
         port, dashboard, client = self._ports
-        self.nodes.insert(
-            0,
-            RayNode(
-                "--head", f"--port={port}", f"--dashboard-port={dashboard}",
-                f"--ray-client-server-port={client}", f"--temp-dir={self.temp}", *self._resources,
-                temp=self.temp,
-            ),
+        return self._start(
+            "--head", f"--port={port}", f"--dashboard-port={dashboard}",
+            f"--ray-client-server-port={client}", f"--temp-dir={self.temp}", *self._resources,
         )  # fmt: skip
-        wait_for(lambda: self.alive() == 1, START_SECONDS, "the head has not started")
 
     def add_node(self, name: str, cpus: int, gpus: int) -> RayNode:
         host = self._listed()[0]["node_ip"]
-        expected = self.alive() + 1
-        node = RayNode(
+        return self._start(
             f"--address={host}:{self._ports[0]}", f"--node-name={name}",
-            f"--num-cpus={cpus}", f"--num-gpus={gpus}", temp=self.temp,
+            f"--num-cpus={cpus}", f"--num-gpus={gpus}",
         )  # fmt: skip
-        self.nodes.append(node)
-        wait_for(lambda: self.alive() == expected, START_SECONDS, f"{name} has not joined")
-        return node
+
+    def _start(self, *options: str) -> RayNode:
+        """Start a node; again if it gives up, as it does after 30 s on a busy machine."""
+        expected = self.alive() + 1
+        while True:
+            node = RayNode(*options, temp=self.temp)
+            wait_for(
+                lambda: self.alive() == expected or node.process.poll() is not None,  # noqa: B023
+                START_SECONDS,
+                "the node has not started",
+            )
+            if node.process.poll() is None:
+                self.nodes.append(node)
+                return node
+            node.kill()
 
     def alive(self) -> int:
         """Return the number of live nodes; 0 if the head does not answer."""
@@ -108,19 +114,19 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _descendants(pid: int) -> list[int]:
-    """Return the processes that a process has started, directly or not."""
-    parents: dict[int, list[int]] = {}
+def _members(pid: int) -> set[int]:
+    """Return the processes that a process has started, and those of its session."""
+    parents: dict[int, int] = {}
+    found: set[int] = set()
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
             try:
                 fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            parents.setdefault(int(fields[1]), []).append(int(path.name))
-    found, waiting = [], [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
+            parents[int(path.name)] = int(fields[1])
+            if int(fields[3]) == pid:
+                found.add(int(path.name))
+    while more := {one for one, parent in parents.items() if parent in {pid, *found}} - found:
+        found |= more
     return found
