@@ -22,8 +22,8 @@ TESTS = Path(__file__).parent
 # The slowest files start first, so that no worker is still busy with one at the end.
 FIRST = (
     "browser/test_story.py", "engine/test_kill_loop.py", "engine/test_worker.py",
-    "browser/test_whole_path.py", "runs/", "engine/", "browser/", "commands/", "tasks/",
-    "app/test_api.py", "test_", "benchmarking/", "",
+    "runs/test_interrupted_runs.py", "browser/test_whole_path.py", "engine/", "browser/", "runs/",
+    "commands/", "tasks/", "app/test_api.py", "test_", "benchmarking/", "",
 )  # fmt: skip
 
 hypothesis.settings.register_profile("quick", max_examples=34, deadline=None)
