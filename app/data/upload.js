@@ -3,6 +3,7 @@
 import { act } from "../shell/actions.js";
 import { session } from "../shell/storage.js";
 import { bytes, duration } from "../shell/words.js";
+import { reviewer } from "./review.js";
 
 const RESET = 8000; // ms after an upload, if the card of its import does not appear
 const ZIP_MAGIC = [0x50, 0x4b];
@@ -98,6 +99,7 @@ export const upload = (element, trigger) => {
     try {
       await proposal;
       query = new URLSearchParams({ name: name.value, bytes: chosen.size });
+      if (form.elements.review.checked) query.set("review", "yes");
       const check = await fetch(`/upload?${query}`);
       if (!check.ok) return showProblem((await check.json()).error);
     } catch {
@@ -112,6 +114,15 @@ export const upload = (element, trigger) => {
     session.set(UPLOADING, query.get("name")); // a page that opens after an interruption reports it
     transfer(query, chosen);
   };
+
+  const followImport = (id) => {
+    importId = String(id);
+    setState("sending");
+    showStage(true);
+    act(trigger, { act: "uploaded" });
+    setTimeout(() => { if (importId) reset(); }, RESET); // the import may end before its card is shown
+  };
+  const review = reviewer(zone, showProblem, followImport, reset);
 
   const transfer = (query, content) => {
     const begun = performance.now();
@@ -141,10 +152,11 @@ export const upload = (element, trigger) => {
       } catch { /* the response of a proxy */ }
       if (sending.status !== 200) return stop(answer.error ?? "The upload failed. Try again.");
       request = null;
-      importId = String(answer.import);
-      showStage(true);
-      act(trigger, { act: "uploaded" });
-      setTimeout(() => { if (importId) reset(); }, RESET); // the import may end before its card is shown
+      if (answer.upload) {
+        setState("review");
+        return review(answer, query.get("name"));
+      }
+      followImport(answer.import);
     };
     // The name stays stored: without a server the page reloads, and then reports the interruption.
     sending.onerror = () => stop("The connection was lost and the upload was discarded. Try again.");

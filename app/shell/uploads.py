@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import re
 import secrets
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
+from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from vecaf.datasets.columns import Columns
+from vecaf.datasets.decoding import preview_upload
 from vecaf.datasets.deletion import finish_deletions
+from vecaf.datasets.formats import ImportOptions
 from vecaf.datasets.names import dataset_name, free_name
-from vecaf.errors import InputError, UnavailableError
+from vecaf.datasets.upload_options import options_file, save_upload, uploader
+from vecaf.errors import InputError, NotFoundError, UnavailableError
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free, taken_names
 
 from .studio import Studio
 
-OURS = re.compile(r"[0-9a-f]{32}\.(zip|part)")
+OURS = re.compile(r"[0-9a-f]{32}\.(zip|part|json)")
+Token = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
 PART = ".part"  # an upload in progress, locked; the next start removes abandoned ones
 LOCKED_SECONDS = 10.0  # a new part has its lock by then
 SPARE_BYTES = 256 * 1024**2  # kept free for the database and other writes
@@ -80,6 +88,10 @@ def routes(studio: Studio) -> APIRouter:
         try:
             await _receive(request, part, limits.max_archive_bytes)
             await run_in_threadpool(part.replace, target)
+            if "review" in request.query_params:
+                preview = await studio.decoder.run(user, preview_upload, target, limits)
+                await run_in_threadpool(save_upload, target, user)
+                return JSONResponse({"upload": target.stem, "preview": json.loads(preview)})
             import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
         except ClientDisconnect:
             return JSONResponse({"error": "The upload was canceled."}, 499)
@@ -87,6 +99,33 @@ def routes(studio: Studio) -> APIRouter:
             target.unlink(missing_ok=True)
             raise
         return JSONResponse({"import": import_id})
+
+    def uploaded(token: str, user: int) -> Path:
+        """Return the archive that the user uploaded to review it. Raises NotFoundError."""
+        target = studio.settings.uploads / f"{token}.zip"
+        if uploader(target) != user or not target.is_file():
+            raise NotFoundError("The upload no longer exists. Choose the file again.")
+        return target
+
+    @router.post("/upload/{token}/import")
+    def start(
+        token: Token, request: Request, name: str, file: str = "", label: str = "",
+        caption: str = "",
+    ) -> JSONResponse:  # fmt: skip
+        """Queue the import of a reviewed upload with the chosen columns."""
+        user = studio.user(request)
+        target = uploaded(token, user)
+        save_upload(target, user, ImportOptions(columns=Columns(file, label, caption)))
+        import_id = _queue(studio.store, target, name, user)
+        return JSONResponse({"import": import_id})
+
+    @router.delete("/upload/{token}")
+    def discard(token: Token, request: Request) -> JSONResponse:
+        """Delete an upload that is not imported."""
+        target = uploaded(token, studio.user(request))
+        target.unlink()
+        options_file(target).unlink()
+        return JSONResponse({"ok": True})
 
     return router
 
@@ -146,7 +185,7 @@ def sweep(studio: Studio) -> None:
     with studio.store.read() as session:  # after listing: an archive exists before its row
         wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
     for path in found:
-        if str(path) not in wanted:
+        if str(path.with_suffix(".zip")) not in wanted:
             path.unlink(missing_ok=True)
 
 

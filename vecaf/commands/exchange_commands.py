@@ -16,8 +16,8 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            help="ZIP file, folder, file of images such as data.parquet, or public dataset such as "
-            "torchvision:CIFAR10."
+            help="ZIP file, folder, file of images such as data.parquet, remote folder such as "
+            "s3://bucket/photos, or public dataset such as torchvision:CIFAR10."
         ),
     ],
     name: Annotated[str, typer.Option(help="Name for the new dataset.")],

@@ -181,7 +181,11 @@ def read_stream(
 
 
 def copied(
-    stream: IO[bytes], scratch: Path, max_bytes: int, budget: ByteBudget, max_expanded: int
+    stream: IO[bytes],
+    scratch: Path,
+    max_bytes: int,
+    budget: ByteBudget,
+    max_expanded: int = sys.maxsize,
 ) -> Path:
     """Copy a member to a new file below `scratch` and enforce the limits while reading."""
     with tempfile.NamedTemporaryFile(dir=scratch, delete=False) as file:

@@ -21,6 +21,7 @@ from vecaf.datasets.names import MAX_NAME, looks_like_image
 from vecaf.store import TRAIN
 from vecaf.wording import plural
 
+UNLABELED = "_unlabeled"  # FiftyOne's folder of images without a label
 _TEXT_FILES = {"readme", "license", "licence", "copying", "notice"}  # have no extension either
 
 
@@ -73,7 +74,7 @@ def place_images(paths: Sequence[str], metadata: Mapping[str, Metadata]) -> Plac
     for path, name in names.items():
         split, folder = parts[path]
         row = rows.get(path, MetadataRow())
-        label = row.label or (None if path in no_class else folder)
+        label = row.label or (None if path in no_class or folder == UNLABELED else folder)
         if in_splits and not (split or row.split) and path in images:
             reason = "it is outside the train, val and test folders"
         elif name in taken:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vecaf.datasets.archive import Source
+from vecaf.datasets.archive import Container, Source
 from vecaf.datasets.checked_images import (
     Accepted,
     ImportProgress,
@@ -24,11 +24,12 @@ from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal
 from vecaf.datasets.import_warnings import import_warnings
 from vecaf.datasets.names import clean, dataset_name
 from vecaf.datasets.opening import open_source
+from vecaf.datasets.remote import is_remote, open_remote, shown_url
 from vecaf.datasets.splits import complete_splits
 from vecaf.datasets.staging import Staging
 from vecaf.errors import InputError
 from vecaf.files import convert_disk_full_errors
-from vecaf.settings import Settings
+from vecaf.settings import Limits, Settings
 from vecaf.store import TEST, TRAIN, VAL, Dataset, Import, Store
 from vecaf.store.datasets import add_dataset, refused_thumbs, used_hashes
 from vecaf.store.imports import check_name_free
@@ -38,7 +39,7 @@ AUTOMATIC = ImportOptions()
 
 def import_dataset(
     store: Store,
-    source: Path,
+    source: str | Path,
     name: str,
     *,
     user_id: int | None = None,
@@ -55,7 +56,8 @@ def import_dataset(
     Parameters
     ----------
     source
-        The archive, folder or file, in one of the formats of `vecaf.datasets.formats`.
+        The archive, folder or file, in one of the formats of `vecaf.datasets.formats`. A URL such
+        as "s3://bucket/folder" names a remote one.
     user_id
         The owner of the dataset (default: the local owner).
     import_id
@@ -82,16 +84,26 @@ def import_dataset(
     watch = ImportProgress(progress, should_stop)
     owner = store.owner() if user_id is None else user_id
     name = check_name(store, owner, name, import_id)
-    source = Path(source)
     watch.show("Reading the list of files", 0, 0)
     limits = store.settings.limits
-    with closing(open_source(source, limits)) as opened, scratch_folder(store.settings) as scratch:
+    with scratch_folder(store.settings) as scratch, _opened(source, limits, scratch) as opened:
         contents = Contents(opened, options, limits, scratch)
         found = format_of(contents).read(contents)
+        origin = shown_url(str(source)) if is_remote(source) else Path(source).name
         return register(
-            store, found.source, found.placement, name, owner, clean(source.name),
+            store, found.source, found.placement, name, owner, clean(origin),
             import_id=import_id, watch=watch, seed=seed,
         )  # fmt: skip
+
+
+@contextmanager
+def _opened(source: str | Path, limits: Limits, scratch: Path) -> Iterator[Container]:
+    remote = is_remote(source)
+    found = open_remote(str(source), limits, scratch) if remote else open_source(
+        Path(source), limits
+    )  # fmt: skip
+    with closing(found):
+        yield found
 
 
 @contextmanager

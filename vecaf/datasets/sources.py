@@ -9,6 +9,8 @@ from vecaf.datasets import demo, folders, public
 from vecaf.datasets.formats import ImportOptions
 from vecaf.datasets.import_report import ImportReport
 from vecaf.datasets.importing import AUTOMATIC, import_dataset
+from vecaf.datasets.remote import is_remote, shown_url
+from vecaf.datasets.upload_options import upload_options
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -41,6 +43,11 @@ def checked_source(source: str | Path, settings: Settings) -> str:
     if text.startswith(folders.PREFIX):
         real = folders.resolve_allowed(settings, text.removeprefix(folders.PREFIX))
         return f"{folders.PREFIX}{real}"
+    if is_remote(text):
+        raise InputError(
+            "Remote folders are imported on the command line, where you provide the credentials: "
+            f"python -m vecaf import {shown_url(text)} --name NAME"
+        )
     path = Path(source).absolute()
     if not path.exists():
         raise InputError(f"There is no file or folder {path}. Check the path.")
@@ -72,10 +79,11 @@ def import_source(
             store, source.removeprefix(public.PREFIX), name,
             user_id=user_id, import_id=import_id, progress=progress, should_stop=should_stop,
         )  # fmt: skip
+    path: str | Path = source
+    if store.settings.uploads in Path(source).parents:
+        options = upload_options(Path(source)) or options
     if source.startswith(folders.PREFIX):  # check again, since links may have changed
         path = folders.resolve_allowed(store.settings, source.removeprefix(folders.PREFIX))
-    else:
-        path = Path(source)
     return import_dataset(
         store, path, name, user_id=user_id, import_id=import_id, progress=progress,
         should_stop=should_stop, options=options,

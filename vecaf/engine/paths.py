@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vecaf.datasets.upload_options import options_file
 from vecaf.settings import Settings
 from vecaf.store.jobs import Kind
 
@@ -42,6 +43,7 @@ def discard_import(settings: Settings, import_id: int, source: str, *, keep_log:
     upload = staged_upload(settings, source)
     if upload is not None:
         upload.unlink(missing_ok=True)
+        options_file(upload).unlink(missing_ok=True)
     folder = folder_of(settings, "import", import_id)
     lock_of(settings, "import", import_id).unlink(missing_ok=True)
     if not keep_log:

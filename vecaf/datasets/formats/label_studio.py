@@ -67,7 +67,7 @@ def _records(name: str, tasks: list[Any], columns: Columns) -> Iterator[Record]:
             )
         try:
             row = metadata_row({
-                "label": only(choice_of(task, columns.label)),
+                "label": only(choice_of(task, "" if columns.label == "choice" else columns.label)),
                 "text": text_of(data, columns.caption or "caption", "text"),
                 "split": data.get("split") or split_of(name),
             })  # fmt: skip

@@ -104,10 +104,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Preview:
-    """The columns of a source and its first rows, as text."""
+    """The columns of a source and its first rows, as text.
+
+    `images` is the column with the images, if its content shows it.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Mapping[str, str]] = field(default_factory=list)
+    images: str = ""
 
 
 @dataclass(frozen=True)

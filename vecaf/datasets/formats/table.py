@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from vecaf.datasets.archive import Member
-from vecaf.datasets.columns import Columns
+from vecaf.datasets.columns import USUAL, Columns
 from vecaf.datasets.folder_layout import Place, Placement, is_metadata
 from vecaf.datasets.formats.placing import Files, Record, folder_of, place_records, split_of
 from vecaf.datasets.formats.reading import Contents, Format, Preview, Reading, first_rows
@@ -30,8 +30,18 @@ _FILES = (
     "file_name", "filename", "file", "filepath", "file_path", "path", "image", "image_path",
     "image_file", "image_id", "img", "img_path", "url", "image_url", "uri", "src",
 )  # fmt: skip
-_LABELS = ("label", "class", "class_name", "category", "label_name", "target", "labels")
-_CAPTIONS = ("text", "caption", "description", "prompt")
+_LABELS = (
+    "label",
+    "class",
+    "class_name",
+    "category",
+    "label_name",
+    "target",
+    "labels",
+    "cls",
+    "choice",
+)
+_CAPTIONS = ("text", "caption", "description", "prompt", "txt")
 _ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson")
 
 
@@ -59,15 +69,27 @@ def _recognizes(contents: Contents) -> bool:
     files = Files(contents.source.members)
     for name in _tables(contents):
         preview = first_rows(raw_rows(contents.content(name), name))
-        column = guessed(contents.options.columns, list(preview.columns)).file
-        values = [row.get(column, "") for row in preview.rows if column]
-        if any(is_url(value) or files.find(value, folder_of(name)) for value in values if value):
+        if _image_column(preview, files, folder_of(name)):
             return True
     return False
 
 
+def _image_column(preview: Preview, files: Files, folder: str) -> str:
+    """Return the first column whose values are URLs or names of image files; "" without one."""
+    usual = guessed(USUAL, list(preview.columns)).file
+    for column in sorted(preview.columns, key=lambda name: name != usual):
+        values = [value for row in preview.rows if (value := row.get(column, ""))]
+        if any(is_url(value) or files.find(value, folder) for value in values):
+            return column
+    return ""
+
+
 def _preview(contents: Contents) -> Preview:
-    return first_rows(_raw(contents))
+    preview = first_rows(_raw(contents))
+    files = Files(contents.source.members)
+    folders = {folder_of(name) for name in _tables(contents)}
+    column = next((one for one in (_image_column(preview, files, f) for f in folders) if one), "")
+    return replace(preview, images=column)
 
 
 def _raw(contents: Contents) -> Iterator[Mapping[str, object]]:
@@ -84,7 +106,8 @@ def _read(contents: Contents) -> Reading:
     if not names:
         raise InputError(f"There is no CSV, TSV or JSONL file, so this is not {TITLE}.")
     metadata: dict[str, Metadata] = {name: Metadata() for name in names}
-    listed = [one for name in names for one in _records(contents, name, metadata[name])]
+    files = Files(contents.source.members)
+    listed = [one for name in names for one in _records(contents, name, files, metadata[name])]
     rows = with_whole_labels({
         TITLE: replace(
             Metadata(), labeled=True, rows={str(i): one.row for i, one in enumerate(listed)}
@@ -94,21 +117,24 @@ def _read(contents: Contents) -> Reading:
     remote = [one for one in records if is_url(one.image)]
     if remote:
         return _downloads(contents, records, remote, metadata)
-    placement = place_records(records, Files(contents.source.members), TITLE)
+    placement = place_records(records, files, TITLE)
     for one in metadata.values():
         placement.refused += one.refused
     return Reading(contents.source, placement)
 
 
-def _records(contents: Contents, name: str, metadata: Metadata) -> Iterator[Record]:
+def _records(contents: Contents, name: str, files: Files, metadata: Metadata) -> Iterator[Record]:
     content = contents.content(name)
     preview = first_rows(raw_rows(content, name))
-    columns = guessed(contents.options.columns, list(preview.columns))
+    own = contents.options.columns
+    if not own.file:
+        own = replace(own, file=_image_column(preview, files, folder_of(name)))
+    columns = guessed(own, list(preview.columns))
     if not columns.file:
         listed = ", ".join(preview.columns) or "none"
         raise InputError(
-            f"{name} has no image column with a usual name. Choose the column with --file-column. "
-            f"Its columns: {listed}."
+            f"No column of {name} names an image in the upload. Put the images beside it, or "
+            f"choose the column with --file-column. The columns: {listed}."
         )
     split = split_of(name)
     kind = "rows.jsonl" if is_json_lines(name) else name

@@ -169,13 +169,10 @@ def _values(sample: _Sample, columns: Columns) -> dict[str, object]:
         values |= {"label": label, "text": usual.get("text") or usual.get("caption")}
         values["split"] = usual.get("split")
     for extension, key in (("cls", "label"), ("cls.txt", "label"), ("txt", "text")):
-        if extension in sample.texts and not _chosen(columns, key):
+        chosen = columns.label if key == "label" else columns.caption
+        if extension in sample.texts and chosen in ("", extension):
             values[key] = _text(sample.texts[extension], extension)
     return values
-
-
-def _chosen(columns: Columns, key: str) -> bool:
-    return bool(columns.label if key == "label" else columns.caption)
 
 
 def _fields(sample: _Sample) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ def fiftyone(export: Export) -> Iterator[tuple[str, bytes]]:
     """Yield the images and the labels of each split."""
     number = {name: i for i, name in enumerate(export.classes)}
     for split in SPLITS:
-        labels: dict[str, int] = {}
+        labels: dict[str, int | None] = {}
         taken: dict[str, int] = {}
         images = export.of_split(split)
         for one in images:
@@ -26,8 +26,7 @@ def fiftyone(export: Export) -> Iterator[tuple[str, bytes]]:
             stem, extension = one.file_name.removeprefix(f"{split}/").rsplit(".", 1)
             key = unique_name(stem, "", taken)  # labels.json has no extensions
             yield f"{split}/data/{key}.{extension}", content
-            if one.label is not None:
-                labels[key] = number[one.label]
+            labels[key] = None if one.label is None else number[one.label]
         if images:
             document = {"classes": list(export.classes), "labels": labels}
             yield f"{split}/labels.json", json.dumps(document, ensure_ascii=False).encode()
