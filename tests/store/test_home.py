@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -155,9 +156,22 @@ def test_a_lost_id_is_restored_if_the_images_match(
     assert read_home_id(home) == first
     remove_ids(home, file=lost == "file", row=lost == "row")
     away = home.images.rename(tmp_path / "images")
-    with pytest.raises(InputError, match="does not contain"):
+    with pytest.raises(InputError, match="does not contain") as error:
         Store.open(home)
+    follow(str(error.value), home)
+    Store.open(home).close()
+    assert "6 images" in next(one.finding for one in run_checks(home) if one.subject == "files")
     away.rename(home.images)
+
+
+def follow(advice: str, settings: Settings) -> None:
+    """Do what the error says about a home that has lost its images."""
+    path = settings.home / ID_FILE
+    if f"delete {path}" in advice:
+        path.unlink()
+    found = re.search(rf"write ([0-9a-f]{{16}}) into {re.escape(str(path))}", advice)
+    if found:
+        path.write_text(found[1])
 
 
 def remove_ids(settings: Settings, *, file: bool, row: bool) -> None:

@@ -164,7 +164,8 @@ def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
         f"The database {_shown(settings)} belongs to the data folder with the id {row.key} (first "
         f"used as {row.path} on {row.host}), but {settings.home} {this}. Nothing was changed. Set "
         f"VECAF_HOME to the folder with the id {row.key}, or DATABASE_URL to the database of "
-        f"{settings.home}."
+        f"{settings.home}. If the two belong together and the images were lost, write {row.key} "
+        f"into {settings.home / ID_FILE}, then start again."
     )
 
 
@@ -172,5 +173,7 @@ def _images_missing(settings: Settings, known: str) -> str:
     return (
         f"The database {_shown(settings)} references images that the data folder {settings.home} "
         f"(id {known}) does not contain. Nothing was changed. Set VECAF_HOME to the folder that "
-        "contains them, or DATABASE_URL to the database of this folder."
+        "contains them, or DATABASE_URL to the database of this folder. If the two belong together "
+        f"and the images were lost, delete {settings.home / ID_FILE}, then start again. Then run "
+        "`python -m vecaf doctor`, which lists the missing images and how to restore them."
     )
