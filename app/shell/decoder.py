@@ -11,18 +11,21 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from vecaf import errors
+from vecaf.datasets.process_limits import (
+    CPU_SECONDS,
+    MEMORY_BYTES,
+    limit_memory,
+    limit_processor_time,
+)
 from vecaf.errors import (
     BusyError,
     InputError,
@@ -30,13 +33,9 @@ from vecaf.errors import (
     UnavailableError,
     VecafError,
 )
-from vecaf.settings import GIB
 
 PROCESSES = min(4, max(2, os.cpu_count() or 1))
-# The most costly files that `vecaf.datasets.images.open_image` allows take 4 s and 1.9 GB.
-CPU_SECONDS = 20
 WALL_SECONDS = 60.0
-MEMORY_BYTES = 3 * GIB
 USER_LIMIT = 16  # calls of one user that wait or run; a browser opens 6 connections
 TOTAL_LIMIT = 128
 LOADED = [__name__, "vecaf.datasets.decoding", "vecaf.evaluation.corruptions.preview"]
@@ -183,7 +182,8 @@ def _work(
 ) -> None:
     """Call the function and send its result. This runs in the separate process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C
-    _limit(cpu_seconds, memory_bytes)
+    limit_memory(memory_bytes)
+    limit_processor_time(cpu_seconds)
     try:
         reply = b"+" + function(*arguments)
     except VecafError as error:
@@ -195,12 +195,3 @@ def _work(
 
 def _failure(error: VecafError) -> bytes:
     return b"-" + json.dumps({"kind": type(error).__name__, "error": str(error)}).encode()
-
-
-def _limit(cpu_seconds: int, memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    if sys.platform == "linux":  # other kernels do not enforce it
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))

@@ -2,7 +2,8 @@
 
 Memory use is bounded: only a few small batches are processed at once, and the bytes of an image are
 released as soon as it is staged. A separate thread writes tiny images while the next batch is
-checked, since creating their files takes as long as decoding them.
+checked, since creating their files takes as long as decoding them. Decoder processes check the
+images (`vecaf.datasets.decoder_pool`).
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ from itertools import islice
 from threading import Event, Lock
 
 from vecaf.datasets.archive import Member, Source
+from vecaf.datasets.decoder_pool import DecoderPool
 from vecaf.datasets.folder_layout import Place
-from vecaf.datasets.images import CheckedImage, check
+from vecaf.datasets.images import CheckedImage
 from vecaf.datasets.import_report import Refusal, Refused
-from vecaf.datasets.refused_thumbnail import refused_thumbnail
 from vecaf.datasets.sanitize import sniff
 from vecaf.datasets.staging import Staging
 from vecaf.errors import CanceledError
 from vecaf.settings import Limits
 
 _BATCH = 32  # images per work item, to reduce the overhead of threads
+_BATCH_BYTES = 1 << 22  # a larger work item is checked in parts
 _TINY = 4096  # bytes; smaller images count as tiny
 MAX_THUMBNAILS = 100  # of refused files, per import report
 _INTERVAL = 0.25  # seconds between calls of progress and should_stop
@@ -88,6 +90,7 @@ def stage_images(
     places: Mapping[str, Place],
     staging: Staging,
     limits: Limits,
+    decoders: DecoderPool,
     watch: ImportProgress,
     thumbnails: RefusedThumbnails,
 ) -> Batch:
@@ -103,26 +106,32 @@ def stage_images(
         The disk is full.
     """
     members = [member for member in source.members if member.name in places]
+    place_in = {member.name: index for index, member in enumerate(members)}
     stop = Event()
 
     def work(batch: list[Member]) -> tuple[Batch, Future[None]]:
         accepted: list[Accepted] = []
         refused: list[Refusal] = []
         small: list[tuple[str, CheckedImage]] = []
-        for member in batch:
+        for part in _read_in_parts(source, batch, limits, refused):
             if stop.is_set():
                 break
-            try:
-                digest, image = _checked(source, member, limits, thumbnails)
-            except Refused as error:
-                refused.append(Refusal(member.name, str(error), error.thumb))
-                continue
-            if len(image.content) > _TINY:
-                write([(digest, image)])
-            else:
-                small.append((digest, image))
-            place = places[member.name]
-            accepted.append(Accepted(place, digest, image.extension, image.width, image.height))
+            results = decoders.check([content for _, content in part])
+            for (member, content), result in zip(part, results, strict=True):
+                if isinstance(result, Refused):
+                    thumb = thumbnails.add(content)
+                    refused.append(Refusal(member.name, str(result), thumb))
+                    continue
+                digest, image = result.sha256, result.image
+                if not image.content:
+                    image = replace(image, content=content)
+                if len(image.content) > _TINY:
+                    write([(digest, image)])
+                else:
+                    small.append((digest, image))
+                place = places[member.name]
+                accepted.append(Accepted(place, digest, image.extension, image.width, image.height))
+        refused.sort(key=lambda one: place_in[one.file])
         return (accepted, refused), writer.submit(write, small)
 
     def write(images: list[tuple[str, CheckedImage]]) -> None:
@@ -151,6 +160,7 @@ def stage_images(
                 watch.show("Checking images", len(accepted) + len(refused), len(members))
         except BaseException:
             stop.set()
+            decoders.close()
             for future in running:
                 future.cancel()
             raise
@@ -165,8 +175,8 @@ def _workers(members: list[Member]) -> int:
 class RefusedThumbnails:
     """Thumbnails of the first refused files, for the import report."""
 
-    def __init__(self, staging: Staging, limits: Limits) -> None:
-        self._staging, self._limits = staging, limits
+    def __init__(self, staging: Staging, decoders: DecoderPool) -> None:
+        self._staging, self._decoders = staging, decoders
         self._left = MAX_THUMBNAILS
         self._lock = Lock()
 
@@ -181,7 +191,7 @@ class RefusedThumbnails:
             if self._left <= 0:
                 return None
             self._left -= 1
-        thumb = refused_thumbnail(content, self._limits)
+        thumb = self._decoders.thumbnail(content)
         if thumb is None:
             return None
         digest = sha256(thumb).hexdigest()
@@ -204,16 +214,28 @@ def add_thumbnails(
     return found
 
 
-def _checked(
-    source: Source, member: Member, limits: Limits, thumbnails: RefusedThumbnails
-) -> tuple[str, CheckedImage]:
-    content = source.read(member, _is_image, limits.max_member_bytes)
-    try:
-        image = check(content, limits)
-    except Refused as error:
-        error.thumb = thumbnails.add(content)
-        raise
-    return sha256(image.content).hexdigest(), image
+Part = list[tuple[Member, bytes]]
+
+
+def _read_in_parts(
+    source: Source, batch: list[Member], limits: Limits, refused: list[Refusal]
+) -> Iterator[Part]:
+    """Yield members with their content, about _BATCH_BYTES at a time; add refusals to `refused`."""
+    part: Part = []
+    size = 0
+    for member in batch:
+        try:
+            content = source.read(member, _is_image, limits.max_member_bytes)
+        except Refused as error:
+            refused.append(Refusal(member.name, str(error)))
+            continue
+        part.append((member, content))
+        size += len(content)
+        if size > _BATCH_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _is_image(head: bytes) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -31,7 +29,10 @@ EXTENSIONS = {JPEG: ".jpg", PNG: ".png", WEBP: ".webp"}
 THUMB_SIDE = 128  # pixels; smaller images need no thumbnail
 _RUN_LENGTH, _RUN_LENGTH_PIXELS = (1, 2), 8_000_000  # Pillow decodes these BMPs in slow Python
 _LARGE_PIXELS, _LARGE_BYTES = 25_000_000, 1 << 25
-_one_large = Lock()  # large images are decoded one at a time, to limit memory
+
+
+class LargeImage(Exception):  # noqa: N818 (not an error: the import decodes it later)
+    """Decoding the image takes much memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,12 @@ class CheckedImage:
     thumb: bytes | None
 
 
-def check(content: bytes, limits: Limits) -> CheckedImage:
+def check(content: bytes, limits: Limits, *, large: bool = True) -> CheckedImage:
     """Sanitize an image and decode it completely, to make sure that it is valid.
 
     GIF, BMP, TIFF, HEIC, AVIF and animated WebP are stored as a lossless PNG of their first frame,
-    which every browser can show. Raises Refused with the reason.
+    which every browser can show. Raises Refused with the reason, and LargeImage for a large image
+    unless `large` is set.
     """
     kind = sniff(content)
     orientation = 1
@@ -61,20 +63,21 @@ def check(content: bytes, limits: Limits) -> CheckedImage:
     if kind in EXTENSIONS and not animated:
         content, orientation = sanitize(content, kind)
     with open_image(content, limits, kind) as image:
-        large = len(content) > _LARGE_BYTES or image.width * image.height > _LARGE_PIXELS
-        with _one_large if large else nullcontext():
-            try:
-                image.load()
-                shown = image
-                if kind not in EXTENSIONS or animated:
-                    shown = storable(image)
-                    content, kind = as_png(shown), PNG
-                width, height = shown.size
-                thumb = None if is_small(width, height) else make_thumb(shown, orientation)
-            except Refused:
-                raise
-            except Exception as error:  # for a malicious file, a decoder can raise anything
-                raise Refused(_reason(error)) from error
+        pixels = image.width * image.height
+        if not large and (len(content) > _LARGE_BYTES or pixels > _LARGE_PIXELS):
+            raise LargeImage
+        try:
+            image.load()
+            shown = image
+            if kind not in EXTENSIONS or animated:
+                shown = storable(image)
+                content, kind = as_png(shown), PNG
+            width, height = shown.size
+            thumb = None if is_small(width, height) else make_thumb(shown, orientation)
+        except Refused:
+            raise
+        except Exception as error:  # for a malicious file, a decoder can raise anything
+            raise Refused(_reason(error)) from error
     if orientation >= 5:  # rotated by 90 degrees
         width, height = height, width
     return CheckedImage(content, EXTENSIONS[kind], width, height, thumb)

@@ -12,12 +12,7 @@ MAX_LISTED = 1000  # refused files in a report; further ones are only counted
 
 
 class Refused(Exception):  # noqa: N818 (not an error: the import continues)
-    """A file can't be imported; the message is the reason, such as "it is truncated".
-
-    `thumb` is the sha256 of its thumbnail, if there is one (see `Refusal`).
-    """
-
-    thumb: str | None = None
+    """A file can't be imported; the message is the reason, such as "it is truncated"."""
 
 
 @dataclass(frozen=True, slots=True)

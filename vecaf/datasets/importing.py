@@ -18,6 +18,7 @@ from vecaf.datasets.checked_images import (
     add_thumbnails,
     stage_images,
 )
+from vecaf.datasets.decoder_pool import DecoderPool
 from vecaf.datasets.folder_layout import Placement
 from vecaf.datasets.formats import Contents, ImportOptions, format_of
 from vecaf.datasets.import_report import MAX_LISTED, ImportReport, Refusal
@@ -140,11 +141,11 @@ def register(
 
     `origin` describes the source to users. Raises the errors of `import_dataset`.
     """
-    with Staging(store.settings) as staging:
-        limits = store.settings.limits
-        thumbnails = RefusedThumbnails(staging, limits)
+    limits = store.settings.limits
+    with DecoderPool(limits) as decoders, Staging(store.settings) as staging:
+        thumbnails = RefusedThumbnails(staging, decoders)
         accepted, refused = stage_images(
-            source, placement.places, staging, limits, watch, thumbnails
+            source, placement.places, staging, limits, decoders, watch, thumbnails
         )
         unplaced = add_thumbnails(placement.refused, source, thumbnails, limits)
         refused = [*source.refused, *unplaced, *refused]
