@@ -6,6 +6,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,29 +44,52 @@ def from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
     return FromPixels().eval()
 
 
-def openvino(
-    module: nn.Module, size: int, batch_size: int, precision: str, threads: int = 0
-) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
+@dataclass(frozen=True)
+class Converted:
+    """A model that was converted for OpenVINO, and its features of `_examples` in PyTorch."""
+
+    model: Any
+    expected: Features
+
+
+def _examples(batch_size: int, size: int) -> tuple[PixelBatch, PixelBatch]:
+    """Return pixels to trace a model with, and other pixels to compare its features on."""
+    rng = np.random.default_rng(0)
+    shape = (batch_size, size, size, 3)
+    example, unseen = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
+    return example, unseen
+
+
+def convert(module: nn.Module, size: int, batch_size: int) -> Converted:
+    """Convert a module for OpenVINO. Its input is uint8 (batch_size, size, size, 3)."""
     import openvino as ov
     import torch
 
-    shape = (batch_size, size, size, 3)
-    rng = np.random.default_rng(0)
-    example, unseen = (rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(2))
+    example, unseen = _examples(batch_size, size)
     with torch.inference_mode(), threadpool_limits(1, "openmp"), warnings.catch_warnings():
         # On busy cores, several OpenMP threads take 40 times as long (measured). PyTorch's own
         # setting would change other threads, too. The comparison below finds tracing errors.
         warnings.simplefilter("ignore")
         expected = module(torch.from_numpy(unseen)).numpy()
         traced = torch.jit.trace(module, torch.from_numpy(example), check_trace=False)
-        converted = ov.convert_model(traced, input=[(shape, ov.Type.u8)])
+        return Converted(ov.convert_model(traced, input=[(example.shape, ov.Type.u8)]), expected)
+
+
+def openvino(
+    converted: Converted, size: int, batch_size: int, precision: str, threads: int = 0
+) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
+    """Compile a converted model. Raises RuntimeError if its features differ from PyTorch's."""
+    import openvino as ov
+
+    _, unseen = _examples(batch_size, size)
+    expected = converted.expected
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
     if threads:  # otherwise it uses all cores
         hints["INFERENCE_NUM_THREADS"] = str(threads)
-    compiled = ov.Core().compile_model(converted, "CPU", hints)
+    compiled = ov.Core().compile_model(converted.model, "CPU", hints)
     in_flight = 2 * compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
     got = compiled({0: unseen})[0]
     tolerance = 0.1 if precision == "bfloat16" else 1e-3

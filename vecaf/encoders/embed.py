@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.encoders import backends
 from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, fill, gather
+from vecaf.encoders.converted import FOLDER as CONVERTED
+from vecaf.encoders.converted import ConvertedModels
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import (
+    OPENVINO_BATCH,
     Progress,
     Runtime,
     backend_for,
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 PIXELS_VERSION = 1  # increase it when `preprocessing` computes different pixels
+log = logging.getLogger(__name__)
+
 ROWS_PER_SHARD = 2048  # 10 MB at d = 1280: a killed process loses at most this
 
 
@@ -185,7 +193,7 @@ def encode_missing(
     device, precision = choose_device(settings.device), str(about["precision"])
     exact = precision == "float32"
     backend = backend_for(images, encoder.preprocessing, device) if exact else None
-    runtime = _runtime(encoder, device, precision, backend, threads)
+    runtime = _runtime(encoder, device, precision, settings.embeddings, backend, threads)
     batches = encode_files(
         runtime, paths, encoder.preprocessing, progress=progress, should_stop=should_stop
     )
@@ -219,7 +227,7 @@ def embed_files(
     Raises InputError for a file that can't be read.
     """
     precision = str(set_facts(encoder, settings)[1]["precision"])
-    runtime = _runtime(encoder, choose_device(settings.device), precision)
+    runtime = _runtime(encoder, choose_device(settings.device), precision, settings.embeddings)
     rows = np.empty((len(paths), encoder.feature_dim), np.float32)
     for start, batch in encode_files(runtime, paths, encoder.preprocessing):
         rows[start : start + len(batch)] = batch
@@ -231,10 +239,23 @@ def _runtime(
     encoder: ImageEncoder,
     device: str,
     precision: str,
+    folder: Path,
     backend: str | None = None,
     threads: int = 0,
 ) -> Runtime:
+    """Compile an encoder, or one that an earlier process has converted and kept in `folder`."""
     # Compiling takes seconds, and a round embeds several splits with one encoder.
+    known, name = ConvertedModels(folder / CONVERTED), fingerprint(encoder, precision)
+    if backend is None and device == "cpu" and find_spec("openvino"):
+        converted = known.load(name, OPENVINO_BATCH)
+        try:
+            if converted is not None:
+                size = encoder.preprocessing.image_size
+                run = backends.openvino(converted, size, OPENVINO_BATCH, precision, threads)
+                return Runtime("openvino", OPENVINO_BATCH, run)
+        except RuntimeError as error:
+            log.warning("A converted model can't be used (%s); it is converted again.", error)
+            known.discard(name, OPENVINO_BATCH)
     return compile_encoder(
         encoder.build(),
         encoder.preprocessing,
@@ -243,4 +264,5 @@ def _runtime(
         backend=backend,
         batch_size=8 if backend == "eager" else None,
         threads=threads,
+        keep=partial(known.save, name, OPENVINO_BATCH),
     )

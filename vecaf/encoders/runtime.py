@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecaf.encoders import backends
-from vecaf.encoders.backends import Features, PixelBatch
+from vecaf.encoders.backends import Converted, Features, PixelBatch
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.errors import CanceledError, InputError, UnavailableError
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
+OPENVINO_BATCH = 8  # small batches stay in the cache: faster than 16 to 64 (measured)
 FEW_PIXELS = 6_000_000  # PyTorch computes these while OpenVINO converts (64 to 224 px)
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ def choose_device(device: str) -> str:
     kind, _, index = device.partition(":")
     if device != "auto" and (kind != "cuda" or not (index or "0").isdigit()):
         raise InputError(f"The device is '{device}'. Use auto, cpu, cuda or cuda:<number>.")
+    if device == "auto" and not _has_gpu_driver():
+        return "cpu"  # without importing PyTorch, which is slow
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -71,6 +75,12 @@ def choose_device(device: str) -> str:
     if int(index or 0) >= count:
         raise UnavailableError(f"This machine has no device {device}. Use auto or cpu.")
     return f"cuda:{index or 0}"
+
+
+def _has_gpu_driver() -> bool:
+    """Return whether this machine may have a GPU: NVIDIA's, AMD's, or that of a Windows host."""
+    drivers = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return sys.platform != "linux" or any(Path(driver).exists() for driver in drivers)
 
 
 def effective_precision(precision: str, device: str) -> str:
@@ -111,6 +121,7 @@ def compile_encoder(
     backend: str | None = None,
     batch_size: int | None = None,
     threads: int = 0,
+    keep: Callable[[Converted], None] | None = None,
 ) -> Runtime:
     """Compile a module for fast inference from uint8 pixels.
 
@@ -134,15 +145,21 @@ def compile_encoder(
         that the last bits of a row don't depend on other rows.
     threads
         Threads of OpenVINO; 0 = all cores.
+    keep
+        Called with the model that was converted for OpenVINO, if it was.
     """
     wrapped = backends.from_pixels(module, preprocessing)
     if backend is None:
         on_cpu = "openvino" if find_spec("openvino") else "eager"
         backend = "cuda" if device.startswith("cuda") else on_cpu
     if backend == "openvino":
-        batch = batch_size or 8  # small batches stay in the cache: faster than 16 to 64 (measured)
+        batch = batch_size or OPENVINO_BATCH
         try:
-            run = backends.openvino(wrapped, preprocessing.image_size, batch, precision, threads)
+            size = preprocessing.image_size
+            converted = backends.convert(wrapped, size, batch)
+            run = backends.openvino(converted, size, batch, precision, threads)
+            if keep is not None:
+                keep(converted)
             return Runtime(backend, batch, run)
         except Exception as error:  # converters raise many types of errors
             log.warning("OpenVINO can't run this encoder (%s); it runs in PyTorch", error)
