@@ -63,7 +63,8 @@ class ConvertedModels:
         """Write a converted model, unless it is too large or the disk can't be written."""
         path = self._path(fingerprint, batch_size)
         try:
-            parts = {"expected": converted.expected, **_serialized(converted.model)}
+            parts: dict[str, Any] = {"expected": converted.expected}
+            parts |= _serialized(converted.model)
             if sum(part.nbytes for part in parts.values()) > MAX_BYTES // 2:
                 return
             with replacing(path, durable=False) as temporary, temporary.open("wb") as file:
