@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.engine.ray_nodes import ray_nodes
-from vecaf.encoders import load_pvm
+from tests.engine.tiny_encoder import TinyEncoder
 from vecaf.encoders.cache import KEYS
 from vecaf.encoders.embed import count_missing, embed_images
 from vecaf.engine.child import do_task
@@ -22,7 +22,7 @@ from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError
 from vecaf.settings import Settings
 from vecaf.store import Dataset, Store, Task
 
-ENCODER = load_pvm("efficientnet_lite0").at_size(32)
+ENCODER = TinyEncoder()
 
 
 @pytest.fixture(scope="module")

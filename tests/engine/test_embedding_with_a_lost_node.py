@@ -26,7 +26,7 @@ def test_ten_thousand_images(tmp_path: Path) -> None:
                 nodes.remove_node(lost[0], allow_graceful=False)
 
         computed = embed_on_cluster(
-            ENCODER, list(images), images.__getitem__, settings=settings, actors=6,
+            ENCODER, list(images), images.__getitem__, settings=settings, actors=4,
             progress=kill_a_node, should_stop=lambda: False,
         )  # fmt: skip
     assert lost and computed == len(images)

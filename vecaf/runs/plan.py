@@ -16,8 +16,9 @@ from vecaf.datasets.pool import NO_SPLIT, Samples
 from vecaf.evaluation.losses import cross_entropy, expected_cross_entropy
 from vecaf.runs.recording import Recorder, RoundSelection
 from vecaf.runs.run_checks import check_pool, check_selection
-from vecaf.selection import FIRST_ROUND, STRATEGIES
+from vecaf.selection import FIRST_ROUND, STRATEGIES, LocalSharding
 from vecaf.selection.option_checks import parse_options
+from vecaf.selection.sharded_rows import Sharding
 from vecaf.store import TEST, VAL
 from vecaf.training.ranks import ALONE, Ranks
 from vecaf.training.reporter import Reporter
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from vecaf.training.learner import ModelOutputs
 
 MAX_NAMED_CLASSES = 5
+SHARDED_ROWS = 1_000_000
+"""From this size of the pool, selections use shards: on all engines, so that they are the same."""
+ONE_SHARD = LocalSharding()
 MIN_ROWS_PER_RANK = 200  # with fewer rows, sending them to other processes takes longer
 
 
@@ -33,7 +37,8 @@ MIN_ROWS_PER_RANK = 200  # with fewer rows, sending them to other processes take
 class RunPlan:
     """The rows of a run (positions in `samples`) and its budget per round.
 
-    All rows are labeled, except the pool of a plan made by `without_training`.
+    All rows are labeled, except the pool of a plan made by `without_training`. `sharding` stores
+    the features of a pool of at least SHARDED_ROWS images during a selection.
     """
 
     config: RunConfig
@@ -42,6 +47,7 @@ class RunPlan:
     val: Rows
     test: Rows
     budget: int
+    sharding: Sharding = ONE_SHARD
 
     @classmethod
     def of(cls, config: RunConfig, samples: Samples) -> RunPlan:
@@ -123,6 +129,7 @@ class RunPlan:
             "selected": self.pool_positions(selected),
             "keys": self.samples.digests[self.pool],
             "seed": self.config.seed * 1000 + number,
+            "sharding": self.sharding if len(features) >= SHARDED_ROWS else None,
             **(parse_options(self.config.strategy_options) if configured else {}),
             **{name: value for name, value in inputs.items() if name in accepted},
         }
