@@ -11,8 +11,10 @@ ENV PYTHONUNBUFFERED=1 \
     VECAF_HOME=/data
 
 WORKDIR /studio
-COPY requirements.txt constraints.txt ./
-RUN pip install -r requirements.txt -c constraints.txt
+# With --build-arg CLUSTER=1, the image can also run on a Ray cluster (deploy/README.md).
+ARG CLUSTER=
+COPY requirements.txt requirements-cluster.txt constraints.txt ./
+RUN pip install -r requirements.txt ${CLUSTER:+-r requirements-cluster.txt} -c constraints.txt
 
 COPY app app
 COPY vecaf vecaf

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
 PROJECTION = ROOT / "tools" / "projection" / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), BENCHMARKS, PROJECTION)
+DEPLOY = ROOT / "deploy" / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), BENCHMARKS, PROJECTION, DEPLOY)
 
 NOT_RUN = "not run: "  # the comment before a block that no test can run, with the reason
 WITH_STUDIO = "run with a studio"  # the comment before a block that needs a running server
