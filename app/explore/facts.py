@@ -170,6 +170,7 @@ def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> 
             "ready": state.ready,
             "findings": state.findings,
             "outdated": state.outdated,
+            "warning": state.warning,
         },
         "runs": [{"id": run.id, "name": run.name, "state": run.state} for run in runs],
         "subsets": [

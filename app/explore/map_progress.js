@@ -21,12 +21,13 @@ export const showProgress = (state, place, compute) => {
   const failed = map.state === "failed";
   const problem = failed
     ? element("p", { class: "notice notice-error", role: "alert" }, map.error ?? "The map could not be computed.") : null;
+  const warning = map.warning ? element("p", { class: "notice notice-warn", role: "status" }, map.warning) : null;
   place.classList.toggle("is-small", Boolean(points));
   if (map.outdated && points)
     place.replaceChildren(element("div", { class: "x-making" }, problem,
       element("p", {}, "Out of date: captions have changed."),
       button("Update map", "quiet", () => compute(state))));
-  else if (map.ended && points) place.replaceChildren(...(problem ? [problem] : []));
+  else if (map.ended && points) place.replaceChildren(...(problem || warning ? [problem ?? warning] : []));
   else if (failed || map.state === "canceled")
     place.replaceChildren(element("div", { class: "empty" },
       element("h3", {}, failed ? "The map could not be computed" : "The map was canceled"),

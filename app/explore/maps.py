@@ -35,6 +35,7 @@ class MapState:
     ready: list[str]  # "pca", "umap", "pca-text", "umap-text", "space", "caption-match"
     findings: int | None  # id of the task that has the newest findings
     outdated: bool = False  # captions changed after the last finished map
+    warning: str | None = None  # about images that the last finished map leaves out
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
@@ -69,6 +70,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
         ready=ready,
         findings=findings,
         outdated=newest.state in ENDED and last is not None and _captions_changed(session, last),
+        warning=None if last is None else last.result.get("warning"),
     )
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from vecaf.arrays import Rows
 from vecaf.tasks.task import TASKS, TaskContext
+from vecaf.tasks.unreadable import without_unreadable
 
 
 @TASKS.register
@@ -30,5 +34,10 @@ def embed(context: TaskContext) -> dict[str, Any]:
     context.stage("Loading the model")
     pvm = pvm_for(RunConfig(), samples)
     progress = context.progress("Computing embeddings")
-    features, _ = embed_samples(pvm, samples, context.store.settings, progress)
-    return {"images": len(features)}
+
+    def work(lost: Rows) -> dict[str, Any]:
+        kept = samples.take(np.delete(np.arange(len(samples)), lost))
+        features, _ = embed_samples(pvm, kept, context.store.settings, progress)
+        return {"images": len(features)}
+
+    return without_unreadable(samples, work)

@@ -11,6 +11,9 @@ Files in the folder of the task, each written as soon as it is ready. Rows are s
     umap-text.npy      float32 (n, 2), the same map with features moved toward captions
     findings.json      see `vecaf.tasks.review`, for the labels at that time
 
+An image whose file is missing or damaged has zeros in `space.npy`, and lies at the mean of the
+others in the layouts.
+
 A map is computed once. To place new images, project them with `map_layout.Basis` and then
 interpolate between neighbors with `map_layout.place_rows`.
 """
@@ -18,7 +21,8 @@ interpolate between neighbors with `map_layout.place_rows`.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +35,10 @@ from vecaf.tasks.array_files import save_array
 from vecaf.tasks.review import NAME as FINDINGS
 from vecaf.tasks.review import find, write_findings
 from vecaf.tasks.task import TASKS, TaskContext
+from vecaf.tasks.unreadable import without_unreadable
 
 if TYPE_CHECKING:
+    from vecaf.encoders.pvm import PVM
     from vecaf.encoders.vlm import VLM
 
 SPACE, PCA, BASIS, UMAP = "space.npy", "pca.npy", "basis.npz", "umap.npy"
@@ -57,52 +63,83 @@ def map(
     InputError, UnavailableError
         A model can't be loaded.
     """
-    from vecaf.arrays import unit_rows
-    from vecaf.arrays.principal_components import fit_basis
     from vecaf.config import RunConfig
     from vecaf.encoders import load_vlm
-    from vecaf.encoders.dataset_features import embed_samples, pvm_for
+    from vecaf.encoders.dataset_features import pvm_for
     from vecaf.encoders.runtime import choose_device
-    from vecaf.evaluation.map_layout import first_two, layout_map
 
     settings = context.store.settings
-    samples = context.samples()
-    ready = []
-
-    def keep(name: str, array: NDArray[Any]) -> None:
-        save_array(context.folder / name, array)
-        ready.append(name)
-
+    every = context.samples()
     context.stage("Loading models")
     config = RunConfig(model=model, vlm=vlm, image_size=image_size)
-    pvm = pvm_for(config, samples)
+    pvm = pvm_for(config, every)
     words = load_vlm(
         vlm,
         image_size=pvm.preprocessing.image_size,
         device=choose_device(settings.device),
         cache=settings.embeddings,
     )
-    features, _ = embed_samples(pvm, samples, settings, context.progress("Computing embeddings"))
 
+    def work(lost: Rows) -> dict[str, Any]:
+        kept = np.delete(np.arange(len(every)), lost)
+        samples = every.take(kept)
+        return _compute(context, samples, Layout(context.folder, len(every), kept), pvm, words)
+
+    found = without_unreadable(every, work)
+    digest = hashlib.sha256(every.ids.astype("<i8").tobytes()).hexdigest()
+    return found | {"n": len(every), "ids_sha": digest}
+
+
+@dataclass
+class Layout:
+    """The files of a map of n samples. Only the rows `kept` are computed."""
+
+    folder: Path
+    n: int
+    kept: Rows
+    ready: list[str] = field(default_factory=list)
+
+    def save(self, name: str, rows: NDArray[Any], other: float | None = None) -> None:
+        """Write rows; samples without a row get the value `other`, or the mean of the rows."""
+        complete = rows
+        if len(rows) < self.n:
+            filler = rows.mean(axis=0) if other is None else other
+            complete = np.full((self.n, *rows.shape[1:]), filler, dtype=rows.dtype)
+            complete[self.kept] = rows
+        save_array(self.folder / name, complete)
+        self.ready.append(name)
+
+
+def _compute(
+    context: TaskContext, samples: Samples, layout: Layout, pvm: PVM, words: VLM
+) -> dict[str, Any]:
+    from vecaf.arrays import unit_rows
+    from vecaf.arrays.principal_components import fit_basis
+    from vecaf.config import RunConfig
+    from vecaf.encoders.dataset_features import embed_samples
+    from vecaf.evaluation.map_layout import first_two, layout_map
+
+    progress = context.progress("Computing embeddings")
+    features, _ = embed_samples(pvm, samples, context.store.settings, progress)
     context.stage("Computing principal components")
     basis = fit_basis(features)
     coordinates = basis.project(features)
-    keep(PCA, first_two(coordinates))
+    layout.save(PCA, first_two(coordinates))
     space = unit_rows(coordinates)
-    keep(SPACE, space.astype(np.float16))
-    with replacing(context.folder / BASIS) as temporary, temporary.open("wb") as file:
+    layout.save(SPACE, space.astype(np.float16), 0.0)
+    with replacing(layout.folder / BASIS) as temporary, temporary.open("wb") as file:
         np.savez(file, mean=basis.mean, components=basis.components)
-    ready.append(BASIS)
+    layout.ready.append(BASIS)
 
     context.stage("Embedding captions")
     images = embed_in_joint_space(
         words, samples, features if words.image_encoder == pvm else None, context
     )
-    pulled = move_toward_captions(samples, features, images, words, config.text_pull)
+    pulled = move_toward_captions(samples, features, images, words, RunConfig().text_pull)
     text = basis.project(pulled)
     del features, pulled
-    keep(PCA_TEXT, first_two(text))
-    keep(CAPTION_MATCH, caption_match(samples, images, words))
+    layout.save(PCA_TEXT, first_two(text))
+    layout.save(CAPTION_MATCH, caption_match(samples, images, words), np.nan)
 
     def report(stage: str, done: int, total: int) -> None:
         context.check()
@@ -111,14 +148,10 @@ def map(
     image_map, text_map = layout_map(
         space, unit_rows(text), first_two(coordinates), progress=report
     )
-    keep(UMAP, image_map)
-    keep(UMAP_TEXT, text_map)
-    write_findings(context.folder, find(context, samples, space))
-    return {
-        "ready": [*ready, FINDINGS],
-        "n": len(samples),
-        "ids_sha": hashlib.sha256(samples.ids.astype("<i8").tobytes()).hexdigest(),
-    }
+    layout.save(UMAP, image_map)
+    layout.save(UMAP_TEXT, text_map)
+    write_findings(layout.folder, find(context, samples, space))
+    return {"ready": [*layout.ready, FINDINGS]}
 
 
 def embed_in_joint_space(

@@ -25,12 +25,14 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from vecaf.arrays import Rows
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.files import write_bytes
 from vecaf.store import FINISHED, Dataset, SelectedSample, visible
 from vecaf.store.runs import count_selected_per_round, runs_on
 from vecaf.tasks.task import TASKS, TaskContext
+from vecaf.tasks.unreadable import without_unreadable
 
 NAME = "findings.json"
 SHOWN = 1000
@@ -53,14 +55,18 @@ def findings(
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
 
-    samples = context.samples()
-    pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)
-    features, _ = embed_samples(
-        pvm, samples, context.store.settings, context.progress("Computing embeddings")
-    )
-    found = find(context, samples, unit_rows(fit_basis(features).project(features)))
-    write_findings(context.folder, found)
-    return {"found": found["found"], "revision": found["revision"]}
+    every = context.samples()
+    pvm = pvm_for(RunConfig(model=model, image_size=image_size), every)
+    progress = context.progress("Computing embeddings")
+
+    def work(lost: Rows) -> dict[str, Any]:
+        samples = every.take(np.delete(np.arange(len(every)), lost))
+        features, _ = embed_samples(pvm, samples, context.store.settings, progress)
+        found = find(context, samples, unit_rows(fit_basis(features).project(features)))
+        write_findings(context.folder, found)
+        return {"found": found["found"], "revision": found["revision"]}
+
+    return without_unreadable(every, work)
 
 
 def find(context: TaskContext, samples: Samples, space: NDArray[np.float32]) -> dict[str, Any]:

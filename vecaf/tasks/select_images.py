@@ -19,6 +19,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from vecaf.arrays import Rows
 from vecaf.errors import InputError
 from vecaf.files import write_bytes
 from vecaf.runs.recording import MemoryRecorder
@@ -26,6 +27,7 @@ from vecaf.store import Run, SelectedSample, Store, visible
 from vecaf.store.runs import rounds_of
 from vecaf.tasks.array_files import save_array
 from vecaf.tasks.task import TASKS, TaskContext
+from vecaf.tasks.unreadable import without_unreadable
 
 if TYPE_CHECKING:
     from vecaf.datasets.pool import Samples
@@ -131,12 +133,25 @@ def selection(
         vlm=vlm,
         image_size=image_size,
     ).checked()
-    samples = context.samples()
-    base_run = None
-    if run is not None:
-        base_run = load_base_run(context.store, context.user_id, context.dataset_id, samples, run)
+    every = context.samples()
     recorder = TaskRecorder(on_stage=context.stage, cancel_check=context.should_stop)
-    result = select_images(config, samples, recorder, context.store.settings, base_run)
+
+    def work(lost: Rows) -> dict[str, Any]:
+        samples, base_run = every.without(lost) if len(lost) else every, None
+        if run is not None:
+            base_run = load_base_run(
+                context.store, context.user_id, context.dataset_id, samples, run
+            )
+        return _save(
+            context, select_images(config, samples, recorder, context.store.settings, base_run)
+        )
+
+    return without_unreadable(every, work)
+
+
+def _save(context: TaskContext, result: SelectionResult) -> dict[str, Any]:
+    """Explain a selection, write the files of the task, and return its result."""
+    samples = result.plan.samples
     context.stage("Explaining the selection")
     explanation, covers = explain(result)
     save_array(context.folder / COVERS, covers)

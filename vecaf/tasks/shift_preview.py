@@ -19,8 +19,10 @@ from vecaf.files import write_bytes
 from vecaf.store import VAL
 from vecaf.store.tasks import latest_task
 from vecaf.tasks.task import TASKS, TaskContext
+from vecaf.tasks.unreadable import without_unreadable
 
 if TYPE_CHECKING:
+    from vecaf.config import RunConfig
     from vecaf.datasets.pool import Samples
 
 PREVIEW = "preview.json"
@@ -61,10 +63,25 @@ def shift_preview(
     -------
     β, the reason for it, and for each class the images closest to its features after the shift.
     """
+    from vecaf.config import RunConfig
+
+    every = context.samples()
+    config = RunConfig(model=model, vlm=vlm, image_size=image_size, target_words=words).checked()
+
+    def work(lost: Rows) -> dict[str, Any]:
+        kept = np.delete(np.arange(len(every)), lost)
+        return _compute(context, config, every.take(kept), kept, len(every))
+
+    return without_unreadable(every, work)
+
+
+def _compute(
+    context: TaskContext, config: RunConfig, samples: Samples, kept: Rows, n: int
+) -> dict[str, Any]:
+    """Compute the preview from the samples at the positions `kept` of all n."""
     from vecaf.arrays import unit_rows
     from vecaf.arrays.principal_components import fit_basis
     from vecaf.augmentation.source_domain import SourceDomain, moved
-    from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import embed_samples, pvm_for
     from vecaf.runs.preparation import prepare
     from vecaf.runs.recording import MemoryRecorder
@@ -73,7 +90,7 @@ def shift_preview(
         context.check()
         context.stage(text, done, total)
 
-    samples, settings = context.samples(), context.store.settings
+    settings = context.store.settings
     pool = samples.pool
     if not len(pool):
         raise InputError("This dataset has no images in its pool. Add images to its train split.")
@@ -82,7 +99,6 @@ def shift_preview(
             "This dataset has no classes yet, and a target domain moves classes. Add classes on "
             "the Label page."
         )
-    config = RunConfig(model=model, vlm=vlm, image_size=image_size, target_words=words).checked()
     recorder = MemoryRecorder(on_stage=stage)
     learner, guidance = prepare(config, samples, recorder, context.folder, settings)
     stage("Computing the shift", 0, 0)
@@ -121,7 +137,7 @@ def shift_preview(
         ]
     )
     views = {"PCA": (coordinates[:, :2], before[:, :2], after[:, :2])}
-    views |= _umap(context, samples, coordinates, before, after)
+    views |= _umap(context, kept, n, coordinates, before, after)
     preview = _preview(views, pool, assigned, shown) | {
         "strength": strength,
         "names": [samples.classes[c] for c in shown],
@@ -172,7 +188,7 @@ def _stretch(points: Floats, arrows: Floats) -> int:
 
 
 def _umap(
-    context: TaskContext, samples: Samples, coordinates: Floats, before: Floats, after: Floats
+    context: TaskContext, kept: Rows, n: int, coordinates: Floats, before: Floats, after: Floats
 ) -> dict[str, Arrows]:
     """Return the arrows on the UMAP of the dataset, if a `map` task has computed it."""
     from vecaf.arrays import unit_rows
@@ -184,8 +200,9 @@ def _umap(
     if not path.exists():
         return {}
     positions = np.load(path, allow_pickle=False)
-    if len(positions) != len(samples):
+    if len(positions) != n:
         return {}
+    positions = positions[kept]
     space = unit_rows(coordinates)
 
     def nearest(rows: Floats) -> tuple[Rows, Floats]:
