@@ -88,11 +88,11 @@ def test_a_selection(fresh: Fresh) -> None:
     context = fresh()
     config = RunConfig()
     found = work(
-        context, "selection", strategy="kmeans", budget="20", seed=0, track=config.track,
+        context, "selection", strategy="kmeans", budget="100%", seed=0, track=config.track,
         text_pull=0.0, revision=0,
     )  # fmt: skip
     explanation = read_explanation(context.folder)
-    assert explanation is not None and len(explanation.ids) == found["picks"]
+    assert explanation is not None and len(explanation.ids) == found["pool"]
     assert not lost_ids(context.samples()) & set(explanation.ids)
 
 
