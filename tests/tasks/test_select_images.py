@@ -151,7 +151,7 @@ def test_each_selected_image_is_explained(store: Store) -> None:
     k = len(explained.ids)
     assert k == 8
     for name, values in asdict(explained).items():
-        if name not in ("scores", "taken", "losses"):
+        if name not in ("scores", "earlier", "losses"):
             assert len(values) == k, name
     assert set(explained.scores) == {"loss_weight", "density", "coverage", "similarity"}
     assert explained.losses is None
