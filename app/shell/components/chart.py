@@ -108,10 +108,10 @@ def _waits(rounds: Sequence[RoundResult], ended: bool) -> tuple[str, str, str]:
         else "The curve starts with the first batch.",
         "The dataset has no labeled validation images, so there is no validation accuracy."
         if rounds and not validated
-        else "The run ended before its first epoch." if ended
+        else "The run ended before it finished an epoch." if ended
         else "A point appears after each epoch.",
         "The dataset has no labeled test or validation images, so there is no accuracy." if rounds
-        else "The run ended before its first round." if ended
+        else "The run ended before it finished a round." if ended
         else "A point appears after each round.",
     )  # fmt: skip
 
