@@ -27,8 +27,8 @@ from vecaf.settings import Limits
 SCHEMES = ("s3", "gs", "az", "https")
 CONNECT_SECONDS, READ_SECONDS = 10, 30
 _DENIED = re.compile(
-    r"credential|invalidaccesskeyid|signaturedoesnotmatch|access.?denied|forbidden|unauthori[sz]ed|"
-    r"\b40[13]\b",
+    r"credential|invalid.?access.?key|signature.?does.?not.?match|access.?denied|forbidden|"
+    r"unauthori[sz]ed|\b40[13]\b",
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"NO_SUCH_|NoSuch|ContainerNotFound|\b404\b")

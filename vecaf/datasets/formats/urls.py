@@ -22,13 +22,14 @@ class UrlSource:
         source: Source,
         members: list[Member],
         limits: Limits,
-        client: httpx.Client | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._source = source
         self.members, self.refused = members, source.refused
         self.passed_over = source.passed_over
         self._budget = ByteBudget(limits.max_expanded_bytes)
-        self._client = client or httpx.Client(
+        self._client = httpx.Client(
+            transport=transport,
             timeout=SECONDS,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
