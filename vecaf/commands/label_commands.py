@@ -27,8 +27,8 @@ def label_rest(
 ) -> None:
     """Label the unlabeled images of the pool with the model of a run, with a bounded error rate.
 
-    The labeled images of the random test sample check the model. The images that the model can't
-    label within the bound are saved as a selection, hardest first.
+    The command checks the model on the labeled images of the random test sample. It saves the
+    images that the model can't label within the bound as a selection, hardest first.
     """
     from vecaf.runs.label_rest import apply_labels, plan_labels
 
