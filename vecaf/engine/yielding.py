@@ -21,8 +21,9 @@ class Yielding:
         self._store, self._other_reason = store, should_stop
         self._checked_at = 0.0
         self.yielded = False
-        # The threads of this process have their own priorities; its group includes all of them.
-        os.setpriority(os.PRIO_PGRP, 0, NICENESS)
+        # Threads have their own priorities. The group of a process that leads it includes them all.
+        leads = os.getpgrp() == os.getpid()
+        os.setpriority(os.PRIO_PGRP if leads else os.PRIO_PROCESS, 0, NICENESS)
 
     def should_stop(self) -> bool:
         if self._other_reason():
