@@ -74,16 +74,17 @@ class LabelingPlan:
         if not self.unlabeled:
             return "All images of the pool have labels."
         if self.guarantee is not None and not len(self.ids):
-            return f"{plural(len(self.left), 'image')} of the pool are left for you, hardest first."
+            left = plural(len(self.left), "image")
+            return f"You still need to label {left} of the pool, hardest first."
         if self.guarantee is not None:
             return (
                 f"The model can label {len(self.ids):,} of {plural(self.unlabeled, 'image')} with "
                 f"{promise}. {len(self.left):,} are left for you, hardest first."
             )
         if not self.check_images:
-            reason = "No test image with a label from you can check the model."
+            reason = "There are no labeled test images to check the model."
         else:
-            reason = f"{plural(self.check_images, 'labeled test image')} can't show that."
+            reason = f"{plural(self.check_images, 'labeled test image')} can't confirm that."
         if self.needed is None:
             advice = "Accept a higher error rate, or finetune on more labels."
         else:
