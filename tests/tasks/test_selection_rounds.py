@@ -62,7 +62,7 @@ def test_an_unlabeled_upload_goes_through_the_loop_twice(
         assert last.labeled == 16
         assert (last.test_accuracy or 0) > 0.5  # three classes: chance is a third
         baseline_of = session.get_one(Run, run_id)
-        assert baseline_of.name == "second picks of bare"
+        assert baseline_of.name == "bare · second picks"
     with store.write() as session:
         drawn = draw_random_baseline(session, me, second, seed=1)
         rows = subset_samples(session, me, drawn.id)
