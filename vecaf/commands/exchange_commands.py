@@ -89,3 +89,24 @@ def export_dataset_(
     if missing:
         text += f" {missing:,} image files are missing; missing.csv lists them."
     print_result(result, text, json)
+
+
+@app.command("import-labels")
+def import_labels(
+    dataset: DatasetArgument,
+    path: Annotated[Path, typer.Argument(help="JSON export of a Label Studio project.")],
+    json: Json = False,
+) -> None:
+    """Set the labels of a dataset from a Label Studio project that was made from its export."""
+    from vecaf.datasets.returned_labels import apply_label_studio
+    from vecaf.store import dataset_named
+
+    store, user = open_store()
+    with store.read() as session:
+        found = dataset_named(session, user, dataset)
+    labeled, skipped = apply_label_studio(store, user, found.id, path)
+    result = {"dataset": found.id, "labeled": labeled, "skipped": skipped}
+    text = f"{labeled:,} images of '{found.name}' have the labels of {path.name}."
+    if skipped:
+        text += f" {skipped:,} tasks have no label."
+    print_result(result, text, json)
