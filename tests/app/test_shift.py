@@ -77,6 +77,9 @@ def test_every_state_says_what_to_do_next() -> None:
     assert "Data page" in shift_view.no_dataset()
     assert "Enter a target domain" in shift_view.preview("", None, {})
     assert "Preview shift" in shift_view.preview("in fog", None, {})
+    partial = a_task()
+    partial.result = {**partial.result, "warning": "2 images are left out."}
+    assert "2 images are left out." in shift_view.preview("in fog", partial, {5: sample()})
     assert "too bad" in shift_view.preview("in fog", a_task(state=FAILED, error="too bad"), {})
     assert "you can compare them here" in shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0)
     assert "Resume it" in shift_pairs.result(a_pair(FAILED), None, "fog", [], 0)
