@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 from vecaf.arrays import Ids
 from vecaf.errors import UnavailableError
-from vecaf.selection.local_shards import LocalSharding
 from vecaf.selection.shard import Shard
 from vecaf.selection.shard_layout import BLOCK, Layout
-from vecaf.selection.sharded_rows import Sharding, Shards
 from vecaf.selection.stored_rows import shard_rows
 
 
@@ -86,23 +84,6 @@ class RaySharding:
             for number, positions in enumerate(map(layout.positions, range(self.count)))
         ]
         return ActorShards(actors, layout, rows.shape[1])
-
-
-@dataclass(frozen=True)
-class ClusterSharding:
-    """Creates one actor per free CPU of the cluster that runs this job; see `Sharding`.
-
-    With fewer than two free CPUs, the shard is in this process. The selection is the same.
-    """
-
-    def __call__(self, rows: npt.NDArray[Any], order: Ids) -> Shards:
-        import ray
-
-        if not ray.is_initialized():
-            ray.init(address="auto", log_to_driver=False)
-        free = int(ray.available_resources().get("CPU", 0))
-        sharding: Sharding = RaySharding(free) if free > 1 else LocalSharding()
-        return sharding(rows, order)
 
 
 def _writable(argument: Any) -> Any:
