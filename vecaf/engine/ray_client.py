@@ -110,6 +110,7 @@ class RayClient:
                     detail=True,
                     limit=10_000,
                     timeout=int(TIMEOUT_SECONDS),
+                    raise_on_missing_output=False,  # it is raised for nodes that are dead, too
                 )
             )
 
