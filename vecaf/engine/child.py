@@ -33,13 +33,12 @@ from vecaf.engine.locks import FileLock
 from vecaf.engine.paths import folder_of, lock_of, log_of
 from vecaf.engine.process_setup import be_killed_first, exit_with_worker, lower_priority
 from vecaf.engine.progress import Progress
-from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.engine.warmup import wait_for_assignment
 from vecaf.engine.yielding import Yielding
-from vecaf.errors import CanceledError, UnavailableError, UnreadableImageError, VecafError
+from vecaf.errors import CanceledError, UnavailableError, VecafError
 from vecaf.files import DISK_FULL, is_full
 from vecaf.settings import Settings
-from vecaf.store import FAILED, FINISHED, Dataset, Import, Run, Store, Task
+from vecaf.store import FAILED, FINISHED, Import, Run, Store, Task
 from vecaf.store.background import BACKGROUND_KINDS, queue_embedding
 from vecaf.store.jobs import (
     Kind,
@@ -52,8 +51,6 @@ from vecaf.store.jobs import (
 ORPHAN_SECONDS = 5.0  # how long an earlier process of the job may take to exit
 
 if TYPE_CHECKING:
-    from vecaf.config import RunConfig
-    from vecaf.datasets.pool import Samples
     from vecaf.tasks import TaskContext
 
 Work = Callable[[Store, int, int, Callable[[], bool]], None]
@@ -100,66 +97,20 @@ def main(arguments: list[str]) -> int:
 def do_run(store: Store, run_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
     """Do a run, or the rest of it, and record that it finished."""
     from vecaf.config import RunConfig
-    from vecaf.datasets.pool import load_samples
-    from vecaf.datasets.snapshot import with_snapshot
-    from vecaf.engine.left_out import note_damaged, without_unreadable
-    from vecaf.engine.saved_selection import record_saved_selection
-    from vecaf.engine.training_processes import training_processes
-    from vecaf.export.environment import record_versions
+    from vecaf.engine.run_processes import execute_run
     from vecaf.runs.preparation import with_device
-    from vecaf.runs.rounds import run_rounds
 
-    settings = store.settings
     with store.read() as session:
         run = session.get_one(Run, run_id)
-        dataset = session.get_one(Dataset, run.dataset_id)
-        samples = load_samples(session, dataset, settings.images)
-    config = RunConfig.from_dict(run.config)
-    folder = folder_of(settings, "run", run_id)
-    samples = with_snapshot(samples, folder)
-    run_settings = with_device(config, settings)
-    restrict_gpus(run_settings.device)
-    record_versions(folder, run_settings)
-    recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
-    rendezvous = folder / f"processes-{attempt}"
-    while True:
-        readable = without_unreadable(samples, folder, recorder, store)
-        record_saved_selection(config, readable, recorder, store, run)
-        try:
-            embed_run_on_cluster(config, readable, recorder, settings)
-            device = run_settings.device
-            with training_processes(settings.processes, rendezvous, device) as ranks:
-                run_rounds(config, readable, recorder, folder, settings, ranks)
-            break
-        except UnreadableImageError as error:
-            note_damaged(samples, folder, error)
-    recorder.flush()
+    settings = with_device(RunConfig.from_dict(run.config), store.settings)
+    restrict_gpus(settings.device)
+    execute_run(store, settings.device, run_id, attempt, stopping)
     with store.write(exclusive=False) as session:
         end_job(session, lock_attempt(session, "run", run_id, attempt), FINISHED)
 
 
-def embed_run_on_cluster(
-    config: RunConfig, samples: Samples, recorder: DatabaseRecorder, settings: Settings
-) -> None:
-    """On a Ray cluster, compute the missing features of a large dataset on all free nodes."""
-    from vecaf.encoders.dataset_features import pvm_for
-    from vecaf.engine.cluster_embedding import fill_cache
-    from vecaf.runs.preparation import with_device
-
-    if settings.engine != "ray":
-        return
-    fill_cache(
-        pvm_for(config, samples),
-        samples,
-        with_device(config, settings),
-        log=lambda text: recorder.log(text),
-        progress=lambda done, total: recorder.stage("Computing embeddings", done, total),
-        should_stop=recorder.should_stop,
-    )
-
-
 def embed_task_on_cluster(context: TaskContext) -> None:
-    """Do the same for the task `embed`."""
+    """On a Ray cluster, compute the features of the task `embed` on all free nodes."""
     from vecaf.config import RunConfig
     from vecaf.encoders.dataset_features import pvm_for
     from vecaf.engine.cluster_embedding import fill_cache

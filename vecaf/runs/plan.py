@@ -20,8 +20,6 @@ from vecaf.selection import FIRST_ROUND, STRATEGIES, LocalSharding
 from vecaf.selection.option_checks import parse_options
 from vecaf.selection.sharded_rows import Sharding
 from vecaf.store import TEST, VAL
-from vecaf.training.ranks import ALONE, Ranks
-from vecaf.training.reporter import Reporter
 
 if TYPE_CHECKING:
     from vecaf.training.learner import ModelOutputs
@@ -30,7 +28,6 @@ MAX_NAMED_CLASSES = 5
 SHARDED_ROWS = 1_000_000
 """From this size of the pool, selections use shards: on all engines, so that they are the same."""
 ONE_SHARD = LocalSharding()
-MIN_ROWS_PER_RANK = 200  # with fewer rows, sending them to other processes takes longer
 
 
 @dataclass(frozen=True)
@@ -97,12 +94,7 @@ class RunPlan:
         return FIRST_ROUND if needs_model and outputs.logits is None else self.config.strategy
 
     def select(
-        self,
-        outputs: ModelOutputs,
-        features: Floats,
-        selected: Rows,
-        number: int,
-        ranks: Ranks = ALONE,
+        self, outputs: ModelOutputs, features: Floats, selected: Rows, number: int
     ) -> RoundSelection:
         """Select the images of round `number` from the pool.
 
@@ -114,8 +106,6 @@ class RunPlan:
             (n, d), what the strategy compares.
         selected
             Rows that earlier rounds selected.
-        ranks
-            The processes that share the work, if the strategy can be split.
         """
         inputs = self.strategy_inputs(outputs, selected)
         strategy = self.effective_strategy(outputs)
@@ -133,10 +123,7 @@ class RunPlan:
             **(parse_options(self.config.strategy_options) if configured else {}),
             **{name: value for name, value in inputs.items() if name in accepted},
         }
-        if not info.multiprocess or len(features) < MIN_ROWS_PER_RANK * ranks.count:
-            ranks = ALONE
-        ranks.send(select_on_rank, **arguments)
-        selection = vecaf.select(**arguments, processes=ranks)
+        selection = vecaf.select(**arguments)
         ids = self.samples.ids[self.pool[selection.ids]]
         return RoundSelection(ids, selection.scores, selection.strategy)
 
@@ -207,8 +194,3 @@ def describe_missing_classes(config: RunConfig, samples: Samples, selected: Rows
     if len(missing) > MAX_NAMED_CLASSES:
         return f"; {len(missing):,} of {len(names):,} classes have no image {where}"
     return f"; no image of {' or '.join(missing)} {where}"
-
-
-def select_on_rank(ranks: Ranks, reporter: Reporter, **arguments: Any) -> None:
-    """Compute another process's share of a selection, see `RunPlan.select`."""
-    vecaf.select(**arguments, processes=ranks)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
+from vecaf.arrays import Floats
 from vecaf.augmentation.text_guidance import TextGuidance
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
@@ -35,6 +37,8 @@ def prepare(
 ) -> tuple[Learner, TextGuidance]:
     """Embed the dataset, using the cache, and set up the learner and the text guidance of a run.
 
+    With several processes, only the first one embeds, and only it has the features.
+
     Parameters
     ----------
     trained_samples
@@ -51,13 +55,33 @@ def prepare(
         The recorder asked to stop.
     """
     settings = with_device(config, settings)
-    device = choose_device(settings.device)
+    device = choose_device(settings.device) if ranks.count == 1 else ranks.device
     monitor = embedding_monitor(recorder)
-    recorder.stage("Loading models")
-    pvm = pvm_for(config, samples)
-    guidance = guidance_for(config, samples, pvm, settings, monitor)
+    ranks.from_first(recorder.stage, "Loading models")
+    pvm = ranks.together(pvm_for, config, samples)
+    guidance = ranks.together(
+        guidance_for, config, samples, pvm, settings, monitor, load_vlm=ranks.first
+    )
+    known = trained_samples or samples
+    centered: CenteredFeatures | None = None
+
+    def embed() -> Tensor:
+        nonlocal centered
+        features = _embed(pvm, samples, settings, monitor)
+        recorder.embedded(*set_facts(pvm, settings))
+        centered = CenteredFeatures.of(features, known.pool, device)
+        return centered.mean
+
+    mean = ranks.from_first(embed)
+    features = centered or CenteredFeatures.without_rows(mean)
+    context = TrainingContext(config, known, features, pvm, device, folder, monitor, ranks)
+    return Learner(context), guidance
+
+
+def _embed(pvm: PVM, samples: Samples, settings: Settings, monitor: Monitor) -> Floats:
+    """Return the features (n, d) of all samples. Rows of unusable samples are zero."""
     rows = samples.usable
-    features = embed_images(
+    embedded = embed_images(
         pvm,
         [samples.keys[row] for row in rows],
         samples.path_of,
@@ -65,14 +89,11 @@ def prepare(
         progress=monitor.progress,
         should_stop=monitor.should_stop,
     )
-    if len(rows) < len(samples):  # unusable rows are never read
-        embedded, features = features, np.zeros((len(samples), pvm.feature_dim), np.float32)
-        features[rows] = embedded
-    recorder.embedded(*set_facts(pvm, settings))
-    known = trained_samples or samples
-    centered = CenteredFeatures.of(features, known.pool, device)
-    context = TrainingContext(config, known, centered, pvm, device, folder, monitor, ranks)
-    return Learner(context), guidance
+    if len(rows) == len(samples):
+        return embedded
+    features = np.zeros((len(samples), pvm.feature_dim), np.float32)
+    features[rows] = embedded
+    return features
 
 
 def with_device(config: RunConfig, settings: Settings) -> Settings:
@@ -95,14 +116,15 @@ def guidance_for(
     settings: Settings,
     monitor: Monitor,
     cached_pulls: int = 1,
+    load_vlm: bool = True,
 ) -> TextGuidance:
     """Set up the text guidance of a run: captions, class names, target domain, and the VLM.
 
-    `cached_pulls` is the number of results to cache. Raises InputError or UnavailableError if the
-    run needs a VLM that can't be loaded.
+    `cached_pulls` is the number of results to cache. With `load_vlm`, it raises InputError or
+    UnavailableError if the run needs a VLM that can't be loaded.
     """
     encoder = DatasetVLM(config.vlm, samples, pvm, settings, monitor.progress, monitor.should_stop)
-    if uses_text(config):
+    if load_vlm and uses_text(config):
         _ = encoder.vlm  # fail before the images are embedded
     return TextGuidance(
         captions=samples.captions,

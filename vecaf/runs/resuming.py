@@ -21,6 +21,15 @@ def resume(learner: Learner, recorder: Recorder) -> list[RoundResult]:
     -------
     The results of the rounds up to the restored one.
     """
+    ranks = learner.context.ranks
+    finished = ranks.from_first(_resume, learner, recorder)
+    if finished:
+        ranks.together(lambda: None if ranks.first else learner.restore(finished[-1].number))
+    return finished
+
+
+def _resume(learner: Learner, recorder: Recorder) -> list[RoundResult]:
+    """Restore the weights in the first process, which finds out what is intact."""
     finished = recorder.finished_rounds()
     intact = next((n for n in range(len(finished), 0, -1) if _restore(learner, n)), 0)
     current = _tensor_files(learner, len(finished) + 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from vecaf.runs.recording import Recorder
 from vecaf.training.reporter import Reporter
@@ -15,9 +16,14 @@ class RoundProgress:
     recorder: Recorder
     number: int
     rounds: int
+    started: float = field(default_factory=time.monotonic)
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
         self.recorder.stage(f"Round {self.number} of {self.rounds}: {stage}", done, total)
+
+    def seconds(self) -> float:
+        """Return how long the round has taken so far."""
+        return time.monotonic() - self.started
 
     def reporter(self, earlier_batches: int) -> Reporter:
         """Return the callbacks of a training. Steps count from the start of the run."""

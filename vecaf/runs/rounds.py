@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +43,10 @@ def run_rounds(
     Parameters
     ----------
     recorder
-        Receives progress and results, and returns those of earlier attempts.
+        Receives progress and results, and returns those of earlier attempts. Only the recorder of
+        the first process is used.
     ranks
-        The processes that train together. This process is the first of them.
+        The processes that train together. All of them call this function.
 
     Raises
     ------
@@ -58,51 +58,34 @@ def run_rounds(
     plan = RunPlan.of(config, samples)
     learner, guidance = prepare(config, samples, recorder, folder, settings, ranks=ranks)
     do_rounds(plan, learner, guidance, recorder, folder)
-    model = learner.classifier()
-    export_model(model, learner.context.pvm, samples.classes, folder / "model", recorder.publishing)
-    recorder.artifact("model", folder / "model" / "model.safetensors")
+    ranks.from_first(_export, learner, recorder, folder)
 
 
 def do_rounds(
     plan: RunPlan, learner: Learner, guidance: TextGuidance, recorder: Recorder, folder: Path
 ) -> None:
-    """Do the rounds that are not finished yet. The learner has the embeddings."""
-    config, samples = plan.config, plan.samples
+    """Do the rounds that are not finished yet. The learner has the embeddings.
+
+    With several processes, all of them train. The first one alone does the rest.
+    """
+    ranks, rounds = learner.context.ranks, plan.config.rounds
     finished = resume(learner, recorder)
     batches = finished[-1].batches if finished else 0
-    if config.head_init == "text":
+    ranks.from_first(_use_class_names, plan, learner, guidance)
+
+    for number in range(len(finished) + 1, rounds + 1):
+        progress = RoundProgress(recorder, number, rounds)
+        ranks.from_first(_select, plan, learner, guidance, recorder, progress)
+        rows, augmented = ranks.from_first(_augment, plan, learner, guidance, recorder, progress)
+        batches += learner.learn(number, rows, augmented, plan.val, progress.reporter(batches))
+        ranks.from_first(_evaluate, plan, learner, recorder, folder, progress, batches)
+
+
+def _use_class_names(plan: RunPlan, learner: Learner, guidance: TextGuidance) -> None:
+    """If the run asks for it, start the head from the names of the classes."""
+    if plan.config.head_init == "text":
         pretrained = learner.context.pretrained(plan.pool)
         learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
-
-    for number in range(len(finished) + 1, config.rounds + 1):
-        started = time.monotonic()
-        progress = RoundProgress(recorder, number, config.rounds)
-        if recorder.selection(number) is None:
-            _select(plan, learner, guidance, recorder, progress)
-        batches += _finetune(plan, learner, guidance, recorder, progress, batches)
-        progress("evaluating")
-        rows = plan.prediction_rows(number)
-        logits, labels = learner.logits(rows), samples.labels[rows]
-        predictions = Predictions.of(samples.ids[rows], logits, labels)
-        save_predictions(folder, number, predictions, recorder.publishing)
-        val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
-        measured = {
-            split: metrics.measure(logits[places], labels[places])
-            for split, places in ((VAL, val), (TEST, test))
-        }
-        result = RoundResult(
-            number=number,
-            labeled=len(plan.selected(recorder, upto=number)),
-            batches=batches,
-            val_accuracy=measured[VAL].get("accuracy"),
-            test_accuracy=measured[TEST].get("accuracy"),
-            seconds=time.monotonic() - started,
-            confusion=metrics.confusion(logits[test], labels[test]).tolist(),
-            metrics=measured,
-        )
-        recorder.finish_round(result)
-        recorder.log(result.sentence())
-        learner.context.remove_checkpoints(number)
 
 
 def _select(
@@ -112,15 +95,20 @@ def _select(
     recorder: Recorder,
     progress: RoundProgress,
 ) -> None:
-    """Score the pool, augment its features with captions, select images, and record them."""
+    """Score the pool, augment its features with captions, select images, and record them.
+
+    Does nothing if an earlier attempt has recorded the selection.
+    """
     number = progress.number
+    if recorder.selection(number) is not None:
+        return
     selected = plan.selected(recorder, upto=number - 1)
     progress("computing predictions")
     outputs = learner.outputs(plan.pool)
     progress("applying captions")
     features = guidance.pull(outputs.features, plan.pool, plan.visible_labels(selected))
     progress("selecting images")
-    selection = plan.select(outputs, features, selected, number, learner.context.ranks)
+    selection = plan.select(outputs, features, selected, number)
     recorder.record_selection(number, selection)
 
     strategy = plan.effective_strategy(outputs)
@@ -135,45 +123,79 @@ def _select(
         )
 
 
-def _finetune(
+def _augment(
     plan: RunPlan,
     learner: Learner,
     guidance: TextGuidance,
     recorder: Recorder,
     progress: RoundProgress,
-    batches: int,
-) -> int:
-    """Finetune on the selected images and return the steps. Earlier rounds took `batches` steps."""
-    number = progress.number
-    selected = plan.selected(recorder, upto=number)
-    training_rows = plan.training_rows(recorder, number)
-    progress(f"finetuning on {plural(len(training_rows), 'image')}")
-    augmented, reason = _augment(plan, learner, guidance, selected, training_rows)
-    if reason:
-        recorder.log(reason)
-    return learner.learn(number, training_rows, augmented, plan.val, progress.reporter(batches))
-
-
-def _augment(
-    plan: RunPlan, learner: Learner, guidance: TextGuidance, selected: Rows, training_rows: Rows
-) -> tuple[Floats, str]:
+) -> tuple[Rows, Floats]:
     """Augment the features of the training images with captions and the target domain.
 
     Returns
     -------
+    rows : array of shape (n,)
+        The images that the round trains on.
     features : array of shape (m·n, d)
-        m versions of the n training images; m is 0 if the round does not train the head.
-    reason : str
-        A sentence on the effect of the target domain, or "".
+        m versions of their features; m is 0 if the round does not train the head.
     """
-    context, labels = learner.context, plan.samples.labels
+    context, labels, number = learner.context, plan.samples.labels, progress.number
+    rows = plan.training_rows(recorder, number)
+    progress(f"finetuning on {plural(len(rows), 'image')}")
     features = context.pretrained(plan.pool)
     if not learner.trains_head():
-        return features[:0], ""
+        return rows, features[:0]
     source = SourceDomain(
-        context.pretrained(training_rows), labels[training_rows],
+        context.pretrained(rows), labels[rows],
         context.pretrained(plan.val), labels[plan.val],
     )  # fmt: skip
-    positions = plan.pool_positions(training_rows)
-    visible = plan.visible_labels(selected)
-    return guidance.augmented(features, plan.pool, visible, positions, source)
+    visible = plan.visible_labels(plan.selected(recorder, upto=number))
+    augmented, effect = guidance.augmented(
+        features, plan.pool, visible, plan.pool_positions(rows), source
+    )
+    if effect:
+        recorder.log(effect)
+    return rows, augmented
+
+
+def _evaluate(
+    plan: RunPlan,
+    learner: Learner,
+    recorder: Recorder,
+    folder: Path,
+    progress: RoundProgress,
+    batches: int,
+) -> None:
+    """Compute predictions, and record the result of the round. The run took `batches` so far."""
+    number, samples = progress.number, plan.samples
+    progress("evaluating")
+    rows = plan.prediction_rows(number)
+    logits, labels = learner.logits(rows), samples.labels[rows]
+    predictions = Predictions.of(samples.ids[rows], logits, labels)
+    save_predictions(folder, number, predictions, recorder.publishing)
+    val, test = np.searchsorted(rows, plan.val), np.searchsorted(rows, plan.test)
+    measured = {
+        split: metrics.measure(logits[places], labels[places])
+        for split, places in ((VAL, val), (TEST, test))
+    }
+    result = RoundResult(
+        number=number,
+        labeled=len(plan.selected(recorder, upto=number)),
+        batches=batches,
+        val_accuracy=measured[VAL].get("accuracy"),
+        test_accuracy=measured[TEST].get("accuracy"),
+        seconds=progress.seconds(),
+        confusion=metrics.confusion(logits[test], labels[test]).tolist(),
+        metrics=measured,
+    )
+    recorder.finish_round(result)
+    recorder.log(result.sentence())
+    learner.context.remove_checkpoints(number)
+
+
+def _export(learner: Learner, recorder: Recorder, folder: Path) -> None:
+    """Export the model."""
+    model, context = learner.classifier(), learner.context
+    classes = context.samples.classes
+    export_model(model, context.pvm, classes, folder / "model", recorder.publishing)
+    recorder.artifact("model", folder / "model" / "model.safetensors")

@@ -37,7 +37,7 @@ def save_state(
     state
         Progress of the training.
     model, optimizer, averaged
-        What `load_state` restores.
+        What `restore_state` restores.
     publishing
         The context in which the file appears; see `vecaf.files.replacing`.
     """
@@ -56,27 +56,25 @@ def save_state(
     save_tensors(path, tensors, {"state": json.dumps(numbers)}, publishing)
 
 
-def load_state(
-    path: Path,
+def restore_state(
+    saved: tuple[dict[str, Tensor], dict[str, str]],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     averaged: AveragedWeights | None,
-) -> TrainState | None:
+) -> TrainState:
     """Restore a checkpoint into `model`, `optimizer` and `averaged`.
+
+    Parameters
+    ----------
+    saved
+        What `load_tensors` read from the file.
 
     Returns
     -------
-    TrainState or None
-        The progress of the training; None if the file doesn't exist.
-
-    Raises
-    ------
-    DamagedFileError
-        If the file can't be read.
+    TrainState
+        The progress of the training.
     """
-    if not path.exists():
-        return None
-    tensors, metadata = load_tensors(path)
+    tensors, metadata = saved
     numbers = json.loads(metadata["state"])
     parameters = dict(model.named_parameters())
     slots: dict[int, dict[str, Tensor]] = {}

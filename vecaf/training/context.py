@@ -33,7 +33,8 @@ class TrainingContext:
     samples
         The dataset. Rows are positions in it.
     features
-        Of all samples, by the pretrained backbone. Never written to.
+        Of all samples, by the pretrained backbone. Never written to. Only the first of several
+        processes has the rows.
     pvm
         The backbone.
     device

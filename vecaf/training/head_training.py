@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vecaf.arrays import Floats, Rows
 from vecaf.store import VAL
@@ -30,6 +31,29 @@ class InitialHead:
 
     head: Head
     rate_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingStart:
+    """What one training of the head starts from.
+
+    Attributes
+    ----------
+    head
+        Its initial weights.
+    train, val
+        Centered features with labels. `train` includes the augmented ones.
+    rate_factor
+        Factor of the learning rate.
+    anchor
+        Weights (classes, d) that weight decay pulls toward; None for zero.
+    """
+
+    head: Head
+    train: LabeledFeatures
+    val: LabeledFeatures
+    rate_factor: float
+    anchor: Tensor | None
 
 
 class HeadTraining:
@@ -82,26 +106,38 @@ class HeadTraining:
     ) -> TrainState:
         """Train round `number`; see `Learner.learn`."""
         context = self.context
+        start = context.ranks.from_first(self._start, rows, augmented, val)
+        self.head = start.head
+        segment = context.segment(number) if context.config.mode == "head-only" else None
+        stage = context.stage(number, segment)
+        rate = start.rate_factor * context.config.head_lr
+        return train_head(
+            start.head,
+            start.train,
+            start.val,
+            replace(stage, config=replace(context.config, head_lr=rate)),
+            reporter,
+            anchor=start.anchor,
+            ranks=context.ranks,
+        )
+
+    def _start(self, rows: Rows, augmented: Floats, val: Rows) -> TrainingStart:
+        """Collect what a training on `rows` starts from; only the first process can."""
+        context = self.context
         initial = self.initial(rows)
-        if self.head is None or not context.continues:
-            self.head = deepcopy(initial.head)
+        continued = None if self.head is None or not context.continues else self.head
         train = context.labeled_features(rows)
         extra = torch.from_numpy(augmented).to(context.device)
         versions = len(extra) // len(train.labels)
-        segment = context.segment(number) if context.config.mode == "head-only" else None
-        stage = context.stage(number, segment)
-        rate = initial.rate_factor * context.config.head_lr
-        return train_head(
-            self.head,
-            LabeledFeatures(
+        return TrainingStart(
+            head=continued or deepcopy(initial.head),
+            train=LabeledFeatures(
                 torch.cat([train.rows, extra]),
                 torch.cat([train.labels, train.labels.repeat(versions)]),
             ),
-            context.labeled_features(val),
-            replace(stage, config=replace(context.config, head_lr=rate)),
-            reporter,
+            val=context.labeled_features(val),
+            rate_factor=initial.rate_factor,
             anchor=None if self.text_classifier is None else initial.head.linear.weight.detach(),
-            ranks=context.ranks,
         )
 
     def initial(self, rows: Rows) -> InitialHead:

@@ -99,6 +99,11 @@ class CenteredFeatures:
         mean = F.normalize(torch.from_numpy(features[pool]), dim=1).mean(dim=0).to(device)
         return cls(mean, center_rows(torch.from_numpy(features).to(device), mean))
 
+    @classmethod
+    def without_rows(cls, mean: Tensor) -> CenteredFeatures:
+        """Return the mean alone, for a process that doesn't hold the features."""
+        return cls(mean, mean.new_empty(0, len(mean)))
+
 
 class Classifier(nn.Module):
     """A backbone and a head: logits (n, classes) of normalized images (n, 3, s, s)."""

@@ -1,26 +1,37 @@
-"""Several processes that train one model, each on its part of every batch.
+"""The processes that train one model, each on its part of every batch.
 
-They use PyTorch's data parallelism: gloo on CPUs, NCCL on GPUs. The first process also does the
-rest of the run. It sends the others a function and its arguments; they take the same training
-steps, but they don't validate, report or save. PyTorch is imported only for several processes.
+All of them run the same program, as `torchrun` and Ray Train start it, with PyTorch's data
+parallelism: gloo on CPUs, NCCL on GPUs. Only the first one uses the database and the embeddings,
+validates, reports and saves; `Ranks.from_first` gives its results to the others. A VecafError that
+these methods raise is raised in every process, so that all of them continue, or stop, together.
+PyTorch is imported only for several processes.
 """
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vecaf.errors import VecafError
 
 if TYPE_CHECKING:
     from torch import nn
 
 TIMEOUT = timedelta(days=7)  # the others wait while the first one embeds, selects and validates
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FirstProcessError(VecafError):
+    """The first process failed. In that process, the cause is the error."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,16 @@ class Ranks:
     count
         Number of processes. With one, no method communicates.
     device
-        Where this process trains.
+        Where this process trains. With one process, the settings decide.
     """
 
     number: int = 0
     count: int = 1
-    device: str = "cpu"
+    device: str = "auto"
 
     @property
     def first(self) -> bool:
-        """Whether this process validates, reports and saves."""
+        """Whether this process uses the database, validates, reports and saves."""
         return self.number == 0
 
     def part(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -69,27 +80,78 @@ class Ranks:
         devices = None if self.device == "cpu" else [self.device]
         return nn.parallel.DistributedDataParallel(model, device_ids=devices)
 
+    def from_first(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Call `function` in the first process, and return its result in all processes.
+
+        Raises
+        ------
+        VecafError
+            The one that `function` raised. Another error becomes a FirstProcessError.
+        """
+        if self.count == 1:
+            return function(*arguments, **options)
+        if not self.first:
+            result, error = self._broadcast(None)
+            if error is not None:
+                raise error
+            return result  # type: ignore[no-any-return]
+        try:
+            result = function(*arguments, **options)
+        except VecafError as error:
+            self._broadcast((None, error))
+            raise
+        except Exception as error:
+            failure = FirstProcessError("The first training process failed. See the log.")
+            self._broadcast((None, failure))
+            raise failure from error
+        self._broadcast((result, None))
+        return result
+
     def agree(self, ask: Callable[[], float]) -> float:
-        """Call `ask` in the first process, and return its answer in all processes."""
+        """Return the answer of the first process as `from_first` does, but in a single message."""
         if self.count == 1:
             return ask()
         import torch
         from torch import distributed
 
-        answer = torch.tensor([ask() if self.first else 0.0], dtype=torch.float64)
-        distributed.broadcast(answer, 0)
-        return float(answer)
+        answer, failed, error = 0.0, False, None
+        if self.first:
+            try:
+                answer = ask()
+            except Exception as caught:
+                failed, error = True, caught
+        message = torch.tensor([answer, failed], dtype=torch.float64)
+        distributed.broadcast(message, 0)
+        if message[1]:
+            self.from_first(_raise, error)
+        return float(message[0])
+
+    def together(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        """Call `function` in every process, and return its result.
+
+        Raises
+        ------
+        VecafError
+            One that `function` raised in any of the processes.
+        """
+        if self.count == 1:
+            return function(*arguments, **options)
+        from torch import distributed
+
+        result, error = None, None
+        try:
+            result = function(*arguments, **options)
+        except VecafError as caught:
+            error = caught
+        if self.mean(float(error is not None)):
+            errors: list[VecafError | None] = [None] * self.count
+            distributed.all_gather_object(errors, error)
+            raise next(one for one in errors if one is not None)
+        return result  # type: ignore[return-value]
 
     def mean(self, value: float) -> float:
         """Return the average of `value` over the processes."""
-        if self.count == 1:
-            return value
-        import torch
-        from torch import distributed
-
-        total = torch.tensor([value], dtype=torch.float64)
-        distributed.all_reduce(total)
-        return float(total) / self.count
+        return float(self.sum(np.array([value]))[0]) / self.count
 
     def sum(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return the sum of the processes' arrays, which have one shape."""
@@ -102,73 +164,65 @@ class Ranks:
         distributed.all_reduce(total)
         return np.asarray(total.numpy())
 
-    def send(self, function: Callable[..., Any] | None, **arguments: Any) -> None:
-        """Make the other processes call `function` with `arguments` and their own `ranks`.
-
-        None ends them. Does nothing in the other processes themselves.
-        """
-        if self.count == 1 or not self.first:
-            return
+    def _broadcast(self, content: Any) -> Any:
+        """Return the `content` of the first process in all processes, tensors on their GPUs."""
         import torch
         from torch import distributed
 
         buffer = io.BytesIO()
-        torch.save((function, arguments), buffer)
-        content = torch.frombuffer(bytearray(buffer.getvalue()), dtype=torch.uint8)
-        distributed.broadcast(torch.tensor([len(content)]), 0)
-        distributed.broadcast(content, 0)
-
-    def receive(self) -> tuple[Callable[..., Any], dict[str, Any]] | None:
-        """Wait for a function and its arguments from the first process; None at the end."""
-        import torch
-        from torch import distributed
-
-        length = torch.zeros(1, dtype=torch.int64)
+        if self.first:
+            torch.save(content, buffer)
+        length = torch.tensor([buffer.tell()])
         distributed.broadcast(length, 0)
-        content = torch.empty(int(length), dtype=torch.uint8)
-        distributed.broadcast(content, 0)
+        data = torch.empty(int(length), dtype=torch.uint8)
+        if self.first:
+            data = torch.frombuffer(buffer.getbuffer(), dtype=torch.uint8)
+        distributed.broadcast(data, 0)
+        if self.first:
+            return content
         # Unpickling is safe here: the sender is a process of the same job.
-        function, arguments = torch.load(
-            io.BytesIO(content.numpy().tobytes()), map_location=self.device, weights_only=False
-        )
-        return None if function is None else (function, arguments)
+        own = {"cuda:0": self.device}
+        return torch.load(io.BytesIO(data.numpy().data), map_location=own, weights_only=False)
 
 
 ALONE = Ranks()
 
 
-def join(number: int, count: int, meeting: Path, device: str) -> Ranks:
-    """Join a group of processes; return when all of them have joined.
+def join(device: str) -> Ranks:
+    """Join the processes that `torchrun` or Ray Train started; return when all have joined.
 
     Parameters
     ----------
-    number, count
-        This process's number, from 0, and the number of processes.
-    meeting
-        A new file that all processes can reach, by which they find each other.
     device
-        As in the settings. With several GPUs, each process gets its own.
+        As in the settings. With several GPUs, each process on a machine gets its own.
     """
     import torch
     from torch import distributed
 
     if device.startswith("cuda"):
-        device = f"cuda:{number % torch.cuda.device_count()}"
+        device = f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
         torch.cuda.set_device(device)
-    distributed.init_process_group(
-        "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl",
-        init_method=f"file://{meeting}",
-        rank=number,
-        world_size=count,
-        timeout=TIMEOUT,
-    )
+    # As torchrun and Ray do: the processes of a machine share its cores.
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if not distributed.is_initialized():  # Ray Train has done it already
+        distributed.init_process_group(backend_for(device), timeout=TIMEOUT)
     distributed.barrier()
-    return Ranks(number, count, device)
+    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+
+
+def backend_for(device: str) -> str:
+    """Return PyTorch's communication backend for a device."""
+    return "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
 
 
 def leave() -> None:
-    """Leave the group of processes."""
+    """Leave the group. Processes that still wait for this one then raise an error."""
     from torch import distributed
 
     if distributed.is_initialized():
         distributed.destroy_process_group()
+
+
+def _raise(error: Exception | None) -> NoReturn:
+    assert error is not None
+    raise error

@@ -89,7 +89,8 @@ def train_head(
     anchor
         Weights (classes, d) that weight decay pulls toward, in place of zero.
     ranks
-        The processes that train together. The first one involves the others.
+        The processes that train together. All of them call this function, and all end with the
+        same weights; `val` and `reporter` matter only in the first one.
 
     Returns
     -------
@@ -103,7 +104,6 @@ def train_head(
     VecafError
         If the training diverges.
     """
-    ranks.send(train_head, head=head, train=train, val=val, stage=stage, anchor=anchor)
     config = stage.config
     epochs = config.epochs if config.mode == "head-only" else HEAD_EPOCHS_BEFORE_FULL
     optimizer = torch.optim.AdamW(
@@ -128,8 +128,7 @@ def train_head(
     )
     with threads_for(config.batch_size * head.linear.weight.numel()):
         state = trainer.run()
-    if ranks.first:
-        head.load_state_dict(load_tensors(path)[0])
+    head.load_state_dict(ranks.from_first(load_tensors, path)[0])
     return state
 
 
@@ -174,10 +173,6 @@ def train_model(
     VecafError
         If the training diverges.
     """
-    ranks.send(
-        train_model, classifier=classifier, train=train, val=val, preprocessing=preprocessing,
-        stage=stage,
-    )  # fmt: skip
     config = stage.config
     device = next(classifier.parameters()).device
     batches = ImageBatches(train, preprocessing, config.batch_size, stage.seed, device, ranks)
@@ -214,8 +209,7 @@ def train_model(
         state = trainer.run()
     finally:
         batches.close()
-    if ranks.first:
-        classifier.load_state_dict(load_tensors(path)[0])
+    classifier.load_state_dict(ranks.from_first(load_tensors, path)[0])
     return state
 
 

@@ -15,11 +15,13 @@ from torch.nn import functional as F
 
 from vecaf.errors import CanceledError, VecafError
 from vecaf.training.batches import Batches
-from vecaf.training.checkpoints import load_state, save_state
+from vecaf.training.checkpoints import load_tensors, restore_state, save_state
 from vecaf.training.state import AveragedWeights, TrainState, trainable
 
 CHECKPOINT_SECONDS = 10.0  # a power cut loses at most this much work
 REPORT_SECONDS = 0.5  # reading a loss makes the CPU wait for the GPU, so not at every step
+
+CONTINUE, SAVE, CANCEL = 0, 1, 2  # what the processes do before a step
 
 Gradients = Callable[[Tensor, Tensor, float], Tensor]
 """Inputs, class indices and label smoothing → mean loss. Leaves gradients in the parameters."""
@@ -75,7 +77,8 @@ class TrainerConfig:
 class Callbacks:
     """What a `Trainer` calls between two steps. Override the methods that you need.
 
-    With several processes, only the first one calls them.
+    With several processes, only the first one calls them. An error that they raise ends the
+    training in all of them.
     """
 
     def on_start(self, trainer: Trainer) -> None:
@@ -181,7 +184,7 @@ class Trainer:
         gradients = self.gradients or self._autograd
         while self.state.step < total and not (patience and self.state.stale >= patience):
             self._save_or_cancel()
-            inputs, targets = self.batches(self.state.step)
+            inputs, targets = self.ranks.together(self.batches, self.state.step)
             self._set_learning_rates(total)
             loss = gradients(inputs, targets, self.config.label_smoothing)
             self.optimizer.step()
@@ -191,38 +194,48 @@ class Trainer:
             self.state.step += 1
             if self.state.step % self.batches.steps_per_epoch == 0:
                 self._end_epoch()
-            else:
-                self._report_loss()
-        if self.config.segment.final is not None and self.ranks.first:
+        if self.config.segment.final is not None:
             self._save(self.config.segment.final)
         return self.state
 
     def _resume(self) -> None:
         """Load the checkpoint, or else the final state of the segment before."""
-        segment = self.config.segment
-        found = load_state(self.config.checkpoint, self.model, self.optimizer, self.averaged)
-        if found is None and segment.previous is not None:
-            load_state(segment.previous, self.model, self.optimizer, self.averaged)
+        found = self._load(self.config.checkpoint)
+        if found is None and self.config.segment.previous is not None:
+            self._load(self.config.segment.previous)
         self.state = found or TrainState()
-        if self.ranks.first:
-            self.callbacks.on_start(self)
+        self.ranks.from_first(self.callbacks.on_start, self)
         self._saved = self._reported = time.monotonic()
+
+    def _load(self, path: Path) -> TrainState | None:
+        """Restore a checkpoint that the first process reads; None if there is none."""
+        saved = self.ranks.from_first(lambda: load_tensors(path) if path.exists() else None)
+        if saved is None:
+            return None
+        return restore_state(saved, self.model, self.optimizer, self.averaged)
 
     def _save_or_cancel(self) -> None:
         """Save a checkpoint from time to time, and before a cancellation."""
-        stop = self.ranks.agree(self.callbacks.should_stop)
-        if stop or self.ranks.agree(lambda: time.monotonic() - self._saved > CHECKPOINT_SECONDS):
+        request = self.ranks.agree(self._request)
+        if request >= SAVE:
             self.state.loss_sum = self.ranks.mean(self.state.loss_sum + float(self._losses))
             self._losses.zero_()
-            if self.ranks.first:
-                self._save(self.config.checkpoint)
+            self._save(self.config.checkpoint)
             self._saved = time.monotonic()
-        if stop:
+        if request == CANCEL:
             raise CanceledError("The run was canceled. You can resume it.")
 
+    def _request(self) -> int:
+        """Report the loss, and say what all processes do before the next step."""
+        self._report_loss()
+        if self.callbacks.should_stop():
+            return CANCEL
+        return SAVE if time.monotonic() - self._saved > CHECKPOINT_SECONDS else CONTINUE
+
     def _save(self, path: Path) -> None:
-        save_state(
-            path, self.state, self.model, self.optimizer, self.averaged, self.callbacks.publishing
+        state, publishing = self.state, self.callbacks.publishing
+        self.ranks.from_first(
+            save_state, path, state, self.model, self.optimizer, self.averaged, publishing
         )
 
     def _set_learning_rates(self, total: int) -> None:
@@ -251,16 +264,15 @@ class Trainer:
         score = self.ranks.agree(lambda: self.callbacks.on_epoch_end(self, mean))
         if score > self.state.best:
             self.state.best, self.state.stale = score, 0
-            if self.ranks.first:
-                self.callbacks.on_best(self)
+            self.ranks.from_first(self.callbacks.on_best, self)
         else:
             self.state.stale += 1
         self.state.loss_sum = 0.0
         self._losses.zero_()
 
     def _report_loss(self) -> None:
-        if self.ranks.first and time.monotonic() - self._reported > REPORT_SECONDS:
-            steps = self.state.step % self.batches.steps_per_epoch
+        steps = self.state.step % self.batches.steps_per_epoch
+        if steps and time.monotonic() - self._reported > REPORT_SECONDS:
             self.callbacks.on_loss(self, (self.state.loss_sum + float(self._losses)) / steps)
             self._reported = time.monotonic()
 

@@ -17,18 +17,18 @@ from torch import Tensor
 
 import vecaf
 from tests.engine.harness import is_alive, wait_for, wait_until_ended, worker, write_images
+from tests.engine.programs import InEachProcess, train_with_a_break
 from tests.shapes import make_samples
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
+from vecaf.datasets.pool import Samples
 from vecaf.encoders.vision_models import load_pvm
 from vecaf.engine.queue import submit_run
-from vecaf.engine.training_processes import training_processes
-from vecaf.errors import CanceledError
+from vecaf.engine.torchrun import launch_here
 from vecaf.evaluation.predictions import load_predictions
-from vecaf.runs.plan import select_on_rank
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.selection.centroids import optimize_centroids
+from vecaf.selection.centroids import OptimizedCentroids, optimize_centroids
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Metric, Round, Store
 from vecaf.training.batches import LabeledImages, steps_in_epoch
@@ -41,18 +41,6 @@ from vecaf.training.trainer import learning_rate_factor
 # No class is exactly a third of a batch. Otherwise the first gradient of its bias would be zero up
 # to rounding errors, which AdamW scales to a full step.
 CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
-
-
-class StopsOnce(MemoryRecorder):
-    """Asks once to stop, during training."""
-
-    stopped = False
-
-    def should_stop(self) -> bool:
-        if self.metrics and not self.stopped:
-            self.stopped = True
-            return True
-        return False
 
 
 @pytest.mark.parametrize(
@@ -70,13 +58,8 @@ def test_two_processes_train_the_same_model_as_one(
     config = replace(CONFIG, mode=mode)
     whole = MemoryRecorder()
     run_rounds(config, samples, whole, tmp_path / "one", settings)
-    recorder = StopsOnce()
-    folder = tmp_path / "two"
-    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
-        with pytest.raises(CanceledError):
-            run_rounds(config, samples, recorder, folder, settings, ranks)
-        run_rounds(config, samples, recorder, folder, settings, ranks)  # from the checkpoint
-    assert recorder.stopped
+    program = InEachProcess(train_with_a_break, (config, samples, tmp_path / "two", settings))
+    results, two_metrics = launch_here(program, 2, "cpu", tmp_path / "processes")
     one, two = (
         load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two")
     )
@@ -93,13 +76,13 @@ def test_two_processes_train_the_same_model_as_one(
     path = config.lr * sum(learning_rate_factor(step, steps) for step in range(steps))
     assert apart.max() < 2 * path
     assert np.sqrt(np.mean(np.square(apart, dtype=np.float64))) < path / 100
-    assert recorder.results[0].confusion == whole.results[0].confusion
+    assert results[0].confusion == whole.results[0].confusion
     predictions = [load_predictions(tmp_path / name, 1) for name in ("one", "two")]
     assert predictions[0] is not None and predictions[1] is not None
     np.testing.assert_array_equal(predictions[1].predicted, predictions[0].predicted)
     for (number, step, name), value in whole.metrics.items():
         if (number, step, "val_loss") in whole.metrics:  # between: one process's own loss
-            assert recorder.metrics[number, step, name] == pytest.approx(value, abs=1e-3)
+            assert two_metrics[number, step, name] == pytest.approx(value, abs=1e-3)
 
 
 class InDoubles(Classifier):
@@ -110,26 +93,26 @@ class InDoubles(Classifier):
         return logits
 
 
-def test_in_float64_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
-    samples = make_samples(tmp_path / "shapes", 14)
+def train_in_float64(ranks: Ranks, samples: Samples, folder: Path) -> dict[str, Tensor]:
     images = LabeledImages(list(samples.paths), samples.labels)
     nobody = LabeledImages([], np.empty(0, dtype=np.int64))
     config = replace(CONFIG, mode="full", epochs=2, batch_size=5)  # the last batch has four
     pvm = load_pvm("efficientnet_lite0", 64)
+    head = Head(torch.zeros(1280), 3)
+    torch.nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(7))
+    model = InDoubles(pvm.build(0), head).double()
+    stage = Stage(config, 3, folder)
+    train_model(model, images, nobody, pvm.preprocessing, stage, ranks=ranks)
+    return model.state_dict()
 
-    def trained(name: str, ranks: Ranks) -> dict[str, Tensor]:
-        head = Head(torch.zeros(1280), 3)
-        torch.nn.init.normal_(head.linear.weight, generator=torch.Generator().manual_seed(7))
-        model = InDoubles(pvm.build(0), head).double()
-        (tmp_path / name).mkdir()
-        stage = Stage(config, 3, tmp_path / name)
-        train_model(model, images, nobody, pvm.preprocessing, stage, ranks=ranks)
-        return model.state_dict()
 
+def test_in_float64_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
+    samples = make_samples(tmp_path / "shapes", 14)
+    pvm = load_pvm("efficientnet_lite0", 64)
     before = InDoubles(pvm.build(0), Head(torch.zeros(1280), 3)).state_dict()
-    one = trained("one", ALONE)
-    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
-        two = trained("two", ranks)
+    one = train_in_float64(ALONE, samples, tmp_path / "one")
+    program = InEachProcess(train_in_float64, (samples, tmp_path / "two"))
+    two = launch_here(program, 2, "cpu", tmp_path / "processes")
     moved = [float((one[name] - before[name]).abs().max()) for name in one if "backbone" in name]
     assert max(moved) > 1e-4
     for name, values in one.items():
@@ -151,27 +134,22 @@ def test_two_processes_select_the_same_images_as_one(tmp_path: Path) -> None:
         {"strategy": "bilaf"},
         {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
     ]
-    with training_processes(2, tmp_path / "meeting", "cpu") as ranks:
-        for request in requests:
-            ranks.send(select_on_rank, **asked, **request)
-            shared = vecaf.select(**asked, **request, processes=ranks)
-            alone = vecaf.select(**asked, **request)
-            np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
-            for name, values in alone.scores.items():
-                np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
-        # More rows than a step takes: slices of the pool, each split.
-        rows = unit_rows(features)
-        slices: dict[str, Any] = {
-            "features": rows,
-            "initial": rows[:30],
-            "steps": 20,
-            "batch_rows": 700,
-        }
-        ranks.send(descend_along, **slices)
-        shared_descent, descent = (
-            optimize_centroids(**slices, processes=ranks),
-            optimize_centroids(**slices),
-        )
+    # More rows than a step takes: slices of the pool, each split.
+    rows = unit_rows(features)
+    slices: dict[str, Any] = {
+        "features": rows,
+        "initial": rows[:30],
+        "steps": 20,
+        "batch_rows": 700,
+    }
+    program = InEachProcess(select_together, ([asked | one for one in requests], slices))
+    selections, shared_descent = launch_here(program, 2, "cpu", tmp_path / "processes")
+    for request, shared in zip(requests, selections, strict=True):
+        alone = vecaf.select(**asked, **request)
+        np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
+        for name, values in alone.scores.items():
+            np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
+    descent = optimize_centroids(**slices)
     np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
     np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
     assert descent.losses[-1] < descent.losses[0]
@@ -182,8 +160,11 @@ def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(rows, dtype=np.float32)
 
 
-def descend_along(ranks: Ranks, reporter: object, **asked: Any) -> None:
-    optimize_centroids(**asked, processes=ranks)
+def select_together(
+    ranks: Ranks, requests: list[dict[str, Any]], slices: dict[str, Any]
+) -> tuple[list[vecaf.Selection], OptimizedCentroids]:
+    selections = [vecaf.select(**request, processes=ranks) for request in requests]
+    return selections, optimize_centroids(**slices, processes=ranks)
 
 
 @pytest.mark.soak
@@ -199,8 +180,8 @@ def test_a_run_resumes_after_one_of_its_processes_was_killed(
         wait_for(lambda: second_round_is_trained(store, run_id), 60, "no second round")
         (child,) = process.children()
         listing = Path(f"/proc/{child}/task/{child}/children")
-        (companion,) = [int(pid) for pid in listing.read_text().split() if is_alive(int(pid))]
-        os.kill(companion, signal.SIGKILL)
+        processes = [int(pid) for pid in listing.read_text().split() if is_alive(int(pid))]
+        os.kill(processes[-1], signal.SIGKILL)
         run = wait_until_ended(store, run_id, 60)
         wait_for(lambda: not is_alive(child), 60, "the old child lives on")
     assert (run.state, run.error, run.attempt, run.crashes) == (FINISHED, None, 2, 1)

@@ -1,0 +1,64 @@
+"""Start the processes of a run on a Ray cluster, with Ray Train."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import ray
+from ray.train.torch import TorchConfig
+from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
+from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+from ray.train.v2.torch.torch_trainer import TorchTrainer
+
+from vecaf.engine.attempt import LostProcessError
+from vecaf.training.ranks import TIMEOUT, backend_for
+
+T = TypeVar("T")
+
+MAX_RESTARTS = 2
+"""How often Ray starts the processes again on the nodes that are left, from the checkpoint."""
+
+
+def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder: Path) -> T:
+    """Call `program` in `count` processes of the cluster; see `Launcher`.
+
+    If a node is lost, Ray starts the processes again: as many as fit, and more when nodes return.
+    A batch has the same size with fewer processes. Checkpoints are those in the folder of the run,
+    so Ray's own folder stays empty.
+    """
+    if not ray.is_initialized():
+        ray.init(address="auto", log_to_driver=True)
+    threads = os.environ.get("OMP_NUM_THREADS")
+    trainer = TorchTrainer(
+        _call,
+        train_loop_config={"program": program},
+        scaling_config=ScalingConfig(num_workers=(1, count), use_gpu=device.startswith("cuda")),
+        torch_config=TorchConfig(
+            backend=backend_for(device), timeout_s=int(TIMEOUT.total_seconds())
+        ),
+        run_config=RunConfig(
+            name=uuid.uuid4().hex,
+            storage_path=str(folder),
+            failure_config=FailureConfig(max_failures=MAX_RESTARTS),
+            worker_runtime_env={"env_vars": {"OMP_NUM_THREADS": threads}} if threads else None,
+        ),
+    )
+    try:
+        result = trainer.fit()
+    except WorkerGroupError as error:
+        for failure in error.worker_failures.values():
+            if "out of memory" in str(failure).lower():
+                raise MemoryError(str(failure)) from error
+        raise LostProcessError("A training process exited.") from error
+    except TrainingFailedError as error:
+        raise LostProcessError("A training process exited.") from error
+    returned: T = result.return_value  # type: ignore[attr-defined]
+    return returned
+
+
+def _call(config: dict[str, Callable[[], T]]) -> T:
+    return config["program"]()
