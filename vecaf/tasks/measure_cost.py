@@ -115,7 +115,7 @@ def _step(model: Any, inputs: Any, targets: Any) -> float:
     import torch
     from torch.nn import functional as F
 
-    from vecaf.training.trainer import freeze_batch_norm
+    from vecaf.training.model import freeze_batch_norm
 
     if inputs.dim() == 4:
         model = model.to(memory_format=torch.channels_last)

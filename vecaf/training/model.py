@@ -142,3 +142,10 @@ def build_classifier(pvm: PVM, head: Head) -> Classifier:
 def center_rows(features: Tensor, mean: Tensor) -> Tensor:
     """Scale rows (n, d) to unit length, subtract `mean` (d,), and scale to unit length again."""
     return F.normalize(F.normalize(features, dim=1) - mean, dim=1)
+
+
+def freeze_batch_norm(model: nn.Module) -> None:
+    """Put every batch normalization layer of `model` into evaluation mode."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from vecaf.errors import CanceledError, VecafError
 from vecaf.training.batches import Batches
 from vecaf.training.checkpoints import load_tensors, restore_state, save_state
+from vecaf.training.model import freeze_batch_norm
 from vecaf.training.state import AveragedWeights, TrainState, trainable
 
 CHECKPOINT_SECONDS = 10.0  # a power cut loses at most this much work
@@ -297,10 +298,3 @@ def learning_rate_factor(step: int, total: int, warmup: float = 0.05) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
-
-
-def freeze_batch_norm(model: nn.Module) -> None:
-    """Put every batch normalization layer of `model` into evaluation mode."""
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
