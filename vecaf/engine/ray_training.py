@@ -32,10 +32,13 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
     """
     if not ray.is_initialized():
         ray.init(address="auto", log_to_driver=True)
+
+    def call() -> T:  # an argument of the function would appear in Ray's dashboard
+        return program()
+
     threads = os.environ.get("OMP_NUM_THREADS")
     trainer = TorchTrainer(
-        _call,
-        train_loop_config={"program": program},
+        call,
         scaling_config=ScalingConfig(num_workers=(1, count), use_gpu=device.startswith("cuda")),
         torch_config=TorchConfig(
             backend=backend_for(device), timeout_s=int(TIMEOUT.total_seconds())
@@ -58,7 +61,3 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
         raise LostProcessError("A training process exited.") from error
     returned: T = result.return_value  # type: ignore[attr-defined]
     return returned
-
-
-def _call(config: dict[str, Callable[[], T]]) -> T:
-    return config["program"]()

@@ -38,6 +38,8 @@ def resources_for(settings: Settings, kind: Kind, config: Mapping[str, Any]) -> 
         "import": settings.import_resources,
         "task": settings.task_resources,
     }
+    if kind == "run" and settings.engine == "ray" and settings.processes > 1:
+        return Resources(cpus=1)  # Ray Train requests what the training processes need
     given = parse_resources(f"VECAF_{kind.upper()}_RESOURCES", texts[kind])
     default = DEFAULTS[kind]
     device = config.get("device", "auto")

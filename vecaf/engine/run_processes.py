@@ -7,7 +7,9 @@ executes `vecaf.engine.run_program`.
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import shutil
 import signal
 import threading
@@ -20,6 +22,7 @@ from typing import Protocol, TypeVar
 from vecaf.encoders.runtime import choose_device
 from vecaf.engine.attempt import AttemptStore
 from vecaf.engine.paths import folder_of
+from vecaf.engine.ray_child import settings_file
 from vecaf.engine.run_program import run_program
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
@@ -83,7 +86,7 @@ def execute_run(
     if settings.processes == 1:
         run_program(ALONE, store, run_id, attempt, stopping)
         return
-    program = RunInProcess(settings, choose_device(device), run_id, attempt)
+    program = RunInProcess(settings.home, settings.engine, choose_device(device), run_id, attempt)
     folder = folder_of(settings, "run", run_id) / FOLDER
     shutil.rmtree(folder, ignore_errors=True)  # of a killed attempt
     folder.mkdir(parents=True)
@@ -108,7 +111,8 @@ def launcher_for(settings: Settings) -> Launcher:
 class RunInProcess:
     """What each of several processes calls."""
 
-    settings: Settings
+    home: Path
+    engine: str
     device: str
     run_id: int
     attempt: int
@@ -122,7 +126,7 @@ class RunInProcess:
         stopping = stop_event()
         ranks = join(self.device)
         try:
-            store = AttemptStore(self.settings, "run", self.run_id, self.attempt)
+            store = AttemptStore(self.settings(), "run", self.run_id, self.attempt)
             run_program(ranks, store, self.run_id, self.attempt, stopping.is_set)
         except FirstProcessError as error:
             return error.__cause__ if isinstance(error.__cause__, Exception) else error
@@ -136,6 +140,12 @@ class RunInProcess:
         finally:
             leave()
         return None
+
+    def settings(self) -> Settings:
+        """Return the settings. On a cluster, a file has them, because they include a password."""
+        if self.engine == "ray":
+            os.environ |= json.loads(settings_file(self.home).read_text())
+        return Settings.from_environment()
 
 
 def stop_event() -> threading.Event:
