@@ -30,8 +30,7 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
     A batch has the same size with fewer processes. Checkpoints are those in the folder of the run,
     so Ray's own folder stays empty.
     """
-    if not ray.is_initialized():
-        ray.init(address="auto", log_to_driver=True)
+    _connect()
 
     def call() -> T:  # an argument of the function would appear in Ray's dashboard
         return program()
@@ -61,3 +60,14 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
         raise LostProcessError("A training process exited.") from error
     returned: T = result.return_value  # type: ignore[attr-defined]
     return returned
+
+
+def cluster_device(device: str) -> str:
+    """Return cuda:0 if the cluster has GPUs and `device` allows them, otherwise cpu."""
+    _connect()
+    return "cuda:0" if device != "cpu" and ray.cluster_resources().get("GPU") else "cpu"
+
+
+def _connect() -> None:
+    if not ray.is_initialized():
+        ray.init(address="auto", log_to_driver=True)

@@ -86,25 +86,26 @@ def execute_run(
     if settings.processes == 1:
         run_program(ALONE, store, run_id, attempt, stopping)
         return
-    program = RunInProcess(settings.home, settings.engine, choose_device(device), run_id, attempt)
+    launch, chosen = launcher_for(settings, device)
+    program = RunInProcess(settings.home, settings.engine, chosen, run_id, attempt)
     folder = folder_of(settings, "run", run_id) / FOLDER
     shutil.rmtree(folder, ignore_errors=True)  # of a killed attempt
     folder.mkdir(parents=True)
-    error = launcher_for(settings)(program, settings.processes, program.device, folder)
+    error = launch(program, settings.processes, chosen, folder)
     shutil.rmtree(folder)
     if error is not None:
         raise error
 
 
-def launcher_for(settings: Settings) -> Launcher:
-    """Return the launcher of the engine that the settings name."""
+def launcher_for(settings: Settings, device: str) -> tuple[Launcher, str]:
+    """Return the launcher of the engine that the settings name, and the device of its processes."""
     if settings.engine == "ray":
-        from vecaf.engine.ray_training import launch_on_cluster
+        from vecaf.engine.ray_training import cluster_device, launch_on_cluster
 
-        return launch_on_cluster
+        return launch_on_cluster, cluster_device(device)
     from vecaf.engine.torchrun import launch_here
 
-    return launch_here
+    return launch_here, choose_device(device)
 
 
 @dataclass(frozen=True)
