@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.gpu.roofline import Roofline, fastest, forward_operations, memory_of
 from benchmarks.gpu.sizes import Measured, Sizes
-from vecaf.encoders.backends import Features, Pixels
+from vecaf.encoders.backends import Features, PixelBatch
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.runtime import compile_encoder
 
@@ -64,7 +64,7 @@ class PlainLoop:
             255 * torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (MEAN, STD)
         )
 
-    def __call__(self, batches: list[Pixels]) -> list[Features]:
+    def __call__(self, batches: list[PixelBatch]) -> list[Features]:
         found = []
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16):
             for batch in batches:
