@@ -50,3 +50,8 @@ def discard_import(settings: Settings, import_id: int, source: str, *, keep_log:
         log_of(settings, "import", import_id).unlink(missing_ok=True)
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def settings_file(home: Path) -> Path:
+    """Return the file with the environment variables of the settings, for nodes of a cluster."""
+    return home / "cluster-settings.json"

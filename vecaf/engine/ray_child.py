@@ -15,13 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from vecaf.engine.attempt import NO_HOME_STATUS
-
-SETTINGS_FILE = "cluster-settings.json"
-
-
-def settings_file(home: Path) -> Path:
-    """Return the file with the environment variables of the settings."""
-    return home / SETTINGS_FILE
+from vecaf.engine.paths import settings_file
 
 
 def main(arguments: list[str]) -> int:

@@ -22,9 +22,8 @@ from ray.util.state.common import NodeState
 
 import vecaf
 from vecaf.engine.exits import describe_exit
-from vecaf.engine.paths import log_of
+from vecaf.engine.paths import log_of, settings_file
 from vecaf.engine.protocol import Attempt, Exited, Resources, Running, Status, Waiting
-from vecaf.engine.ray_child import settings_file
 from vecaf.engine.ray_client import RayClient, cluster_address, is_loopback
 from vecaf.engine.ray_placement import obstacle, trimmed
 from vecaf.errors import InputError

@@ -21,8 +21,7 @@ from typing import Protocol, TypeVar
 
 from vecaf.encoders.runtime import choose_device
 from vecaf.engine.attempt import AttemptStore
-from vecaf.engine.paths import folder_of
-from vecaf.engine.ray_child import settings_file
+from vecaf.engine.paths import folder_of, settings_file
 from vecaf.engine.run_program import run_program
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
