@@ -78,8 +78,7 @@ class TrainerConfig:
 class Callbacks:
     """What a `Trainer` calls between two steps. Override the methods that you need.
 
-    With several processes, only the first one calls them. An error that they raise ends the
-    training in all of them.
+    With several processes, only the first one calls them.
     """
 
     def on_start(self, trainer: Trainer) -> None:
