@@ -210,6 +210,9 @@ def test_a_page_sees_why_a_job_waits(
     engine.attempts[Attempt("run", run_id, 1)] = Waiting("waiting for a node")
     dispatcher.step()
     assert run_row(store, run_id).stage == "waiting for a node"
+    engine.attempts[Attempt("run", run_id, 1)] = Running("node 1")
+    dispatcher.step()
+    assert (run_row(store, run_id).stage, run_row(store, run_id).node) == ("starting", "node 1")
 
 
 def test_a_process_that_can_not_start_is_tried_again(

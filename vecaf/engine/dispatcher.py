@@ -141,13 +141,16 @@ class Dispatcher:
 
     def _show(self, attempt: Attempt, status: Waiting | Running) -> None:
         """Write where the attempt runs, or why it waits, if that has changed."""
-        if self._shown.get(attempt, Running()) == status:
+        previous = self._shown.get(attempt, Running())
+        if previous == status:
             return
         try:
             with self._store.write(exclusive=False) as session:
                 job = lock_attempt(session, *attempt)
                 if isinstance(status, Running):
                     job.node = status.node
+                    if isinstance(previous, Waiting) and job.stage == previous.reason[:200]:
+                        job.stage = "starting"
                 else:
                     job.stage = status.reason[:200]
         except StaleAttemptError:
