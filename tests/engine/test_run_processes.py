@@ -177,12 +177,12 @@ def test_a_run_resumes_after_one_of_its_processes_was_killed(
     config = RunConfig(dataset="pictures", budget="9", rounds=2, epochs=40, batch_size=3)
     run_id = submit_run(store, config, store.owner())
     with worker(settings) as process:
-        wait_for(lambda: second_round_is_trained(store, run_id), 60, "no second round")
+        wait_for(lambda: second_round_is_trained(store, run_id), 180, "no second round")
         (child,) = process.children()
         listing = Path(f"/proc/{child}/task/{child}/children")
         processes = [int(pid) for pid in listing.read_text().split() if is_alive(int(pid))]
         os.kill(processes[-1], signal.SIGKILL)
-        run = wait_until_ended(store, run_id, 60)
+        run = wait_until_ended(store, run_id, 180)
         wait_for(lambda: not is_alive(child), 60, "the old child lives on")
     assert (run.state, run.error, run.attempt, run.crashes) == (FINISHED, None, 2, 1)
     with store.read() as session:
