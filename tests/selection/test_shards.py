@@ -23,14 +23,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vecaf": {"steps": 4, "dimensions": 8, "restarts": 1},
     "kmeans": {"iterations": 4},
 }
-N, BUDGET = 900, 40
+N, BUDGET, COPIES = 900, 40, 30
 
 
 def pool(d: int = 24) -> dict[str, npt.NDArray[Any]]:
     rng = np.random.default_rng(5)
     labels = rng.integers(12, size=N)
     rows = rng.normal(size=(12, d))[labels] + 0.5 * rng.normal(size=(N, d))
-    rows[:30] = rows[30:60]  # duplicates
+    rows[:COPIES] = rows[COPIES : 2 * COPIES]
     p = rng.dirichlet(np.ones(12), size=N)
     return {"features": rows.astype(np.float16), "losses": rng.exponential(size=N), "p": p}
 
@@ -45,6 +45,11 @@ def select(name: str, sharding: LocalSharding | None, d: int = 24, **more: Any) 
     return vecaf.select(
         data["features"], BUDGET, name, selected=np.arange(7), sharding=sharding, **given
     )
+
+
+def first_copies(ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the ids with that of the first copy of each row."""
+    return np.where(ids < 2 * COPIES, ids % COPIES, ids)
 
 
 def equal(one: vecaf.Selection, other: vecaf.Selection) -> None:
@@ -72,11 +77,12 @@ def test_wide_features_are_reduced_in_the_shards(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHARDED)
 def test_shards_select_what_one_array_selects(name: str) -> None:
-    """The same arithmetic in another order: on this pool, rounding decides no selection."""
+    """The same arithmetic in another order: here, rounding only decides between equal rows."""
     whole, sharded = select(name, None), select(name, LocalSharding(3, block=128))
-    np.testing.assert_array_equal(sharded.ids, whole.ids)
+    np.testing.assert_array_equal(first_copies(sharded.ids), first_copies(whole.ids))
+    same = sharded.ids == whole.ids  # copies have probabilities and losses of their own
     for part, scores in whole.scores.items():
-        np.testing.assert_allclose(sharded.scores[part], scores, atol=2e-3)
+        np.testing.assert_allclose(sharded.scores[part][same], scores[same], atol=2e-3)
 
 
 @pytest.mark.parametrize("name", ["activeft", "kmeans"])

@@ -45,7 +45,7 @@ class Launcher(Protocol):
         Parameters
         ----------
         program
-            Picklable, because the processes start anew.
+            Picklable, because the processes start from scratch.
         device
             cpu or cuda:<index>.
         folder

@@ -51,10 +51,10 @@ def launch_here(program: Callable[[], T], count: int, device: str, folder: Path)
         except SignalException as error:
             raise CanceledError("The training processes were told to stop.") from error
         except ChildFailedError as error:
-            _, failure = error.get_first_failure()
-            message = str(failure.message)
-            if failure.exitcode > 0 and "out of memory" in message.lower():
-                raise MemoryError(message) from error
+            # The first failure may be of a process that lost the connection to the failed one.
+            for path in folder.glob(f"{config.run_id}*/**/error.json"):
+                if "out of memory" in path.read_text().lower():
+                    raise MemoryError("out of memory") from error
             raise LostProcessError("A training process exited.") from error
     return results[0]
 

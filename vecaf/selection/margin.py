@@ -10,7 +10,7 @@ from vecaf.selection.uncertainty import checked_probabilities, closeness, highes
 
 
 @strategy(
-    description="Selects images whose two most likely classes have similar probabilities.",
+    description="Selects images whose two likeliest classes have close probabilities.",
     paper="Scheffer, Decomain & Wrobel 2001, Active Hidden Markov Models (IDA); Settles 2009",
     required=("probabilities",),
 )
