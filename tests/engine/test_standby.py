@@ -85,7 +85,7 @@ def test_it_ends_with_its_worker(store: Store, how: signal.Signals) -> None:
         child = prepared(process)
         process.send(how)
         process.wait(10)
-        wait_for(lambda: not is_alive(child), 5, "it outlives its worker")
+        wait_for(lambda: not is_alive(child), 60, "it outlives its worker")
 
 
 @pytest.fixture
