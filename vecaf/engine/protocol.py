@@ -2,7 +2,7 @@
 
 The database owns the order of the queue, cancellations and attempt numbers; the dispatcher
 (`vecaf.engine.dispatcher`) reads and writes them. An engine owns placement, GPUs and processes:
-`local` (`vecaf.engine.local`) on this machine, `ray` (`vecaf.engine.cluster`) on a cluster.
+`local` (`vecaf.engine.local`) on this machine, `ray` (`vecaf.engine.ray_engine`) on a cluster.
 """
 
 from __future__ import annotations

@@ -57,9 +57,9 @@ def _in_memory(features: Floats, earlier: Ids, budget: int) -> tuple[Ids, Floats
 def _over_shards(features: ShardedRows, earlier: Ids, budget: int) -> tuple[Ids, Floats]:
     """Do the same with few passes over the shards.
 
-    A pass returns the rows that are farthest from all centers. More centers can only bring rows
-    nearer. So the farthest of these candidates is the farthest of all rows as long as it is farther
-    than the last candidate was.
+    A pass returns the farthest rows as candidates. A new center never increases the distance of a
+    row. As long as a candidate is farther away than the last one was at the pass, no other row can
+    be farther, so the pass need not be repeated.
     """
     selected = np.empty(budget, dtype=np.int64)
     reached = np.empty(budget, dtype=np.float32)
