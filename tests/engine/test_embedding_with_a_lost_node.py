@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.ray_nodes import ray_nodes
 from tests.engine.cluster_embedding_cases import ENCODER, home, pictures, stored
+from tests.engine.ray_nodes import ray_nodes
 from vecaf.engine.cluster_embedding import embed_on_cluster
 
 IMAGES = 10_000
