@@ -25,7 +25,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Continue even if the database does not list most of the images or runs on disk.",
+        help="Proceed even if most of the images or runs on disk are missing from the database.",
     ),
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="Name of the dataset.")]

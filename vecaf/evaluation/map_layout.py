@@ -122,9 +122,9 @@ def layout_map(
 ) -> tuple[Floats, Floats]:
     """Lay out images with UMAP, once by their features and once with their captions applied.
 
-    In the second layout each image moves by the difference between two placements on the first
-    layout: that of its features with the caption, and that of its features without it. An image
-    that its caption does not change stays at the same position.
+    The second layout reuses the first one. It places each image twice on the first layout, with and
+    without its caption, and moves the image by the difference. If a caption does not change the
+    features, the image keeps its position.
 
     Parameters
     ----------

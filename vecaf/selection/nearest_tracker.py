@@ -1,19 +1,21 @@
 """Track the nearest of k slowly moving centroids for each row.
 
-The result is exact, but most scores are not computed again: upper bounds show that they can't be
-the highest.
+The result is exact. Most scores are skipped, because an upper bound shows that they can't be the
+highest of their row.
 
 Bound of one centroid. Let s = f·c be the score of centroid c and unit row f. If the centroid then
 moves by a total of P = Σ‖Δc‖, its score is at most s + P (Cauchy–Schwarz and the triangle
 inequality). Each row keeps a list of its best centroids with these bounds, as Elkan (2003) does for
 distances. A listed centroid is skipped if its bound is below the best score of the row.
 
-Bound of all centroids outside the list. In each step, take the 98% quantile of the centroids'
-movements. Q is the sum of these quantiles over the steps so far, and D = P − Q is how much farther
-than Q one centroid has moved. The lead of a centroid is L = D − (its smallest D so far). From any
-earlier step until now, the centroid has moved by at most the growth of Q, plus L. Let B be the
-highest score outside the list minus Q, both at the time of listing. Scores outside the list are
-then at most B + Q + L.
+Bound of all centroids outside the list. Most centroids move by similar amounts, so one bound
+covers them:
+
+- q is the 98% quantile of the centroids' movements in a step. Q is the sum of q over the steps.
+- D = P − Q is how much farther than Q a centroid has moved. L = D − (its smallest D so far) is its
+  lead. Since any earlier step, the centroid has moved by at most the growth of Q, plus L.
+- B is the highest score outside the list minus Q, both at the time of listing. Every score outside
+  the list is therefore at most B + Q + L.
 
 Few centroids have a lead above 0, and these are compared one by one. For all others, if B + Q
 reaches the best score of a row, the row is compared with all centroids by a matrix product, and

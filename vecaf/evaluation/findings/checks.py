@@ -190,10 +190,10 @@ def label_errors(
 
     Confident learning ("prune by noise rate") estimates how many images with label i should have
     label j. The threshold of a class is the mean predicted probability of its own images. An image
-    counts for the most probable class among those whose threshold it reaches. For each pair (i, j),
-    the estimated number of images that prefer j most are candidates. A classifier on fixed features
-    is wrong more often than human annotators, so two further conditions apply; see `agreement` and
-    `margin`.
+    counts toward the most probable class whose threshold it reaches. If m images with label i count
+    toward class j, the m images with the largest probability difference p_j − p_i are candidates. A
+    classifier on fixed features is wrong more often than human annotators, so two further
+    conditions apply; see `agreement` and `margin`.
 
     Parameters
     ----------
