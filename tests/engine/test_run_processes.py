@@ -6,16 +6,13 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from torch import Tensor
 
-import vecaf
 from tests.engine.harness import is_alive, wait_for, wait_until_ended, worker, write_images
 from tests.engine.programs import InEachProcess, train_with_a_break
 from tests.shapes import make_samples
@@ -28,7 +25,6 @@ from vecaf.engine.torchrun import launch_here
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.selection.centroids import OptimizedCentroids, optimize_centroids
 from vecaf.settings import Settings
 from vecaf.store import FINISHED, Metric, Round, Store
 from vecaf.training.batches import LabeledImages, steps_in_epoch
@@ -117,54 +113,6 @@ def test_in_float64_two_processes_train_the_same_weights_as_one(tmp_path: Path) 
     assert max(moved) > 1e-4
     for name, values in one.items():
         torch.testing.assert_close(two[name], values, rtol=0, atol=1e-7, msg=name)
-
-
-def test_two_processes_select_the_same_images_as_one(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(3001, 24)) + 3 * rng.normal(size=(12, 24))[np.arange(3001) % 12]
-    asked: dict[str, Any] = {
-        "features": features.astype(np.float32),
-        "budget": 40,
-        "seed": 3,
-        "selected": [5, 900],
-    }
-    losses = rng.exponential(size=3001).astype(np.float32)
-    requests: list[dict[str, Any]] = [
-        {"strategy": "activeft"},
-        {"strategy": "bilaf"},
-        {"strategy": "vecaf", "losses": losses, "gamma": 0.5, "restarts": 1},
-    ]
-    # More rows than a step takes: slices of the pool, each split.
-    rows = unit_rows(features)
-    slices: dict[str, Any] = {
-        "features": rows,
-        "initial": rows[:30],
-        "steps": 20,
-        "batch_rows": 700,
-    }
-    program = InEachProcess(select_together, ([asked | one for one in requests], slices))
-    selections, shared_descent = launch_here(program, 2, "cpu", tmp_path / "processes")
-    for request, shared in zip(requests, selections, strict=True):
-        alone = vecaf.select(**asked, **request)
-        np.testing.assert_array_equal(shared.ids, alone.ids, err_msg=str(request["strategy"]))
-        for name, values in alone.scores.items():
-            np.testing.assert_allclose(shared.scores[name], values, atol=1e-4)
-    descent = optimize_centroids(**slices)
-    np.testing.assert_allclose(shared_descent.losses, descent.losses, atol=1e-6)
-    np.testing.assert_allclose(shared_descent.centroids, descent.centroids, atol=1e-5)
-    assert descent.losses[-1] < descent.losses[0]
-
-
-def unit_rows(features: NDArray[np.float64]) -> NDArray[np.float32]:
-    rows = features / np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(rows, dtype=np.float32)
-
-
-def select_together(
-    ranks: Ranks, requests: list[dict[str, Any]], slices: dict[str, Any]
-) -> tuple[list[vecaf.Selection], OptimizedCentroids]:
-    selections = [vecaf.select(**request, processes=ranks) for request in requests]
-    return selections, optimize_centroids(**slices, processes=ranks)
 
 
 @pytest.mark.soak

@@ -19,7 +19,6 @@ from vecaf.selection.strategy_pool import Pool
 @strategy(
     description="Selects the images nearest to centroids that cover the pool and repel each other.",
     paper="Xie et al. 2023, arXiv 2303.14382",
-    multiprocess=True,
     sharded=True,
 )
 def activeft(
@@ -77,7 +76,6 @@ def activeft(
         steps=steps,
         temperature=temperature,
         learning_rate=learning_rate,
-        processes=pool.processes,
     )
     return by_coverage(rows, pool, found.centroids)
 

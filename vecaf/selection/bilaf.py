@@ -19,7 +19,6 @@ from vecaf.selection.strategy_pool import Pool
 @strategy(
     description="Selects central images, then images at the boundaries between clusters.",
     paper="Lu et al. 2024, BiLAF (NeurIPS), arXiv 2403.10069",
-    multiprocess=True,
 )
 def bilaf(
     pool: Pool,
@@ -115,7 +114,7 @@ def core_rows(rows: Floats, pool: Pool, count: int, rng: np.random.Generator, st
     """
     fixed = rows[pool.earlier]
     start = lloyd(rows, seed_centers(rows, pool, count, rng), fixed, 20)
-    found = optimize_centroids(rows, start, fixed=fixed, steps=steps, processes=pool.processes)
+    found = optimize_centroids(rows, start, fixed=fixed, steps=steps)
     return nearest_unused(rows, found.centroids, pool.available())
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from vecaf.arrays import Floats, Ids
 from vecaf.selection.assignment import weighted_sums
-from vecaf.selection.process_group import ProcessGroup
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +31,7 @@ class Batch(Protocol):
 
 @dataclass(frozen=True)
 class LoadedBatch:
-    """A batch in memory, or this process's part of it.
+    """A batch in memory.
 
     Attributes
     ----------
@@ -41,11 +40,9 @@ class LoadedBatch:
     similarity, assigned
         Score and index of the nearest centroid of each row, shape (b,).
     counts
-        As in `Batch`, over all processes.
+        As in `Batch`.
     weights, log_gain
-        Shape (b,), or None. Weights sum to 1 over all processes.
-    processes
-        The processes that have parts of the batch.
+        Shape (b,), or None. Weights sum to 1.
     """
 
     rows: Floats
@@ -54,7 +51,6 @@ class LoadedBatch:
     counts: Ids
     weights: Tensor | None
     log_gain: Tensor | None
-    processes: ProcessGroup
 
     def pull(
         self, log_repulsion: Floats, hit: Ids, temperature: float
@@ -72,8 +68,7 @@ class LoadedBatch:
             total = (loss * self.weights).sum(dtype=torch.float64)
         place = np.cumsum(self.counts > 0) - 1  # index of each centroid in `hit`
         sums, mass = weighted_sums(self.rows, place[self.assigned], pull.numpy(), len(hit))
-        attracted, masses = self.processes.sum(sums), self.processes.sum(mass)
-        return float(self.processes.sum(total.numpy())), attracted, masses
+        return float(total), sums, mass
 
 
 def pulls(

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vecaf.arrays import Floats, Ids
+from vecaf.arrays import Floats
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
 from vecaf.selection.centroid_gradient import Batch, LoadedBatch, loss_and_gradient
 from vecaf.selection.nearest_tracker import NearestTracker
 from vecaf.selection.option_checks import check_number
-from vecaf.selection.process_group import SINGLE, ProcessGroup
 from vecaf.selection.sharded_rows import ShardedRows
 from vecaf.selection.stored_rows import FeatureRows, read_rows
 
@@ -46,7 +45,6 @@ def optimize_centroids(
     temperature: float = 0.07,
     learning_rate: float = 1e-3,
     batch_rows: int = 100_000,
-    processes: ProcessGroup = SINGLE,
 ) -> OptimizedCentroids:
     """Minimize the objective of parametric selection over k centroids with Adam.
 
@@ -78,8 +76,6 @@ def optimize_centroids(
         Of Adam.
     batch_rows
         Rows per step; in a larger pool, steps use consecutive slices.
-    processes
-        The processes that call this together, each for its part of the rows.
 
     References
     ----------
@@ -97,9 +93,8 @@ def optimize_centroids(
     sharded = isinstance(features, ShardedRows)
     if 2 * batch > len(features) and steps > 1 and not sharded:  # every step sees the first slice
         # Rows of one centroid are neighbors in memory, so that the centroid stays in the cache.
-        mine = np.arange(processes.number, batch, processes.count)
-        first = nearest(read_rows(features, mine), _unit(theta, still))[1]
-        order = mine[np.argsort(first, kind="stable")]
+        first = nearest(read_rows(features, slice(batch)), _unit(theta, still))[1]
+        order = np.argsort(first, kind="stable")
         features = read_rows(features, order)
         weights = None if weights is None else weights[order]
         gains = None if gains is None else gains[order]
@@ -121,7 +116,7 @@ def optimize_centroids(
             )
         else:
             found = _loaded_batch(
-                features, slice(start, start + batch), centroids, kept, p, log_gain, processes
+                features, slice(start, start + batch), centroids, kept, p, log_gain
             )
         losses[step], gradient = loss_and_gradient(found, centroids, len(theta), temperature)
         adam.step(theta, gradient / _length(theta))
@@ -131,29 +126,24 @@ def optimize_centroids(
 
 def _loaded_batch(
     features: FeatureRows,
-    batch: slice,
+    part: slice,
     centroids: Floats,
     kept: NearestTracker | None,
     weights: Tensor | None,
     log_gain: Tensor | None,
-    processes: ProcessGroup,
 ) -> LoadedBatch:
-    """Assign this process's part of a batch to the centroids."""
-    part: slice | Ids = batch
-    if processes.count > 1 and kept is None:
-        part = np.arange(batch.start + processes.number, batch.stop, processes.count)
+    """Assign the rows of a batch to the centroids."""
     rows = read_rows(features, part)
     similarity, assigned = kept.find(centroids) if kept else nearest(rows, centroids)
     if weights is not None:
-        weights = weights[part] / float(processes.sum(weights[part].sum().numpy()))
+        weights = weights[part] / float(weights[part].sum())
     return LoadedBatch(
         rows,
         similarity,
         assigned,
-        processes.sum(np.bincount(assigned, minlength=len(centroids))),
+        np.bincount(assigned, minlength=len(centroids)),
         weights,
         None if log_gain is None else log_gain[part],
-        processes,
     )
 
 

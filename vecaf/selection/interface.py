@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.process_group import SINGLE, ProcessGroup
 from vecaf.selection.sharded_rows import Sharding
 from vecaf.selection.strategies import STRATEGIES, check_request
 from vecaf.selection.strategy_pool import make_pool
@@ -49,7 +48,6 @@ def select(
     selected: npt.ArrayLike | None = None,
     keys: npt.ArrayLike | None = None,
     seed: int = 0,
-    processes: ProcessGroup = SINGLE,
     sharding: Sharding | None = None,
     **options: Any,
 ) -> Selection:
@@ -80,8 +78,6 @@ def select(
         features differ in their last bits. By default, the bytes of the features.
     seed
         The only source of randomness.
-    processes
-        The processes that make this selection together; see `vecaf.selection.process_group`.
     sharding
         Creates shards for the features, such as `vecaf.selection.LocalSharding()`. They are stored
         in float16, and the selection doesn't depend on the number of shards. Only for strategies
@@ -107,7 +103,6 @@ def select(
     )  # fmt: skip
     with closing(pool):
         _check_budget(count, len(pool), len(pool.earlier))
-        pool = replace(pool, processes=processes)
         result = function(pool, count, np.random.default_rng(start), **options)
     return Selection(
         ids=pool.order[result.positions],

@@ -66,8 +66,6 @@ class StrategyInfo:
         Arguments of `select` that it uses if they are given.
     options
         Its own options and their defaults.
-    multiprocess
-        Whether several processes can share its work.
     sharded
         Whether it can select from features in shards.
     """
@@ -79,7 +77,6 @@ class StrategyInfo:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
-    multiprocess: bool = False
     sharded: bool = False
 
     @property
@@ -115,7 +112,6 @@ def strategy(
     tracks: tuple[str, ...] = (LABEL_FREE, LABELS_KNOWN),
     required: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
-    multiprocess: bool = False,
     sharded: bool = False,
 ) -> Callable[[F], F]:
     """Register a strategy under the name of the function.
@@ -125,7 +121,7 @@ def strategy(
 
     Parameters
     ----------
-    description, paper, tracks, required, optional, multiprocess, sharded
+    description, paper, tracks, required, optional, sharded
         See `StrategyInfo`.
     """
 
@@ -138,7 +134,7 @@ def strategy(
         entry = cast(Strategy, function)
         info = StrategyInfo(
             function.__name__, description, paper, tracks, required, optional, options,
-            multiprocess, sharded,
+            sharded,
         )  # fmt: skip
         if info.needs_model:
             info = replace(info, description=f"{description} In round 1, {FIRST_ROUND} selects.")

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from vecaf.arrays import Floats, Ids
 from vecaf.errors import InputError
-from vecaf.selection.process_group import SINGLE, ProcessGroup
 from vecaf.selection.sharded_rows import ShardedRows, Sharding
 from vecaf.selection.stored_rows import (
     FeatureRows,
@@ -47,8 +46,6 @@ class Pool:
         Shape (n, classes), or None.
     order
         The caller's row at each position, shape (n,).
-    processes
-        The processes that make this selection together.
     """
 
     rows: FeatureRows
@@ -57,7 +54,6 @@ class Pool:
     labels: Ids | None
     probabilities: Floats | None
     order: Ids
-    processes: ProcessGroup = SINGLE
 
     def __len__(self) -> int:
         return len(self.order)

@@ -28,7 +28,6 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
     description="Selects typical images, weighted by per-sample loss in later rounds.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
-    multiprocess=True,
     sharded=True,
 )
 def vecaf(
@@ -126,7 +125,6 @@ def vecaf(
             steps=steps,
             temperature=temperature,
             learning_rate=learning_rate,
-            processes=pool.processes,
         )
         if best is None or found.losses[-1:].sum() < least:
             best, least = found.centroids, float(found.losses[-1:].sum())
