@@ -15,13 +15,13 @@ from vecaf.store.jobs import Kind, lock_attempt
 ENDED_STATUS = 0  # the process has recorded the end of the job
 STOPPED_STATUS = 75
 STALE_STATUS = 76  # another attempt owns the job
-LOST_PROCESS_STATUS = 77  # one of the training processes exited
+LOST_PROCESS_STATUS = 77  # a process that works for the job exited
 NO_DATABASE_STATUS = 78  # the database was unreachable, so the job should be retried
 NO_HOME_STATUS = 79  # the node of the cluster does not have the data folder
 
 
 class LostProcessError(VecafError):
-    """One of the training processes exited; the run resumes from its checkpoint."""
+    """A process that works for the job exited. The next attempt resumes from the checkpoint."""
 
 
 class AttemptStore(Store):

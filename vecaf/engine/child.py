@@ -156,6 +156,7 @@ def do_import(store: Store, import_id: int, attempt: int, stopping: Callable[[],
 
 def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], bool]) -> None:
     """Run a task and record its result."""
+    from vecaf.engine.shard_actors import sharding_for
     from vecaf.tasks import RETIRED, TASKS, TaskContext
 
     with store.read() as session:
@@ -174,6 +175,7 @@ def do_task(store: Store, task_id: int, attempt: int, stopping: Callable[[], boo
         folder=folder_of(store.settings, "task", task_id),
         stage=progress.show,
         should_stop=(background or progress).should_stop,
+        sharding=sharding_for(store.settings) if task.kind == "selection" else None,
     )
     try:
         if task.kind == "embed":

@@ -29,6 +29,7 @@ from vecaf.encoders.embed import (
     missing_images,
     prepare_set,
 )
+from vecaf.engine.ray_connection import connect
 from vecaf.errors import CanceledError, UnavailableError, VecafError
 from vecaf.settings import Settings
 
@@ -123,8 +124,7 @@ def fill_cache(
     import ray
 
     try:
-        if not ray.is_initialized():
-            ray.init(address="auto", log_to_driver=False)
+        connect()
         actors = free_encoders()
         if actors < 2:
             return

@@ -12,6 +12,7 @@ from vecaf.engine.left_out import note_damaged, without_unreadable
 from vecaf.engine.paths import folder_of
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.engine.saved_selection import record_saved_selection
+from vecaf.engine.shard_actors import sharding_for
 from vecaf.errors import UnreadableImageError
 from vecaf.export.environment import record_versions
 from vecaf.runs.preparation import with_device
@@ -64,7 +65,8 @@ def run_program(
     config, samples = ranks.from_first(load)
     while True:
         try:
-            run_rounds(config, ranks.from_first(readable), recorder, folder, settings, ranks)
+            found = ranks.from_first(readable)
+            run_rounds(config, found, recorder, folder, settings, ranks, sharding_for(settings))
             break
         except UnreadableImageError as error:
             ranks.from_first(note_damaged, samples, folder, error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.arrays import Ids
-from vecaf.errors import UnavailableError
+from vecaf.engine.attempt import LostProcessError
+from vecaf.engine.ray_connection import connect
+from vecaf.selection import LocalSharding
 from vecaf.selection.shard import Shard
 from vecaf.selection.shard_layout import BLOCK, Layout
+from vecaf.selection.sharded_rows import Sharding, Shards
 from vecaf.selection.stored_rows import shard_rows
+from vecaf.settings import Settings
+
+ROWS_PER_ACTOR = 250_000
+"""At least: starting an actor takes seconds, and it computes for minutes."""
+START_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
 
 
 class ShardActor:
@@ -40,7 +52,7 @@ class ActorShards:
 
         Raises
         ------
-        UnavailableError
+        LostProcessError
             The process or the node of a shard died.
         """
         import ray
@@ -49,10 +61,17 @@ class ActorShards:
         try:
             return ray.get([actor.call.remote(method, stored) for actor in self._actors])
         except ray.exceptions.RayActorError as error:
-            raise UnavailableError(
+            raise LostProcessError(
                 "The selection lost a part of the features, because a process or a node of the "
-                "cluster died. Start the job again."
+                "cluster died. Select again."
             ) from error
+
+    def ready(self, seconds: float) -> bool:
+        """Return whether all actors have started after at most `seconds`."""
+        import ray
+
+        started = [actor.__ray_ready__.remote() for actor in self._actors]
+        return len(ray.wait(started, num_returns=len(started), timeout=seconds)[0]) == len(started)
 
     def close(self) -> None:
         import ray
@@ -84,6 +103,37 @@ class RaySharding:
             for number, positions in enumerate(map(layout.positions, range(self.count)))
         ]
         return ActorShards(actors, layout, rows.shape[1])
+
+
+@dataclass(frozen=True)
+class ClusterSharding:
+    """Uses the free CPUs of the cluster that runs this job; see `sharded_rows.Sharding`.
+
+    It creates an actor per `rows_per_actor` rows, or fewer if fewer CPUs are free. If the cluster
+    has no room for two, the only shard is in this process. The selection is the same.
+    """
+
+    rows_per_actor: int = ROWS_PER_ACTOR
+    block: int = BLOCK
+
+    def __call__(self, rows: npt.NDArray[Any], order: Ids) -> Shards:
+        import ray
+
+        connect()
+        free = int(ray.available_resources().get("CPU", 0))
+        count = min(free, math.ceil(len(order) / self.rows_per_actor))
+        if count > 1:
+            shards = RaySharding(count, self.block)(rows, order)
+            if shards.ready(START_SECONDS):
+                logger.info("%d processes of the cluster select.", count)
+                return shards
+            shards.close()
+        return LocalSharding(1, self.block)(rows, order)
+
+
+def sharding_for(settings: Settings) -> Sharding:
+    """Return where the jobs of an engine store the features of a large pool."""
+    return ClusterSharding() if settings.engine == "ray" else LocalSharding()
 
 
 def _writable(argument: Any) -> Any:

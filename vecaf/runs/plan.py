@@ -47,17 +47,23 @@ class RunPlan:
     sharding: Sharding = ONE_SHARD
 
     @classmethod
-    def of(cls, config: RunConfig, samples: Samples) -> RunPlan:
+    def of(cls, config: RunConfig, samples: Samples, sharding: Sharding = ONE_SHARD) -> RunPlan:
         """Plan a run. Raises InputError as `check_pool` if the dataset can't serve it."""
         labeled = samples.labels >= 0
         pool = samples.pool[labeled[samples.pool]]
         counts = np.bincount(samples.labels[pool], minlength=len(samples.classes))
         budget = check_pool(config, samples.classes, counts.tolist(), 0 if config.subset else None)
         test, val = (rows[labeled[rows]] for rows in (samples.rows(TEST), samples.rows(VAL)))
-        return cls(config, samples, pool, val, test, budget)
+        return cls(config, samples, pool, val, test, budget, sharding)
 
     @classmethod
-    def without_training(cls, config: RunConfig, samples: Samples, excluded: Rows) -> RunPlan:
+    def without_training(
+        cls,
+        config: RunConfig,
+        samples: Samples,
+        excluded: Rows,
+        sharding: Sharding = ONE_SHARD,
+    ) -> RunPlan:
         """Plan a selection from the whole pool, labeled or not, without training.
 
         `excluded` are rows of the pool that can't be selected. Raises InputError as
@@ -66,7 +72,7 @@ class RunPlan:
         pool, no_rows = samples.pool, np.empty(0, dtype=np.int64)
         labeled = int((samples.labels[pool] >= 0).sum())
         budget = check_selection(config, len(pool), labeled, len(excluded))
-        return cls(config, samples, pool, no_rows, no_rows, budget)
+        return cls(config, samples, pool, no_rows, no_rows, budget, sharding)
 
     def pool_positions(self, rows: Rows) -> Rows:
         """Return the positions of `rows` within `pool`."""

@@ -14,11 +14,12 @@ from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.export.predictor import export_model
-from vecaf.runs.plan import RunPlan, describe_missing_classes
+from vecaf.runs.plan import ONE_SHARD, RunPlan, describe_missing_classes
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder
 from vecaf.runs.resuming import resume
 from vecaf.runs.round_progress import RoundProgress
+from vecaf.selection.sharded_rows import Sharding
 from vecaf.settings import Settings
 from vecaf.store import TEST, VAL
 from vecaf.store.records import RoundResult
@@ -34,6 +35,7 @@ def run_rounds(
     folder: Path,
     settings: Settings,
     ranks: Ranks = ALONE,
+    sharding: Sharding = ONE_SHARD,
 ) -> None:
     """Do the rounds of a run that are not finished yet, then export the model.
 
@@ -47,6 +49,8 @@ def run_rounds(
         the first process is used.
     ranks
         The processes that train together. All of them call this function.
+    sharding
+        As in `RunPlan`.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def run_rounds(
     CanceledError
         The recorder asked to stop.
     """
-    plan = RunPlan.of(config, samples)
+    plan = RunPlan.of(config, samples, sharding)
     learner, guidance = prepare(config, samples, recorder, folder, settings, ranks=ranks)
     do_rounds(plan, learner, guidance, recorder, folder)
     ranks.from_first(_export, learner, recorder, folder)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from vecaf.arrays import Floats, Rows
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples
-from vecaf.runs.plan import RunPlan
+from vecaf.runs.plan import ONE_SHARD, RunPlan
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder, RoundSelection
 from vecaf.selection import STRATEGIES
+from vecaf.selection.sharded_rows import Sharding
 from vecaf.settings import Settings
 from vecaf.training.learner import ModelOutputs
 
@@ -91,6 +92,7 @@ def select_images(
     recorder: Recorder,
     settings: Settings,
     base_run: BaseRun | None = None,
+    sharding: Sharding = ONE_SHARD,
 ) -> SelectionResult:
     """Select `config.budget` images, as the first round of a run would.
 
@@ -101,6 +103,8 @@ def select_images(
     base_run
         Select as the next round of this run would. Its model, image size, and finetuning mode
         replace those of `config`.
+    sharding
+        As in `RunPlan`.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def select_images(
         )
     config = replace(config, target_words="", subset="")
     excluded = labeled_or_selected(samples, () if base_run is None else base_run.selected_ids)
-    plan = RunPlan.without_training(config, samples, excluded)
+    plan = RunPlan.without_training(config, samples, excluded, sharding)
     folder = settings.runs if base_run is None else base_run.folder
     trained_samples = None if base_run is None else base_run.samples
     learner, guidance = prepare(config, samples, recorder, folder, settings, trained_samples)

@@ -121,6 +121,7 @@ def selection(
     The strategy that selected, the number of selected images, and the size of the pool.
     """
     from vecaf.config import RunConfig
+    from vecaf.runs.plan import ONE_SHARD
     from vecaf.runs.selection_only import select_images
 
     config = RunConfig(
@@ -142,9 +143,11 @@ def selection(
             base_run = load_base_run(
                 context.store, context.user_id, context.dataset_id, samples, run
             )
-        return _save(
-            context, select_images(config, samples, recorder, context.store.settings, base_run)
-        )
+        found = select_images(
+            config, samples, recorder, context.store.settings, base_run,
+            context.sharding or ONE_SHARD,
+        )  # fmt: skip
+        return _save(context, found)
 
     return without_unreadable(every, work)
 

@@ -6,12 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.errors import CanceledError, InputError
 from vecaf.registry import Registry
 from vecaf.store import Dataset, Store, visible
+
+if TYPE_CHECKING:
+    from vecaf.selection.sharded_rows import Sharding
 
 
 class StageReporter(Protocol):
@@ -34,6 +37,7 @@ class TaskContext:
     folder: Path
     stage: StageReporter
     should_stop: Callable[[], bool]
+    sharding: Sharding | None = None  # of the features during a selection
 
     def samples(self) -> Samples:
         """Load the samples of the dataset as they are now."""

@@ -14,7 +14,7 @@ from typing import Any
 
 
 def run_rounds(
-    config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, ranks: Any
+    config: Any, samples: Any, recorder: Any, folder: Path, settings: Any, *_: Any
 ) -> None:
     behavior = os.environ["VECAF_STAND_IN"]
     if behavior == "hang":  # only records that it was told to stop
