@@ -54,6 +54,7 @@ class Settings:
     run_resources: str = ""  # "cpus=4 gpus=1 memory=16", for an engine that places jobs
     import_resources: str = ""
     task_resources: str = ""
+    autoscaling: bool = False  # the cluster starts nodes for jobs that wait
     standby_minutes: int = 10  # that a worker keeps a warm process for the next job; 0: none
     embed_on_import: bool = True  # compute the embeddings of a new dataset in the background
     limits: Limits = field(default_factory=Limits)
@@ -92,6 +93,7 @@ class Settings:
             run_resources=env.get("VECAF_RUN_RESOURCES") or "",
             import_resources=env.get("VECAF_IMPORT_RESOURCES") or "",
             task_resources=env.get("VECAF_TASK_RESOURCES") or "",
+            autoscaling=_flag(env, "VECAF_AUTOSCALING", cls.autoscaling),
             standby_minutes=_whole(env, "VECAF_STANDBY_MINUTES", cls.standby_minutes, minimum=0),
             embed_on_import=_flag(env, "VECAF_EMBED_ON_IMPORT", cls.embed_on_import),
             limits=_limits(env),
@@ -114,6 +116,7 @@ class Settings:
             "VECAF_RUN_RESOURCES": self.run_resources,
             "VECAF_IMPORT_RESOURCES": self.import_resources,
             "VECAF_TASK_RESOURCES": self.task_resources,
+            "VECAF_AUTOSCALING": str(int(self.autoscaling)),
             "VECAF_STANDBY_MINUTES": str(self.standby_minutes),
             "VECAF_EMBED_ON_IMPORT": str(int(self.embed_on_import)),
         }

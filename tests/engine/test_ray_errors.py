@@ -147,6 +147,16 @@ def test_a_job_starts_only_if_it_fits() -> None:
     assert obstacle(run, run, [], [], 0) == "waiting for the cluster, which has no nodes"
 
 
+def test_an_autoscaler_sees_jobs_that_wait() -> None:
+    run = Resources(cpus=4, gpus=1)
+
+    def why(pending: int) -> str | None:
+        return obstacle(run, run, [SMALL], [run], pending, autoscaling=True)
+
+    assert why(0) is None
+    assert why(MAX_PENDING) == "waiting for a free node of the cluster"
+
+
 def test_the_doctor_names_the_nodes_with_problems() -> None:
     good = {"node": "a", "gpus": 2.0, "python": "3.11.7", "ray": "2.60.0", "studio": True,
             "token": True, "folder": ""}  # fmt: skip

@@ -101,12 +101,15 @@ class RayEngine:
     def obstacle(self, kind: Kind, resources: Resources) -> str | None:
         running = [job for job in self._jobs.values() if not job.status.is_terminal()]
         pending = sum(job.status == JobStatus.PENDING for job in running)
-        wanted = trimmed(resources, self._nodes)
+        wanted = self._request(resources)
         asked = [Resources(**json.loads((job.metadata or {})[ASKED])) for job in running]
-        return obstacle(wanted, self._for_entrypoint(kind, wanted), self._nodes, asked, pending)
+        return obstacle(
+            wanted, self._for_entrypoint(kind, wanted), self._nodes, asked, pending,
+            autoscaling=self._settings.autoscaling,
+        )  # fmt: skip
 
     def start(self, attempt: Attempt, resources: Resources, *, prepared: bool) -> None:
-        asked = trimmed(resources, self._nodes)
+        asked = self._request(resources)
         entrypoint = self._for_entrypoint(attempt.kind, asked)
         self.client.submit(
             self._id(attempt),
@@ -164,6 +167,12 @@ class RayEngine:
             return None
         kind, job_id, number = metadata[ATTEMPT].split()
         return Attempt(cast(Kind, kind), int(job_id), int(number))
+
+    def _request(self, resources: Resources) -> Resources:
+        """Return what a job requests: no more than a node has, unless the cluster grows."""
+        if self._settings.autoscaling:
+            return resources
+        return trimmed(resources, self._nodes)
 
     def _for_entrypoint(self, kind: Kind, asked: Resources) -> Resources:
         """Return what the first process of a job requests.

@@ -34,6 +34,8 @@ def obstacle(
     nodes: Sequence[Node],
     asked: Sequence[Resources],
     pending: int,
+    *,
+    autoscaling: bool = False,
 ) -> str | None:
     """Return why a job can't start now, or None if it can.
 
@@ -47,14 +49,16 @@ def obstacle(
         What the studio's other jobs on the cluster requested.
     pending
         How many of them wait for a node.
+    autoscaling
+        Whether an autoscaler starts nodes for jobs that wait. It must see them, so they start.
     """
     if not nodes:
         return "waiting for the cluster, which has no nodes"
-    if not any(_Room.of(node).has(on_one_node) for node in nodes):
-        return f"waiting for a node with {_words(on_one_node)}; no node has these resources"
-    free = _Room.total(nodes, asked)
-    if not free.has(wanted):
-        return f"waiting for {_words(wanted)} on the cluster"
+    if not autoscaling:
+        if not any(_Room.of(node).has(on_one_node) for node in nodes):
+            return f"waiting for a node with {_words(on_one_node)}; no node has these resources"
+        if not _Room.total(nodes, asked).has(wanted):
+            return f"waiting for {_words(wanted)} on the cluster"
     if pending >= MAX_PENDING:
         return "waiting for a free node of the cluster"
     return None
