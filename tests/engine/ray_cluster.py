@@ -15,6 +15,8 @@ from tests.engine.harness import RAY_TOKEN, wait_for
 
 MEMORY = 80_000_000  # of a node's object store, in bytes
 START_SECONDS = 240
+NODE = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+"""Ray's default niceness is 15: on a busy machine, its processes would starve."""
 
 
 class RayNode:
@@ -31,7 +33,7 @@ class RayNode:
         with (temp / "nodes.txt").open("ab") as output:
             self.process = subprocess.Popen(
                 command,
-                env=os.environ | RAY_TOKEN | {"RAY_USAGE_STATS_ENABLED": "0"},
+                env=os.environ | RAY_TOKEN | NODE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

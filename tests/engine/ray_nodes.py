@@ -23,6 +23,7 @@ def ray_nodes(count: int, cpus: int) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # at 15, they starve on a busy machine
     arguments: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": MEMORY}
     cluster: Any = Cluster(
         initialize_head=True, head_node_args={**arguments, "include_dashboard": False}

@@ -11,16 +11,19 @@ from typing import TypeVar
 import ray
 from ray.train.torch import TorchConfig
 from ray.train.v2.api.config import FailureConfig, RunConfig, ScalingConfig
-from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+from ray.train.v2.api.exceptions import ControllerError, TrainingFailedError, WorkerGroupError
 from ray.train.v2.torch.torch_trainer import TorchTrainer
 
 from vecaf.engine.attempt import LostProcessError
+from vecaf.engine.ray_connection import connect
 from vecaf.training.ranks import TIMEOUT, backend_for
 
 T = TypeVar("T")
 
 MAX_RESTARTS = 2
 """How often Ray starts the processes again on the nodes that are left, from the checkpoint."""
+MAX_STARTS = 10
+"""How often Ray tries to start them, for a minute each: other jobs may use the nodes meanwhile."""
 
 
 def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder: Path) -> T:
@@ -30,7 +33,7 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
     A batch has the same size with fewer processes. Checkpoints are those in the folder of the run,
     so Ray's own folder stays empty.
     """
-    _connect()
+    connect(log_to_driver=True)
 
     def call() -> T:  # an argument of the function would appear in Ray's dashboard
         return program()
@@ -45,7 +48,9 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
         run_config=RunConfig(
             name=uuid.uuid4().hex,
             storage_path=str(folder),
-            failure_config=FailureConfig(max_failures=MAX_RESTARTS),
+            failure_config=FailureConfig(
+                max_failures=MAX_RESTARTS, controller_failure_limit=MAX_STARTS
+            ),
             worker_runtime_env={"env_vars": {"OMP_NUM_THREADS": threads}} if threads else None,
         ),
     )
@@ -56,6 +61,8 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
             if "out of memory" in str(failure).lower():
                 raise MemoryError(str(failure)) from error
         raise LostProcessError("A training process exited.") from error
+    except ControllerError as error:
+        raise LostProcessError("The cluster could not start the training processes.") from error
     except TrainingFailedError as error:
         raise LostProcessError("A training process exited.") from error
     returned: T = result.return_value  # type: ignore[attr-defined]
@@ -64,10 +71,5 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
 
 def cluster_device(device: str) -> str:
     """Return cuda:0 if the cluster has GPUs and `device` allows them, otherwise cpu."""
-    _connect()
+    connect(log_to_driver=True)
     return "cuda:0" if device != "cpu" and ray.cluster_resources().get("GPU") else "cpu"
-
-
-def _connect() -> None:
-    if not ray.is_initialized():
-        ray.init(address="auto", log_to_driver=True)
