@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import ssl
 import sys
 from pathlib import Path
 
 from vecaf.errors import InputError, VecafError
+from vecaf.garbage_collection import collect_rarely
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -113,6 +113,5 @@ def _certificate(options: argparse.Namespace) -> tuple[Path, Path | None] | None
 
 
 if __name__ == "__main__":
-    status = main()
-    gc.freeze()  # skips the garbage collection at exit, which takes seconds
-    sys.exit(status)
+    collect_rarely()
+    sys.exit(main())

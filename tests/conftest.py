@@ -13,7 +13,10 @@ from tests.databases import Server, address, copied_schema, server
 from tests.examples import THOROUGH
 from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
+from vecaf.garbage_collection import collect_rarely
 from vecaf.settings import Settings
+
+collect_rarely()
 
 # No prepared processes and no background tasks in servers and workers that a test starts.
 os.environ.setdefault("VECAF_STANDBY_MINUTES", "0")

@@ -8,6 +8,9 @@ def main() -> None:
     # Threads that wait by spinning starve each other when other processes use the cores: selection
     # took four times as long on two busy cores. PyTorch reads this once, when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from vecaf.garbage_collection import collect_rarely
+
+    collect_rarely()
     from vecaf.commands import cli
 
     cli.main()

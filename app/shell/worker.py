@@ -84,6 +84,9 @@ class WorkerProcess:
 
 def main() -> None:
     """Run a worker until standard input closes."""
+    from vecaf.garbage_collection import collect_rarely
+
+    collect_rarely()
     from vecaf.commands.cli import main as vecaf
 
     def follow() -> None:

@@ -37,6 +37,7 @@ from vecaf.engine.warmup import wait_for_assignment
 from vecaf.engine.yielding import Yielding
 from vecaf.errors import CanceledError, UnavailableError, VecafError
 from vecaf.files import DISK_FULL, is_full
+from vecaf.garbage_collection import collect_rarely
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Import, Run, Store, Task
 from vecaf.store.background import BACKGROUND_KINDS, queue_embedding
@@ -231,6 +232,7 @@ def restrict_gpus(device: str) -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     lines = exit_with_worker()
     be_killed_first()
     sys.exit(main(sys.argv[1:] or wait_for_assignment(lines)))

@@ -12,13 +12,15 @@ import queue
 import sys
 import threading
 
-import vecaf.inference.handlers  # noqa: F401 (registers them)
-from vecaf.inference.requests import InferenceContext, handle
-from vecaf.settings import Settings
-from vecaf.store import Store
+from vecaf.garbage_collection import collect_rarely
 
 
 def main() -> None:
+    import vecaf.inference.handlers  # noqa: F401 (registers them)
+    from vecaf.inference.requests import InferenceContext, handle
+    from vecaf.settings import Settings
+    from vecaf.store import Store
+
     # Send the output of libraries to the log, so that it does not mix with the replies.
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -39,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     main()
