@@ -22,6 +22,10 @@ class NotLabeledError(InputError):
     """There are too few labels to train on; the message says what to label."""
 
 
+class LimitExceededError(InputError):
+    """Reading a file takes more time or memory than the limits allow."""
+
+
 class UnreadableImageError(InputError):
     """An image file is missing or damaged.
 

@@ -2,6 +2,17 @@
    rows are read, then import. Nothing is stored as a dataset before that. */
 
 const NONE = "None";
+const NOT_READ =
+  "The studio could not read the columns of this file in time. The upload is kept. Import it " +
+  "without a choice of columns: the import finds labels and captions itself.";
+const NO_COLUMNS = { columns: [], rows: [], guess: { file: "", label: "", caption: "" } };
+
+const words = ({ title, columns }) => {
+  if (!title) return NOT_READ;
+  return columns.length
+    ? `The file contains ${title}. Choose the columns to import. The table shows the first rows.`
+    : `The file contains ${title}. It has no columns to choose: labels come from the format itself.`;
+};
 
 const option = (value, title = value) => {
   const found = document.createElement("option");
@@ -53,12 +64,11 @@ export const reviewer = (zone, showProblem, imported, discarded) => {
     if (await ask("DELETE", "")) discarded();
   });
 
-  return ({ upload: token, preview }, name) => {
+  return ({ upload: token, preview: read }, name) => {
+    const preview = read ?? NO_COLUMNS; // null if reading the columns takes too long
     upload = { token, name, rows: preview.rows };
     const found = preview.columns.length > 0;
-    part.querySelector(".drop-format").textContent = found
-      ? `The file contains ${preview.title}. Choose the columns to import. The table shows the first rows.`
-      : `The file contains ${preview.title}. It has no columns to choose: labels come from the format itself.`;
+    part.querySelector(".drop-format").textContent = words(preview);
     for (const [key, select] of Object.entries(selects)) {
       const none = preview.guess[key] ? [] : [option("", NONE)];
       select.replaceChildren(...none, ...preview.columns.map((column) => option(column)));

@@ -28,7 +28,7 @@ from vecaf.datasets.process_limits import (
 )
 from vecaf.errors import (
     BusyError,
-    InputError,
+    LimitExceededError,
     TooManyRequestsError,
     UnavailableError,
     VecafError,
@@ -71,7 +71,7 @@ class Decoder:
         ------
         VecafError
             The error that the function raised.
-        InputError
+        LimitExceededError
             The function needed too much time or memory.
         TooManyRequestsError, BusyError
             Too many calls of the user, or of all users, are waiting.
@@ -160,7 +160,7 @@ class _Call:
 
 def _death(status: int | None) -> VecafError:
     if status == -signal.SIGXCPU:
-        return InputError("This image can't be used: it takes too long to decode.")
+        return LimitExceededError("This image can't be used: it takes too long to decode.")
     return UnavailableError("The process that opens images ended unexpectedly. Try again.")
 
 
@@ -189,7 +189,7 @@ def _work(
     except VecafError as error:
         reply = _failure(error)
     except MemoryError:
-        reply = _failure(InputError("This image can't be used: it needs too much memory."))
+        reply = _failure(LimitExceededError("This image can't be used: it needs too much memory."))
     connection.send_bytes(reply)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import re
 import secrets
 import shutil
 from pathlib import Path
-from typing import Annotated
+from tempfile import mkdtemp
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
@@ -24,7 +26,13 @@ from vecaf.datasets.deletion import finish_deletions
 from vecaf.datasets.formats import ImportOptions
 from vecaf.datasets.names import dataset_name, free_name
 from vecaf.datasets.upload_options import options_file, save_upload, uploader
-from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.errors import (
+    InputError,
+    LimitExceededError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free, taken_names
@@ -36,6 +44,8 @@ Token = Annotated[str, InPath(pattern="^[0-9a-f]{32}$")]
 PART = ".part"  # an upload in progress, locked; the next start removes abandoned ones
 LOCKED_SECONDS = 10.0  # a new part has its lock by then
 SPARE_BYTES = 256 * 1024**2  # kept free for the database and other writes
+
+log = logging.getLogger(__name__)
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -89,9 +99,9 @@ def routes(studio: Studio) -> APIRouter:
             await _receive(request, part, limits.max_archive_bytes)
             await run_in_threadpool(part.replace, target)
             if "review" in request.query_params:
-                preview = await studio.decoder.run(user, preview_upload, target, limits)
+                preview = await review(user, target)
                 await run_in_threadpool(save_upload, target, user)
-                return JSONResponse({"upload": target.stem, "preview": json.loads(preview)})
+                return JSONResponse({"upload": target.stem, "preview": preview})
             import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
         except ClientDisconnect:
             return JSONResponse({"error": "The upload was canceled."}, 499)
@@ -99,6 +109,21 @@ def routes(studio: Studio) -> APIRouter:
             target.unlink(missing_ok=True)
             raise
         return JSONResponse({"import": import_id})
+
+    async def review(user: int, target: Path) -> Any:
+        """Return the preview of an archive, or None if its columns take too long to read.
+
+        Raises InputError for a file that can't be imported.
+        """
+        scratch = Path(await run_in_threadpool(mkdtemp, prefix="scratch-", dir=target.parent))
+        try:
+            preview = await studio.decoder.run(user, preview_upload, target, limits, scratch)
+        except (LimitExceededError, UnavailableError, TooManyRequestsError) as error:
+            log.warning("An upload could not be reviewed: %s", error)
+            return None
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return json.loads(preview)
 
     def uploaded(token: str, user: int) -> Path:
         """Return the archive that the user uploaded to review it. Raises NotFoundError."""

@@ -23,6 +23,10 @@ def spin() -> bytes:
         pass
 
 
+def forever(*_: object) -> bytes:
+    return spin()
+
+
 def grow() -> bytes:
     return bytes(2 * GIB)[:1]
 

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.shell.studio import Studio
 from app.shell.uploads import sweep
+from tests.app.calls import forever
 from tests.datasets.conftest import samples
 from tests.datasets.pictures import jpeg, make_zip
 from vecaf.datasets import import_source
@@ -50,6 +51,23 @@ def test_a_reviewed_upload_is_imported_with_the_chosen_columns(
     discard_import(studio.settings, job.id, job.source, keep_log=False)
     assert not Path(job.source).exists()
     assert not options_file(Path(job.source)).exists()
+
+
+def test_an_upload_that_takes_too_long_to_review_is_imported_without(
+    studio: Studio, client: TestClient, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.shell.uploads.preview_upload", forever)
+    monkeypatch.setattr(studio.decoder, "cpu_seconds", 1)
+    query = {"name": "slow", "review": "yes"}
+    answer = client.post("/upload", params=query, content=content).json()
+    assert answer["preview"] is None
+    assert not list(studio.settings.uploads.glob("scratch-*"))
+    chosen = {"name": "slow", "file": "", "label": "", "caption": ""}
+    started = client.post(f"/upload/{answer['upload']}/import", params=chosen).json()
+    with studio.store.read() as session:
+        job = session.get_one(Import, started["import"])
+    import_source(studio.store, job.source, job.name, user_id=job.owner_id, import_id=job.id)
+    assert len(samples(studio.store, "slow")) == 12
 
 
 def test_an_upload_is_discarded(studio: Studio, client: TestClient, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -42,17 +41,14 @@ def thumbnail(path: Path, limits: Limits) -> bytes:
         raise InputError(f"This image can't be shown: {reason}.") from reason
 
 
-def preview_upload(path: Path, limits: Limits) -> bytes:
+def preview_upload(path: Path, limits: Limits, scratch: Path) -> bytes:
     """Return the format, the columns and the first rows of an archive as JSON.
 
-    `guess` has the columns that the import uses unless others are chosen. Raises InputError for an
-    archive that can't be imported.
+    `guess` has the columns that the import uses unless others are chosen. `scratch` is a folder for
+    files, which the caller deletes. Raises InputError for an archive that can't be imported.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="scratch-", dir=path.parent) as scratch,
-        closing(open_source(path, limits)) as source,
-    ):
-        contents = Contents(source, ImportOptions(), limits, Path(scratch))
+    with closing(open_source(path, limits)) as source:
+        contents = Contents(source, ImportOptions(), limits, scratch)
         found = format_of(contents)
         preview = Preview([]) if found.preview is None else found.preview(contents)
     guess = guessed(Columns(preview.images), list(preview.columns))
