@@ -26,6 +26,7 @@ from vecaf.store.jobs import (
     Job,
     Kind,
     StaleAttemptError,
+    any_queued,
     end_job,
     lock_attempt,
     next_queued,
@@ -91,7 +92,9 @@ class Dispatcher:
         self._engine.refresh()
         self._follow()
         self._stop_unwanted()
-        started = [self._start_next(kind) for kind in KINDS]
+        with self._store.read() as session:
+            queued = any_queued(session)
+        started = [self._start_next(kind) for kind in KINDS] if queued else []
         if not any(started):
             self._engine.idle()
 

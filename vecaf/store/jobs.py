@@ -52,6 +52,12 @@ def next_queued(session: Session, kind: Kind) -> Job | None:
     return job
 
 
+def any_queued(session: Session) -> bool:
+    """Return whether a job of any kind is queued. It costs less than `next_queued` of each kind."""
+    queued = (sa.exists().where(model.state == QUEUED) for model in KINDS.values())
+    return bool(session.scalar(sa.select(sa.or_(*queued))))
+
+
 def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:
     """Start the next attempt at a job and return its number.
 
