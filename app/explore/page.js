@@ -6,7 +6,9 @@ import { expose } from "../shell/gradio.js";
 import { data } from "./early.js";
 import { openWorkbench } from "./workbench.js";
 
-const root = element("div", { class: "live explore", "aria-busy": "true", id: "explore" });
+const blank = () => element("div", { class: "card x-blank" });
+const root = element("div", { class: "live explore", "aria-busy": "true", id: "explore" },
+  element("div", { class: "x-body", "aria-hidden": "true" }, blank(), blank(), blank()));
 
 const showMessage = (title, text, link) =>
   root.replaceChildren(element("div", { class: "empty" },

@@ -22,7 +22,7 @@ from vecaf.accounts.logins import log_in, log_out
 from vecaf.errors import BusyError, InputError, NotLoggedInError, TooManyAttemptsError
 
 from ..shell.authentication import COOKIE, LOGIN, PERSON, token_in
-from ..shell.static import address
+from ..shell.static import address, font_faces
 from ..shell.studio import Studio
 from ..shell.templates import macros
 
@@ -110,7 +110,7 @@ def login_page(after: str, name: str = "", error: str = "", status: int = 200) -
     status
         The HTTP status.
     """
-    html = macros("login").page(after, name, error, address)
+    html = macros("login").page(after, name, error, address, font_faces())
     return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
 
 

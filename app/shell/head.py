@@ -82,7 +82,8 @@ def first(page: Page, pages: Sequence[Page]) -> str:
     imports = {static.path(name): static.address(name) for name in static.modules()}
     needed = dict.fromkeys(name for entry in entries for name in static.imported(entry))
     preloaded = [static.address(name) for name in needed]
-    return str(macros("shell", "head.html").first(scripts, context, imports, preloaded))
+    head = macros("shell", "head.html")
+    return str(head.first(scripts, context, imports, preloaded) + head.fonts(static.font_faces()))
 
 
 def last(page: Page) -> str:

@@ -12,6 +12,7 @@ const stepButton = (step, label, arrow) =>
   element("button", { type: "button", "aria-label": label, onclick: () => move(step) }, arrow);
 const previous = stepButton(-1, "Previous image", "←");
 const next = stepButton(1, "Next image", "→");
+const place = element("span", { class: "muted num" });
 const dialog = element("dialog", {
   class: "lightbox", "aria-label": "Image",
   onclick: (event) => { if (event.target === dialog) dialog.close(); },
@@ -19,7 +20,7 @@ const dialog = element("dialog", {
   onclose: () => current?.isConnected && current.focus(),
 },
 element("figure", {}, element("div", { class: "lightbox-frame" }, image), caption),
-element("div", { class: "lightbox-bar" }, previous, next, element("span", { class: "grow" }), file,
+element("div", { class: "lightbox-bar" }, previous, next, place, element("span", { class: "grow" }), file,
   element("button", { type: "button", onclick: () => dialog.close() }, "Close")));
 
 const line = (text, number) => {
@@ -29,7 +30,13 @@ const line = (text, number) => {
     ? element("span", { class: "score" }, text.slice(0, at), element("i", {}, text.slice(at + 2)))
     : element(number ? "span" : "b", {}, text);
 };
-const siblings = () => [...(current.parentElement?.querySelectorAll(".thumb") ?? [])];
+/* The thumbnails of the list that the current one is in. Each may have a parent of its own. */
+const siblings = () => {
+  let list = current.parentElement;
+  const thumbs = () => [...(list?.querySelectorAll("a.thumb") ?? [])];
+  while (list && thumbs().length < 2 && !list.matches(".card, section")) list = list.parentElement;
+  return thumbs();
+};
 const show = (thumb) => {
   current = thumb;
   const lines = thumb.dataset.words.split("\n");
@@ -39,6 +46,7 @@ const show = (thumb) => {
   const all = siblings();
   previous.disabled = all[0] === thumb;
   next.disabled = all.at(-1) === thumb;
+  place.textContent = all.length > 1 ? `${all.indexOf(thumb) + 1} of ${all.length}` : "";
 };
 const move = (step) => {
   const all = siblings();

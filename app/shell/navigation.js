@@ -1,8 +1,9 @@
 /* The bar at the top: the pages, light and dark, who is logged in. It is shown before Gradio has
-   started, so that changing pages does not flicker. */
+   started, so that changing pages does not flicker. So is an outline of the page, until the page's
+   first content has arrived. */
 
 import { context, user } from "./context.js";
-import { element } from "./dom.js";
+import { element, icon } from "./dom.js";
 import { lastDataset, rememberDataset } from "./last_dataset.js";
 import { switchTheme } from "./theme.js";
 
@@ -41,13 +42,22 @@ const bar = element("header", { class: "bar" },
     element("span", {}, "VeCAF ", element("b", {}, "Studio"))),
   element("nav", { "aria-label": "Pages", onclick: followDataset },
     pages.filter((one) => !one.under).map((one) =>
-      element("a", { href: one.path, "aria-current": current(one) }, one.name))),
+      element("a", { href: one.path, "aria-current": current(one) }, icon(one.icon), element("span", {}, one.name)))),
   themeButton, user() ? account(user()) : null);
 
 rememberDataset();
 addEventListener("studio:go", rememberDataset);
 document.body.prepend(bar);
-bar.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+const OUTLINE = 10_000; // ms after which the page is shown even if nothing has arrived
+const box = (kind) => element("i", { class: kind });
+const outline = element("div", { class: "outline", "aria-hidden": "true" },
+  element("b", {}, page?.name ?? ""), box("line"), box("wide"),
+  element("div", {}, box("tile"), box("tile"), box("tile"), box("tile")));
+const reveal = () => outline.remove();
+bar.after(outline);
+document.addEventListener("studio:shown", reveal, { once: true });
+setTimeout(reveal, OUTLINE);
 
 if (page) // Gradio gives every page the same title, once it has started
   new MutationObserver(() => {

@@ -19,6 +19,9 @@ class Page:
         What the navigation bar, the tour and the browser's tab call it.
     tour
         What the tour says about it; the tour leaves out a page without it.
+    icon
+        The drawing before the name in the navigation bar: the `d` of an SVG path on a grid of
+        24 × 24, drawn as a line.
     under
         Path of the page that the navigation bar marks in its place, for a page that is not in the
         bar.
@@ -28,4 +31,5 @@ class Page:
     path: str
     name: str
     tour: str = ""
+    icon: str = ""
     under: str = ""

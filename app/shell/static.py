@@ -1,4 +1,4 @@
-"""JavaScript, styles and pictures, by a fixed list of names.
+"""JavaScript, styles, pictures and fonts, by a fixed list of names.
 
 How scripts are organized
 -------------------------
@@ -19,6 +19,7 @@ each file for good.
 - `app/shell/main.js` runs on every page: navigation bar, theme, live pieces, dialogs.
 - `app/shell/gradio.js` documents `window.studio`, the one global object, for Gradio's `js=` and
   `js_on_load`. A page adds functions to it: `expose({ upload })`.
+- The font comes from the Gradio package, which carries it as WOFF2 files.
 - `dom.js` builds elements, `morph.js` patches HTML from the server, `http.js` asks the server,
   `storage.js` keeps values in the browser, `address.js` reads and changes the address.
 """
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,9 +39,15 @@ from fastapi.responses import FileResponse, Response
 
 from vecaf.errors import NotFoundError
 
-MEDIA = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+MEDIA = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 APP = Path(__file__).parents[1]
 PREFIX = "/static/app/"
+FONT_FOLDER = "templates/frontend/static/fonts/IBMPlexSans"  # of Gradio, which has the OFL fonts
 LOGO, PLOTLY = "shell/logo.svg", "plotly/plotly.min.js"
 BASE_STYLE = "shell/style.css"  # a page's own styles add to it
 MAIN = "shell/main.js"
@@ -50,14 +58,38 @@ IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"(\.{1,2}/[^"]+)"', re.MULTILINE
 @cache
 def files() -> dict[str, Path]:
     """Return what /static serves: `<folder>/<file>` → path."""
-    plotly = find_spec("plotly")  # found, not imported: importing it takes half a second
-    assert plotly is not None and plotly.origin is not None
+    fonts = _package("gradio") / FONT_FOLDER
     own = [*APP.glob("*/*.css"), *APP.glob("*/*.js")]
     return {
         **{path.relative_to(APP).as_posix(): path for path in sorted(own)},
         LOGO: APP / LOGO,
-        PLOTLY: Path(plotly.origin).parent / "package_data" / "plotly.min.js",
+        PLOTLY: _package("plotly") / "package_data" / "plotly.min.js",
+        **{f"font/{path.name}": path for path in sorted(fonts.glob("*.woff2"))},
     }
+
+
+def _package(name: str) -> Path:
+    """Return the folder of an installed package. Importing it would take half a second."""
+    found = find_spec(name)
+    assert found is not None and found.origin is not None
+    return Path(found.origin).parent
+
+
+@dataclass(frozen=True)
+class FontFace:
+    """A file of the font, and the range of weights that it is for."""
+
+    address: str
+    weights: str
+
+
+@cache
+def font_faces() -> tuple[FontFace, ...]:
+    """Return the faces of the studio's font, for `@font-face`."""
+    return (
+        FontFace(address("font/IBMPlexSans-Regular.woff2"), "100 500"),
+        FontFace(address("font/IBMPlexSans-Bold.woff2"), "501 900"),
+    )
 
 
 def path(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-FONTS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
+FONTS = ["Studio Sans", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Cascadia Mono", "Consolas", "monospace"]
 
 
 def theme() -> gr.themes.Base:
-    """Return the theme. It uses system fonts only, so nothing is fetched."""
+    """Return the theme. Its font is the one that the page's head declares (head.html)."""
     base = gr.themes.Base(
         font=FONTS, font_mono=MONO, radius_size="md", text_size="md", spacing_size="md"
     )

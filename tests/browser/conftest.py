@@ -19,6 +19,10 @@ playwright.expect.set_options(timeout=60_000)  # a busy machine is slow to answe
 
 ELSEWHERE = "studio.test"
 """A name of this machine that browsers trust no more than another machine's, as on plain http."""
+ALL_SETTINGS = (
+    "localStorage.getItem('studio-settings') ?? localStorage.setItem('studio-settings', 'all')"
+)
+"""Finetune's form shows all settings, unless a test has switched to the simple view."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -103,6 +107,7 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
             asked.append(options)
             contexts.append(browser.new_context(accept_downloads=True, **options))
             contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
+            contexts[-1].add_init_script(ALL_SETTINGS)
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)  # a busy machine is slow to answer
         page.set_viewport_size({"width": width, "height": height})
