@@ -17,6 +17,7 @@ from vecaf.runs.demo_run import COLOR, LINE, SOURCES
 from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Import, Task, visible
 from vecaf.store.background import active_embeddings
 from vecaf.store.imports import recent_imports
+from vecaf.store.models import now
 from vecaf.store.page_queries import DatasetCard
 from vecaf.store.runs import RunSummary, list_runs
 
@@ -31,6 +32,7 @@ from .dataset_changes import edit_dataset
 from .sources_view import sources
 
 BUSY, IDLE = 1.0, 4.0  # seconds between updates, with and without a job in progress
+NEWS = timedelta(minutes=10)  # how long the list announces that an import has finished
 
 DataOutputs = tuple[str, str, gr.Timer]
 
@@ -96,25 +98,37 @@ def _list(studio: Studio, cards: Cards, user: int, values: dict[str, str]) -> Da
         embeddings = active_embeddings(session, user)
     importing = any(job.state not in ENDED for job in jobs)
     busy = importing or bool(embeddings)
-    main = listing(cards.all(user), importing, _sources(studio, values), values.get("deleted"))
-    return under_way(jobs, runs, embeddings), main, gr.Timer(BUSY if busy else IDLE)
+    found = cards.all(user)
+    main = listing(found, importing, _sources(studio, values), values.get("deleted"))
+    above = under_way(jobs, runs, embeddings, imported(jobs, found))
+    return above, main, gr.Timer(BUSY if busy else IDLE)
+
+
+def imported(jobs: Sequence[Import], cards: Sequence[DatasetCard]) -> DatasetCard | None:
+    """Return the dataset of the last import if it has just finished and has no run yet."""
+    if not jobs or jobs[0].finished_at is None or now() - jobs[0].finished_at > NEWS:
+        return None
+    new = [card for card in cards if card.id == jobs[0].dataset_id and not card.runs]
+    return new[0] if new else None
 
 
 def under_way(
     jobs: Sequence[Import],
     runs: Sequence[RunSummary],
     embeddings: Sequence[tuple[Task, str]] = (),
+    ready: DatasetCard | None = None,
 ) -> str:
     """Render jobs in progress, and the given imports that failed or were canceled.
 
-    `embeddings` are tasks that embed a dataset, with the name of the dataset.
+    `embeddings` are tasks that embed a dataset, with the name of the dataset. `ready` is a dataset
+    whose import has just finished.
     """
     shown = [job for job in jobs if job.state not in ENDED or job.state in (FAILED, CANCELED)]
     active = [run for run in runs if run.state not in ENDED]
-    if not (shown or active or embeddings):
+    if not (shown or active or embeddings or ready):
         return NOTHING
     errors = {job.id: _error(job) for job in shown}
-    return str(macros("data").under_way(shown, active, errors, embeddings))
+    return str(macros("data").under_way(shown, active, errors, embeddings, ready))
 
 
 def _error(job: Import) -> str:

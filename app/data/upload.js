@@ -1,13 +1,17 @@
-/* The upload form: choose or drop a ZIP file, name the dataset, follow the upload, cancel it. */
+/* The upload form: choose or drop images, folders or a ZIP file, name the dataset, follow the upload,
+   cancel it. */
 
 import { act } from "../shell/actions.js";
 import { session } from "../shell/storage.js";
-import { bytes, duration } from "../shell/words.js";
+import { bytes, count, duration } from "../shell/words.js";
+import { chosen, collected, dropped } from "./files.js";
 import { reviewer } from "./review.js";
+import { MOST_BYTES, MOST_FILES, zip } from "./zip.js";
 
 const RESET = 8000; // ms after an upload, if the card of its import does not appear
 const ZIP_MAGIC = [0x50, 0x4b];
 const UPLOADING = "studio-upload"; // stored name of the current upload
+const IMAGE = /\.(jpe?g|png|webp|gif|bmp|tiff?|heic|heif|avif)$/i;
 const NO_ANSWER = "The studio is not responding. Check that it is running, then try again.";
 
 const isZip = async (file) => {
@@ -23,12 +27,12 @@ const nameFrom = (fileName) =>
 export const upload = (element, trigger) => {
   const zone = element.querySelector(".drop");
   const part = (name) => zone.querySelector(`.drop-${name}`);
-  const input = zone.querySelector("input[type=file]");
+  const inputs = zone.querySelectorAll("input[type=file]");
   const form = zone.querySelector("form");
   const name = form.querySelector("[name=name]");
   const bar = zone.querySelector("progress");
   const limit = +zone.dataset.limit;
-  let file = null;
+  let file = null; // the archive
   let proposal = null; // request for an unused name
   let checking = false; // whether the server is checking name and size
   let request = null;
@@ -41,25 +45,48 @@ export const upload = (element, trigger) => {
   };
   const reset = () => {
     file = request = importId = null;
-    input.value = "";
+    for (const input of inputs) input.value = "";
     setState("empty");
   };
 
-  const choose = async (candidate) => {
+  /* Take `files`: one ZIP file, or images that become one here. */
+  const choose = async (files) => {
     showProblem("");
-    if (!candidate || request || importId) return;
+    if (!files.length || request || importId) return;
     session.remove(UPLOADING);
-    if (!(await isZip(candidate))) {
+    try {
+      const given = collected(files);
+      const archive = files.length === 1 && (await isZip(files[0].file)) ? files[0].file : await packed(given);
+      if (archive.size > limit)
+        throw new Error(`The upload is ${bytes(archive.size)}. The limit is ${bytes(limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
+      const title = archive.name ?? (given.name || count(given.files.length, "file"));
+      offer(archive, title, nameFrom(archive.name ?? (given.name || "my images")));
+    } catch (error) {
       reset();
-      return showProblem(`“${candidate.name}” is not a ZIP file. Put your images into a ZIP file and drop it here.`);
+      showProblem(error.message);
     }
-    if (candidate.size > limit) {
-      reset();
-      return showProblem(`“${candidate.name}” is ${bytes(candidate.size)}. The limit is ${bytes(limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
+  };
+  const packed = async ({ files }) => {
+    if (files.length === 1 && !IMAGE.test(files[0].name))
+      throw new Error(`“${files[0].name}” is not a ZIP file or an image. Drop images, a folder or a ZIP file here.`);
+    if (files.length > MOST_FILES || files.reduce((sum, { file: one }) => sum + one.size, 0) > 0.99 * MOST_BYTES)
+      throw new Error(`The browser can upload ${MOST_FILES.toLocaleString("en")} files or ${bytes(MOST_BYTES)} at once. Put your images into a ZIP file and drop it here.`);
+    part("prompt").hidden = true;
+    try {
+      return await zip(files, (done) => {
+        part("reading").textContent = `Reading ${done.toLocaleString("en")} of ${count(files.length, "file")} …`;
+      });
+    } catch {
+      throw new Error("A file could not be read. Check that it still exists, then try again.");
+    } finally {
+      part("reading").textContent = "";
+      part("prompt").hidden = false;
     }
-    file = candidate;
-    part("file").textContent = `${file.name} · ${bytes(file.size)}`;
-    name.value = nameFrom(file.name);
+  };
+  const offer = (archive, title, suggestion) => {
+    file = archive;
+    part("file").textContent = `${title} · ${bytes(file.size)}`;
+    name.value = suggestion;
     setState("chosen");
     name.focus();
     name.select();
@@ -167,7 +194,7 @@ export const upload = (element, trigger) => {
     sending.send(content);
   };
 
-  input.addEventListener("change", () => choose(input.files[0]));
+  for (const input of inputs) input.addEventListener("change", () => choose(chosen(input.files)));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send();
@@ -191,7 +218,7 @@ export const upload = (element, trigger) => {
       if (type === "dragleave") depth--;
       if (type === "drop") {
         depth = 0;
-        choose(event.dataTransfer.files[0]);
+        dropped(event.dataTransfer).then(choose, () => showProblem("A file could not be read. Check that it still exists, then try again."));
       }
       zone.classList.toggle("over", depth > 0);
     });

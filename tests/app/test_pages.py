@@ -218,7 +218,7 @@ def test_without_a_worker_the_pages_say_so() -> None:
 
 
 def test_empty_states_say_what_to_do() -> None:
-    assert "Drop a ZIP file" in data_page.listing([], False)
+    assert "Drop images, a folder or a ZIP file" in data_page.listing([], False)
     assert "first import is running" in data_page.listing([], True)
     assert "Data page" in runs_view.listing([], {}, idle=None)
 

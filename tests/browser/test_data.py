@@ -83,6 +83,33 @@ def test_labels_and_captions_are_edited_and_every_change_is_undone(
     expect(page.get_by_label("Name of the class disc")).to_be_visible()
 
 
+def test_a_folder_of_images_is_uploaded_and_the_next_step_is_offered(
+    open_page: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    zipfile.ZipFile(shapes(tmp_path / "b.zip", 4, seed=5)).extractall(folder / "inside")
+    for path in sorted((folder / "inside").rglob("*.png")):
+        path.rename(folder / path.name)  # a folder of photos without labels
+    page = open_page("/")
+    page.get_by_label("Choose a folder").set_input_files(folder)
+    expect(page.locator(".drop-file")).to_contain_text("holiday")
+    expect(page.locator(".drop [name=name]")).to_have_value("holiday")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    done = page.locator(".import.done", has_text="holiday")
+    expect(done).to_contain_text("12 images, 12 without a label", timeout=SLOW)
+    expect(done.get_by_role("link", name="Select images")).to_be_visible()
+    done.get_by_role("link", name="Check the images").click()
+
+    # The images are above the fold, and the large image walks through all of them.
+    first = page.locator(".image-list .thumb").first
+    expect(first).to_be_in_viewport(ratio=1)
+    first.click()
+    box = page.locator("dialog.lightbox")
+    expect(box).to_contain_text("1 of 12")
+    page.keyboard.press("ArrowRight")
+    expect(box).to_contain_text("2 of 12")
+
+
 def test_an_export_can_be_imported_and_a_deletion_asks_first(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:
