@@ -8,12 +8,14 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from vecaf.arrays.neighbors import nearest_neighbors
 from vecaf.datasets.edits import history
 from vecaf.engine.queue import submit_task
 from vecaf.errors import NotFoundError
+from vecaf.evaluation.map_layout import MIN_DIST
 from vecaf.store import ENDED, Dataset, Run, Sample, User, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.subsets import subsets_of
@@ -24,7 +26,14 @@ from ..shell.studio import Studio
 from . import maps
 
 NEIGHBORS, MOST_NEIGHBORS = 12, 500
+MinDist = Annotated[float, Field(ge=0, le=1)]
 HISTORY = 20
+
+
+class NewMap(BaseModel):
+    """The settings of a map: the smallest distance between its points."""
+
+    min_dist: MinDist = MIN_DIST
 
 
 def routes(studio: Studio) -> APIRouter:
@@ -64,12 +73,15 @@ def routes(studio: Studio) -> APIRouter:
             return _fresh(_changing(studio, session, user, found))
 
     @router.post("/{dataset_id}/map")
-    def make_map(dataset_id: Id, request: Request) -> JSONResponse:
+    def make_map(dataset_id: Id, request: Request, wanted: NewMap | None = None) -> JSONResponse:
         """Queue the computation of the map, unless it is in progress or up to date."""
         user = studio.user(request)
+        min_dist = MIN_DIST if wanted is None else wanted.min_dist
         with studio.store.read() as session:
-            again = maps.map_state(session, studio.settings, user, dataset_id).outdated
-        task = submit_task(studio.store, maps.MAP_TASK, dataset_id, {}, user, again=again)
+            last = maps.map_state(session, studio.settings, user, dataset_id)
+        params = {} if min_dist == MIN_DIST else {"min_dist": min_dist}
+        again = last.outdated or (last.state in ENDED and last.min_dist != min_dist)
+        task = submit_task(studio.store, maps.MAP_TASK, dataset_id, params, user, again=again)
         return _fresh({"task": task})
 
     @router.post("/{dataset_id}/findings")
@@ -171,6 +183,7 @@ def _changing(studio: Studio, session: Session, user: int, dataset: Dataset) -> 
             "findings": state.findings,
             "outdated": state.outdated,
             "warning": state.warning,
+            "min_dist": state.min_dist,
         },
         "runs": [{"id": run.id, "name": run.name, "state": run.state} for run in runs],
         "subsets": [

@@ -3,6 +3,7 @@
 
 import { element } from "../shell/dom.js";
 import { fetchJson } from "../shell/http.js";
+import { count } from "../shell/words.js";
 import { change, post } from "./changes.js";
 import { thumbnail } from "./thumbnail.js";
 import { say } from "./toast.js";
@@ -34,7 +35,8 @@ const KINDS = [
     ],
   },
   {
-    name: "duplicates", title: "Near-duplicates",
+    name: "duplicates", title: "Near-duplicates", class: "is-pair", score: (item) => item.cosine ?? 1,
+    more: (state, item) => remaining(state, item).slice(1),
     hint: "Duplicates waste labels. Duplicates across splits inflate test accuracy.",
     open: (state, item) => remaining(state, item).length > 1,
     draw: (state, item) => {
@@ -50,7 +52,7 @@ const KINDS = [
     },
   },
   {
-    name: "outliers", title: "Outliers",
+    name: "outliers", title: "Outliers", score: (item) => item.distance, more: (_, item) => [item.row],
     hint: "Far from all other images: a mistake in the data, or a rare case that may be worth labeling.",
     open: (state, item) => !state.excluded[item.row],
     draw: (state, item, typical) => [
@@ -62,6 +64,24 @@ const KINDS = [
   },
 ];
 
+/* A slider from the lowest to the highest score of the items; `changed` is called when it moves. */
+const threshold = (kind, items, changed) => {
+  const scores = items.map(kind.score);
+  const [low, high] = [Math.min(...scores), Math.max(...scores)];
+  const words = element("span", { class: "num" });
+  const input = element("input", { type: "range", min: 0, max: 100, value: 0, "aria-label": `${kind.title}: threshold`, oninput: () => {
+    value = low + ((high - low) * input.value) / 100;
+    changed();
+  } });
+  let value = low;
+  return {
+    field: element("label", { class: "x-field" }, words, input),
+    show: (number) => (words.textContent = `At least ${value.toFixed(3)}: ${number.toLocaleString("en")} of ${items.length.toLocaleString("en")}`),
+    get value() { return value; },
+    get raised() { return value > low; },
+  };
+};
+
 const section = (state, kind, found, typical) => {
   const rows = (ids) => (ids ?? []).map((id) => state.rowOf(id)).filter((row) => row >= 0);
   const items = found[kind.name].map((item) => ({
@@ -71,13 +91,18 @@ const section = (state, kind, found, typical) => {
   const body = element("div", {});
   const number = element("small", { class: "num" });
   let shown = SHOWN;
+  const limit = kind.score && threshold(kind, items, () => fill());
   const fill = () => {
-    const open = items.filter((item) => kind.open(state, item));
-    const more = found.found[kind.name] - items.length; // found, but not listed
+    const open = items.filter((item) => kind.open(state, item) && (!limit || kind.score(item) >= limit.value));
+    const more = limit?.raised ? 0 : found.found[kind.name] - items.length; // found, but not listed
     number.textContent = `${(open.length + more).toLocaleString("en")}`;
     if (!details.open) return;
+    limit?.show(open.length);
+    const extra = kind.more ? open.flatMap((item) => kind.more(state, item)) : [];
     body.replaceChildren(element("p", { class: "muted" }, items.length ? kind.hint : "None found."),
-      ...open.slice(0, shown).map((item) => element("div", { class: "x-finding" }, kind.draw(state, item, typical))),
+      items.length && limit ? limit.field : "",
+      extra.length > 1 ? button(`Exclude ${count(extra.length, "image")}`, () => change(state, "excluded", extra, true)) : "",
+      ...open.slice(0, shown).map((item) => element("div", { class: `x-finding ${kind.class ?? ""}` }, kind.draw(state, item, typical))),
       open.length > shown ? button(`Show more (${(open.length - shown).toLocaleString("en")} left)`, () => { shown += SHOWN; fill(); }) : "");
   };
   const details = element("details", { class: "x-section", ontoggle: fill, open: kind === KINDS[0] },

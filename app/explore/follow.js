@@ -13,10 +13,10 @@ const BUSY = 1500, IDLE = 8000; // milliseconds between updates
 const BEST = ["umap", "pca"]; // projections, the best first
 
 let lost = false; // whether the last request for a map failed; the next update repeats it
-/* Ask the worker to compute the map. */
-export const computeMap = async (state) => {
+/* Ask the worker to compute the map; `settings` may name another spread (min_dist). */
+export const computeMap = async (state, settings = { min_dist: state.map.min_dist }) => {
   try {
-    await post(state, "map", {});
+    await post(state, "map", settings);
     lost = false;
   } catch (error) {
     lost = error.name === "TypeError";

@@ -1,9 +1,10 @@
 /* The panel of the pinned image: the image, its facts, its neighbors and its history. */
 
 import { copy } from "../shell/copy.js";
-import { element } from "../shell/dom.js";
+import { element, opensElsewhere } from "../shell/dom.js";
 import { change } from "./changes.js";
 import { facts } from "./facts.js";
+import { showLarge, step, stepOf } from "./large.js";
 import { findNeighbors, pin } from "./pin.js";
 import { searchSimilar } from "./search.js";
 import { thumbnail } from "./thumbnail.js";
@@ -90,7 +91,12 @@ const buttons = (state, row) => element("div", { class: "x-row" },
   } }, "Copy link"));
 
 export const imagePanel = (state) => {
-  const panel = element("div", { class: "x-image" });
+  const panel = element("div", { class: "x-image", onkeydown: (event) => {
+    const by = stepOf(event);
+    if (!by || state.pinned < 0) return;
+    event.preventDefault();
+    step(state, by);
+  } });
   const nearest = element("div", { class: "x-strip" });
   const showNeighbors = () => {
     if (state.pinned < 0) return;
@@ -119,8 +125,14 @@ export const imagePanel = (state) => {
     replace(panel,
       element("div", { class: "x-image-head" },
         element("b", { title: known.file_name }, known.file_name.split("/").pop()),
+        element("button", { type: "button", class: "quiet x-close", "data-key": "previous", "aria-label": "Previous image (left arrow)", onclick: () => step(state, -1) }, "←"),
+        element("button", { type: "button", class: "quiet x-close", "data-key": "next", "aria-label": "Next image (right arrow)", onclick: () => step(state, 1) }, "→"),
         element("button", { type: "button", class: "quiet x-close", "aria-label": "Close the image", onclick: () => pin(state, -1) }, "✕")),
-      element("a", { href: known.image, class: "x-large", target: "_blank", rel: "noopener", title: "Open the original" },
+      element("a", { href: known.image, class: "x-large", "data-key": "large", title: "Show large", onclick: (event) => {
+        if (opensElsewhere(event)) return;
+        event.preventDefault();
+        showLarge(state);
+      } },
         element("img", { src: known.image, alt: known.caption ?? `${state.label(row)}, ${known.file_name}` })),
       factList(state, row, known),
       captionForm(state, row, known.caption, show),

@@ -89,6 +89,15 @@ export class MapView {
     this.view = this.fitted();
     this.draw();
   }
+  /* Show the images that pass the filters as large as they fit. */
+  showLit() {
+    if (!this.litCount || !this.xy) return;
+    const shown = new Float32Array(2 * this.litCount);
+    for (let k = 0; k < this.litCount; k++) shown.set(this.xy.subarray(2 * this.lit[k], 2 * this.lit[k] + 2), 2 * k);
+    const whole = fit(bounds(shown), ...this.size);
+    this.view = { ...whole, scale: Math.min(this.fitted().scale * 400, whole.scale * (1 - 2 * MARGIN)) };
+    this.draw();
+  }
 
   /* Glide to new coordinates, points and view together. */
   move() {

@@ -120,7 +120,7 @@ export class MapGestures {
       ArrowLeft: () => map.pan(step, 0), ArrowRight: () => map.pan(-step, 0),
       ArrowUp: () => map.pan(0, step), ArrowDown: () => map.pan(0, -step),
       "+": () => map.zoom(1.4), "=": () => map.zoom(1.4), "-": () => map.zoom(1 / 1.4),
-      0: () => map.showAll(), l: () => this.choose("lasso"), b: () => this.choose("box"), p: () => this.choose("pan"),
+      0: () => map.showAll(), f: () => map.showLit(), l: () => this.choose("lasso"), b: () => this.choose("box"), p: () => this.choose("pan"),
       Escape: () => {
         if (this.state.region) this.state.setRegion(null);
         else pin(this.state, -1);

@@ -1,4 +1,7 @@
 /* What is drawn over the points of the map: rings, the lasso, arrows to the other view, class names. */
+
+import { density, placeNames } from "./names.js";
+
 const ARROWS = 700; // more would hide each other
 const NAMED = 24; // classes; if there are more, the map names none
 const SAMPLE = 400; // points of a class that give the position of its name
@@ -93,30 +96,41 @@ export class MapOverlay {
     }
     c.globalAlpha = 1;
   }
-  /* The name of a class at the center of its points. A name that would cover another is left out. */
+  /* The name of each class beside its points, with a line to their center. */
   drawNames() {
     const { map, context: c } = this;
-    const places = this.centers();
-    c.font = `600 ${12.5 * map.ratio}px ui-sans-serif, system-ui, sans-serif`;
+    c.font = `600 ${12.5 * map.ratio}px ${getComputedStyle(document.body).fontFamily}`;
     c.textAlign = "center";
     c.textBaseline = "middle";
-    const taken = [];
-    for (const { label, x, y, count } of places.sort((a, b) => b.count - a.count)) {
-      const name = map.state.className(label);
-      const [half, high] = [c.measureText(name).width / 2 + 6 * map.ratio, 10 * map.ratio];
-      const [middle, py] = map.toPixelsOf(x, y);
-      if (middle < 0 || middle > map.size[0]) continue;
-      const px = Math.max(half, Math.min(map.size[0] - half, middle)); // so that the edge does not cut the name
-      if (count < 3 || taken.some((o) => Math.abs(o.px - px) < o.half + half && Math.abs(o.py - py) < o.high + high)) continue;
-      taken.push({ px, py, half, high });
+    const high = 9 * map.ratio;
+    const names = this.centers().filter(({ count }) => count > 2).sort((a, b) => b.count - a.count)
+      .map(({ label, x, y }) => {
+        const [px, py] = map.toPixelsOf(x, y);
+        const text = map.state.className(label);
+        return { text, x: px, y: py, half: c.measureText(text).width / 2 + 6 * map.ratio, high };
+      });
+    const dense = density(map.litCount, (k) => map.toPixels(map.lit[k]), map.size);
+    for (const { text, x, y, px, py } of placeNames(names, dense, map.size)) {
+      if (Math.hypot(px - x, py - y) > 2 * high) this.leader(x, y, px, py + Math.sign(y - py) * high);
       c.lineWidth = 4 * map.ratio;
       c.strokeStyle = map.css.card;
       c.globalAlpha = 0.85;
-      c.strokeText(name, px, py);
+      c.strokeText(text, px, py);
       c.globalAlpha = 1;
       c.fillStyle = map.css.ink;
-      c.fillText(name, px, py);
+      c.fillText(text, px, py);
     }
+  }
+  leader(x, y, px, py) {
+    const { map, context: c } = this;
+    c.strokeStyle = map.css.ink;
+    c.globalAlpha = 0.45;
+    c.lineWidth = map.ratio;
+    c.beginPath();
+    c.moveTo(px, py);
+    c.lineTo(x, y);
+    c.stroke();
+    c.globalAlpha = 1;
   }
   centers() {
     const { map } = this;

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from vecaf.errors import NotFoundError
+from vecaf.evaluation.map_layout import MIN_DIST
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Annotation, Dataset, Sample, Task, visible
 
@@ -36,6 +37,7 @@ class MapState:
     findings: int | None  # id of the task that has the newest findings
     outdated: bool = False  # captions changed after the last finished map
     warning: str | None = None  # about images that the last finished map leaves out
+    min_dist: float = MIN_DIST  # of the newest map
 
 
 def map_state(session: Session, settings: Settings, user_id: int, dataset_id: int) -> MapState:
@@ -71,6 +73,7 @@ def map_state(session: Session, settings: Settings, user_id: int, dataset_id: in
         findings=findings,
         outdated=newest.state in ENDED and last is not None and _captions_changed(session, last),
         warning=None if last is None else last.result.get("warning"),
+        min_dist=newest.params.get("min_dist", MIN_DIST),
     )
 
 

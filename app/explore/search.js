@@ -18,6 +18,10 @@ const show = (state, rows, scores, title) => {
   state.emit("search");
   state.sortBy("score");
 };
+const none = (state, title) => {
+  clearSearch(state);
+  say(`No good match. ${title}. Try other words, or several ones with commas: “dog, cat”.`);
+};
 export const clearSearch = (state) => {
   asked++;
   if (!state.search) return;
@@ -40,6 +44,7 @@ const run = async (state, title, ask) => {
     const rows = found.rows ?? found.ids.map((id) => state.rowOf(id));
     const scores = found.scores ?? found.similarities;
     const known = rows.map((row, k) => [row, scores[k]]).filter(([row]) => row >= 0);
+    if (found.near === false) return none(state, title);
     show(state, known.map(([row]) => row), known.map(([, score]) => score), title);
   } catch (error) {
     if (mine === asked) say(error.message);
@@ -63,7 +68,7 @@ export const searchSimilar = (state, row) => run(state, `Similar to image ${stat
 
 /* The search field; an image may be dropped anywhere on `root`. */
 export const searchForm = (state, root) => {
-  const field = element("input", { type: "search", name: "search", class: "x-input", placeholder: "Search by text, such as “a dog on grass”",
+  const field = element("input", { type: "search", name: "search", class: "x-input", placeholder: "Search by text: “a dog on grass”, or “dog, cat” for either",
     "aria-label": "Search images by text", autocomplete: "off" });
   const file = element("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Image to search with", onchange: () => {
     if (file.files[0]) searchImage(state, file.files[0]);

@@ -294,3 +294,13 @@ def test_a_map_of_older_captions_says_so_and_is_drawn_again(
     assert third > second
     finish(third)
     assert not state()["outdated"]
+
+    def post(min_dist: float) -> Any:
+        return client.post(f"/explore/{pets}/map", json={"min_dist": min_dist})
+
+    loose = post(0.8).json()["task"]
+    assert loose > third and state()["min_dist"] == 0.8
+    finish(loose)
+    assert post(0.8).json()["task"] == loose
+    assert post(0.3).json()["task"] > loose  # the map is computed again, as before
+    assert post(2).status_code == 422

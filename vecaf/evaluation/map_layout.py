@@ -16,6 +16,7 @@ from vecaf.arrays.neighbors import nearest_rows
 from vecaf.arrays.openmp_threads import preserve_thread_count
 
 NEIGHBORS = 15  # UMAP's default
+MIN_DIST = 0.3  # UMAP's default is 0.1; a looser layout leaves room between the points of a cluster
 
 
 def first_two(coordinates: Floats) -> Floats:
@@ -32,6 +33,7 @@ def umap_positions(
     indices: Rows,
     distances: Floats,
     seed: int = 0,
+    min_dist: float = MIN_DIST,
 ) -> Floats:
     """Compute a UMAP layout.
 
@@ -50,6 +52,8 @@ def umap_positions(
         than the exact search takes to run.
     seed
         UMAP runs on one thread, so that the same rows and seed give the same map.
+    min_dist
+        UMAP's smallest distance between points, 0 to 1: small values give dense clusters.
 
     Returns
     -------
@@ -70,6 +74,7 @@ def umap_positions(
     jitter = rng.normal(scale=1e-3, size=start.shape)  # separates identical rows
     model = umap.UMAP(
         n_neighbors=indices.shape[1],
+        min_dist=min_dist,
         metric="cosine",
         init=(10 * start / scale + jitter).astype(np.float32),
         precomputed_knn=(indices, distances),
@@ -118,6 +123,7 @@ def layout_map(
     *,
     limit: int = 60_000,
     seed: int = 0,
+    min_dist: float = MIN_DIST,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> tuple[Floats, Floats]:
     """Lay out images with UMAP, once by their features and once with their captions applied.
@@ -135,7 +141,8 @@ def layout_map(
     limit
         The maximum number of rows that UMAP lays out. If there are more, a random sample is laid
         out and `place_rows` adds the others. The default keeps the time to about 90 s on two cores.
-    seed
+    seed, min_dist
+        See `umap_positions`.
     progress
         Called with the stage, and the number of finished rows and the total (0, 0 if unknown).
 
@@ -157,7 +164,7 @@ def layout_map(
 
     known = search(subset, "Finding nearest neighbors")
     progress("Computing the map", 0, 0)
-    positions = umap_positions(subset, start[sampled], *known, seed)
+    positions = umap_positions(subset, start[sampled], *known, seed, min_dist)
     if n > limit:
         known = search(space, "Placing the other images")
     image = place_rows(space, positions, lambda _: known)

@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Rows
 from vecaf.datasets.pool import Samples
+from vecaf.errors import InputError
+from vecaf.evaluation.map_layout import MIN_DIST
 from vecaf.files import replacing
 from vecaf.tasks.array_files import save_array
 from vecaf.tasks.review import NAME as FINDINGS
@@ -51,8 +53,14 @@ def map(
     model: str = "efficientnet_lite0",
     vlm: str = "embedded",
     image_size: int = 0,
+    min_dist: float = MIN_DIST,
 ) -> dict[str, Any]:
     """Embed the dataset and compute its layout.
+
+    Parameters
+    ----------
+    min_dist
+        UMAP's smallest distance between points, 0 to 1: small values give dense clusters.
 
     Returns
     -------
@@ -60,7 +68,9 @@ def map(
 
     Raises
     ------
-    InputError, UnavailableError
+    InputError
+        `min_dist` is not between 0 and 1, or a model can't be loaded.
+    UnavailableError
         A model can't be loaded.
     """
     from vecaf.config import RunConfig
@@ -68,6 +78,8 @@ def map(
     from vecaf.encoders.dataset_features import pvm_for
     from vecaf.encoders.runtime import choose_device
 
+    if not 0 <= min_dist <= 1:
+        raise InputError(f"min_dist must be between 0 and 1, not {min_dist:g}.")
     settings = context.store.settings
     every = context.samples()
     context.stage("Loading models")
@@ -83,7 +95,8 @@ def map(
     def work(lost: Rows) -> dict[str, Any]:
         kept = np.delete(np.arange(len(every)), lost)
         samples = every.take(kept)
-        return _compute(context, samples, Layout(context.folder, len(every), kept), pvm, words)
+        layout = Layout(context.folder, len(every), kept)
+        return _compute(context, samples, layout, pvm, words, min_dist)
 
     found = without_unreadable(every, work)
     digest = hashlib.sha256(every.ids.astype("<i8").tobytes()).hexdigest()
@@ -111,7 +124,7 @@ class Layout:
 
 
 def _compute(
-    context: TaskContext, samples: Samples, layout: Layout, pvm: PVM, words: VLM
+    context: TaskContext, samples: Samples, layout: Layout, pvm: PVM, words: VLM, min_dist: float
 ) -> dict[str, Any]:
     from vecaf.arrays import unit_rows
     from vecaf.arrays.principal_components import fit_basis
@@ -146,7 +159,7 @@ def _compute(
         context.stage(stage, done, total)
 
     image_map, text_map = layout_map(
-        space, unit_rows(text), first_two(coordinates), progress=report
+        space, unit_rows(text), first_two(coordinates), min_dist=min_dist, progress=report
     )
     layout.save(UMAP, image_map)
     layout.save(UMAP_TEXT, text_map)
