@@ -152,7 +152,8 @@ def _dataset(
             for task, selected in found
             if selected is not None and task.state in ENDED
         ]
-        wanted = {i for _, selected in ready for i in view.needed(selected, values)}
+        both = len(ready) == 2
+        wanted = {i for _, selected in ready for i in view.needed(selected, values, every=both)}
         samples = samples_by_id(session, user, dataset_id, wanted)
     pool = PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled)
     state = PageState(values, pool, samples, map_now)

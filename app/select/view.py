@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -34,18 +35,43 @@ class MapView:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Images of a comparison that have the same `mark`: in both selections or in one of them."""
+class Side:
+    """One of two selections that are compared."""
 
     mark: str
-    title: str
+    letter: str
+    task: Task
+    name: str
     count: int
     images: list[Sample]
 
 
-def needed(selected: SelectionExplanation, values: Mapping[str, str]) -> set[int]:
-    """Return the ids of the images that the page shows of a selection."""
-    wanted = set(selected.ids[: gallery_limit(values)])
+@dataclass(frozen=True)
+class Coverage:
+    """How many labeled images of each class two selections have.
+
+    `classes`: (name, in A, in B), the largest first. `most`: the largest number.
+    """
+
+    classes: list[tuple[str, int, int]]
+    unlabeled: int
+
+    @property
+    def covered(self) -> tuple[int, int]:
+        """How many classes each selection has images of."""
+        return (
+            sum(first > 0 for _, first, _ in self.classes),
+            sum(second > 0 for _, _, second in self.classes),
+        )
+
+    @property
+    def most(self) -> int:
+        return max(max(first, second) for _, first, second in self.classes) or 1
+
+
+def needed(selected: SelectionExplanation, values: Mapping[str, str], *, every: bool) -> set[int]:
+    """Return the ids of the images that the page shows of a selection, or counts (`every`)."""
+    wanted = set(selected.ids if every else selected.ids[: gallery_limit(values)])
     if not selected.ids:
         return wanted
     image = whole(dict(values), "image")
@@ -77,25 +103,39 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
 
 
 def comparison(state: PageState, first: Ready, second: Ready) -> Markup:
-    """Return two selections: how much they overlap, and the images in both or in one."""
+    """Return two selections side by side: overlap, images, and classes that they cover."""
     (one, a), (two, b) = first, second
     overlap = Overlap.of(a.ids, b.ids)
-    groups = [
-        Group(mark, title, len(ids), _images(state, ids))
-        for mark, title, ids in (
-            ("both", "In both", overlap.both),
-            ("one", f"Only in A: {task_name(one)}", overlap.first),
-            ("two", f"Only in B: {task_name(two)}", overlap.second),
-        )
+    sides = [
+        Side(mark, letter, task, task_name(task), len(found.ids), _images(state, found.ids))
+        for mark, letter, task, found in (("one", "A", one, a), ("two", "B", two, b))
     ]
     html: Markup = macros("select").comparison(
         state=state,
-        tasks=[("one", "A", one, task_name(one)), ("two", "B", two, task_name(two))],
+        sides=sides,
         overlap=overlap,
         map=_map(state, one, two, earlier=bool(a.earlier)),
-        groups=groups,
+        coverage=coverage(state, a.ids, b.ids),
     )
     return html
+
+
+def coverage(state: PageState, first: Sequence[int], second: Sequence[int]) -> Coverage:
+    """Count the labeled images of each class in two selections."""
+    counts = [Counter(_labels(state, ids)) for ids in (first, second)]
+    classes = [
+        (name, counts[0][label], counts[1][label]) for label, name in enumerate(state.pool.classes)
+    ]
+    selected = {*first, *second}
+    return Coverage(
+        sorted(classes, key=lambda one: -one[1] - one[2]),
+        len(selected) - len(_labels(state, selected)),
+    )
+
+
+def _labels(state: PageState, ids: Iterable[int]) -> list[int]:
+    found = (state.samples[i].label for i in ids if i in state.samples)
+    return [label for label in found if label is not None]
 
 
 def saved(pool_id: int, subsets: Sequence[SubsetSummary]) -> Markup:
