@@ -41,11 +41,30 @@ CHOICES = {
 }
 """Names of a setting's choices that differ from their values."""
 SELECTION = ("dataset", "strategy", "track", "budget", "rounds", "subset")
+SIMPLE = ("dataset", "budget", "subset")  # the only settings of the simple view
 SUGGESTIONS = {
-    "model": ["efficientnet_lite0", "vit_small_patch16_224.dino", "resnet50"],
-    "vlm": ["embedded", "ViT-B-32/laion2b_s34b_b79k"],
-    "device": ["auto", "cpu", "cuda"],
+    "model": [
+        ("efficientnet_lite0: 4.7 million parameters, included", "efficientnet_lite0"),
+        (
+            "vit_small_patch16_224.dino: 22 million parameters, 87 MB download, slow without a GPU",
+            "vit_small_patch16_224.dino",
+        ),
+        ("resnet50: 26 million parameters, 102 MB download, slow without a GPU", "resnet50"),
+    ],
+    "vlm": [
+        ("embedded: 27 million parameters, included", "embedded"),
+        (
+            "ViT-B-32/laion2b_s34b_b79k: 151 million parameters, 605 MB download",
+            "ViT-B-32/laion2b_s34b_b79k",
+        ),
+    ],
+    "device": [(name, name) for name in ("auto", "cpu", "cuda")],
 }
+RECOMMENDED = "vecaf"
+REASON = (
+    "Recommended: vecaf. With 100 to 1,000 labels of CIFAR-10, it was 0.8 points above random "
+    "selection, and no other strategy was significantly above it."
+)
 FIELDS = fields(RunConfig)
 
 
@@ -81,9 +100,10 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
     if name == "subset":
         return gr.Dropdown(subset_choices([]), value="", **common)
     if name == "strategy":
-        infos = sorted(describe(), key=lambda info: info.name != default)  # the default first
-        choices = [(f"{info.name} – {info.description}", info.name) for info in infos]
-        return gr.Radio(choices, value=default, **common)
+        infos = sorted(describe(), key=lambda info: info.name != RECOMMENDED)  # it comes first
+        choices = [(_described(info.name, info.description), info.name) for info in infos]
+        common["info"] = f"{meta['help']} {REASON}"
+        return gr.Dropdown(choices, value=default, filterable=True, **common)
     if meta["choices"]:
         names = CHOICES.get(name, {})
         choices = [(names.get(value, value), value) for value in meta["choices"]]
@@ -96,6 +116,11 @@ def component(item: Field[Any]) -> gr.components.FormComponent:
     if isinstance(default, float):
         return gr.Number(default, step=_step(default), **common)
     return gr.Textbox(default, max_lines=1, **common)
+
+
+def _described(strategy: str, description: str) -> str:
+    mark = " (recommended)" if strategy == RECOMMENDED else ""
+    return f"{strategy}{mark}: {description}"
 
 
 def subset_choices(names: Sequence[str]) -> list[tuple[str, str]]:

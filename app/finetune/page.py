@@ -40,6 +40,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     timer = gr.Timer(POLL_SECONDS, active=False)
     gr.HTML(view.html("title"), apply_default_css=False, js_on_load=None, elem_id="main")
     presets = live("presets-piece", view.presets([item.default for item in form.FIELDS]))
+    gr.HTML(view.html("views"), apply_default_css=False, js_on_load=None)
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="finetune", equal_height=False):
         with gr.Column(scale=5, min_width=320):
@@ -47,11 +48,12 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
                 ("Selection", form.in_selection()),
                 ("Training", form.in_training()),
             ):
-                with gr.Column(elem_classes="card sheet"):
+                simple = any(item.name in form.SIMPLE for item in items)
+                with gr.Column(elem_classes="card sheet" if simple else "card sheet in-all"):
                     heading = view.html("heading", title)
                     gr.HTML(heading, apply_default_css=False, js_on_load=None)
                     made |= {item.name: form.component(item) for item in items}
-            with gr.Accordion("Advanced settings", open=False, elem_classes="card sheet"):
+            with gr.Accordion("Advanced settings", open=False, elem_classes="card sheet in-all"):
                 made |= {item.name: form.component(item) for item in form.advanced()}
         with gr.Column(scale=3, min_width=300, elem_classes="aside"):
             summary = live("summary")
@@ -126,7 +128,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         [*fields, *outputs, presets],
         js="(q, k) => [studio.query(), k]",
         **quiet,
-    )
+    ).then(None, None, None, js="() => studio.forgetOpening()", **quiet)
     gr.on(
         [component.change for component in fields],  # type: ignore[attr-defined]
         change,

@@ -50,11 +50,11 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
     expect(page.get_by_role("button", name="Best accuracy")).to_have_attribute(
         "aria-pressed", "true"
     )
-    page.locator("#f-strategy input:checked").focus()
+    page.locator("#f-strategy input").focus()
     page.keyboard.press("Tab")  # a group is one stop
     expect(page.locator("#f-track input:checked")).to_be_focused()
     page.keyboard.press("Shift+Tab")
-    expect(page.locator("#f-strategy input:checked")).to_be_focused()
+    expect(page.locator("#f-strategy input")).to_be_focused()
     page.locator("#f-mode input[value=full]").focus()
     page.keyboard.press("ArrowUp")
     expect(page.locator("#f-mode input[value=lora]")).to_be_checked()
@@ -65,6 +65,25 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
     expect(page.get_by_role("button", name="Best accuracy")).to_have_attribute(
         "aria-pressed", "false"
     )
+
+
+def test_the_simple_view_has_a_budget_and_the_list_of_strategies_is_searched(
+    open_page: Callable[..., Any], dataset: str
+) -> None:
+    page = open_page("/finetune")
+    page.get_by_role("button", name="Simple").click()
+    expect(page.locator("#f-budget")).to_be_visible()
+    expect(page.locator("#f-strategy")).to_be_hidden()
+    expect(page.locator("#f-epochs")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#f-budget")).to_be_visible()
+    expect(page.locator("#f-strategy")).to_be_hidden()
+    page.get_by_role("button", name="All settings").click()
+    strategy = page.locator("#f-strategy input")
+    expect(strategy).to_have_value(re.compile(r"vecaf \(recommended\)"))
+    strategy.fill("badge")
+    page.get_by_role("option", name=re.compile("^badge")).click()
+    expect(page.locator(".summary .command code")).to_contain_text("--strategy badge")
 
 
 def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
