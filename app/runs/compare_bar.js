@@ -1,26 +1,49 @@
-/* Checked boxes in the list of runs become the link "Compare 3 runs". */
+/* Checked boxes in the list of runs become "Compare 3 runs", "Delete 3 runs" and, for one run, its name
+   to change. Buttons and forms with data-act go to the server through the list, which is a live piece. */
 
 import { element } from "../shell/dom.js";
+import { count } from "../shell/words.js";
 
-const checked = new Set(); // run ids, in the order in which they were checked
+const checked = new Map(); // run id → name, in the order in which they were checked
 
+const compare = (ids) => element("a", { class: "button primary", href: `/compare?runs=${ids.join(",")}` },
+  `Compare ${ids.length} runs`);
+const hint = () => element("p", {}, "Select another run to compare.");
+const rename = (id, name) => element("form", { class: "run-rename", "data-act": "rename", "data-run": id },
+  element("input", { name: "name", value: name, maxlength: 200, required: true, "aria-label": `Name of run ${id}` }),
+  element("button", { type: "submit" }, "Rename run"));
+const remove = (ids) => element("button", {
+  type: "button", class: "danger", "data-act": "delete", "data-runs": ids.join(","),
+  "data-sure": `Delete ${count(ids.length, "run")} with models, selected images and results? Images and labels are kept. You cannot undo this.`,
+  "data-yes": ids.length > 1 ? "Delete runs" : "Delete run",
+}, ids.length > 1 ? `Delete ${ids.length} runs…` : "Delete run…");
+
+let shown = "";
 const update = () => {
   const bar = document.querySelector(".compare-bar");
   if (!bar) return;
-  const ids = [...checked];
-  const link = () => element("a", { class: "button primary", href: `/compare?runs=${ids.join(",")}` },
-    `Compare ${ids.length} runs`);
-  const hint = () => element("p", {}, "Select another run to compare.");
-  bar.replaceChildren(...(ids.length > 1 ? [link()] : ids.length ? [hint()] : []));
+  const ids = [...checked.keys()];
+  const key = JSON.stringify([...checked]);
+  if (key === shown && bar.children.length) return; // what is being typed stays
+  shown = key;
+  bar.replaceChildren(...(ids.length > 1 ? [compare(ids), remove(ids)]
+    : ids.length ? [hint(), rename(ids[0], checked.get(ids[0])), remove(ids)] : []));
 };
 
-document.addEventListener("change", (event) => {
-  const box = event.target.closest("[data-compare]");
+document.addEventListener("change", ({ target }) => {
+  const box = target.closest("[data-compare]");
   if (!box) return;
-  checked[box.checked ? "add" : "delete"](+box.dataset.compare);
+  if (box.checked) checked.set(+box.dataset.compare, box.dataset.name);
+  else checked.delete(+box.dataset.compare);
   update();
 });
 document.addEventListener("studio:shown", () => { // a redrawn list keeps its checked boxes
-  for (const box of document.querySelectorAll("[data-compare]")) box.checked = checked.has(+box.dataset.compare);
+  const boxes = [...document.querySelectorAll("[data-compare]")];
+  const listed = new Map(boxes.map((box) => [+box.dataset.compare, box]));
+  for (const id of checked.keys()) { // a deleted run is no longer listed; a renamed one has another name
+    if (boxes.length && !listed.has(id)) checked.delete(id);
+    else if (listed.has(id)) checked.set(id, listed.get(id).dataset.name);
+  }
+  for (const [id, box] of listed) box.checked = checked.has(id);
   update();
 });

@@ -10,8 +10,8 @@ from gradio.components.navbar import Navbar
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Run, visible
-from vecaf.store.page_queries import accuracies, run_version
-from vecaf.store.runs import list_runs
+from vecaf.store.page_queries import accuracies, dataset_choices, run_version
+from vecaf.store.runs import list_runs, rename_run
 
 from ..shell.address import parameters, query_input, whole
 from ..shell.components.chart import charts
@@ -21,6 +21,7 @@ from ..shell.studio import Studio
 from . import label_rest_view
 from . import view as runs_view
 from .run import Pieces, RunPage
+from .view import STATES, Filters
 
 BUSY_SECONDS, IDLE_SECONDS = 2.0, 5.0  # between updates
 LISTED = 100  # runs per page
@@ -45,7 +46,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         if run_id is not None and last.get("mark") == digest((address, state)):
             return [gr.skip()] * 5  # unchanged
         if run_id is None:
-            shown = _list(studio, user, whole(values, "before"))
+            shown = _list(studio, user, values)
         else:
             shown, state = _run(run_page, user, run_id, values, state, fresh=not last)
         pieces = {"top": shown.top, "curve": shown.curve, "rest": shown.rest}
@@ -92,9 +93,17 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
     """Do what a button on the page asks for. Raises VecafError."""
     from vecaf.engine.baseline import submit_baseline
     from vecaf.engine.queue import cancel_run, resume_run, submit_task
+    from vecaf.runs.deletion import delete_run
 
+    if data.get("act") == "delete":
+        for number in data.get("runs", "").split(","):
+            delete_run(studio.store, user, int(number))
+        return
     run_id = int(data["run"])
-    if data.get("act") == "cancel":
+    if data.get("act") == "rename":
+        with studio.store.write() as session:
+            rename_run(session, user, run_id, data.get("name", ""))
+    elif data.get("act") == "cancel":
         cancel_run(studio.store, run_id, user)
     elif data.get("act") == "resume":
         resume_run(studio.store, run_id, user)
@@ -116,13 +125,24 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
         submit_task(studio.store, "map", run.dataset_id, params, user)
 
 
-def _list(studio: Studio, user: int, before: int | None) -> Pieces:
+def _list(studio: Studio, user: int, values: dict[str, str]) -> Pieces:
+    before, dataset_id = whole(values, "before"), whole(values, "dataset")
+    state = values.get("state", "")
+    states = STATES.get(state, ())
     with studio.store.read() as session:
-        found = list_runs(session, user, limit=LISTED + 1, before_id=before)
+        found = list_runs(
+            session,
+            user,
+            limit=LISTED + 1,
+            before_id=before,
+            dataset_id=dataset_id,
+            states=states,
+        )
+        filters = Filters(dataset_choices(session, user), dataset_id, state if states else "")
         runs, more = found[:LISTED], len(found) > LISTED
         curves = accuracies(session, user, [run.id for run in runs])
         idle = studio.idle(session)
-    listing = runs_view.listing(runs, curves, idle=idle, before=before, more=more)
+    listing = runs_view.listing(runs, curves, idle=idle, before=before, more=more, filters=filters)
     return Pieces(listing, NOTHING, NOTHING, all(run.state in ENDED for run in runs))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vecaf.evaluation.metrics import describe_metrics
-from vecaf.store import ENDED, QUEUED, TEST
+from vecaf.store import CANCELED, ENDED, FAILED, FINISHED, QUEUED, RUNNING, TEST
 from vecaf.store.models import now
 from vecaf.store.runs import RunSummary
 
+from ..shell.address import link
 from ..shell.formatting import duration
 from ..shell.templates import macros
 
@@ -30,6 +31,51 @@ class ListedRun:
     duration_note: str
 
 
+STATES = {
+    "active": (QUEUED, RUNNING),
+    "finished": (FINISHED,),
+    "failed": (FAILED,),
+    "canceled": (CANCELED,),
+}
+"""The states that the list can be limited to, by their name in the address."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which runs are listed: those of a dataset, in a state. `datasets`: (id, name) of all."""
+
+    datasets: Sequence[tuple[int, str]] = ()
+    dataset: int | None = None
+    state: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.dataset is not None or bool(self.state)
+
+    def address(self, **changes: object) -> str:
+        """Return the address of the list with some filters changed."""
+        kept = {"dataset": self.dataset, "state": self.state or None}
+        return link("/runs", **{**kept, **changes})
+
+    @property
+    def dataset_options(self) -> list[tuple[str, str, bool]]:
+        """(address, words, whether it is selected) for each dataset."""
+        choices = [(None, "All datasets"), *self.datasets]
+        return [(self.address(dataset=id_), name, id_ == self.dataset) for id_, name in choices]
+
+    @property
+    def state_options(self) -> list[tuple[str, str, bool]]:
+        """The same for each state."""
+        names = ["", *STATES]
+        return [
+            (self.address(state=name or None), name or "any state", name == self.state)
+            for name in names
+        ]
+
+
+NO_FILTERS = Filters()
+
+
 def listing(
     runs: Sequence[RunSummary],
     curves: Mapping[int, Sequence[float]],
@@ -37,13 +83,14 @@ def listing(
     idle: str | None,
     before: int | None = None,
     more: bool = False,
+    filters: Filters = NO_FILTERS,
 ) -> str:
     """Return the runs, newest first, or a hint if there are none.
 
     `before`: the list starts below this run. `more`: older runs follow.
     """
     page = macros("runs")
-    if not runs:
+    if not runs and not filters.active:
         return str(page.no_runs() if before is None else page.no_older_runs())
     waiting = any(run.state not in ENDED for run in runs)
     rows = [
@@ -51,7 +98,7 @@ def listing(
         for run in runs
     ]
     older = runs[-1].id if more else None
-    return str(page.listing(rows, idle if waiting else None, before, older))
+    return str(page.listing(rows, idle if waiting else None, before, older, filters))
 
 
 def _metrics(run: RunSummary) -> tuple[str, str]:

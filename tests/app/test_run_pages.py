@@ -19,7 +19,7 @@ from app.runs.comparison_text import saving_text
 from app.runs.page import LISTED, _act, _list
 from app.runs.run import RunPage
 from app.select import page as select
-from app.shell.address import parameters, whole
+from app.shell.address import parameters
 from app.shell.studio import Studio
 from vecaf.arrays import Floats, Labels
 from vecaf.config import RunConfig
@@ -274,7 +274,7 @@ def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestC
     shown: list[int] = []
     address: dict[str, str] = {}
     while True:
-        page = _list(studio, user, whole(address, "before")).top
+        page = _list(studio, user, address).top
         shown += [int(id_) for id_ in re.findall(r'data-key="run-(\d+)"', page)]
         assert ("Newest runs" in page) == bool(address)
         older = re.search(r'href="/runs(\?before=\d+)"', page)
@@ -282,7 +282,7 @@ def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestC
             break
         address = parameters(older[1])
     assert shown == every
-    assert "No older runs" in _list(studio, user, 1).top
+    assert "No older runs" in _list(studio, user, {"before": "1"}).top
 
     listed: list[int] = []
     while True:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from vecaf.store.authorization import readable, visible
+from vecaf.errors import InputError
+from vecaf.options import UNSTORABLE
+from vecaf.store.authorization import changeable, readable, visible
 from vecaf.store.models import Dataset, Round, Run, Sample, SelectedSample
 from vecaf.store.records import Metrics, RoundResult, RunDetails, accuracies
 from vecaf.store.records import RunSummary as RunSummary
@@ -20,17 +22,37 @@ def list_runs(
     limit: int | None = 100,
     before_id: int | None = None,
     dataset_id: int | None = None,
+    states: Sequence[str] = (),
 ) -> list[RunSummary]:
     """Return the runs that the user can read, of one dataset or of all, newest first.
 
-    For the next page, pass the last id as `before_id`.
+    For the next page, pass the last id as `before_id`. Without `states`, runs in any state match.
     """
     query = _summaries().where(readable(Run, user_id)).order_by(Run.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Run.id < before_id)
     if dataset_id is not None:
         query = query.where(Run.dataset_id == dataset_id)
+    if states:
+        query = query.where(Run.state.in_(states))
     return [_summary(row) for row in session.execute(query)]
+
+
+def rename_run(session: Session, user_id: int, run_id: int, name: str) -> None:
+    """Give a run another name.
+
+    Raises
+    ------
+    InputError
+        The name is blank.
+    NotFoundError, NotAllowedError
+        The user can't read or can't change the run.
+    """
+    run = changeable(session, user_id, Run, run_id)
+    name = " ".join(UNSTORABLE.sub(" ", name).split())[:200]
+    if not name:
+        raise InputError("Enter a name for the run.")
+    run.name = name
 
 
 def run_summary(session: Session, user_id: int, run_id: int) -> RunSummary:
