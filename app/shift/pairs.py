@@ -18,6 +18,7 @@ from ..shell.templates import macros
 
 WIDTH, HEIGHT = 420, 210  # of the chart, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
+SIDES = ("plain", "shifted")
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,21 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A finished comparison. `helped`: the target domain improves accuracy beyond chance."""
+class Headline:
+    """The result in one sentence. `kind`: of the notice. `plain`, `shifted`: accuracies, 0 to 1."""
 
+    sentence: str
+    kind: str
+    plain: float
+    shifted: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished comparison."""
+
+    headline: Headline
     sentences: list[str]
-    helped: bool
     chart: Chart
     rows: list[ComparedAccuracies]
     images: int
@@ -109,8 +120,35 @@ def _outcome(found: Mapping[str, Any], corruption: str) -> Outcome:
     ]
     if other:
         rows.append(_row(other["name"], other))
-    helped = any(low > 0 for low in (overall[1] if overall else 0, other["low"] if other else 0))
-    return Outcome(found["sentences"], helped, chart(levels), rows, levels[0]["images"])
+    headline = _headline(levels, overall, other, name)
+    return Outcome(headline, found["sentences"], chart(levels), rows, levels[0]["images"])
+
+
+def _headline(
+    levels: Sequence[Mapping[str, Any]],
+    overall: Sequence[float] | None,
+    other: Mapping[str, Any] | None,
+    corruption: str,
+) -> Headline:
+    """Return the result on the second dataset, else on the corrupted images, else on clean ones."""
+    if other:
+        where, low, high = f"images of “{other['name']}”", other["low"], other["high"]
+        plain, shifted = other["plain"], other["shifted"]
+    elif overall:
+        corrupted = [one for one in levels if one["severity"]]
+        where, (_, low, high) = f"images with {corruption}", overall
+        plain, shifted = (sum(one[s] for one in corrupted) / len(corrupted) for s in SIDES)
+    else:
+        where, low, high = "clean test images", levels[0]["low"], levels[0]["high"]
+        plain, shifted = (levels[0][side] for side in SIDES)
+    before, after = (f"{100 * value:.0f}" for value in (plain, shifted))
+    numbers = f"Of 100 {where}, the model classifies {after} correctly, and {before} without it."
+    if low > 0:
+        return Headline(f"The target domain helped. {numbers}", "good", plain, shifted)
+    if high < 0:
+        return Headline(f"The target domain made it worse here. {numbers}", "warn", plain, shifted)
+    sentence = f"The target domain did not help here. {numbers} The difference may be chance."
+    return Headline(sentence, "quiet", plain, shifted)
 
 
 def _row(name: str, one: Mapping[str, Any]) -> ComparedAccuracies:
