@@ -3,6 +3,7 @@
 import { go } from "../shell/address.js";
 import { expose } from "../shell/gradio.js";
 import "./image_list.js";
+import "./saved_views.js";
 import "./stored_fields.js";
 import { upload } from "./upload.js";
 

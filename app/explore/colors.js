@@ -1,10 +1,9 @@
 /* The color of each point, and the entries of the legend that explains the colors. */
 
+import { classColor, GRAY, TEN } from "../shell/class_colors.js";
 import { pixel } from "../shell/scatter.js";
 import { SPLITS } from "./state.js";
 
-const TEN = ["#4269d0", "#e8a20c", "#f2614b", "#45b5a0", "#3ca951", "#f07aa8", "#a463f2", "#74a5ee", "#9c6b4e", "#7f8792"];
-const GRAY = "#8d8a84";
 const SPLIT = ["#4f6fe0", "#15977f", "#e07a33"]; // train, val, test, as on the Data page
 const CORRECT = "#2f9e68", WRONG = "#e0483a";
 const RAMP = ["#3b2f8f", "#31688e", "#1f9e89", "#6cce59", "#f2d43b"]; // low to high (viridis)
@@ -12,16 +11,6 @@ const UNKNOWN = "#8d8a84";
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const hex = (rgb) => `#${rgb.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
-const hue = (i) => { // beyond ten: hues a golden angle apart, in three shades
-  const [h, s, l] = [(i * 137.508) % 360, 0.58, [0.5, 0.64, 0.4][i % 3]];
-  const part = (k) => {
-    const t = (k + h / 30) % 12;
-    return Math.round(255 * (l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(t - 3, 9 - t, 1))));
-  };
-  return hex([0, 8, 4].map(part));
-};
-export const classColor = (label) => (label < 0 ? GRAY : (TEN[label] ?? hue(label)));
-
 const categories = (state, index, entries) => {
   const table = Uint32Array.from(entries, (entry) => pixel(entry.css));
   const counts = new Uint32Array(entries.length);

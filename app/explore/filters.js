@@ -1,8 +1,8 @@
 /* The Filters panel. */
 
+import { classColor } from "../shell/class_colors.js";
 import { element } from "../shell/dom.js";
 import { fetchBundle } from "../shell/http.js";
-import { classColor } from "./colors.js";
 import { SPLITS } from "./state.js";
 import { say } from "./toast.js";
 

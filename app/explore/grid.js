@@ -1,9 +1,9 @@
 /* The grid of thumbnails. Only visible thumbnails are elements, and scrolling reuses them, so a million
    images scroll like fifty. */
 
+import { classColor } from "../shell/class_colors.js";
 import { element } from "../shell/dom.js";
 import { local } from "../shell/storage.js";
-import { classColor } from "./colors.js";
 import { movedPlaces } from "./order.js";
 import { pin } from "./pin.js";
 

@@ -17,6 +17,7 @@ from vecaf.wording import SPLITS, plural
 
 from . import formatting
 from .address import link
+from .class_colors import class_color
 from .media import image_url, thumb_url
 
 APP = Path(__file__).parents[1]
@@ -49,6 +50,7 @@ def environment() -> Environment:
         link=link,
         thumb_url=thumb_url,
         image_url=image_url,
+        class_color=class_color,
         STATE_SYMBOLS=STATE_SYMBOLS,
         SPLITS=SPLITS,
     )

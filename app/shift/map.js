@@ -1,9 +1,9 @@
 /* The map of a shift preview: the dataset's points, and an arrow per class. */
 
+import { classColor } from "../shell/class_colors.js";
 import { color, element } from "../shell/dom.js";
 import { fetchJson } from "../shell/http.js";
 import { Scatter, bounds } from "../shell/scatter.js";
-import { isDark } from "../shell/theme.js";
 
 const RATIO = 0.72; // of height to width
 const LINE = 14; // pixels from one class name to the next
@@ -49,11 +49,11 @@ export class ShiftMap {
   draw() {
     const width = this.host.clientWidth;
     if (!this.scatter || !width) return;
-    const { map: { names, labels, views }, scatter, canvas } = this;
+    const { map: { names, numbers, labels, views }, scatter, canvas } = this;
     const height = Math.round(width * RATIO);
     canvas.style.height = `${height}px`;
     scatter.begin(width, height);
-    const colors = classColors(names.length);
+    const colors = names.map((_, index) => classColor(numbers?.[index] ?? index));
     const rows = Uint32Array.from(labels.keys());
     for (const label of [-1, ...names.keys()])
       scatter.points(rows.filter((row) => labels[row] === label), colors[label] ?? "muted", 1.7, { opacity: 0.28 });
@@ -89,15 +89,6 @@ export class ShiftMap {
     });
   }
 }
-
-/* Evenly spaced hues as "#rrggbb", the form that a canvas gives back. */
-const classColors = (count) => {
-  const pen = document.createElement("canvas").getContext("2d");
-  return Array.from({ length: count }, (_, index) => {
-    pen.fillStyle = `hsl(${(360 * index) / count} 55% ${isDark() ? 68 : 42}%)`;
-    return pen.fillStyle;
-  });
-};
 
 const arrow = (pen, [x0, y0], [x1, y1], dash) => {
   pen.setLineDash(dash);

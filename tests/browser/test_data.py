@@ -61,8 +61,13 @@ def test_labels_and_captions_are_edited_and_every_change_is_undone(
     # All images that match a filter. The filter stays after a reload.
     page.get_by_label("Label", exact=True).select_option(label="triangle")
     expect(page.locator(".images + p")).to_have_text("12 images")
+    page.get_by_label("Name of this view").fill("pointed")
+    page.get_by_role("button", name="Save view").click()
     page.reload()
     expect(page.locator(".images + p")).to_have_text("12 images")
+    expect(page.locator(".saved-view", has_text="pointed").get_by_role("link")).to_have_attribute(
+        "aria-current", "true"
+    )
     page.get_by_label("Images to change").select_option("matching")
     page.get_by_role("button", name="Exclude").click()
     expect(page.locator(".image.excluded")).to_have_count(12)

@@ -23,3 +23,20 @@ def ranked(
     """
     best, cosine = nearest_neighbors(rows, query, MAX_RESULTS)
     return {"ids": ids[best].tolist(), "scores": [round(float(value), 4) for value in cosine]}
+
+
+def ranked_by_best(
+    ids: NDArray[np.int64], rows: NDArray[np.float32], queries: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Rank `rows` (n, m) by their largest cosine with any of `queries` (q, m), best first.
+
+    Returns
+    -------
+    {"ids", "scores"} of at most MAX_RESULTS rows.
+    """
+    cosine = (rows @ queries.T).max(axis=1)
+    best = np.argsort(-cosine, kind="stable")[:MAX_RESULTS]
+    return {
+        "ids": ids[best].tolist(),
+        "scores": [round(float(value), 4) for value in cosine[best]],
+    }

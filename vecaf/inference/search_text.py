@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vecaf.errors import InputError
-from vecaf.inference.ranking import ranked
+from vecaf.inference.ranking import ranked, ranked_by_best
 from vecaf.inference.requests import HANDLERS, InferenceContext
 
 MAX_TEXT = 500  # characters; text encoders read far fewer
@@ -17,9 +17,12 @@ def search_text(
 ) -> dict[str, Any]:
     """Rank the images of a dataset by similarity to a text.
 
+    Commas separate several texts. An image's score is that of the text that it is most similar to.
+
     Returns
     -------
-    {"ids", "scores"}: up to 500 samples by cosine, best first.
+    {"ids", "scores", "near"}: up to 500 samples by cosine, best first; whether the best are similar
+    enough to call them matches, see `is_near`.
 
     Raises
     ------
@@ -36,4 +39,10 @@ def search_text(
     if len(words) > MAX_TEXT:
         raise InputError(f"The text is too long. Enter at most {MAX_TEXT} characters.")
     index = context.image_index(user, dataset_id, vlm)
-    return ranked(index.ids, index.joint, index.embed_texts([words])[0])
+    texts = [part.strip() for part in words.split(",") if part.strip()] or [words]
+    queries = index.embed_texts(texts)
+    if len(queries) == 1:
+        found = ranked(index.ids, index.joint, queries[0])
+    else:
+        found = ranked_by_best(index.ids, index.joint, queries)
+    return found | {"near": is_near(index.joint, queries)}

@@ -1,6 +1,6 @@
 """Preview how a target domain moves the classes of a dataset, before training.
 
-The task writes `preview.json`: {strength, names, labels, views: {name: {points, from, to,
+The task writes `preview.json`: {strength, names, numbers, labels, views: {name: {points, from, to,
 stretch}}}. It holds a sample of the pool's points, with their class in `labels` (−1 for a class
 without an arrow), and one arrow per class, drawn `stretch` times its length.
 """
@@ -141,6 +141,7 @@ def _compute(
     preview = _preview(views, pool, assigned, shown) | {
         "strength": strength,
         "names": [samples.classes[c] for c in shown],
+        "numbers": [int(c) for c in shown],
     }
     write_bytes(context.folder / PREVIEW, json.dumps(preview).encode())
     return {
