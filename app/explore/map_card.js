@@ -14,7 +14,7 @@ import { chooseRun } from "./run_values.js";
 import { chooseCoordinates, connectArrows } from "./views.js";
 
 const PROJECTIONS = ["umap", "pca"];
-const SPREADS = [["0.05", "Compact"], ["0.3", "Normal"], ["0.8", "Loose"]]; // UMAP's min_dist
+const SPREADS = [["0.05", "Spread: compact"], ["0.3", "Spread: normal"], ["0.8", "Spread: loose"]]; // UMAP's min_dist
 const ZOOM = 1.6;
 const ICONS = {
   pan: "M8 12V6.5a1.5 1.5 0 0 1 3 0V11m0-.5V5a1.5 1.5 0 0 1 3 0v5.5m0-3a1.5 1.5 0 0 1 3 0V14c0 4-2 6.500-5.500 6.500S7 18.500 5 14.500c-.8-1.600 1-2.500 2-1.300L8 14",

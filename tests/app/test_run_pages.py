@@ -91,7 +91,7 @@ def test_pages_show_every_registered_metric(
     assert "Test toy score" in top and "0.125" in top
     assert top.index("Test accuracy") < top.index("83.3%")
     assert "Test calibration error" in top and "not measured" in top  # by an earlier version
-    listing = _list(studio, user, None).top
+    listing = _list(studio, user, {}).top
     assert "toy score 0.125" in listing and "83.3%" in listing
     compared, _ = compare._pieces(studio, user, {"runs": "1"})
     assert "Final toy score" in compared["rest"] and "0.125" in compared["rest"]
