@@ -10,17 +10,13 @@ const RINGED = 24;
 const SLOW = 1200; // milliseconds until a message explains the wait
 let asked = 0; // searches, so that only the answer of the last one is shown
 
-const show = (state, rows, scores, title) => {
+const show = (state, rows, scores, title, ringed) => {
   state.values.score = new Float32Array(state.n).fill(NaN);
   rows.forEach((row, k) => (state.values.score[row] = scores[k]));
-  state.search = { title, hits: rows.slice(0, RINGED) };
+  state.search = { title, hits: rows.slice(0, ringed) };
   state.emit("values");
   state.emit("search");
   state.sortBy("score");
-};
-const none = (state, title) => {
-  clearSearch(state);
-  say(`No good match. ${title}. Try other words, or several ones with commas: “dog, cat”.`);
 };
 export const clearSearch = (state) => {
   asked++;
@@ -44,8 +40,9 @@ const run = async (state, title, ask) => {
     const rows = found.rows ?? found.ids.map((id) => state.rowOf(id));
     const scores = found.scores ?? found.similarities;
     const known = rows.map((row, k) => [row, scores[k]]).filter(([row]) => row >= 0);
-    if (found.near === false) return none(state, title);
-    show(state, known.map(([row]) => row), known.map(([, score]) => score), title);
+    const far = found.near === false;
+    show(state, known.map(([row]) => row), known.map(([, score]) => score), far ? `No good match. ${title}` : title, far ? 0 : RINGED);
+    if (far) say("No good match. The grid lists the closest images. Try other words, or several ones with commas: “dog, cat”.");
   } catch (error) {
     if (mine === asked) say(error.message);
   } finally {

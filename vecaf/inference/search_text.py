@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vecaf.errors import InputError
-from vecaf.inference.ranking import ranked, ranked_by_best
+from vecaf.inference.ranking import is_near, ranked, ranked_by_best
 from vecaf.inference.requests import HANDLERS, InferenceContext
+from vecaf.store.columns import search_text as find_words
 
 MAX_TEXT = 500  # characters; text encoders read far fewer
 
@@ -45,4 +46,12 @@ def search_text(
         found = ranked(index.ids, index.joint, queries[0])
     else:
         found = ranked_by_best(index.ids, index.joint, queries)
-    return found | {"near": is_near(index.joint, queries)}
+    return found | {
+        "near": is_near(index.joint, queries) or _in_captions(context, user, dataset_id, texts)
+    }
+
+
+def _in_captions(context: InferenceContext, user: int, dataset_id: int, texts: list[str]) -> bool:
+    """Return whether a caption or file name has all words of one of the texts."""
+    with context.store.read() as session:
+        return any(len(find_words(session, user, dataset_id, text)) for text in texts)
