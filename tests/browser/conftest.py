@@ -19,9 +19,8 @@ playwright.expect.set_options(timeout=60_000)  # a busy machine is slow to answe
 
 ELSEWHERE = "studio.test"
 """A name of this machine that browsers trust no more than another machine's, as on plain http."""
-ALL_SETTINGS = (
-    "localStorage.getItem('studio-settings') ?? localStorage.setItem('studio-settings', 'all')"
-)
+ALL_SETTINGS = """if (location.protocol === "http:" && !localStorage.getItem("studio-settings"))
+  localStorage.setItem("studio-settings", "all");"""
 """Finetune's form shows all settings, unless a test has switched to the simple view."""
 FLAGS = [
     "--no-sandbox",
