@@ -197,6 +197,12 @@ class RunConfig:
         "also learns from features shifted toward it. In full or lora mode with known labels, "
         "only the first round uses it.",
     )
+    adapt_to: str = option(
+        "",
+        "A dataset with images of the target domain. After the last round, the classifier adapts "
+        "to the images of its pool; their labels are not used (head-only mode). Choose it if you "
+        "have such images, and a target domain in words if you have none.",
+    )
     image_size: int = option(
         0,
         "Width and height of the model's input, in pixels. 0 chooses a size that suits your "
@@ -229,6 +235,11 @@ class RunConfig:
                     f"from the previous one. Choose track 'labels-known' or {name} "
                     f"'{default}'."
                 )
+        if self.adapt_to and self.mode != "head-only":
+            raise InputError(
+                "Adapting to images of a target domain works in head-only mode. Choose mode "
+                "'head-only', or leave adapt-to empty."
+            )
         if self.patience and self.schedule == "run":
             raise InputError(
                 "Early stopping (patience) does not work with schedule 'run', which covers the "

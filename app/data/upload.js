@@ -4,9 +4,9 @@
 import { act } from "../shell/actions.js";
 import { session } from "../shell/storage.js";
 import { bytes, count, duration } from "../shell/words.js";
-import { chosen, collected, dropped } from "./files.js";
+import { chosen, collected, dropped } from "../shell/files.js";
 import { reviewer } from "./review.js";
-import { MOST_BYTES, MOST_FILES, zip } from "./zip.js";
+import { MOST_BYTES, MOST_FILES, zip } from "../shell/zip.js";
 
 const RESET = 8000; // ms after an upload, if the card of its import does not appear
 const ZIP_MAGIC = [0x50, 0x4b];

@@ -31,6 +31,7 @@ LABELS = {
     "ema": "Weight averaging (EMA)",
     "text_pull": "Caption weight (CEA)",
     "target_words": "Target domain",
+    "adapt_to": "Target dataset",
 }
 """Labels that differ from the setting's name."""
 CHOICES = {

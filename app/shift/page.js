@@ -3,6 +3,7 @@
 import { go, parameters } from "../shell/address.js";
 import { expose } from "../shell/gradio.js";
 import { ShiftMap } from "./map.js";
+import "./upload.js";
 
 const maps = new WeakMap(); // element → its map
 const loadAll = () => {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,6 @@ from gradio.components.navbar import Navbar
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
 from vecaf.evaluation.corruptions.matching import NAMES, matching_corruption
 from vecaf.store import ENDED, Dataset, Run, visible
@@ -22,8 +20,10 @@ from vecaf.store.tasks import find_task, latest_task
 from ..shell.address import QUERY_JS, link, parameters, query_input, whole
 from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
 from ..shell.studio import Studio
+from . import images as shift_images
 from . import pairs as shift_pairs
 from . import view as shift_view
+from .launching import launch_pair
 
 BUSY, IDLE = 1.5, 6.0  # seconds between refreshes
 CORRUPTED = 3  # images shown with a corruption
@@ -106,6 +106,8 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> ShiftOutputs:
             if compared is None and last is not None and last.params == params:
                 compared = last
         idle = studio.idle(session)
+        images = shift_images.form(session, user, dataset_id, base)
+        importing = shift_images.is_busy(session, user)
     address = {
         "dataset": dataset_id,
         "run": base.id if base else None,
@@ -114,17 +116,20 @@ def _shown(studio: Studio, user: int, values: dict[str, str]) -> ShiftOutputs:
         "on": on or None,
     }
     jobs = [task, compared, *((pair.plain, pair.shifted) if pair else ())]
-    busy = any(job is not None and job.state not in ENDED for job in jobs)
+    busy = importing or any(job is not None and job.state not in ENDED for job in jobs)
     preview = shift_view.preview(words, task, samples)
     strips = shift_view.strips(corrupted[:CORRUPTED], corruption, matched, address)
-    # Without a similar corruption, the form suggests a dataset with the same classes.
-    other = on or (test_datasets[0][0] if test_datasets and matched is None else 0)
+    # The form suggests the target dataset or, without a similar corruption, the newest other one.
+    adapted_to = [id_ for id_, name in test_datasets if pair and pair.images in (name, str(id_))]
+    newest = [id_ for id_, _ in test_datasets if matched is None]
+    other = on or next(iter([*adapted_to, *newest]), 0)
     result = Markup()
     if pair:
-        result = shift_pairs.result(pair, compared, corruption, test_datasets, other)
+        adapted = shift_images.outcome(studio.store, pair)
+        result = shift_pairs.result(pair, compared, corruption, test_datasets, other, adapted)
     earlier = shift_pairs.earlier(pairs, address)
     return (
-        str(shift_view.top(datasets, dataset_id, words, idle if busy else None, base)),
+        str(shift_view.top(datasets, dataset_id, words, idle if busy else None, base) + images),
         str(preview + strips),
         str(shift_pairs.launch(dataset_id, words, base) + result + earlier) or NOTHING,
         gr.Timer(BUSY if busy else IDLE, active=True),
@@ -145,8 +150,8 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
         params = {"words": words, "revision": revision}
         submit_task(studio.store, "shift_preview", dataset_id, params, user)
         return link("/shift", dataset=dataset_id, run=whole(values, "run"), words=words)
-    if action == "launch":
-        return _launch(studio, user, data)
+    if action in ("launch", "adapt"):
+        return _launch(studio, user, data, action == "adapt")
     if action == "compare":
         pair_id, corruption, on = _id(data, "pair"), data.get("corruption", ""), _id(data, "on")
         with studio.store.read() as session:
@@ -167,40 +172,17 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> str:
     return ""
 
 
-def _launch(studio: Studio, user: int, data: dict[str, str]) -> str:
-    """Queue the missing runs of a pair, unless they are in progress already.
-
-    The run that the address names is the pair's baseline if it has no target words.
-    """
-    from vecaf.engine.queue import submit_run
-
-    dataset_id, words = _id(data, "dataset"), _words(data.get("words", ""))
+def _launch(studio: Studio, user: int, data: dict[str, str], adapt: bool) -> str:
+    """Queue a pair of runs for words or, with `adapt`, for images of the target domain."""
+    dataset_id, words, chosen = _id(data, "dataset"), _words(data.get("words", "")), ""
     with studio.store.read() as session:
-        name = visible(session, user, Dataset, dataset_id).name
-        pairs = find_run_pairs(session, user, dataset_id)
         base = _base(session, user, parameters(data.get("query")))
-    if base is not None and base.dataset_id == dataset_id:
-        plain = replace(RunConfig.from_dict(base.config), dataset=name, target_words="")
-    else:
-        base = None
-        settings = {key: data.get(key, "") for key in ("budget", "seed", "mode")}
-        plain = RunConfig.from_dict({"dataset": name, "rounds": 1, **settings})
-    shifted = replace(plain, target_words=words).checked()
-    unfinished = [
-        pair.shifted
-        for pair in pairs
-        if pair.shifted.state not in ENDED and pair.shifted.config == shifted.as_dict()
-    ]
-    if unfinished:
-        gr.Info("These runs are already in progress.", title="")
-        pair_id = unfinished[0].id
-    else:
-        if base is None or base.config != plain.as_dict():
-            submit_run(studio.store, plain, user)
-        pair_id = submit_run(studio.store, shifted, user)
-    return link(
-        "/shift", dataset=dataset_id, run=base.id if base else None, words=words, pair=pair_id
-    )
+        if adapt:
+            words, chosen = "", shift_images.setting(session, user, _id(data, "images"))
+    base = base if base is not None and base.dataset_id == dataset_id else None
+    pair = launch_pair(studio, user, dataset_id, base, data, words=words, images=chosen)
+    run = base.id if base else None
+    return link("/shift", dataset=dataset_id, run=run, words=words or None, pair=pair)
 
 
 def _base(session: Session, user: int, values: dict[str, str]) -> Run | None:

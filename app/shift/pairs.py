@@ -17,6 +17,7 @@ from ..shell.components.axis import fraction_range, fraction_ticks
 from ..shell.templates import macros
 
 WIDTH, HEIGHT = 420, 210  # of the chart, in its own units
+NO_SENTENCE = Markup()
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 34
 SIDES = ("plain", "shifted")
 
@@ -87,14 +88,16 @@ def result(
     corruption: str,
     datasets: Sequence[tuple[int, str]],
     on: int,
+    adapted: Markup = NO_SENTENCE,
 ) -> Markup:
     """Return the selected pair: the progress of its runs, then their comparison.
 
-    `datasets` can be the second test dataset; the form selects the one with id `on`.
+    `datasets` can be the second test dataset; the form selects the one with id `on`. `adapted`
+    says whether the model was adapted to images of the target domain.
     """
     found = task.result if task is not None and task.state == FINISHED else None
     outcome = _outcome(found, corruption) if found else None
-    return _html("pair", pair, task, corruption, NAMES, datasets, on, outcome)
+    return _html("pair", pair, task, corruption, NAMES, datasets, on, outcome, adapted)
 
 
 def earlier(pairs: Sequence[RunPair], address: Mapping[str, object]) -> Markup:

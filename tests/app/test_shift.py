@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from app.shell.address import parameters
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from app.shift import page as shift
 from app.shift import pairs as shift_pairs
 from app.shift import view as shift_view
@@ -18,7 +19,8 @@ from tests.app.test_routes import samples
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.corruptions.matching import NAMES
-from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Run, Task, User
+from vecaf.runs.target_images import Outcome
+from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Import, Run, Task, User
 from vecaf.store.run_pairs import RunPair
 from vecaf.tasks.shift_preview import PREVIEW
 
@@ -39,7 +41,7 @@ def a_pair(state: str = FINISHED) -> RunPair:
         Run(id=number, name=EVIL, state=state, stage=EVIL, done=1, total=2, config={})
         for number in (7, 8)
     ]
-    return RunPair(EVIL, *runs)
+    return RunPair(EVIL, runs[0], runs[1], EVIL)
 
 
 def compared(low: float, high: float) -> dict[str, Any]:
@@ -68,6 +70,8 @@ def test_user_text_is_escaped() -> None:
         shift_pairs.result(a_pair(), done, "fog", [(2, EVIL)], 2),
         shift_pairs.result(a_pair(RUNNING), None, "fog", [], 0),
         shift_pairs.earlier([a_pair()], {"dataset": 1, "pair": 8, "corruption": EVIL}),
+        macros("shift", "images.html").form(1, [(2, EVIL)], [Import(id=3, name=EVIL)], None),
+        macros("shift", "images.html").outcome(Outcome(EVIL, 1, True, EVIL)),
     ):
         assert_harmless(text)
         assert "<script>" not in text

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageOps
 from playwright.sync_api import expect
+
+from tests.shapes import write_shapes
 
 SLOW = 180_000  # tasks and runs import frameworks, and may embed the dataset first
 
@@ -46,7 +50,7 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
     page.locator("[data-key=strips] select").select_option(label="snow")
     expect(copies.first).to_have_attribute("alt", "snow, severity 1")
 
-    page.get_by_label("Budget").fill("9")
+    page.locator("[data-key=launch]").get_by_label("Budget").fill("9")
     stays_beside(page, "Launch both runs")
     expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
     page.get_by_label("Corruption of the test images").select_option("fog")
@@ -67,6 +71,25 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
     assert narrow.evaluate("document.documentElement.scrollWidth <= innerWidth")
     strip = narrow.locator(".shift-strips")
     assert strip.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_runs_adapt_to_an_uploaded_folder(
+    open_page: Callable[..., Any], dataset_id: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for number, (path, _) in enumerate(write_shapes(tmp_path / "shapes", 36, seed=5)):
+        with Image.open(path) as image:
+            ImageOps.invert(image).save(folder / f"{number}.png")
+    page = open_page(f"/shift?dataset={dataset_id}")
+    page.locator("[data-shift-upload]").set_input_files(folder)
+    form = page.locator("[data-key=images]")
+    expect(form.get_by_label("Target dataset")).to_contain_text("posters", timeout=SLOW)
+    form.get_by_label("Budget").fill("9")
+    form.get_by_role("button", name="Adapt to images").click()
+    expect(page.locator("[data-key^=pair-] h2")).to_have_text("Images of posters")
+    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
+    expect(page.locator("[data-key^=pair-] .notice")).to_contain_text("adapted to")
 
 
 def stays_beside(page: Any, button: str) -> None:

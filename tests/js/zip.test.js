@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { collected } from "../../app/data/files.js";
-import { crc32, zip } from "../../app/data/zip.js";
+import { collected } from "../../app/shell/files.js";
+import { crc32, zip } from "../../app/shell/zip.js";
 
 const READ = `import json, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from vecaf.budget import parse_budget
 from vecaf.config import RunConfig
 from vecaf.datasets.names import dataset_name
@@ -65,6 +67,7 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
                     f"No image of the selection '{config.subset}' has a label yet. Label its "
                     "images first."
                 )
+        check_target(session, user_id, config, dataset.id)
         check_pool(config, dataset.classes, count_pool_by_class(session, dataset), subset_size)
         run = Run(
             owner_id=user_id,
@@ -77,6 +80,23 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
         session.flush()
         log_event(session, run, "Queued.")
         return run.id
+
+
+def check_target(session: Session, user_id: int, config: RunConfig, dataset_id: int) -> None:
+    """Check that the user can read the dataset that a run adapts to, if it names one.
+
+    Raises
+    ------
+    NotFoundError
+        The user can read no such dataset.
+    InputError
+        It is the dataset of the run.
+    """
+    if config.adapt_to and dataset_named(session, user_id, config.adapt_to).id == dataset_id:
+        raise InputError(
+            "The target dataset is the dataset of the run. Choose a dataset with images of another "
+            "domain."
+        )
 
 
 def submit_import(store: Store, source: str | Path, name: str, user_id: int) -> int:
@@ -211,5 +231,6 @@ def _run_name(config: RunConfig, dataset: str) -> str:
     amount = images if config.rounds == 1 else f"{config.rounds} × {images}"
     words = " ".join(config.target_words.split())
     target = [f"“{words[:40]}”"] if words else []
+    target += [f"to {config.adapt_to[:40]}"] if config.adapt_to else []
     parts = [dataset, config.strategy, *target, amount, f"seed {config.seed}"]
     return " · ".join(parts)[:MAX_NAME]

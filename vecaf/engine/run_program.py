@@ -18,7 +18,7 @@ from vecaf.export.environment import record_versions
 from vecaf.runs.preparation import with_device
 from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Run, Store
+from vecaf.store import Dataset, Run, Store, dataset_named
 from vecaf.training.ranks import Ranks
 
 
@@ -45,14 +45,18 @@ def run_program(
     folder = folder_of(settings, "run", run_id)
     recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
 
-    def load() -> tuple[RunConfig, Samples]:
+    def load() -> tuple[RunConfig, Samples, Samples | None]:
         with store.read() as session:
             run = session.get_one(Run, run_id)
             dataset = session.get_one(Dataset, run.dataset_id)
             samples = load_samples(session, dataset, settings.images)
-        config = RunConfig.from_dict(run.config)
+            config = RunConfig.from_dict(run.config)
+            target = None
+            if config.adapt_to:  # the owner may have lost access since the run was queued
+                other = dataset_named(session, run.owner_id, config.adapt_to)
+                target = load_samples(session, other, settings.images)
         record_versions(folder, with_device(config, settings))
-        return config, with_snapshot(samples, folder)
+        return config, with_snapshot(samples, folder), target
 
     def readable() -> Samples:
         found = without_unreadable(samples, folder, recorder, store)
@@ -62,11 +66,12 @@ def run_program(
         embed_on_cluster(config, found, recorder, settings)
         return found
 
-    config, samples = ranks.from_first(load)
+    config, samples, target = ranks.from_first(load)
     while True:
         try:
             found = ranks.from_first(readable)
-            run_rounds(config, found, recorder, folder, settings, ranks, sharding_for(settings))
+            sharding = sharding_for(settings)
+            run_rounds(config, found, recorder, folder, settings, ranks, sharding, target)
             break
         except UnreadableImageError as error:
             ranks.from_first(note_damaged, samples, folder, error)

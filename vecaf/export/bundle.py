@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import io
 import json
 import shutil
@@ -25,7 +26,7 @@ from vecaf.store.runs import round_result
 
 CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-ARCHIVE_VERSION = 5  # increase it when exports change, so that archives are rebuilt
+ARCHIVE_VERSION = 6  # increase it when exports change, so that archives are rebuilt
 
 
 def model_folder(store: Store, user_id: int, run_id: int) -> Path:
@@ -168,11 +169,26 @@ def _write(record: RunRecord, source: Path, to: Path) -> None:
         rounds,
         onnx,
         sheet is not None,
+        _adaptation(record, source),
     )
     write_bytes(to / CARD, text.encode())
     write_bytes(to / RECEIPT, _json(make_receipt(record).as_dict(_listing(to))))
     for path in to.iterdir():
         path.chmod(0o644)  # temporary files are private, but an export may be shared
+
+
+def _adaptation(record: RunRecord, source: Path) -> str:
+    """Describe for the model card whether the model was adapted to images of a target domain."""
+    if not record.config.adapt_to:
+        return ""
+    name = html.escape(record.config.adapt_to)
+    if not json.loads((source / CONFIG).read_bytes()).get("target_domain"):
+        return f"The model was not adapted to the images of **{name}**; the run's log says why."
+    return (
+        f"The model was adapted to unlabeled images of **{name}**. A linear boundary decides which "
+        "domain an image belongs to. Each domain has its own feature mean and classifier; both are "
+        "part of the exported files."
+    )
 
 
 def _onnx(folder: Path) -> str:

@@ -32,6 +32,7 @@ def model_card(
     rounds: Sequence[RoundResult],
     onnx: str,
     sheet: bool,
+    adaptation: str = "",
 ) -> str:
     """Write the model card.
 
@@ -50,6 +51,8 @@ def model_card(
         Sentences about the ONNX file: how to use it, or why there is none.
     sheet
         Whether there is a contact sheet of selected images.
+    adaptation
+        Sentences about the adaptation to images of a target domain; empty without one.
 
     Returns
     -------
@@ -74,6 +77,7 @@ def model_card(
         "The license of the images is not known. Ask the owner of the dataset."
     )
     words = f"Target domain: `{config.target_words}`.\n" if config.target_words else ""
+    words += f"{adaptation}\n" if adaptation else ""
     return f"""# {name}
 
 `{config.model}` finetuned on {rounds[-1].labeled} images of **{dataset}** ({config.track} track,

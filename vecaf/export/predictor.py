@@ -23,6 +23,7 @@ from vecaf.files import Publishing, write_bytes
 from vecaf.training.checkpoints import load_tensors, save_tensors
 from vecaf.training.model import Classifier, Head
 from vecaf.training.prediction import predict
+from vecaf.training.target_head import TargetHead
 
 FORMAT = 1  # of config.json; increase it if old code would misread a new file
 
@@ -59,6 +60,7 @@ def export_model(
         "image_size_fixed": bool(pvm.patch_size),
         "feature_dim": pvm.feature_dim,
         "preprocessing": asdict(pvm.preprocessing),
+        "target_domain": isinstance(classifier.head, TargetHead),
     }
     write_bytes(folder / CONFIG, _json(config), publishing=publishing)
     write_bytes(folder / LABELS, _json(list(classes)), publishing=publishing)
@@ -99,7 +101,9 @@ class Predictor:
             for name in ("mean", "std"):
                 stored[name] = tuple(stored[name])
             preprocessing = Preprocessing(**stored)
-            head = Head(torch.zeros(config["feature_dim"]), len(classes))
+            mean = torch.zeros(config["feature_dim"])
+            kind = TargetHead if config.get("target_domain") else Head
+            head = kind(mean, len(classes))
             model = Classifier(_architecture(config, preprocessing), head)
         except (KeyError, TypeError, RuntimeError) as error:
             raise InputError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder
 from vecaf.runs.resuming import resume
 from vecaf.runs.round_progress import RoundProgress
+from vecaf.runs.target_images import adapt_to_images
 from vecaf.selection.sharded_rows import Sharding
 from vecaf.settings import Settings
 from vecaf.store import TEST, VAL
@@ -36,6 +39,7 @@ def run_rounds(
     settings: Settings,
     ranks: Ranks = ALONE,
     sharding: Sharding = ONE_SHARD,
+    target: Samples | None = None,
 ) -> None:
     """Do the rounds of a run that are not finished yet, then export the model.
 
@@ -51,6 +55,8 @@ def run_rounds(
         The processes that train together. All of them call this function.
     sharding
         As in `RunPlan`.
+    target
+        A dataset with images of the target domain, to which the model adapts after the last round.
 
     Raises
     ------
@@ -61,14 +67,24 @@ def run_rounds(
     """
     plan = RunPlan.of(config, samples, sharding)
     learner, guidance = prepare(config, samples, recorder, folder, settings, ranks=ranks)
-    do_rounds(plan, learner, guidance, recorder, folder)
+    adapt = None
+    if target is not None:
+        adapt = partial(adapt_to_images, plan, learner, target, recorder, settings)
+    do_rounds(plan, learner, guidance, recorder, folder, adapt)
     ranks.from_first(_export, learner, recorder, folder)
 
 
 def do_rounds(
-    plan: RunPlan, learner: Learner, guidance: TextGuidance, recorder: Recorder, folder: Path
+    plan: RunPlan,
+    learner: Learner,
+    guidance: TextGuidance,
+    recorder: Recorder,
+    folder: Path,
+    adapt: Callable[[], None] | None = None,
 ) -> None:
     """Do the rounds that are not finished yet. The learner has the embeddings.
+
+    `adapt` is called after the training of the last round, before its evaluation.
 
     With several processes, all of them train. The first one alone does the rest.
     """
@@ -82,6 +98,9 @@ def do_rounds(
         ranks.from_first(_select, plan, learner, guidance, recorder, progress)
         rows, augmented = ranks.from_first(_augment, plan, learner, guidance, recorder, progress)
         batches += learner.learn(number, rows, augmented, plan.val, progress.reporter(batches))
+        if number == rounds and adapt is not None:
+            progress("adapting to the target domain")
+            ranks.from_first(adapt)
         ranks.from_first(_evaluate, plan, learner, recorder, folder, progress, batches)
 
 

@@ -118,7 +118,7 @@ def select_images(
         config = replace(
             config, model=base.model, vlm=base.vlm, image_size=base.image_size, mode=base.mode
         )
-    config = replace(config, target_words="", subset="")
+    config = replace(config, target_words="", adapt_to="", subset="")
     excluded = labeled_or_selected(samples, () if base_run is None else base_run.selected_ids)
     plan = RunPlan.without_training(config, samples, excluded, sharding)
     folder = settings.runs if base_run is None else base_run.folder

@@ -68,8 +68,8 @@ def verdict(
     """
     if same:
         return (
-            f"“{target}” had no effect: the run found no useful strength for this target domain, "
-            "so both models are the same."
+            f"“{target}” had no effect: the run did not use this target domain, so both models "
+            "are the same."
         )
     points = f"{100 * corrupted.mean:+.1f} points, 95% interval {_range(corrupted)}"
     if corrupted.low > 0:

@@ -1,4 +1,4 @@
-"""Find pairs of runs whose settings differ only in the words for the target domain."""
+"""Find pairs of runs whose settings differ only in the target domain: words, or images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,26 @@ from sqlalchemy.orm import Session
 from vecaf.store.authorization import readable, visible
 from vecaf.store.models import Dataset, Run
 
-WORDS = "target_words"
+WORDS, IMAGES = "target_words", "adapt_to"
 
 
 @dataclass(frozen=True)
 class RunPair:
-    """A run with target words, and the last run before it with the same settings but no words."""
+    """A run with a target domain, and the last run before it with the same settings but without.
+
+    `words` describe the target domain. `images` is the dataset with images of it; "" without one.
+    """
 
     words: str
     plain: Run
     shifted: Run
+    images: str = ""
+
+    @property
+    def title(self) -> str:
+        """The target domain: “words”, images of a dataset, or both."""
+        words = [f"“{self.words}”"] if self.words else []
+        return " and ".join([*words, *([f"images of {self.images}"] if self.images else [])])
 
 
 def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[RunPair]:
@@ -36,17 +46,19 @@ def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[RunP
     plain: dict[str, Run] = {}
     pairs = []
     for run in runs:
-        key, words = _shared_settings(run.config), run.config.get(WORDS)
-        if not words:
+        key = _shared_settings(run.config)
+        words, images = run.config.get(WORDS, ""), run.config.get(IMAGES, "")
+        if not words and not images:
             plain[key] = run
         elif key in plain:
-            pairs.append(RunPair(words, plain[key], run))
+            pairs.append(RunPair(words, plain[key], run, images))
     return pairs[::-1]
 
 
 def _shared_settings(config: dict[str, Any]) -> str:
-    """Return all settings but the target words, as a dictionary key."""
-    return json.dumps({k: v for k, v in config.items() if k != WORDS}, sort_keys=True)
+    """Return all settings but the target domain, as a dictionary key."""
+    shared = {k: v for k, v in config.items() if k not in (WORDS, IMAGES)}
+    return json.dumps(shared, sort_keys=True)
 
 
 def compatible_datasets(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:

@@ -83,7 +83,7 @@ def shift_result(
             "This dataset has no labeled test images to compare the runs on. Label images of its "
             "test split first."
         )
-    target, same = str(runs[1].config.get("target_words", "")), _same(models)
+    target, same = _target(runs[1]), _same(models)
     clean = compare_level(0, *correct(own, rows, 0, "Clean images"))
     levels, sentences, overall, other = [clean], [], None, None
     if corruption:
@@ -113,6 +113,11 @@ def shift_result(
         "same": same,
         "sentences": sentences,
     }
+
+
+def _target(run: Run) -> str:
+    """Return the words for the target domain of a run, or the name of the dataset with images."""
+    return str(run.config.get("target_words") or run.config.get("adapt_to", ""))
 
 
 def _one_backbone(models: Sequence[Predictor]) -> bool:

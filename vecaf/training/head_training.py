@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 
 from vecaf.arrays import Floats, Rows
+from vecaf.augmentation.target_images import uncentered
+from vecaf.files import Publishing
 from vecaf.store import VAL
 from vecaf.training.batches import LabeledFeatures
-from vecaf.training.checkpoints import load_tensors
+from vecaf.training.checkpoints import load_tensors, save_tensors
 from vecaf.training.context import TrainingContext
 from vecaf.training.initialization import (
     initialize_from_means,
@@ -23,6 +26,9 @@ from vecaf.training.model import Head
 from vecaf.training.reporter import Reporter
 from vecaf.training.stages import HEAD_WEIGHTS, train_head
 from vecaf.training.state import TrainState
+from vecaf.training.target_head import TargetHead
+
+TARGET_WEIGHTS = "target-head.safetensors"  # of a head that was adapted to a target domain
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class HeadTraining:
     def __init__(self, context: TrainingContext) -> None:
         self.context = context
         self.head: Head | None = None
+        self.target_head: TargetHead | None = None  # replaces `head` in predictions and exports
         self.text_classifier: Floats | None = None  # (classes, d), made from class names
         self._initial: InitialHead | None = None
 
@@ -77,16 +84,48 @@ class HeadTraining:
         path = self.context.round_folder(number) / HEAD_WEIGHTS
         head.load_state_dict(load_tensors(path)[0])
         self.head = head
+        path = self.context.round_folder(number) / TARGET_WEIGHTS
+        if path.exists():
+            adapted = TargetHead(head.mean, head.linear.out_features)
+            adapted.load_state_dict(load_tensors(path)[0])
+            self.target_head = adapted.to(self.context.device)
+
+    def adapt(
+        self, number: int, head: TargetHead | None, publishing: Publishing = nullcontext
+    ) -> None:
+        """Save a head that was adapted to a target domain, and use it in predictions.
+
+        Without one, remove what an earlier attempt at round `number` has saved.
+        """
+        path = self.context.round_folder(number) / TARGET_WEIGHTS
+        if head is None:
+            path.unlink(missing_ok=True)
+            self.target_head = None
+            return
+        tensors = {name: one.cpu() for name, one in head.state_dict().items()}
+        save_tensors(path, tensors, {"format": "pt"}, publishing)
+        self.target_head = head.to(self.context.device)
+
+    def final(self) -> Head:
+        """Return the head to export: the adapted one, if there is one."""
+        return self.target_head or self.trained()
 
     def trained(self) -> Head:
-        """Return the current head."""
+        """Return the current head, before any adaptation."""
         assert self.head is not None, "train or restore a round first"
         return self.head
 
     def logits(self, rows: Rows) -> Floats:
         """Compute logits (n, classes) of `rows`."""
+        features, head = self.context.features, self.final()
         with torch.inference_mode():
-            logits = self.trained()(self.context.features.rows[torch.from_numpy(rows)])
+            if self.target_head is None:
+                centered = features.rows[torch.from_numpy(rows)]
+            else:
+                mean = features.mean.cpu().numpy()
+                units = uncentered(self.context.pretrained(rows), mean)
+                centered = head.center(torch.from_numpy(units).to(self.context.device))
+            logits = head(centered)
         return np.asarray(logits.cpu().numpy())
 
     def new_head(self) -> Head:

@@ -123,7 +123,7 @@ class Learner:
         """Return the whole model with its current weights."""
         if self.model_training is not None:
             return self.model_training.trained()
-        return build_classifier(self.context.pvm, self.head_training.trained())
+        return build_classifier(self.context.pvm, self.head_training.final())
 
     @property
     def _model(self) -> ModelTraining | None:

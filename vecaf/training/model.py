@@ -35,6 +35,11 @@ class Head(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
+    @property
+    def width(self) -> int:
+        """Number of columns of the centered features."""
+        return len(self.mean)
+
     def forward(self, centered: Tensor) -> Tensor:
         """Compute logits (n, classes) from centered unit features (n, d)."""
         logits: Tensor = self.linear(centered)

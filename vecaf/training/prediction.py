@@ -48,7 +48,7 @@ def predict(
     UnreadableImageError
         If an image can't be decoded.
     """
-    dimension = len(classifier.head.mean)
+    dimension = classifier.head.width
     width = dimension + classifier.head.linear.out_features
     out = np.empty((len(paths), width), dtype=np.float32)
     if paths:
