@@ -99,7 +99,6 @@ def do_rounds(
         rows, augmented = ranks.from_first(_augment, plan, learner, guidance, recorder, progress)
         batches += learner.learn(number, rows, augmented, plan.val, progress.reporter(batches))
         if number == rounds and adapt is not None:
-            progress("adapting to the target domain")
             ranks.from_first(adapt)
         ranks.from_first(_evaluate, plan, learner, recorder, folder, progress, batches)
 

@@ -73,6 +73,7 @@ def adapt_to_images(
     context, training = learner.context, learner.head_training
     head, number = training.trained(), plan.config.rounds
     features = _embed(target, context, with_device(plan.config, settings))
+    recorder.stage("Adapting to the target domain")
     rows, labels = plan.training_rows(recorder, number), plan.samples.labels
     source = SourceDomain(
         context.pretrained(rows), labels[rows],
