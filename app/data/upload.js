@@ -2,11 +2,11 @@
    cancel it. */
 
 import { act } from "../shell/actions.js";
+import { chosen, collected, dropped } from "../shell/files.js";
 import { session } from "../shell/storage.js";
 import { bytes, count, duration } from "../shell/words.js";
-import { chosen, collected, dropped } from "../shell/files.js";
-import { reviewer } from "./review.js";
 import { MOST_BYTES, MOST_FILES, zip } from "../shell/zip.js";
+import { reviewer } from "./review.js";
 
 const RESET = 8000; // ms after an upload, if the card of its import does not appear
 const ZIP_MAGIC = [0x50, 0x4b];
