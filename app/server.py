@@ -47,7 +47,7 @@ def build(studio: Studio) -> FastAPI:
     from .login import routes as login
     from .pages import PAGES, pages
     from .pages import routes as page_routes
-    from .shell import downloads, health, media, static, uploads
+    from .shell import downloads, health, media, static, uploads, workflow
     from .shell.authentication import AuthenticationMiddleware
     from .shell.body_limit import BodyLimitMiddleware
     from .shell.gradio_routes import GradioRoutes
@@ -74,6 +74,7 @@ def build(studio: Studio) -> FastAPI:
     app.include_router(media.routes(studio))
     app.include_router(uploads.routes(studio))
     app.include_router(downloads.routes(studio))
+    app.include_router(workflow.routes(studio))
     app.include_router(api.routes(studio))
     for router in page_routes(studio):
         app.include_router(router)
@@ -137,7 +138,8 @@ def serve(
     check_at_start(store)
     environment = {**environment, "VECAF_HOME": str(settings.home)}
     worker = WorkerProcess(environment) if with_worker else None
-    studio = Studio(settings, store, worker, InferenceProcess(environment), accounts)
+    inference = InferenceProcess(environment)
+    studio = Studio(settings, store, worker, inference, accounts)
 
     import uvicorn
 
@@ -147,13 +149,14 @@ def serve(
     from .shell.closing import Server
     from .shell.connections import BACKLOG, Protocol, raise_file_limit
     from .shell.demo import DemoSetup
+    from .shell.search_warmup import SearchWarmup
     from .shell.uploads import sweep
 
     logs.set_up()
     raise_file_limit()
     sweep(studio)
     remove_abandoned_exports(settings)
-    helpers: list[WorkerProcess | DemoSetup] = []
+    helpers: list[WorkerProcess | DemoSetup | SearchWarmup] = [SearchWarmup(store, inference)]
     if with_demo and not accounts:  # with accounts nobody could see the local owner's demo
         helpers.append(DemoSetup(store))
     if studio.worker is not None:

@@ -42,8 +42,7 @@ class Cards:
         return self._with_next(user, self._card(user, dataset.id, version_of(dataset)))
 
     def _with_next(self, user: int, card: DatasetCard) -> DatasetCard:
-        """Add the next step, which a new selection changes without a new version."""
-        if not card.unlabeled:
-            return card
+        """Add the next step, which selections and runs change without a new version."""
         with self.studio.store.read() as session:
-            return replace(card, next=next_step(session, user, card.id, card.pool_counts))
+            step = next_step(session, user, card.id, card.pool_counts, card.pool_unlabeled)
+        return replace(card, next=step)

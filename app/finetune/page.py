@@ -14,7 +14,7 @@ from vecaf.errors import InputError, NotLabeledError, VecafError
 from vecaf.runs.presets import preset
 from vecaf.store import CANCELED, FAILED, Dataset, Run, dataset_named, visible
 from vecaf.store.datasets import count_pool_by_class
-from vecaf.store.next_step import FINETUNE, next_step
+from vecaf.store.next_step import FINETUNE, next_step_to_train
 from vecaf.store.page_queries import dataset_choices, dataset_names
 from vecaf.store.runs import runs_on
 from vecaf.store.subsets import subsets_of
@@ -199,7 +199,7 @@ def _only_selection(studio: Studio, user: int, dataset: str) -> str:
     """Return the selection that holds all labels of the pool; "" for none."""
     with studio.store.read() as session:
         found = dataset_named(session, user, dataset)
-        step = next_step(session, user, found.id, count_pool_by_class(session, found))
+        step = next_step_to_train(session, user, found.id, count_pool_by_class(session, found))
     return "" if step.kind != FINETUNE or step.subset is None else step.subset.name
 
 

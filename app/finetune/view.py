@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from vecaf.runs.presets import PRESETS
 from vecaf.store import dataset_named
 from vecaf.store.datasets import count_pool_by_class
-from vecaf.store.next_step import FINETUNE, LABEL, SELECT, NextStep, next_step
+from vecaf.store.next_step import FINETUNE, LABEL, SELECT, NextStep, next_step_to_train
 
 from ..shell.next_step_view import next_step_link
 from ..shell.templates import macros
@@ -36,7 +36,7 @@ def labels_missing(session: Session, user: int, name: str, problem: str) -> tupl
     Raises NotFoundError.
     """
     dataset = dataset_named(session, user, name)
-    step = next_step(session, user, dataset.id, count_pool_by_class(session, dataset))
+    step = next_step_to_train(session, user, dataset.id, count_pool_by_class(session, dataset))
     if step.kind == FINETUNE:  # its labels belong to images that the form does not use
         step = NextStep(LABEL)
     other = NextStep(SELECT if step.kind == LABEL else LABEL)

@@ -14,7 +14,7 @@ from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import next_step
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
-from vecaf.store.samples import count_split
+from vecaf.store.samples import count_pool, count_split
 from vecaf.store.subsets import subsets_of
 
 from ..shell.address import MOVE_JS, QUERY_JS, link, parameters, query_input, whole
@@ -131,7 +131,9 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 if line.kind in (SELECTION, EVALUATION)
             ]
             tests = TestImages(*count_split(session, dataset_id, TEST))
-            step = next_step(session, user, dataset_id, count_pool_by_class(session, dataset))
+            pool, labeled = count_pool(session, dataset_id)
+            counts = count_pool_by_class(session, dataset)
+            step = next_step(session, user, dataset_id, counts, pool - labeled)
     except NotFoundError as error:
         return str(pieces.missing(str(error)))
     if subset_id is None:

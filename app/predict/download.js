@@ -42,13 +42,7 @@ document.addEventListener("click", (event) => {
   if (button) prepare(button, "POST");
 });
 
-let scrolled = false; // whether the page has scrolled to #download
 document.addEventListener("studio:shown", () => {
   const button = document.querySelector("[data-prepare][data-under-way]");
   if (button) prepare(button, "GET");
-  const target = location.hash === "#download" && document.getElementById("download");
-  if (target && !scrolled) {
-    scrolled = true;
-    target.scrollIntoView();
-  }
 });

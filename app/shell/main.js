@@ -3,6 +3,8 @@
 import "./connection.js";
 import "./theme.js";
 import "./navigation.js";
+import "./workflow.js";
+import "./anchor.js";
 import "./tour.js";
 import "./gradio.js";
 import "./unsent.js";

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, unit_rows
 from vecaf.config import RunConfig
-from vecaf.datasets.pool import load_samples
+from vecaf.datasets.pool import Samples, load_samples
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.encoders.embed import count_missing, embed_files, embed_images
 from vecaf.encoders.runtime import choose_device
@@ -60,6 +61,15 @@ class ImageIndex:
         row: Floats = unit_rows(self.basis.project(features))[0]
         return row
 
+    def load_image_encoder(self) -> None:
+        """Load the image encoder before the first search by image."""
+        from PIL import Image
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "image.png"
+            Image.new("RGB", (64, 64)).save(path)
+            self.embed_file(path)
+
     def row_of(self, sample_id: int) -> int:
         """Return the row of a sample. Raises NotFoundError if the dataset does not contain it."""
         return int(self.rows_of([sample_id])[0])
@@ -82,11 +92,7 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
     from vecaf.arrays.principal_components import fit_basis
 
     settings = store.settings
-    with store.read() as session:
-        samples = load_samples(session, dataset, settings.images)
-    size = pvm_for(RunConfig(), samples).preprocessing.image_size
-    device = choose_device(settings.device)
-    model = load_vlm(vlm, image_size=size, device=device, cache=settings.embeddings)
+    samples, model = _samples_and_model(store, dataset, vlm)
     missing = count_missing(model.image_encoder, samples.keys, settings)
     if missing > MAX_EMBEDDED_NOW:
         raise UnavailableError(
@@ -103,6 +109,28 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
         visual=unit_rows(basis.project(features)),
         basis=basis,
     )
+
+
+def is_embedded(store: Store, dataset: Dataset, vlm: str) -> bool:
+    """Return whether the cache has the embeddings of all images of a dataset."""
+    samples, model = _samples_and_model(store, dataset, vlm)
+    return not count_missing(model.image_encoder, samples.keys, store.settings)
+
+
+def load_text_encoder(store: Store, vlm: str) -> None:
+    """Load the text encoder of a VLM before the first text search."""
+    device = choose_device(store.settings.device)
+    model = load_vlm(vlm, device=device, cache=store.settings.embeddings)
+    _text_encoder(vlm, model.text_tower.fingerprint, store.settings.device).embed_texts(["a photo"])
+
+
+def _samples_and_model(store: Store, dataset: Dataset, vlm: str) -> tuple[Samples, VLM]:
+    settings = store.settings
+    with store.read() as session:
+        samples = load_samples(session, dataset, settings.images)
+    size = pvm_for(RunConfig(), samples).preprocessing.image_size
+    device = choose_device(settings.device)
+    return samples, load_vlm(vlm, image_size=size, device=device, cache=settings.embeddings)
 
 
 @lru_cache(maxsize=2)

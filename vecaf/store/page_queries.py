@@ -34,7 +34,7 @@ class DatasetCard:
     """The content of a dataset's card.
 
     `class_counts` (labeled images) and `pool_counts` (labeled pool images) have one entry per
-    class, in the order of `classes`.
+    class, in the order of `classes`. `unlabeled` counts images, `pool_unlabeled` pool images.
     """
 
     id: int
@@ -44,6 +44,7 @@ class DatasetCard:
     class_counts: list[int]
     pool_counts: list[int]
     unlabeled: int
+    pool_unlabeled: int
     pictures: list[Sample]
     runs: int
     source: str
@@ -98,11 +99,12 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
     splits: dict[str, int] = {}
     counts = [0] * len(dataset.classes)
     pool_counts = [0] * len(dataset.classes)
-    unlabeled = 0
+    unlabeled = pool_unlabeled = 0
     for group in groups:
         splits[group.split] = splits.get(group.split, 0) + group.size
         if group.label is None:
             unlabeled += group.size
+            pool_unlabeled += group.offered if group.split == TRAIN else 0
         else:
             counts[group.label] += group.size
             if group.split == TRAIN:
@@ -117,6 +119,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
         class_counts=counts,
         pool_counts=pool_counts,
         unlabeled=unlabeled,
+        pool_unlabeled=pool_unlabeled,
         pictures=_pictures(session, _spread(ends, shown)),
         runs=session.scalar(runs) or 0,
         source=dataset.source,
