@@ -65,6 +65,31 @@ class Prediction(BaseModel):
     trained_on_it: bool = Field(description="Whether the model was trained on this image.")
 
 
+class BatchSummary(BaseModel):
+    """The predictions of many images in numbers."""
+
+    run: int = Field(description="Number of the run.")
+    images: int = Field(description="Number of predicted images.")
+    refused: int = Field(description="Number of files that can't be read.")
+    unlike: int = Field(description="Number of images that are unlike the training data.")
+    threshold: float = Field(description="Images at a larger distance are unlike.")
+    score: str = Field(description="What the distance means, for people.")
+    classes: dict[str, int] = Field(description="Number of images by predicted class.")
+
+
+class BatchStatus(BaseModel):
+    """The progress of predicting many images."""
+
+    id: int = Field(description="Id of the predictions.")
+    run: int = Field(description="Number of the run.")
+    state: str = Field(description="queued, running, finished, failed, or canceled.")
+    stage: str = Field(description="What the studio is doing now, for people.")
+    done: int = Field(description="Number of finished images in this stage.")
+    total: int = Field(description="Number of images in this stage; 0 if unknown.")
+    error: str | None = Field(description="Why it failed; null otherwise.")
+    summary: BatchSummary | None = Field(description="The result; null until it has finished.")
+
+
 class ExportStatus(BaseModel):
     """The progress of the export of a run."""
 

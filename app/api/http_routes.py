@@ -27,7 +27,7 @@ from ..shell.static import address
 from ..shell.studio import Studio
 from ..shell.templates import macros
 from ..shell.waiting import while_connected
-from . import operations
+from . import batch_routes, operations
 from .answers import (
     ApiError,
     DatasetList,
@@ -168,6 +168,8 @@ def routes(studio: Studio) -> APIRouter:
         async with image_in(studio, request) as path:
             answer = predict_file(studio, user, run_id, path)
             return Prediction.model_validate(await while_connected(request, answer))
+
+    router.include_router(batch_routes.routes(studio))
 
     @router.post(
         "/runs/{run_id}/export", status_code=202, summary="Start an export", responses=NO_RUN

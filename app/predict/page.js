@@ -1,4 +1,5 @@
 /* The Predict page. */
 
+import "./batch.js";
 import "./download.js";
 import "./prediction.js";

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 from gradio.components.navbar import Navbar
+from markupsafe import Markup
 
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import FINISHED, visible_sample
@@ -15,6 +16,7 @@ from ..shell.components.live import MOVING, QUIET, live
 from ..shell.downloads import export_status, files_of
 from ..shell.studio import Studio
 from ..shell.templates import macros
+from . import batch
 
 TEST_IMAGES = 14  # offered to try
 
@@ -60,7 +62,11 @@ def content(studio: Studio, user: int, values: dict[str, str], host: str) -> str
     if studio.inference is not None:
         studio.inference.prepare("open_model", user=user, run_id=run_id)
     export, files, problem = _export(studio, user, run_id)
-    return str(html.page(runs, selected, test_images, image, export, files, problem, host))
+    try:
+        many = Markup(batch.section(studio, user, run_id, values))
+    except NotFoundError as error:
+        return str(html.not_available(str(error)))
+    return str(html.page(runs, selected, test_images, image, export, files, problem, host, many))
 
 
 def _export(

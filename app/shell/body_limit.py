@@ -23,7 +23,8 @@ RULES: Rules = [
     (re.compile(pattern), size)
     for pattern, size in (
         (r"/login", LOGIN),
-        (r"/upload", None),  # streamed to the disk; `VECAF_MAX_ARCHIVE_BYTES` limits it
+        # Streamed to the disk; `VECAF_MAX_ARCHIVE_BYTES` limits it.
+        (r"/upload|/predict/\d+/batch|/api/v1/runs/\d+/predictions", None),
         (r"/predict/\d+|/api/v1/runs/\d+/predict|/explore/\d+/search-image", IMAGE),
         (r"/explore/\d+/(subset|label|caption|excluded)", SELECTION),
         (r"/gradio_api/queue/join", EVENT),

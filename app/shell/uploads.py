@@ -36,6 +36,7 @@ from vecaf.errors import (
 from vecaf.files import ABANDONED_SECONDS, DISK_FULL, age
 from vecaf.store import ENDED, Import, Store
 from vecaf.store.imports import check_name_free, taken_names
+from vecaf.store.prediction_queries import uploads_in_use
 
 from .studio import Studio
 
@@ -72,8 +73,7 @@ def routes(studio: Studio) -> APIRouter:
         check_size(int(size), limits.max_archive_bytes)
         folder = studio.settings.uploads
         folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder).free < int(size) + SPARE_BYTES:
-            raise UnavailableError(DISK_FULL)
+        check_free_space(folder, int(size))
         return user, name
 
     @router.get("/upload")
@@ -93,18 +93,16 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/upload")
     async def upload(request: Request) -> JSONResponse:
         user, name = await run_in_threadpool(checked, request)
-        target = studio.settings.uploads / f"{secrets.token_hex(16)}.zip"
-        part = target.with_suffix(PART)
         try:
-            await _receive(request, part, limits.max_archive_bytes)
-            await run_in_threadpool(part.replace, target)
+            target = await received_archive(studio, request)
+        except ClientDisconnect:
+            return JSONResponse({"error": "The upload was canceled."}, 499)
+        try:
             if "review" in request.query_params:
                 preview = await review(user, target)
                 await run_in_threadpool(save_upload, target, user)
                 return JSONResponse({"upload": target.stem, "preview": preview})
             import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
-        except ClientDisconnect:
-            return JSONResponse({"error": "The upload was canceled."}, 499)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -169,6 +167,33 @@ def check_size(size: int, limit: int) -> None:
         )
 
 
+def check_free_space(folder: Path, size: int) -> None:
+    """Raise UnavailableError if the disk has too little space for an upload."""
+    if shutil.disk_usage(folder).free < size + SPARE_BYTES:
+        raise UnavailableError(DISK_FULL)
+
+
+async def received_archive(studio: Studio, request: Request) -> Path:
+    """Store the body as a new archive in the uploads folder. A job that needs it deletes it.
+
+    Raises
+    ------
+    InputError
+        If the body is empty, incomplete or too long.
+    UnavailableError
+        If the disk is full.
+    ClientDisconnect
+        If the client disconnects first.
+    """
+    folder = studio.settings.uploads
+    await run_in_threadpool(lambda: folder.mkdir(parents=True, exist_ok=True))
+    target = folder / f"{secrets.token_hex(16)}.zip"
+    part = target.with_suffix(PART)
+    await _receive(request, part, studio.settings.limits.max_archive_bytes)
+    await run_in_threadpool(part.replace, target)
+    return target
+
+
 async def _receive(request: Request, part: Path, limit: int) -> None:
     """Write the body to `part` piece by piece, so that memory use does not depend on its size.
 
@@ -209,6 +234,7 @@ def sweep(studio: Studio) -> None:
     found = [path for path in folder.iterdir() if OURS.fullmatch(path.name) and _abandoned(path)]
     with studio.store.read() as session:  # after listing: an archive exists before its row
         wanted = set(session.scalars(sa.select(Import.source).where(Import.state.not_in(ENDED))))
+        wanted |= {str(folder / name) for name in uploads_in_use(session)}
     for path in found:
         if str(path.with_suffix(".zip")) not in wanted:
             path.unlink(missing_ok=True)

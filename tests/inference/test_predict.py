@@ -19,6 +19,7 @@ from vecaf.export.predictor import Predictor
 from vecaf.inference import predict as predicting
 from vecaf.inference.predict import open_model, predict
 from vecaf.inference.requests import InferenceContext
+from vecaf.runs import trained_model
 from vecaf.store import Dataset, Run, Sample, SelectedSample, Store
 
 
@@ -65,7 +66,7 @@ def test_an_opened_model_is_not_loaded_again(
         open_model(InferenceContext(store), store.owner() + 1, run_id=run_id)
     opened = open_model(InferenceContext(store), store.owner(), run_id=run_id)
     assert opened == {"training": len(picked(store, run_id))}
-    monkeypatch.setattr(predicting, "Predictor", None)
+    monkeypatch.setattr(trained_model, "Predictor", None)
     assert ask(store, run_id, sample_id=picked(store, run_id)[0])["classes"]
 
 
@@ -86,7 +87,7 @@ def test_explanations_are_training_images_in_order(store: Store, run_id: int) ->
 def test_images_beyond_the_compared_ones_were_trained_on_too(
     store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predicting, "MAX_TRAINING", 6)
+    monkeypatch.setattr(trained_model, "MAX_TRAINING", 6)
     predicting._load.cache_clear()
     picks = picked(store, run_id)
     answers = [ask(store, run_id, sample_id=own) for own in picks]

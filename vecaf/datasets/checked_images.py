@@ -25,7 +25,7 @@ from vecaf.datasets.folder_layout import Place
 from vecaf.datasets.images import CheckedImage
 from vecaf.datasets.import_report import Refusal, Refused
 from vecaf.datasets.sanitize import sniff
-from vecaf.datasets.staging import Staging
+from vecaf.datasets.staging import ImageFolder
 from vecaf.errors import CanceledError
 from vecaf.settings import Limits
 
@@ -88,7 +88,7 @@ class ImportProgress:
 def stage_images(
     source: Source,
     places: Mapping[str, Place],
-    staging: Staging,
+    staging: ImageFolder,
     limits: Limits,
     decoders: DecoderPool,
     watch: ImportProgress,
@@ -175,7 +175,7 @@ def _workers(members: list[Member]) -> int:
 class RefusedThumbnails:
     """Thumbnails of the first refused files, for the import report."""
 
-    def __init__(self, staging: Staging, decoders: DecoderPool) -> None:
+    def __init__(self, staging: ImageFolder, decoders: DecoderPool) -> None:
         self._staging, self._decoders = staging, decoders
         self._left = MAX_THUMBNAILS
         self._lock = Lock()

@@ -27,8 +27,33 @@ STAGING = ".staging-"
 logger = logging.getLogger(__name__)
 
 
-class Staging:
-    """A context manager for the files of one import. Several threads can write at once."""
+class ImageFolder:
+    """A folder of images and thumbnails, named by sha256. Several threads can write at once."""
+
+    images: Path
+    thumbs: Path
+
+    def create(self, folder: Path) -> None:
+        """Create the subfolders. Creating files in one folder is faster than in 256 new ones."""
+        self.images, self.thumbs = folder / "images", folder / "thumbs"
+        self.images.mkdir(parents=True, exist_ok=True)
+        self.thumbs.mkdir(exist_ok=True)
+
+    def write_thumb(self, sha256: str, thumb: bytes) -> None:
+        """Write the thumbnail of a refused file; `sha256` is that of the thumbnail."""
+        with convert_disk_full_errors():
+            _create(f"{self.thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
+
+    def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
+        """Write an image and its thumbnail, unless the folder already has this content."""
+        with convert_disk_full_errors():
+            _create(f"{self.images}/{sha256}{extension}", content)
+            if thumb is not None:
+                _create(f"{self.thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
+
+
+class Staging(ImageFolder):
+    """A context manager for the files of one import."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -42,10 +67,7 @@ class Staging:
                 self._folder = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._settings.images))
                 self._lock = (self._folder / "lock").open("w")
                 fcntl.flock(self._lock, fcntl.LOCK_EX)
-            # Creating files in one folder is faster than in 256 new ones.
-            self._images, self._thumbs = self._folder / "images", self._folder / "thumbs"
-            self._images.mkdir()
-            self._thumbs.mkdir()
+            self.create(self._folder)
         return self
 
     def __exit__(
@@ -56,18 +78,6 @@ class Staging:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
-
-    def write_thumb(self, sha256: str, thumb: bytes) -> None:
-        """Write the thumbnail of a refused file; `sha256` is that of the thumbnail."""
-        with convert_disk_full_errors():
-            _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
-
-    def write(self, sha256: str, extension: str, content: bytes, thumb: bytes | None) -> None:
-        """Write an image and its thumbnail, unless the folder already has this content."""
-        with convert_disk_full_errors():
-            _create(f"{self._images}/{sha256}{extension}", content)
-            if thumb is not None:
-                _create(f"{self._thumbs}/{sha256}{THUMB_EXTENSION}", thumb)
 
     @contextmanager
     def publish(self, referenced: Callable[[list[str]], set[str]]) -> Iterator[None]:
@@ -86,8 +96,8 @@ class Staging:
             sync_file_system(self._folder)
             new: list[str] = []
             try:
-                _move(self._images, self._settings.images, new)
-                _move(self._thumbs, self._settings.thumbs, new)
+                _move(self.images, self._settings.images, new)
+                _move(self.thumbs, self._settings.thumbs, new)
                 sync_file_system(self._folder)
                 yield
             except BaseException:

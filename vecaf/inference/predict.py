@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
-import torch
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, softmax
 from vecaf.arrays.neighbors import nearest_neighbors, top_k
-from vecaf.config import RunConfig
-from vecaf.datasets.pool import Samples, image_path, load_samples
-from vecaf.datasets.snapshot import NAME as SNAPSHOT
-from vecaf.datasets.snapshot import with_snapshot
-from vecaf.encoders.dataset_features import pvm_for
-from vecaf.encoders.embed import embed_images
+from vecaf.datasets.pool import image_path
 from vecaf.errors import InputError
 from vecaf.evaluation.attribution.representer import positive_shares, representer_values
 from vecaf.export.bundle import model_folder
-from vecaf.export.predictor import Predictor
 from vecaf.inference.requests import HANDLERS, InferenceContext
-from vecaf.store import Dataset, Run, SelectedSample, Store, visible, visible_sample
+from vecaf.runs.trained_model import TrainedModel, load_trained_model
+from vecaf.store import Store, visible_sample
 from vecaf.training.prediction import predict as run_model
 
 MAX_SHOWN = 8  # training images per list
 MAX_CLASSES = 10
-MAX_TRAINING = 4000  # training images to compare with, because a finetuned model embeds each again
 CACHED_MODELS = 2  # in memory
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """The model of a run, with its training images as the model sees them.
-
-    Attributes
-    ----------
-    smoothing
-        Label smoothing of the training.
-    ids, labels
-        (n,), of the training images.
-    features
-        (n, d), unit rows: the input of the last layer.
-    logits
-        (n, classes).
-    trained_ids
-        Ids of all training images, including those beyond MAX_TRAINING.
-    """
-
-    predictor: Predictor
-    smoothing: float
-    ids: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    features: Floats
-    logits: Floats
-    trained_ids: frozenset[int]
 
 
 @HANDLERS.register
@@ -150,54 +114,6 @@ def _listed(
 
 
 @lru_cache(maxsize=CACHED_MODELS)
-def _load(store: Store, user: int, run_id: int, folder: Path) -> LoadedModel:
+def _load(store: Store, user: int, run_id: int, folder: Path) -> TrainedModel:
     """Load a model. The cache never goes stale, because a finished run does not change."""
-    with store.read() as session:
-        run = visible(session, user, Run, run_id)
-        dataset = visible(session, user, Dataset, run.dataset_id)
-        samples = load_samples(session, dataset, store.settings.images)
-        order = (SelectedSample.round, SelectedSample.rank)
-        trained = session.scalars(
-            sa.select(SelectedSample.sample_id)
-            .where(SelectedSample.run_id == run_id)
-            .order_by(*order)
-        ).all()
-    if (folder.parent / SNAPSHOT).exists():
-        samples = with_snapshot(samples, folder.parent)
-    config = RunConfig.from_dict(run.config)
-    predictor = Predictor.load(folder, store.settings.device)
-    compared = trained if config.mode == "head-only" else trained[:MAX_TRAINING]
-    rows = np.searchsorted(samples.ids, np.array(compared, np.int64))
-    features, logits = _embed(config, predictor, samples, rows, store)
-    return LoadedModel(
-        predictor=predictor,
-        smoothing=config.label_smoothing,
-        ids=samples.ids[rows],
-        labels=samples.labels[rows],
-        features=features,
-        logits=logits,
-        trained_ids=frozenset(trained),
-    )
-
-
-def _embed(
-    config: RunConfig,
-    predictor: Predictor,
-    samples: Samples,
-    rows: NDArray[np.int64],
-    store: Store,
-) -> tuple[Floats, Floats]:
-    """Compute features (n, d) and logits (n, classes) of `rows` under the model.
-
-    In head-only mode the features come from the embedding cache.
-    """
-    if config.mode != "head-only":
-        paths = [samples.paths[row] for row in rows]
-        return run_model(predictor.model, paths, predictor.preprocessing)
-    keys = [samples.keys[row] for row in rows]
-    raw = embed_images(pvm_for(config, samples), keys, samples.path_of, settings=store.settings)
-    head = predictor.model.head
-    with torch.inference_mode():
-        features = head.center(torch.from_numpy(raw).to(head.mean.device))
-        logits = head(features)
-    return features.cpu().numpy(), logits.cpu().numpy()
+    return load_trained_model(store, user, run_id, folder)

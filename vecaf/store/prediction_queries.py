@@ -7,11 +7,13 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from vecaf.errors import NotFoundError
 from vecaf.store.authorization import readable, visible
-from vecaf.store.models import FINISHED, TEST, Dataset, Run, Sample
+from vecaf.store.models import ENDED, FINISHED, TEST, Dataset, Run, Sample, Task
 from vecaf.store.runs import RunSummary, run_summary
 
 MAX_RUNS = 100  # finished runs to offer
+BATCH = "batch_predict"  # kind of the tasks that predict many images
 
 
 def finished_runs(session: Session, user_id: int) -> list[RunSummary]:
@@ -54,3 +56,26 @@ def samples_of_run(
     classes = visible(session, user_id, Dataset, run.dataset_id).classes
     query = sa.select(Sample).where(Sample.dataset_id == run.dataset_id, Sample.id.in_(ids))
     return {sample.id: sample for sample in session.scalars(query)}, list(classes)
+
+
+def batch(session: Session, user_id: int, run_id: int, task_id: int) -> Task:
+    """Return a task that predicts many images with a run. Raises NotFoundError."""
+    visible(session, user_id, Run, run_id)
+    task = visible(session, user_id, Task, task_id)
+    if task.kind != BATCH or task.params.get("run") != run_id:
+        raise NotFoundError(f"Run {run_id} has no predictions {task_id}.")
+    return task
+
+
+def batches(session: Session, user_id: int, run_id: int, limit: int = 10) -> list[Task]:
+    """Return the newest tasks that predict many images with a run. Raises NotFoundError."""
+    run = visible(session, user_id, Run, run_id)
+    query = sa.select(Task).where(Task.dataset_id == run.dataset_id, Task.kind == BATCH)
+    found = session.scalars(query.order_by(Task.id.desc()))
+    return [task for task in found if task.params.get("run") == run_id][:limit]
+
+
+def uploads_in_use(session: Session) -> set[str]:
+    """Return the file names of the uploads that tasks still need."""
+    query = sa.select(Task.params).where(Task.kind == BATCH, Task.state.not_in(ENDED))
+    return {str(params.get("upload")) for params in session.scalars(query)}

@@ -5,6 +5,7 @@ One task per file, registered under the name of its function. A page queues it b
 """
 
 from vecaf.tasks import (  # noqa: F401 (importing a module registers its task)
+    batch_predict,
     embed,
     map,
     measure_cost,
