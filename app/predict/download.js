@@ -42,7 +42,14 @@ document.addEventListener("click", (event) => {
   if (button) prepare(button, "POST");
 });
 
+let asked = ""; // the run whose export an address with #download has started
 document.addEventListener("studio:shown", () => {
-  const button = document.querySelector("[data-prepare][data-under-way]");
-  if (button) prepare(button, "GET");
+  const button = document.querySelector("[data-prepare]");
+  if (!button) return;
+  const run = button.dataset.prepare;
+  if ("underWay" in button.dataset) prepare(button, "GET");
+  else if (location.hash === "#download" && asked !== run) {
+    asked = run;
+    prepare(button, "POST");
+  }
 });

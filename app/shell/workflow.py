@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from vecaf.store import Dataset, Run, Subset, visible
 from vecaf.store.page_queries import dataset_choices
-from vecaf.store.workflow import Workflow, workflow
+from vecaf.store.workflow import PoolCounts, Workflow, pool_counts, workflow
 
 from .ids import QueryId
 from .studio import Studio
 from .templates import macros
 
+REMEMBERED = 256  # counts of datasets, by revision: pages ask every few seconds
+
 
 def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
+
+    @lru_cache(maxsize=REMEMBERED)
+    def counts(dataset_id: int, _revision: int) -> PoolCounts:
+        with studio.store.read() as session:
+            return pool_counts(session, session.get_one(Dataset, dataset_id))
 
     @router.get("/workflow")
     def bar(
@@ -34,7 +43,8 @@ def routes(studio: Studio) -> APIRouter:
             found = dataset_of(session, user, dataset, run, subset)
             if found is None:
                 return JSONResponse({"html": "", "moving": False})
-            shown = workflow(session, user, found)
+            row = visible(session, user, Dataset, found)
+            shown = workflow(session, user, row, counts(found, row.revision))
         return JSONResponse({"html": html(shown), "moving": shown.moving})
 
     return router

@@ -64,6 +64,7 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
             yield figure(f"command: {name}", _command(words, home), limit)
         yield from (figure(*row) for row in _of_a_studio(home, options.images))
         yield from (figure(*row) for row in _after_an_upload(Path(folder) / "other", archive))
+        yield from (figure(*row) for row in _after_embedding(Path(folder) / "third", archive))
 
 
 Row = tuple[str, Waited, float | None]
@@ -108,6 +109,25 @@ def _after_an_upload(home: Path, archive: Path) -> Iterator[Row]:
         yield "page: import", studio.imported(archive, NAME), None
         dataset = studio.dataset(NAME)
         yield "page: first map, right after the import", studio.task("map", dataset, {}), None
+
+
+def _after_embedding(home: Path, archive: Path) -> Iterator[Row]:
+    """Measure searches as soon as a new dataset is embedded, which warms them up."""
+    home.mkdir()
+    with RunningStudio(home) as studio:
+        studio.settle()
+        studio.imported(archive, NAME)
+        dataset = studio.dataset(NAME)
+        image = studio.an_image(dataset)
+        search, post = f"/explore/{dataset}/search?text=", f"/explore/{dataset}/search-image"
+        yield "page: embedding after an import", studio.embedded(dataset), None
+        for name, ask, limit in (
+            ("text search after the embedding", lambda: studio.get(f"{search}dog"), 3.0),
+            ("image search after that", lambda: studio.post(post, image), 3.0),
+            ("next text search", lambda: studio.get(f"{search}house"), 0.5),
+            ("next image search", lambda: studio.post(post, image), 0.5),
+        ):
+            yield f"page: {name}", studio.timed(ask), limit
 
 
 def _select() -> list[str]:

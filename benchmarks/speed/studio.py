@@ -22,6 +22,7 @@ from vecaf.engine.queue import submit_import, submit_task
 from vecaf.errors import VecafError
 from vecaf.settings import Settings
 from vecaf.store import ENDED, FINISHED, Dataset, Import, Run, Sample, Store, Task
+from vecaf.store.background import EMBED
 
 Waited = tuple[float, float]
 """Elapsed seconds, and CPU seconds of the studio and all its processes."""
@@ -96,6 +97,17 @@ class RunningStudio:
     def imported(self, archive: Path, name: str) -> Waited:
         def ask() -> None:
             self._ended(Import, submit_import(self.store, archive, name, self.store.owner()))
+
+        return self.timed(ask)
+
+    def embedded(self, dataset: int) -> Waited:
+        """Wait until a new dataset is embedded."""
+        query = sa.select(Task.id).where(Task.dataset_id == dataset, Task.kind == EMBED)
+
+        def ask() -> None:
+            with self.store.read() as session:
+                task = session.scalars(query).one()
+            self._ended(Task, task)
 
         return self.timed(ask)
 

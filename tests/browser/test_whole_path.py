@@ -93,7 +93,6 @@ def test_from_a_zip_to_a_model(
     page.locator(".tabs a").first.click()
     expect(page).to_have_url(f"{address}&round=1")
     page.get_by_role("link", name="Download model").click()
-    page.get_by_role("button", name="Prepare download").click()
     everything = page.get_by_role("link", name="Download model (ZIP)")
     expect(everything).to_be_visible(timeout=300_000)
     with page.expect_download() as download:

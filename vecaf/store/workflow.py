@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from vecaf.store.authorization import visible
 from vecaf.store.background import EMBED
 from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.models import ENDED, Dataset, Task
@@ -73,20 +72,32 @@ class Workflow:
         return self.embedding is not None or self.action.kind == WATCH
 
 
-def workflow(session: Session, user_id: int, dataset_id: int) -> Workflow:
-    """Return the workflow of a dataset. Raises NotFoundError."""
-    dataset = visible(session, user_id, Dataset, dataset_id)
-    counts = count_pool_by_class(session, dataset)
-    pool, labeled = count_pool(session, dataset_id)
-    action = next_step(session, user_id, dataset_id, counts, pool - labeled)
+@dataclass(frozen=True)
+class PoolCounts:
+    """The labeled pool images of each class, and the pool images without a label."""
+
+    by_class: tuple[int, ...]
+    unlabeled: int
+
+
+def pool_counts(session: Session, dataset: Dataset) -> PoolCounts:
+    """Count the images of a dataset's pool, which scans them."""
+    pool, labeled = count_pool(session, dataset.id)
+    return PoolCounts(tuple(count_pool_by_class(session, dataset)), pool - labeled)
+
+
+def workflow(session: Session, user_id: int, dataset: Dataset, counts: PoolCounts) -> Workflow:
+    """Return the workflow of a dataset that the user can see."""
+    dataset_id = dataset.id
+    action = next_step(session, user_id, dataset_id, counts.by_class, counts.unlabeled)
     task = latest_task(session, user_id, dataset_id, EMBED)
     embedding = task if task is not None and task.state not in ENDED else None
     selections = selections_of(session, user_id, dataset_id)
     finished = {
         "upload": True,
         "explore": embedding is None,
-        "select": bool(selections) or labeled > 0,
-        "label": labeled > 0 and action.kind != LABEL,
+        "select": bool(selections) or any(counts.by_class),
+        "label": any(counts.by_class) and action.kind != LABEL,
         "finetune": bool(newest_runs(session, dataset_id)),
         "predict": False,
     }
