@@ -9,6 +9,8 @@ from gradio.components.navbar import Navbar
 
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError, VecafError
+from vecaf.evaluation.error_guarantee import fewest_checked
+from vecaf.runs.label_rest import CONFIDENCE
 from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
 from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import next_step
@@ -103,6 +105,11 @@ class TestImages:
 
     total: int
     labeled: int
+
+    @property
+    def needed(self) -> dict[int, int]:
+        """The fewest check images that confirm a share of wrong labels, by percentage."""
+        return {share: fewest_checked(share / 100, 1 - CONFIDENCE) for share in (10, 5, 2)}
 
     @property
     def usual(self) -> int:
