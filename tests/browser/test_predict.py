@@ -58,6 +58,29 @@ def test_a_file_that_is_no_image_gets_a_message(
     assert page.locator(".prediction-columns img").count() == 0  # no broken-image icon
 
 
+def test_many_images_become_a_table_and_a_dataset(
+    address: str, circle: Path, tmp_path: Path, open_page: Callable[..., Any]
+) -> None:
+    other = tmp_path / "notes.pdf"
+    other.write_bytes(b"%PDF-1.7 nothing")
+    page = open_page(address)
+    page.set_input_files("[data-drop-many] input", [str(circle), str(other)])
+    page.wait_for_selector(".batch-results", timeout=2 * ANSWER_MS)
+    assert "batch=" in page.url
+    assert "Predicted 1 image" in page.inner_text(".batch-sentence")
+    assert page.locator(".batch-wall .thumb").count() == 1
+    page.click(".batch-results summary")
+    assert "notes.pdf it is a PDF file" in page.inner_text(".batch-refused")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download CSV").click()
+    table = Path(download.value.path()).read_text().splitlines()
+    assert [line.partition(",")[0] for line in table] == ["file", "a circle.png", "notes.pdf"]
+    page.fill(".batch-import [name=name]", "predicted images")
+    page.select_option(".batch-import [name=which]", "all")
+    page.get_by_role("button", name="Import images").click()
+    page.wait_for_selector(".dataset:has-text('predicted images')", timeout=2 * ANSWER_MS)
+
+
 def test_a_test_image_is_in_the_address(address: str, open_page: Callable[..., Any]) -> None:
     """On a phone-sized page, by keyboard. Back, reload and a second tab show the image again."""
     page = open_page(address, width=390, height=844)
