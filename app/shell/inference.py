@@ -90,14 +90,17 @@ class InferenceProcess:
         answer: dict[str, Any] = content["answer"]
         return answer
 
-    def prepare(self, name: str, *, user: int, **arguments: Any) -> None:
+    def prepare(self, name: str, *, user: int, **arguments: Any) -> bool:
         """Send a question only to warm up the process, so that it answers the next one sooner.
 
-        Skip it if the user is waiting for an answer, or if too many questions are waiting.
+        Skip it if the user is waiting for an answer, or if too many questions are waiting. Return
+        whether it was sent.
         """
         if not self._waiting[user]:
             with contextlib.suppress(TooManyRequestsError, BusyError):
                 self._enqueue(user, {"name": name, "user": user, "arguments": arguments})
+                return True
+        return False
 
     def stop(self) -> None:
         """End the process, even during an answer. Later questions raise UnavailableError."""

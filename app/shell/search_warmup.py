@@ -30,6 +30,7 @@ class SearchWarmup:
         self.store, self.inference = store, inference
         self._last = 0  # the newest task that was seen
         self._active: dict[int, bool] = {}  # task id → whether it was seen running
+        self._waiting: dict[int, int] = {}  # dataset to prepare → its owner
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="search-warmup", daemon=True)
 
@@ -62,6 +63,10 @@ class SearchWarmup:
             self._last = max(self._last, row.id)
             started = self._active.pop(row.id, False)
             if row.state == FINISHED or (row.state == RUNNING and not started):
-                self.inference.prepare("warm_search", user=row.owner_id, dataset_id=row.dataset_id)
+                self._waiting[row.dataset_id] = row.owner_id
             if row.state not in ENDED:
                 self._active[row.id] = started or row.state == RUNNING
+        for dataset_id, owner in list(self._waiting.items()):
+            # It is skipped while the owner waits for another answer, then it is sent later.
+            if self.inference.prepare("warm_search", user=owner, dataset_id=dataset_id):
+                del self._waiting[dataset_id]

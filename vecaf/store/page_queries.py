@@ -44,7 +44,6 @@ class DatasetCard:
     class_counts: list[int]
     pool_counts: list[int]
     unlabeled: int
-    pool_unlabeled: int
     pictures: list[Sample]
     runs: int
     source: str
@@ -53,6 +52,7 @@ class DatasetCard:
     created_at: datetime
     owner: str = ""  # name of the user who shares the dataset; "" if the user owns it
     next: NextStep = READY
+    pool_unlabeled: int = 0
 
     @property
     def size(self) -> int:
