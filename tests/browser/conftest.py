@@ -83,13 +83,42 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+def new_context(browser: Any, **options: Any) -> Any:
+    """Return a new browser context without animations, which take much processor time."""
+    options = {"accept_downloads": True, "reduced_motion": "reduce", **options}
+    context = browser.new_context(**options)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.add_init_script(ALL_SETTINGS)
+    return context
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Any) -> Any:
+    """Return the context of all tests that need no other. Its cache holds the scripts of pages."""
+    return new_context(browser)
+
+
+def forget(context: Any, origin: str) -> None:
+    """Close the pages of a context, and delete everything that they stored except the cache."""
+    for page in context.pages:
+        page.close()
+    context.set_offline(False)
+    context.clear_cookies()
+    page = context.new_page()
+    kinds = "local_storage,indexeddb,cache_storage,service_workers,file_systems"
+    page.context.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": origin, "storageTypes": kinds}
+    )
+    page.close()
+
+
 @pytest.fixture
-def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
+def open_page(browser: Any, shared_context: Any, server: Server) -> Iterator[Callable[..., Any]]:
     """Open pages in one profile. Requests to other hosts and script errors fail the test."""
     strays: list[str] = []
     errors: list[str] = []
-    contexts: list[Any] = []
-    asked: list[dict[str, Any]] = []  # the options of each of them
+    contexts: list[Any] = [shared_context]
+    asked: list[dict[str, Any]] = [{}]  # the options of each of them
 
     def watch(request: Any) -> None:
         if not request.url.startswith((server.url, "data:", "blob:")):
@@ -102,11 +131,9 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
     def open_page(
         path: str = "/", *, width: int = 1440, height: int = 900, forgive: str = "", **options: Any
     ) -> Any:
-        if not contexts or (options and options != asked[-1]):
+        if options and options != asked[-1]:
             asked.append(options)
-            contexts.append(browser.new_context(accept_downloads=True, **options))
-            contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
-            contexts[-1].add_init_script(ALL_SETTINGS)
+            contexts.append(new_context(browser, **options))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)  # a busy machine is slow to answer
         page.set_viewport_size({"width": width, "height": height})
@@ -117,8 +144,9 @@ def open_page(browser: Any, server: Server) -> Iterator[Callable[..., Any]]:
         return page
 
     yield open_page
-    for context in contexts:
+    for context in contexts[1:]:
         context.close()
+    forget(shared_context, server.url)
     server.cancel_jobs()
     assert not strays, f"Requests left this host: {strays}"
     assert not errors, f"Errors in the page: {errors}"

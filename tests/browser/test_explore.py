@@ -166,6 +166,7 @@ def test_a_pinned_image_has_an_address_neighbors_and_a_history(page: Page) -> No
 
 
 def test_the_map_glides_to_the_captions_and_by_keyboard(page: Page) -> None:
+    page.emulate_media(reduced_motion="no-preference")
     projection = page.get_by_label("Projection")
     projection.select_option("pca")
     expect(page).to_have_url(re.compile("method=pca"))
