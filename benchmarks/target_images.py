@@ -79,6 +79,7 @@ def accuracy(head: Head, features: Floats, labels: NDArray[np.int64]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--source", choices=[first for first, *_ in PAIRS], help="only this pair")
     parser.add_argument("--data", type=Path, default=DATA, help="the folder with the ZIP files")
     parser.add_argument("--home", type=Path, help="a studio's folder, to reuse embeddings")
     given = parser.parse_args()
@@ -88,6 +89,8 @@ def main() -> None:
         store = Store.open(settings)
         print("| pair | images | without | with | difference |\n|---|---|---|---|---|")
         for first, second, budget in PAIRS:
+            if given.source not in (None, first):
+                continue
             source, target = (read(store, name, given.data) for name in (first, second))
             config = RunConfig(dataset=first, budget=budget, rounds=1)
             pvm = pvm_for(config, source)

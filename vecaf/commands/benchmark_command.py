@@ -82,7 +82,15 @@ app.command("benchmark")(
             "datasets": Annotated[list[str], typer.Argument(help="Names of one or more datasets.")]
         },
         flags={"json": Annotated[bool, typer.Option("--json", help="Print one JSON object.")]},
-        without=("dataset", "strategy", "strategy_options", "budget", "seed", "subset"),
+        without=(
+            "dataset",
+            "strategy",
+            "strategy_options",
+            "budget",
+            "seed",
+            "subset",
+            "adapt_to",
+        ),
         options={
             "strategies": (
                 Annotated[
