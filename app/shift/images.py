@@ -8,15 +8,14 @@ from sqlalchemy.orm import Session
 from vecaf.runs.target_images import read_outcome
 from vecaf.store import ENDED, Dataset, Run, Store, dataset_named, visible
 from vecaf.store.imports import recent_imports
-from vecaf.store.page_queries import dataset_choices
-from vecaf.store.run_pairs import RunPair
+from vecaf.store.run_pairs import RunPair, target_datasets
 
 from ..shell.templates import macros
 
 
 def form(session: Session, user: int, dataset_id: int, base: Run | None) -> Markup:
     """Return the form that launches runs which adapt to images of another dataset."""
-    others = [one for one in dataset_choices(session, user) if one[0] != dataset_id]
+    others = target_datasets(session, user, dataset_id)
     importing = [job for job in recent_imports(session, user) if job.state not in ENDED]
     html: Markup = macros("shift", "images.html").form(dataset_id, others, importing, base)
     return html

@@ -61,6 +61,22 @@ def _shared_settings(config: dict[str, Any]) -> str:
     return json.dumps(shared, sort_keys=True)
 
 
+def target_datasets(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:
+    """Return (id, name) of other datasets to which a model trained on this one can adapt.
+
+    Those without classes, or with classes that are all in this dataset, come first; each group
+    newest first. Raises NotFoundError.
+    """
+    known = set(visible(session, user_id, Dataset, dataset_id).classes)
+    others = session.scalars(
+        sa.select(Dataset)
+        .where(readable(Dataset, user_id), Dataset.id != dataset_id)
+        .order_by(Dataset.id.desc())
+    ).all()
+    by_fit = sorted(others, key=lambda one: not known.issuperset(one.classes))
+    return [(one.id, one.name) for one in by_fit]
+
+
 def compatible_datasets(session: Session, user_id: int, dataset_id: int) -> list[tuple[int, str]]:
     """Return (id, name) of other datasets whose classes are all in this dataset, newest first.
 
