@@ -131,10 +131,12 @@ def under_way(
     return str(macros("data").under_way(shown, active, errors, embeddings, ready))
 
 
-def _error(job: Import) -> str:
-    """Return the error of an import, without the random name of an uploaded file."""
+def _error(job: Import) -> tuple[str, list[str]]:
+    """Return the error of an import and its refused files, without an upload's random name."""
     name = Path(job.source).name
-    return (job.error or "").replace(name, "The file" if OURS.fullmatch(name) else name)
+    shown = (job.error or "").replace(name, "The file" if OURS.fullmatch(name) else name)
+    sentence, *files = shown.split("\n")
+    return sentence, files
 
 
 def listing(

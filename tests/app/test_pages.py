@@ -210,6 +210,15 @@ def test_the_error_of_an_upload_does_not_show_its_random_name() -> None:
     assert "The file is empty." in data_page.under_way([job], [])
 
 
+def test_a_failed_import_lists_every_refused_file() -> None:
+    error = "a.zip contains no usable image.\na/<x>.jpg: it is empty\nb.jpg: it is an SVG file"
+    page = data_page.under_way([an_import(state="failed", error=error)], [])
+    assert "All refused files" in page
+    assert "<li>a/&lt;x&gt;.jpg: it is empty</li><li>b.jpg: it is an SVG file</li>" in page
+    one = an_import(state="failed", error="a.zip contains no usable image.")
+    assert "All refused files" not in data_page.under_way([one], [])
+
+
 def test_without_a_worker_the_pages_say_so() -> None:
     assert "No worker" in run_view.top(summary(), [], idle="No worker.")
     assert "No worker" in runs_view.listing([summary()], {}, idle="No worker.")

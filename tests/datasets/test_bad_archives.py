@@ -60,6 +60,7 @@ def test_an_empty_zip(store: Store, tmp_path: Path, nothing_imported: NothingImp
 def test_no_usable_image(store: Store, tmp_path: Path, nothing_imported: NothingImported) -> None:
     path = make_zip(tmp_path / "a.zip", {"a/x.jpg": b"<svg/>", "a/y.zip": b"PK\3\4"})
     refused(store, path, r"no usable image. a/x.jpg can't be used: it is an SVG.* 1 more")
+    refused(store, path, r"\na/x.jpg: it is an SVG.*\na/y.zip: ")
     nothing_imported()
 
 

@@ -235,10 +235,20 @@ def _class_counts(
 
 
 def _nothing_usable(origin: str, refused: list[Refusal]) -> str:
+    """Return a sentence; if several files were refused, the lines below it list them."""
     if not refused:
         return (
             f"{origin} contains no images. Add JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF files."
         )
     first = refused[0]
-    others = f" {len(refused) - 1:,} more files can't be used either." if len(refused) > 1 else ""
-    return f"{origin} contains no usable image. {first.file} can't be used: {first.reason}.{others}"
+    sentence = f"{origin} contains no usable image. {first.file} can't be used: {first.reason}."
+    if len(refused) == 1:
+        return sentence
+    more = len(refused) - MAX_LISTED
+    return "\n".join(
+        [
+            f"{sentence} {len(refused) - 1:,} more files can't be used either.",
+            *(f"{one.file}: {one.reason}" for one in refused[:MAX_LISTED]),
+            *([f"… and {more:,} more"] if more > 0 else []),
+        ]
+    )
