@@ -1,8 +1,8 @@
 /* Predict many images: pack and upload them, follow the task, import images of the results. */
 
 import { go } from "../shell/address.js";
-import { chosen, collected, dropped } from "../data/files.js";
-import { MOST_BYTES, MOST_FILES, zip } from "../data/zip.js";
+import { chosen, collected, dropped } from "../shell/files.js";
+import { MOST_BYTES, MOST_FILES, zip } from "../shell/zip.js";
 import { bytes } from "../shell/words.js";
 import { NO_ANSWER, showError, showProgress } from "./progress.js";
 
