@@ -199,12 +199,29 @@ def active_jobs(session: Session, user_id: int, dataset_id: int) -> list[ActiveJ
     found += session.scalars(importing.where(Import.state.not_in(ENDED)))
     return [
         ActiveJob(
-            job.__tablename__, job.id, job.kind if isinstance(job, Task) else job.name, job.state,
+            job.__tablename__, job.id, _job_name(job), job.state,
             job.stage, job.node, job.done, job.total, job.cancel_requested,
             isinstance(job, Task) and job.kind in BACKGROUND_KINDS,
         )
         for job in found
     ]  # fmt: skip
+
+
+TASK_NAMES = {
+    "batch_predict": "predict images",
+    "cost": "measure time and memory",
+    "embed": "compute embeddings",
+    "findings": "find duplicates, outliers and label errors",
+    "map": "compute the map",
+    "model_export": "export the model",
+    "selection": "select images",
+    "shift_preview": "preview a shift",
+    "shift_result": "compare models on a shift",
+}
+
+
+def _job_name(job: Run | Task | Import) -> str:
+    return TASK_NAMES.get(job.kind, job.kind) if isinstance(job, Task) else job.name
 
 
 def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None:
