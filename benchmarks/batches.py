@@ -50,7 +50,8 @@ def rows_of(several: Mapping[str, Any]) -> tuple[Row, ...]:
         Row("vecaf without losses (random selection)", {**vecaf, "strategy": "random"}),
         Row("vecaf with square roots of losses",
             {**vecaf, "strategy": "importance", "strategy_options": "gamma=0.5"}),
-        Row("vecaf with captions (CEA)", {**vecaf, "text_pull": 0.25}),
+        Row("vecaf with captions (CEA)",
+            {**vecaf, "text_pull": 0.25, "train_on_captions": "yes"}),
         Row("vecaf initialized from class names", {**vecaf, "head_init": "text"}),
         *(rounds if several else ()),
         Row(ACTIVEFT, {"strategy": "activeft"}),
@@ -174,7 +175,7 @@ def spending(row: Row, base: RunConfig, pool: int, batches: int, **more: Any) ->
         budget, epochs = epoch_batches * BATCH, max(1, round(batches / epoch_batches))
     else:
         copies = (
-            2 if row.changes.get("text_pull") and base.mode == "head-only" else 1
+            2 if row.changes.get("train_on_captions") and base.mode == "head-only" else 1
         )  # captioned copies
         epochs = math.ceil(batches * BATCH / (pool * copies))  # above 1 if the pool is too small
         budget = batches * BATCH // (epochs * copies * row.changes.get("rounds", 1))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vecaf.budget import parse_budget
+from vecaf.config_checks import check_combinations
 from vecaf.errors import InputError
 from vecaf.options import check, option, typed
 
@@ -155,9 +156,18 @@ class RunConfig:
     layer_decay: float = option(
         0.75,
         "Factor by which the learning rate falls from each layer group to the group before it "
-        "(full and lora mode). Lower it to keep early layers closer to their pretrained weights.",
-        minimum=0.01,
+        "(full and lora mode). Lower it to keep early layers closer to their pretrained weights. 0 "
+        "chooses it by the number of passes over the images: 0.9 for up to 2, 0.75 from 8.",
+        minimum=0.0,
         maximum=1.0,
+        advanced=True,
+    )
+    augmentation: str = option(
+        "full",
+        "Random crops and flips of the training images (full and lora mode). auto leaves them out "
+        "for up to 2 passes over the images, and has full strength from 8. Choose auto or none for "
+        "short training.",
+        choices=("auto", "full", "none"),
         advanced=True,
     )
     weight_decay: float = option(
@@ -191,6 +201,14 @@ class RunConfig:
         minimum=0.0,
         maximum=1.0,
     )
+    train_on_captions: str = option(
+        "yes",
+        "Whether the classifier also trains on features moved toward captions, which takes twice "
+        "as many batches. Choose no if your images have no captions of their own. The strategy "
+        "uses captions in both cases.",
+        choices=("no", "yes"),
+        advanced=True,
+    )
     target_words: str = option(
         "",
         "A target domain that your images do not show, such as 'in thick fog'. The classifier "
@@ -211,6 +229,14 @@ class RunConfig:
         maximum=1024,
         advanced=True,
     )
+    views: str = option(
+        "plain",
+        "Views of each image whose features are combined (head-only mode). mirror adds the mirror "
+        "image and takes twice as long to embed and predict. two-sizes also adds a smaller copy. "
+        "Choose mirror or two-sizes if accuracy matters more than time.",
+        choices=("plain", "mirror", "two-sizes"),
+        advanced=True,
+    )
     seed: int = option(
         0,
         "Seed of all random draws. The same seed selects the same images; change it to measure "
@@ -227,24 +253,7 @@ class RunConfig:
         for item in fields(self):
             check(item, getattr(self, item.name))
         parse_budget(self.budget)
-        for name, value in (("training_images", "replace"), ("schedule", "run")):
-            if getattr(self, name) == value and self.track != LABELS_KNOWN:
-                default = RunConfig.__dataclass_fields__[name].default
-                raise InputError(
-                    f"{name} '{value}' needs the labels-known track, where each round continues "
-                    f"from the previous one. Choose track 'labels-known' or {name} "
-                    f"'{default}'."
-                )
-        if self.adapt_to and self.mode != "head-only":
-            raise InputError(
-                "Adapting to images of a target domain works in head-only mode. Choose mode "
-                "'head-only', or leave adapt-to empty."
-            )
-        if self.patience and self.schedule == "run":
-            raise InputError(
-                "Early stopping (patience) does not work with schedule 'run', which covers the "
-                "whole run. Choose schedule 'round' or patience 0."
-            )
+        check_combinations(self.as_dict())
         return self
 
     def as_dict(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ SIMPLE = ("dataset", "budget", "subset")  # the only settings of the simple view
 SUGGESTIONS = {
     "model": [
         ("efficientnet_lite0: 4.7 million parameters, included", "efficientnet_lite0"),
+        ("efficientnet_lite2: 6.1 million parameters, included", "efficientnet_lite2"),
         (
             "vit_small_patch16_224.dino: 22 million parameters, 87 MB download, slow without a GPU",
             "vit_small_patch16_224.dino",

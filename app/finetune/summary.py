@@ -34,7 +34,9 @@ from vecaf.training.cost import Cost, RunSizes, Speed, cost_from_rounds, cost_fr
 from ..shell.studio import Studio
 
 KIND = "cost"
-SPEED_SETTINGS = ("model", "image_size", "mode", "strategy", "text_pull", "device", "batch_size")
+SPEED_SETTINGS = (
+    "model", "image_size", "views", "mode", "strategy", "text_pull", "device", "batch_size",
+)  # fmt: skip
 """Settings that an earlier run must share with this one for its speed to be an estimate."""
 
 
@@ -104,7 +106,9 @@ def sizes_of(session: Session, user: int, config: RunConfig) -> tuple[Dataset, R
 
 def measurement_params(config: RunConfig) -> dict[str, Any]:
     """Return the settings that a measurement depends on: the arguments of the task `cost`."""
-    names = ("model", "image_size", "mode", "batch_size", "strategy", "device", "lora_rank")
+    names = (
+        "model", "image_size", "views", "mode", "batch_size", "strategy", "device", "lora_rank",
+    )  # fmt: skip
     return {name: getattr(config, name) for name in names}
 
 
@@ -141,7 +145,8 @@ def _embedded(session: Session, user: int, dataset: Dataset, config: RunConfig) 
         rounds_of(session, user, run.id)
         for run in runs_on(session, user, dataset.id)
         if all(
-            _value(run.config, name) == getattr(config, name) for name in ("model", "image_size")
+            _value(run.config, name) == getattr(config, name)
+            for name in ("model", "image_size", "views")
         )
     )
 

@@ -31,13 +31,13 @@ def test_batches_of_the_head_do_not_count_in_full_mode() -> None:
     base = TRACKS["full"].base
     row = rows_of({})[1]
     plain = spending(row, base, 10_000, 100)
-    pulled = spending(row, base, 10_000, 100, text_pull=0.25)
+    pulled = spending(row, base, 10_000, 100, text_pull=0.25, train_on_captions="yes")
     assert batches_used(plain, 10_000) == batches_used(pulled, 10_000) == 100
 
 
 def test_captioned_copies_are_half_of_the_head_batches() -> None:
     track = TRACKS["head-only"]
-    row = next(row for row in rows_of(track.several) if row.changes.get("text_pull"))
+    row = next(row for row in rows_of(track.several) if row.changes.get("train_on_captions"))
     config = spending(row, track.base, 1_641, 50)
     assert config.epochs == 1  # without the copies it would take two epochs
     assert int(config.budget) * config.rounds * 2 == 50 * BATCH

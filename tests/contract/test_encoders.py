@@ -18,6 +18,7 @@ from tests.encoders.samples import (
 from vecaf.encoders import PVMS, VLMS, ImageEncoder, embed_images, load_pvm, load_vlm
 from vecaf.encoders.preprocessing import decode, pixels
 from vecaf.encoders.runtime import compile_encoder, encode_files
+from vecaf.encoders.views import MIRROR, TWO_SIZES
 
 SIZE = 96
 PVM_KINDS = [*PVMS, "convolutional file", "transformer file"]
@@ -79,6 +80,11 @@ def test_pvm(kind: str, home: Path, stored: Stored) -> None:
     pvm = load_pvm(pvm_name(kind, home), SIZE)
     assert pvm.preprocessing.image_size == SIZE
     check_images(pvm, stored, home)
+
+
+@pytest.mark.parametrize("views", [MIRROR, TWO_SIZES])
+def test_pvm_with_views(views: str, home: Path, stored: Stored) -> None:
+    check_images(load_pvm("efficientnet_lite0", SIZE).at_views(views), stored, home)
 
 
 @pytest.mark.parametrize("kind", PVM_KINDS)

@@ -19,7 +19,13 @@ HALF = (0.5, 0.5, 0.5)
 
 @pytest.mark.parametrize(
     ("native", "sides", "size"),
-    [(224, [32] * 9, 96), (224, [227] * 9, 224), (224, [150, 150, 900], 160), (64, [32], 64)],
+    [
+        (224, [32] * 9, 96),
+        (224, [227] * 9, 224),
+        (224, [170, 170, 900], 192),
+        (64, [32], 64),
+        (260, [500], 260),
+    ],
 )
 def test_choose_image_size(native: int, sides: list[int], size: int) -> None:
     assert choose_image_size(native, sides) == size

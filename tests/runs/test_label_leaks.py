@@ -92,6 +92,7 @@ class Run:
             captions=samples.captions,
             classes=CLASSES,
             strength=config.text_pull,
+            trained=config.train_on_captions == "yes",
             encoder=ToyEncoder(features),
             target=config.target_words,
         )
@@ -137,6 +138,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "patience": {"patience": 1},
     "target-words": {"target_words": "in thick fog"},
     "silent": {"text_pull": 0.0},
+    "captions": {"train_on_captions": "no"},
 }
 """Recipes that could leak labels in other ways than the defaults."""
 KNOWN_RECIPES = RECIPES | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tests.shapes import write_shapes
-from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.training.batches import BatchOrder, ImageBatches, LabeledImages
+from vecaf.training.passes import augmentation_strength, layer_decay
 from vecaf.training.trainer import learning_rate_factor
 from vecaf.training.views import random_views, resample
 
@@ -65,14 +68,42 @@ def test_crops_keep_the_range_and_a_flat_image_flat() -> None:
     assert_allclose(resample(flat, random_views(2, rng)).numpy(), 7.0, rtol=1e-5)
 
 
-def test_whole_crops_are_the_image_or_its_mirror() -> None:
-    images = torch.rand(40, 3, 16, 16)
-    views = random_views(40, np.random.default_rng(0), smallest=1.0, stretch=1.0)
-    out = resample(images, views)
-    same = [torch.allclose(a, b, atol=1e-5) for a, b in zip(out, images, strict=True)]
-    mirrored = [torch.allclose(a, b.flip(2), atol=1e-5) for a, b in zip(out, images, strict=True)]
-    assert all(a != b for a, b in zip(same, mirrored, strict=True))
-    assert 10 < sum(same) < 30
+def test_crops_and_flips_follow_the_strength() -> None:
+    rng = np.random.default_rng(0)
+    whole, mild, strong = (random_views(400, rng, strength) for strength in (0.0, 0.5, 1.0))
+    images = torch.rand(400, 3, 16, 16)
+    assert_allclose(resample(images, whole).numpy(), images.numpy(), atol=1e-5)
+    for views, smallest, flipped in ((mild, 0.75, 100), (strong, 0.5, 200)):
+        areas = np.abs(views[:, 0, 0] * views[:, 1, 1])
+        assert smallest - 0.08 < areas.min() < smallest + 0.05  # stretched crops are cut at 1
+        assert abs((views[:, 0, 0] < 0).sum() - flipped) < 40
+
+
+def test_images_without_augmentation_are_only_normalized(tmp_path: Path) -> None:
+    files = write_shapes(tmp_path, 5)
+    train = LabeledImages([path for path, _ in files], np.array([label for _, label in files]))
+    batches = ImageBatches(
+        train, PREPROCESSING, 5, seed=1, device=torch.device("cpu"), augmentation=0.0
+    )
+    images, _ = batches(0)
+    expected = [pixels(decode(train.paths[row]), PREPROCESSING) for row in batches.order.rows(0)]
+    assert_allclose(images.numpy(), np.stack(expected).transpose(0, 3, 1, 2) / 127.5 - 1, atol=1e-5)
+    batches.close()
+
+
+def test_augmentation_and_layer_decay_follow_the_passes() -> None:
+    few, some, many = (
+        RunConfig(mode="full", epochs=epochs, augmentation="auto", layer_decay=0.0)
+        for epochs in (2, 4, 20)
+    )
+    assert [augmentation_strength(one) for one in (few, some, many)] == [0.0, 0.5, 1.0]
+    assert_allclose([layer_decay(one) for one in (few, some, many)], [0.9, 0.825, 0.75])
+    again = replace(few, track=LABELS_KNOWN, rounds=4)  # each round trains on the first images, too
+    assert augmentation_strength(again) == 1.0
+    assert augmentation_strength(replace(again, training_images="replace")) == 0.0
+    assert augmentation_strength(replace(few, augmentation="full")) == 1.0
+    assert augmentation_strength(replace(many, augmentation="none")) == 0.0
+    assert layer_decay(replace(few, layer_decay=0.6)) == 0.6
 
 
 def test_the_schedule_warms_up_and_ends_at_zero() -> None:

@@ -45,6 +45,8 @@ class TextGuidance:
         Class names. An image without a caption gets one made from its class.
     strength
         Caption weight η of CEA, 0 to 1; 0 turns it off.
+    trained
+        Whether a head also trains on features moved toward captions.
     target
         Target words, such as "in thick fog"; empty for none.
     encoder
@@ -57,6 +59,7 @@ class TextGuidance:
     classes: Sequence[str]
     strength: float
     encoder: JointEncoder
+    trained: bool = False
     target: str = ""
     cached_pulls: int = 1
     _tags: Labels = field(init=False, repr=False)
@@ -163,14 +166,14 @@ class TextGuidance:
         Returns
         -------
         features : array of shape (v·m, d)
-            v versions of the selected rows, version by version: pulled toward captions, then moved
-            by the target words. v may be 0.
+            v versions of the selected rows, version by version: if `trained`, pulled toward
+            captions; then moved by the target words. v may be 0.
         reason : str
             What the target words do; empty without target words.
         """
         selected = features[positions]
         versions, reason = [selected[:0]], ""
-        if self.strength:
+        if self.strength and self.trained:
             versions.append(self.pull_some(features, rows, labels, positions))
         if self.target:
             shift = self.shift(features, rows, source)

@@ -60,7 +60,7 @@ class Grid:
     ----------
     datasets, strategies, budgets
     seeds
-        Number of seeds. Each strategy uses the seeds 0, 1, …, so that differences can be paired.
+        Number of seeds. Each strategy uses the same ones, so that differences can be paired.
     base
         The settings that all cells share.
     pool
@@ -69,6 +69,8 @@ class Grid:
         The strategies that the others are compared with.
     full_epochs
         Epochs of FULL; 0 means as many as the other strategies.
+    first_seed
+        The smallest seed; the others follow it.
     """
 
     datasets: tuple[str, ...]
@@ -79,6 +81,7 @@ class Grid:
     pool: int = 0
     against: tuple[str, ...] = (RANDOM,)
     full_epochs: int = 0
+    first_seed: int = 0
 
     @classmethod
     def of(
@@ -91,6 +94,7 @@ class Grid:
         pool: int = 0,
         against: str = RANDOM,
         full_epochs: int = 0,
+        first_seed: int = 0,
     ) -> Grid:
         """Parse comma-separated lists.
 
@@ -119,7 +123,7 @@ class Grid:
             raise InputError("Name at least one dataset.")
         return cls(
             tuple(dict.fromkeys(datasets)), tuple(wanted), sizes, seeds, base.checked(), pool,
-            versus, full_epochs,
+            versus, full_epochs, first_seed,
         )  # fmt: skip
 
     def cells(self, dataset: str) -> list[Cell]:
@@ -128,7 +132,7 @@ class Grid:
         They are ordered by seed, so that an interrupted benchmark covers all strategies.
         """
         made = []
-        for seed in range(self.seeds):
+        for seed in range(self.first_seed, self.first_seed + self.seeds):
             base = replace(self.base, dataset=dataset, seed=seed)
             for strategy in self.strategies:
                 if strategy == FULL:

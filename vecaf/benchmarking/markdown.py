@@ -37,6 +37,8 @@ def _about(grid: Grid) -> str:
     rounds = "one round" if base.rounds == 1 else f"{base.rounds} rounds"
     pool = f", pool of {grid.pool:,} images" if grid.pool else ""
     seeds = "one seed" if grid.seeds == 1 else f"{grid.seeds} seeds"
+    if grid.first_seed:
+        seeds += f" from {grid.first_seed}"
     return (
         f"{base.track} track, {base.mode}, `{base.model}`, {rounds}{pool}, {seeds}. Test accuracy "
         "is in percent: the mean over the seeds with its 95% t-interval. Differences are in "

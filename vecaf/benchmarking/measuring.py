@@ -129,7 +129,7 @@ class CellRunner:
         rows = torch.from_numpy(np.load(dataset.rows, mmap_mode="c"))
         mean = torch.from_numpy(dataset.mean)
         self.centered = CenteredFeatures(mean.to(self.device), rows.to(self.device))
-        self._guidances: dict[tuple[float, str], TextGuidance] = {}
+        self._guidances: dict[tuple[float, str, str], TextGuidance] = {}
 
     def measure(self, cell: Cell) -> CellResult:
         """Run a cell in the same way as `run_rounds`, and keep only the result.
@@ -237,9 +237,9 @@ class CurveRecorder(MemoryRecorder):
         return tuple(found[step] for step in sorted(found))
 
 
-def _text_key(config: RunConfig) -> tuple[float, str]:
+def _text_key(config: RunConfig) -> tuple[float, str, str]:
     """Return the settings by which the text guidance of one dataset's cells differs."""
-    return config.text_pull, config.target_words
+    return config.text_pull, config.train_on_captions, config.target_words
 
 
 def _test_measurement(

@@ -54,6 +54,7 @@ def as_dict(grid: Grid, parts: Sequence[Section], results: Sequence[CellResult])
         "strategies": list(grid.strategies),
         "budgets": list(grid.budgets),
         "seeds": grid.seeds,
+        "first_seed": grid.first_seed,
         "track": grid.base.track,
         "mode": grid.base.mode,
         "table": [line for part in parts for line in _records(part)],

@@ -27,6 +27,7 @@ def benchmark(
     seeds: int,
     against: str,
     full_epochs: int,
+    first_seed: int,
     pool: int,
     workers: int,
     to: Path | None,
@@ -46,7 +47,7 @@ def benchmark(
 
     grid = Grid.of(
         datasets, strategies, budgets, seeds, RunConfig(**options), pool=pool, against=against,
-        full_epochs=full_epochs,
+        full_epochs=full_epochs, first_seed=first_seed,
     )  # fmt: skip
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as on Ctrl-C
     store, user = open_store()
@@ -113,8 +114,19 @@ app.command("benchmark")(
                 BUDGETS,
             ),
             "seeds": (
-                Annotated[int, typer.Option(min=1, help="Number of seeds. They are 0, 1, …")],
+                Annotated[int, typer.Option(min=1, help="Number of seeds.")],
                 5,
+            ),
+            "first_seed": (
+                Annotated[
+                    int,
+                    typer.Option(
+                        min=0,
+                        help="The smallest seed. Choose settings with some seeds, and measure the "
+                        "result with others.",
+                    ),
+                ],
+                0,
             ),
             "rounds": (Annotated[int, typer.Option(min=1, max=100, help="Rounds per run.")], 1),
             "against": (

@@ -15,8 +15,10 @@ from vecaf.settings import Settings
 
 
 def pvm_for(config: RunConfig, samples: Samples) -> PVM:
-    """Return the configured backbone, at the configured image size or one that suits the images."""
-    pvm = load_pvm(config.model)
+    """Return the configured backbone for the configured views, at the configured image size or one
+    that suits the images.
+    """
+    pvm = load_pvm(config.model).at_views(config.views)
     if config.image_size:
         return pvm.at_size(config.image_size)
     return pvm.at_size_of(samples.short_sides)

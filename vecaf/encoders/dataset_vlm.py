@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 
 from vecaf.arrays import Floats, Rows
 from vecaf.datasets.pool import Samples
+from vecaf.encoders.preprocessing import choose_image_size
 from vecaf.encoders.projection import LearnedShift
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import Progress, choose_device
@@ -24,7 +26,7 @@ class DatasetVLM:
     samples
         The dataset.
     pvm
-        The backbone. The installed VLM uses its image size, so that they share features.
+        The backbone. The installed VLM shares its features if both use the same network.
     settings
         Device and folder of the embedding cache.
     progress, should_stop
@@ -46,9 +48,22 @@ class DatasetVLM:
     @cached_property
     def vlm(self) -> VLM:
         """The model. Raises InputError or UnavailableError if it isn't available."""
+        found = self._load(self.pvm.preprocessing.image_size)
+        tower = found.image_encoder
+        if not isinstance(tower, PVM):
+            return found
+        if tower.weights_sha256 != self.pvm.weights_sha256:
+            # The size of the dataset's map, which has embedded the images at this size already.
+            native = tower.native_size
+            return self._load(choose_image_size(native, self.samples.short_sides))
+        if tower.feature_dim == self.pvm.feature_dim:
+            return replace(found, image_encoder=self.pvm)
+        return found
+
+    def _load(self, image_size: int | None) -> VLM:
         return load_vlm(
             self.name,
-            image_size=self.pvm.preprocessing.image_size,
+            image_size=image_size,
             device=choose_device(self.settings.device),
             cache=self.settings.embeddings,
         )

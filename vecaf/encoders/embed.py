@@ -6,7 +6,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,7 +62,7 @@ def facts(encoder: ImageEncoder, precision: str) -> dict[str, object]:
     return {
         "architecture": encoder.architecture,
         "weights_sha256": encoder.weights_sha256,
-        "preprocessing": asdict(encoder.preprocessing),
+        "preprocessing": encoder.preprocessing.as_dict(),
         "pixels_version": PIXELS_VERSION,
         "precision": precision,
         "feature_dim": encoder.feature_dim,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from vecaf.encoders.views import PLAIN
 from vecaf.errors import InputError, UnreadableImageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Preprocessing:
         Side of the center crop as a share of the image's short side.
     squash
         Resize without keeping the aspect ratio, in place of a crop.
+    views
+        Views of each image whose features are combined; see `views`.
     """
 
     image_size: int
@@ -42,6 +45,7 @@ class Preprocessing:
     interpolation: str = "bicubic"
     crop: float = 1.0
     squash: bool = False
+    views: str = PLAIN
 
     def at_size(self, image_size: int | None) -> Preprocessing:
         """Return a copy with another size; None keeps it. Raises InputError below 16 pixels."""
@@ -51,13 +55,19 @@ class Preprocessing:
             raise InputError(f"The image size is {image_size}. Use at least 16 pixels.")
         return replace(self, image_size=image_size)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields. Plain views are left out, as in files of earlier versions."""
+        found = asdict(self)
+        if self.views == PLAIN:
+            del found["views"]
+        return found
+
 
 def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
     """Choose the side at which a dataset is embedded: large enough for its images, but no larger.
 
-    It is the smallest multiple of 32 that is at least min(native, max(96, median of short_sides)).
-    32 px (CIFAR-10) give 96, photos give 224. Enlarging small images further costs time without a
-    gain.
+    It is the smallest multiple of 32 that is at least max(96, median of short_sides), and at most
+    native. 32 px (CIFAR-10) give 96, photos give 224.
 
     Parameters
     ----------
@@ -74,8 +84,8 @@ def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
     sides = np.asarray(short_sides)
     if sides.size == 0:
         raise InputError("There are no images to choose an image size for. Add images first.")
-    wanted = min(native, max(MIN_IMAGE_SIZE, int(np.median(sides))))
-    return -(-wanted // SIZE_STEP) * SIZE_STEP
+    wanted = max(MIN_IMAGE_SIZE, int(np.median(sides)))
+    return min(native, -(-wanted // SIZE_STEP) * SIZE_STEP)
 
 
 def decode(path: Path) -> Image:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecaf.encoders.preprocessing import Preprocessing, choose_image_size
+from vecaf.encoders.views import FEATURE_SETS, with_views
 from vecaf.errors import InputError
 
 if TYPE_CHECKING:
@@ -88,6 +89,15 @@ class PVM:
             return self
         return self.at_size(choose_image_size(self.preprocessing.image_size, short_sides))
 
+    def at_views(self, views: str) -> PVM:
+        """Return this model for other views of each image; see `views.with_views`."""
+        network_dim = self.feature_dim // FEATURE_SETS[self.preprocessing.views]
+        return replace(
+            self,
+            preprocessing=replace(self.preprocessing, views=views),
+            feature_dim=FEATURE_SETS[views] * network_dim,
+        )
+
     def build(self, num_classes: int | None = 0) -> nn.Module:
         """Return a new, trainable timm module on the CPU, in evaluation mode.
 
@@ -96,8 +106,9 @@ class PVM:
         Parameters
         ----------
         num_classes
-            0 for pre-logits features (n, feature_dim); None for the classifier of the weights; k
-            for a new classifier of k classes with zero weights.
+            0 for pre-logits features (n, feature_dim), combined over the views; None for the
+            classifier of the weights; k for a new classifier of k classes with zero weights. Both
+            classify a single view.
 
         Raises
         ------
@@ -115,6 +126,8 @@ class PVM:
             head: Any = model.get_classifier()  # type: ignore[operator]
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        if num_classes == 0:
+            model = with_views(model, self.preprocessing.views, self.preprocessing.image_size)
         return model.eval()
 
     def _with_weights(self) -> nn.Module:

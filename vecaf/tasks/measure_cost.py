@@ -27,6 +27,7 @@ def cost(
     strategy: str,
     device: str = "auto",
     lora_rank: int = 8,
+    views: str = "plain",
 ) -> dict[str, Any]:
     """Time an embedding pass, training steps, and a selection.
 
@@ -56,7 +57,7 @@ def cost(
         raise InputError("This dataset has no images. Import images to estimate the duration.")
     where = choose_device(context.store.settings.device if device == "auto" else device)
     context.stage("Loading the model")
-    pvm = pvm_for(RunConfig(model=model, image_size=image_size), samples)
+    pvm = pvm_for(RunConfig(model=model, image_size=image_size, views=views), samples)
     spread = np.linspace(0, len(samples) - 1, min(IMAGES, len(samples))).astype(int)
     paths = [samples.paths[row] for row in spread]
     runtime = compile_encoder(pvm.build(), pvm.preprocessing, device=where)

@@ -141,6 +141,8 @@ class ImageBatches:
         Where batches end up.
     ranks
         The processes that share each batch.
+    augmentation
+        Strength of crops and flips, 0 to 1; see `random_views`. 0 leaves images unchanged.
     """
 
     def __init__(
@@ -151,10 +153,13 @@ class ImageBatches:
         seed: int,
         device: torch.device,
         ranks: Ranks = ALONE,
+        *,
+        augmentation: float = 1.0,
     ) -> None:
         self.paths, self.preprocessing = train.paths, preprocessing
         self.labels = torch.from_numpy(train.labels).to(device)
         self.seed, self.device, self.ranks = seed, device, ranks
+        self.augmentation = augmentation
         self.order = BatchOrder(len(train.paths), batch_size, seed)
         self._threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1), "decode")
         self._ahead: dict[int, list[Future[Tensor]]] = {}
@@ -178,11 +183,16 @@ class ImageBatches:
         images = torch.stack([future.result() for future in decoding])
         if self.device.type == "cuda":
             images = images.pin_memory().to(self.device, non_blocking=True)
-        rng = np.random.default_rng([self.seed, step, 1])
-        views = random_views(self.order.size(step), rng)  # as a single process draws them
-        own = self.ranks.part(np.arange(len(views)))
-        images = (resample(images.float(), views[own]) - self._mean) / self._std
+        images = (self._augmented(images.float(), step) - self._mean) / self._std
         return images.contiguous(memory_format=torch.channels_last), self.labels[rows]
+
+    def _augmented(self, images: Tensor, step: int) -> Tensor:
+        if not self.augmentation:
+            return images
+        rng = np.random.default_rng([self.seed, step, 1])
+        size = self.order.size(step)  # a single process draws the same views
+        views = random_views(size, rng, self.augmentation)
+        return resample(images, views[self.ranks.part(np.arange(size))])
 
     def loss_weight(self, step: int) -> float:
         return self.ranks.loss_weight(self.order.size(step))

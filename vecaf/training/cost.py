@@ -192,7 +192,8 @@ def _training_images(config: RunConfig, sizes: RunSizes, number: int) -> int:
 
 def _rows_per_image(config: RunConfig) -> int:
     """Return the number of rows that a head trains on for each image: see `TextGuidance.extra`."""
-    return 1 + (1 if config.text_pull else 0) + (COPIES if config.target_words else 0)
+    captioned = bool(config.text_pull) and config.train_on_captions == "yes"
+    return 1 + captioned + (COPIES if config.target_words else 0)
 
 
 def _head_steps(config: RunConfig, rows: int, number: int) -> int:

@@ -17,6 +17,7 @@ from vecaf.training.checkpoints import load_tensors
 from vecaf.training.cost import HEAD_EPOCHS_BEFORE_FULL
 from vecaf.training.initialization import decay_toward
 from vecaf.training.model import Classifier, Head
+from vecaf.training.passes import augmentation_strength, layer_decay
 from vecaf.training.prediction import predict
 from vecaf.training.ranks import ALONE, Ranks
 from vecaf.training.reporter import SILENT, Reporter
@@ -175,7 +176,10 @@ def train_model(
     """
     config = stage.config
     device = next(classifier.parameters()).device
-    batches = ImageBatches(train, preprocessing, config.batch_size, stage.seed, device, ranks)
+    batches = ImageBatches(
+        train, preprocessing, config.batch_size, stage.seed, device, ranks,
+        augmentation=augmentation_strength(config),
+    )  # fmt: skip
     trained = classifier
     merge: Callable[[Classifier], Classifier] = _unchanged
     if config.mode == "lora":
@@ -219,7 +223,7 @@ def _layer_groups(classifier: Classifier, config: RunConfig) -> list[dict[str, o
     groups: list[dict[str, object]] = param_groups_layer_decay(
         classifier.backbone,
         weight_decay=config.weight_decay,
-        layer_decay=config.layer_decay,
+        layer_decay=layer_decay(config),
     )
     for group in groups:
         group["lr"] = config.lr * float(group.pop("lr_scale"))  # type: ignore[arg-type]

@@ -11,10 +11,13 @@ from torch.nn import functional as F
 
 from vecaf.arrays import Floats
 
+SMALLEST = 0.5
+"""Smallest area of a crop, as a share of the image. Milder than ImageNet's 0.08, because the
+selected images are few and each one matters."""
+STRETCH = 4 / 3  # largest aspect ratio of a crop; its inverse is the smallest
 
-def random_views(
-    n: int, rng: np.random.Generator, *, smallest: float = 0.5, stretch: float = 4 / 3
-) -> Floats:
+
+def random_views(n: int, rng: np.random.Generator, strength: float = 1.0) -> Floats:
     """Draw a random crop and flip for each of `n` images.
 
     Parameters
@@ -23,11 +26,9 @@ def random_views(
         Number of images.
     rng
         Source of randomness.
-    smallest
-        Smallest area of a crop, as a share of the image. Milder than ImageNet's 0.08, because the
-        selected images are few and each one matters.
-    stretch
-        Largest aspect ratio of a crop; its inverse is the smallest.
+    strength
+        From 0 (the whole image) to 1 (areas from SMALLEST, aspect ratios up to STRETCH, half of the
+        images flipped).
 
     Returns
     -------
@@ -38,11 +39,12 @@ def random_views(
     ----------
     Szegedy et al. 2015, Going Deeper with Convolutions, section 6.
     """
-    area = rng.uniform(smallest, 1.0, n)
-    wide = np.exp(0.5 * rng.uniform(-math.log(stretch), math.log(stretch), n))
+    area = rng.uniform(1 - strength * (1 - SMALLEST), 1.0, n)
+    stretch = strength * math.log(STRETCH)
+    wide = np.exp(0.5 * rng.uniform(-stretch, stretch, n))
     half = np.stack([np.sqrt(area) * wide, np.sqrt(area) / wide], axis=1).clip(max=1.0)
     center = rng.uniform(-1.0, 1.0, (n, 2)) * (1 - half)
-    flip = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    flip = np.where(rng.random(n) < 0.5 * strength, -1.0, 1.0)
     views = np.zeros((n, 2, 3), dtype=np.float32)
     views[:, 0, 0] = half[:, 0] * flip
     views[:, 1, 1] = half[:, 1]
