@@ -102,6 +102,33 @@ def test_an_image_lost_between_rounds_does_not_fail_a_run(
     assert labeled == [6, 11]
 
 
+@pytest.mark.soak  # two processes that import PyTorch
+def test_damaged_images_are_left_out_by_all_processes_of_a_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process reads a part of a batch, so that only one of them finds a damaged image."""
+    config = replace(FULL, rounds=1)
+    finish_run(store, config)  # embeds all images, so that later only training reads them
+    query = sa.select(Sample).join(SelectedSample, SelectedSample.sample_id == Sample.id)
+    with store.read() as session:
+        picks = session.scalars(query.order_by(SelectedSample.rank)).all()
+    for one in picks[:2]:
+        file = path_of(store, one)
+        file.write_bytes(file.read_bytes()[:-200])
+    settings = replace(store.settings, processes=2)
+    for name, value in settings.as_environment().items():
+        monkeypatch.setenv(name, value)
+    together = Store.open(settings)
+    run_id = finish_run(together, config)
+    together.close()
+    *_, warning = warnings_of(store, run_id)
+    assert warning.startswith("2 images are missing or damaged and left out: ")
+    assert all(one.file_name in warning for one in picks[:2])
+    with store.read() as session:
+        labeled = session.scalars(sa.select(Round.labeled).where(Round.run_id == run_id)).all()
+    assert labeled == [4]  # of six selected images
+
+
 def test_a_run_without_any_image_says_so(store: Store) -> None:
     shutil.rmtree(store.settings.images)
     with pytest.raises(InputError, match="image files of this dataset are missing"):
