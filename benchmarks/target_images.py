@@ -32,7 +32,7 @@ from vecaf.evaluation.comparison import interval
 from vecaf.export.predictor import Predictor
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.runs.target_images import read_outcome
+from vecaf.runs.target_outcome import read_outcome
 from vecaf.settings import Settings
 from vecaf.store import TEST, Store
 from vecaf.training.model import Head

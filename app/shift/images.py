@@ -5,7 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from vecaf.runs.target_images import read_outcome
+from vecaf.runs.target_outcome import read_outcome
 from vecaf.store import ENDED, Dataset, Run, Store, dataset_named, visible
 from vecaf.store.imports import recent_imports
 from vecaf.store.run_pairs import RunPair, target_datasets

@@ -19,7 +19,7 @@ from tests.app.test_routes import samples
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
 from vecaf.evaluation.corruptions.matching import NAMES
-from vecaf.runs.target_images import Outcome
+from vecaf.runs.target_outcome import Outcome
 from vecaf.store import CANCELED, FAILED, FINISHED, RUNNING, Dataset, Import, Run, Task, User
 from vecaf.store.run_pairs import RunPair
 from vecaf.tasks.shift_preview import PREVIEW

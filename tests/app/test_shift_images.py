@@ -14,7 +14,7 @@ from app.shift import page as shift
 from tests.app.test_shift import dataset_of
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotFoundError
-from vecaf.runs.target_images import NAME, Outcome
+from vecaf.runs.target_outcome import NAME, Outcome
 from vecaf.store import Dataset, Run
 
 

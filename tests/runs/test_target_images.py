@@ -21,7 +21,7 @@ from vecaf.export.onnx import export_onnx
 from vecaf.export.predictor import Predictor
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
-from vecaf.runs.target_images import read_outcome
+from vecaf.runs.target_outcome import read_outcome
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN
 from vecaf.training.target_head import TargetHead

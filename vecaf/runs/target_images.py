@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -15,38 +11,14 @@ from vecaf.augmentation.target_images import LinearModel, adapt, uncentered
 from vecaf.datasets.pool import Samples
 from vecaf.encoders import embed_images
 from vecaf.errors import InputError, UnreadableImageError
-from vecaf.files import write_bytes
 from vecaf.runs.plan import RunPlan
 from vecaf.runs.preparation import with_device
 from vecaf.runs.recording import Recorder
+from vecaf.runs.target_outcome import Outcome, write_outcome
 from vecaf.settings import Settings
 from vecaf.training.context import TrainingContext
 from vecaf.training.learner import Learner
 from vecaf.training.target_head import TargetHead
-
-NAME = "target-domain.json"  # in the folder of a run
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run made of the images of a target domain.
-
-    Attributes
-    ----------
-    dataset
-        The target dataset, as the run's settings name it.
-    images
-        How many of its images were used.
-    adapted
-        Whether the model was adapted.
-    reason
-        A sentence that explains it.
-    """
-
-    dataset: str
-    images: int
-    adapted: bool
-    reason: str
 
 
 def adapt_to_images(
@@ -87,16 +59,7 @@ def adapt_to_images(
     training.adapt(number, adapted, recorder.publishing)
     recorder.log(found.reason, "info" if found.adapted else "warning")
     outcome = Outcome(plan.config.adapt_to, len(features), found.adapted, found.reason)
-    content = json.dumps(asdict(outcome), ensure_ascii=False).encode()
-    write_bytes(context.folder / NAME, content, publishing=recorder.publishing)
-
-
-def read_outcome(folder: Path) -> Outcome | None:
-    """Read what `adapt_to_images` stored in the folder of a run; None if there is nothing."""
-    try:
-        return Outcome(**json.loads((folder / NAME).read_bytes()))
-    except FileNotFoundError:
-        return None
+    write_outcome(context.folder, outcome, recorder.publishing)
 
 
 def _embed(target: Samples, context: TrainingContext, settings: Settings) -> Floats:
