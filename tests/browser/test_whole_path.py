@@ -51,7 +51,7 @@ def test_from_a_zip_to_a_model(
     expect(page.locator(".detail")).to_contain_text("Imported 72 images with 3 classes")
 
     # Finetune: the link sets the dataset, and the command line follows the fields.
-    page.get_by_role("link", name="Finetune model").click()
+    page.locator(".detail").get_by_role("link", name="Finetune model").click()
     expect(page.locator("#f-dataset input")).to_have_value("My shapes")
     fill(page, "budget", "12")
     fill(page, "rounds", "2")
