@@ -25,6 +25,7 @@ class Card:
 
     edits  labels of this model that can be undone, newest first
     left   the saved selection with the images that the model could not label, if there is one
+    possible  the lowest larger error rate at which the model can label images, if it can't now
     """
 
     plan: LabelingPlan
@@ -32,6 +33,7 @@ class Card:
     confidence: int
     edits: Sequence[Edit]
     left: int | None
+    possible: int | None = None
     errors: Sequence[int] = ERRORS
     confidences: Sequence[int] = CONFIDENCES
 
@@ -50,7 +52,13 @@ def label_rest(store: Store, user: int, run_id: int, values: Mapping[str, str]) 
         left = session.scalar(query.where(Subset.name == left_name(run_id)))
     if not plan.unlabeled and not edits:
         return ""
-    card = Card(plan, error, confidence, edits, left if edits else None)
+    possible = None
+    if plan.guarantee is None:
+        larger = (share for share in ERRORS if share > error)
+        possible = next(
+            (x for x in larger if len(_plan(store, user, run_id, x, confidence).ids)), None
+        )
+    card = Card(plan, error, confidence, edits, left if edits else None, possible)
     return str(macros("runs", "label_rest.html").label_rest(card))
 
 
