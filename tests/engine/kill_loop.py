@@ -52,8 +52,14 @@ class Kill:
     seconds: float  # from the kill until the run finished
 
 
-def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Iterator[Kill]:
-    """Yield after each kill that the run survives. Raise AssertionError for the first other one."""
+def kill_loop(
+    home: Path, kills: int, mode: str, *, seed: int | None = None, first: int = 0
+) -> Iterator[Kill]:
+    """Yield after each kill that the run survives. Raise AssertionError for the first other one.
+
+    Without a seed, `first` is the part of the run in which the first kill happens: 0 while it loads
+    and embeds, 1 to 3 in that round. The next kill happens in the next part.
+    """
     random = None if seed is None else Random(seed)
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     store = Store.open(settings)
@@ -77,9 +83,8 @@ def kill_loop(home: Path, kills: int, mode: str, seed: int | None = None) -> Ite
             shutil.rmtree(settings.embeddings, ignore_errors=True)
             began = time.monotonic()
             run_id = submit_run(store, config, store.owner())
-            # In turn: while it loads and embeds, then in its first, second and third round. Each
-            # cycle kills a little later in that part.
-            part, share = index % 4, (index + 0.5) / kills
+            # Each cycle kills a little later in a part.
+            part, share = (first + index) % 4, (index + 0.5) / kills
             if random is not None:
                 time.sleep(random.uniform(0, whole))
             else:
@@ -152,7 +157,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, help="draw the moments at random")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode, arguments.seed):
+        for kill in kill_loop(Path(folder), arguments.kills, arguments.mode, seed=arguments.seed):
             print(
                 f"killed at {kill.after_seconds:5.1f} s ({kill.state}; "
                 f"{kill.stage or 'no stage yet'}; {kill.rounds_done} rounds done): "
