@@ -206,7 +206,7 @@ def test_augmented_features_are_pulled_and_moved(world: tuple[Floats, Floats, Fl
 
     found, reason = off.augmented(features, rows, hidden, positions, source)
     assert found.shape == (0, DEEP) and not reason
-    foggy = replace(off, strength=0.25, target="in fog")
+    foggy = replace(off, strength=0.25, target="in fog", trained=True)
     found, reason = foggy.augmented(features, rows, hidden, positions, source)
     assert found.shape == (120, DEEP) and "“in fog” moves features" in reason
     np.testing.assert_allclose(found[:60], foggy.pull(features, rows, hidden)[positions])
