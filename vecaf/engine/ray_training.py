@@ -23,7 +23,9 @@ T = TypeVar("T")
 MAX_RESTARTS = 2
 """How often Ray starts the processes again on the nodes that are left, from the checkpoint."""
 MAX_STARTS = 10
-"""How often Ray tries to start them, for a minute each: other jobs may use the nodes meanwhile."""
+"""How often Ray tries to start them: other jobs may use the nodes meanwhile."""
+START_SECONDS = 120
+"""How long a start may take. Ray's default, a minute, is too short for a cold or busy machine."""
 
 
 def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder: Path) -> T:
@@ -34,6 +36,7 @@ def launch_on_cluster(program: Callable[[], T], count: int, device: str, folder:
     so Ray's own folder stays empty.
     """
     connect(log_to_driver=True)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_SECONDS))
 
     def call() -> T:  # an argument of the function would appear in Ray's dashboard
         return program()
