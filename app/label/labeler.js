@@ -4,13 +4,16 @@ import { parameters, setParameters } from "../shell/address.js";
 import { user } from "../shell/context.js";
 import { element } from "../shell/dom.js";
 import { fetchJson } from "../shell/http.js";
+import { local } from "../shell/storage.js";
+import { head } from "./head.js";
+import { Learning } from "./learning.js";
 import { LabelQueue } from "./queue.js";
 import { Task } from "./task.js";
 import { classForm, grid, singleImage } from "./views.js";
 
-const MAX_RETRIES = 8; // of suggestions, while the inference process is busy or starting
-const RETRY_DELAY = 15_000; // ms
-const AT_ONCE = 500; // images of one request for suggestions
+const AHEAD = 500; // next images that get suggestions
+const MAX_IMAGES = 5000; // per request: the server refuses more
+const ORDER = "vecaf-label-order"; // in the browser's storage: "given", or nothing
 
 const nextStep = () => dispatchEvent(new Event("studio:go")); // the server shows what comes next
 
@@ -21,9 +24,15 @@ export class Labeler {
     this.task = new Task();
     this.isGrid = false;
     this.problem = ""; // an error message
-    this.status = ""; // of the suggestions
-    this.canRetry = false;
-    this.retries = 0;
+    this.kind = ""; // of the subset: "selection" or "evaluation"
+    this.keepsOrder = local.get(ORDER) === "given";
+    this.gridLearned = -1; // number of labels that the suggestions of the grid learned from
+    this.learning = new Learning(this.task, {
+      wanted: () => this.wanted(),
+      ask: (ids) => this.fetch("suggestions", { ids }),
+      onChange: (...answer) => this.learned(...answer),
+      connected: () => host.isConnected,
+    });
     // Another user of this browser must neither send nor lose these labels.
     const key = ["vecaf-labels", user(), this.subset].filter(Boolean).join("-");
     this.queue = new LabelQueue(key, {
@@ -48,14 +57,23 @@ export class Labeler {
     this.queue.flush();
     this.isGrid = parameters().get("view") === "grid";
     this.task.open(Number(parameters().get("image")));
+    if (this.reorders) this.task.reorder();
     this.show();
-    this.suggest();
+    this.learning.update();
     return true;
   }
 
   async refresh() {
-    this.task.update(await this.fetch("state"));
+    const state = await this.fetch("state");
+    Object.assign(this, { kind: state.kind, dataset: state.dataset, tests: state.tests });
+    this.task.update(state);
     this.applyWaiting();
+    if (this.reorders) this.task.reorder();
+  }
+
+  /* Whether the next images are those that teach the model most. A test sample stays random. */
+  get reorders() {
+    return this.kind === "selection" && !this.keepsOrder;
   }
 
   /* Show labels that are not saved yet. */
@@ -69,27 +87,48 @@ export class Labeler {
     if (refused) this.refresh().then(() => this.show(), () => {}); // no answer: the queue tries again
     if (undone) this.showUndone(undone, !shown);
     else this.show();
-    if (!waiting && !this.task.unlabeled) nextStep();
+    if (waiting) return;
+    if (!this.task.unlabeled) nextStep();
+    if (!problem) this.learning.update();
   }
 
-  async suggest() {
-    const ids = this.task.unsuggested;
-    if (this.task.classes.length < 2 || !ids.length) return;
-    this.status = "Computing suggestions …";
-    this.canRetry = false;
-    this.show();
-    try {
-      for (let start = 0; start < ids.length; start += AT_ONCE) {
-        const part = ids.slice(start, start + AT_ONCE);
-        const { labels, confidences } = await this.fetch("suggestions", { ids: part });
-        part.forEach((id, i) => this.task.suggestions.set(id, { label: labels[i], confidence: confidences[i] }));
-      }
-      this.status = "";
-    } catch (error) {
-      this.status = `Suggestions are not available: ${error.message} You can label without them.`;
-      this.canRetry = true;
-      if (error.status === 503 && this.retries++ < MAX_RETRIES)
-        setTimeout(() => this.host.isConnected && this.suggest(), RETRY_DELAY);
+  /* Ids of the images to suggest labels for. In the grid, suggestions change only on request:
+     images must not move while somebody reads them. */
+  wanted() {
+    if (!this.isGrid) return this.task.upcoming(AHEAD);
+    const all = this.gridLearned < 0;
+    return (all ? this.task.upcoming(MAX_IMAGES) : this.task.unsuggested).slice(0, MAX_IMAGES);
+  }
+
+  /* The model has answered (see `Learning`). The current image stays. */
+  learned(answer, ids = []) {
+    const { task } = this;
+    if (!answer) return this.show();
+    task.apply(answer.labels); // by other people
+    this.applyWaiting();
+    const shown = this.isGrid ? new Set(ids) : null;
+    task.learn({ ...answer, suggestions: answer.suggestions.filter(([id]) => !shown || shown.has(id)) });
+    if (this.isGrid && this.gridLearned < 0) this.gridLearned = answer.learned;
+    if (this.reorders && !this.isGrid) task.reorder(answer.order);
+    if (this.isGrid && !ids.length) this.showHead();
+    else this.show();
+  }
+
+  /* Show the newest suggestions in the grid. */
+  updateGrid() {
+    this.gridLearned = -1;
+    this.learning.update();
+  }
+
+  setOrder(keeps) {
+    this.keepsOrder = keeps;
+    if (keeps) {
+      local.set(ORDER, "given");
+      this.task.restoreOrder();
+    } else {
+      local.remove(ORDER);
+      this.task.reorder();
+      this.learning.update();
     }
     this.show();
   }
@@ -114,7 +153,6 @@ export class Labeler {
     if (moveThere && index >= 0) this.task.index = index;
     if (this.task.unlabeled && !this.queue.waiting.length) nextStep();
     this.show();
-    this.suggest();
   }
 
   skip() {
@@ -128,9 +166,8 @@ export class Labeler {
   }
 
   open(image) {
-    this.isGrid = false;
     this.task.index = this.task.images.indexOf(image);
-    this.show();
+    this.setView(false);
   }
 
   setFilter(filter) {
@@ -150,7 +187,7 @@ export class Labeler {
       this.problem = error.message;
     }
     this.show();
-    this.suggest();
+    this.learning.update();
     return this.task.classes.indexOf(names[0]);
   }
 
@@ -169,34 +206,25 @@ export class Labeler {
     const focused = document.activeElement;
     const within = host.contains(focused);
     const problem = this.problem ? element("p", { class: "notice notice-error", role: "alert" }, this.problem) : [];
-    host.replaceChildren(...[this.head(), problem, this.body()].flat());
+    host.replaceChildren(...[head(this), problem, this.body()].flat());
     if (within || focused === document.body) this.refocus(within ? focused.name : "");
     if (!this.isGrid) for (const step of [1, 2]) // preload the next images
       new Image().src = task.images[(task.index + step) % task.images.length].image;
   }
 
-  head() {
-    const { task, queue } = this;
-    const total = task.images.length;
-    const done = total - task.unlabeled;
-    const state = queue.waiting.length ? `Saving ${queue.waiting.length} …` : done ? "Saved" : "";
-    return element("div", { class: "label-head" },
-      element("div", { class: "progress" },
-        element("div", { class: "progress-words" },
-          element("span", {}, `${done} of ${total} labeled${task.pace()}`),
-          element("span", { class: "num" }, state)),
-        element("progress", { max: total, value: done, "aria-label": "Labeled images" })),
-      this.tab("Single image", false), this.tab("Grid", true));
+  showHead() {
+    const old = this.host.querySelector(".label-head");
+    const { name } = document.activeElement;
+    const within = old?.contains(document.activeElement);
+    old?.replaceWith(head(this));
+    if (within) this.host.querySelector(`.label-head [name="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
   }
 
-  tab(name, isGrid) {
-    const onclick = () => {
-      this.isGrid = isGrid;
-      this.show();
-    };
-    return element("button", {
-      type: "button", name: `tab-${isGrid}`, class: "quiet", "aria-pressed": this.isGrid === isGrid, onclick,
-    }, name);
+  setView(isGrid) {
+    this.isGrid = isGrid;
+    this.show();
+    if (isGrid) this.updateGrid();
+    else this.learning.update();
   }
 
   body() {

@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 
 from vecaf.datasets.edits import add_class, edit, undo
 from vecaf.errors import InputError, NotFoundError, UnavailableError
-from vecaf.store import Annotation, Dataset, Edit, Subset, SubsetSample, visible
+from vecaf.store import TEST, Annotation, Dataset, Edit, Sample, Subset, SubsetSample, visible
+from vecaf.store.samples import count_split
 from vecaf.store.subsets import subset_samples
 
 from ..shell.ids import Id
@@ -75,27 +76,39 @@ def routes(studio: Studio) -> APIRouter:
         values = {sample.id: sample.label for _, sample in rows if sample.id in touched}
         return JSONResponse({"values": values})
 
-    def suggestion_request(request: Request, subset_id: int, ids: list[int]) -> dict[str, Any]:
+    def suggestion_request(
+        request: Request, subset_id: int, ids: list[int]
+    ) -> tuple[dict[str, Any], dict[int, int]]:
+        """Return the arguments of the request, and the labels that images of `ids` have now."""
         user = studio.user(request)
         with studio.store.read() as session:
             subset = visible(session, user, Subset, subset_id)
             dataset = visible(session, user, Dataset, subset.dataset_id)
-            _check_members(session, subset_id, ids)
-        return {
+            if ids:
+                _check_members(session, subset_id, ids)
+            labeled = _labels_of(session, ids)
+        arguments = {
             "user": user,
             "dataset_id": dataset.id,
-            "sample_ids": ids[:MAX_AT_ONCE],
+            "sample_ids": [sample_id for sample_id in ids if sample_id not in labeled],
             "classes": list(dataset.classes),
+            "subset_id": subset.id,
         }
+        return arguments, labeled
 
     @router.post("/label/{subset_id}/suggestions")
     async def suggestions(subset_id: Id, ids: ListedIds, request: Request) -> JSONResponse:
-        """Suggest labels by the vision-language model: class indices and confidences (0 to 1)."""
-        asked = await run_in_threadpool(suggestion_request, request, subset_id, ids)
+        """Suggest labels with the model, which learns from all labels that the pool has now.
+
+        `ids` are images that have no label as far as the page knows. The answer is that of
+        `vecaf.inference.suggest_labels`, and the labels that other people gave to `ids`.
+        """
+        asked, labeled = await run_in_threadpool(suggestion_request, request, subset_id, ids)
         if studio.inference is None:
             raise UnavailableError("Label suggestions are not available on this server.")
         answer = studio.inference.ask("suggest_labels", **asked)
-        return JSONResponse(await while_connected(request, answer))
+        found = await while_connected(request, answer)
+        return JSONResponse({**found, "labels": labeled}, headers=NO_STORE)
 
     return router
 
@@ -105,7 +118,9 @@ def _state(session: Session, user: int, subset_id: int) -> dict[str, Any]:
     dataset = visible(session, user, Dataset, subset.dataset_id)
     return {
         "subset": subset.id,
+        "kind": subset.kind,
         "dataset": dataset.id,
+        "tests": count_split(session, dataset.id, TEST)[0],
         "classes": list(dataset.classes),
         "images": [
             {
@@ -129,6 +144,12 @@ def _check_members(session: Session, subset_id: int, ids: list[int]) -> None:
     outside = set(ids) - set(session.scalars(query))
     if outside:
         raise NotFoundError(f"Image {min(outside)} is not in this selection.")
+
+
+def _labels_of(session: Session, ids: list[int]) -> dict[int, int]:
+    """Return the labels of those of the images that have one."""
+    query = sa.select(Sample.id, Sample.label).where(Sample.id.in_(ids), Sample.label.is_not(None))
+    return {row.id: row.label for row in session.execute(query)}
 
 
 def _newest(session: Session, user: int, subset: Subset) -> Edit | None:

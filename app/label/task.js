@@ -6,17 +6,23 @@ const RECENT = 300_000; // ms of recent labeling that the pace is computed from
 const SHORTEST = 1200; // shortest ms of labeling that give a meaningful pace
 
 export class Task {
-  images = []; // of {id, name, caption, label, thumb, image}
+  images = []; // of {id, name, caption, label, thumb, image}, in the order in which they are shown
   classes = [];
   index = 0; // of the current image
   filter = ""; // of the class names
   suggestions = new Map(); // image id → {label, confidence}
+  accuracy = null; // of the suggestions: {value, low, high, total}
+  learned = 0; // number of labels that the suggestions learned from
+  #given = []; // ids in the order of the selection
   #skipped = new Set();
   #times = []; // when labels were given
 
-  /* Read the task that the server sent. */
+  /* Read the task that the server sent. The current image stays. */
   update({ images, classes }) {
+    const { id } = this.image ?? {};
     Object.assign(this, { images, classes });
+    this.#given = images.map((image) => image.id);
+    this.#stayAt(id);
   }
 
   /* Start at the image with this id, else at the first unlabeled one. */
@@ -41,6 +47,39 @@ export class Task {
   /* Ids of the unlabeled images without a suggestion. */
   get unsuggested() {
     return this.images.filter((image) => image.label === null && !this.suggestions.has(image.id)).map(({ id }) => id);
+  }
+
+  /* Ids of the next `count` unlabeled images from the current one on, cyclic. */
+  upcoming(count) {
+    const turned = [...this.images.slice(this.index), ...this.images.slice(0, this.index)];
+    return turned.filter((image) => image.label === null).slice(0, count).map(({ id }) => id);
+  }
+
+  /* Read the server's answer: {suggestions: [[id, label, confidence]], accuracy, learned}. */
+  learn({ suggestions, accuracy, learned }) {
+    for (const [id, label, confidence] of suggestions) this.suggestions.set(id, { label, confidence });
+    Object.assign(this, { accuracy, learned });
+  }
+
+  /* Show unlabeled images in this order of ids; those that it does not name come after them. The
+     current image and the images before it stay: labeled and skipped ones. */
+  reorder(ids = []) {
+    const place = new Map(ids.map((id, i) => [id, i]));
+    const current = this.image;
+    const settled = (image) => image.label !== null || this.#skipped.has(image.id);
+    const rest = this.images.filter((image) => image !== current && !settled(image));
+    rest.sort((a, b) => (place.get(a.id) ?? ids.length) - (place.get(b.id) ?? ids.length));
+    const before = this.images.filter((image) => settled(image));
+    this.images = [...before, ...(current && !settled(current) ? [current] : []), ...rest];
+    this.#stayAt(current?.id);
+  }
+
+  /* Show the images in the order of the selection. */
+  restoreOrder() {
+    const place = new Map(this.#given.map((id, i) => [id, i]));
+    const { id } = this.image ?? {};
+    this.images = [...this.images].sort((a, b) => place.get(a.id) - place.get(b.id));
+    this.#stayAt(id);
   }
 
   /* Classes that match the filter, as {name, index}. */
@@ -98,5 +137,10 @@ export class Task {
     const speed = recent.length / ((now - recent[0]) / 60_000);
     const rest = this.unlabeled ? `, about ${duration((60 * this.unlabeled) / speed)} left` : "";
     return ` · ${Math.round(speed)} per minute${rest}`;
+  }
+
+  #stayAt(id) {
+    const index = this.images.findIndex((image) => image.id === id);
+    if (index >= 0) this.index = index;
   }
 }

@@ -1,14 +1,13 @@
 /* The views of a labeling task: the form for the classes, a single image, the grid. */
 
 import { element } from "../shell/dom.js";
-import { count } from "../shell/words.js";
+import { count, percent } from "../shell/words.js";
 
 export const FEW = 10; // classes within reach of number keys; with more, letter keys search
 const SAMPLES = 24; // images beside the form for the classes
 const MAX_CLASSES = 60; // shown at once
 const SEARCH = "Find or add a class";
 
-const percent = (share) => `${Math.round(100 * share)}%`;
 const key = (name) => element("kbd", {}, name);
 const button = (attributes, ...children) => element("button", { type: "button", ...attributes }, ...children);
 
@@ -58,8 +57,8 @@ const suggestionLine = (labeler) => {
     return line(
       element("span", {}, "Suggested: ", element("b", {}, task.classes[suggested.label]), ` ${percent(suggested.confidence)}`),
       button({ class: "primary", onclick: () => labeler.label({ [image.id]: suggested.label }) }, "Accept suggestion ", key("Enter")));
-  return line(element("span", { class: "muted" }, labeler.status || "No suggestion for this image"),
-    labeler.canRetry ? button({ class: "quiet", onclick: () => labeler.suggest() }, "Try again") : null);
+  return line(element("span", { class: "muted" }, labeler.learning.status || "No suggestion for this image"),
+    labeler.learning.canRetry ? button({ class: "quiet", onclick: () => labeler.learning.update() }, "Try again") : null);
 };
 
 const choices = (labeler) => {
@@ -107,7 +106,7 @@ export const grid = (labeler) => {
   const suggested = names.filter(Number.isInteger).flatMap((name) => groups.get(name));
   return element("div", { class: "label-grid", tabindex: -1 },
     element("div", { class: "card-head" },
-      element("p", { class: "muted" }, labeler.status || "Correct wrong suggestions, then accept the rest."),
+      element("p", { class: "muted" }, labeler.learning.status || "Correct wrong suggestions, then accept the rest."),
       element("span", { class: "grow" }),
       button({ name: "undo", class: "quiet", onclick: () => labeler.undo() }, "Undo"),
       suggested.length ? acceptButton(labeler, suggested, "Accept all", "primary") : null),

@@ -18,3 +18,6 @@ export const bytes = (size) => {
   }
   return `${size.toFixed(1)} GB`;
 };
+
+/* "87%". */
+export const percent = (share) => `${Math.round(100 * share)}%`;

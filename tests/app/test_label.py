@@ -26,8 +26,8 @@ class FakeInference:
         self.asked.append({"name": name, **arguments})
         if len(arguments["classes"]) < 2:
             raise UnavailableError("Not yet.")
-        many = len(arguments["sample_ids"])
-        return {"labels": [1] * many, "confidences": [0.75] * many}
+        suggestions = [[sample_id, 1, 0.75] for sample_id in arguments["sample_ids"]]
+        return {"suggestions": suggestions, "order": [], "learned": 0, "accuracy": None}
 
 
 @pytest.fixture
@@ -141,11 +141,17 @@ def test_suggestions_come_from_the_inference_process(
     object.__setattr__(studio, "inference", inference)
     try:
         answer = client.post(path, json={"ids": ids}).json()
+        client.post(f"/label/{subset_id}/labels", json={"values": {ids[0]: 1}})
+        later = client.post(path, json={"ids": ids}).json()
+        assert client.post(path, json={"ids": []}).json()["suggestions"] == []
     finally:
         object.__setattr__(studio, "inference", None)
-    assert answer == {"labels": [1] * 4, "confidences": [0.75] * 4}
+    assert answer["suggestions"] == [[id_, 1, 0.75] for id_ in ids] and answer["labels"] == {}
+    assert later["labels"] == {str(ids[0]): 1}  # such as by another person
+    assert [one[0] for one in later["suggestions"]] == ids[1:]
     asked = inference.asked[0]
     assert asked["name"] == "suggest_labels" and asked["sample_ids"] == ids
+    assert asked["subset_id"] == subset_id
 
 
 def test_a_run_is_launched_on_a_labeled_selection(

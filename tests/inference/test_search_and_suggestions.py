@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
 
 from tests.inference.conftest import STRANGERS, Asker
 from vecaf.config import RunConfig
@@ -15,7 +17,8 @@ from vecaf.datasets.pool import Samples, load_samples
 from vecaf.encoders import load_vlm
 from vecaf.encoders.dataset_features import pvm_for
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Dataset, Store, User, dataset_named
+from vecaf.store import EVALUATION, SELECTION, Dataset, Store, User, dataset_named
+from vecaf.store.subsets import add_subset, delete_subset
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +65,72 @@ def test_an_image_search_finds_the_image_and_similar_ones(
     assert (samples.labels[rows] == samples.labels[row]).mean() >= 0.6
 
 
-def test_suggestions_use_labeled_images(
+def test_suggestions_learn_from_labels_and_forget_undone_ones(
     keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:
     pool = samples.pool
-    asked = samples.ids[pool].tolist()
+    some, rest = pool[::2], pool[1::2]
     classes = list(samples.classes)
 
-    def right() -> float:
-        answer = keeper.ask(
-            "suggest_labels", user=me, dataset_id=dataset.id, sample_ids=asked, classes=classes
-        )
-        assert len(answer["confidences"]) == len(asked)
-        assert all(1 / 3 <= share <= 1 for share in answer["confidences"])
-        return float((np.array(answer["labels"]) == samples.labels[pool]).mean())
+    def ask() -> dict[str, Any]:
+        return keeper.ask(
+            "suggest_labels", user=me, dataset_id=dataset.id,
+            sample_ids=samples.ids[rest].tolist(), classes=classes,
+        )  # fmt: skip
 
-    informed = right()  # an image is not compared with its own label
+    def right(answer: dict[str, Any]) -> float:
+        ids, labels, confidences = map(np.array, zip(*answer["suggestions"], strict=True))
+        assert_array_equal(ids, samples.ids[rest])
+        assert all(1 / 3 <= share <= 1 for share in confidences)
+        return float((labels == samples.labels[rest]).mean())
+
+    def label(rows: NDArray[np.int64], labels: list[int | None]) -> None:
+        with store.write() as session:
+            values = dict(zip(samples.ids[rows].tolist(), labels, strict=True))
+            edit(session, me, dataset.id, "label", values)
+
+    label(pool, [None] * len(pool))
+    before = ask()
+    label(some, samples.labels[some].tolist())
+    after = ask()
+    assert right(after) > 0.8 > right(before)  # words alone know little of drawn shapes
+    assert (before["learned"], after["learned"]) == (0, len(some))
+    test = samples.rows("test")
+    assert after["accuracy"]["total"] == len(test)
+    assert after["accuracy"]["low"] <= after["accuracy"]["value"] <= after["accuracy"]["high"]
+    assert after["accuracy"]["value"] > before["accuracy"]["value"]
+    label(some, [None] * len(some))
+    undone = ask()
+    assert [one[:2] for one in undone["suggestions"]] == [one[:2] for one in before["suggestions"]]
+    label(pool, samples.labels[pool].tolist())
+
+
+def test_the_queue_begins_with_images_that_the_model_is_unsure_of(
+    keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
+) -> None:
+    pool, test = samples.ids[samples.pool], samples.ids[samples.rows("test")]
     with store.write() as session:
-        hidden = {int(id_): None for id_ in samples.ids}
-        edit(session, me, dataset.id, "label", hidden)
-    alone = right()
-    assert informed > 0.8 > alone  # words alone know little of drawn shapes
+        edit(session, me, dataset.id, "label", {int(id_): None for id_ in pool[20:]})
+        chosen = add_subset(session, me, dataset.id, "queue", SELECTION, pool[:60].tolist()).id
+        tests = add_subset(session, me, dataset.id, "tests", EVALUATION, test[:9].tolist()).id
+
+    def ask(subset_id: int) -> dict[str, Any]:
+        return keeper.ask(
+            "suggest_labels", user=me, dataset_id=dataset.id, sample_ids=[],
+            classes=list(samples.classes), subset_id=subset_id,
+        )  # fmt: skip
+
+    answer = ask(chosen)
+    assert sorted(answer["order"]) == pool[20:60].tolist()
+    shares = {one[0]: one[2] for one in answer["suggestions"]}
+    confidence = [shares[id_] for id_ in answer["order"]]
+    assert np.mean(confidence[:10]) < np.mean(confidence[-10:])
+    assert ask(tests)["order"] == []  # a test sample keeps its random order
     with store.write() as session:
-        shown = dict(zip(samples.ids.tolist(), samples.labels.tolist(), strict=True))
-        edit(session, me, dataset.id, "label", shown)
+        for subset_id in (chosen, tests):
+            delete_subset(session, me, subset_id)
+        values = dict(zip(samples.ids.tolist(), samples.labels.tolist(), strict=True))
+        edit(session, me, dataset.id, "label", values)
 
 
 def test_other_users_datasets_are_not_found(

@@ -71,3 +71,64 @@ test("the pace needs some labels, and forgets old ones", () => {
   assert.equal(task.pace(15_000), " · 12 per minute, about 15 s left");
   assert.equal(task.pace(900_000), "");
 });
+
+const shown = (task) => task.images.map(({ id }) => id);
+
+test("the learned order moves only what comes after the current image", () => {
+  const task = taskOf(1, null, null, null, null);
+  task.open(1);
+  task.reorder([4, 2]);
+  assert.deepEqual(shown(task), [0, 1, 4, 2, 3]);
+  assert.equal(task.image.id, 1);
+  task.label({ 1: 0 }, true);
+  assert.equal(task.image.id, 4);
+  task.reorder([3, 2]);
+  assert.deepEqual(shown(task), [0, 1, 4, 3, 2]);
+  task.move(-1); // back to the one just labeled
+  task.reorder([2, 3, 4]);
+  assert.equal(task.image.id, 1);
+  assert.deepEqual(shown(task), [0, 1, 2, 3, 4]);
+});
+
+test("skipped images stay before the current one, and come last", () => {
+  const task = taskOf(null, null, null);
+  task.open(0);
+  task.skip();
+  task.reorder([2, 0]);
+  assert.deepEqual(shown(task), [0, 1, 2]);
+  task.label({ 1: 0 }, true);
+  task.label({ 2: 0 }, true);
+  assert.equal(task.image.id, 0);
+});
+
+test("the order of the selection can be restored", () => {
+  const task = taskOf(null, null, null);
+  task.open(1);
+  task.reorder([2, 0]);
+  assert.deepEqual(shown(task), [1, 2, 0]);
+  task.restoreOrder();
+  assert.deepEqual(shown(task), [0, 1, 2]);
+  assert.equal(task.image.id, 1);
+});
+
+test("the next images for suggestions begin at the current one", () => {
+  const task = taskOf(null, 1, null, null);
+  task.open(2);
+  assert.deepEqual(task.upcoming(2), [2, 3]);
+  assert.deepEqual(task.upcoming(9), [2, 3, 0]);
+});
+
+test("an answer updates suggestions and accuracy", () => {
+  const task = taskOf(null, null);
+  task.learn({ suggestions: [[1, 2, 0.5]], accuracy: { value: 0.5 }, learned: 7 });
+  assert.deepEqual(task.suggestion(task.images[1]), { label: 2, confidence: 0.5 });
+  assert.equal(task.learned, 7);
+});
+
+test("a refreshed task keeps its current image", () => {
+  const task = taskOf(null, null, null);
+  task.open(2);
+  task.reorder([1]);
+  task.update({ classes: ["a", "b"], images: [0, 1, 2].map((id) => ({ id, label: null })) });
+  assert.equal(task.image.id, 2);
+});

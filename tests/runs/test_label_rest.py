@@ -30,36 +30,46 @@ EVERY = 5  # every fifth image is one that the model gets wrong, with low confid
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a store with run 1, whose model is right except on every fifth image.
-
-    All pool images are unlabeled, all test images are labeled.
-    """
+    """Return a store with run 1; see `add_predicted_run`."""
     store = new_studio(tmp_path / "home")
+    with store.read() as session:
+        dataset_id = session.scalars(sa.select(Dataset.id)).one()
+    _, truth = add_predicted_run(store, dataset_id, NAME)
+    store.truth = truth  # type: ignore[attr-defined]
+    return store
+
+
+def add_predicted_run(store: Store, dataset_id: int, name: str) -> tuple[int, dict[int, int]]:
+    """Add a finished run to a labeled dataset, whose model is right except on every fifth image.
+
+    All pool images are unlabeled then, all test images are labeled. Returns the run and the true
+    labels.
+    """
     owner = store.owner()
     with store.write() as session:
-        dataset = session.scalars(sa.select(Dataset)).one()
-        samples = session.scalars(sa.select(Sample).order_by(Sample.id)).all()
+        query = sa.select(Sample).where(Sample.dataset_id == dataset_id).order_by(Sample.id)
+        samples = session.scalars(query).all()
         labels = np.array([one.label for one in samples])
         pool = np.array([one.split == TRAIN for one in samples])
         ids = np.array([one.id for one in samples])
         for one in samples:
             one.split = one.split if one.split == TRAIN else TEST
-        run = Run(owner_id=owner, dataset_id=dataset.id, name="r", seed=0, state=FINISHED,
-                  config=RunConfig(dataset=NAME).as_dict())  # fmt: skip
+        run = Run(owner_id=owner, dataset_id=dataset_id, name="r", seed=0, state=FINISHED,
+                  config=RunConfig(dataset=name).as_dict())  # fmt: skip
         session.add(run)
         session.flush()
-        session.add(Round(run_id=run.id, number=1, labeled=6, batches=4, val_accuracy=None,
+        run_id = run.id
+        session.add(Round(run_id=run_id, number=1, labeled=6, batches=4, val_accuracy=None,
                           test_accuracy=1.0, confusion={}, seconds=1.0))  # fmt: skip
-        edit(session, owner, dataset.id, "label", dict.fromkeys(ids[pool].tolist()))
+        edit(session, owner, dataset_id, "label", dict.fromkeys(ids[pool].tolist()))
     hard = np.arange(0, len(ids), EVERY)
     confidence = np.linspace(0.8, 0.99, len(ids), dtype=np.float32)
     confidence[hard] = np.linspace(0.5, 0.4, len(hard))
     predicted = labels.astype(np.int16)
     predicted[hard] = (predicted[hard] + 1) % 3
     predictions = Predictions(ids, predicted, confidence, np.zeros(len(ids), np.float32))
-    save_predictions(store.settings.runs / "1", 1, predictions)
-    store.truth = dict(zip(ids.tolist(), labels.tolist(), strict=True))  # type: ignore[attr-defined]
-    return store
+    save_predictions(store.settings.runs / str(run_id), 1, predictions)
+    return run_id, dict(zip(ids.tolist(), labels.tolist(), strict=True))
 
 
 def labels_of(store: Store) -> dict[int, int | None]:

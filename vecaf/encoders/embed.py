@@ -218,6 +218,11 @@ def count_missing(encoder: ImageEncoder, keys: Sequence[str], settings: Settings
     return len(_missing(index, digests_of(keys)))
 
 
+def open_set(encoder: ImageEncoder, settings: Settings) -> Index:
+    """Open the embedding set of an encoder, whose rows are mapped and not read."""
+    return _embedding_set(encoder, settings).index()
+
+
 def embed_files(
     encoder: ImageEncoder, paths: Sequence[Path], settings: Settings
 ) -> npt.NDArray[np.float32]:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from vecaf.arrays import Floats, unit_rows
 from vecaf.config import RunConfig
 from vecaf.datasets.pool import Samples, load_samples
+from vecaf.encoders.cache import digests_of, gather
 from vecaf.encoders.dataset_features import pvm_for
-from vecaf.encoders.embed import count_missing, embed_files, embed_images
+from vecaf.encoders.embed import count_missing, embed_files, embed_images, open_set
+from vecaf.encoders.mapped_features import MappedFeatures
 from vecaf.encoders.runtime import choose_device
 from vecaf.encoders.vlm import VLM, load_vlm
 from vecaf.errors import NotFoundError, UnavailableError
@@ -41,6 +43,8 @@ class ImageIndex:
     visual
         float32 (n, ≤128), unit rows of the principal components of the VLM's image features, to
         compare with images. The joint space of a small VLM is too coarse for that.
+    features
+        Centered features of the VLM's image encoder, on disk, to fit a head to.
     """
 
     settings: Settings
@@ -49,6 +53,7 @@ class ImageIndex:
     joint: Floats
     visual: Floats
     basis: Basis
+    features: MappedFeatures
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
         """Embed texts in the joint space: unit rows (m, e)."""
@@ -74,7 +79,7 @@ class ImageIndex:
         """Return the row of a sample. Raises NotFoundError if the dataset does not contain it."""
         return int(self.rows_of([sample_id])[0])
 
-    def rows_of(self, sample_ids: Sequence[int]) -> NDArray[np.int64]:
+    def rows_of(self, sample_ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of samples (m,). Raises NotFoundError if the dataset lacks one."""
         wanted = np.asarray(sample_ids, np.int64).reshape(-1)
         rows = np.searchsorted(self.ids, wanted).clip(max=max(len(self.ids) - 1, 0))
@@ -96,10 +101,13 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
     missing = count_missing(model.image_encoder, samples.keys, settings)
     if missing > MAX_EMBEDDED_NOW:
         raise UnavailableError(
-            f"{missing:,} images of '{dataset.name}' have no embeddings yet. You can search when "
-            "the map of the dataset is ready."
+            f"{missing:,} images of '{dataset.name}' have no embeddings yet. Search and label "
+            "suggestions start when the images are embedded."
         )
-    features = embed_images(model.image_encoder, samples.keys, samples.path_of, settings=settings)
+    if missing:
+        embed_images(model.image_encoder, samples.keys, samples.path_of, settings=settings)
+    stored, keys = open_set(model.image_encoder, settings), digests_of(samples.keys)
+    features = gather(stored, keys)
     basis = fit_basis(features)
     return ImageIndex(
         settings=settings,
@@ -108,6 +116,7 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
         joint=model.embed_features(features),
         visual=unit_rows(basis.project(features)),
         basis=basis,
+        features=MappedFeatures.of(stored, keys, features, samples.pool),
     )
 
 

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from vecaf.errors import InputError, VecafError
 from vecaf.inference.image_index import ImageIndex, load_image_index
+from vecaf.inference.live_head import LiveHead
 from vecaf.registry import Registry
 from vecaf.store import Dataset, Store, visible
+from vecaf.store.columns import count_samples
 
 CACHED_DATASETS = 2  # in memory: 120 MB each at 60,000 images
 
@@ -20,10 +22,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InferenceContext:
-    """What request handlers work with. Caches the image indexes of recent datasets."""
+    """What request handlers work with. Caches image indexes and heads of recent datasets."""
 
     store: Store
     _indexes: dict[tuple[int, str], ImageIndex] = field(default_factory=dict)
+    _heads: list[LiveHead] = field(default_factory=list)
 
     def image_index(self, user: int, dataset_id: int, vlm: str = "embedded") -> ImageIndex:
         """Return the image index of a dataset. Authorizes the user for every request.
@@ -37,14 +40,29 @@ class InferenceContext:
         """
         with self.store.read() as session:
             dataset = visible(session, user, Dataset, dataset_id)
+            images = count_samples(session, user, dataset_id)
         key = (dataset_id, vlm)
         index = self._indexes.pop(key, None)
-        if index is None:
+        if index is None or len(index.ids) != images:  # images were added or deleted
             index = load_image_index(self.store, dataset, vlm)
             while len(self._indexes) >= CACHED_DATASETS:
                 del self._indexes[next(iter(self._indexes))]
         self._indexes[key] = index  # the most recently used is evicted last
         return index
+
+    def live_head(
+        self, index: ImageIndex, classes: tuple[str, ...], make: Callable[[], LiveHead]
+    ) -> LiveHead:
+        """Return the head that learns on `index` with these classes; `make` creates a new one."""
+        indexes = list(self._indexes.values())
+        kept = [head for head in self._heads if any(head.index is one for one in indexes)]
+        found = next((one for one in kept if one.index is index and one.classes == classes), None)
+        if found is None:
+            kept = [head for head in kept if head.index is not index]
+            found = make()
+            kept.append(found)
+        self._heads[:] = kept
+        return found
 
 
 Handler = Callable[..., dict[str, Any]]

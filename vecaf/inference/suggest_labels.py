@@ -1,4 +1,4 @@
-"""Suggest labels for images, for a person to confirm."""
+"""Suggest labels for images, for a person to confirm. The model learns with each label."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from vecaf.arrays import Floats, softmax, unit_rows
+from vecaf.arrays import Floats, Labels, Rows
 from vecaf.augmentation.captions import class_caption
 from vecaf.augmentation.text_classifier import text_classifier
 from vecaf.errors import InputError
+from vecaf.evaluation.proportion import wilson
 from vecaf.inference.image_index import ImageIndex
+from vecaf.inference.live_head import LiveHead
 from vecaf.inference.requests import HANDLERS, InferenceContext
-from vecaf.store import TRAIN, Dataset, visible
-from vecaf.store.columns import SPLITS, read_columns
+from vecaf.selection.labeling_order import labeling_order
+from vecaf.store import SELECTION, Dataset, Sample, Subset, SubsetSample, visible
+from vecaf.store.check_images import check_images, labeled_by_models
+from vecaf.store.datasets import in_pool
 
 MAX_IMAGES = 5000
+ORDERED = 50  # images of the queue that are ordered: far more than are labeled before the next fit
 CLIP_TEMPERATURE = 0.01  # CLIP learns a scale of 100 for cosines
 EMBEDDED_TEMPERATURE = 0.05  # calibrated on PACS, for the installed VLM
-MEANS_TEMPERATURE = np.float32(0.1)  # of cosines with class means, calibrated on PACS
 FITTED_TEMPERATURE = np.float32(0.6)  # of text classifiers, calibrated on PACS and CIFAR-10
 MIN_FITTED = 100  # images needed to fit a text classifier
-HALF_WEIGHT = 3  # labeled images per class that halve the weight of the zero-shot logits
 
 
 @HANDLERS.register
@@ -35,53 +39,83 @@ def suggest_labels(
     sample_ids: Sequence[int],
     classes: Sequence[str],
     vlm: str = "embedded",
+    subset_id: int | None = None,
 ) -> dict[str, Any]:
     """Suggest a class for each sample. Selection strategies never see the suggestions.
 
-    The suggestions are zero-shot predictions of the VLM (`zero_shot_logits`). Once every class has
-    a labeled image in the pool, they also use similarity to labeled images (`combine`).
+    The suggestions are zero-shot predictions of the VLM (`zero_shot_logits`), which a linear head
+    corrects that learns from the labels of the pool (`LiveHead`). Labels of test images only
+    measure the accuracy.
+
+    Parameters
+    ----------
+    subset_id
+        A selection whose unlabeled images are to be ordered; see `labeling_order`.
 
     Returns
     -------
-    {"labels", "confidences"}: for each sample an index into `classes`, and its probability.
+    "suggestions"
+        [sample id, index into `classes`, probability] of the samples, and of those in "order".
+    "order"
+        Sample ids of the most useful images of the selection to label, best first.
+    "learned"
+        Number of labeled images of the pool.
+    "accuracy"
+        {"value", "low", "high", "total"}: accuracy on the check images with its 95% interval. None
+        without labeled check images.
 
     Raises
     ------
     InputError
         There are fewer than two classes, or too many images.
     NotFoundError
-        The dataset does not exist, or a sample is not part of it.
+        The dataset or the selection does not exist, or a sample is not part of the dataset.
     UnavailableError
         As `search_text`.
     """
-    names = [str(name) for name in classes]
+    names = tuple(str(name) for name in classes)
     if len(names) < 2:
         raise InputError("Label suggestions need at least two classes. Add classes first.")
     if len(sample_ids) > MAX_IMAGES:
         raise InputError(f"Request suggestions for at most {MAX_IMAGES} images at a time.")
-    index = context.image_index(user, dataset_id, vlm)
-    rows = index.rows_of(sample_ids)
-    texts = index.embed_texts([class_caption(name) for name in names])
-    zero_shot = zero_shot_logits(index, texts, vlm)
-    labels = pool_labels(context, user, dataset_id, names)
-    shares = softmax(combine(index, rows, zero_shot, labels))
+    head = live_head(context, user, dataset_id, names, vlm)
+    index = head.index
+    with context.store.read() as session:
+        known = tuple(visible(session, user, Dataset, dataset_id).classes)
+        in_names = np.array([names.index(name) if name in names else -1 for name in known])
+        ids, labels = _numbers(session, _labeled_in_pool(dataset_id))
+        waiting = _waiting(session, user, dataset_id, subset_id)
+        checked = check_images(session, dataset_id)
+    labels = in_names[labels] if len(labels) else labels
+    rows = index.rows_of(ids[labels >= 0])
+    head.learn(rows, labels[labels >= 0])
+    order = waiting[_order(head, index.rows_of(waiting), rows)]
+    asked = np.unique(np.concatenate([np.array(sample_ids, np.int64), order]))
+    shares = head.probabilities(index.rows_of(asked))
     return {
-        "labels": shares.argmax(axis=1).tolist(),
-        "confidences": [round(float(value), 4) for value in shares.max(axis=1)],
+        "suggestions": [
+            [int(id_), int(best), round(float(share), 4)]
+            for id_, best, share in zip(
+                asked, shares.argmax(axis=1), shares.max(axis=1), strict=True
+            )
+        ],
+        "order": order.tolist(),
+        "learned": len(rows),
+        "accuracy": _accuracy(head, in_names, checked),
     }
 
 
-def pool_labels(
-    context: InferenceContext, user: int, dataset_id: int, names: list[str]
-) -> NDArray[np.int64]:
-    """Return the current labels (n,) of the pool as indices into `names`; −1 = none."""
-    with context.store.read() as session:
-        known = visible(session, user, Dataset, dataset_id).classes
-        columns = read_columns(session, user, dataset_id)
-    new_index = [names.index(name) if name in names else -1 for name in known]
-    labels = np.array([*new_index, -1])[columns.labels]  # index −1 reads the last entry
-    labels[(columns.splits != SPLITS.index(TRAIN)) | columns.excluded] = -1
-    return labels
+def live_head(
+    context: InferenceContext, user: int, dataset_id: int, names: tuple[str, ...], vlm: str
+) -> LiveHead:
+    """Return the head of a dataset with these classes. Authorizes the user for every request."""
+    index = context.image_index(user, dataset_id, vlm)
+
+    def make() -> LiveHead:
+        texts = index.embed_texts([class_caption(name) for name in names])
+        return LiveHead(index, names, zero_shot_logits(index, texts, vlm))
+
+    return context.live_head(index, names, make)
 
 
 def zero_shot_logits(index: ImageIndex, texts: Floats, vlm: str) -> Floats:
@@ -98,45 +132,50 @@ def zero_shot_logits(index: ImageIndex, texts: Floats, vlm: str) -> Floats:
     return cosines / np.float32(temperature)
 
 
-def combine(
-    index: ImageIndex, rows: NDArray[np.int64], zero_shot: Floats, labels: NDArray[np.int64]
-) -> Floats:
-    """Combine zero-shot logits with similarity to labeled images; returns logits (q, classes).
+def _order(head: LiveHead, waiting: Rows, labeled: Rows) -> Rows:
+    """Order the first images of the queue `waiting`; returns positions in it."""
+    if not len(waiting):
+        return waiting
+    visual = head.index.visual
+    return labeling_order(
+        head.probabilities(waiting), visual[waiting], visual[head.fitted[0]], ORDERED
+    )
 
-    The weight of the zero-shot logits is the square of their accuracy above chance on the labeled
-    images. It falls as the number of labeled images grows.
 
-    Parameters
-    ----------
-    rows
-        Rows (q,) to predict.
-    zero_shot
-        Logits (n, classes) of all images.
-    labels
-        Labels (n,) of the pool, −1 = none.
+def _accuracy(head: LiveHead, in_names: Labels, checked: dict[int, int]) -> dict[str, float] | None:
+    """Measure the head on check images (sample id → label in the dataset's classes)."""
+    if not checked:
+        return None
+    labels = in_names[list(checked.values())]
+    predicted = head.probabilities(head.index.rows_of(list(checked))).argmax(axis=1)
+    found = wilson(int((predicted == labels).sum()), len(labels))
+    return vars(found)
+
+
+def _labeled_in_pool(dataset_id: int) -> sa.Select[int, int | None]:
+    """Select ids and labels of the pool. Labels that a model chose are left out."""
+    return (
+        sa.select(Sample.id, Sample.label)
+        .where(*in_pool(dataset_id), Sample.label.is_not(None))
+        .where(Sample.id.not_in(labeled_by_models(dataset_id)))
+        .order_by(Sample.id)
+    )
+
+
+def _waiting(session: Session, user: int, dataset_id: int, subset_id: int | None) -> Rows:
+    """Return the ids of the unlabeled images of a selection; none of a test sample, whose order is
+    random.
     """
-    classes = zero_shot.shape[1]
-    known = np.flatnonzero(labels >= 0)
-    least = int(np.bincount(labels[known], minlength=classes).min())
-    if not least:
-        return zero_shot[rows]
-    correct = zero_shot[known].argmax(axis=1) == labels[known]
-    above_chance = max(0.0, (float(correct.mean()) - 1 / classes) / (1 - 1 / classes))
-    weight = np.float32(above_chance**2 / (1 + least / HALF_WEIGHT))
-    similarity = class_mean_cosines(index.visual, rows, labels, classes)
-    return zero_shot[rows] * weight + similarity / MEANS_TEMPERATURE
+    if subset_id is None:
+        return np.empty(0, np.int64)
+    subset = visible(session, user, Subset, subset_id)
+    if subset.kind != SELECTION or subset.dataset_id != dataset_id:
+        return np.empty(0, np.int64)
+    query = sa.select(SubsetSample.sample_id).join(Sample, Sample.id == SubsetSample.sample_id)
+    query = query.where(SubsetSample.subset_id == subset_id, Sample.label.is_(None))
+    return np.array(session.scalars(query.order_by(SubsetSample.rank)).all(), np.int64)
 
 
-def class_mean_cosines(
-    visual: Floats, rows: NDArray[np.int64], labels: NDArray[np.int64], classes: int
-) -> Floats:
-    """Compute cosines (q, classes) of `rows` with the mean of the labeled images of each class.
-
-    The mean leaves out the image itself, so that its own label is not suggested.
-    """
-    sums = np.stack([visual[labels == number].sum(axis=0) for number in range(classes)])
-    cosine = visual[rows] @ unit_rows(sums).T
-    own = np.flatnonzero(labels[rows] >= 0)
-    others = unit_rows(sums[labels[rows[own]]] - visual[rows[own]])
-    cosine[own, labels[rows[own]]] = (visual[rows[own]] * others).sum(axis=1)
-    return cosine
+def _numbers(session: Session, query: sa.Select[int, int | None]) -> tuple[Rows, Labels]:
+    table = np.array([tuple(row) for row in session.execute(query)], np.int64).reshape(-1, 2)
+    return table[:, 0].copy(), table[:, 1].copy()
