@@ -267,6 +267,8 @@ def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, str
         with studio.store.read() as session:
             dataset, sizes = summaries.sizes_of(session, user, config)
             found = summaries.preview(session, user, dataset, config, sizes)
+            gain = summaries.expected_gain(session, user, dataset, found.cost.labels)
+            found = replace(found, gain=gain)
             timer = gr.Timer(active=found.measuring)
             note, estimate = "", view.html("estimate", found, False)
         baseline = _baseline(studio, user, config) if values[-1] else None

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from vecaf.config import RunConfig
 from vecaf.errors import NotLabeledError
+from vecaf.evaluation.forecast import Estimate
 from vecaf.runs.run_checks import check_pool
 from vecaf.store import (
     ENDED,
@@ -41,16 +42,31 @@ SPEED_SETTINGS = (
 
 
 @dataclass(frozen=True)
+class ExpectedGain:
+    """The newest forecast of a dataset's runs.
+
+    labels  additional labels
+    gain    expected change of the test accuracy, with its 80% interval
+    """
+
+    run: int
+    labels: int
+    gain: Estimate
+
+
+@dataclass(frozen=True)
 class Preview:
     """A run's cost and the source of its time estimate.
 
     task         the measurement for these settings, None if none was started
     similar_run  the finished run whose speed the time is estimated from, None without an estimate
+    gain         what more labels are expected to gain, None without a forecast
     """
 
     cost: Cost
     task: Task | None
     similar_run: int | None = None
+    gain: ExpectedGain | None = None
 
     @property
     def time(self) -> str | None:
@@ -128,6 +144,22 @@ def preview(
             cost = cost_from_rounds(config, sizes, _round_times(session, user, run))
             return Preview(cost, task, run.id)
     return Preview(count_cost(config, sizes), task)
+
+
+def expected_gain(
+    session: Session, user: int, dataset: Dataset, labels: int
+) -> ExpectedGain | None:
+    """Return the forecast of the dataset's newest run that has one.
+
+    Of its horizons, take the one nearest to a budget of `labels`.
+    """
+    for run in runs_on(session, user, dataset.id):
+        forecasts = [one.forecast for one in rounds_of(session, user, run.id) if one.forecast]
+        if forecasts and forecasts[-1]["gains"]:
+            gains = forecasts[-1]["gains"]
+            nearest = min(gains, key=lambda more: abs(int(more) - labels))
+            return ExpectedGain(run.id, int(nearest), Estimate(**gains[nearest]))
+    return None
 
 
 def _rounded(seconds: float) -> str:

@@ -21,14 +21,20 @@ from vecaf.evaluation.labeled_predictions import LabeledPredictions, load_labele
 from vecaf.evaluation.run_groups import RunGroup, Verdict, single_group
 from vecaf.store import ENDED, FINISHED, Dataset, Run, visible
 from vecaf.store.page_queries import curves, log_tail
-from vecaf.store.runs import count_selected_per_round, rounds_of, run_summary, selected_in_round
+from vecaf.store.runs import (
+    count_selected_per_round,
+    later_accuracies,
+    rounds_of,
+    run_summary,
+    selected_in_round,
+)
 from vecaf.store.samples import samples_by_id
 
 from ..explore.maps import map_state
 from ..shell.address import whole
 from ..shell.components.chart import series
 from ..shell.studio import Studio
-from . import baseline_view, label_rest_view, mistakes_view, run_view
+from . import baseline_view, forecast_view, label_rest_view, mistakes_view, run_view
 from .mistakes_view import Guess
 
 SHOWN = 60  # selected images at first
@@ -109,6 +115,7 @@ class RunPage:
             points = curves(session, user, run_id, POINTS)
             random_curves = curves(session, user, random_runs[0].id, POINTS) if random_runs else {}
             log = log_tail(session, user, run_id)
+            later = later_accuracies(session, user, run_id)
             idle = self.studio.idle(session)
             atlas = map_state(session, self.studio.settings, user, dataset.id)
             names = (self._classes(run_id, rounds[-1].number) if rounds else None) or classes
@@ -133,6 +140,7 @@ class RunPage:
             label_rest_view.label_rest(self.studio.store, user, run_id, values)
             if summary.state == FINISHED and own_dataset
             else "",
+            forecast_view.forecast(rounds, later),
             comparison,
             baseline_view.round_map(dataset.id, run_id, max(counts, default=0), atlas.ready, stage),
             run_view.selected(run_id, number, counts, shown, classes),

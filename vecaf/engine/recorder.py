@@ -144,6 +144,7 @@ class DatabaseRecorder:
                     test_accuracy=result.test_accuracy,
                     confusion={"test": result.confusion},
                     metrics=result.metrics,
+                    forecast=result.forecast,
                     seconds=result.seconds,
                 )
             )

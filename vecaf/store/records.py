@@ -54,6 +54,12 @@ class RoundResult:
     metrics: Annotated[Metrics, _described("Values by split (val, test), then by metric.")] = field(
         default_factory=dict
     )
+    forecast: Annotated[dict[str, Any], Field(exclude=True, repr=False)] = field(
+        default_factory=dict
+    )
+    """What more labels are expected to gain (`vecaf.runs.forecasting`); empty if unknown.
+
+    Not part of the JSON."""
 
     def __post_init__(self) -> None:
         if not self.metrics:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -86,6 +87,7 @@ def round_result(row: Round) -> RoundResult:
         seconds=row.seconds,
         confusion=row.confusion.get("test", []),
         metrics=row.metrics,
+        forecast=row.forecast,
     )
 
 
@@ -111,6 +113,32 @@ def learning_curves(
             RoundResult(number, labeled, batches, val, test, seconds, metrics=stored)
         )
     return found
+
+
+DIFFERENT = {"seed", "rounds", "budget", "subset"}  # settings that may differ in `later_accuracies`
+
+
+def later_accuracies(session: Session, user_id: int, run_id: int) -> list[tuple[int, float]]:
+    """Return labels and test accuracies of later runs that continue a run's learning curve.
+
+    These are the rounds of newer runs on the same dataset, with the same settings apart from seed,
+    rounds, budget and selection, ascending by labels. Raises NotFoundError.
+    """
+    run = visible(session, user_id, Run, run_id)
+    query = (
+        sa.select(Run.config, Round.labeled, Round.test_accuracy)
+        .join(Round, Round.run_id == Run.id)
+        .where(Run.dataset_id == run.dataset_id, Run.id > run_id, readable(Run, user_id))
+    )
+    return sorted(
+        (labeled, accuracy)
+        for config, labeled, accuracy in session.execute(query)
+        if accuracy is not None and _settings(config) == _settings(run.config)
+    )
+
+
+def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in DIFFERENT}
 
 
 def runs_on(session: Session, user_id: int, dataset_id: int) -> Sequence[Run]:

@@ -53,6 +53,8 @@ class Round(Base):
     confusion: Mapped[dict[str, Any]]  # {"test": rows true, columns predicted}
     metrics: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     """Values by split, then by metric. Empty for rounds of earlier versions."""
+    forecast: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """What more labels are expected to gain (`vecaf.runs.forecasting`); empty if unknown."""
     seconds: Mapped[float]
     finished_at: Mapped[datetime] = mapped_column(default=now)
 
