@@ -7,6 +7,7 @@ import { fetchJson } from "../shell/http.js";
 import { local } from "../shell/storage.js";
 import { head } from "./head.js";
 import { Learning } from "./learning.js";
+import { LiveMap } from "./live_map.js";
 import { LabelQueue } from "./queue.js";
 import { Task } from "./task.js";
 import { classForm, grid, singleImage } from "./views.js";
@@ -58,9 +59,16 @@ export class Labeler {
     this.isGrid = parameters().get("view") === "grid";
     this.task.open(Number(parameters().get("image")));
     if (this.reorders) this.task.reorder();
+    this.startMap();
     this.show();
     this.learning.update();
     return true;
+  }
+
+  startMap() {
+    const place = this.host.parentElement?.querySelector(".label-map");
+    const { dataset, subset, task } = this;
+    if (place) this.map = new LiveMap(place, { dataset, subset, classes: () => task.classes });
   }
 
   async refresh() {
@@ -112,6 +120,7 @@ export class Labeler {
     if (this.reorders && !this.isGrid) task.reorder(answer.order);
     if (this.isGrid && !ids.length) this.showHead();
     else this.show();
+    this.map?.update();
   }
 
   /* Show the newest suggestions in the grid. */

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
 import sqlalchemy as sa
 from fastapi import APIRouter, Body, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -20,6 +21,7 @@ from vecaf.store import TEST, Annotation, Dataset, Edit, Sample, Subset, SubsetS
 from vecaf.store.samples import count_split
 from vecaf.store.subsets import subset_samples
 
+from ..shell.array_bundle import pack
 from ..shell.ids import Id
 from ..shell.media import image_url, thumb_url
 from ..shell.studio import Studio
@@ -109,6 +111,18 @@ def routes(studio: Studio) -> APIRouter:
         answer = studio.inference.ask("suggest_labels", **asked)
         found = await while_connected(request, answer)
         return JSONResponse({**found, "labels": labeled}, headers=NO_STORE)
+
+    @router.get("/label/{subset_id}/map.bin")
+    async def suggested(subset_id: Id, request: Request) -> Response:
+        """Send the suggested class of all images of the dataset in id order, for its map."""
+        asked, _ = await run_in_threadpool(suggestion_request, request, subset_id, [])
+        if studio.inference is None:
+            raise UnavailableError("Label suggestions are not available on this server.")
+        arguments = {name: asked[name] for name in ("user", "dataset_id", "classes")}
+        answer = studio.inference.ask("suggest_all_labels", **arguments)
+        found = await while_connected(request, answer)
+        content = pack({"labels": np.array(found["labels"], np.int16)})
+        return Response(content, media_type="application/octet-stream", headers=NO_STORE)
 
     return router
 

@@ -254,6 +254,9 @@ def test_suggestions_learn_from_labels_and_the_order_follows(
     expect(order).to_have_value("given")
     order.select_option(label="Most useful first")
 
+    shown_map = page.locator(".label-map")
+    shown_map.locator("summary").click()
+    expect(shown_map.locator("p")).to_contain_text(re.compile("circle|has no map yet"))
     with page.expect_response("**/suggestions"):  # those that the grid shows
         page.get_by_role("button", name="Grid").click()
     expect(page.locator(".label-tile")).to_have_count(6)

@@ -99,6 +99,11 @@ def test_suggestions_learn_from_labels_and_forget_undone_ones(
     assert after["accuracy"]["total"] == len(test)
     assert after["accuracy"]["low"] <= after["accuracy"]["value"] <= after["accuracy"]["high"]
     assert after["accuracy"]["value"] > before["accuracy"]["value"]
+    all_labels = keeper.ask("suggest_all_labels", user=me, dataset_id=dataset.id, classes=classes)[
+        "labels"
+    ]
+    assert len(all_labels) == len(samples)
+    assert_array_equal(np.array(all_labels)[some], samples.labels[some])
     label(some, [None] * len(some))
     undone = ask()
     assert [one[:2] for one in undone["suggestions"]] == [one[:2] for one in before["suggestions"]]

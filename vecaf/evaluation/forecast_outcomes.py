@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def measured_gain(now: Point, more: int, later: Sequence[Point]) -> float | None
     """
     wanted = now[0] + more
     points = [now, *(point for point in later if point[0] > now[0])]
-    for before, after in zip(points[:-1], points[1:], strict=True):
+    for before, after in itertools.pairwise(points):
         if before[0] < wanted <= after[0]:
             if after[0] - before[0] > WIDEST * more:
                 return None

@@ -73,22 +73,14 @@ def suggest_labels(
     UnavailableError
         As `search_text`.
     """
-    names = tuple(str(name) for name in classes)
-    if len(names) < 2:
-        raise InputError("Label suggestions need at least two classes. Add classes first.")
     if len(sample_ids) > MAX_IMAGES:
         raise InputError(f"Request suggestions for at most {MAX_IMAGES} images at a time.")
-    head = live_head(context, user, dataset_id, names, vlm)
+    head, rows, _ = learned_head(context, user, dataset_id, classes, vlm)
     index = head.index
     with context.store.read() as session:
-        known = tuple(visible(session, user, Dataset, dataset_id).classes)
-        in_names = np.array([names.index(name) if name in names else -1 for name in known])
-        ids, labels = _numbers(session, _labeled_in_pool(dataset_id))
         waiting = _waiting(session, user, dataset_id, subset_id)
         checked = check_images(session, dataset_id)
-    labels = in_names[labels] if len(labels) else labels
-    rows = index.rows_of(ids[labels >= 0])
-    head.learn(rows, labels[labels >= 0])
+        in_names = _in_names(session, user, dataset_id, head.classes)
     order = waiting[_order(head, index.rows_of(waiting), rows)]
     asked = np.unique(np.concatenate([np.array(sample_ids, np.int64), order]))
     shares = head.probabilities(index.rows_of(asked))
@@ -103,6 +95,48 @@ def suggest_labels(
         "learned": len(rows),
         "accuracy": _accuracy(head, in_names, checked),
     }
+
+
+@HANDLERS.register
+def suggest_all_labels(
+    context: InferenceContext,
+    user: int,
+    *,
+    dataset_id: int,
+    classes: Sequence[str],
+    vlm: str = "embedded",
+) -> dict[str, Any]:
+    """Suggest a class for all images of a dataset, for its map; errors as `suggest_labels`.
+
+    Returns
+    -------
+    {"labels"}: an index into `classes` for each image, in id order. Images of the pool that have a
+    label keep it.
+    """
+    head, rows, labels = learned_head(context, user, dataset_id, classes, vlm)
+    found = head.probabilities(np.arange(len(head.index.ids))).argmax(axis=1)
+    found[rows] = labels
+    return {"labels": found.tolist()}
+
+
+def learned_head(
+    context: InferenceContext, user: int, dataset_id: int, classes: Sequence[str], vlm: str
+) -> tuple[LiveHead, Rows, Labels]:
+    """Return the head of a dataset after it has learned the labels of the pool, with these labels.
+
+    Raises InputError with fewer than two classes, and as `InferenceContext.image_index`.
+    """
+    names = tuple(str(name) for name in classes)
+    if len(names) < 2:
+        raise InputError("Label suggestions need at least two classes. Add classes first.")
+    head = live_head(context, user, dataset_id, names, vlm)
+    with context.store.read() as session:
+        in_names = _in_names(session, user, dataset_id, names)
+        ids, labels = _numbers(session, _labeled_in_pool(dataset_id))
+    labels = in_names[labels] if len(labels) else labels
+    rows, labels = head.index.rows_of(ids[labels >= 0]), labels[labels >= 0]
+    head.learn(rows, labels)
+    return head, rows, labels
 
 
 def live_head(
@@ -150,6 +184,12 @@ def _accuracy(head: LiveHead, in_names: Labels, checked: dict[int, int]) -> dict
     predicted = head.probabilities(head.index.rows_of(list(checked))).argmax(axis=1)
     found = wilson(int((predicted == labels).sum()), len(labels))
     return vars(found)
+
+
+def _in_names(session: Session, user: int, dataset_id: int, names: tuple[str, ...]) -> Labels:
+    """Return the index in `names` of each class of the dataset, −1 for others."""
+    known = visible(session, user, Dataset, dataset_id).classes
+    return np.array([names.index(name) if name in names else -1 for name in known], np.int64)
 
 
 def _labeled_in_pool(dataset_id: int) -> sa.Select[int, int | None]:

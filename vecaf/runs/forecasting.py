@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-
 from vecaf.arrays import Floats, Labels
 from vecaf.evaluation.cross_validation import cross_validated_points
 from vecaf.evaluation.forecast import HORIZONS, CurvePoints, LearningCurve, Measured

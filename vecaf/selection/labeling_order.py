@@ -12,9 +12,10 @@ CANDIDATES = 2000  # most uncertain images that are compared with each other
 def labeling_order(probabilities: Floats, features: Floats, labeled: Floats, count: int) -> Rows:
     """Order unlabeled images by how much their labels are expected to teach the model.
 
-    Each step takes the image with the largest product of uncertainty and distance. The uncertainty
-    is 1 − the margin between the two most likely classes. The distance is to the nearest image that
-    is labeled or comes earlier in the order, as 1 − cosine: similar images teach the same.
+    Each step takes the image with the largest product of uncertainty and the square root of the
+    distance. The uncertainty is 1 − the margin between the two most likely classes. The distance is
+    to the nearest image that is labeled or comes earlier in the order, as 1 − cosine: similar
+    images teach the same.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def labeling_order(probabilities: Floats, features: Floats, labeled: Floats, cou
     order: list[int] = []
     taken = np.zeros(len(most), bool)
     for _ in range(min(count, len(most))):
-        gain = np.where(taken, -np.inf, score * np.maximum(distance, 0))
+        gain = np.where(taken, -np.inf, score * np.sqrt(np.maximum(distance, 0)))
         best = int(gain.argmax())
         taken[best] = True
         order.append(best)
