@@ -51,6 +51,7 @@ export class LiveMap {
         return;
       }
       this.scatter = new Scatter(this.canvas, points.xy);
+      this.canvas.hidden = false;
     }
     this.labels = (await fetchBundle(`/label/${this.subset}/map.bin`)).labels;
     this.draw();
