@@ -85,7 +85,7 @@ def _target(accuracy: float, needed: Estimate) -> Target:
     if needed.middle > FAR:
         least = f"more than {_count(needed.low)}" if needed.low <= FAR else ""
         return Target(accuracy, "Not reachable by this curve", least)
-    high = "no limit" if needed.high > FAR else _count(needed.high)
+    high = "no upper limit" if needed.high > FAR else _count(needed.high)
     return Target(accuracy, f"About {_count(needed.middle)}", f"{_count(needed.low)} to {high}")
 
 

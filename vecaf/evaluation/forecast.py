@@ -89,8 +89,8 @@ class LearningCurve:
 
     Attributes
     ----------
-    labels
-        Number of labels so far.
+    labels, accuracy
+        Number of labels so far, and the measured accuracy with them.
     error, removable, exponent
         E, r and c of each draw, (DRAWS,).
     tests
@@ -98,6 +98,7 @@ class LearningCurve:
     """
 
     labels: int
+    accuracy: float
     error: Floats64
     removable: Floats64
     exponent: Floats64
@@ -115,7 +116,8 @@ class LearningCurve:
         fit += _measured_fit(measured, removable, exponent)
         weights = np.exp(fit - fit.max())
         kept = rng.choice(DRAWS, DRAWS, p=weights / weights.sum())
-        return cls(labels, error, removable[kept], exponent[kept], measured.tests)
+        now = measured.accuracy[-1]
+        return cls(labels, now, error, removable[kept], exponent[kept], measured.tests)
 
     def gain(self, more: int) -> Estimate:
         """Forecast the change of the measured test accuracy after `more` labels.
@@ -126,7 +128,8 @@ class LearningCurve:
         share = _share(self.labels + more, self.labels, self.removable, self.exponent)
         expected = self.error * (1 - share)
         noise = np.random.default_rng(1).standard_normal(DRAWS)
-        return _estimate(expected + noise * _measuring_error(self.error, self.tests))
+        gain = expected + noise * _measuring_error(self.error, self.tests)
+        return _estimate(gain.clip(-self.accuracy, 1 - self.accuracy))
 
     def labels_for(self, accuracy: float) -> Estimate:
         """Estimate how many more labels an accuracy (0 to 1) needs; infinite if out of reach."""
