@@ -157,6 +157,7 @@ def test_labels_survive_an_expired_login(visitor: Callable[..., Any], guarded: S
     log_in(page, "anna")
     done = page.locator(".label-head .progress-words")
     expect(done).to_contain_text("0 of 4 labeled")
+    page.get_by_label("Order of the images").select_option(label="Selection order")
     expire(guarded)
     page.evaluate("""
       for (const key of ["3", "2", "1"])
