@@ -1,7 +1,7 @@
 """Learning while labeling: what happens between a label and the next suggestions.
 
-The features are synthetic and lie in a temporary embedding set. The reference of the fit is
-scikit-learn's logistic regression, which starts from zeros.
+The features are synthetic and lie in a temporary embedding set. The reference of the fit is the
+same fit from zeros.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 
 from benchmarks.speed.figures import Figure, alternating, parser_of
 from benchmarks.speed.synthetic import clustered
-from vecaf.arrays import Floats, Labels, Rows, softmax, unit_rows
+from vecaf.arrays import Floats, Rows, softmax, unit_rows
 from vecaf.encoders.cache import EmbeddingSet, digests_of
 from vecaf.encoders.mapped_features import MappedFeatures
 from vecaf.selection.labeling_order import labeling_order
-from vecaf.training.logistic import PENALTY, fit_logistic
+from vecaf.training.logistic import fit_logistic
 
 WIDTH, SHARD = 1280, 2048
 VISUAL = 128  # principal components that the order compares images by
@@ -43,8 +43,6 @@ def measure(arguments: list[str]) -> Iterator[Figure]:
 def _figures(
     features: MappedFeatures, rows: Floats, count: int, options: argparse.Namespace
 ) -> Iterator[Figure]:
-    from sklearn.linear_model import LogisticRegression
-
     rng = np.random.default_rng(count)
     classes = options.classes
     truth = (rows @ rng.standard_normal((WIDTH, classes), np.float32)).argmax(axis=1)
@@ -55,26 +53,19 @@ def _figures(
     before = labeled[:-1]  # the head knows all labels but the newest
     start = fit_logistic(features.take(before), truth[before], offset[before])
 
-    def fit() -> Floats:
+    def fit(start: Floats | None = start) -> Floats:
         return fit_logistic(features.take(labeled), truth[labeled], offset[labeled], start)
 
     def keystroke() -> Rows:
         shares = softmax(offset[queue] + features.product(fit(), queue))
         return labeling_order(shares, visual[queue], visual[labeled], ORDERED)
 
-    def scikit_learn() -> object:
-        return _reference(features.take(labeled), truth[labeled], LogisticRegression)
-
     whole, alone, reference = alternating(
-        keystroke, fit, scikit_learn, repeats=options.repeats, timer=options.timer
+        keystroke, fit, lambda: fit(None), repeats=options.repeats, timer=options.timer
     )
     size = f"{len(rows):,} × {WIDTH}, {classes} classes, {count:,} labels"
-    yield Figure(f"fit after one more label: {size}", alone, ("scikit-learn", reference))
+    yield Figure(f"fit after one more label: {size}", alone, ("from zeros", reference))
     yield Figure(f"fit, predictions of all images and their order: {size}", whole, limit=0.3)
-
-
-def _reference(rows: Floats, labels: Labels, model: type) -> object:
-    return model(C=1 / PENALTY, fit_intercept=False).fit(rows, labels)
 
 
 def _stored(folder: Path, rows: Floats) -> MappedFeatures:

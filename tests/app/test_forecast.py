@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,9 @@ def test_horizons_end_with_the_pool() -> None:
 def store(tmp_path: Path) -> Store:
     """Return a store with three runs: 1, 2 with another budget, 3 with another strategy."""
     store = new_studio(tmp_path / "home")
-    settings = ({"budget": "8"}, {"budget": "16", "seed": 1}, {"strategy": "random"})
+    settings: tuple[dict[str, Any], ...] = (
+        {"budget": "8"}, {"budget": "16", "seed": 1}, {"strategy": "random"},
+    )  # fmt: skip
     with store.write() as session:
         for number, changed in enumerate(settings, 1):
             config = RunConfig.from_dict({"dataset": NAME, **changed}).as_dict()

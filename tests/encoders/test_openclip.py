@@ -11,6 +11,8 @@ import torch
 from tests.encoders.samples import settings_in, weights_of_open_clip
 from vecaf.arrays.principal_components import fit_basis
 from vecaf.encoders import load_vlm
+from vecaf.encoders.cache import index_of as index_of_shards
+from vecaf.encoders.mapped_features import MappedFeatures
 from vecaf.encoders.openclip import load
 from vecaf.errors import InputError, UnavailableError
 from vecaf.inference.image_index import ImageIndex
@@ -20,7 +22,9 @@ def index_of(name: str, home: Path) -> ImageIndex:
     """A gallery of no images."""
     none = np.empty((0, 32), np.float32)
     basis = fit_basis(np.eye(32, dtype=np.float32))
-    return ImageIndex(settings_in(home), load_vlm(name), np.empty(0, np.int64), none, none, basis)
+    keys, rows = np.empty(0, "S32"), np.empty(0, np.int64)
+    features = MappedFeatures.of(index_of_shards([]), keys, none, rows)
+    return ImageIndex(settings_in(home), load_vlm(name), rows, none, none, basis, features)
 
 
 def test_a_replaced_file_is_read_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ NO_POINTS = CurvePoints((), (), ())
 
 def error(n: float, floor: float = 0.05) -> float:
     """A learning curve: the true error with n labels."""
-    return floor + 0.9 * n**-0.5
+    return floor + 0.9 / math.sqrt(n)
 
 
 def points(*sizes: int, floor: float = 0.05) -> CurvePoints:

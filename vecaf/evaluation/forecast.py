@@ -111,7 +111,8 @@ class LearningCurve:
         labels, right = measured.labels[-1], measured.accuracy[-1] * measured.tests
         error = rng.beta(measured.tests - right + 1, right + 1, DRAWS)
         removable = rng.beta(*REMOVABLE, DRAWS)
-        exponent = np.exp(rng.uniform(*np.log(EXPONENT), DRAWS))
+        low, high = np.log(EXPONENT)
+        exponent = np.exp(rng.uniform(low, high, DRAWS))
         fit = _cross_validated_fit(points, labels, removable, exponent)
         fit += _measured_fit(measured, removable, exponent)
         weights = np.exp(fit - fit.max())
