@@ -66,7 +66,7 @@ def lasso(page: Page) -> None:
 
 def search(page: Page) -> None:
     """Search images by text."""
-    page.get_by_label("Search images by text").fill("something to eat")
+    page.get_by_label("Search images by text").fill("a clock")
     page.keyboard.press("Enter")
     page.wait_for_selector(".x-chip", timeout=60_000)
 
