@@ -42,7 +42,6 @@ class Side:
     letter: str
     task: Task
     name: str
-    count: int
     images: list[Sample]
 
 
@@ -107,7 +106,7 @@ def comparison(state: PageState, first: Ready, second: Ready) -> Markup:
     (one, a), (two, b) = first, second
     overlap = Overlap.of(a.ids, b.ids)
     sides = [
-        Side(mark, letter, task, task_name(task), len(found.ids), _images(state, found.ids))
+        Side(mark, letter, task, task_name(task), _images(state, found.ids))
         for mark, letter, task, found in (("one", "A", one, a), ("two", "B", two, b))
     ]
     html: Markup = macros("select").comparison(
