@@ -5,6 +5,8 @@ import { chosen, collected } from "../shell/files.js";
 import { refusal } from "../shell/http.js";
 import { MOST_BYTES, MOST_FILES, zip } from "../shell/zip.js";
 
+let uploaded = ""; // the name of a dataset, until its import ends
+
 const send = async (input, say) => {
   const { name, files } = collected(chosen(input));
   if (!files.length) throw new Error("The folder has no files. Choose a folder with images.");
@@ -29,7 +31,17 @@ const send = async (input, say) => {
     };
     request.send(archive);
   });
+  uploaded = query.get("name");
 };
+
+/* Select the uploaded dataset as soon as it is imported. */
+document.addEventListener("studio:shown", () => {
+  const options = [...document.querySelectorAll("[data-key=images] option")];
+  const option = options.find((one) => uploaded && one.textContent === uploaded);
+  if (!option) return;
+  option.selected = true;
+  uploaded = "";
+});
 
 document.addEventListener("change", async ({ target }) => {
   if (!target.matches?.("[data-shift-upload]") || !target.files.length) return;
