@@ -1,4 +1,4 @@
-"""Create a home with a dataset and a small finished run, without a worker."""
+"""Create a home with a dataset, a small finished run and finished tasks, without a worker."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from tests.shapes import write_shapes
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
-from vecaf.engine.child import do_run
+from vecaf.engine.child import do_run, do_task
 from vecaf.engine.paths import folder_of
-from vecaf.engine.queue import submit_run
+from vecaf.engine.queue import submit_run, submit_task
 from vecaf.settings import Settings
-from vecaf.store import RUNNING, Run, Store
+from vecaf.store import RUNNING, Run, Store, Task
 
 NAME = "shapes"
 CONFIG = RunConfig(dataset=NAME, budget="6", rounds=2, epochs=4, batch_size=4)
@@ -35,3 +35,14 @@ def finish_run(store: Store, config: RunConfig = CONFIG) -> int:
     folder_of(store.settings, "run", run_id).mkdir(parents=True, exist_ok=True)
     do_run(store, run_id, 1, lambda: False)
     return run_id
+
+
+def finish_task(store: Store, kind: str, dataset_id: int) -> int:
+    """Execute a task in this process, as a worker's child process would; return its id."""
+    task_id = submit_task(store, kind, dataset_id, {}, store.owner())
+    with store.write() as session:
+        task = session.get_one(Task, task_id)
+        task.state, task.attempt = RUNNING, 1
+    folder_of(store.settings, "task", task_id).mkdir(parents=True, exist_ok=True)
+    do_task(store, task_id, 1, lambda: False)
+    return task_id

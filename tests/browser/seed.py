@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.studio import Server, ended, free_port, shapes, wait_for
+from tests.browser.studio import shapes
+from tests.finished import finish_run, finish_task
 from vecaf.config import RunConfig
-from vecaf.engine.queue import submit_run, submit_task
-from vecaf.store import dataset_named
+from vecaf.datasets import import_dataset
+from vecaf.settings import Settings
+from vecaf.store import Store, dataset_named
 
 READY = "ready shapes"
 EXPLORED = "to explore"
@@ -22,8 +24,7 @@ RUN = RunConfig(dataset=READY, budget="6", rounds=2, epochs=2)
 def seeded_home(factory: pytest.TempPathFactory) -> Path:
     """Return the seeded home of this test session. Copy it; don't change it.
 
-    The first of the session's processes that needs the home makes it with a real studio. The others
-    wait.
+    The first of the session's processes that needs the home makes it. The others wait.
     """
     folder = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -38,18 +39,15 @@ def seeded_home(factory: pytest.TempPathFactory) -> Path:
 
 
 def _fill(home: Path, folder: Path) -> None:
-    """Upload two datasets, finetune on the first, and compute the map of the second."""
-    server = Server(home, free_port(), ["--no-demo"])
-    server.start()
-    server.upload(READY, shapes(folder / "ready.zip", 30, seed=1).read_bytes())
+    """Import two datasets, finetune on the first, and compute the map of the second."""
+    settings = {"VECAF_HOME": str(home), "DATABASE_URL": "", "VECAF_DEVICE": "cpu"}
+    store = Store.open(Settings.from_environment(settings))
+    me = store.owner()
+    import_dataset(store, shapes(folder / "ready.zip", 30, seed=1), READY, user_id=me)
     archive = shapes(folder / "explored.zip", EXPLORED_COUNT, seed=3)
-    server.upload(EXPLORED, archive.read_bytes())
-    store = server.store()
+    import_dataset(store, archive, EXPLORED, user_id=me)
     with store.read() as session:
-        explored = dataset_named(session, store.owner(), EXPLORED).id
-    run_id = submit_run(store, RUN, store.owner())
-    task_id = submit_task(store, "map", explored, {}, store.owner())
+        explored = dataset_named(session, me, EXPLORED).id
+    finish_run(store, RUN)
+    finish_task(store, "map", explored)
     store.close()
-    wait_for(lambda: ended(server, "run", run_id), 600, "the run to finish")
-    wait_for(lambda: ended(server, "task", task_id), 600, "the map to be computed")
-    assert server.stop() == 0

@@ -83,7 +83,7 @@ class Server:
         request = urllib.request.Request(address, archive, method="POST")
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert json.load(answer)["import"]
-        wait_for(lambda: ended(self, "import", name), 300, "the import to finish")
+        wait_for(lambda: imported(self, name), 300, "the import to finish")
 
     def cancel_jobs(self) -> None:
         """Cancel all runs and tasks, so that the worker is free for the next test."""
@@ -137,14 +137,10 @@ def _shape(name: str, draw_from: random.Random) -> bytes:
     return buffer.getvalue()
 
 
-def ended(server: Server, table: str, which: object) -> bool:
-    """Return whether an import (by name) or a run or task (by id) has finished.
-
-    Fail if it has failed.
-    """
-    column = "name" if table == "import" else "id"
-    query = f"SELECT state, error FROM {table} WHERE {column} = ?"
+def imported(server: Server, name: str) -> bool:
+    """Return whether an import has finished. Fail if it has failed."""
+    query = "SELECT state, error FROM import WHERE name = ?"
     with contextlib.closing(library.connect(server.home / "studio.db", timeout=30)) as database:
-        state, error = database.execute(query, (which,)).fetchone()
+        state, error = database.execute(query, (name,)).fetchone()
     assert state != "failed", error
     return bool(state == "finished")
