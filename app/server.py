@@ -38,7 +38,10 @@ def build(studio: Studio) -> FastAPI:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    import gradio as gr
+    from .shell.gradio_import import without_type_stubs
+
+    with without_type_stubs():
+        import gradio as gr
     from anyio import to_thread
     from fastapi import FastAPI
     from starlette.routing import Mount

@@ -50,6 +50,22 @@ def test_a_damaged_database_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "damaged" in capsys.readouterr().err
 
 
+def test_gradio_is_imported_without_its_type_stubs() -> None:
+    program = (
+        "import ast, app.server\n"
+        "from app.shell.gradio_import import without_type_stubs\n"
+        "parsed = []\n"
+        "original = ast.get_source_segment\n"
+        "ast.get_source_segment = lambda *given: parsed.append(1) or original(*given)\n"
+        "with without_type_stubs():\n"
+        "    import gradio\n"
+        "print(len(parsed))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, text=True,
+                          capture_output=True)  # fmt: skip
+    assert int(done.stdout) < 20  # of 160
+
+
 def test_the_server_loads_no_model_library() -> None:
     program = """
 import sys, tempfile
