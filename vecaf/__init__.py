@@ -11,13 +11,23 @@ from typing import TYPE_CHECKING
 from vecaf.errors import InputError, VecafError
 
 if TYPE_CHECKING:
+    from vecaf.client import Client
+    from vecaf.notebook import open_dataset as open
     from vecaf.selection import Selection, select
 
-__all__ = ["InputError", "Selection", "VecafError", "select"]
+__all__ = ["Client", "InputError", "Selection", "VecafError", "open", "select"]
 
 
 def __getattr__(name: str) -> object:
-    """Import `vecaf.selection` on first use, so that `import vecaf` stays fast (PEP 562)."""
+    """Import these on first use, so that `import vecaf` stays fast (PEP 562)."""
+    if name == "Client":
+        from vecaf.client import Client
+
+        return Client
+    if name == "open":
+        from vecaf.notebook import open_dataset
+
+        return open_dataset
     if name in ("select", "Selection"):
         from vecaf import selection
 

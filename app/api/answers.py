@@ -23,6 +23,56 @@ class DatasetList(BaseModel):
     datasets: list[DatasetItem] = Field(description="The datasets, newest first.")
 
 
+class JobStatus(BaseModel):
+    """The progress of a job."""
+
+    state: str = Field(description="queued, running, finished, failed, or canceled.")
+    stage: str = Field(description="What the job is doing now, for people.")
+    done: int = Field(description="Progress of the stage, out of `total`.")
+    total: int = Field(description="Length of the stage; 0 if unknown.")
+    error: str | None = Field(description="Why the job failed; null otherwise.")
+
+
+class ImportStatus(JobStatus):
+    """An import, which makes a dataset of an uploaded file."""
+
+    id: int = Field(description="Number of the import.", serialization_alias="import")
+    name: str = Field(description="Name of the dataset.")
+    dataset_id: int | None = Field(description="Id of the dataset; null until it exists.")
+
+
+class SelectedImage(BaseModel):
+    """A selected image."""
+
+    id: int = Field(description="Id of the image.")
+    file_name: str = Field(description="Name of the file that was uploaded.")
+    split: str = Field(description="train, val, or test.")
+    label: str | None = Field(description="Name of its class; null without a label.")
+    scores: dict[str, float | None] = Field(description="Scores of the strategy by name.")
+
+
+class SelectionStatus(JobStatus):
+    """A selection, and the selected images when it is finished."""
+
+    id: int = Field(description="Number of the selection.", serialization_alias="selection")
+    dataset: str = Field(description="Name of the dataset.")
+    dataset_id: int = Field(description="Id of the dataset.")
+    images: list[SelectedImage] = Field(
+        description="The selected images in rank order; empty until the selection is finished."
+    )
+
+
+class LabelRequest(BaseModel):
+    """Selected images that wait for labels."""
+
+    id: int = Field(description="Number of the request.", serialization_alias="request")
+    name: str = Field(description="Name of the saved selection. A run accepts it as `subset`.")
+    dataset_id: int = Field(description="Id of the dataset.")
+    images: int = Field(description="Number of images.")
+    labeled: int = Field(description="How many of them have a label.")
+    page: str = Field(description="Path of the page where people label the images.")
+
+
 class RunList(BaseModel):
     """Runs that you can see."""
 

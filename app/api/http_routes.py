@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from vecaf.errors import InputError, NotFoundError
+from vecaf.errors import NotFoundError
 from vecaf.store.records import RunDetails
 
 from ..predict.routes import predict_file, predict_sample
@@ -29,13 +28,22 @@ from ..shell.templates import macros
 from ..shell.waiting import while_connected
 from . import batch_routes, operations
 from .answers import (
-    ApiError,
-    DatasetList,
     EndpointList,
     ExportFileList,
     ExportStatus,
     Prediction,
     RunList,
+)
+from .dataset_routes import add_dataset_routes
+from .received import (
+    FILE,
+    INVALID,
+    NO_RUN,
+    NOT_READY,
+    SIGNED_OUT,
+    UNAVAILABLE,
+    ZIP,
+    json_in,
 )
 from .schema import (
     BASE,
@@ -47,16 +55,6 @@ from .schema import (
 )
 
 RunId = Annotated[int, Path(ge=1, le=LARGEST, description="Number of the run.")]
-Errors = dict[int | str, dict[str, Any]]
-SIGNED_OUT: Errors = {401: {"model": ApiError, "description": "You are not logged in."}}
-NO_RUN: Errors = {
-    404: {"model": ApiError, "description": "The run does not exist, or you can't see it."}
-}
-INVALID: Errors = {400: {"model": ApiError, "description": "The request is invalid."}}
-NOT_READY: Errors = {409: {"model": ApiError, "description": "The export is not ready."}}
-UNAVAILABLE: Errors = {
-    503: {"model": ApiError, "description": "The studio is busy. Try again after Retry-After."}
-}
 JSON_BODY = {
     "requestBody": {
         "required": True,
@@ -67,18 +65,6 @@ IMAGE_BODY = {
     "requestBody": {
         "required": True,
         "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-FILE: Errors = {
-    200: {
-        "description": "The file.",
-        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
-    }
-}
-ZIP: Errors = {
-    200: {
-        "description": "The ZIP file.",
-        "content": {"application/zip": {"schema": {"type": "string"}}},
     }
 }
 
@@ -109,9 +95,7 @@ def routes(studio: Studio) -> APIRouter:
         )
         return HTMLResponse(page)
 
-    @router.get("/datasets", summary="List datasets")
-    def datasets(request: Request) -> DatasetList:
-        return operations.list_datasets(studio, studio.user(request))
+    add_dataset_routes(router, studio)
 
     @router.get("/runs", summary="List runs")
     def runs(
@@ -128,7 +112,7 @@ def routes(studio: Studio) -> APIRouter:
     )
     async def launch(request: Request) -> RunDetails:
         """Queues a run. The body is a JSON object of settings; only `dataset` is required."""
-        user, settings = await run_in_threadpool(studio.user, request), await _json_in(request)
+        user, settings = await run_in_threadpool(studio.user, request), await json_in(request)
         return await run_in_threadpool(operations.launch_run, studio, user, settings)
 
     @router.get("/runs/{run_id}", summary="Get a run", responses=NO_RUN)
@@ -218,11 +202,3 @@ def routes(studio: Studio) -> APIRouter:
         raise NotFoundError(f"No such endpoint. GET {BASE} lists the endpoints.")
 
     return router
-
-
-async def _json_in(request: Request) -> object:
-    try:
-        value: object = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise InputError("The body is not valid JSON.") from error
-    return value

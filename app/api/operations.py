@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
+from vecaf.store import Import, visible
 from vecaf.store.datasets import dataset_summaries
 from vecaf.store.records import RunDetails
 from vecaf.store.runs import list_runs, run_details
 
 from ..shell.studio import Studio
-from .answers import DatasetItem, DatasetList, RunList
+from .answers import DatasetItem, DatasetList, ImportStatus, RunList
 
 
 def list_datasets(studio: Studio, user: int) -> DatasetList:
@@ -21,6 +22,22 @@ def list_datasets(studio: Studio, user: int) -> DatasetList:
             DatasetItem(id=d.id, name=d.name, images=d.images, classes=d.classes, splits=d.splits)
             for d in found
         ]
+    )
+
+
+def get_import(studio: Studio, user: int, import_id: int) -> ImportStatus:
+    """Return an import with its progress. Raises NotFoundError."""
+    with studio.store.read() as session:
+        job = visible(session, user, Import, import_id)
+    return ImportStatus(
+        id=job.id,
+        name=job.name,
+        dataset_id=job.dataset_id,
+        state=job.state,
+        stage=job.stage,
+        done=job.done,
+        total=job.total,
+        error=job.error,
     )
 
 

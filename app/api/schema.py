@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,9 +13,9 @@ from vecaf.config import RunConfig
 
 BASE = "/api/v1"
 DESCRIPTION = (
-    "List datasets, launch and follow runs, predict images, and download models. If the studio has "
-    "accounts, log in first: POST `username` and `password` to /login, and send the cookie with "
-    'each request. Every error is a JSON object {"error": message}.'
+    "Import datasets, select images, launch and follow runs, predict images, and download models. "
+    "If the studio has accounts, log in first: POST `username` and `password` to /login, and send "
+    'the cookie with each request. Every error is a JSON object {"error": message}.'
 )
 TYPES = {int: "integer", float: "number", str: "string"}
 
@@ -68,10 +68,22 @@ def openapi(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     return schema
 
 
-def settings_schema() -> dict[str, Any]:
-    """Build the JSON schema of the settings of a run from the fields of `RunConfig`."""
-    properties = {}
+def settings_schema(
+    names: Sequence[str] = (), more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Build the JSON schema of the settings of a run from the fields of `RunConfig`.
+
+    Parameters
+    ----------
+    names
+        The fields to include; all by default.
+    more
+        Schemas of further settings by name.
+    """
+    properties: dict[str, Any] = {}
     for item in fields(RunConfig):
+        if names and item.name not in names:
+            continue
         meta = item.metadata
         entry = {
             "type": TYPES[type(item.default)],
@@ -83,6 +95,7 @@ def settings_schema() -> dict[str, Any]:
         }
         properties[item.name] = {name: value for name, value in entry.items() if value is not None}
     del properties["dataset"]["default"]
+    properties |= more or {}
     return {"type": "object", "properties": properties, "required": ["dataset"]}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -10,8 +9,6 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from vecaf.datasets.deletion import preview_deletion
-from vecaf.datasets.export_images import dataset_to_export
-from vecaf.datasets.exporting import check_format, stream_zip
 from vecaf.datasets.pool import thumb_path
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Dataset, visible
@@ -20,6 +17,7 @@ from vecaf.store.datasets import active_jobs
 from ..shell.ids import Id
 from ..shell.media import KEPT
 from ..shell.studio import Studio
+from .export import export_response
 
 Key = Annotated[str, InPath(pattern="^[0-9a-f]{64}$")]
 
@@ -29,18 +27,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get("/dataset/{dataset_id}/export.zip")
     def export(dataset_id: Id, request: Request, format: str = "csv") -> StreamingResponse:
-        """Stream the dataset as a ZIP file. No temporary file is written."""
-        check_format(format)
-        found = dataset_to_export(studio.store, studio.user(request), dataset_id)
-        file_name = re.sub(r"[^A-Za-z0-9.-]+", "-", found.name).strip("-.") or "dataset"
-        return StreamingResponse(
-            stream_zip(found, format),
-            media_type="application/zip",
-            headers={
-                "Content-Disposition": f'attachment; filename="{file_name}.zip"',
-                "Cache-Control": "private, no-store",
-            },
-        )
+        return export_response(studio, studio.user(request), dataset_id, format)
 
     @router.get("/dataset/{dataset_id}/deletion")
     def deletion(dataset_id: Id, request: Request) -> JSONResponse:

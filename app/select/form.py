@@ -16,8 +16,8 @@ from vecaf.store.runs import RunSummary
 from ..finetune.form import CHOICES, label
 from ..shell.templates import macros
 from .state import PoolFacts
+from .submission import SETTINGS
 
-SETTINGS = ("strategy", "budget", "seed", "text_pull", "track", "model", "vlm", "image_size")
 LABELS = {name: label(name) for name in SETTINGS} | {"budget": "Budget"}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 from gradio.components.navbar import Navbar
 
@@ -25,6 +23,7 @@ from ..shell.templates import macros
 from . import form as select_form
 from . import view
 from .state import PageState, PoolFacts, task_name
+from .submission import submit_selection
 
 BUSY, IDLE = 1.0, 10.0  # seconds between refreshes
 
@@ -73,8 +72,8 @@ def _act(
 
     what, dataset_id = data.get("act"), whole(data, "dataset") or 0
     if what == "select":
-        params = _params(studio, user, dataset_id, data)
-        task_id = submit_task(studio.store, "selection", dataset_id, params, user)
+        config = RunConfig.from_dict(select_form.read(data))
+        task_id = submit_selection(studio, user, dataset_id, config, whole(data, "run"))
         beside = whole(values, "task") if data.get("beside") else None
         if beside and beside != task_id:
             return link("/select", dataset=dataset_id, task=beside, against=task_id), ""
@@ -97,21 +96,6 @@ def _act(
         with studio.store.write() as session:
             delete_subset(session, user, int(data["subset"]))
     return "", ""
-
-
-def _params(studio: Studio, user: int, dataset_id: int, data: dict[str, str]) -> dict[str, Any]:
-    """Return the task's parameters from the form's fields. Raises InputError."""
-    from vecaf.runs.run_checks import check_selection
-
-    config = RunConfig.from_dict(select_form.read(data))
-    with studio.store.read() as session:
-        dataset = visible(session, user, Dataset, dataset_id)
-        size, labeled = count_pool(session, dataset_id)
-    check_selection(config, size, labeled, labeled if labeled < size else 0)
-    params = {name: getattr(config, name) for name in select_form.LABELS}
-    params["run"] = whole(data, "run")
-    params["revision"] = dataset.revision
-    return params
 
 
 def _render(studio: Studio, user: int, values: dict[str, str]) -> tuple[str, bool]:

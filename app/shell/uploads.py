@@ -53,33 +53,10 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter()
     limits = studio.settings.limits
 
-    def checked(request: Request) -> tuple[int, str]:
-        """Return the user and the dataset's name.
-
-        Raises
-        ------
-        InputError
-            If the name or the size can't be accepted.
-        UnavailableError
-            If the disk has too little space.
-        """
-        user = studio.user(request)
-        name = dataset_name(request.query_params.get("name", ""))
-        size = request.query_params.get("bytes") or request.headers.get("content-length") or "0"
-        if not size.isdecimal():
-            raise InputError("The upload has no length. Send a Content-Length header.")
-        with studio.store.read() as session:
-            check_name_free(session, user, name)
-        check_size(int(size), limits.max_archive_bytes)
-        folder = studio.settings.uploads
-        folder.mkdir(parents=True, exist_ok=True)
-        check_free_space(folder, int(size))
-        return user, name
-
     @router.get("/upload")
     def check(request: Request) -> JSONResponse:
         """Check whether an upload of this name and size would be accepted."""
-        checked(request)
+        check_upload(studio, request)
         return JSONResponse({"ok": True})
 
     @router.get("/upload/name")
@@ -92,7 +69,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.post("/upload")
     async def upload(request: Request) -> JSONResponse:
-        user, name = await run_in_threadpool(checked, request)
+        user, name = await run_in_threadpool(check_upload, studio, request)
         try:
             target = await received_archive(studio, request)
         except ClientDisconnect:
@@ -102,7 +79,7 @@ def routes(studio: Studio) -> APIRouter:
                 preview = await review(user, target)
                 await run_in_threadpool(save_upload, target, user)
                 return JSONResponse({"upload": target.stem, "preview": preview})
-            import_id = await run_in_threadpool(_queue, studio.store, target, name, user)
+            import_id = await run_in_threadpool(queue_import, studio.store, target, name, user)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
@@ -138,8 +115,8 @@ def routes(studio: Studio) -> APIRouter:
         """Queue the import of a reviewed upload with the chosen columns."""
         user = studio.user(request)
         target = uploaded(token, user)
-        save_upload(target, user, ImportOptions(columns=Columns(file, label, caption)))
-        import_id = _queue(studio.store, target, name, user)
+        columns = Columns(file, label, caption)
+        import_id = queue_import(studio.store, target, name, user, columns)
         return JSONResponse({"import": import_id})
 
     @router.delete("/upload/{token}")
@@ -153,9 +130,38 @@ def routes(studio: Studio) -> APIRouter:
     return router
 
 
-def _queue(store: Store, target: Path, name: str, user: int) -> int:
+def check_upload(studio: Studio, request: Request) -> tuple[int, str]:
+    """Return the user and the dataset's name.
+
+    Raises
+    ------
+    InputError
+        If the name or the size can't be accepted.
+    UnavailableError
+        If the disk has too little space.
+    """
+    user = studio.user(request)
+    name = dataset_name(request.query_params.get("name", ""))
+    size = request.query_params.get("bytes") or request.headers.get("content-length") or "0"
+    if not size.isdecimal():
+        raise InputError("The upload has no length. Send a Content-Length header.")
+    with studio.store.read() as session:
+        check_name_free(session, user, name)
+    check_size(int(size), studio.settings.limits.max_archive_bytes)
+    folder = studio.settings.uploads
+    folder.mkdir(parents=True, exist_ok=True)
+    check_free_space(folder, int(size))
+    return user, name
+
+
+def queue_import(
+    store: Store, target: Path, name: str, user: int, columns: Columns | None = None
+) -> int:
+    """Queue the import of an uploaded archive, and return its id."""
     from vecaf.engine.queue import submit_import
 
+    if columns is not None:
+        save_upload(target, user, ImportOptions(columns=columns))
     return submit_import(store, str(target), name, user)
 
 

@@ -13,14 +13,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from mcp import Client as Agent
+from mcp import StdioServerParameters
 
 from app.api import BASE
 from app.shell.body_limit import DEFAULT
@@ -31,6 +35,7 @@ from vecaf.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "http-api.md"
+CLIENT_DOCS = ROOT / "docs" / "python.md"
 START_SECONDS = 180
 
 
@@ -103,6 +108,30 @@ def test_the_documented_examples_run(live: Live) -> None:
     assert len(receipt["selections"][0]["sha256"]) == 8
 
 
+def test_the_documented_client_runs(live: Live) -> None:
+    (block,) = [block for block in read(CLIENT_DOCS).blocks if block.note == WITH_STUDIO]
+    code = block.code.replace("127.0.0.1:7860", f"127.0.0.1:{live.port}")
+    done = subprocess.run(
+        [sys.executable, "-"], input=code, cwd=live.folder, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "finished" in done.stdout.splitlines()[-2] and "'share'" in done.stdout.splitlines()[-1]
+    assert zipfile.is_zipfile(live.folder / "exported.zip")
+
+
+def test_an_agent_starts_its_server(live: Live) -> None:
+    command = ["-m", "vecaf", "mcp", "--studio", f"http://127.0.0.1:{live.port}"]
+
+    async def names() -> list[str]:
+        async with Agent(StdioServerParameters(command=sys.executable, args=command)) as agent:
+            answer = await agent.call_tool("list_datasets", {})
+            assert answer.structured_content is not None
+            return [one["name"] for one in answer.structured_content["datasets"]]
+
+    assert anyio.run(names) == ["shapes"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "words"),
     [
@@ -126,6 +155,18 @@ def test_the_documented_examples_run(live: Live) -> None:
         ("POST", "/runs", b'{"dataset": "pets", "evil": 1}', 400, "Unknown setting 'evil'"),
         ("POST", "/runs", b'{"dataset": "pets", "budget": "999"}', 400, "can be selected"),
         ("POST", "/runs/99/cancel", None, 404, "no run 99"),
+        ("GET", "/imports/99", None, 404, "no import 99"),
+        ("GET", "/selections/99", None, 404, "no selection 99"),
+        ("GET", "/label-requests/99", None, 404, "no label request 99"),
+        ("GET", "/datasets/99/export", None, 404, "no dataset 99"),
+        ("GET", "/datasets/1/export?format=pickle", None, 400, "pickle"),
+        ("POST", "/datasets?name=new", b"no archive", 400, "not a ZIP file"),
+        ("POST", "/datasets?name=pets", b"no archive", 400, "already have a dataset"),
+        ("POST", "/selections", b"[]", 400, '"dataset"'),
+        ("POST", "/selections", b'{"dataset": "pets", "rounds": 2}', 400, "'rounds'"),
+        ("POST", "/selections", b'{"dataset": "pets", "run": "x"}', 400, "'run'"),
+        ("POST", "/selections", b'{"dataset": "secret"}', 404, "no dataset called 'secret'"),
+        ("POST", "/selections/99/label-request", b'{"name": 1}', 400, '"name"'),
         ("POST", "/runs/1/predict", b"", 400, "has no image"),
         ("POST", "/runs/1/predict", b"<svg>", 400, "an SVG or XML file"),
     ],

@@ -14,11 +14,15 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from app.select import form as select_form
 from app.select import page as select
 from app.select.form import form
 from app.select.routes import BOTH, EARLIER, FIRST, SECOND
 from app.select.state import PoolFacts
+from app.select.submission import selection_params
+from app.shell.address import whole
 from app.shell.studio import Studio
+from vecaf.config import RunConfig
 from vecaf.errors import InputError
 from vecaf.store import FINISHED, Dataset, Sample, Task
 from vecaf.store.samples import count_pool
@@ -170,7 +174,8 @@ def test_the_form_is_validated_before_a_task_is_queued(studio: Studio) -> None:
     def params(**changes: str) -> dict[str, Any]:
         models = {"model": "efficientnet_lite0", "vlm": "embedded", "image_size": "0"}
         fields = {**{k: str(v) for k, v in PARAMS.items()}, **models, **changes}
-        return select._params(studio, user, dataset_id, fields)
+        config, run = RunConfig.from_dict(select_form.read(fields)), whole(fields, "run")
+        return selection_params(studio, user, dataset_id, config, run)
 
     made = params(budget="50%", run="7")
     assert (made["budget"], made["run"], made["text_pull"]) == ("50%", 7, 0.25)
