@@ -247,6 +247,12 @@ class RunConfig:
     device: str = option(
         "auto", "Where to train: auto, cpu, cuda or cuda:N. auto uses a GPU if there is one."
     )
+    trackers: str = option(
+        "",
+        "Experiment trackers that the run also reports to, separated by commas: tensorboard, "
+        "mlflow, trackio. The studio shows the same curves without a tracker.",
+        advanced=True,
+    )
 
     def checked(self) -> RunConfig:
         """Return self. Raises InputError for the first invalid field."""

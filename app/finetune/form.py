@@ -61,6 +61,7 @@ SUGGESTIONS = {
         ),
     ],
     "device": [(name, name) for name in ("auto", "cpu", "cuda")],
+    "trackers": [("None", ""), *((name, name) for name in ("tensorboard", "mlflow", "trackio"))],
 }
 RECOMMENDED = "vecaf"
 REASON = (

@@ -22,7 +22,7 @@ from vecaf.files import write_bytes
 
 FORMAT = 2  # increase it if the files or the measurement change
 TEST, VALIDATION = "test", "validation"
-IDENTIFIED_OTHERWISE = ("dataset", "device")  # by content digest and by device type
+IDENTIFIED_OTHERWISE = ("dataset", "device", "trackers")  # by content digest, by device type
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,9 @@ def submit_run(store: Store, config: RunConfig, user_id: int) -> int:
         The dataset is only shared with the user.
     """
     from vecaf.runs.run_checks import check_pool
+    from vecaf.trackers import check_trackers
 
+    check_trackers(config.trackers)
     with store.write() as session:
         named = dataset_named(session, user_id, config.checked().dataset)
         dataset = changeable(session, user_id, Dataset, named.id)

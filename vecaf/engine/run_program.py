@@ -13,6 +13,7 @@ from vecaf.engine.paths import folder_of
 from vecaf.engine.recorder import DatabaseRecorder
 from vecaf.engine.saved_selection import record_saved_selection
 from vecaf.engine.shard_actors import sharding_for
+from vecaf.engine.tracked_recorder import TrackedRecorder
 from vecaf.errors import UnreadableImageError
 from vecaf.export.environment import record_versions
 from vecaf.runs.preparation import with_device
@@ -43,7 +44,8 @@ def run_program(
     """
     settings = store.settings
     folder = folder_of(settings, "run", run_id)
-    recorder = DatabaseRecorder(store, run_id, attempt, stopping=stopping)
+    recorder = TrackedRecorder(store, run_id, attempt, stopping=stopping)
+    finished = False
 
     def load() -> tuple[RunConfig, Samples, Samples | None]:
         with store.read() as session:
@@ -62,20 +64,24 @@ def run_program(
         found = without_unreadable(samples, folder, recorder, store)
         with store.read() as session:
             run = session.get_one(Run, run_id)
+        recorder.track(run, config, found, folder)
         record_saved_selection(config, found, recorder, store, run)
         embed_on_cluster(config, found, recorder, settings)
         return found
 
     config, samples, target = ranks.from_first(load)
-    while True:
-        try:
-            found = ranks.from_first(readable)
-            sharding = sharding_for(settings)
-            run_rounds(config, found, recorder, folder, settings, ranks, sharding, target)
-            break
-        except UnreadableImageError as error:
-            ranks.from_first(note_damaged, samples, folder, error)
-    ranks.from_first(recorder.flush)
+    try:
+        while not finished:
+            try:
+                found = ranks.from_first(readable)
+                sharding = sharding_for(settings)
+                run_rounds(config, found, recorder, folder, settings, ranks, sharding, target)
+                finished = True
+            except UnreadableImageError as error:
+                ranks.from_first(note_damaged, samples, folder, error)
+        ranks.from_first(recorder.flush)
+    finally:
+        recorder.close(finished)
 
 
 def embed_on_cluster(

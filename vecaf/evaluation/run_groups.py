@@ -18,7 +18,7 @@ from vecaf.evaluation.comparison import (
 
 RANDOM = "random"
 # Runs that differ only in these settings belong to one group.
-IGNORED_SETTINGS = ("dataset", "seed", "device")
+IGNORED_SETTINGS = ("dataset", "seed", "device", "trackers")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Preset:
     values: Mapping[str, Any]
 
 
-_UNCHANGED = ("dataset", "subset", "seed", "device", "target_words", "adapt_to")
+_UNCHANGED = ("dataset", "subset", "seed", "device", "target_words", "adapt_to", "trackers")
 _DEFAULTS = {name: value for name, value in RunConfig().as_dict().items() if name not in _UNCHANGED}
 
 PRESETS: tuple[Preset, ...] = (

@@ -57,7 +57,7 @@ def find_run_pairs(session: Session, user_id: int, dataset_id: int) -> list[RunP
 
 def _shared_settings(config: dict[str, Any]) -> str:
     """Return all settings but the target domain, as a dictionary key."""
-    shared = {k: v for k, v in config.items() if k not in (WORDS, IMAGES)}
+    shared = {k: v for k, v in config.items() if k not in (WORDS, IMAGES, "trackers")}
     return json.dumps(shared, sort_keys=True)
 
 
