@@ -161,13 +161,25 @@ def evaluate(
 def export(
     run: RunArgument,
     to: Annotated[Path, typer.Option(help="New folder to write to.")],
+    timm: Annotated[
+        bool, typer.Option("--timm", help="Also write a folder that timm.create_model loads.")
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Also write the model in 8-bit integers for OpenVINO, and measure its accuracy "
+            "and speed.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Export the model, labels, model card, selection, and receipt of a finished run."""
     from vecaf.export.bundle import export_run
 
     store, user = open_store()
-    names = [path.name for path in export_run(store, user, run, to)]
+    more = [name for name, wanted in (("timm", timm), ("int8", int8)) if wanted]
+    names = [path.name for path in export_run(store, user, run, to, more)]
     text = f"Exported run {run} to {to}: {', '.join(names)}."
     print_result({"run": run, "folder": str(to), "files": names}, text, json)
 

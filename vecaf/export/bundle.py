@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from vecaf.errors import InputError, VecafError
 from vecaf.export.accuracy_plot import PLOT, accuracy_plot
 from vecaf.export.model_card import SHEET, SHOWN, contact_sheet, model_card
 from vecaf.export.model_files import CONFIG, LABELS, ONNX, STANDALONE, WEIGHTS, onnx_missing
+from vecaf.export.more_forms import check_forms, write_forms
 from vecaf.export.run_record import RunRecord, make_receipt, read_record
 from vecaf.files import ABANDONED_SECONDS, age, new_folder, replacing, temporary_folder, write_bytes
 from vecaf.settings import Settings
@@ -47,10 +48,19 @@ def model_folder(store: Store, user_id: int, run_id: int) -> Path:
     return folder
 
 
-def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
+def export_run(
+    store: Store, user_id: int, run_id: int, to: Path, more: Collection[str] = ()
+) -> list[Path]:
     """Export a run into a folder: model, labels, model card, selection and receipt.
 
     The folder appears only once it is complete.
+
+    Parameters
+    ----------
+    to
+        A new folder.
+    more
+        Further forms of the model: "timm" and "int8" (see `vecaf.export.more_forms`).
 
     Returns
     -------
@@ -62,15 +72,16 @@ def export_run(store: Store, user_id: int, run_id: int, to: Path) -> list[Path]:
     InputError
         If the run has not finished, or the folder is not empty.
     UnavailableError
-        If the disk is full.
+        If the disk is full, or a package is missing.
     """
     to = to.absolute()
     source = model_folder(store, user_id, run_id)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise InputError(f"{to} already exists and is not empty. Choose a new folder.")
+    check_forms(more)
     record = read_record(store, user_id, run_id)
     with new_folder(to) as folder:
-        _write(record, source, folder)
+        _write(record, source, folder, more)
     return sorted(to.iterdir())
 
 
@@ -148,10 +159,10 @@ def remove_abandoned_exports(settings: Settings) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write(record: RunRecord, source: Path, to: Path) -> None:
+def _write(record: RunRecord, source: Path, to: Path, more: Collection[str] = ()) -> None:
     for name in (WEIGHTS, CONFIG, LABELS):
         shutil.copyfile(source / name, to / name)
-    onnx = _onnx(to)
+    runtimes = "\n\n".join([_onnx(to), *write_forms(record, to, more)])
     write_bytes(to / SCRIPT, STANDALONE.read_bytes())
     write_bytes(to / SELECTION_CSV, _csv(record.selected))
     write_bytes(to / SELECTION_JSON, _json(list(record.selected)))
@@ -167,13 +178,13 @@ def _write(record: RunRecord, source: Path, to: Path) -> None:
         record.dataset.attribution,
         record.samples.classes,
         rounds,
-        onnx,
+        runtimes,
         sheet is not None,
         _adaptation(record, source),
     )
     write_bytes(to / CARD, text.encode())
     write_bytes(to / RECEIPT, _json(make_receipt(record).as_dict(_listing(to))))
-    for path in to.iterdir():
+    for path in _files(to):
         path.chmod(0o644)  # temporary files are private, but an export may be shared
 
 
@@ -213,12 +224,16 @@ def _onnx(folder: Path) -> str:
 def _listing(folder: Path) -> list[dict[str, Any]]:
     return [
         {
-            "name": path.name,
+            "name": path.relative_to(folder).as_posix(),
             "bytes": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        for path in sorted(folder.iterdir())
+        for path in _files(folder)
     ]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _csv(selected: Sequence[dict[str, Any]]) -> bytes:
