@@ -26,6 +26,7 @@ from ..shell.ids import Id
 from ..shell.media import image_url, thumb_url
 from ..shell.studio import Studio
 from ..shell.waiting import while_connected
+from .label_studio import add_label_studio_routes
 
 LabelChanges = Annotated[dict[int, int | None], Body(embed=True)]
 Names = Annotated[list[str], Body(embed=True)]
@@ -124,6 +125,7 @@ def routes(studio: Studio) -> APIRouter:
         content = pack({"labels": np.array(found["labels"], np.int16)})
         return Response(content, media_type="application/octet-stream", headers=NO_STORE)
 
+    add_label_studio_routes(router, studio)
     return router
 
 

@@ -24,9 +24,10 @@ RULES: Rules = [
     for pattern, size in (
         (r"/login", LOGIN),
         # Streamed to the disk; `VECAF_MAX_ARCHIVE_BYTES` limits it.
-        (r"/upload|/predict/\d+/batch|/api/v1/runs/\d+/predictions", None),
+        (r"/upload|/api/v1/datasets|/predict/\d+/batch|/api/v1/runs/\d+/predictions", None),
         (r"/predict/\d+|/api/v1/runs/\d+/predict|/explore/\d+/search-image", IMAGE),
         (r"/explore/\d+/(subset|label|caption|excluded)", SELECTION),
+        (r"/label/\d+/label-studio", SELECTION),  # the JSON of a project
         (r"/gradio_api/queue/join", EVENT),
     )
 ]

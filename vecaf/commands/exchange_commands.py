@@ -104,7 +104,7 @@ def import_labels(
     store, user = open_store()
     with store.read() as session:
         found = dataset_named(session, user, dataset)
-    labeled, skipped = apply_label_studio(store, user, found.id, path)
+    labeled, skipped = apply_label_studio(store, user, found.id, path.read_bytes(), path.name)
     result = {"dataset": found.id, "labeled": labeled, "skipped": skipped}
     text = f"{labeled:,} images of '{found.name}' have the labels of {path.name}."
     if skipped:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +35,14 @@ def export_files(export: Export, format: str) -> Iterator[tuple[str, bytes]]:
 
 def stream_zip(export: Export, format: str) -> Iterator[bytes]:
     """Yield the export as pieces of a ZIP archive, so that memory use stays constant."""
+    return zip_pieces(export_files(export, format))
+
+
+def zip_pieces(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield files, given by name and content, as pieces of a ZIP archive."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in export_files(export, format):
+        for name, content in files:
             is_text = name.endswith((".csv", ".json", ".jsonl", ".md", ".xml", ".txt"))
             kind = zipfile.ZIP_DEFLATED if is_text else zipfile.ZIP_STORED
             archive.writestr(name, content, compress_type=kind)

@@ -41,7 +41,7 @@ def test_labels_come_back(store: Store, tmp_path: Path, dataset: int) -> None:
     tasks[0]["annotations"] = [{"was_cancelled": True, "result": []}]
     path = tmp_path / "project.json"
     path.write_text(json.dumps(tasks))
-    done = apply_label_studio(store, store.owner(), dataset, path)
+    done = apply_label_studio(store, store.owner(), dataset, path.read_bytes(), path.name)
     assert done == (len(tasks) - 1, 1)
     after = expected(stored(store, "first"))
     assert [one.label for one in after if one not in before] == ["dog"]
@@ -61,10 +61,10 @@ def test_bad_exports_change_nothing(store: Store, tmp_path: Path, dataset: int) 
     ):
         path.write_text(content)
         with pytest.raises(InputError, match=words):
-            apply_label_studio(store, store.owner(), dataset, path)
+            apply_label_studio(store, store.owner(), dataset, path.read_bytes(), path.name)
     path.write_text(json.dumps(tasks))
     with store.write() as session:
         session.add(User(id=99, name="stranger"))
     with pytest.raises(NotFoundError):
-        apply_label_studio(store, 99, dataset, path)
+        apply_label_studio(store, 99, dataset, path.read_bytes(), path.name)
     assert stored(store, "first") == before
