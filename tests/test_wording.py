@@ -34,6 +34,8 @@ PERSISTED = {
     "vecaf/tasks/select_images.py": "picks",
     # Fields of Label Studio's format.
     "vecaf/datasets/formats/label_studio.py": "cancelled ground",
+    # A field of FiftyOne's datasets.
+    "vecaf/notebook/fiftyone.py": "ground",
 }
 """Removed words that stay, by file."""
 SUFFIXES = {".css", ".html", ".js", ".py"}
