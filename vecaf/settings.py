@@ -48,6 +48,7 @@ class Settings:
     precision: str = "float32"  # or "fast": bfloat16 if the device supports it
     processes: int = 1  # per training run, each on its own GPU if there are enough
     folders: tuple[Path, ...] = ()  # server folders that users can import from
+    weights: tuple[Path, ...] = ()  # folders with weights of models, found by name
     login_hours: int = 7 * 24  # until a login expires
     login_idle_hours: int = 24  # until a login expires without requests
     engine: str = "local"  # executes jobs: local (this machine) or ray (a cluster)
@@ -88,6 +89,7 @@ class Settings:
             precision=precision,
             processes=_whole(env, "VECAF_PROCESSES", cls.processes),
             folders=_folders(env.get("VECAF_FOLDERS") or ""),
+            weights=_folders(env.get("VECAF_WEIGHTS") or ""),
             login_hours=_whole(env, "VECAF_LOGIN_HOURS", cls.login_hours),
             login_idle_hours=_whole(env, "VECAF_LOGIN_IDLE_HOURS", cls.login_idle_hours),
             run_resources=env.get("VECAF_RUN_RESOURCES") or "",
@@ -110,6 +112,7 @@ class Settings:
             "VECAF_PRECISION": self.precision,
             "VECAF_PROCESSES": str(self.processes),
             "VECAF_FOLDERS": os.pathsep.join(map(str, self.folders)),
+            "VECAF_WEIGHTS": os.pathsep.join(map(str, self.weights)),
             "VECAF_LOGIN_HOURS": str(self.login_hours),
             "VECAF_LOGIN_IDLE_HOURS": str(self.login_idle_hours),
             "VECAF_ENGINE": self.engine,

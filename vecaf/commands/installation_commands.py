@@ -43,14 +43,23 @@ def _options(options: dict[str, Any]) -> str:
 
 @app.command()
 def models(json: Json = False) -> None:
-    """List the models that come with the studio. You can also use any timm or open_clip model."""
+    """List tested models with their size, image size, and license, and whether they are here."""
     from vecaf.encoders import list_models
 
     infos = list_models()
-    text = table(["name", "kind", "description"], [[m.name, m.kind, m.description] for m in infos])
+    rows = [
+        [
+            m.name, m.kind, "yes" if m.available else "no", m.parameters, m.image_size, m.license,
+            m.description,
+        ]
+        for m in infos
+    ]  # fmt: skip
+    heads = ["name", "kind", "here", "M parameters", "pixels", "license", "description"]
+    text = table(heads, rows)
     more = (
         "You can also use any timm model (pvm) by its name, and any open_clip model (vlm) as "
-        "NAME/PRETRAINED."
+        "NAME/PRETRAINED. Without a network, copy NAME.safetensors to a folder and set "
+        "VECAF_WEIGHTS to it."
     )
     print_result({"models": [vars(m) for m in infos]}, f"{text}\n{more}", json)
 

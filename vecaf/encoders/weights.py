@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import torch
 
 HUB_TIMEOUT = 3.0  # seconds to find out whether a hub can be reached
+TIMM_FILE = "model.safetensors"
+FOLDERS = "VECAF_WEIGHTS"
+"""The environment variable with folders of weights, separated like PATH."""
 
 
 def package_data(name: str) -> Path:
@@ -69,10 +72,13 @@ def hub_file(repository: str, filename: str, name: str) -> Path:
     import httpx
     from huggingface_hub import hf_hub_download
 
-    cached = in_hub_cache(repository, filename)
-    if cached is not None:
-        return cached
-    advice = f"Use a local file, {name}@/path/to/{filename}, or an installed model."
+    found = local_copy(repository, filename)
+    if found is not None:
+        return found
+    advice = (
+        f"Use a local file, {name}@/path/to/{filename}, a folder with weights (VECAF_WEIGHTS), "
+        "or an installed model."
+    )
     check_hub(f"The weights of {repository}", advice)
     try:
         return Path(hf_hub_download(repository, filename, etag_timeout=HUB_TIMEOUT))
@@ -104,6 +110,31 @@ def check_hub(wanted: str, advice: str) -> None:
         httpx.head(ENDPOINT, timeout=HUB_TIMEOUT)
     except httpx.HTTPError as error:
         raise offline from error
+
+
+def local_copy(repository: str, filename: str) -> Path | None:
+    """Return a file of a hub repository from the user's folders, or from the hub's cache."""
+    return in_folders(repository, filename) or in_hub_cache(repository, filename)
+
+
+def in_folders(repository: str, filename: str) -> Path | None:
+    """Return a file of a hub repository from the folders of VECAF_WEIGHTS.
+
+    For timm/resnet50.a1_in1k these are resnet50.a1_in1k.safetensors, and
+    resnet50.a1_in1k/model.safetensors, which a download of the repository has.
+    """
+    model = repository.rstrip("/").rpartition("/")[2]
+    for folder in os.environ.get(FOLDERS, "").split(os.pathsep):
+        if not folder.strip():
+            continue
+        names = [f"{model}/{filename}"]
+        if filename == TIMM_FILE:  # a repository can hold weights of timm and of open_clip
+            names.insert(0, f"{model}.safetensors")
+        for name in names:
+            path = Path(folder).expanduser() / name
+            if path.is_file():
+                return path
+    return None
 
 
 def in_hub_cache(repository: str, filename: str) -> Path | None:
