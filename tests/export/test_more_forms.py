@@ -47,9 +47,8 @@ def test_timm_loads_the_model(exported: tuple[Path, list[Path]]) -> None:
     config = data.resolve_model_data_config(model)
     stored = predictor.preprocessing
     side = stored.image_size
-    assert (config["input_size"], config["mean"], config["std"]) == (
-        (3, side, side), stored.mean, stored.std,
-    )  # fmt: skip
+    assert config["input_size"] == (3, side, side)
+    assert (*config["mean"], *config["std"]) == (*stored.mean, *stored.std)
     assert (config["crop_pct"], config["interpolation"]) == (stored.crop, stored.interpolation)
     transform = data.create_transform(**config, is_training=False)
     ours = inputs_of(images, stored)
