@@ -124,6 +124,7 @@ def test_trackers_are_chosen_on_the_page(
     command = page.locator(".summary .command code")
     expect(command).to_contain_text("vecaf run")
     before = runs(server)
+    page.get_by_role("button", name="All settings").click()
     page.get_by_text("Advanced settings").click()
     fill(page, "trackers", "tensorbord")
     expect(command).to_contain_text("--trackers tensorbord")
@@ -132,5 +133,6 @@ def test_trackers_are_chosen_on_the_page(
     assert runs(server) == before
     fill(page, "trackers", "tensorboard, mlflow")
     expect(command).to_contain_text("--trackers 'tensorboard, mlflow'")
-    fill(page, "trackers", "")
+    page.locator("#f-trackers input").click()
+    page.get_by_role("option", name="None", exact=True).click()
     expect(command).not_to_contain_text("--trackers")
