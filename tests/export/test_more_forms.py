@@ -60,7 +60,7 @@ def test_timm_loads_the_model(exported: tuple[Path, list[Path]]) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(backbone(batch), predictor.model.backbone(batch))
         same = model(batch).argmax(dim=1) == predictor.model(batch).argmax(dim=1)
-    assert float(same.float().mean()) >= 0.95
+    assert float(same.float().mean()) >= 0.9
 
 
 def test_openvino_runs_float32_and_int8(exported: tuple[Path, list[Path]]) -> None:
