@@ -224,7 +224,8 @@ class RunConfig:
     image_size: int = option(
         0,
         "Width and height of the model's input, in pixels. 0 chooses a size that suits your "
-        "images. A larger size is often more accurate, and slower.",
+        "images. A larger size is often more accurate, and slower. For images below 96 pixels, try "
+        "160.",
         minimum=0,
         maximum=1024,
         advanced=True,
