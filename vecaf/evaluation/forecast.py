@@ -32,7 +32,7 @@ DRAWS = 4000
 MISFIT = 0.05  # standard error of a point beyond sampling, as a share of the error
 REMOVABLE = (4, 1)  # prior of r, a beta distribution: most errors can be removed
 EXPONENT = (0.2, 0.8)  # range of the prior of c, uniform on a logarithmic scale
-DISCORDANT = 0.4  # share of the errors that a later model has on other test images
+DISCORDANT = 0.5  # share of the errors that a later model has on other test images
 MOST_LABELS = 10**7
 
 

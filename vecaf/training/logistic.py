@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from vecaf.arrays import Floats, Labels
 
@@ -63,5 +64,7 @@ def fit_logistic(
 
     first = np.zeros(classes * dims) if start is None else start.ravel().astype(np.float64)
     options = {"maxiter": MAX_STEPS, "ftol": TOLERANCE, "gtol": 1e-3}
-    found = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
+    # The products are small: two threads that wait for each other take 20 times as long as one.
+    with threadpool_limits(1, "blas"):
+        found = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x.reshape(classes, dims), np.float32)
