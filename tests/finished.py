@@ -12,6 +12,7 @@ from vecaf.engine.paths import folder_of
 from vecaf.engine.queue import submit_run, submit_task
 from vecaf.settings import Settings
 from vecaf.store import RUNNING, Run, Store, Task
+from vecaf.store.models import now
 
 NAME = "shapes"
 CONFIG = RunConfig(dataset=NAME, budget="6", rounds=2, epochs=4, batch_size=4)
@@ -31,7 +32,7 @@ def finish_run(store: Store, config: RunConfig = CONFIG) -> int:
     run_id = submit_run(store, config, store.owner())
     with store.write() as session:
         run = session.get_one(Run, run_id)
-        run.state, run.attempt = RUNNING, 1
+        run.state, run.attempt, run.started_at = RUNNING, 1, now()
     folder_of(store.settings, "run", run_id).mkdir(parents=True, exist_ok=True)
     do_run(store, run_id, 1, lambda: False)
     return run_id
@@ -42,7 +43,7 @@ def finish_task(store: Store, kind: str, dataset_id: int) -> int:
     task_id = submit_task(store, kind, dataset_id, {}, store.owner())
     with store.write() as session:
         task = session.get_one(Task, task_id)
-        task.state, task.attempt = RUNNING, 1
+        task.state, task.attempt, task.started_at = RUNNING, 1, now()
     folder_of(store.settings, "task", task_id).mkdir(parents=True, exist_ok=True)
     do_task(store, task_id, 1, lambda: False)
     return task_id
