@@ -115,3 +115,24 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
     page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     assert runs(server)[len(before) :] == ["vecaf", "random", "vecaf"]
+
+
+def test_trackers_are_chosen_on_the_page(
+    open_page: Callable[..., Any], server: Server, dataset: str
+) -> None:
+    page = open_page("/finetune")
+    command = page.locator(".summary .command code")
+    expect(command).to_contain_text("vecaf run")
+    before = runs(server)
+    page.get_by_role("button", name="All settings").click()
+    page.get_by_text("Advanced settings").click()
+    fill(page, "trackers", "tensorbord")
+    expect(command).to_contain_text("--trackers tensorbord")
+    page.get_by_role("button", name="Launch run").click()
+    expect(page.get_by_text("did you mean tensorboard?")).to_be_visible()
+    assert runs(server) == before
+    fill(page, "trackers", "tensorboard, mlflow")
+    expect(command).to_contain_text("--trackers 'tensorboard, mlflow'")
+    page.locator("#f-trackers input").click()
+    page.get_by_role("option", name="None", exact=True).click()
+    expect(command).not_to_contain_text("--trackers")
