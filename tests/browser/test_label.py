@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from playwright.sync_api import expect
 
 from tests.browser.network import hold
 from tests.browser.studio import Server, shapes
-from vecaf.datasets.edits import add_class
-from vecaf.settings import Settings
-from vecaf.store import Store, dataset_named
+from vecaf.datasets.edits import add_class, edit
+from vecaf.store import dataset_named
 from vecaf.store.columns import read_columns
-from vecaf.store.subsets import add_subset
+from vecaf.store.random_subsets import draw_test_sample
+from vecaf.store.subsets import add_subset, subset_samples
 
 NAME = "bare shapes"
 KINDS = ["circle", "square", "triangle"]
@@ -39,7 +39,7 @@ def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ()) -> str:
     """Return the path of a labeling task with other images of that upload."""
-    store = Store.open(Settings.from_environment({"VECAF_HOME": str(server.home)}))
+    store = server.store()
     with store.write() as session:
         me = store.owner()
         dataset = dataset_named(session, me, NAME)
@@ -230,6 +230,54 @@ def test_keys_undo_and_focus_while_labels_are_on_their_way(
     expect(done).to_contain_text("2 of 6")
 
 
+def test_suggestions_learn_from_labels_and_the_order_follows(
+    open_page: Callable[..., Any], server: Server, task: str
+) -> None:
+    path = new_task(server, "learning", 6, KINDS)
+    label_test_sample(server)
+    page = open_page(path)
+    learned, image = page.locator(".label-learned"), page.locator(".label-one img")
+    source, count = learned.locator("span").first, re.compile(r"Learned from (\d+) labels?")
+    expect(learned).to_contain_text("on 3 test images (95% interval", timeout=240_000)
+    before = int((count.search(str(source.text_content())) or [0, 0])[1])
+    for number in (1, 2, 3):
+        page.locator(".label-one").press(key_for(page))
+        expect(learned).to_contain_text(f"Learned from {before + number} label")
+    shown = str(image.get_attribute("alt"))
+    page.keyboard.press("u")
+    expect(learned).to_contain_text(f"Learned from {before + 2} label")
+    expect(image).not_to_have_attribute("alt", shown)
+
+    order = page.get_by_label("Order of the images")
+    order.select_option(label="Selection order")
+    page.reload()
+    expect(order).to_have_value("given")
+    order.select_option(label="Most useful first")
+
+    shown_map = page.locator(".label-map")
+    shown_map.locator("summary").click()
+    expect(shown_map.locator("p")).to_contain_text(re.compile("circle|has no map yet"))
+    with page.expect_response("**/suggestions"):  # those that the grid shows
+        page.get_by_role("button", name="Grid").click()
+    expect(page.locator(".label-tile")).to_have_count(6)
+    update = page.get_by_role("button", name="Update suggestions")
+    page.locator(".label-tile select").last.select_option(label="no label")
+    update.click()
+    expect(update).to_have_count(0)
+
+
+def label_test_sample(server: Server) -> None:
+    """Draw three test images and label them."""
+    store = server.store()
+    with store.write() as session:
+        me = store.owner()
+        dataset = dataset_named(session, me, NAME)
+        sample = draw_test_sample(session, me, dataset.id, 3)
+        ids = [image.id for _, image in subset_samples(session, me, sample.id)]
+        edit(session, me, dataset.id, "label", dict(zip(ids, range(3), strict=True)))
+    store.close()
+
+
 def test_who_goes_back_before_the_answer_sees_where_the_address_leads(
     open_page: Callable[..., Any], task: str
 ) -> None:
@@ -243,38 +291,3 @@ def test_who_goes_back_before_the_answer_sees_where_the_address_leads(
     send()
     expect(page.locator(".subsets").first).to_be_visible()
     expect(page.locator(".labeler")).to_have_count(0)
-
-
-def test_a_task_is_labeled_in_label_studio(
-    open_page: Callable[..., Any], server: Server, task: str, tmp_path: Path
-) -> None:
-    page = open_page(new_task(server, "elsewhere", 4, KINDS))
-    done = page.locator(".label-head .progress-words")
-    expect(done).to_contain_text("0 of 4")
-    page.get_by_text("Label in Label Studio").click()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download project").click()
-    with zipfile.ZipFile(download.value.path()) as project:
-        tasks = json.loads(project.read("tasks.json"))
-        assert b'<Choice value="circle"/>' in project.read("config.xml")
-        images = [name for name in project.namelist() if name.endswith((".png", ".jpg"))]
-    assert len(images) == len(tasks) == 4
-    assert all(0 < task["predictions"][0]["score"] <= 1 for task in tasks)
-    assert all(
-        task["predictions"][0]["result"][0]["value"]["choices"][0] in KINDS for task in tasks
-    )
-
-    # As an annotator does in Label Studio: accept three predictions, skip one task.
-    for task_ in tasks[:3]:
-        task_["annotations"] = [{"result": task_["predictions"][0]["result"]}]
-    tasks[3]["annotations"] = []
-    export = tmp_path / "project.json"
-    export.write_text(json.dumps(tasks))
-    files = page.get_by_label("Label Studio export")
-    files.set_input_files(export)
-    expect(page.get_by_text("3 images labeled. 1 task had no label.")).to_be_visible()
-    expect(done).to_contain_text("3 of 4 labeled")
-
-    export.write_text(json.dumps([{"data": {"image": "x.jpg", "sample_id": 1}, "annotations": []}]))
-    files.set_input_files(export)
-    expect(page.get_by_text("is not in this selection")).to_be_visible()
