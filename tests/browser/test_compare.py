@@ -62,6 +62,21 @@ def test_a_run_is_compared_with_its_random_baseline(
     page.reload()
     expect(page.locator(".target input[type=number]")).to_have_value("100.0")
 
+    # The list shows the runs of a state, renames one and deletes one.
+    page.goto(f"{server.url}/runs")
+    row = page.locator(f"[data-key=run-{baseline}]")
+    row.get_by_role("checkbox").check()
+    page.get_by_label(f"Name of run {baseline}").fill("random for comparison")
+    page.get_by_role("button", name="Rename run").click()
+    expect(row).to_contain_text("random for comparison")
+    page.get_by_label("State").select_option(label="failed")
+    expect(row).to_have_count(0)
+    page.get_by_label("State").select_option(label="finished")
+    row.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Delete run…").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Delete run").click()
+    expect(row).to_have_count(0)
+
 
 def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str) -> None:
     page = open_page(run)

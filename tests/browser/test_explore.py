@@ -208,6 +208,28 @@ def test_the_grid_by_keyboard(page: Page) -> None:
     expect(page.locator(".x-actions")).to_be_hidden()
 
 
+def test_the_large_image_and_the_panel_walk_through_the_grid(page: Page) -> None:
+    page.locator(".x-tile").first.click()
+    panel = page.locator("#x-panel-image")
+    panel.locator(".x-large").click()
+    large = page.locator("dialog.lightbox")
+    expect(large).to_contain_text(f"1 of {3 * COUNT}")
+    page.keyboard.press("ArrowRight")
+    expect(large).to_contain_text(f"2 of {3 * COUNT}")
+    page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
+    panel.locator(".x-large").focus()
+    page.keyboard.press("ArrowLeft")
+    first = page.evaluate("explore.state.ids[explore.state.order[0]]")
+    expect(page).to_have_url(re.compile(rf"[?&]image={first}\b"))
+    page.get_by_role("tab", name="Filters").click()
+    for name in ("square", "triangle"):
+        page.locator("#x-panel-filters").get_by_label(name).first.uncheck()
+    page.get_by_role("button", name="Zoom to the filtered images (F)").click()
+    assert page.evaluate("explore.map.view.scale >= explore.map.fitted().scale")
+    expect(page.get_by_label("Spread of the map")).to_have_value("0.3")
+
+
 def test_findings_are_listed_with_their_evidence(page: Page) -> None:
     page.get_by_role("tab", name="Findings").click()
     panel = page.locator("#x-panel-findings")

@@ -27,6 +27,7 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
     images = page.locator(".gallery-image")
     expect(images).to_have_count(6, timeout=SLOW)
 
+    expect(images.first).to_be_in_viewport(ratio=1)  # above the fold
     images.nth(1).click()
     why = page.locator(".why")
     expect(why).to_contain_text("Rank 2 of 6")
@@ -75,6 +76,9 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
     expect(page.get_by_role("heading", name="Comparison of two selections")).to_be_visible(
         timeout=SLOW
     )
+    expect(page.get_by_role("heading", name="Class coverage")).to_be_visible()
+    expect(page.locator(".coverage tbody tr")).to_have_count(3)
+    expect(page.locator(".gallery")).to_have_count(2)  # side by side
     counts = [int(text) for text in page.locator(".facts dd").all_inner_texts()[:3]]
     assert counts[0] + counts[1] == 6 == counts[0] + counts[2]
     page.go_back()
