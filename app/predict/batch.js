@@ -14,7 +14,7 @@ const placeOf = (section) => section.querySelector("[data-batch-progress]");
 let busy = false; // whether images are being packed or uploaded
 let followed = ""; // id of the task that the page follows
 
-const archiveOf = async (section, { files }, progress) => {
+const archiveOf = async ({ files }, progress) => {
   if (isZip(files)) return files[0].file;
   const size = files.reduce((sum, { file }) => sum + file.size, 0);
   if (files.length > MOST_FILES || size > MOST_BYTES)
@@ -29,7 +29,7 @@ const send = async (section, found) => {
   const place = placeOf(section);
   const progress = showProgress(place, "Packing images");
   try {
-    const archive = await archiveOf(section, found, progress);
+    const archive = await archiveOf(found, progress);
     if (archive.size > +limit)
       throw new Error(`The images are ${bytes(archive.size)}. The limit is ${bytes(+limit)} (VECAF_MAX_ARCHIVE_BYTES).`);
     progress.say("Uploading");

@@ -6,7 +6,7 @@ import { Learning } from "../../app/label/learning.js";
 const turn = () => new Promise((done) => setImmediate(done));
 const answer = { suggestions: [[1, 0, 0.9]], order: [1], learned: 1, accuracy: null, labels: {} };
 
-const learning = (replies, { classes = ["a", "b"], wanted = () => [1] } = {}) => {
+const learning = ({ classes = ["a", "b"], wanted = () => [1] } = {}) => {
   const asked = [], seen = [], waits = [];
   const task = { classes, suggestions: new Map() };
   const made = new Learning(task, {
@@ -34,7 +34,7 @@ test("labels during a request lead to one more request", async () => {
 });
 
 test("one class is not enough", async () => {
-  const { made, asked } = learning([], { classes: ["a"] });
+  const { made, asked } = learning({ classes: ["a"] });
   await made.update();
   assert.equal(asked.length, 0);
   assert.match(made.status, /two classes/);
