@@ -127,4 +127,4 @@ def test_the_engine_decides_where_a_run_stores_features(
     monkeypatch.setattr(programs, "run_rounds", lambda *arguments: given.extend(arguments))
     run_program = programs.run_program
     run_program(ALONE, Store(replace(store.settings, engine=engine)), run_id, 0, lambda: False)
-    assert given[-1] == (ClusterSharding() if engine == "ray" else LocalSharding())
+    assert (ClusterSharding() if engine == "ray" else LocalSharding()) in given
