@@ -59,5 +59,5 @@ const mountExplore = (host) => {
 };
 
 expose({ mountExplore });
-document.querySelector("header.bar").after(root);
+document.querySelector("nav.workflow").after(root);
 open();

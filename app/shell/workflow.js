@@ -1,5 +1,6 @@
 /* The workflow bar below the navigation bar, on every page about a dataset. The server renders it
-   (app/shell/workflow.py). It is drawn from the last answer first, so that pages do not jump. */
+   (app/shell/workflow.py). It is drawn from the last answer first, or else empty, so that pages do
+   not jump. */
 
 import { parameters } from "./address.js";
 import { element } from "./dom.js";
@@ -45,8 +46,10 @@ const ask = async () => {
 
 const drawLast = () => {
   const query = asked(path, parameters(), lastDataset());
+  if (query === null) return;
   const last = session.getJson(KEY);
-  if (query !== null && last?.query === query) draw(last.html);
+  if (last?.query === query) draw(last.html);
+  else place.hidden = false;
 };
 
 document.querySelector("header.bar").after(place);
