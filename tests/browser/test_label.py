@@ -26,23 +26,29 @@ KINDS = ["circle", "square", "triangle"]
 @pytest.fixture(scope="module")
 def task(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the path of a labeling task of eight images from an upload without labels."""
-    folder = tmp_path_factory.mktemp("bare")
+    server.upload(NAME, unlabeled_shapes(tmp_path_factory.mktemp("bare")))
+    return new_task(server, "eight", 8)
+
+
+def unlabeled_shapes(folder: Path) -> bytes:
+    """Return a ZIP file of images whose names contain their class, without folders."""
     with (
         zipfile.ZipFile(shapes(folder / "shapes.zip", 10, seed=5)) as labeled,
         zipfile.ZipFile(folder / "bare.zip", "w") as out,
     ):
         for name in labeled.namelist():
             out.writestr(Path(name).name, labeled.read(name))
-    server.upload(NAME, (folder / "bare.zip").read_bytes())
-    return new_task(server, "eight", 8)
+    return (folder / "bare.zip").read_bytes()
 
 
-def new_task(server: Server, name: str, count: int, classes: Sequence[str] = ()) -> str:
-    """Return the path of a labeling task with other images of that upload."""
+def new_task(
+    server: Server, name: str, count: int, classes: Sequence[str] = (), dataset_name: str = NAME
+) -> str:
+    """Return the path of a labeling task with other images of an upload."""
     store = server.store()
     with store.write() as session:
         me = store.owner()
-        dataset = dataset_named(session, me, NAME)
+        dataset = dataset_named(session, me, dataset_name)
         for kind in classes:
             if kind not in dataset.classes:
                 add_class(session, me, dataset.id, kind)

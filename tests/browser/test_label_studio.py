@@ -11,18 +11,18 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser.studio import Server
-from tests.browser.test_label import KINDS, new_task, task
+from tests.browser.test_label import KINDS, new_task, unlabeled_shapes
 
-__all__ = ["task"]  # a fixture
+NAME = "shapes for annotators"
 
 
 def test_a_task_is_labeled_in_label_studio(
     open_page: Callable[..., Any],
     server: Server,
-    task: str,
     tmp_path: Path,
 ) -> None:
-    page = open_page(new_task(server, "elsewhere", 4, KINDS))
+    server.upload(NAME, unlabeled_shapes(tmp_path))
+    page = open_page(new_task(server, "elsewhere", 4, KINDS, NAME))
     done = page.locator(".label-head .progress-words")
     expect(done).to_contain_text("0 of 4")
     page.get_by_text("Label in Label Studio").click()

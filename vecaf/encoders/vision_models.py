@@ -193,7 +193,7 @@ def _package_data(weights: Path) -> dict[str, torch.Tensor]:
 def _unknown(name: str) -> str:
     import timm
 
-    near = get_close_matches(name, PVMS, n=1, cutoff=0.8)
+    near = get_close_matches(name, PVMS, n=2, cutoff=0.8)  # installed models first
     near += get_close_matches(name, timm.list_models() + timm.list_models(pretrained=True), n=3)
     hint = (
         f"Did you mean {' or '.join(dict.fromkeys(near))}?"
