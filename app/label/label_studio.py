@@ -99,8 +99,6 @@ async def _suggestions(
             )
         except UnavailableError:
             return suggested  # a project without predictions is still useful
-        for sample_id, label, score in zip(
-            part, answer["labels"], answer["confidences"], strict=True
-        ):
+        for sample_id, label, score in answer["suggestions"]:
             suggested[sample_id] = Suggestion(found.classes[label], score, MODEL)
     return suggested
