@@ -16,17 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.shift import read_dataset
-from vecaf.benchmarking.running import limit_pool
+from benchmarks.rows import import_samples
 from vecaf.config import RunConfig
-from vecaf.datasets import import_dataset
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation.forecast import HORIZONS, Estimate
 from vecaf.evaluation.forecast_outcomes import Outcome, count_covered, measured_gain
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
-from vecaf.store import TEST, Store
+from vecaf.store import TEST
 
 
 def main() -> None:
@@ -41,12 +39,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         settings = Settings.from_environment({"VECAF_HOME": home})
-        store = Store.open(settings)
-        print("importing …", file=sys.stderr)
-        import_dataset(store, given.dataset, "data")
-        samples = read_dataset(store, "data")
-        if given.pool:
-            samples = limit_pool(samples, given.pool)
+        samples = import_samples(given.dataset, settings, given.pool)
         config = RunConfig(dataset="data", budget=given.budget, rounds=given.rounds)
         outcomes: list[Outcome] = []
         for seed in range(given.runs):

@@ -18,17 +18,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.shift import read_dataset
-from vecaf.benchmarking.running import limit_pool
+from benchmarks.rows import import_samples
 from vecaf.config import RunConfig
-from vecaf.datasets import import_dataset
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation.error_guarantee import find_threshold
 from vecaf.evaluation.predictions import Predictions, load_predictions
 from vecaf.runs.recording import MemoryRecorder
 from vecaf.runs.rounds import run_rounds
 from vecaf.settings import Settings
-from vecaf.store import TEST, Store
+from vecaf.store import TEST
 
 
 @dataclass(frozen=True)
@@ -100,12 +98,7 @@ def main() -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         settings = Settings.from_environment({"VECAF_HOME": home})
-        store = Store.open(settings)
-        print("importing …", file=sys.stderr)
-        import_dataset(store, given.dataset, "data")
-        samples = read_dataset(store, "data")
-        if given.pool:
-            samples = limit_pool(samples, given.pool)
+        samples = import_samples(given.dataset, settings, given.pool)
         config = RunConfig(dataset="data", budget=given.budget, rounds=given.rounds)
         models = []
         for seed in range(given.runs):

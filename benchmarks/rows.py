@@ -5,8 +5,10 @@ Results are cached in VECAF_HOME/benchmarks, so that an interrupted program can 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from vecaf.benchmarking import summary
@@ -15,6 +17,7 @@ from vecaf.benchmarking.results import CellResult, ResultCache
 from vecaf.benchmarking.running import dataset_jobs, limit_pool, measure_all
 from vecaf.commands.output import ProgressBar
 from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
 from vecaf.datasets.pool import Samples, load_samples
 from vecaf.evaluation.comparison import Difference
 from vecaf.settings import Settings
@@ -39,6 +42,15 @@ def samples_of(name: str, settings: Settings, pool: int = 0) -> Samples:
     with store.read() as session:
         dataset = dataset_named(session, store.owner(), name)
         return limit_pool(load_samples(session, dataset, settings.images), pool)
+
+
+def import_samples(path: Path, settings: Settings, pool: int = 0) -> Samples:
+    """Import a dataset into an empty VECAF_HOME, and read it as `samples_of` does."""
+    print("importing …", file=sys.stderr)
+    store = Store.open(settings)
+    import_dataset(store, path, "data")
+    store.close()
+    return samples_of("data", settings, pool)
 
 
 def measured(

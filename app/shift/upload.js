@@ -34,7 +34,7 @@ const send = async (input, say) => {
   uploaded = query.get("name");
 };
 
-/* Select the uploaded dataset as soon as it is imported. */
+/* Select the uploaded dataset after its import. */
 document.addEventListener("studio:shown", () => {
   const options = [...document.querySelectorAll("[data-key=images] option")];
   const option = options.find((one) => uploaded && one.textContent === uploaded);
