@@ -173,7 +173,7 @@ def test_the_form_survives_a_reload(open_page: Callable[..., Any], dataset: str)
 def test_moments_age_on_an_open_page(
     open_page: Callable[..., Any], server: Server, run: str
 ) -> None:
-    page = open_page("/runs")
+    page = open_page("/runs", locale="en-US")  # in a context of its own, since clocks belong to one
     page.clock.install()
     page.reload()
     moment = page.locator(".live time").first
