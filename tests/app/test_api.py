@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -31,6 +30,7 @@ from app.shell.body_limit import DEFAULT
 from tests.app.crawl import routes
 from tests.documentation import WITH_STUDIO, read
 from tests.finished import new_studio
+from tests.waiting import result_of
 from vecaf.config import RunConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +129,7 @@ def test_an_agent_starts_its_server(live: Live) -> None:
             assert answer.structured_content is not None
             return [one["name"] for one in answer.structured_content["datasets"]]
 
-    assert anyio.run(names) == ["shapes"]
+    assert result_of(names()) == ["shapes"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.shell.studio import Studio
 from app.shell.uploads import _receive, sweep
 from tests.app.conftest import LIMIT, archive
+from tests.waiting import result_of
 from vecaf.errors import InputError
 from vecaf.store import Import
 
@@ -151,11 +150,11 @@ def test_an_interrupted_upload_leaves_no_file(tmp_path: Path) -> None:
     part = tmp_path / "x.part"
     begun = {"type": "http.request", "body": b"PK", "more_body": True}
     with pytest.raises(ClientDisconnect):
-        _run(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
+        result_of(_receive(request_of([begun, {"type": "http.disconnect"}], 9), part, 100))
     assert not part.exists()
     ended = {"type": "http.request", "body": b"PK", "more_body": False}
     with pytest.raises(InputError, match="2 of 9 bytes"):
-        _run(_receive(request_of([ended], 9), part, 100))
+        result_of(_receive(request_of([ended], 9), part, 100))
     assert not part.exists()
 
 
@@ -193,9 +192,3 @@ def test_the_start_deletes_files_of_interrupted_uploads(studio: Studio) -> None:
     assert not late.exists()
     for path in fresh:
         path.unlink(missing_ok=True)
-
-
-def _run(work: Coroutine[Any, Any, object]) -> None:
-    """Run it in a separate thread, because browser tests leave an event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()

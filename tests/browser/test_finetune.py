@@ -29,8 +29,8 @@ SHIFTED = """() => new Promise((done) => {
 """The cumulative layout shift so far; 0.1 and below is good (web.dev/articles/cls)."""
 
 
-def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset: str) -> None:
-    page = open_page("/finetune", width=390, height=844)
+def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset_id: int) -> None:
+    page = open_page(f"/finetune?dataset={dataset_id}", width=390, height=844)
     launch, estimate = page.get_by_role("button", name="Launch run"), page.locator(".estimate")
     expect(estimate).to_contain_text(re.compile(r"\d labels · about \d+ batch"))
     for _ in range(2):
@@ -42,9 +42,9 @@ def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset:
 
 
 def test_presets_fill_the_form_and_arrow_keys_choose(
-    open_page: Callable[..., Any], dataset: str
+    open_page: Callable[..., Any], dataset_id: int
 ) -> None:
-    page = open_page("/finetune")
+    page = open_page(f"/finetune?dataset={dataset_id}")
     expect(page.locator(".summary")).to_contain_text("Run summary")
     assert page.evaluate(SHIFTED) < 0.1  # the form appears completely
     page.get_by_role("button", name="Best accuracy").click()
@@ -71,9 +71,9 @@ def test_presets_fill_the_form_and_arrow_keys_choose(
 
 
 def test_the_simple_view_has_a_budget_and_the_list_of_strategies_is_searched(
-    open_page: Callable[..., Any], dataset: str
+    open_page: Callable[..., Any], dataset_id: int
 ) -> None:
-    page = open_page("/finetune")
+    page = open_page(f"/finetune?dataset={dataset_id}")
     page.get_by_role("button", name="Simple").click()
     expect(page.locator("#f-budget")).to_be_visible()
     expect(page.locator("#f-strategy")).to_be_hidden()
@@ -90,9 +90,9 @@ def test_the_simple_view_has_a_budget_and_the_list_of_strategies_is_searched(
 
 
 def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
-    open_page: Callable[..., Any], server: Server, dataset: str
+    open_page: Callable[..., Any], server: Server, dataset_id: int
 ) -> None:
-    page = open_page("/finetune")
+    page = open_page(f"/finetune?dataset={dataset_id}")
     fill(page, "budget", "5")
     fill(page, "rounds", "1")
     fill(page, "epochs", "1")
@@ -122,9 +122,9 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
 
 
 def test_trackers_are_chosen_on_the_page(
-    open_page: Callable[..., Any], server: Server, dataset: str
+    open_page: Callable[..., Any], server: Server, dataset_id: int
 ) -> None:
-    page = open_page("/finetune")
+    page = open_page(f"/finetune?dataset={dataset_id}")
     command = page.locator(".summary .command code")
     expect(command).to_contain_text("vecaf run")
     before = runs(server)

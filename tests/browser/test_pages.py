@@ -183,8 +183,8 @@ def test_moments_age_on_an_open_page(
     expect(moment).to_have_text("4 minutes ago")
 
 
-def test_copying_needs_no_https(open_page: Callable[..., Any], dataset: str) -> None:
-    page = open_page("/finetune")
+def test_copying_needs_no_https(open_page: Callable[..., Any], dataset_id: int) -> None:
+    page = open_page(f"/finetune?dataset={dataset_id}")
     page.evaluate("delete Navigator.prototype.clipboard")  # as at another machine's address
     assert page.evaluate("navigator.clipboard") is None
     line = page.locator(".summary .command code").inner_text()

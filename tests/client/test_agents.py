@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from fastapi.testclient import TestClient
 from mcp import Client as Agent
@@ -16,6 +15,7 @@ from app.server import build
 from app.shell.studio import Studio
 from tests.client.bridge import Bridge, work
 from tests.finished import new_studio
+from tests.waiting import result_of
 from vecaf.accounts.users import add_user
 from vecaf.client.agents import mcp_server
 from vecaf.datasets import import_dataset
@@ -34,7 +34,7 @@ def ask(client: vecaf.Client, steps: Callable[[Agent], Awaitable[None]]) -> None
         async with Agent(mcp_server(client)) as agent:
             await steps(agent)
 
-    anyio.run(session)
+    result_of(session())
 
 
 async def call(agent: Agent, tool: str, **arguments: Any) -> Any:
