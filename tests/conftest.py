@@ -24,9 +24,9 @@ os.environ.setdefault("VECAF_EMBED_ON_IMPORT", "0")
 TESTS = Path(__file__).parent
 # The slowest files start first, so that no worker is still busy with one at the end.
 FIRST = (
-    "browser/test_story.py", "engine/test_worker.py", "app/test_api.py",
-    "runs/test_interrupted_runs.py", "browser/test_whole_path.py", "browser/test_shift.py",
-    "engine/", "browser/", "runs/", "commands/", "tasks/", "test_", "benchmarking/", "",
+    "browser/test_pages.py", "browser/test_whole_path.py", "engine/test_contract.py",
+    "browser/test_compare.py", "browser/test_shift.py", "app/test_api.py", "app/test_two_users.py",
+    "browser/", "engine/", "runs/", "benchmarking/", "commands/", "tasks/", "test_", "",
 )  # fmt: skip
 
 hypothesis.settings.register_profile("quick", max_examples=34, deadline=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
+import pytest
 
 from app.pages import PAGES
 
@@ -23,32 +24,36 @@ VIEWS = {
 """Addresses of pages that show more than a dataset."""
 
 
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1440), pytest.param("dark", 390, marks=pytest.mark.soak)]
+)
 def test_axe_finds_nothing_serious(
-    open_page: Callable[..., Any], dataset_id: int, explored: int, run: str
+    open_page: Callable[..., Any],
+    dataset_id: int,
+    explored: int,
+    run: str,
+    scheme: str,
+    width: int,
 ) -> None:
     """`run` is the path of a finished run on the dataset. Pages follow the system's scheme."""
     found = []
     views = [VIEWS.get(page.path, (page.path + "?dataset={dataset}",)) for page in PAGES]
     for view in chain.from_iterable(views):
         address = view.format(dataset=dataset_id, explored=explored, run=run.rpartition("=")[2])
-        page = open_page(address, width=1440, height=900, color_scheme="light")
+        page = open_page(
+            address, width=width, height=900, color_scheme=scheme, reduced_motion="reduce"
+        )
         page.wait_for_selector("gradio-app .live", state="attached")  # Explore starts outside of it
         page.wait_for_timeout(800)  # wait for content that arrives after the first response
         page.add_script_tag(content=AXE.read_text())
-        for scheme, width in (("light", 1440), ("dark", 390)):
-            # Disable motion, because colors have little contrast during a transition.
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_function(
-                "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
-            )
-            page.wait_for_timeout(400)  # wait for layout that depends on the window's width
-            report = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-            found += [
-                f"{address} {scheme}: {one['id']} ({one['impact']}): "
-                f"{one['nodes'][0]['html'][:160]}"
-                for one in report["violations"]
-                if one["impact"] in SERIOUS
-            ]
+        page.wait_for_function(
+            "dark => document.body.classList.contains('dark') === dark", arg=scheme == "dark"
+        )
+        report = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        found += [
+            f"{address} {scheme}: {one['id']} ({one['impact']}): {one['nodes'][0]['html'][:160]}"
+            for one in report["violations"]
+            if one["impact"] in SERIOUS
+        ]
         page.close()
     assert not found, "\n".join(found)

@@ -13,6 +13,7 @@ from tests.browser.network import fail, fail_once, hold, slow_down
 from tests.browser.studio import Server, shapes
 
 SLOW = 120_000
+ALL_CONFIRMED = "() => import('/static/app/shell/actions.js').then(({ pending }) => !pending())"
 
 
 def uploaded(page: Any, archive: Path, name: str) -> Any:
@@ -252,9 +253,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     page.wait_for_function("window.gone === 1")
     send()
     page.wait_for_function("window.gone === 2")
-    page.wait_for_function(
-        "() => import('/static/app/shell/actions.js').then(({ unsaved }) => !unsaved.size)"
-    )
+    page.wait_for_function(ALL_CONFIRMED)
     expect(page.locator(".class-list")).to_be_visible()
     page.go_back()
     expect(images.nth(0).get_by_role("textbox")).to_have_value("left behind")
@@ -281,6 +280,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     expect(page.locator(".last-change")).to_contain_text("set to “sent in vain”")
     expect(images.nth(5).get_by_role("textbox")).to_have_value("sent in vain")
 
+    page.wait_for_function(ALL_CONFIRMED)  # otherwise the next change waits for that answer
     page.context.set_offline(True)
     images.nth(4).get_by_role("textbox").fill("typed alone")
     page.keyboard.press("Enter")

@@ -34,7 +34,7 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     match = bundle({"v": loss[::-1].copy()})
 
     def ready(route: Any) -> None:
-        start = (fetched := route.fetch()).json()
+        start = (fetched := route.fetch(max_retries=3)).json()
         start["map"]["ready"] = [*start["map"]["ready"], "caption-match"]
         route.fulfill(response=fetched, json=start)
 
@@ -89,7 +89,7 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
 
 def test_the_best_map_is_shown_at_last(page: Page) -> None:
     def state(route: Any) -> None:
-        told = (fetched := route.fetch()).json()
+        told = (fetched := route.fetch(max_retries=3)).json()
         if under_way:
             told["map"] |= {"state": "running", "ended": False, "ready": ["pca"]}
         route.fulfill(response=fetched, json=told)
@@ -116,7 +116,7 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
 
 def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> None:
     def nothing_yet(route: Any) -> None:
-        told = (fetched := route.fetch()).json()
+        told = (fetched := route.fetch(max_retries=3)).json()
         told["map"] |= {"task": None, "state": "none", "ended": False, "ready": []}
         route.fulfill(response=fetched, json=told)
 

@@ -2,8 +2,8 @@
 
 Upload, explore, select images, label them by keyboard, finetune, compare with random images,
 download the model, and predict with its files in a process without the studio. The server restarts
-while labels are unsent and while a run is queued, and nothing is lost. `./test --soak` repeats this
-with more images, with a target domain, and with a restart during every long step.
+while labels are unsent and while a run is queued, and nothing is lost. The large story has more
+images, a target domain, and a restart during every long step.
 """
 
 from __future__ import annotations
@@ -115,9 +115,8 @@ def compare_in_target_domain(server: Server, page: Any, dataset: str) -> None:
     expect(page.locator(".shift-runs .chip", has_text="finished")).to_have_count(2, timeout=SLOW)
 
 
-@pytest.mark.parametrize(
-    "scale", [SMALL, pytest.param(LARGE, marks=pytest.mark.soak)], ids=["small", "large"]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("scale", [SMALL, LARGE], ids=["small", "large"])
 def test_the_whole_story(
     open_page: Callable[..., Any], server: Server, tmp_path: Path, scale: Scale
 ) -> None:

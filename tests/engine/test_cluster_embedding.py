@@ -10,9 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
+@pytest.mark.soak
 def test_encoders_on_a_cluster_fill_the_embedding_cache() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", str(HERE / "cluster_embedding_cases.py")],

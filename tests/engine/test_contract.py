@@ -66,10 +66,13 @@ class Bench:
         return pid
 
 
-@pytest.fixture(params=["local", "ray"])
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.soak)])
 def bench(request: pytest.FixtureRequest, store: Store) -> Bench:
-    """The engines."""
+    """The engines. A job of a cluster takes several seconds, so few tests try `both_engines`."""
     return Bench(store, request.getfixturevalue("ray_address") if request.param == "ray" else "")
+
+
+both_engines = pytest.mark.parametrize("bench", ["local", "ray"], indirect=True)
 
 
 def wait_for_round(store: Store, run_id: int, number: int) -> None:
@@ -92,6 +95,7 @@ def in_order(store: Store, ids: list[int]) -> bool:
         return list(session.scalars(query)) == ids
 
 
+@both_engines
 @pytest.mark.parametrize("jobs", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_jobs_are_done_once_and_in_order(bench: Bench, store: Store, rows: str, jobs: int) -> None:
     config = RunConfig(dataset=rows, budget="5", rounds=1)
@@ -157,6 +161,7 @@ def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
     assert "a secret detail" in log and "Traceback" in log
 
 
+@both_engines
 def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: int) -> None:
     with bench.worker("crash once"):
         run = wait_until_ended(store, run_id, PATIENCE)

@@ -1,4 +1,4 @@
-"""SIGKILL loses no work: one kill in the second round here, 200 random ones in `./test --soak`."""
+"""SIGKILL loses no work: one kill in the second round, and 200 at random moments."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.engine.kill_loop import kill_loop
 KILLS = int(os.environ.get("VECAF_TEST_KILLS", "1"))
 
 
+@pytest.mark.soak
 def test_a_run_survives_kill_nine_of_its_worker(tmp_path: Path) -> None:
     kills = list(kill_loop(tmp_path, KILLS, "head-only", first=2))
     assert len(kills) == KILLS

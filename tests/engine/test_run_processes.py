@@ -42,7 +42,7 @@ CONFIG = RunConfig(budget="9", rounds=1, epochs=3, batch_size=4)
 @pytest.mark.parametrize(
     "mode",
     [
-        "full",  # trains a head first
+        pytest.param("full", marks=pytest.mark.soak),  # trains a head first
         pytest.param("head-only", marks=pytest.mark.soak),
         pytest.param("lora", marks=pytest.mark.soak),
     ],

@@ -35,13 +35,13 @@ class StoppingRecorder(MemoryRecorder):
     "config",
     [
         pytest.param(CONFIG, id="head-only"),
-        pytest.param(FULL, id="full"),
+        pytest.param(FULL, id="full", marks=pytest.mark.soak),
         pytest.param(LORA, id="lora", marks=pytest.mark.soak),
         pytest.param(KNOWN, id="one-training"),
-        pytest.param(replace(KNOWN, mode="lora", epochs=1), id="one-training-lora"),
         pytest.param(
-            replace(KNOWN, mode="full", epochs=1), id="one-training-full", marks=pytest.mark.soak
+            replace(KNOWN, mode="lora", epochs=1), id="one-training-lora", marks=pytest.mark.soak
         ),
+        pytest.param(replace(KNOWN, mode="full", epochs=1), id="one-training-full"),
         pytest.param(TOLD, id="words"),
     ],
 )
@@ -76,8 +76,8 @@ def test_an_interrupted_run_has_the_same_result(
 @pytest.mark.parametrize(
     ("stage", "track"),
     [
-        ("head", LABEL_FREE),
         ("full", LABELS_KNOWN),
+        pytest.param("head", LABEL_FREE, marks=pytest.mark.soak),
         pytest.param("head", LABELS_KNOWN, marks=pytest.mark.soak),
         pytest.param("full", LABEL_FREE, marks=pytest.mark.soak),
     ],

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +118,14 @@ class PVM:
         from torch import nn
 
         model = self._with_weights()
-        if self.preprocessing.image_size != self.native_size:
-            self._try_size(model)
+        size = self.preprocessing.image_size
+        if size != self.native_size and not takes_size(
+            self.architecture, size, fixed=bool(self.patch_size)
+        ):
+            raise InputError(
+                f"{self.name} can't take images of {size} pixels. "
+                f"It was trained on {self.native_size}."
+            )
         if num_classes is not None:
             model.reset_classifier(num_classes)  # type: ignore[operator]
         if num_classes:
@@ -127,7 +133,7 @@ class PVM:
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         if num_classes == 0:
-            model = with_views(model, self.preprocessing.views, self.preprocessing.image_size)
+            model = with_views(model, self.preprocessing.views, size)
         return model.eval()
 
     def _with_weights(self) -> nn.Module:
@@ -163,23 +169,6 @@ class PVM:
             ) from error
         return model
 
-    def _try_size(self, model: nn.Module) -> None:
-        """Raise InputError if the model can't take images of this size.
-
-        A copy is tried, because some networks cache what they compute from their weights.
-        """
-        import torch
-
-        size = self.preprocessing.image_size
-        try:
-            with torch.no_grad():
-                deepcopy(model).eval()(torch.zeros(1, 3, size, size))
-        except RuntimeError as error:
-            raise InputError(
-                f"{self.name} can't take images of {size} pixels. "
-                f"It was trained on {self.native_size}."
-            ) from error
-
     def classifier(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return the classifier of the weights: logits = features @ weight.T + bias.
 
@@ -202,3 +191,21 @@ class PVM:
         if head is None or not hasattr(head, "weight"):
             raise InputError(f"{self.name} has no classifier. Use efficientnet_lite0.")
         return head.weight.detach().numpy(), head.bias.detach().numpy()
+
+
+@cache
+def takes_size(architecture: str, size: int, *, fixed: bool) -> bool:
+    """Return whether a timm network can take images of `size` pixels.
+
+    A network without weights is tried. `fixed`: it is built for one size.
+    """
+    import timm
+    import torch
+
+    options = {"img_size": size} if fixed else {}
+    try:
+        with torch.no_grad():
+            timm.create_model(architecture, **options).eval()(torch.zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError):
+        return False
+    return True
