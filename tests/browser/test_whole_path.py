@@ -63,6 +63,7 @@ def test_from_a_zip_to_a_model(
     )
     expect(page.locator(".summary")).to_contain_text("24 of")
     page.locator("#f-baseline input").uncheck()  # test_finetune.py has one
+    expect(page.locator(".estimate")).not_to_contain_text("plus a random baseline")
     page.get_by_role("button", name="Launch run").click()
     page.wait_for_url("**/runs?run=*")
     address = page.url

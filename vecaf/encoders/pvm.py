@@ -202,7 +202,7 @@ def takes_size(architecture: str, size: int, *, fixed: bool) -> bool:
     import timm
     import torch
 
-    options = {"img_size": size} if fixed else {}
+    options: dict[str, Any] = {"img_size": size} if fixed else {}
     try:
         with torch.no_grad():
             timm.create_model(architecture, **options).eval()(torch.zeros(1, 3, size, size))
