@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vecaf.allocation import with_fast_allocation
 from vecaf.errors import InputError
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -141,7 +142,7 @@ def serve(
     check_at_start(store)
     environment = {**environment, "VECAF_HOME": str(settings.home)}
     worker = WorkerProcess(environment) if with_worker else None
-    inference = InferenceProcess(environment)
+    inference = InferenceProcess(with_fast_allocation(environment))
     studio = Studio(settings, store, worker, inference, accounts)
 
     import uvicorn

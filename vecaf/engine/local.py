@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import vecaf
+from vecaf.allocation import with_fast_allocation
 from vecaf.engine.exits import describe_exit
 from vecaf.engine.gpus import OWN_GPUS, visible_gpus
 from vecaf.engine.paths import log_of
@@ -143,7 +144,7 @@ class LocalEngine:
             stdin=subprocess.PIPE,  # its end of file tells the child that the worker exited
             stdout=output,
             stderr=output,
-            env=os.environ | self._settings.as_environment() | own,
+            env=with_fast_allocation(os.environ | self._settings.as_environment() | own),
             start_new_session=True,
         )
 

@@ -21,6 +21,7 @@ from vecaf.store.workers import worker_alive
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 2.0  # pause after an error of the database
 STOP_SECONDS = 15.0
+STDERR = 2  # the file descriptor; `sys.stderr` of a notebook may have none
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def keep_worker_alive(store: Store) -> Iterator[Callable[[], None]]:
             [sys.executable, "-m", "vecaf", "worker"],
             env=os.environ | settings.as_environment(),
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr,
+            stdout=STDERR,
         )
 
     try:
