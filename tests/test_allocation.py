@@ -18,9 +18,10 @@ def test_the_settings_are_accepted() -> None:
     listed = subprocess.run(
         [LOADERS[0], "--list-tunables"], env=environment, check=True, capture_output=True, text=True
     ).stdout
-    values = dict(line.split(": ", 1) for line in listed.splitlines())
+    lines = (line.split() for line in listed.splitlines())
+    values = {words[0]: words[1] for words in lines if len(words) > 1}
     for name, wanted in (one.split("=") for one in TUNABLES.split(":")):
-        assert int(values[name].split()[0], 16) == int(wanted), name
+        assert int(values[f"{name}:"], 16) == int(wanted), name
 
 
 def test_a_value_of_the_user_is_kept() -> None:
