@@ -24,6 +24,7 @@ PROGRAMS = {
     "importing": "import of a ZIP file compared with reading, decoding and hashing",
     "maps": "PCA, UMAP and serving a million points",
     "training": "training steps of a head and of a whole model",
+    "allocation": "eager PyTorch with huge pages and reused memory",
     "labeling": "fit, predictions and order of the images after each label",
     "rescoring": "per-sample losses of the pool after a round",
     "start": "command line help and the first page",

@@ -14,7 +14,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 def test_the_notebooks_are_executed() -> None:
     assert len(EXAMPLES) == 2
     for path in EXAMPLES:
-        notebook = nbformat.read(path, 4)
+        notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
         nbformat.validate(notebook)
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         counts = [cell.execution_count for cell in code]
@@ -32,6 +32,6 @@ def test_a_notebook_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("VECAF_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("VECAF_DEVICE", "cpu")
     monkeypatch.setenv("PYTHONPATH", str(path.parents[1]))
-    notebook = nbformat.read(path, 4)
+    notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
     client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()  # raises CellExecutionError
