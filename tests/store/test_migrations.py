@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.settings import Settings
@@ -103,6 +104,14 @@ def test_migrating_keeps_all_rows_and_a_copy(settings: Settings) -> None:
         assert counts(connection) == before
     Store.open(settings).close()  # nothing to migrate, so no further copy
     assert migration_copies(database(settings)) == [copy]
+
+
+def test_file_names_of_migrations_are_their_revisions() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert migrate.known_schemas() == {script.revision for script in scripts.walk_revisions()}
+    assert max(migrate.known_schemas()) == scripts.get_current_head()
 
 
 def test_the_first_schema_is_migrated_to_the_newest(settings: Settings) -> None:

@@ -60,7 +60,8 @@ class SelectionResult:
     losses
         (n,), per-sample loss in nats, expected where the label is hidden; None without a model.
     without_text
-        The same selection without captions and losses; None if it would not differ.
+        The same selection without captions and losses; None if it was not wanted or would not
+        differ.
     """
 
     plan: RunPlan
@@ -93,6 +94,8 @@ def select_images(
     settings: Settings,
     base_run: BaseRun | None = None,
     sharding: Sharding = ONE_SHARD,
+    *,
+    compare: bool = False,
 ) -> SelectionResult:
     """Select `config.budget` images, as the first round of a run would.
 
@@ -105,6 +108,8 @@ def select_images(
         replace those of `config`.
     sharding
         As in `RunPlan`.
+    compare
+        Also select without captions and losses, for `SelectionResult.without_text`.
 
     Raises
     ------
@@ -147,7 +152,7 @@ def select_images(
         "probabilities",
     }
     # A strategy without scores (random) depends on neither captions nor losses.
-    if selected.scores and not info.required and (uses_model or not captions_unused):
+    if compare and selected.scores and not info.required and (uses_model or not captions_unused):
         recorder.stage("Selecting again without captions, for comparison")
         without_text = plan.select(
             ModelOutputs(outputs.features, None), outputs.features, excluded, number

@@ -34,6 +34,7 @@ from vecaf.store.workers import worker_alive
 Job = Run | Import | Task
 Kind = Literal["run", "import", "task"]
 KINDS: dict[Kind, type[Job]] = {"run": Run, "import": Import, "task": Task}
+_ANY_QUEUED = sa.select(sa.or_(*(sa.exists().where(m.state == QUEUED) for m in KINDS.values())))
 IN_QUEUE = "waiting in the queue"
 MAX_CRASHES = 3
 MAX_LOSSES = 100  # high, since the loss of a process may have other causes: power cuts, restarts
@@ -54,8 +55,7 @@ def next_queued(session: Session, kind: Kind) -> Job | None:
 
 def any_queued(session: Session) -> bool:
     """Return whether a job of any kind is queued. It costs less than `next_queued` of each kind."""
-    queued = (sa.exists().where(model.state == QUEUED) for model in KINDS.values())
-    return bool(session.scalar(sa.select(sa.or_(*queued))))
+    return bool(session.scalar(_ANY_QUEUED))
 
 
 def start_attempt(session: Session, kind: Kind, job_id: int, worker_id: str) -> int | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from vecaf.errors import VecafError
 from vecaf.store.models import now
 from vecaf.store.sqlite_copies import copy_before_migration, sqlite_path
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+VERSIONS = sa.table("alembic_version", sa.column("version_num", sa.String))
 _ADVISORY_LOCK = 0x5643_4146  # "VCAF": one migration at a time on PostgreSQL
 
 
@@ -31,8 +28,7 @@ def upgrade(engine: sa.Engine) -> None:
     UnavailableError
         The disk has no space for the copy.
     """
-    config = _config()
-    head = ScriptDirectory.from_config(config).get_current_head()
+    head = max(known_schemas())
     with engine.connect() as connection, connection.begin():
         if schema_of(connection) == head:
             return
@@ -49,23 +45,30 @@ def upgrade(engine: sa.Engine) -> None:
         source = sqlite_path(engine.url.render_as_string(hide_password=False))
         if source is not None and current not in (None, head):
             copy_before_migration(source, current, now())
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _apply_migrations(connection)
 
 
 def schema_of(connection: sa.Connection) -> str | None:
     """Return the database's schema version; None for an empty database."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not sa.inspect(connection).has_table(VERSIONS.name):
+        return None
+    version: str | None = connection.scalar(sa.select(VERSIONS.c.version_num))
+    return version
 
 
 def known_schemas() -> set[str]:
     """Return the schema versions that this version can open, migrating older ones."""
-    scripts = ScriptDirectory.from_config(_config())
-    return {script.revision for script in scripts.walk_revisions()}
+    names = (path.name for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+    return {name.partition("_")[0] for name in names}
 
 
-def _config() -> Config:
+def _apply_migrations(connection: sa.Connection) -> None:
+    # Alembic is imported only here: most processes find a current schema.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
-    return config
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

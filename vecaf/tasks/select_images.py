@@ -145,7 +145,7 @@ def selection(
             )
         found = select_images(
             config, samples, recorder, context.store.settings, base_run,
-            context.sharding or ONE_SHARD,
+            context.sharding or ONE_SHARD, compare=True,
         )  # fmt: skip
         return _save(context, found)
 

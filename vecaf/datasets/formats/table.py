@@ -12,7 +12,6 @@ from vecaf.datasets.folder_layout import Place, Placement, is_metadata
 from vecaf.datasets.formats.placing import Files, Record, folder_of, place_records, split_of
 from vecaf.datasets.formats.reading import Contents, Format, Preview, Reading, first_rows
 from vecaf.datasets.formats.table_rows import is_json_lines, raw_rows
-from vecaf.datasets.formats.urls import UrlSource
 from vecaf.datasets.import_report import Refusal
 from vecaf.datasets.metadata import (
     Metadata,
@@ -185,6 +184,8 @@ def _downloads(
             name = f"{number}/{name}"
         placement.places[name] = Place(name, one.row.split, one.row.label, one.row.caption)
         members.append(Member(name, one.image, 0))
+    from vecaf.datasets.formats.urls import UrlSource  # imports httpx, which takes a while
+
     return Reading(UrlSource(contents.source, members, contents.limits), placement)
 
 
