@@ -24,7 +24,7 @@ PARTS = (
     Row("γ = −½, easy images first", {"strategy_options": "gamma=-0.5"}),
     Row("without losses (no ODS, γ = 0)", {"strategy_options": "gamma=0"}),
     Row("the released code's objective", {"strategy_options": "objective=released-code"}),
-    Row("captions only in selection", {"train_on_captions": "no"}),
+    Row("captions in training, too", {"train_on_captions": "yes"}),
     Row("without captions (no CEA)", {"text_pull": 0.0}),
     Row("without rounds (no refresh)", {"rounds": 1}),
     Row("without head initialization from class names", {"head_init": "zeros"}),

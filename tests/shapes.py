@@ -12,7 +12,7 @@ from vecaf.datasets.pool import Samples
 from vecaf.store import TEST, TRAIN, VAL
 
 CLASSES = ("disc", "square", "stripes")
-SIDE = 48
+SIDE = 96  # embedded at this size; smaller images would be enlarged to 160
 
 
 def draw(kind: str, rng: np.random.Generator) -> Image.Image:

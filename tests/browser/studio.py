@@ -133,7 +133,7 @@ def _shape(name: str, draw_from: random.Random) -> bytes:
     else:
         draw.polygon([(x, y + size), (x + size / 2, y), (x + size, y + size)], fill=ink)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.resize((96, 96)).save(buffer, "PNG")  # smaller images would be embedded at 160 pixels
     return buffer.getvalue()
 
 

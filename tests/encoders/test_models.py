@@ -119,7 +119,7 @@ def test_weights_without_a_classifier(tmp_path: Path) -> None:
 
 def test_image_sizes() -> None:
     pvm = load_pvm("efficientnet_lite0")
-    assert pvm.at_size_of([32, 32, 40]).preprocessing.image_size == 96
+    assert pvm.at_size_of([32, 32, 40]).preprocessing.image_size == 160
     assert pvm.at_size(None) == pvm
     with pytest.raises(InputError, match="at least 16"):
         pvm.at_size(8)

@@ -138,7 +138,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "patience": {"patience": 1},
     "target-words": {"target_words": "in thick fog"},
     "silent": {"text_pull": 0.0},
-    "captions": {"train_on_captions": "no"},
+    "captions": {"train_on_captions": "yes"},
 }
 """Recipes that could leak labels in other ways than the defaults."""
 KNOWN_RECIPES = RECIPES | {

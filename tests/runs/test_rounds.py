@@ -198,7 +198,8 @@ def test_a_selection_without_training_equals_the_first_round_of_a_run(
 
 def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Path) -> None:
     told = make_samples(tmp_path / "told", n=45, captions=True)
-    recorder, _ = finish(replace(CONFIG, rounds=1), told, settings, tmp_path / "run")
+    trained = replace(CONFIG, rounds=1, train_on_captions="yes")
+    recorder, _ = finish(trained, told, settings, tmp_path / "run")
     silent = replace(CONFIG, rounds=1, text_pull=0.0)
     without, _ = finish(silent, told, settings, tmp_path / "silent")
     # 6 images in batches of 4 over 4 epochs; CEA adds a row for each image.

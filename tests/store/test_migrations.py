@@ -52,6 +52,12 @@ INSERT INTO artifact (run_id, kind, path, sha256, bytes, created_at)
 INSERT INTO worker VALUES ('w', 1, 'h', '{MOMENT}', '{MOMENT}');
 """
 
+ADD_RUN = (
+    "INSERT INTO run (id, owner_id, dataset_id, name, config, seed, state, stage, done, total, "
+    "attempt, cancel_requested, created_at) "
+    f"VALUES ({{}}, 1, {{}}, 'r', '{{}}', 0, 'finished', '', 0, 0, 1, 0, '{MOMENT}');"
+)
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
@@ -125,16 +131,34 @@ def test_the_first_schema_is_migrated_to_the_newest(settings: Settings) -> None:
 
 def test_the_renamed_setting_of_stored_runs_is_kept(settings: Settings) -> None:
     values = [('{"picks": "replace", "seed": 3}', 7), ('{"seed": 4}', 8)]
-    add = (
-        "INSERT INTO run (id, owner_id, dataset_id, name, config, seed, state, stage, done, total, "
-        "attempt, cancel_requested, created_at) "
-        f"VALUES ({{}}, 1, 1, 'r', '{{}}', 0, 'finished', '', 0, 0, 1, 0, '{MOMENT}');"
-    )
-    script = "".join(add.format(id_, config) for config, id_ in values)
+    script = "".join(ADD_RUN.format(id_, 1, config) for config, id_ in values)
     make_old(settings, "0007", "PRAGMA foreign_keys = OFF;" + script)
     with Store.open(settings).read() as session:
         found = {run.id: run.config for run in session.query(Run)}
-    assert found == {7: {"training_images": "replace", "seed": 3}, 8: {"seed": 4}}
+    assert found[7]["training_images"] == "replace" and found[7]["seed"] == 3
+    assert "picks" not in found[7] and "training_images" not in found[8]
+
+
+def test_runs_keep_the_defaults_of_earlier_versions(settings: Settings) -> None:
+    configs = {
+        7: (1, "{}", 96), 8: (1, '{"image_size": 128, "train_on_captions": "no"}', 128),
+        9: (1, '{"model": "vit_small_patch16_224"}', 0), 10: (2, "{}", 0),
+    }  # fmt: skip
+    script = "PRAGMA foreign_keys = OFF;"
+    for dataset, side in ((1, 32), (2, 224)):
+        script += (
+            "INSERT INTO sample (dataset_id, file_name, sha256, extension, width, height, split) "
+            f"VALUES ({dataset}, 'a.png', '', '.png', 300, {side}, 'train');"
+        )
+    for id_, (dataset, config, _) in configs.items():
+        script += ADD_RUN.format(id_, dataset, config)
+    make_old(settings, "0011", script)
+    with Store.open(settings).read() as session:
+        stored = {id_: session.get_one(Run, id_).config for id_ in configs}
+    assert {id_: one.get("image_size", 0) for id_, one in stored.items()} == {
+        id_: size for id_, (_, _, size) in configs.items()
+    }
+    assert [one["train_on_captions"] for one in stored.values()] == ["yes", "no", "yes", "yes"]
 
 
 def test_only_the_newest_copies_are_kept(settings: Settings) -> None:

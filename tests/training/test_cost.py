@@ -23,11 +23,11 @@ SPEED = Speed(0.001, 0.1, 100.0, 2.0, 500_000_000, 1280)
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"text_pull": 0.0}, {"train_on_captions": "no"},
+    [{}, {"text_pull": 0.0}, {"train_on_captions": "yes"},
      {"track": LABELS_KNOWN}, {"mode": "full", "epochs": 1},
      {"mode": "full", "epochs": 1, "track": LABELS_KNOWN},
      {"training_images": "replace", "track": LABELS_KNOWN}],
-    ids=["usual", "no text", "captions not trained",
+    ids=["usual", "no text", "captions trained",
          "labels known", "full", "full, labels known", "replaced"],
 )  # fmt: skip
 def test_the_batches_foretold_are_those_of_the_run(

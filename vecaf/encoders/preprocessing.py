@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIZE_STEP = 32  # divisible by strides of convolutional networks and by patches of 16 and 32
-MIN_IMAGE_SIZE = 96  # below this, the last feature map of ImageNet networks is 2 × 2 or smaller
+SMALL_IMAGE, ENLARGED = 96, 160  # pixels; images below the first are enlarged to the second
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,9 @@ class Preprocessing:
 def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
     """Choose the side at which a dataset is embedded: large enough for its images, but no larger.
 
-    It is the smallest multiple of 32 that is at least max(96, median of short_sides), and at most
-    native. 32 px (CIFAR-10) give 96, photos give 224.
+    It is the smallest multiple of 32 that is at least the median of short_sides, and at most
+    native. Images below 96 px (CIFAR-10 has 32) are enlarged to 160, which makes a classifier 2.7
+    points more accurate than 96, and takes twice as long (`python -m benchmarks.views`).
 
     Parameters
     ----------
@@ -84,7 +85,8 @@ def choose_image_size(native: int, short_sides: npt.ArrayLike) -> int:
     sides = np.asarray(short_sides)
     if sides.size == 0:
         raise InputError("There are no images to choose an image size for. Add images first.")
-    wanted = max(MIN_IMAGE_SIZE, int(np.median(sides)))
+    median = int(np.median(sides))
+    wanted = ENLARGED if median < SMALL_IMAGE else median
     return min(native, -(-wanted // SIZE_STEP) * SIZE_STEP)
 
 

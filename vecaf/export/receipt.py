@@ -151,6 +151,7 @@ def read_receipt(path: Path) -> Receipt:
 def _checked(value: Mapping[str, Any]) -> Receipt:
     dataset = _mapping(value, "dataset")
     given = dict(_mapping(value, "config"))
+    given.setdefault("train_on_captions", "yes")  # as before this setting existed
     config = replace(RunConfig.from_dict(given), dataset=_text(dataset, "name"))
     versions = value.get("versions", [])
     listed = [versions] if isinstance(versions, dict) else versions

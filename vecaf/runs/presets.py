@@ -51,6 +51,7 @@ PRESETS: tuple[Preset, ...] = (
             "weight_decay": 0.05,
             "image_size": 224,
             "head_init": "zeros",
+            "train_on_captions": "yes",
         },
     ),
     Preset(
