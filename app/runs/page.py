@@ -11,6 +11,7 @@ from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
 from vecaf.store import ENDED, Run, visible
 from vecaf.store.page_queries import accuracies, dataset_choices, run_version
+from vecaf.store.run_tags import all_tags, tag_runs
 from vecaf.store.runs import list_runs, rename_run
 
 from ..shell.address import parameters, query_input, whole
@@ -99,6 +100,11 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
         for number in data.get("runs", "").split(","):
             delete_run(studio.store, user, int(number))
         return
+    if data.get("act") == "tag":
+        runs = [int(number) for number in data.get("runs", "").split(",")]
+        with studio.store.write() as session:
+            tag_runs(session, user, runs, data.get("tags", ""), add=len(runs) > 1)
+        return
     run_id = int(data["run"])
     if data.get("act") == "rename":
         with studio.store.write() as session:
@@ -127,7 +133,7 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> None:
 
 def _list(studio: Studio, user: int, values: dict[str, str]) -> Pieces:
     before, dataset_id = whole(values, "before"), whole(values, "dataset")
-    state = values.get("state", "")
+    state, tag = values.get("state", ""), values.get("tag", "")
     states = STATES.get(state, ())
     with studio.store.read() as session:
         found = list_runs(
@@ -137,8 +143,12 @@ def _list(studio: Studio, user: int, values: dict[str, str]) -> Pieces:
             before_id=before,
             dataset_id=dataset_id,
             states=states,
+            tag=tag,
         )
-        filters = Filters(dataset_choices(session, user), dataset_id, state if states else "")
+        filters = Filters(
+            dataset_choices(session, user), dataset_id, state if states else "",
+            all_tags(session, user), tag,
+        )  # fmt: skip
         runs, more = found[:LISTED], len(found) > LISTED
         curves = accuracies(session, user, [run.id for run in runs])
         idle = studio.idle(session)

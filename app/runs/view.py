@@ -42,19 +42,28 @@ STATES = {
 
 @dataclass(frozen=True)
 class Filters:
-    """Which runs are listed: those of a dataset, in a state. `datasets`: (id, name) of all."""
+    """Which runs are listed: those of a dataset, in a state, with a tag.
+
+    `datasets`: (id, name) of all. `tags`: all tags.
+    """
 
     datasets: Sequence[tuple[int, str]] = ()
     dataset: int | None = None
     state: str = ""
+    tags: Sequence[str] = ()
+    tag: str = ""
 
     @property
     def active(self) -> bool:
-        return self.dataset is not None or bool(self.state)
+        return self.dataset is not None or bool(self.state or self.tag)
 
     def address(self, **changes: object) -> str:
         """Return the address of the list with some filters changed."""
-        kept = {"dataset": self.dataset, "state": self.state or None}
+        kept = {
+            "dataset": self.dataset,
+            "state": self.state or None,
+            "tag": self.tag or None,
+        }
         return link("/runs", **{**kept, **changes})
 
     @property
@@ -70,6 +79,14 @@ class Filters:
         return [
             (self.address(state=name or None), name or "any state", name == self.state)
             for name in names
+        ]
+
+    @property
+    def tag_options(self) -> list[tuple[str, str, bool]]:
+        """The same for each tag."""
+        names = ["", *self.tags]
+        return [
+            (self.address(tag=name or None), name or "any tag", name == self.tag) for name in names
         ]
 
 

@@ -88,7 +88,8 @@ def detail(**values: Any) -> DatasetPage:
 
 def summary(**values: Any) -> RunSummary:
     given: dict[str, Any] = {
-        "id": 3, "name": EVIL, "dataset": EVIL, "dataset_id": 1, "strategy": "vecaf", "seed": 0,
+        "id": 3, "name": EVIL, "tags": (EVIL,), "dataset": EVIL, "dataset_id": 1,
+        "strategy": "vecaf", "seed": 0,
         "state": "running",
         "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
         "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,

@@ -62,13 +62,20 @@ def test_a_run_is_compared_with_its_random_baseline(
     page.reload()
     expect(page.locator(".target input[type=number]")).to_have_value("100.0")
 
-    # The list shows the runs of a state, renames one and deletes one.
+    # The list shows the runs of a state or with a tag, renames one, tags one and deletes one.
     page.goto(f"{server.url}/runs")
     row = page.locator(f"[data-key=run-{baseline}]")
     row.get_by_role("checkbox").check()
     page.get_by_label(f"Name of run {baseline}").fill("random for comparison")
     page.get_by_role("button", name="Rename run").click()
     expect(row).to_contain_text("random for comparison")
+    page.get_by_label(f"Tags of run {baseline}").fill("baselines, to keep")
+    page.get_by_role("button", name="Save tags").click()
+    expect(row.locator(".run-tags span")).to_have_text(["baselines", "to keep"])
+    tags = page.locator(".dataset-picker", has=page.get_by_text("Tag", exact=True))
+    tags.locator("select").select_option(label="to keep")
+    expect(page.locator(".run-row")).to_have_count(1)
+    tags.locator("select").select_option(label="any tag")
     page.get_by_label("State").select_option(label="failed")
     expect(row).to_have_count(0)
     page.get_by_label("State").select_option(label="finished")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,14 @@ from tests.engine.harness import (
     wait_for,
     wait_until_ended,
     worker,
+    write_images,
 )
 from tests.engine.ray_cluster import RayCluster
 from tests.recorded import metrics_of
 from vecaf.config import RunConfig
+from vecaf.datasets import import_dataset
 from vecaf.engine.queue import submit_run
+from vecaf.settings import Settings
 from vecaf.store import FINISHED, QUEUED, Store
 
 pytestmark = pytest.mark.soak
@@ -91,6 +95,20 @@ def test_three_nodes(store: Store, run_id: int, cluster: RayCluster) -> None:
     assert (second.state, second.crashes, second.losses) == (FINISHED, 0, 1)
     with store.read() as session:
         assert len(metrics_of(session, run_id)) == len(metrics_of(session, follower)) == 40
+
+
+def test_two_processes_on_two_nodes_train_a_run(
+    settings: Settings, tmp_path: Path, cluster: RayCluster
+) -> None:
+    settings = replace(settings, processes=2, device="cpu")
+    store = Store.open(settings)
+    import_dataset(store, write_images(tmp_path / "pictures"), "pictures")
+    config = RunConfig(dataset="pictures", budget="9", rounds=2, epochs=4, batch_size=3)
+    run_id = submit_run(store, config, store.owner())
+    with worker(settings, cluster=cluster.address):
+        run = wait_until_ended(store, run_id, PATIENCE)
+    assert (run.state, run.error, run.attempt) == (FINISHED, None, 1)
+    assert (settings.runs / str(run_id) / "model" / "model.safetensors").exists()
 
 
 def test_jobs_wait_for_a_cluster_that_is_down(store: Store, run_id: int) -> None:

@@ -100,9 +100,8 @@ def vecaf(
         restarts = 4 if len(pool) * (budget + len(pool.earlier)) <= SMALL else 1
     _check_options(gamma, mix, classes, objective, dimensions, restarts, width)
     classes = classes or _classes(pool)
-    known = pool.losses is not None and _all_known(
-        pool
-    )  # otherwise, some losses are expected losses
+    # With unknown labels, some losses are expected losses.
+    known = pool.losses is not None and _all_known(pool)
     drawn = gamma == "auto" and objective == "paper" and known
     if drawn and classes and budget >= DRAWN * classes:
         return replace(importance(pool, budget, rng), strategy=importance.__name__)

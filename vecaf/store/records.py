@@ -80,6 +80,7 @@ class RunSummary:
 
     id: Annotated[int, _described("Number of the run.", serialization_alias="run")]
     name: Annotated[str, _described("Name of the run.")]
+    tags: Annotated[tuple[str, ...], _described("Tags that users have given to the run.")]
     dataset: Annotated[str, _described("Name of the dataset.")]
     dataset_id: Annotated[int, _described("Id of the dataset.")]
     strategy: Annotated[str, _described("Selection strategy.")]

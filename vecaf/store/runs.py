@@ -14,6 +14,7 @@ from vecaf.store.authorization import changeable, readable, visible
 from vecaf.store.models import Dataset, Round, Run, Sample, SelectedSample
 from vecaf.store.records import Metrics, RoundResult, RunDetails, accuracies
 from vecaf.store.records import RunSummary as RunSummary
+from vecaf.store.run_tags import has_tag, split_tags
 
 
 def list_runs(
@@ -24,10 +25,12 @@ def list_runs(
     before_id: int | None = None,
     dataset_id: int | None = None,
     states: Sequence[str] = (),
+    tag: str = "",
 ) -> list[RunSummary]:
     """Return the runs that the user can read, of one dataset or of all, newest first.
 
-    For the next page, pass the last id as `before_id`. Without `states`, runs in any state match.
+    For the next page, pass the last id as `before_id`. Without `states`, runs in any state match;
+    without `tag`, runs with any tags or none.
     """
     query = _summaries().where(readable(Run, user_id)).order_by(Run.id.desc()).limit(limit)
     if before_id is not None:
@@ -36,6 +39,8 @@ def list_runs(
         query = query.where(Run.dataset_id == dataset_id)
     if states:
         query = query.where(Run.state.in_(states))
+    if tag:
+        query = query.where(has_tag(tag))
     return [_summary(row) for row in session.execute(query)]
 
 
@@ -213,6 +218,7 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None, Metrics, flo
     return RunSummary(
         id=run.id,
         name=run.name,
+        tags=split_tags(run.tags),
         dataset=dataset,
         dataset_id=run.dataset_id,
         strategy=str(run.config.get("strategy", "")),

@@ -21,6 +21,7 @@ class Run(Base):
     owner_id: Mapped[int] = mapped_column(ForeignKey("user.id"))
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(200))
+    tags: Mapped[str] = mapped_column(Text, default="", server_default="")  # ",one,two,"
     config: Mapped[dict[str, Any]]  # vecaf.config.RunConfig as a mapping
     seed: Mapped[int]
     state: Mapped[str] = mapped_column(String(16), default=QUEUED, index=True)
