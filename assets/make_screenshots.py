@@ -65,10 +65,11 @@ def lasso(page: Page) -> None:
 
 
 def search(page: Page) -> None:
-    """Search images by text."""
+    """Search images by text, without the lasso of the stop before."""
+    page.locator(".x-chip", has_text="Map selection").first.click()
     page.get_by_label("Search images by text").fill("a clock")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".x-chip", timeout=60_000)
+    page.locator(".x-chip", has_text="Search").first.wait_for(timeout=60_000)
 
 
 def newest_run(page: Page) -> None:
