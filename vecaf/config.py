@@ -204,8 +204,8 @@ class RunConfig:
     train_on_captions: str = option(
         "no",
         "Whether the classifier also trains on features moved toward captions, as in the VeCAF "
-        "paper. This takes twice as many batches, and made our classifiers less accurate. The "
-        "strategy uses captions in both cases.",
+        "paper. This takes twice as many batches. Choose yes if your own captions describe the "
+        "classes. The strategy uses captions in both cases.",
         choices=("no", "yes"),
         advanced=True,
     )

@@ -14,7 +14,8 @@ import vecaf
 from tests.examples import examples
 from vecaf.selection.cluster_density import densest_rows
 from vecaf.selection.space import principal_space
-from vecaf.selection.vecaf import auto_gamma, loss_weights
+from vecaf.selection.strategy_pool import make_pool
+from vecaf.selection.vecaf import auto_gamma, herded_share, loss_weights
 
 Array = npt.NDArray[Any]
 
@@ -182,6 +183,24 @@ def test_with_all_labels_and_a_large_budget_importance_selects() -> None:
         vecaf.select(rows, 200, labels=group, objective="released-code", **known),
     ):
         assert "density" in few.scores
+
+
+def test_the_fewer_rows_per_class_the_more_are_herded() -> None:
+    rows, group = blobs((200,) * 4, spread=0.5)
+    p = np.full((800, 4), 0.1, np.float32)
+    p[np.arange(800), group] = 0.7
+    p[group == 1] = 0.25
+    after: dict[str, Any] = {"selected": [0, 1, 250, 450], "probabilities": p}
+    losses = -np.log(p.max(axis=1))
+    herded = vecaf.select(rows, 10, "uherding", **after).ids  # 2.5 rows per class
+    assert set(vecaf.select(rows, 10, **after, losses=losses).ids) == set(herded)
+    assert set(vecaf.select(rows, 10, **after).ids) != set(herded)  # without losses, none
+    plain = vecaf.select(rows, 100, **after, losses=losses, gamma=1.0)  # 25 per class
+    np.testing.assert_array_equal(vecaf.select(rows, 100, **after, losses=losses).ids, plain.ids)
+    pool = make_pool(rows, 0, **after, losses=losses)
+    shares = [herded_share(pool, budget, 4) for budget in (4, 10, 12, 40, 99, 100, 400)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[:2] == [1, 1] and 0.6 > shares[3] > 0.3 and shares[-2:] == [0, 0]
 
 
 def test_later_rounds_select_uncertain_rows() -> None:

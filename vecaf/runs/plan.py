@@ -118,6 +118,7 @@ class RunPlan:
         info = STRATEGIES[strategy].info
         accepted = {*info.required, *info.optional}
         configured = strategy == self.config.strategy  # the options belong to that strategy
+        classes = {"classes": len(self.samples.classes)} if self.samples.classes else {}
         arguments = {
             "features": features,
             "budget": self.budget,
@@ -126,6 +127,7 @@ class RunPlan:
             "keys": self.samples.digests[self.pool],
             "seed": self.config.seed * 1000 + number,
             "sharding": self.sharding if len(features) >= SHARDED_ROWS else None,
+            **(classes if "classes" in info.options else {}),
             **(parse_options(self.config.strategy_options) if configured else {}),
             **{name: value for name, value in inputs.items() if name in accepted},
         }

@@ -9,7 +9,7 @@ from vecaf.errors import InputError
 from vecaf.selection.coverage import greedy_coverage, sample_sizes
 from vecaf.selection.option_checks import check_number, check_whole
 from vecaf.selection.space import principal_space
-from vecaf.selection.stored_rows import read_rows
+from vecaf.selection.stored_rows import LoadedRows, read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uncertainty import checked_probabilities, closeness
@@ -67,16 +67,34 @@ def uherding(
         raise InputError(f"width is '{width}'. Use 'auto' or a number above 0.")
     else:
         sigma = check_number("width", width, above=0.0, usual=1.0)
-    unsure = np.ones(len(pool), dtype=np.float32)
-    if pool.probabilities is not None:
-        unsure = closeness(tempered(checked_probabilities(pool), temperature))
-        unsure[pool.earlier] = 0
+    unsure = uncertainty(pool, temperature)
     free = np.flatnonzero(pool.available())
     seen, offered = sample_sizes(len(pool), budget, references, candidates)
     selected, gain = greedy_coverage(
         rows, unsure[:seen], pool.earlier, free[:offered], budget, sigma
     )
     return StrategyResult(selected, {"gain": gain, "uncertainty": unsure[selected]})
+
+
+def herded_rows(pool: Pool, rows: LoadedRows, count: int) -> Ids:
+    """Select `count` rows as `uherding` does with its defaults, from `rows` in any space (n, d)."""
+    if not count:
+        return np.empty(0, dtype=np.int64)
+    free = np.flatnonzero(pool.available())
+    seen, offered = sample_sizes(len(pool), count, None, None)
+    sigma = radius(read_rows(rows, pool.earlier))
+    return greedy_coverage(
+        rows, uncertainty(pool)[:seen], pool.earlier, free[:offered], count, sigma
+    )[0]
+
+
+def uncertainty(pool: Pool, temperature: float = 1.0) -> Floats:
+    """Return u (n,): 1 without probabilities; 0 for rows of earlier rounds if there are some."""
+    if pool.probabilities is None:
+        return np.ones(len(pool), dtype=np.float32)
+    unsure = closeness(tempered(checked_probabilities(pool), temperature))
+    unsure[pool.earlier] = 0
+    return unsure
 
 
 def tempered(p: Floats, temperature: float) -> Floats:

@@ -1,4 +1,4 @@
-"""VeCAF's objective-aware data selection (ODS): typical images, weighted by per-sample loss."""
+"""VeCAF's objective-aware data selection (ODS): images that represent those with a high loss."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from vecaf.selection.space import principal_space
 from vecaf.selection.stored_rows import read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
+from vecaf.selection.uherding import herded_rows
 
 SMALL = 5_000_000  # rows × centroids; below it, four restarts take a few seconds
+FEW, MANY = 2.5, 25.0  # rows per class in a round: all herded, none herded
 DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
@@ -48,6 +50,9 @@ def vecaf(
 ) -> StrategyResult:
     """Minimize Σ_i p_i·(ActiveFT's term of row i) over centroids, then select typical rows.
 
+    With few rows per class, a greedy method is better: the share `herded_share` of the rows comes
+    from uncertainty herding (`uherding`). The others come from centroids:
+
     1. Rows are projected on their leading `dimensions` principal components, where classes separate
        better, and scaled to unit length.
     2. Centroids start from weighted spherical k-means and take `steps` Adam steps
@@ -56,7 +61,7 @@ def vecaf(
        (`cluster_density.densest_rows`).
 
     The weights are p ∝ clip(loss, 5%, 95%)^gamma, mixed with the share `mix` of uniform weights;
-    without `losses` they are uniform. Rows of earlier rounds are fixed centroids.
+    without `losses` they are uniform. Herded rows and those of earlier rounds are fixed centroids.
 
     If all labels are known and a round selects at least DRAWN rows per class, the model knows
     typical rows already and lacks hard ones. The strategy then hands over to `importance`, and the
@@ -76,8 +81,8 @@ def vecaf(
     mix
         Share of uniform weights, 0 to 1.
     classes
-        Number of classes, for `gamma="auto"`. By default it is counted from `probabilities` or from
-        complete `labels`; if unknown, gamma is 0.
+        Number of classes, for `gamma="auto"` and `herded_share`. By default it is counted from
+        `probabilities` or from complete `labels`; if unknown, gamma and the share are 0.
     objective
         "paper", or "released-code" for comparison: there the loss multiplies s_i inside the
         logarithm, as in the authors' program, so a high loss attracts less. Start and density stay
@@ -110,11 +115,16 @@ def vecaf(
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
     rows = principal_space(pool.loaded, dimensions)
+    herds = gamma == "auto" and not (known or released)
+    count = round(budget * herded_share(pool, budget, classes)) if herds else 0
+    herded = herded_rows(pool, rows, count)
+    pool = replace(pool, earlier=np.concatenate((pool.earlier, herded)))
     fixed = read_rows(rows, pool.earlier)
-    best: Floats | None = None
+    left = budget - len(herded)  # for the centroids
+    best: Floats = np.empty((0, rows.shape[1]), dtype=np.float32)
     least = np.inf
-    for _ in range(restarts):
-        start = lloyd(rows, seed_centers(rows, pool, budget, rng), fixed, 20, weights)
+    for _ in range(restarts if left else 0):
+        start = lloyd(rows, seed_centers(rows, pool, left, rng), fixed, 20, weights)
         found = optimize_centroids(
             rows,
             start,
@@ -125,25 +135,44 @@ def vecaf(
             temperature=temperature,
             learning_rate=learning_rate,
         )
-        if best is None or found.losses[-1:].sum() < least:
+        if not len(best) or found.losses[-1:].sum() < least:
             best, least = found.centroids, float(found.losses[-1:].sum())
-    assert best is not None  # restarts ≥ 1
-    centroids = np.concatenate((best, fixed))
-    similarity, assigned = nearest(rows, centroids)
+    similarity, assigned = nearest(rows, np.concatenate((best, fixed)))
     selected, density = densest_rows(
         rows, similarity, assigned, best, pool.available(), weights, width
     )
-    coverage = np.bincount(assigned, minlength=len(centroids))[:budget] / len(pool)
+    # The centroid of a herded row is the row itself.
+    around = np.exp((similarity - 1) / np.float32(width)) * weights
+    total = left + len(pool.earlier)
+    mass = np.bincount(assigned, weights=weights, minlength=total)
+    own = np.bincount(assigned, weights=around, minlength=total) / np.maximum(mass, 1e-30)
+    moved = np.einsum("ij,ij->i", read_rows(rows, selected), best)
+    selected = np.concatenate((selected, herded))
+    density = np.concatenate((density, own[total - len(herded) :]))
+    counts = np.bincount(assigned, minlength=total)
+    coverage = np.concatenate((counts[:left], counts[total - len(herded) :])) / len(pool)
     rank = np.argsort(-coverage, kind="stable")
     return StrategyResult(
         selected[rank],
         {
             "loss_weight": (weights * len(pool))[selected[rank]],
-            "density": density[rank],
+            "density": density[rank].astype(np.float32),
             "coverage": coverage[rank].astype(np.float32),
-            "similarity": np.einsum("ij,ij->i", read_rows(rows, selected), best)[rank],
+            "similarity": np.concatenate((moved, np.ones(len(herded), np.float32)))[rank],
         },
     )
+
+
+def herded_share(pool: Pool, budget: int, classes: int | None) -> float:
+    """Return the share of a round's rows that uncertainty herding selects, 0 to 1.
+
+    With r rows per class it is 1 up to r = FEW and 0 from r = MANY, linear in log r. On CIFAR-10,
+    both ways are level from 2.5 to 25 rows per class. It is 0 if the number of classes is unknown,
+    and in later rounds without losses.
+    """
+    if not classes or (len(pool.earlier) and pool.losses is None):
+        return 0.0
+    return float(np.clip(np.log(budget / classes / MANY) / np.log(FEW / MANY), 0, 1))
 
 
 def auto_gamma(selected: int, classes: int | None, earlier: int = 0) -> float:
