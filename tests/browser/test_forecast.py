@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.app.test_forecast import result, with_forecast
 from tests.browser.studio import Server
-from vecaf.store import Round
+from vecaf.store import Event, Round, Store
 
 
 @pytest.fixture
@@ -21,13 +21,19 @@ def forecast_run(server: Server, run: str) -> Iterator[str]:
     store = server.store()
     with store.write() as session:
         last = session.get_one(Round, key)
-        before = last.test_accuracy
-        last.test_accuracy, last.forecast = 0.8, with_forecast([result(2, 100, 0.8)]).forecast
+        before = (last.test_accuracy, last.forecast)
+    _change(store, key, (0.8, with_forecast([result(2, 100, 0.8)]).forecast))
     yield run
+    _change(store, key, before)
+    store.close()
+
+
+def _change(store: Store, key: tuple[int, int], values: tuple[Any, Any]) -> None:
+    """Change a round, and add to the log of its run, so that its page is made anew."""
     with store.write() as session:
         last = session.get_one(Round, key)
-        last.test_accuracy, last.forecast = before, {}
-    store.close()
+        last.test_accuracy, last.forecast = values
+        session.add(Event(run_id=key[0], message="The forecast has changed."))
 
 
 @pytest.mark.parametrize("width", [1440, 390])
