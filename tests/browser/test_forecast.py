@@ -29,7 +29,7 @@ def forecast_run(server: Server, run: str) -> Iterator[str]:
 
 
 def _change(store: Store, key: tuple[int, int], values: tuple[Any, Any]) -> None:
-    """Change a round, and add to the log of its run, so that its page is made anew."""
+    """Change a round, and add a log entry to its run, so that no cached page is shown."""
     with store.write() as session:
         last = session.get_one(Round, key)
         last.test_accuracy, last.forecast = values

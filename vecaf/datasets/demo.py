@@ -25,7 +25,7 @@ from vecaf.store import Store
 
 ATTRIBUTION = "OpenMoji, CC BY-SA 4.0, openmoji.org"
 NAMES = {"color": "openmoji", "line": "openmoji-line"}
-SIDE = 96  # pixels; small images are embedded at this size
+SIDE = 96  # pixels, and the size at which the images are embedded
 # Without the groups Objects and Activities, which are very diverse: a head on frozen features
 # reaches a test accuracy of 56% on all eight groups and 73% on these six.
 _GROUPS = {

@@ -27,7 +27,8 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Selects typical images, weighted by per-sample loss in later rounds.",
+    description="Selects typical images, weighted by per-sample loss in later rounds; with few "
+    "images per class, it covers the uncertain part of the pool.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,

@@ -28,7 +28,7 @@ def split_tags(text: str) -> tuple[str, ...]:
 def tag_runs(
     session: Session, user_id: int, run_ids: Sequence[int], text: str, *, add: bool = False
 ) -> None:
-    """Replace the tags of runs by those in `text`, separated by commas; with `add`, keep them, too.
+    """Replace the tags of runs with those in `text`, separated by commas, or add to them.
 
     Raises
     ------
