@@ -27,8 +27,8 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Selects typical images, weighted by per-sample loss in later rounds; with few "
-    "images per class, it covers the uncertain part of the pool.",
+    description="Selects typical images by per-sample loss; with few images per class, "
+    "it covers the uncertain ones.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,
