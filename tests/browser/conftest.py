@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.browser.seed import EXPLORED, READY, seeded_home
-from tests.browser.studio import Server, free_port
+from tests.browser.studio import PATIENCE_MS, Server, free_port
 from tests.chromium import launch
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-playwright.expect.set_options(timeout=60_000)  # a busy machine is slow to answer
+playwright.expect.set_options(timeout=PATIENCE_MS)
 
 ELSEWHERE = "studio.test"
 """A name of this machine that browsers trust no more than another machine's, as on plain http."""
@@ -135,7 +135,7 @@ def open_page(browser: Any, shared_context: Any, server: Server) -> Iterator[Cal
             asked.append(options)
             contexts.append(new_context(browser, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)  # a busy machine is slow to answer
+        page.set_default_timeout(PATIENCE_MS)
         page.set_viewport_size({"width": width, "height": height})
         page.on("request", watch)
         page.on("pageerror", lambda error: note(str(error), forgive))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.seed import EXPLORED_COUNT
+from tests.browser.studio import PATIENCE_MS
 
 Page = Any
 COUNT = EXPLORED_COUNT  # images of each of three classes
@@ -27,7 +28,7 @@ def page(open_page: Callable[..., Page], explored: int) -> Page:
     return page
 
 
-def drawn(page: Page, timeout: float = 60_000) -> None:
+def drawn(page: Page, timeout: float = PATIENCE_MS) -> None:
     page.wait_for_function("document.documentElement?.dataset.mapDrawn", timeout=timeout)
     page.evaluate(EXPOSE)
     no_tour = page.get_by_role("button", name="No, thanks")

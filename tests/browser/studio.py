@@ -30,6 +30,8 @@ from vecaf.store.sqlite import library
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180  # on a busy machine
+PATIENCE_MS = 180_000
+"""How long a page may take on a busy machine. A test that passes waits only until it's there."""
 
 
 @dataclass

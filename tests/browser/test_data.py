@@ -12,7 +12,6 @@ from playwright.sync_api import expect
 from tests.browser.network import fail, fail_once, hold, slow_down
 from tests.browser.studio import Server, shapes
 
-SLOW = 120_000
 ALL_CONFIRMED = "() => import('/static/app/shell/actions.js').then(({ pending }) => !pending())"
 
 
@@ -22,7 +21,7 @@ def uploaded(page: Any, archive: Path, name: str) -> Any:
     page.locator(".drop [name=name]").fill(name)
     page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has=page.get_by_role("heading", name=name, exact=True))
-    expect(card).to_be_visible(timeout=SLOW)
+    expect(card).to_be_visible()
     card.get_by_role("link", name="Details").click()
     expect(page.locator(".detail h2")).to_have_text(name)
     return page.locator(".image-list > li")
@@ -102,7 +101,7 @@ def test_a_folder_of_images_is_uploaded_and_the_next_step_is_offered(
     expect(page.locator(".drop [name=name]")).to_have_value("holiday")
     page.get_by_role("button", name="Upload", exact=True).click()
     done = page.locator(".import.done", has_text="holiday")
-    expect(done).to_contain_text("12 images, 12 without a label", timeout=SLOW)
+    expect(done).to_contain_text("12 images, 12 without a label")
     expect(done.get_by_role("link", name="Select images")).to_be_visible()
     done.get_by_role("link", name="Check the images").click()
 
@@ -181,7 +180,7 @@ def test_a_folder_of_the_server_is_imported(open_page: Callable[..., Any], serve
         form.get_by_role("textbox").fill(f"{name} shapes")
         form.get_by_role("button", name="Import").click()
         card = page.locator(".dataset").filter(has_text=f"{name} shapes")
-        expect(card).to_contain_text("9 images", timeout=SLOW)
+        expect(card).to_contain_text("9 images")
     sources.get_by_label("Dataset name", exact=True).fill("cifar by name")
     sources.locator("[name=key]").select_option("CIFAR10")
     expect(sources.get_by_role("button", name="Download dataset")).to_be_enabled()
@@ -208,7 +207,7 @@ def test_edits_survive_a_slow_server_and_one_that_is_away(
     page.locator(".drop [name=name]").fill("edited at once")
     page.evaluate("for (const _ of [1, 2]) document.querySelector('.drop form').requestSubmit()")
     card = page.locator(".dataset").filter(has_text="edited at once")
-    expect(card).to_be_visible(timeout=SLOW)
+    expect(card).to_be_visible()
     assert len([url for url in sent if "/upload" in url and "gradio_api" not in url]) == 1
     card.get_by_role("link", name="Details").click()
     images = page.locator(".image-list > li")

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser import exploring
 from tests.browser.exploring import COUNT, Page, drawn, shown
-from tests.browser.studio import Server
+from tests.browser.studio import PATIENCE_MS, Server
 
 page = exploring.page  # fixture
 
@@ -62,7 +62,7 @@ def test_nothing_jumps_on_a_first_visit_while_gradio_starts(
     browser: Any, server: Server, explored: int
 ) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900})  # with nothing cached
-    page.set_default_timeout(60_000)  # as for every other page, on a busy machine
+    page.set_default_timeout(PATIENCE_MS)
     page.add_init_script("""
         window.places = { ".x-tool[data-tool=lasso]": new Set(), ".x-over": new Set() };
         const look = () => {

@@ -10,8 +10,6 @@ from playwright.sync_api import expect
 
 from tests.datasets.pictures import jpeg, make_zip
 
-SLOW = 120_000
-
 
 def test_columns_are_reviewed_and_chosen(open_page: Callable[..., Any], tmp_path: Path) -> None:
     rows = [f"{i}.jpg;{'cat' if i % 2 else 'dog'};no;words {i}\n" for i in range(12)]
@@ -38,7 +36,7 @@ def test_columns_are_reviewed_and_chosen(open_page: Callable[..., Any], tmp_path
     review.get_by_role("button", name="Import dataset").click()
 
     card = page.locator(".dataset", has=page.get_by_role("heading", name="by species", exact=True))
-    expect(card).to_be_visible(timeout=SLOW)
+    expect(card).to_be_visible()
     expect(card.locator(".class-name")).to_have_text(["cat", "dog"])
 
     page.set_input_files(".drop input[type=file]", archive)

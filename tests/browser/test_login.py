@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ELSEWHERE
-from tests.browser.studio import Server, free_port, shapes, wait_for
+from tests.browser.studio import PATIENCE_MS, Server, free_port, shapes, wait_for
 from vecaf.accounts.users import add_user
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
@@ -53,7 +53,7 @@ def visitor(browser: Any, guarded: Server) -> Iterator[Callable[..., Any]]:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(guarded.url.replace("127.0.0.1", host) + path)
         return page

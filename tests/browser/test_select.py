@@ -9,8 +9,6 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-SLOW = 180_000  # a task imports frameworks and may embed the dataset first
-
 
 def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], dataset_id: int) -> None:
     page = open_page(f"/select?dataset={dataset_id}")
@@ -25,7 +23,7 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
     page.get_by_role("button", name="Select images").click()
     expect(page.locator(".select-main progress, .gallery-image").first).to_be_visible()
     images = page.locator(".gallery-image")
-    expect(images).to_have_count(6, timeout=SLOW)
+    expect(images).to_have_count(6)
 
     expect(images.first).to_be_in_viewport(ratio=1)  # above the fold
     images.nth(1).click()
@@ -49,7 +47,7 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
     expect(create.or_(canvas)).to_be_visible()
     if create.is_visible():  # another test may have created the map
         create.click()
-    expect(canvas).to_be_visible(timeout=SLOW)
+    expect(canvas).to_be_visible()
     drawn = """() => {
         const canvas = document.querySelector("[data-select-map] canvas");
         const pen = canvas.getContext("2d");
@@ -73,9 +71,7 @@ def test_from_a_budget_to_a_saved_selection(open_page: Callable[..., Any], datas
 
     page.locator(".select-form [name=strategy]").select_option("random")
     page.get_by_role("button", name="Select and compare").click()
-    expect(page.get_by_role("heading", name="Comparison of two selections")).to_be_visible(
-        timeout=SLOW
-    )
+    expect(page.get_by_role("heading", name="Comparison of two selections")).to_be_visible()
     expect(page.get_by_role("heading", name="Class coverage")).to_be_visible()
     expect(page.locator(".coverage tbody tr")).to_have_count(3)
     expect(page.locator(".gallery")).to_have_count(2)  # side by side

@@ -11,8 +11,6 @@ from playwright.sync_api import expect
 
 from tests.shapes import write_shapes
 
-SLOW = 180_000  # tasks and runs import frameworks, and may embed the dataset first
-
 
 def test_from_a_target_domain_to_a_comparison_of_runs(
     open_page: Callable[..., Any], dataset_id: int
@@ -22,7 +20,7 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
     page.get_by_label("Target domain").focus()
     page.keyboard.type("in thick fog")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-shift-map][data-drawn]")).to_be_visible(timeout=SLOW)
+    expect(page.locator("[data-shift-map][data-drawn]")).to_be_visible()
     assert "words=in+thick+fog" in page.url
     drawn = page.evaluate(
         """() => {
@@ -52,10 +50,10 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
 
     page.locator("[data-key=launch]").get_by_label("Budget").fill("9")
     stays_beside(page, "Launch both runs")
-    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
+    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2)
     page.get_by_label("Corruption of the test images").select_option("fog")
     stays_beside(page, "Compare runs")
-    expect(page.locator(".shift-table tbody tr")).to_have_count(6, timeout=SLOW)
+    expect(page.locator(".shift-table tbody tr")).to_have_count(6)
     expect(page.locator(".shift-chart circle")).to_have_count(12)
     expect(page.locator("[data-shift-map] canvas")).to_have_count(1)  # redrawn, not added twice
     page.reload()
@@ -84,11 +82,11 @@ def test_runs_adapt_to_an_uploaded_folder(
     page = open_page(f"/shift?dataset={dataset_id}")
     page.locator("[data-shift-upload]").set_input_files(folder)
     form = page.locator("[data-key=images]")
-    expect(form.locator("option:checked")).to_have_text("posters", timeout=SLOW)
+    expect(form.locator("option:checked")).to_have_text("posters")
     form.get_by_label("Budget").fill("9")
     form.get_by_role("button", name="Adapt to images").click()
     expect(page.locator("[data-key^=pair-] h2")).to_have_text("Images of posters")
-    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2, timeout=SLOW)
+    expect(page.locator(".shift-runs .chip-finished")).to_have_count(2)
     expect(page.locator("[data-key^=pair-] .notice")).to_contain_text("adapted to")
 
 
