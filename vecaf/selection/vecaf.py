@@ -10,7 +10,12 @@ import numpy as np
 from vecaf.arrays import Floats
 from vecaf.errors import InputError
 from vecaf.selection.assignment import nearest
-from vecaf.selection.centroids import Objective, check_optimizer, optimize_centroids
+from vecaf.selection.centroids import (
+    Objective,
+    OptimizedCentroids,
+    check_optimizer,
+    optimize_centroids,
+)
 from vecaf.selection.cluster_density import densest_rows
 from vecaf.selection.importance import importance
 from vecaf.selection.kmeans import lloyd, seed_centers
@@ -121,14 +126,12 @@ def vecaf(
     herded = herded_rows(pool, rows, count)
     pool = replace(pool, earlier=np.concatenate((pool.earlier, herded)))
     fixed = read_rows(rows, pool.earlier)
-    left = budget - len(herded)  # for the centroids
-    best: Floats = np.empty((0, rows.shape[1]), dtype=np.float32)
-    least = np.inf
-    for _ in range(restarts if left else 0):
-        start = lloyd(rows, seed_centers(rows, pool, left, rng), fixed, 20, weights)
-        found = optimize_centroids(
+    left = budget - count  # for the centroids
+
+    def optimized() -> OptimizedCentroids:
+        return optimize_centroids(
             rows,
-            start,
+            lloyd(rows, seed_centers(rows, pool, left, rng), fixed, 20, weights),
             fixed=fixed,
             weights=None if released else weights,
             gains=_clipped(pool.losses) if released and pool.losses is not None else None,
@@ -136,31 +139,34 @@ def vecaf(
             temperature=temperature,
             learning_rate=learning_rate,
         )
-        if not len(best) or found.losses[-1:].sum() < least:
-            best, least = found.centroids, float(found.losses[-1:].sum())
-    similarity, assigned = nearest(rows, np.concatenate((best, fixed)))
+
+    moved = np.empty((0, rows.shape[1]), dtype=np.float32)
+    if left:
+        tries = [optimized() for _ in range(restarts)]
+        moved = min(tries, key=lambda found: found.losses[-1:].sum()).centroids
+    centroids = np.concatenate((moved, fixed))
+    similarity, assigned = nearest(rows, centroids)
     selected, density = densest_rows(
-        rows, similarity, assigned, best, pool.available(), weights, width
+        rows, similarity, assigned, moved, pool.available(), weights, width
     )
-    # The centroid of a herded row is the row itself.
+    # A herded row is its own centroid. They are the last of the fixed ones.
+    own = np.r_[:left, len(centroids) - count : len(centroids)]
     around = np.exp((similarity - 1) / np.float32(width)) * weights
-    total = left + len(pool.earlier)
-    mass = np.bincount(assigned, weights=weights, minlength=total)
-    own = np.bincount(assigned, weights=around, minlength=total) / np.maximum(mass, 1e-30)
-    moved = np.einsum("ij,ij->i", read_rows(rows, selected), best)
+    mass, near, counts = (
+        np.bincount(assigned, weights=each, minlength=len(centroids))[own]
+        for each in (weights, around, None)
+    )
     selected = np.concatenate((selected, herded))
-    density = np.concatenate((density, own[total - len(herded) :]))
-    counts = np.bincount(assigned, minlength=total)
-    coverage = np.concatenate((counts[:left], counts[total - len(herded) :])) / len(pool)
-    rank = np.argsort(-coverage, kind="stable")
+    density = np.concatenate((density, (near / np.maximum(mass, 1e-30))[left:]))
+    scores = {
+        "loss_weight": weights[selected] * len(pool),
+        "density": density,
+        "coverage": counts / len(pool),
+        "similarity": np.einsum("ij,ij->i", read_rows(rows, selected), centroids[own]),
+    }
+    rank = np.argsort(-counts, kind="stable")
     return StrategyResult(
-        selected[rank],
-        {
-            "loss_weight": (weights * len(pool))[selected[rank]],
-            "density": density[rank].astype(np.float32),
-            "coverage": coverage[rank].astype(np.float32),
-            "similarity": np.concatenate((moved, np.ones(len(herded), np.float32)))[rank],
-        },
+        selected[rank], {name: each[rank].astype(np.float32) for name, each in scores.items()}
     )
 
 
