@@ -47,9 +47,13 @@ class SearchWarmup:
         self._thread.join(2 * LOOK_SECONDS)
 
     def _keep(self) -> None:
+        seen: int | None = None
         while not self._stopping.wait(LOOK_SECONDS):
             try:
-                self.look()
+                version = self.store.version()
+                if version is None or version != seen or self._waiting:
+                    self.look()
+                    seen = version
             except (VecafError, sa.exc.SQLAlchemyError) as error:
                 log.warning("Could not look for new embeddings: %s", error)
 

@@ -57,6 +57,7 @@ class Dispatcher:
         self._active: set[Attempt] = set()
         self._stopping: set[Attempt] = set()
         self._pausing = False
+        self._empty_at: int | None = None  # version of the database whose queue was empty
         self._shown: dict[Attempt, Waiting | Running] = {}  # what the database shows
 
     @property
@@ -92,11 +93,18 @@ class Dispatcher:
         self._engine.refresh()
         self._follow()
         self._stop_unwanted()
-        with self._store.read() as session:
-            queued = any_queued(session)
-        started = [self._start_next(kind) for kind in KINDS] if queued else []
+        started = [self._start_next(kind) for kind in KINDS] if self._any_queued() else []
         if not any(started):
             self._engine.idle()
+
+    def _any_queued(self) -> bool:
+        version = self._store.version()  # before the query, so that a later commit isn't missed
+        if version is not None and version == self._empty_at:
+            return False
+        with self._store.read() as session:
+            found = any_queued(session)
+        self._empty_at = None if found else version
+        return found
 
     def pause(self) -> None:
         """Let every process write a checkpoint and exit, and put their jobs back in the queue.

@@ -40,11 +40,8 @@ def register_worker(session: Session, worker_id: str) -> None:
 
 def send_heartbeat(session: Session, worker_id: str) -> bool:
     """Record that the worker is alive. Returns False if another worker has replaced it."""
-    worker = session.get(Worker, worker_id, with_for_update=True, populate_existing=True)
-    if worker is None:
-        return False
-    worker.heartbeat_at = clock(session)
-    return True
+    mine = sa.update(Worker).where(Worker.id == worker_id).values(heartbeat_at=clock(session))
+    return session.scalar(mine.returning(Worker.id)) is not None
 
 
 def unregister_worker(session: Session, worker_id: str) -> None:
