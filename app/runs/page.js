@@ -1,5 +1,6 @@
 /* The Runs page. */
 
 import "../shell/chart.js";
+import "./columns.js";
 import "./compare_bar.js";
 import "./round_map.js";

@@ -93,7 +93,7 @@ def summary(**values: Any) -> RunSummary:
         "state": "running",
         "stage": EVIL, "done": 3, "total": 9, "cancel_requested": False, "error": None,
         "created_at": now(), "started_at": now() - timedelta(seconds=90), "finished_at": None,
-        "rounds": 3, "rounds_done": 1, "val_accuracy": 0.5, "test_accuracy": 0.5,
+        "rounds": 3, "rounds_done": 1, "labeled": 10, "val_accuracy": 0.5, "test_accuracy": 0.5,
         "metrics": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}, "attempt": 1,
         "node": EVIL,
         "seconds": 5.0, **values,

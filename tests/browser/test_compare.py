@@ -85,6 +85,23 @@ def test_a_run_is_compared_with_its_random_baseline(
     expect(row).to_have_count(0)
 
 
+def test_the_list_of_runs_keeps_the_chosen_columns(open_page: Callable[..., Any], run: str) -> None:
+    page = open_page("/runs")
+    row = page.locator(f"[data-key=run-{run.partition('=')[2]}]")
+    labels, seed = row.locator("[data-column=labels]"), row.locator("[data-column=seed]")
+    expect(row.locator("[data-column=rounds]")).to_have_text("2 of 2")
+    expect(labels).to_be_hidden()
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("Labels").check()
+    page.get_by_label("Rounds").uncheck()
+    expect(labels).to_have_text("12")
+    expect(seed).to_be_hidden()
+    page.reload()
+    expect(labels).to_be_visible()
+    expect(row.locator("[data-column=rounds]")).to_be_hidden()
+    expect(page.locator(".runs-head [data-column=labels]")).to_be_visible()
+
+
 def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str) -> None:
     page = open_page(run)
     cell = page.locator(".matrix tbody a").first

@@ -98,6 +98,9 @@ class RunSummary:
     ]
     rounds: Annotated[int, _described("Number of rounds that the run is configured for.")]
     rounds_done: Annotated[int, _described("Number of finished rounds.")]
+    labeled: Annotated[
+        int | None, _described("Number of labeled images that the last finished round trained on.")
+    ]
     val_accuracy: Annotated[
         float | None, _described("Validation accuracy after the last finished round, 0 to 1.")
     ]

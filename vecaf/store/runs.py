@@ -187,7 +187,7 @@ def selected_in_round(
     return [(row.SelectedSample, row.Sample) for row in rows]
 
 
-def _summaries() -> sa.Select[Run, str, int, float | None, float | None, Metrics, float]:
+def _summaries() -> sa.Select[Run, str, int, int, float | None, float | None, Metrics, float]:
     last = (
         sa.select(
             Round.run_id,
@@ -202,6 +202,7 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None, Metrics
             Run,
             Dataset.name.label("dataset"),
             Round.number,
+            Round.labeled,
             Round.val_accuracy,
             Round.test_accuracy,
             Round.metrics,
@@ -213,8 +214,10 @@ def _summaries() -> sa.Select[Run, str, int, float | None, float | None, Metrics
     )
 
 
-def _summary(row: sa.Row[Run, str, int, float | None, float | None, Metrics, float]) -> RunSummary:
-    run, dataset, number, val_accuracy, test_accuracy, stored, seconds = row  # the rest may be NULL
+def _summary(
+    row: sa.Row[Run, str, int, int, float | None, float | None, Metrics, float],
+) -> RunSummary:
+    run, dataset, number, labeled, val_accuracy, test_accuracy, stored, seconds = row
     return RunSummary(
         id=run.id,
         name=run.name,
@@ -234,6 +237,7 @@ def _summary(row: sa.Row[Run, str, int, float | None, float | None, Metrics, flo
         finished_at=run.finished_at,
         rounds=int(run.config.get("rounds", 0)),
         rounds_done=number or 0,
+        labeled=labeled,
         val_accuracy=val_accuracy,
         test_accuracy=test_accuracy,
         metrics=stored or accuracies(val_accuracy, test_accuracy),
