@@ -29,7 +29,8 @@ class Selection:
         What explains each selected row, by name: float32 arrays of shape (budget,).
     strategy
         The strategy that selected. It can differ from the requested one: "vecaf" hands over to
-        "importance" if all labels are known and the budget is large.
+        "importance" if all labels are known and the budget is large, and to "uherding" if the
+        budget is small.
     """
 
     ids: Ids

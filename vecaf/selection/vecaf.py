@@ -24,7 +24,7 @@ from vecaf.selection.space import principal_space
 from vecaf.selection.stored_rows import read_rows
 from vecaf.selection.strategies import StrategyResult, strategy
 from vecaf.selection.strategy_pool import Pool
-from vecaf.selection.uherding import herded_rows
+from vecaf.selection.uherding import herded_rows, uherding
 
 SMALL = 5_000_000  # rows × centroids; below it, four restarts take a few seconds
 FEW, MANY = 2.5, 25.0  # rows per class in a round: all herded, none herded
@@ -70,9 +70,9 @@ def vecaf(
     without `losses` they are uniform. Herded rows and those of earlier rounds are fixed centroids.
 
     If all labels are known and a round selects at least DRAWN rows per class, the model knows
-    typical rows already and lacks hard ones. The strategy then hands over to `importance`, and the
-    result says so. An explicit `gamma` or objective="released-code" prevents that; the other
-    options only apply without a handover.
+    typical rows already and lacks hard ones. The strategy then hands over to `importance`; if all
+    rows are herded, it hands over to `uherding`. The result says so. An explicit `gamma` or
+    objective="released-code" prevents that; the other options only apply without a handover.
 
     Ranked by coverage. Scores: `loss_weight` (p_i·n, so 1 is average), `density` (mean similarity
     to the rows around it, 0 to 1), `coverage` (share of the pool whose nearest centroid it is),
@@ -116,13 +116,15 @@ def vecaf(
     drawn = gamma == "auto" and objective == "paper" and known
     if drawn and classes and budget >= DRAWN * classes:
         return replace(importance(pool, budget, rng), strategy=importance.__name__)
+    herds = gamma == "auto" and objective == "paper" and not known
+    count = round(budget * herded_share(pool, budget, classes)) if herds else 0
+    if count == budget:
+        return replace(uherding(pool, budget, rng, dimensions=dimensions), strategy="uherding")
     earlier = len(pool.earlier)
     power = auto_gamma(budget + earlier, classes, earlier) if gamma == "auto" else float(gamma)
     weights = loss_weights(pool.losses, power, mix, len(pool))
     released = objective == "released-code" and pool.losses is not None
     rows = principal_space(pool.loaded, dimensions)
-    herds = gamma == "auto" and not (known or released)
-    count = round(budget * herded_share(pool, budget, classes)) if herds else 0
     herded = herded_rows(pool, rows, count)
     pool = replace(pool, earlier=np.concatenate((pool.earlier, herded)))
     fixed = read_rows(rows, pool.earlier)
@@ -140,10 +142,8 @@ def vecaf(
             learning_rate=learning_rate,
         )
 
-    moved = np.empty((0, rows.shape[1]), dtype=np.float32)
-    if left:
-        tries = [optimized() for _ in range(restarts)]
-        moved = min(tries, key=lambda found: found.losses[-1:].sum()).centroids
+    tries = [optimized() for _ in range(restarts)]
+    moved = min(tries, key=lambda found: found.losses[-1:].sum()).centroids
     centroids = np.concatenate((moved, fixed))
     similarity, assigned = nearest(rows, centroids)
     selected, density = densest_rows(
