@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--budget", default="25")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tests", type=int, default=200, help="images of a test sample; 0 = all")
     given = parser.parse_args()
     started = time.monotonic()
@@ -42,8 +43,8 @@ def main() -> None:
         samples = import_samples(given.dataset, settings, given.pool)
         config = RunConfig(dataset="data", budget=given.budget, rounds=given.rounds)
         outcomes: list[Outcome] = []
-        for seed in range(given.runs):
-            print(f"run {seed + 1} of {given.runs} …", file=sys.stderr)
+        for seed in range(given.first_seed, given.first_seed + given.runs):
+            print(f"seed {seed} …", file=sys.stderr)
             drawn = with_test_sample(samples, given.tests, seed)
             outcomes += outcomes_of(replace(config, seed=seed), drawn, settings)
     print(
