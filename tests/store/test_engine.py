@@ -48,6 +48,24 @@ def test_reopening_keeps_all_rows(settings: Settings) -> None:
         assert session.scalars(sa.select(Dataset.name)).all() == ["kept"]
 
 
+def test_the_version_changes_with_every_commit(settings: Settings) -> None:
+    store, other = Store.open(settings), Store.open(settings)
+    if JOURNAL != "wal":
+        assert store.version() is None
+        return
+    store.owner()
+    before = store.version()
+    assert store.version() == before
+    with other.read() as session:
+        session.scalars(sa.select(Dataset.name)).all()
+    assert store.version() == before
+    add(other, "by another process")
+    after = store.version()
+    assert after != before
+    add(store, "by this one")
+    assert store.version() != after
+
+
 def test_processes_can_start_at_the_same_time(settings: Settings) -> None:
     settings.home.mkdir()
     owners: list[int] = []
