@@ -32,7 +32,7 @@ DRAWS = 4000
 MISFIT = 0.05  # standard error of a point beyond sampling, as a share of the error
 REMOVABLE = (4, 1)  # prior of r, a beta distribution: most errors can be removed
 EXPONENT = (0.2, 0.8)  # range of the prior of c, uniform on a logarithmic scale
-DISCORDANT = (0.28, 0.30)  # see `_measuring_error`
+DISCORDANT = 0.5  # share of the errors that a later model has on other test images
 MOST_LABELS = 10**7
 
 
@@ -129,8 +129,7 @@ class LearningCurve:
         share = _share(self.labels + more, self.labels, self.removable, self.exponent)
         expected = self.error * (1 - share)
         noise = np.random.default_rng(1).standard_normal(DRAWS)
-        new = more / (self.labels + more)
-        gain = expected + noise * _measuring_error(self.error, self.tests, new)
+        gain = expected + noise * _measuring_error(self.error, self.tests)
         return _estimate(gain.clip(-self.accuracy, 1 - self.accuracy))
 
     def labels_for(self, accuracy: float) -> Estimate:
@@ -170,22 +169,14 @@ def _measured_fit(measured: Measured, removable: Floats64, exponent: Floats64) -
     labels, error = measured.labels[-1], max(1 - measured.accuracy[-1], 0.5 / measured.tests)
     for n, accuracy in zip(measured.labels[:-1], measured.accuracy[:-1], strict=True):
         expected = error * _share(n, labels, removable, exponent)
-        noise = _measuring_error(np.array([1 - accuracy]), measured.tests, 1 - n / labels)
-        noise += MISFIT * error
+        noise = _measuring_error(np.array([1 - accuracy]), measured.tests) + MISFIT * error
         fit -= 0.5 * ((1 - accuracy - expected) / noise) ** 2
     return fit
 
 
-def _measuring_error(error: Floats64, tests: int, new: float) -> Floats64:
-    """Return the standard error of a difference of two accuracies on the same test sample.
-
-    Two models disagree on whether some images are right. The fewer errors the first one has, and
-    the greater the share `new` of the labels that only the second one had, the larger is the share
-    of the errors that are not common. Measured on CIFAR-10 and PACS cartoons with 25 to 250 labels.
-    """
-    base, slope = DISCORDANT
-    not_common = (base + slope * new) * (1 - error) ** 2
-    return np.sqrt((2 * not_common * error + 0.5 / tests) / tests)
+def _measuring_error(error: Floats64, tests: int) -> Floats64:
+    """Return the standard error of a difference of two accuracies on the same test sample."""
+    return np.sqrt((2 * DISCORDANT * error + 0.5 / tests) / tests)
 
 
 def _estimate(draws: Sequence[float] | Floats64) -> Estimate:
