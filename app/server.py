@@ -40,7 +40,7 @@ def build(studio: Studio) -> FastAPI:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_RUN_HISTORY"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    # By default, statistics of all calls, which nobody reads, are computed after each call.
+    # By default, Gradio computes statistics of all calls after each call. Nobody reads them.
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     from .shell.gradio_import import without_type_stubs
 

@@ -57,7 +57,7 @@ class Dispatcher:
         self._active: set[Attempt] = set()
         self._stopping: set[Attempt] = set()
         self._pausing = False
-        self._empty_at: int | None = None  # version of the database whose queue was empty
+        self._empty_at: int | None = None  # database version at which the queue was empty
         self._shown: dict[Attempt, Waiting | Running] = {}  # what the database shows
 
     @property

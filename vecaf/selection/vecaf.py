@@ -149,7 +149,7 @@ def vecaf(
     selected, density = densest_rows(
         rows, similarity, assigned, moved, pool.available(), weights, width
     )
-    # A herded row is its own centroid. They are the last of the fixed ones.
+    # Each herded row is its own centroid. These are the last of the fixed centroids.
     own = np.r_[:left, len(centroids) - count : len(centroids)]
     around = np.exp((similarity - 1) / np.float32(width)) * weights
     mass, near, counts = (

@@ -123,7 +123,8 @@ class Store:
     def version(self) -> int | None:
         """Return a number that changes with every commit of another connection.
 
-        Polling it costs a hundredth of a query. It is None where nothing tells, as on PostgreSQL.
+        Reading it takes a hundredth of the time of a query. Returns None for databases without such
+        a number: PostgreSQL, and SQLite with a rollback journal.
         """
         if self._kept_connection is None:
             return None

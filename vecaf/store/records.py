@@ -99,7 +99,8 @@ class RunSummary:
     rounds: Annotated[int, _described("Number of rounds that the run is configured for.")]
     rounds_done: Annotated[int, _described("Number of finished rounds.")]
     labeled: Annotated[
-        int | None, _described("Number of labeled images that the last finished round trained on.")
+        int | None,
+        _described("Images that the run has selected up to its last finished round; null before."),
     ]
     val_accuracy: Annotated[
         float | None, _described("Validation accuracy after the last finished round, 0 to 1.")
