@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.browser.studio import PATIENCE_MS
+
 
 def slow_down(page: Any, milliseconds: int, which: str = "") -> None:
     """Delay the page's events (those that contain `which`) without delaying the test."""
@@ -88,8 +90,9 @@ def held(page: Any, address: str) -> list[Any]:
 
 def until(page: Any, waiting: list[Any], count: int = 1) -> Any:
     """Wait until `count` requests are held, and return the newest."""
-    for _ in range(300):
+    pause = 50  # milliseconds
+    for _ in range(PATIENCE_MS // pause):
         if len(waiting) >= count:
             return waiting[-1]
-        page.wait_for_timeout(50)
+        page.wait_for_timeout(pause)
     raise AssertionError(f"Waited in vain for request {count}.")

@@ -17,16 +17,25 @@ from tests.browser.studio import PATIENCE_MS, Server
 page = exploring.page  # fixture
 
 
-def lasso(page: Page, share: float = 0.2) -> None:
-    """Draw a circle around the dataset's first image."""
+def lasso(page: Page, images: int = COUNT // 2) -> None:
+    """Draw a circle around the dataset's first image that holds about the `images` nearest ones.
+
+    The radius follows from their places: the map differs from machine to machine.
+    """
     page.locator(".x-tool[data-tool=lasso]").click()
     box = page.locator(".x-over").bounding_box()
-    x, y = page.evaluate("""() => {
-        const { map } = explore;
-        return map.toPixels(0).map((value) => value / map.ratio);
-    }""")
+    x, y, radius = page.evaluate(
+        """(images) => {
+            const { map, state } = explore;
+            const places = Array.from({ length: state.n }, (_, row) =>
+                map.toPixels(row).map((value) => value / map.ratio));
+            const [x, y] = places[0];
+            const away = places.map((place) => Math.hypot(place[0] - x, place[1] - y));
+            return [x, y, away.sort((one, other) => one - other)[images]];
+        }""",
+        images,
+    )
     x, y = box["x"] + x, box["y"] + y
-    radius = share * min(box["width"], box["height"])
     for step in range(25):
         angle = 2 * math.pi * step / 24
         page.mouse.move(x + radius * math.cos(angle), y + radius * math.sin(angle))
@@ -38,7 +47,7 @@ def lasso(page: Page, share: float = 0.2) -> None:
 def test_filters_outline_and_order_outlive_a_reload_and_the_way_back(page: Page) -> None:
     page.locator("#x-panel-filters").get_by_label("square").first.uncheck()
     page.get_by_label("Sort by").select_option("random")
-    lasso(page, 0.4)
+    lasso(page)
     chips = page.locator(".x-grid .x-chip")
     expect(chips).to_have_text(["Map selection ✕", "Class: not square ✕"])
     caught, first = shown(page), page.locator(".x-tile img").first.get_attribute("src")

@@ -68,7 +68,7 @@ def test_a_page_whose_parts_do_not_arrive_is_loaded_anew(
     expect(page.locator(".away")).to_be_visible()
     page.unroute_all()
     expect(page.locator(".away")).to_have_count(0)
-    expect(page.locator(".charts[data-points]")).to_be_attached(timeout=120_000)
+    expect(page.locator(".charts[data-points]")).to_be_attached()
 
 
 def test_an_upload_that_can_not_be_is_answered_with_a_sentence(

@@ -42,7 +42,7 @@ def test_from_a_zip_to_a_model(
     expect(page.locator(".drop [name=name]")).to_have_value("My shapes")
     page.get_by_role("button", name="Upload", exact=True).click()
     card = page.locator(".dataset", has_text="My shapes")
-    expect(card).to_be_visible(timeout=120_000)
+    expect(card).to_be_visible()
     expect(card).to_contain_text("72 images")
     expect(card.locator(".classes li")).to_have_count(3)
     expect(card.locator(".thumb img").first).to_have_js_property("complete", True)
@@ -71,7 +71,7 @@ def test_from_a_zip_to_a_model(
     # Curves grow while it runs.
     charts = page.locator(".charts")
     points = "document.querySelector('.charts')?.dataset.points | 0"
-    page.wait_for_function(f"({points}) > 2", timeout=180_000)
+    page.wait_for_function(f"({points}) > 2")
     before = page.evaluate(points)
     page.wait_for_function(f"({points}) > {before}")
     expect(charts.locator(".main-svg").first).to_be_visible()
