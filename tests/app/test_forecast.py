@@ -12,7 +12,7 @@ from tests.evaluation.test_forecast import labeled_rows
 from tests.finished import NAME, new_studio
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError
-from vecaf.runs.forecasting import forecast_gains
+from vecaf.runs.forecasting import forecast_gains, measured_accuracies
 from vecaf.store import FINISHED, Round, Run, Store
 from vecaf.store.records import RoundResult
 from vecaf.store.runs import later_accuracies
@@ -25,7 +25,7 @@ def result(number: int, labeled: int, accuracy: float | None) -> RoundResult:
 def with_forecast(results: list[RoundResult], pool: int = 1000) -> RoundResult:
     """Return the last result with a forecast."""
     rows, labels = labeled_rows(results[-1].labeled)
-    made = forecast_gains(rows, labels, results, 200, pool)
+    made = forecast_gains(rows, labels, None, measured_accuracies(results, 200), pool)
     last = results[-1]
     return RoundResult(
         last.number, last.labeled, last.batches, None, last.test_accuracy, 1.0, forecast=made

@@ -48,6 +48,26 @@ def test_a_small_test_sample_makes_the_interval_wide() -> None:
     assert few.high - few.low > 2 * (many.high - many.low)
 
 
+def test_models_that_agree_on_the_test_images_make_the_interval_narrow() -> None:
+    stable, unstable = (
+        Measured((60, 80, 100), (0.78, 0.79, 0.8), 300, (changed, changed))
+        for changed in (0.02, 0.2)
+    )
+    widths = [
+        gain.high - gain.low
+        for gain in (LearningCurve.fit(NO_POINTS, one).gain(50) for one in (stable, unstable))
+    ]
+    assert widths[1] > 1.4 * widths[0]
+
+
+def test_class_names_that_were_nearly_as_good_lower_the_forecast() -> None:
+    far, near = (Measured((25,), (0.6,), 300, start=start) for start in (0.3, 0.57))
+    gains = [LearningCurve.fit(NO_POINTS, one).gain(100) for one in (far, near)]
+    assert gains[0].middle > 2 * gains[1].middle > 0
+    curve = LearningCurve.fit(NO_POINTS, near)
+    assert curve.labels_for(0.75).middle > curve.labels_for(0.65).middle > 0
+
+
 def test_rounds_that_stopped_improving_lower_the_forecast() -> None:
     improving = Measured((40, 70, 100), (0.70, 0.78, 0.84), 2000)
     flat = Measured((40, 70, 100), (0.84, 0.84, 0.84), 2000)
@@ -77,6 +97,17 @@ def test_cross_validated_accuracies_grow_with_the_labels() -> None:
     assert found.sizes == (24, 40, 64, 88, 120)
     assert found.accuracy[-1] > found.accuracy[0] > 0.25
     assert found == cross_validated_points(rows, labels)
+
+
+def test_a_start_from_class_names_makes_the_curve_flatter() -> None:
+    rows, labels = labeled_rows(160)
+    alone = cross_validated_points(rows, labels)
+    named = cross_validated_points(rows, labels, 4 * np.eye(4, 30, dtype=np.float32))
+    assert named.accuracy[0] > alone.accuracy[0] + 0.05
+    gains = [found.accuracy[-1] - found.accuracy[0] for found in (alone, named)]
+    assert gains[1] < gains[0] / 2
+    wrong = np.roll(4 * np.eye(4, 30, dtype=np.float32), 1, axis=0)
+    assert cross_validated_points(rows, labels, wrong) == alone  # misleading names are not used
 
 
 def test_too_few_labels_have_no_curve() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from vecaf.arrays import Floats, Labels
 from vecaf.evaluation.forecast import CurvePoints
+from vecaf.training.initialization import text_scale
 from vecaf.training.logistic import fit_logistic
 
 PARTS = (0.15, 0.25, 0.4, 0.55, 0.75)  # of the labeled images
@@ -15,7 +17,9 @@ MOST_IMAGES = 800  # that take part: more would take long and hardly change the 
 FEWEST_IMAGES = 12
 
 
-def cross_validated_points(features: Floats, labels: Labels, seed: int = 0) -> CurvePoints:
+def cross_validated_points(
+    features: Floats, labels: Labels, text_weights: Floats | None = None, seed: int = 0
+) -> CurvePoints:
     """Train a logistic head on random parts, and measure it on images that are held out.
 
     The parts of a repetition are nested and have the same held-out images, so that the differences
@@ -27,6 +31,10 @@ def cross_validated_points(features: Floats, labels: Labels, seed: int = 0) -> C
         Centered unit features of the labeled images, shape (n, d).
     labels
         Class indices, shape (n,).
+    text_weights
+        Classifier (classes, d) from class names that the run's head starts from. The heads here
+        start from it, too: without it, they need more labels, so their curve is steeper. None for
+        a run whose head starts from zero.
 
     Returns
     -------
@@ -38,8 +46,13 @@ def cross_validated_points(features: Floats, labels: Labels, seed: int = 0) -> C
         some = rng.choice(len(labels), MOST_IMAGES, replace=False)
         features, labels = features[some], labels[some]
     n, classes = len(labels), int(labels.max(initial=-1)) + 1
+    if text_weights is not None:
+        classes = len(text_weights)
     if n < FEWEST_IMAGES or len(np.unique(labels)) < 2:
         return CurvePoints((), (), ())
+    logits = np.zeros((n, classes), np.float32)  # from class names
+    if text_weights is not None:
+        logits = features @ text_weights.T
     sizes = sorted({max(2, round(part * n)) for part in PARTS})
     found = np.empty((REPEATS, len(sizes)))
     for repeat in range(REPEATS):
@@ -48,9 +61,9 @@ def cross_validated_points(features: Floats, labels: Labels, seed: int = 0) -> C
         weights = None
         for place, size in enumerate(sizes):
             rows = rest[:size]
-            none = np.zeros((size, classes), np.float32)
-            weights = fit_logistic(features[rows], labels[rows], none, weights)
-            predicted = (features[held] @ weights.T).argmax(axis=1)
+            scale = text_scale(torch.from_numpy(logits[rows]), torch.from_numpy(labels[rows]))
+            weights = fit_logistic(features[rows], labels[rows], scale * logits[rows], weights)
+            predicted = (scale * logits[held] + features[held] @ weights.T).argmax(axis=1)
             found[repeat, place] = (predicted == labels[held]).mean()
     differences = found - found.mean(axis=1, keepdims=True)
     # The repetitions share images, so their mean is less exact than that of independent ones.

@@ -2,13 +2,18 @@
 
 The error with n labels is modeled as a power law with a floor,
 
-    error(n) = E · (1 − r + r · (n / m)^−c),
+    error(n) = E · (1 − r + r · ((n + s) / (m + s))^−c),
 
 where m is the number of labels so far, E the error with them, r the share of it that more labels
-can remove, and c the exponent. r and c are drawn from a prior, which was calibrated on PACS and
-CIFAR-10 with random selection. Each curve is weighted by how well it explains two kinds of points:
-cross-validated ones, from parts of the labeled images, and the test accuracies of earlier rounds.
-All functions are pure, and equal inputs give equal forecasts.
+can remove, c the exponent, and s the number of labels that a start from class names is worth. r, c
+and s are drawn from a prior, which was chosen on PACS and CIFAR-10. Each curve is weighted by how
+well it explains two kinds of points: cross-validated ones, from parts of the labeled images, and
+the test accuracies so far, which begin with the one of the class names.
+
+The noise of a difference of two test accuracies follows from the images that only one of the two
+models gets right. Their number is estimated from the rounds so far: it is a share of the errors
+that grows with the logarithm of the ratio of labels. All functions are pure, and equal inputs give
+equal forecasts.
 
 References
 ----------
@@ -19,7 +24,8 @@ CVPR 2022 (power laws as learning curves).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +37,11 @@ COVERAGE = 0.8  # of the intervals
 DRAWS = 4000
 MISFIT = 0.05  # standard error of a point beyond sampling, as a share of the error
 REMOVABLE = (4, 1)  # prior of r, a beta distribution: most errors can be removed
-EXPONENT = (0.2, 0.8)  # range of the prior of c, uniform on a logarithmic scale
-DISCORDANT = 0.5  # share of the errors that a later model has on other test images
+EXPONENT = (0.1, 1.5)  # range of the prior of c, uniform on a logarithmic scale
+START_LABELS = (1, 300)  # range of the prior of s, likewise
+DISCORDANT = 0.15  # prior share of the errors of two models that only one of them makes
+DISCORDANT_WEIGHT = 20  # errors that this prior counts as
+FARTHEST = 2.0  # logarithm of a ratio of labels beyond which this share does not grow
 MOST_LABELS = 10**7
 
 
@@ -76,11 +85,24 @@ class Measured:
         Accuracy on the test sample.
     tests
         Number of images in the test sample.
+    changed
+        Share of these images that only one of the models of two consecutive rounds gets right, for
+        each pair of rounds. Empty if unknown.
+    start
+        Accuracy of the classifier from class names that the head starts from; None if it starts
+        from zero.
     """
 
     labels: tuple[int, ...]
     accuracy: tuple[float, ...]
     tests: int
+    changed: tuple[float, ...] = ()
+    start: float | None = None
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """The error after each round, at least half an image."""
+        return tuple(max(1 - one, 0.5 / self.tests) for one in self.accuracy)
 
 
 @dataclass(frozen=True)
@@ -91,10 +113,12 @@ class LearningCurve:
     ----------
     labels, accuracy
         Number of labels so far, and the measured accuracy with them.
-    error, removable, exponent
-        E, r and c of each draw, (DRAWS,).
+    error, removable, exponent, start_labels
+        E, r, c and s of each draw, (DRAWS,).
     tests
         Number of images in the test sample.
+    discordant
+        Share of the errors of two models that only one of them makes, for equal numbers of labels.
     """
 
     labels: int
@@ -102,23 +126,35 @@ class LearningCurve:
     error: Floats64
     removable: Floats64
     exponent: Floats64
+    start_labels: Floats64
     tests: int
+    discordant: float
 
     @classmethod
     def fit(cls, points: CurvePoints, measured: Measured) -> LearningCurve:
         """Fit curves to cross-validated points and to the accuracies of the rounds so far."""
         rng = np.random.default_rng(0)
-        labels, right = measured.labels[-1], measured.accuracy[-1] * measured.tests
-        error = rng.beta(measured.tests - right + 1, right + 1, DRAWS)
-        removable = rng.beta(*REMOVABLE, DRAWS)
-        low, high = np.log(EXPONENT)
-        exponent = np.exp(rng.uniform(low, high, DRAWS))
-        fit = _cross_validated_fit(points, labels, removable, exponent)
-        fit += _measured_fit(measured, removable, exponent)
+        labels, tests, now = measured.labels[-1], measured.tests, measured.accuracy[-1]
+        start = np.zeros(DRAWS) if measured.start is None else _log_uniform(rng, *START_LABELS)
+        prior = cls(
+            labels=labels,
+            accuracy=now,
+            error=rng.beta((1 - now) * tests + 1, now * tests + 1, DRAWS),
+            removable=rng.beta(*REMOVABLE, DRAWS),
+            exponent=_log_uniform(rng, *EXPONENT),
+            start_labels=start,
+            tests=tests,
+            discordant=_discordant(measured),
+        )
+        fit = prior._cross_validated_fit(points) + prior._measured_fit(measured)
         weights = np.exp(fit - fit.max())
         kept = rng.choice(DRAWS, DRAWS, p=weights / weights.sum())
-        now = measured.accuracy[-1]
-        return cls(labels, now, error, removable[kept], exponent[kept], measured.tests)
+        return replace(
+            prior,
+            removable=prior.removable[kept],
+            exponent=prior.exponent[kept],
+            start_labels=start[kept],
+        )
 
     def gain(self, more: int) -> Estimate:
         """Forecast the change of the measured test accuracy after `more` labels.
@@ -126,10 +162,11 @@ class LearningCurve:
         The interval covers the uncertainty of the curve and of both measurements on the test
         sample.
         """
-        share = _share(self.labels + more, self.labels, self.removable, self.exponent)
-        expected = self.error * (1 - share)
+        expected = self.error * (1 - self._share(self.labels + more))
+        share = self.discordant * _growth(self.labels, self.labels + more)
+        changed = np.maximum(share * (2 * self.error - expected), expected)
         noise = np.random.default_rng(1).standard_normal(DRAWS)
-        gain = expected + noise * _measuring_error(self.error, self.tests)
+        gain = expected + noise * _measuring_error(changed, self.tests, expected)
         return _estimate(gain.clip(-self.accuracy, 1 - self.accuracy))
 
     def labels_for(self, accuracy: float) -> Estimate:
@@ -138,45 +175,67 @@ class LearningCurve:
             wanted = (1 - accuracy) / self.error
             rest = wanted - (1 - self.removable)
             factor = np.where(rest > 0, (self.removable / rest) ** (1 / self.exponent), np.inf)
-        more = self.labels * np.maximum(factor - 1, 0)
+        more = (self.labels + self.start_labels) * np.maximum(factor - 1, 0)
         return _estimate(np.where(more > MOST_LABELS, np.inf, more))
 
+    def _share(self, n: int) -> Floats64:
+        """Return error(n) / E of each draw."""
+        ratio = (n + self.start_labels) / (self.labels + self.start_labels)
+        return np.asarray(1 - self.removable + self.removable * ratio**-self.exponent)
 
-def _share(
-    n: int | NDArray[np.float64], m: int, removable: Floats64, exponent: Floats64
+    def _cross_validated_fit(self, points: CurvePoints) -> Floats64:
+        """Return the log-likelihood of each draw. The level of the points is free: E is fitted."""
+        if len(points.sizes) < 2:
+            return np.zeros(DRAWS)
+        wrong = 1 - np.array(points.accuracy)[:, None]
+        noise = np.maximum(np.array(points.error), MISFIT * wrong[:, 0])[:, None] + 0.005
+        shares = np.stack([self._share(size) for size in points.sizes])
+        level = (shares * wrong / noise**2).sum(axis=0) / (shares**2 / noise**2).sum(axis=0)
+        fit: Floats64 = -0.5 * (((wrong - level * shares) / noise) ** 2).sum(axis=0)
+        return fit
+
+    def _measured_fit(self, measured: Measured) -> Floats64:
+        """Return the log-likelihood of each draw from the change of accuracy since each round."""
+        fit = np.zeros(DRAWS)
+        *errors, now = measured.errors
+        earlier = list(zip(measured.labels[:-1], errors, strict=True))
+        if measured.start is not None:
+            earlier.append((0, 1 - measured.start))
+        for n, error in earlier:
+            changed = self.discordant * _growth(n, self.labels) * (error + now)
+            noise = _measuring_error(changed, self.tests) + MISFIT * now
+            fit -= 0.5 * ((error - now * self._share(n)) / noise) ** 2
+        return fit
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> Floats64:
+    return np.exp(rng.uniform(np.log(low), np.log(high), DRAWS))
+
+
+def _growth(before: int, after: int) -> float:
+    """Return the factor of the discordant share between models with these numbers of labels."""
+    return 1 + (min(np.log(after / before), FARTHEST) if before else FARTHEST)
+
+
+def _discordant(measured: Measured) -> float:
+    """Estimate the discordant share of a run: that of its rounds, combined with the prior."""
+    changed, errors = DISCORDANT * DISCORDANT_WEIGHT, float(DISCORDANT_WEIGHT)
+    sizes = zip(pairwise(measured.labels), pairwise(measured.errors), strict=True)
+    for share, (labels, error) in zip(measured.changed, sizes, strict=False):  # may be unknown
+        changed += share * measured.tests
+        errors += sum(error) * measured.tests * _growth(*labels)
+    return changed / errors
+
+
+def _measuring_error(
+    changed: float | Floats64, tests: int, expected: float | Floats64 = 0.0
 ) -> Floats64:
-    """Return error(n) / E of each draw."""
-    return np.asarray(1 - removable + removable * (n / m) ** -exponent)
+    """Return the standard error of a difference of two accuracies on the same test sample.
 
-
-def _cross_validated_fit(
-    points: CurvePoints, labels: int, removable: Floats64, exponent: Floats64
-) -> Floats64:
-    """Return the log-likelihood of each draw. The level of the points is free: E is fitted."""
-    if len(points.sizes) < 2:
-        return np.zeros(len(removable))
-    wrong = 1 - np.array(points.accuracy)[:, None]
-    noise = np.maximum(np.array(points.error), MISFIT * wrong[:, 0])[:, None] + 0.005
-    shares = np.stack([_share(size, labels, removable, exponent) for size in points.sizes])
-    level = (shares * wrong / noise**2).sum(axis=0) / (shares**2 / noise**2).sum(axis=0)
-    fit: Floats64 = -0.5 * (((wrong - level * shares) / noise) ** 2).sum(axis=0)
-    return fit
-
-
-def _measured_fit(measured: Measured, removable: Floats64, exponent: Floats64) -> Floats64:
-    """Return the log-likelihood of each draw from the change of accuracy since each round."""
-    fit = np.zeros(len(removable))
-    labels, error = measured.labels[-1], max(1 - measured.accuracy[-1], 0.5 / measured.tests)
-    for n, accuracy in zip(measured.labels[:-1], measured.accuracy[:-1], strict=True):
-        expected = error * _share(n, labels, removable, exponent)
-        noise = _measuring_error(np.array([1 - accuracy]), measured.tests) + MISFIT * error
-        fit -= 0.5 * ((1 - accuracy - expected) / noise) ** 2
-    return fit
-
-
-def _measuring_error(error: Floats64, tests: int) -> Floats64:
-    """Return the standard error of a difference of two accuracies on the same test sample."""
-    return np.sqrt((2 * DISCORDANT * error + 0.5 / tests) / tests)
+    `changed`: share of the images that only one of the two models gets right; `expected`: the mean
+    of the difference.
+    """
+    return np.asarray(np.sqrt((changed - np.square(expected) + 0.5 / tests) / tests))
 
 
 def _estimate(draws: Sequence[float] | Floats64) -> Estimate:

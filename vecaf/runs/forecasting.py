@@ -4,16 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Labels
 from vecaf.evaluation.cross_validation import cross_validated_points
 from vecaf.evaluation.forecast import HORIZONS, CurvePoints, LearningCurve, Measured
+from vecaf.evaluation.predictions import load_predictions
+from vecaf.runs.plan import RunPlan
+from vecaf.runs.recording import Recorder
 from vecaf.store.records import RoundResult
+from vecaf.training.learner import Learner
+
+
+def forecast_round(
+    plan: RunPlan, learner: Learner, recorder: Recorder, folder: Path, result: RoundResult
+) -> dict[str, Any]:
+    """Forecast after a round what more labels gain. `folder` has the predictions of all rounds.
+
+    Returns
+    -------
+    dict
+        As `forecast_gains`.
+    """
+    rounds = [*recorder.finished_rounds(), result]
+    labels, pretrained = plan.samples.labels, learner.context.pretrained
+    text_weights, start = learner.head_training.text_classifier, None
+    if text_weights is not None and len(plan.test):
+        predicted = (pretrained(plan.test) @ text_weights.T).argmax(axis=1)
+        start = float((predicted == labels[plan.test]).mean())
+    right = [right_predictions(plan, folder, one.number) for one in rounds]
+    rows = plan.selected(recorder, upto=result.number)
+    rows = rows[labels[rows] >= 0]
+    measured = measured_accuracies(rounds, len(plan.test), changed_shares(right), start)
+    pool = len(plan.samples.pool)
+    return forecast_gains(pretrained(rows), labels[rows], text_weights, measured, pool)
+
+
+def right_predictions(plan: RunPlan, folder: Path, number: int) -> NDArray[np.bool_] | None:
+    """Return which test images a round's model got right, (tests,); None if one is missing."""
+    predictions, ids = load_predictions(folder, number), plan.samples.ids[plan.test]
+    if predictions is None or not np.isin(ids, predictions.ids).all():
+        return None
+    predicted = predictions.predicted[np.searchsorted(predictions.ids, ids)]
+    return np.asarray(predicted == plan.samples.labels[plan.test])
+
+
+def changed_shares(right: Sequence[NDArray[np.bool_] | None]) -> tuple[float, ...]:
+    """Return the share of test images that only one of two consecutive rounds gets right.
+
+    Empty if a round's predictions are missing.
+    """
+    known = [one for one in right if one is not None]
+    if len(known) < len(right):
+        return ()
+    return tuple(float((before != after).mean()) for before, after in pairwise(known))
 
 
 def forecast_gains(
-    features: Floats, labels: Labels, rounds: Sequence[RoundResult], tests: int, pool: int
+    features: Floats,
+    labels: Labels,
+    text_weights: Floats | None,
+    measured: Measured | None,
+    pool: int,
 ) -> dict[str, Any]:
     """Forecast how the test accuracy changes with more labels, as it is stored with a round.
 
@@ -21,10 +78,10 @@ def forecast_gains(
     ----------
     features, labels
         Centered features (n, d) and labels (n,) of the images that the run trained on.
-    rounds
-        Its rounds so far, with the newest.
-    tests
-        Number of labeled test images.
+    text_weights
+        Classifier (classes, d) from class names that the head starts from, if it does.
+    measured
+        The test accuracies so far.
     pool
         Number of images in the pool; longer horizons are left out.
 
@@ -33,8 +90,7 @@ def forecast_gains(
     {"points", "measured", "gains": {labels: {"low", "middle", "high"}}}, or {} without test images
     or with too few labels to cross-validate.
     """
-    measured = measured_accuracies(rounds, tests)
-    points = cross_validated_points(features, labels)
+    points = cross_validated_points(features, labels, text_weights)
     if measured is None or not points.sizes:
         return {}
     curve = LearningCurve.fit(points, measured)
@@ -46,20 +102,38 @@ def forecast_gains(
     }
 
 
-def measured_accuracies(rounds: Sequence[RoundResult], tests: int) -> Measured | None:
-    """Return the test accuracies of rounds; None if the last one has none."""
+def measured_accuracies(
+    rounds: Sequence[RoundResult],
+    tests: int,
+    changed: tuple[float, ...] = (),
+    start: float | None = None,
+) -> Measured | None:
+    """Return the test accuracies of rounds; None if the last one has none.
+
+    Parameters
+    ----------
+    rounds
+        The rounds so far.
+    tests
+        Number of labeled test images.
+    changed, start
+        As in `Measured`.
+    """
     known = [(one.labeled, one.test_accuracy) for one in rounds if one.test_accuracy is not None]
     if not tests or not rounds or rounds[-1].test_accuracy is None:
         return None
     labels, accuracy = zip(*known, strict=True)
-    return Measured(labels, accuracy, tests)
+    if len(changed) != len(known) - 1:
+        changed = ()
+    return Measured(labels, accuracy, tests, changed, start)
 
 
 def stored_curve(forecast: dict[str, Any]) -> LearningCurve:
     """Fit the learning curve of a stored forecast again, for other questions than its gains."""
-    points = {name: tuple(values) for name, values in forecast["points"].items()}
-    measured = forecast["measured"]
-    return LearningCurve.fit(
-        CurvePoints(**points),
-        Measured(tuple(measured["labels"]), tuple(measured["accuracy"]), measured["tests"]),
-    )
+    points, measured = (_tuples(forecast[name]) for name in ("points", "measured"))
+    return LearningCurve.fit(CurvePoints(**points), Measured(**measured))
+
+
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Turn the lists of JSON into tuples."""
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in stored.items()}

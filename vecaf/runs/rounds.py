@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
 from vecaf.export.predictor import export_model
-from vecaf.runs.forecasting import forecast_gains
+from vecaf.runs.forecasting import forecast_round
 from vecaf.runs.plan import ONE_SHARD, RunPlan, describe_missing_classes
 from vecaf.runs.preparation import prepare
 from vecaf.runs.recording import Recorder
@@ -214,25 +213,10 @@ def _evaluate(
         metrics=measured,
     )
     progress("forecasting the gain of more labels")
-    forecast = _forecast(plan, learner, recorder, result)
+    forecast = forecast_round(plan, learner, recorder, folder, result)
     recorder.finish_round(replace(result, forecast=forecast))
     recorder.log(result.sentence())
     learner.context.remove_checkpoints(number)
-
-
-def _forecast(
-    plan: RunPlan, learner: Learner, recorder: Recorder, result: RoundResult
-) -> dict[str, Any]:
-    """Forecast what more labels gain, from the images that the run has selected so far."""
-    rows = plan.selected(recorder, upto=result.number)
-    rows = rows[plan.samples.labels[rows] >= 0]
-    return forecast_gains(
-        learner.context.pretrained(rows),
-        plan.samples.labels[rows],
-        [*recorder.finished_rounds(), result],
-        len(plan.test),
-        len(plan.samples.pool),
-    )
 
 
 def _export(learner: Learner, recorder: Recorder, folder: Path) -> None:

@@ -144,10 +144,14 @@ def initialize_from_text(head: Head, text_weights: Tensor, train: LabeledFeature
     train
         May contain the rows that training uses next.
     """
-    logits = train.rows @ text_weights.T
-    scale = min(TEXT_SCALES, key=lambda s: float(F.cross_entropy(s * logits, train.labels)))
+    scale = text_scale(train.rows @ text_weights.T, train.labels)
     with torch.no_grad():
         head.linear.weight.copy_(scale * text_weights)
+
+
+def text_scale(logits: Tensor, labels: Tensor) -> float:
+    """Return the factor of TEXT_SCALES for logits (n, classes) with the lowest cross-entropy."""
+    return min(TEXT_SCALES, key=lambda s: float(F.cross_entropy(s * logits, labels)))
 
 
 def remaining_loss_share(head: Head, train: LabeledFeatures) -> float:
