@@ -40,7 +40,6 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     timer = gr.Timer(POLL_SECONDS, active=False)
     gr.HTML(view.html("title"), apply_default_css=False, js_on_load=None, elem_id="main")
     presets = live("presets-piece", view.presets([item.default for item in form.FIELDS]))
-    gr.HTML(view.html("views"), apply_default_css=False, js_on_load=None)
     made: dict[str, gr.components.Component] = {}
     with gr.Row(elem_classes="finetune", equal_height=False):
         with gr.Column(scale=5, min_width=320):

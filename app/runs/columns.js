@@ -22,6 +22,14 @@ const switchOf = ({ dataset: { column }, textContent }) => element("label", {},
     },
   }), textContent);
 
+/* A menu closes if the user clicks elsewhere or presses Escape. */
+const close = (clicked) => {
+  const menu = document.querySelector(".column-choice[open]");
+  if (menu && !menu.contains(clicked)) menu.open = false;
+};
+document.addEventListener("click", ({ target }) => close(target));
+document.addEventListener("keydown", ({ key }) => key === "Escape" && close(null));
+
 const stored = local.getJson(KEY);
 choose(Array.isArray(stored) ? stored : DEFAULT);
 document.addEventListener("studio:shown", () => {
