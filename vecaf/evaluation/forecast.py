@@ -214,7 +214,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> Floats64:
 
 def _growth(before: int, after: int) -> float:
     """Return the factor of the discordant share between models with these numbers of labels."""
-    return 1 + (min(np.log(after / before), FARTHEST) if before else FARTHEST)
+    return 1 + (min(abs(np.log(after / before)), FARTHEST) if before else FARTHEST)
 
 
 def _discordant(measured: Measured) -> float:
