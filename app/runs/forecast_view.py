@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vecaf.evaluation.forecast import Estimate
+from vecaf.evaluation.forecast import Estimate, LearningCurve
 from vecaf.evaluation.forecast_outcomes import Outcome, count_covered, measured_gain
-from vecaf.runs.forecasting import stored_curve
 from vecaf.store.records import RoundResult
 
 from ..shell.templates import macros
@@ -76,7 +75,7 @@ def _outcomes(
 
 
 def _targets(result: RoundResult) -> list[Target]:
-    curve = stored_curve(result.forecast)
+    curve = LearningCurve.stored(result.forecast)
     wanted = [one for one in TARGETS if one > (result.test_accuracy or 0) + 0.005]
     return [_target(one, curve.labels_for(one)) for one in wanted[:SHOWN_TARGETS]]
 

@@ -96,7 +96,7 @@ def test_the_list_of_runs_keeps_the_chosen_columns(open_page: Callable[..., Any]
     page.get_by_label("Rounds").uncheck()
     expect(labels).to_have_text("12")
     expect(seed).to_be_hidden()
-    page.locator("h2, h3").first.click()
+    page.get_by_role("heading", name="Runs").click()
     expect(page.get_by_label("Rounds")).to_be_hidden()  # the menu is closed
     page.reload()
     expect(labels).to_be_visible()

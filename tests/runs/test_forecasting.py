@@ -11,8 +11,9 @@ import pytest
 
 from tests.runs.small_runs import TOLD, finish
 from vecaf.datasets.pool import Samples
+from vecaf.evaluation.forecast import LearningCurve
 from vecaf.evaluation.predictions import load_predictions
-from vecaf.runs.forecasting import changed_shares, stored_curve
+from vecaf.runs.forecasting import changed_shares
 from vecaf.settings import Settings
 from vecaf.store import TEST
 
@@ -34,7 +35,7 @@ def test_a_forecast_knows_the_changes_between_rounds_and_the_accuracy_of_the_nam
         for one in (first, last)
     ]
     assert measured["changed"] == (float((right[0] != right[1]).mean()),)
-    curve = stored_curve(json.loads(json.dumps(forecast)))
+    curve = LearningCurve.stored(json.loads(json.dumps(forecast)))
     for more, gain in forecast["gains"].items():
         assert curve.gain(int(more)).middle == gain["middle"]
 

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+
+from vecaf.arrays.blas_threads import single_blas_thread
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]  # sample ids
@@ -19,8 +20,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 def eigh(symmetric: NDArray[Real], count: int | None = None) -> tuple[NDArray[Real], NDArray[Real]]:
     """Return the `count` largest eigenvalues of a symmetric matrix and their eigenvectors.
 
-    The decomposition uses one thread. OpenBLAS threads wait for each other by spinning, so on busy
-    cores two threads took ten times as long as one.
+    The decomposition uses one thread.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def eigh(symmetric: NDArray[Real], count: int | None = None) -> tuple[NDArray[Re
 
     n = len(symmetric)
     some = count is not None and count < n
-    with threadpool_limits(1, "blas"):
+    with single_blas_thread():
         values, vectors = linalg.eigh(
             symmetric,
             subset_by_index=(n - (count or 0), n - 1) if some else None,

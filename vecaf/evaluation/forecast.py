@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +157,12 @@ class LearningCurve:
             start_labels=start[kept],
         )
 
+    @classmethod
+    def stored(cls, forecast: dict[str, Any]) -> LearningCurve:
+        """Fit the curve of a stored forecast again, for other questions than its gains."""
+        points, measured = (_tuples(forecast[name]) for name in ("points", "measured"))
+        return cls.fit(CurvePoints(**points), Measured(**measured))
+
     def gain(self, more: int) -> Estimate:
         """Forecast the change of the measured test accuracy after `more` labels.
 
@@ -206,6 +213,11 @@ class LearningCurve:
             noise = _measuring_error(changed, self.tests) + MISFIT * now
             fit -= 0.5 * ((error - now * self._share(n)) / noise) ** 2
         return fit
+
+
+def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
+    """Turn the lists of JSON into tuples."""
+    return {name: tuple(one) if isinstance(one, list) else one for name, one in stored.items()}
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> Floats64:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from types import ModuleType
 
 import numpy as np
 
@@ -17,6 +20,13 @@ from vecaf.arrays.openmp_threads import preserve_thread_count
 
 NEIGHBORS = 15  # UMAP's default
 MIN_DIST = 0.3  # UMAP's default is 0.1; a looser layout leaves room between the points of a cluster
+
+COMPILED = (
+    ("umap.umap_", "smooth_knn_dist"),
+    ("umap.umap_", "compute_membership_strengths"),
+    ("umap.layouts", "_nb_optimize_layout_euclidean_single_epoch"),
+)
+"""The loops that UMAP compiles for a layout."""
 
 
 def first_two(coordinates: Floats) -> Floats:
@@ -67,8 +77,7 @@ def umap_positions(
     """
     if len(space) <= NEIGHBORS + 1:
         return start.copy()
-    import umap
-
+    umap = _load_umap()
     scale = float(np.abs(start).max()) or 1.0
     rng = np.random.default_rng(seed)
     jitter = rng.normal(scale=1e-3, size=start.shape)  # separates identical rows
@@ -85,6 +94,20 @@ def umap_positions(
         # UMAP warns that it can't transform new rows; `place_rows` does that here.
         warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)
         return np.asarray(model.fit_transform(space), np.float32)
+
+
+def _load_umap() -> ModuleType:
+    """Import UMAP, and have Numba cache its loops on disk.
+
+    UMAP does not ask for that, so each process would compile them for several seconds.
+    """
+    umap: ModuleType = import_module("umap")
+    for module, name in COMPILED:
+        loop = getattr(import_module(module), name, None)  # other versions have other loops
+        if loop is not None:
+            with suppress(RuntimeError):  # no folder for the cache is writable
+                loop.enable_caching()
+    return umap
 
 
 NearestSearch = Callable[[Floats], tuple[Rows, Floats]]

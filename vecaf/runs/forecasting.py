@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Labels
 from vecaf.evaluation.cross_validation import cross_validated_points
-from vecaf.evaluation.forecast import HORIZONS, CurvePoints, LearningCurve, Measured
+from vecaf.evaluation.forecast import HORIZONS, LearningCurve, Measured
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.runs.plan import RunPlan
 from vecaf.runs.recording import Recorder
@@ -126,14 +126,3 @@ def measured_accuracies(
     if len(changed) != len(known) - 1:
         changed = ()
     return Measured(labels, accuracy, tests, changed, start)
-
-
-def stored_curve(forecast: dict[str, Any]) -> LearningCurve:
-    """Fit the learning curve of a stored forecast again, for other questions than its gains."""
-    points, measured = (_tuples(forecast[name]) for name in ("points", "measured"))
-    return LearningCurve.fit(CurvePoints(**points), Measured(**measured))
-
-
-def _tuples(stored: dict[str, Any]) -> dict[str, Any]:
-    """Turn the lists of JSON into tuples."""
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in stored.items()}

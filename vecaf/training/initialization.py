@@ -91,8 +91,10 @@ class Discriminants:
     ----------
     means
         Mean of each class, shape (classes, d).
-    covariance
-        Covariance of the rows about their class mean, shape (d, d).
+    deviations
+        The rows minus their class mean, shape (n, d); None if n ≥ d.
+    products
+        Products of the deviations: of rows, shape (n, n), if n < d; else of features, (d, d).
     least_variance
         Lower bound of the mean variance, shape ().
     counts
@@ -100,7 +102,8 @@ class Discriminants:
     """
 
     means: Tensor
-    covariance: Tensor
+    deviations: Tensor | None
+    products: Tensor
     least_variance: Tensor
     counts: Tensor
 
@@ -112,16 +115,29 @@ class Discriminants:
         means = train.rows.new_zeros(classes, d).index_add_(0, train.labels, train.rows)
         means /= counts.clamp(min=1)[:, None]
         deviations = train.rows - means[train.labels]
-        # With one row per class, that covariance is zero: use a tenth of the total variance.
+        kept = deviations if n < d else None
+        products = deviations.T @ deviations if kept is None else kept @ kept.T
+        # With one row per class, the covariance is zero: use a tenth of the total variance.
         least = train.rows.var(dim=0, unbiased=False).mean().clamp(min=1e-5) / 10
-        return cls(means, deviations.T @ deviations / max(n, 1), least, counts)
+        return cls(means, kept, products, least, counts)
 
     def shrunk(self, shrinkage: float) -> tuple[Tensor, Tensor]:
-        """Return weights (classes, d) and biases (classes,) for a shrinkage of 0 to 1."""
-        shrunk = (1 - shrinkage) * self.covariance
-        variance = self.covariance.diagonal().mean()
-        shrunk.diagonal().add_(shrinkage * torch.maximum(variance, self.least_variance))
-        weight = torch.linalg.solve(shrunk, self.means.T).T
+        """Return weights (classes, d) and biases (classes,) for a shrinkage between 0 and 1.
+
+        With fewer rows than features, the Woodbury identity replaces the system of d equations by
+        one of n.
+        """
+        n = max(int(self.counts.sum()), 1)
+        variance = self.products.diagonal().sum() / (n * self.means.shape[1])
+        ridge = shrinkage * torch.maximum(variance, self.least_variance)
+        factor = n / (1 - shrinkage)
+        system = self.products.clone()
+        system.diagonal().add_(factor * ridge)
+        if self.deviations is None:
+            weight = factor * torch.linalg.solve(system, self.means.T).T
+        else:
+            inner = torch.linalg.solve(system, self.deviations @ self.means.T)
+            weight = (self.means - inner.T @ self.deviations) / ridge
         bias = -0.5 * (weight * self.means).sum(dim=1)
         present = self.counts > 0
         if present.any():

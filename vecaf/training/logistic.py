@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from vecaf.arrays import Floats, Labels
+from vecaf.arrays.blas_threads import single_blas_thread
 
 PENALTY = 0.05  # of squared weights, per loss of one image; calibrated on PACS and CIFAR-10
 MAX_STEPS = 100
@@ -64,7 +64,6 @@ def fit_logistic(
 
     first = np.zeros(classes * dims) if start is None else start.ravel().astype(np.float64)
     options = {"maxiter": MAX_STEPS, "ftol": TOLERANCE, "gtol": 1e-3}
-    # The products are small: two threads that wait for each other take 20 times as long as one.
-    with threadpool_limits(1, "blas"):
+    with single_blas_thread():
         found = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(found.x.reshape(classes, dims), np.float32)
