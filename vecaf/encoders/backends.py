@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.encoders.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _examples(batch_size: int, size: int) -> tuple[PixelBatch, PixelBatch]:
 
 def convert(module: nn.Module, size: int, batch_size: int) -> Converted:
     """Convert a module for OpenVINO. Its input is uint8 (batch_size, size, size, 3)."""
-    import openvino as ov
+    ov = load_openvino()
     import torch
 
     example, unseen = _examples(batch_size, size)
@@ -79,8 +80,7 @@ def openvino(
     converted: Converted, size: int, batch_size: int, precision: str, threads: int = 0
 ) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     """Compile a converted model. Raises RuntimeError if its features differ from PyTorch's."""
-    import openvino as ov
-
+    ov = load_openvino()
     _, unseen = _examples(batch_size, size)
     expected = converted.expected
     hints = {

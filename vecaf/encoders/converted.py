@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from vecaf.encoders.backends import Converted
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.errors import UnavailableError
 from vecaf.files import replacing
 
@@ -38,8 +39,7 @@ class ConvertedModels:
 
     def load(self, fingerprint: str, batch_size: int) -> Converted | None:
         """Return a converted model; None, after deleting its file, if it is missing or damaged."""
-        import openvino as ov
-
+        ov = load_openvino()
         path = self._path(fingerprint, batch_size)
         try:
             with np.load(path, allow_pickle=False) as parts:  # verifies the checksums
@@ -89,8 +89,7 @@ class ConvertedModels:
 
 
 def _serialized(model: Any) -> dict[str, np.ndarray[Any, np.dtype[np.uint8]]]:
-    import openvino as ov
-
+    ov = load_openvino()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
         ov.save_model(model, path, compress_to_fp16=False)

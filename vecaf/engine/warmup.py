@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 from queue import SimpleQueue
 
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.engine.gpus import OWN_GPUS
 
 
@@ -49,7 +50,7 @@ STEPS: tuple[Callable[[], object], ...] = (
     _select,
     _module("vecaf.tasks"),
     _module("timm"),
-    _module("openvino"),
+    load_openvino,
     _module("umap"),
 )
 """Those that most jobs need come first."""

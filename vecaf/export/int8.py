@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.errors import UnavailableError
 from vecaf.export.inputs import inputs_of
 from vecaf.export.model_files import ONNX
@@ -46,8 +47,8 @@ def export_int8(folder: Path, images: Sequence[Path]) -> None:
         A package is missing.
     """
     check_packages()
+    ov = load_openvino()
     import nncf
-    import openvino as ov
 
     predictor = Predictor.load(folder, "cpu")
     model = ov.convert_model(folder / ONNX)

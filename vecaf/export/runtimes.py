@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.arrays import Labels
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.export.inputs import inputs_of
 from vecaf.export.int8 import INT8
 from vecaf.export.model_files import ONNX
@@ -102,8 +103,7 @@ def _models(folder: Path, predictor: Predictor) -> Iterator[tuple[str, Model]]:
 
 
 def _openvino(path: Path) -> Model:
-    import openvino as ov
-
+    ov = load_openvino()
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     compiled: Any = ov.Core().compile_model(path, "CPU", hints)
     return lambda batch: np.array(compiled({"image": batch})[0])
