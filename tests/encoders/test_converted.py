@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from vecaf.encoders.pvm import PVM
 pytest.importorskip("openvino")
 
 
-@pytest.fixture
-def embedding(tmp_path: Path) -> Callable[[], Any]:
-    """Embed three images as a new process would; the model is converted before the test."""
-    settings = settings_in(tmp_path)
-    keys, path_of = store_images(tmp_path / "images", 3)
+Embedding = Callable[[], Any]
+
+
+def embedding_in(home: Path) -> Embedding:
+    """Return a function that embeds three images as a new process would."""
+    settings = settings_in(home)
+    keys, path_of = store_images(home / "images", 3)
     paths = [path_of(key) for key in keys]
     pvm = load_pvm("efficientnet_lite0", 32)
 
@@ -29,8 +32,24 @@ def embedding(tmp_path: Path) -> Callable[[], Any]:
         embed._runtime.cache_clear()
         return embed_files(pvm, paths, settings)
 
-    compute()
     return compute
+
+
+@pytest.fixture(scope="module")
+def converted_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the file of the model, which one embedding has converted."""
+    home = tmp_path_factory.mktemp("converted")
+    embedding_in(home)()
+    return file_in(home)
+
+
+@pytest.fixture
+def embedding(tmp_path: Path, converted_file: Path) -> Embedding:
+    """Return `embedding_in` a home that has the converted model."""
+    folder = tmp_path / "embeddings" / converted.FOLDER
+    folder.mkdir(parents=True)
+    shutil.copy(converted_file, folder)
+    return embedding_in(tmp_path)
 
 
 def file_in(home: Path) -> Path:
@@ -46,7 +65,7 @@ def forbid_building(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_converted_model_is_not_built_again(
-    embedding: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+    embedding: Embedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = embedding()
     forbid_building(monkeypatch)
@@ -55,7 +74,7 @@ def test_a_converted_model_is_not_built_again(
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "other features"])
 def test_a_damaged_file_is_replaced(
-    embedding: Callable[[], Any], tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+    embedding: Embedding, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = embedding()
     path = file_in(tmp_path)
@@ -77,7 +96,7 @@ def test_a_damaged_file_is_replaced(
 
 
 def test_the_least_recently_used_files_are_deleted(
-    embedding: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    embedding: Embedding, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = file_in(tmp_path)
     monkeypatch.setattr(converted, "MAX_BYTES", int(2.5 * path.stat().st_size))
