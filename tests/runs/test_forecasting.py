@@ -15,7 +15,7 @@ from vecaf.evaluation.forecast import LearningCurve
 from vecaf.evaluation.predictions import load_predictions
 from vecaf.runs.forecasting import changed_shares
 from vecaf.settings import Settings
-from vecaf.store import TEST
+from vecaf.store import TEST, TRAIN
 
 
 def test_a_forecast_knows_the_changes_between_rounds_and_the_accuracy_of_the_names(
@@ -38,6 +38,16 @@ def test_a_forecast_knows_the_changes_between_rounds_and_the_accuracy_of_the_nam
     curve = LearningCurve.stored(json.loads(json.dumps(forecast)))
     for more, gain in forecast["gains"].items():
         assert curve.gain(int(more)).middle == gain["middle"]
+
+
+def test_there_is_no_forecast_before_most_classes_have_a_label(
+    samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    missing = (samples.splits == TRAIN) & (samples.labels == 0)
+    fewer = replace(samples, labels=np.where(missing, 1, samples.labels))
+    recorder, _ = finish(replace(TOLD, budget="12"), fewer, settings, tmp_path)
+    assert recorder.results[-1].test_accuracy is not None
+    assert recorder.results[-1].forecast == {}
 
 
 def test_changed_shares_need_the_predictions_of_all_rounds() -> None:

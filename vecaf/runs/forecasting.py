@@ -20,6 +20,8 @@ from vecaf.runs.recording import Recorder
 from vecaf.store.records import RoundResult
 from vecaf.training.learner import Learner
 
+SEEN_CLASSES = 0.9  # share of the classes of the test sample that need a label for a forecast
+
 
 def forecast_round(
     plan: RunPlan, learner: Learner, recorder: Recorder, folder: Path, result: RoundResult
@@ -29,17 +31,22 @@ def forecast_round(
     Returns
     -------
     dict
-        As `forecast_gains`.
+        As `forecast_gains`. Empty if many classes of the test sample have no label yet: the
+        accuracy jumps when they get their first ones, which a learning curve can't foresee.
     """
-    rounds = [*recorder.finished_rounds(), result]
+    if not len(plan.test):
+        return {}
     labels, pretrained = plan.samples.labels, learner.context.pretrained
+    rows = plan.selected(recorder, upto=result.number)
+    rows = rows[labels[rows] >= 0]
+    if np.isin(np.unique(labels[plan.test]), labels[rows]).mean() < SEEN_CLASSES:
+        return {}
+    rounds = [*recorder.finished_rounds(), result]
     text_weights, start = learner.head_training.text_classifier, None
-    if text_weights is not None and len(plan.test):
+    if text_weights is not None:
         predicted = (pretrained(plan.test) @ text_weights.T).argmax(axis=1)
         start = float((predicted == labels[plan.test]).mean())
     right = [right_predictions(plan, folder, one.number) for one in rounds]
-    rows = plan.selected(recorder, upto=result.number)
-    rows = rows[labels[rows] >= 0]
     measured = measured_accuracies(rounds, len(plan.test), changed_shares(right), start)
     pool = len(plan.samples.pool)
     return forecast_gains(pretrained(rows), labels[rows], text_weights, measured, pool)
