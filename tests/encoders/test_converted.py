@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from vecaf.encoders import converted, embed, load_pvm
 from vecaf.encoders.embed import embed_files
 from vecaf.encoders.pvm import PVM
 
-pytest.importorskip("openvino")
+pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="needs OpenVINO")
 
 
 Embedding = Callable[[], Any]

@@ -21,6 +21,7 @@ from tests.encoders.samples import draw, settings_in, weights_of_open_clip, weig
 from vecaf.arrays import unit_rows
 from vecaf.encoders import ImageEncoder, embed_images, load_pvm, load_vlm
 from vecaf.encoders.conse import convex_combination
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.encoders.runtime import choose_device, compile_encoder, effective_precision
 from vecaf.encoders.weights import package_file
 from vecaf.errors import InputError, UnavailableError
@@ -186,7 +187,7 @@ def test_building_an_encoder_does_not_change_other_threads(monkeypatch: pytest.M
 
     With another thread count, features differ in their last bits.
     """
-    openvino = pytest.importorskip("openvino")
+    openvino = load_openvino()
     before, convert, found = torch.get_num_threads(), openvino.convert_model, []
 
     def converting(*given: Any, **named: Any) -> Any:

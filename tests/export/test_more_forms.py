@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import pytest
 import timm
 import torch
 from PIL import Image
 
 from tests.finished import finish_run, new_studio
+from vecaf.encoders.openvino_import import load_openvino
 from vecaf.errors import InputError, UnavailableError
 from vecaf.export import int8
 from vecaf.export.bundle import export_run
@@ -69,7 +69,7 @@ def test_openvino_runs_float32_and_int8(exported: tuple[Path, list[Path]]) -> No
     batch = inputs_of(images, predictor.preprocessing)
     with torch.inference_mode():
         wanted = predictor.model(torch.from_numpy(batch)).numpy()
-    core, exact = ov.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+    core, exact = load_openvino().Core(), {"INFERENCE_PRECISION_HINT": "f32"}
     found = core.compile_model(folder / "model.onnx", "CPU", exact)({"image": batch})[0]
     np.testing.assert_allclose(found, wanted, atol=1e-3)
     small = core.compile_model(folder / int8.INT8, "CPU", exact)({"image": batch})[0]
