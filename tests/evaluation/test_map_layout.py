@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from tests.examples import examples
 from vecaf.arrays import unit_rows
 from vecaf.arrays.neighbors import nearest_rows
 from vecaf.arrays.principal_components import Basis, fit_basis
-from vecaf.evaluation.map_layout import first_two, layout_map, place_rows
+from vecaf.evaluation.map_layout import COMPILED, first_two, layout_map, place_rows
 
 Floats = NDArray[np.float32]
 CLUSTERS = 3
@@ -71,6 +73,14 @@ def laid_out(features: Floats, text: Floats, limit: int = 1000) -> tuple[Floats,
     basis, coordinates = in_space(features)
     space, words = unit_rows(coordinates), unit_rows(basis.project(text))
     return layout_map(space, words, first_two(coordinates), limit=limit)
+
+
+def test_the_loops_of_umap_are_cached_on_disk() -> None:
+    features, _ = clusters(40)
+    laid_out(features, features)
+    loops = [getattr(import_module(module), name) for module, name in COMPILED]
+    for loop in loops:
+        assert loop.stats.cache_hits or loop.stats.cache_misses, loop  # both are empty without
 
 
 def test_umap_is_reproducible_and_keeps_groups_together() -> None:
