@@ -157,8 +157,11 @@ def a_run(studio: Studio, **settings: Any) -> Run:
 
 
 def test_a_page_opened_from_a_run_launches_the_same_settings(studio: Studio) -> None:
-    user, run = studio.store.owner(), a_run(studio, budget="3", rounds=1, epochs=7, seed=5)
-    dataset = str(dataset_of(studio))
+    user, dataset = studio.store.owner(), str(dataset_of(studio))
+    earlier = {"act": "launch", "dataset": dataset, "words": "in fog", "budget": "2", "seed": "3",
+               "mode": "head-only", "query": ""}  # fmt: skip
+    shift._act(studio, user, earlier)
+    run = a_run(studio, budget="3", rounds=1, epochs=7, seed=5)
     query = f"?dataset={dataset}&run={run.id}"
     data = {"act": "preview", "dataset": dataset, "words": "at night", "query": query}
     address = shift._act(studio, user, data)

@@ -56,7 +56,8 @@ def test_a_card_has_counts_and_images_of_all_classes(store: Store) -> None:
         assert len({sample.id for sample in card.pictures}) == 7
         assert {sample.label for sample in card.pictures} == {0, 1, 2, None}
         assert {sample.split for sample in card.pictures} == {"train"}
-        assert len(dataset_card(session, store.owner(), 1, shown=2).pictures) == 2
+        for shown in (2, 40):  # fewer than the classes, and many more
+            assert len(dataset_card(session, store.owner(), 1, shown=shown).pictures) == shown
         assert pool_size(session, store.owner(), 1) == 200
         wall = pool_pictures(session, store.owner(), 1, 40)
         assert len(wall) == 40

@@ -120,7 +120,7 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
         pool_counts=pool_counts,
         unlabeled=unlabeled,
         pool_unlabeled=pool_unlabeled,
-        pictures=_pictures(session, _spread(ends, shown)),
+        pictures=_pool_samples(session, dataset_id, _spread(ends, shown), shown),
         runs=session.scalar(runs) or 0,
         source=dataset.source,
         attribution=dataset.attribution,
@@ -131,18 +131,24 @@ def dataset_card(session: Session, user_id: int, dataset_id: int, shown: int = 1
 
 
 def _spread(ends: list[tuple[int, int]], shown: int) -> list[int]:
-    """Return up to `shown` distinct ids, given (first, last) of each class: one per class first."""
+    """Return distinct ids to choose `shown` from, given (first, last) of each class of the pool.
+
+    One id per class comes first. Those between the ends may belong to another class or split.
+    """
     if len(ends) >= shown:
         return [ends[i * len(ends) // shown][0] for i in range(shown)]
-    firsts = [first for first, _ in ends]
-    more = [id_ for first, last in ends for id_ in (last, (first + last) // 2)]
-    return list(dict.fromkeys(firsts + more))[:shown]
+    halves = ((2 * i + 1) / 2**depth for depth in range(1, 7) for i in range(2 ** (depth - 1)))
+    places = (0, 1, *halves)  # ends, middle, quarters, …
+    return list(dict.fromkeys(a + round(place * (z - a)) for place in places for a, z in ends))
 
 
-def _pictures(session: Session, ids: list[int]) -> list[Sample]:
-    samples = session.scalars(sa.select(Sample).where(Sample.id.in_(ids)))
-    found = {sample.id: sample for sample in samples}
-    return [found[id_] for id_ in ids if id_ in found]
+def _pool_samples(session: Session, dataset_id: int, ids: list[int], shown: int) -> list[Sample]:
+    """Return the first `shown` of these samples that are in the train split."""
+    query = sa.select(Sample).where(
+        Sample.id.in_(ids), Sample.dataset_id == dataset_id, Sample.split == TRAIN
+    )
+    found = {sample.id: sample for sample in session.scalars(query)}
+    return [found[id_] for id_ in ids if id_ in found][:shown]
 
 
 def pool_pictures(session: Session, user_id: int, dataset_id: int, shown: int) -> list[Sample]:
