@@ -24,7 +24,7 @@ PAGES = (
         "data",
         "/",
         "Data",
-        "Upload a ZIP file of images, with or without labels. Review the import and fix problems.",
+        "Drop images, a folder or a ZIP file, with or without labels. Check the import report.",
         icon="M4 6.5A1.5 1.5 0 0 1 5.5 5h4l2 2.5h7A1.5 1.5 0 0 1 20 9v8.5a1.5 1.5 0 0 1-1.5 1.5"
         "h-13A1.5 1.5 0 0 1 4 17.5z",
     ),
@@ -71,8 +71,8 @@ PAGES = (
         "shift",
         "/shift",
         "Shift",
-        "Describe a domain that your data does not cover, such as “in thick fog”, and test a model "
-        "that is adapted to it.",
+        "Adapt a model to a new domain, from unlabeled images or from a description such as “in "
+        "thick fog”.",
         icon="M4 8.5h14M14.5 5 18 8.5 14.5 12M20 15.5H6M9.5 12 6 15.5 9.5 19",
     ),
     Page(

@@ -25,13 +25,13 @@ PARTS = (
     Row("without losses (no ODS, γ = 0)", {"strategy_options": "gamma=0"}),
     Row("the released code's objective", {"strategy_options": "objective=released-code"}),
     Row("captions in training, too", {"train_on_captions": "yes"}),
-    Row("without captions (no CEA)", {"text_pull": 0.0}),
+    Row("without captions (no CEA)", {"caption_weight": 0.0}),
     Row("without rounds (no refresh)", {"rounds": 1}),
     Row("without head initialization from class names", {"head_init": "zeros"}),
     Row("head initialization from class means", {"head_init": "means"}),
     Row("one restart instead of the best of four", {"strategy_options": "restarts=1"}),
     Row("random selection", {"strategy": "random"}),
-    Row("without captions and class names", {"text_pull": 0.0, "head_init": "zeros"}),
+    Row("without captions and class names", {"caption_weight": 0.0, "head_init": "zeros"}),
 )
 PATIENCE = {"patience": 3}
 LORA = {

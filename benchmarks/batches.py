@@ -51,7 +51,7 @@ def rows_of(several: Mapping[str, Any]) -> tuple[Row, ...]:
         Row("vecaf with square roots of losses",
             {**vecaf, "strategy": "importance", "strategy_options": "gamma=0.5"}),
         Row("vecaf with captions (CEA)",
-            {**vecaf, "text_pull": 0.25, "train_on_captions": "yes"}),
+            {**vecaf, "caption_weight": 0.25, "train_on_captions": "yes"}),
         Row("vecaf initialized from class names", {**vecaf, "head_init": "text"}),
         *(rounds if several else ()),
         Row(ACTIVEFT, {"strategy": "activeft"}),
@@ -91,14 +91,14 @@ TRACKS = {
     "head-only": Track(
         RunConfig(
             strategy="random", track=LABELS_KNOWN, rounds=1, epochs=1, batch_size=BATCH,
-            text_pull=0.0, head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
+            caption_weight=0.0, head_lr=0.06, head_weight_decay=0.03, head_init="zeros",
         ),
         (100, 200, 400, 700), 8, {"head_lr": 0.03}, SEVERAL_ROUNDS,
     ),
     "full": Track(
         RunConfig(
             strategy="random", track=LABELS_KNOWN, mode="full", rounds=1, epochs=1,
-            batch_size=BATCH, text_pull=0.0, lr=1e-3, head_init="zeros",
+            batch_size=BATCH, caption_weight=0.0, lr=1e-3, head_init="zeros",
         ),
         (100, 190), 4, {}, {},
     ),
@@ -192,7 +192,7 @@ def spending(row: Row, base: RunConfig, pool: int, batches: int, **more: Any) ->
 def batches_used(config: RunConfig, pool: int) -> int:
     """Return the T of a run: its batches, in full mode without those of the head."""
     if config.mode != "head-only":  # exclude the preceding training of the head
-        config = replace(config, mode="head-only", text_pull=0.0)
+        config = replace(config, mode="head-only", caption_weight=0.0)
     return _all_batches(config, pool)
 
 

@@ -1,4 +1,4 @@
-"""The guarantee of "Label the rest": `python -m benchmarks.label_rest DATASET.zip`
+"""The guarantee of "Auto-label the rest": `python -m benchmarks.label_rest DATASET.zip`
 
 Finetunes one model per run on selected images, and predicts the rest of the pool. Each draw takes
 random test images as check images and chooses the confidence threshold with them. The table says

@@ -15,7 +15,7 @@ from vecaf.options import check, option, typed
 LABEL_FREE, LABELS_KNOWN = "label-free", "labels-known"
 
 
-RENAMED = {"picks": "training_images"}  # name in an earlier version → name
+RENAMED = {"picks": "training_images", "text_pull": "caption_weight"}  # earlier name → name
 
 
 @dataclass(frozen=True)
@@ -157,16 +157,16 @@ class RunConfig:
         0.75,
         "Factor by which the learning rate falls from each layer group to the group before it "
         "(full and lora mode). Lower it to keep early layers closer to their pretrained weights. 0 "
-        "chooses it by the number of passes over the images: 0.9 for up to 2, 0.75 from 8.",
+        "lowers it with the number of passes over the images, from 0.9 at 2 to 0.75 at 8.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
     )
     augmentation: str = option(
         "full",
-        "Random crops and flips of the training images (full and lora mode). auto leaves them out "
-        "for up to 2 passes over the images, and has full strength from 8. Choose auto or none for "
-        "short training.",
+        "Random crops and flips of the training images (full and lora mode). auto increases their "
+        "strength with the number of passes over the images, from none at 2 to full at 8. Choose "
+        "auto or none for short training.",
         choices=("auto", "full", "none"),
         advanced=True,
     )
@@ -194,7 +194,7 @@ class RunConfig:
         maximum=0.99999,
         advanced=True,
     )
-    text_pull: float = option(
+    caption_weight: float = option(
         0.25,
         "Weight of the captions in the image features (η of CEA). Raise it if your captions "
         "describe the classes well; 0 ignores captions.",
@@ -232,9 +232,9 @@ class RunConfig:
     )
     views: str = option(
         "plain",
-        "Views of each image whose features are combined (head-only mode). mirror adds the mirror "
-        "image and takes twice as long to embed and predict. two-sizes also adds a smaller copy. "
-        "Choose mirror or two-sizes if accuracy matters more than time.",
+        "Views of each image whose features are combined (head-only mode). mirror: the mean of the "
+        "image and its mirror image. two-sizes: the image, and the mean of a smaller copy and its "
+        "mirror image. Both take twice as long to embed and predict, and are more accurate.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )

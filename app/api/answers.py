@@ -27,9 +27,9 @@ class JobStatus(BaseModel):
     """The progress of a job."""
 
     state: str = Field(description="queued, running, finished, failed, or canceled.")
-    stage: str = Field(description="What the job is doing now, for people.")
+    stage: str = Field(description="The current stage, as text.")
     done: int = Field(description="Progress of the stage, out of `total`.")
-    total: int = Field(description="Length of the stage; 0 if unknown.")
+    total: int = Field(description="Total steps of the stage; 0 if unknown.")
     error: str | None = Field(description="Why the job failed; null otherwise.")
 
 
@@ -123,7 +123,7 @@ class BatchSummary(BaseModel):
     refused: int = Field(description="Number of files that can't be read.")
     unlike: int = Field(description="Number of images that are unlike the training data.")
     threshold: float = Field(description="Images at a larger distance are unlike.")
-    score: str = Field(description="What the distance means, for people.")
+    score: str = Field(description="Meaning of the distance, as text.")
     classes: dict[str, int] = Field(description="Number of images by predicted class.")
 
 
@@ -133,7 +133,7 @@ class BatchStatus(BaseModel):
     id: int = Field(description="Id of the predictions.")
     run: int = Field(description="Number of the run.")
     state: str = Field(description="queued, running, finished, failed, or canceled.")
-    stage: str = Field(description="What the studio is doing now, for people.")
+    stage: str = Field(description="The current stage, as text.")
     done: int = Field(description="Number of finished images in this stage.")
     total: int = Field(description="Number of images in this stage; 0 if unknown.")
     error: str | None = Field(description="Why it failed; null otherwise.")
@@ -145,7 +145,7 @@ class ExportStatus(BaseModel):
 
     run: int = Field(description="Number of the run.")
     state: str = Field(description="none, queued, running, finished, or failed.")
-    stage: str = Field(description="What the export is doing now, for people.")
+    stage: str = Field(description="The current stage, as text.")
     error: str | None = Field(description="Why the export failed; null otherwise.")
 
 

@@ -78,7 +78,7 @@ def add_dataset_routes(router: APIRouter, studio: Studio) -> None:
         label: Annotated[str, Query(description="Column with the labels.")] = "",
         caption: Annotated[str, Query(description="Column with the captions.")] = "",
     ) -> ImportStatus:
-        """Queues the import of a ZIP file, the body. Columns are needed only for unusual names."""
+        """Queues the import of a ZIP file, the body. By default, it detects the columns by name."""
         user, name = await run_in_threadpool(uploads.check_upload, studio, request)
         columns = Columns(file, label, caption) if file or label or caption else None
         target = await uploads.received_archive(studio, request)
@@ -120,7 +120,7 @@ def add_dataset_routes(router: APIRouter, studio: Studio) -> None:
         responses=INVALID,
     )
     async def select(request: Request) -> SelectionStatus:
-        """Selects images without training. An equal selection is not made twice."""
+        """Selects images without training. Repeating a request returns the existing selection."""
         user, settings = await run_in_threadpool(studio.user, request), await json_in(request)
         return await run_in_threadpool(selection_operations.start_selection, studio, user, settings)
 

@@ -159,7 +159,7 @@ def routes(studio: Studio) -> APIRouter:
         "/runs/{run_id}/export", status_code=202, summary="Start an export", responses=NO_RUN
     )
     def start_export(run_id: RunId, request: Request) -> ExportStatus:
-        """Prepares the files of a finished run for download. Repeat requests start it once."""
+        """Prepares the files of a finished run for download. You can repeat the request safely."""
         return ExportStatus.model_validate(prepare(studio, studio.user(request), run_id))
 
     @router.get("/runs/{run_id}/export", summary="Get the state of an export", responses=NO_RUN)

@@ -36,7 +36,7 @@ from ..shell.studio import Studio
 
 KIND = "cost"
 SPEED_SETTINGS = (
-    "model", "image_size", "views", "mode", "strategy", "text_pull", "device", "batch_size",
+    "model", "image_size", "views", "mode", "strategy", "caption_weight", "device", "batch_size",
 )  # fmt: skip
 """Settings that an earlier run must share with this one for its speed to be an estimate."""
 

@@ -48,7 +48,7 @@ const learned = (labeler) => {
 const accuracy = ({ task, tests, dataset }) => {
   if (task.accuracy) {
     const { value, low, high, total } = task.accuracy;
-    return element("span", { title: "Share of the labeled test sample that the suggestions get right. Its labels teach the model nothing." },
+    return element("span", { title: "Share of the labeled test sample that the suggestions get right. The model is not trained on these labels." },
       `Accuracy ${percent(value)} on ${count(total, "test image")} (95% interval ${percent(low)} to ${percent(high)})`);
   }
   return tests ? element("a", { href: `/label?dataset=${dataset}`, "data-go": "" }, "Label a test sample to measure the accuracy") : null;

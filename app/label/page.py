@@ -26,7 +26,7 @@ from ..shell.templates import macros
 
 SECONDS = 10.0  # between refreshes; labeler.js refreshes at once after a change
 USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side
-FROM_SELECTION = ("model", "vlm", "image_size", "text_pull", "seed")
+FROM_SELECTION = ("model", "vlm", "image_size", "caption_weight", "seed")
 
 LabelOutputs = tuple[str, str, str]
 

@@ -11,7 +11,7 @@ from vecaf.wording import plural
 
 from ..shell.formatting import percent
 
-MAY_BE_CHANCE = "may be chance"
+MAY_BE_CHANCE = "may be due to chance"
 SINGULAR = {"labels": "label", "batches": "batch"}
 
 

@@ -72,7 +72,7 @@ def task_name(task: Task) -> str:
     if budget == "1":
         amount = "1 image"
     parts = [str(params.get("strategy")), amount, f"seed {params.get('seed')}"]
-    parts.append(f"caption weight {params.get('text_pull'):g}")
+    parts.append(f"caption weight {params.get('caption_weight'):g}")
     if params.get("run"):
         parts.append(f"continues run {params['run']}")
     return " · ".join(parts)

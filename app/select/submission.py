@@ -10,7 +10,7 @@ from vecaf.store.samples import count_pool
 
 from ..shell.studio import Studio
 
-SETTINGS = ("strategy", "budget", "seed", "text_pull", "track", "model", "vlm", "image_size")
+SETTINGS = ("strategy", "budget", "seed", "caption_weight", "track", "model", "vlm", "image_size")
 """The settings of a run that a selection has, too."""
 
 

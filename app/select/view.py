@@ -92,7 +92,7 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
         pool_size=task.result.get("pool", 0),
         unlabeled=task.result.get("unlabeled", 0),
         earlier=len(selected.earlier),
-        captions_unused=selected.captions is None and bool(task.params.get("text_pull")),
+        captions_unused=selected.captions is None and bool(task.params.get("caption_weight")),
         replaced=(asked, used) if used and used != asked else None,
         map=_map(state, task, None, earlier=bool(selected.earlier)),
         reasons=reasons.panel(state, task, selected),

@@ -135,7 +135,7 @@ def _headline(
 ) -> Headline:
     """Return the result on the second dataset, else on the corrupted images, else on clean ones."""
     if other:
-        where, low, high = f"images of “{other['name']}”", other["low"], other["high"]
+        where, low, high = f"“{other['name']}”", other["low"], other["high"]
         plain, shifted = other["plain"], other["shifted"]
     elif overall:
         corrupted = [one for one in levels if one["severity"]]
@@ -144,13 +144,17 @@ def _headline(
     else:
         where, low, high = "clean test images", levels[0]["low"], levels[0]["high"]
         plain, shifted = (levels[0][side] for side in SIDES)
-    before, after = (f"{100 * value:.0f}" for value in (plain, shifted))
-    numbers = f"Of 100 {where}, the model classifies {after} correctly, and {before} without it."
+    before, after = (f"{100 * value:.0f}%" for value in (plain, shifted))
+    numbers = f"Accuracy on {where}: {after} with it, {before} without."
     if low > 0:
-        return Headline(f"The target domain helped. {numbers}", "good", plain, shifted)
+        return Headline(f"Adapting to the target domain helped. {numbers}", "good", plain, shifted)
     if high < 0:
-        return Headline(f"The target domain made it worse here. {numbers}", "warn", plain, shifted)
-    sentence = f"The target domain did not help here. {numbers} The difference may be chance."
+        sentence = f"Adapting to the target domain reduced accuracy here. {numbers}"
+        return Headline(sentence, "warn", plain, shifted)
+    sentence = (
+        f"Adapting to the target domain did not help here. {numbers} The difference may be due to "
+        "chance."
+    )
     return Headline(sentence, "quiet", plain, shifted)
 
 

@@ -29,7 +29,7 @@ NAME = "photos"
 CONFIG = RunConfig(mode="head-only")
 MEASURED = ("model", "image_size", "mode", "batch_size", "strategy", "device", "lora_rank")
 COSTING = {name: getattr(CONFIG, name) for name in MEASURED}
-SELECTED = ("strategy", "text_pull", "track", "model", "vlm", "image_size")
+SELECTED = ("strategy", "caption_weight", "track", "model", "vlm", "image_size")
 SELECTING = {name: getattr(CONFIG, name) for name in SELECTED} | {
     "budget": str(BUDGET),
     "revision": 0,

@@ -37,7 +37,12 @@ def subset_id(studio: Studio, request: pytest.FixtureRequest) -> int:
     ids = [sample.id for sample in samples[:4]]
     with studio.store.write() as session:
         session.execute(sa.update(Sample).where(Sample.id.in_(ids)).values(label=None))
-        facts = {"strategy": "vecaf", "seed": 5, "text_pull": 0.5, "model": "efficientnet_lite0"}
+        facts = {
+            "strategy": "vecaf",
+            "seed": 5,
+            "caption_weight": 0.5,
+            "model": "efficientnet_lite0",
+        }
         made = add_subset(
             session, studio.store.owner(), dataset_id, request.node.name, "selection", ids,
             facts=facts,
@@ -172,7 +177,7 @@ def test_a_run_is_launched_on_a_labeled_selection(
         subset = session.get_one(Subset, subset_id)
     config = run.config
     assert (config["subset"], config["rounds"]) == (subset.name, 1)
-    assert (config["seed"], config["text_pull"]) == (5, 0.5)
+    assert (config["seed"], config["caption_weight"]) == (5, 0.5)
 
 
 def test_samples_are_drawn_from_the_page(studio: Studio, subset_id: int, foreign: int) -> None:

@@ -1,4 +1,4 @@
-"""The card "Label the rest" of a run's page: what it offers, and what its buttons do."""
+"""The card "Auto-label the rest" of a run's page: what it offers, and what its buttons do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_unknown_choices_fall_back_to_the_defaults(store: Store) -> None:
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, {"error": "1", "confidence": "80"})
-    assert "can&#39;t label images with at most 1% wrong" in card
+    assert "can&#39;t guarantee at most 1% wrong (80% confidence). Label about" in card
     assert "Accept at most" in card and "Label test images" in card
 
 

@@ -164,8 +164,8 @@ def test_a_comparison_shows_accuracies_and_costs(studio: Studio, user: int) -> N
 
 @pytest.mark.parametrize(
     ("found", "words"),
-    [(Saving(0.67, True), "67% fewer"), (Saving(0.67, False), "67% fewer (may be chance)"),
-     (Saving(-0.5, True), "50% more"), (Saving(-0.5, False), "50% more (may be chance)"),
+    [(Saving(0.67, True), "67% fewer"), (Saving(0.67, False), "67% fewer (may be due to chance)"),
+     (Saving(-0.5, True), "50% more"), (Saving(-0.5, False), "50% more (may be due to chance)"),
      (Saving(0.004, False), "the same"), (None, "")],
 )  # fmt: skip
 def test_a_saving_is_claimed_only_where_it_holds(found: Saving | None, words: str) -> None:
@@ -188,12 +188,12 @@ def test_a_saving_within_chance_has_its_caveat_on_both_pages(studio: Studio, use
         )
         runs = f"1,{run.id}"
     pieces, _ = compare._pieces(studio, user, {"runs": runs})
-    assert pieces["rest"].count("50% fewer (may be chance)") == 2  # labels, batches
+    assert pieces["rest"].count("50% fewer (may be due to chance)") == 2  # labels, batches
     sure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, 0.1, 0.5, 6, IMAGES))
     unsure = Verdict(2, 5 / 6, 0.5, Difference(1 / 3, -0.1, 0.7, 6, IMAGES))
     for found, caveats in ((sure, 0), (unsure, 2), (None, 2)):
         page = comparison(own, beside, found, None)
-        assert page.count("50% fewer") == 2 and page.count("(may be chance)") == caveats
+        assert page.count("50% fewer") == 2 and page.count("(may be due to chance)") == caveats
 
 
 def test_a_preview_uses_a_measurement_else_a_similar_run(studio: Studio, user: int) -> None:

@@ -34,7 +34,13 @@ from vecaf.tasks.select_images import (
     read_explanation,
 )
 
-PARAMS = {"strategy": "vecaf", "budget": "2", "seed": 0, "text_pull": 0.25, "track": "label-free"}
+PARAMS = {
+    "strategy": "vecaf",
+    "budget": "2",
+    "seed": 0,
+    "caption_weight": 0.25,
+    "track": "label-free",
+}
 FORMS = ("ids.csv", "ids.json", "imagefolder.zip")
 
 
@@ -178,7 +184,7 @@ def test_the_form_is_validated_before_a_task_is_queued(studio: Studio) -> None:
         return selection_params(studio, user, dataset_id, config, run)
 
     made = params(budget="50%", run="7")
-    assert (made["budget"], made["run"], made["text_pull"]) == ("50%", 7, 0.25)
+    assert (made["budget"], made["run"], made["caption_weight"]) == ("50%", 7, 0.25)
     assert isinstance(made["revision"], int)
     for change, words in (
         ({"budget": "999"}, "can be selected"),
@@ -186,7 +192,7 @@ def test_the_form_is_validated_before_a_task_is_queued(studio: Studio) -> None:
         ({"budget": " "}, "Budget is empty. Enter a count"),
         ({"image_size": ""}, "Image size is empty"),
         ({"seed": "x"}, "whole number"),
-        ({"text_pull": "2"}, "must be between"),
+        ({"caption_weight": "2"}, "must be between"),
         ({"strategy": "vecav"}, "did you mean"),
     ):
         with pytest.raises(InputError, match=words):

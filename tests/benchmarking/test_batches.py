@@ -31,7 +31,7 @@ def test_batches_of_the_head_do_not_count_in_full_mode() -> None:
     base = TRACKS["full"].base
     row = rows_of({})[1]
     plain = spending(row, base, 10_000, 100)
-    pulled = spending(row, base, 10_000, 100, text_pull=0.25, train_on_captions="yes")
+    pulled = spending(row, base, 10_000, 100, caption_weight=0.25, train_on_captions="yes")
     assert batches_used(plain, 10_000) == batches_used(pulled, 10_000) == 100
 
 

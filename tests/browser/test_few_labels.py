@@ -1,7 +1,7 @@
 """From a folder of unlabeled photos to a labeled pool and an exported model, with few labels.
 
 The README tells this story. It counts the clicks apart from labels, and checks the promise of
-“Label the rest” against the true classes.
+“Auto-label the rest” against the true classes.
 """
 
 from __future__ import annotations

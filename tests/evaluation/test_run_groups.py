@@ -84,14 +84,14 @@ def test_runs_that_differ_only_by_seed_form_a_group(store: Store, dataset: int) 
         add_run(store, dataset, (0.5,), strategy="random"),
         add_run(store, dataset, (0.5, 0.7)),
         add_run(store, dataset, (0.6,), seed=1, device="cpu"),
-        add_run(store, dataset, (0.6,), text_pull=0.0),
+        add_run(store, dataset, (0.6,), caption_weight=0.0),
     ]
     with store.read() as session:
         _, found = runs_to_compare(session, store.owner(), ids)
         groups = group_runs(found)
     assert [[run.id for run in group.runs] for group in groups] == [[2, 3], [4], [1]]
     assert [group.random for group in groups] == [False, False, True]
-    assert differing_settings(groups) == ["strategy", "text_pull"]
+    assert differing_settings(groups) == ["strategy", "caption_weight"]
     assert groups[0].costs(0.6, "labels") == {0: pytest.approx(15), 1: 10.0}
     assert groups[0].costs(0.65, "batches") == {0: pytest.approx(8.75), 1: None}
     assert groups[0].final_accuracy() == pytest.approx(0.65)

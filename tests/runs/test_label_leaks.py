@@ -91,7 +91,7 @@ class Run:
         guidance = TextGuidance(
             captions=samples.captions,
             classes=CLASSES,
-            strength=config.text_pull,
+            strength=config.caption_weight,
             trained=config.train_on_captions == "yes",
             encoder=ToyEncoder(features),
             target=config.target_words,
@@ -137,7 +137,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "means": {"head_init": "means"},
     "patience": {"patience": 1},
     "target-words": {"target_words": "in thick fog"},
-    "silent": {"text_pull": 0.0},
+    "silent": {"caption_weight": 0.0},
     "captions": {"train_on_captions": "yes"},
 }
 """Recipes that could leak labels in other ways than the defaults."""

@@ -98,7 +98,7 @@ def test_adapters_continue_over_the_rounds_of_one_training(
 def test_with_picks_replace_each_round_trains_on_its_own_selection(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    config = replace(KNOWN, budget="12", epochs=2, text_pull=0.0)
+    config = replace(KNOWN, budget="12", epochs=2, caption_weight=0.0)
     recorder, _ = finish(config, samples, settings, tmp_path)
     assert [r.labeled for r in recorder.results] == [12, 24]
     assert [r.batches for r in recorder.results] == [6, 12]  # 12 images, batches of 4, 2 epochs
@@ -200,7 +200,7 @@ def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Pa
     told = make_samples(tmp_path / "told", n=45, captions=True)
     trained = replace(CONFIG, rounds=1, train_on_captions="yes")
     recorder, _ = finish(trained, told, settings, tmp_path / "run")
-    silent = replace(CONFIG, rounds=1, text_pull=0.0)
+    silent = replace(CONFIG, rounds=1, caption_weight=0.0)
     without, _ = finish(silent, told, settings, tmp_path / "silent")
     # 6 images in batches of 4 over 4 epochs; CEA adds a row for each image.
     assert (without.results[0].batches, recorder.results[0].batches) == (4 * 2, 4 * 3)

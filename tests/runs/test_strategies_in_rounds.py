@@ -19,7 +19,7 @@ from vecaf.selection import FIRST_ROUND, STRATEGIES
 from vecaf.settings import Settings
 from vecaf.store import TEST, TRAIN
 
-CONFIG = RunConfig(budget="6", rounds=2, epochs=2, batch_size=4, text_pull=0.0)
+CONFIG = RunConfig(budget="6", rounds=2, epochs=2, batch_size=4, caption_weight=0.0)
 NEEDY = sorted(name for name in STRATEGIES if STRATEGIES[name].info.needs_model)
 LABEL_FREE_ONES = sorted(name for name in STRATEGIES if LABEL_FREE in STRATEGIES[name].info.tracks)
 

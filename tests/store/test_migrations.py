@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 
 from vecaf.errors import UnavailableError, VecafError
 from vecaf.settings import Settings
-from vecaf.store import Dataset, Run, Sample, Store, migrate, sqlite_copies
+from vecaf.store import Dataset, Run, Sample, Store, Subset, Task, migrate, sqlite_copies
 from vecaf.store.models import Base
 from vecaf.store.sqlite import library, sqlite_engine
 from vecaf.store.sqlite_copies import MAX_COPIES, migration_copies
@@ -137,6 +137,23 @@ def test_the_renamed_setting_of_stored_runs_is_kept(settings: Settings) -> None:
         found = {run.id: run.config for run in session.query(Run)}
     assert found[7]["training_images"] == "replace" and found[7]["seed"] == 3
     assert "picks" not in found[7] and "training_images" not in found[8]
+
+
+def test_the_caption_weight_is_renamed_wherever_it_is_stored(settings: Settings) -> None:
+    old = '{"text_pull": 0.5, "seed": 3}'
+    rows = ROWS
+    for values in ("'subset', '{}'", "'map', '{}'", "'r', '{}'"):
+        rows = rows.replace(values, values.replace("{}", old))
+    make_old(settings, "0002", rows)
+    new = {"caption_weight": 0.5, "seed": 3}
+    with Store.open(settings).read() as session:
+        assert session.get_one(Subset, 1).facts == new
+        assert session.query(Task).one().params == new
+        assert session.get_one(Run, 7).config == {
+            "train_on_captions": "yes",
+            "image_size": 96,
+            **new,
+        }
 
 
 def test_runs_keep_the_defaults_of_earlier_versions(settings: Settings) -> None:

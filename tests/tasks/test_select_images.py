@@ -44,7 +44,7 @@ PARAMS: dict[str, Any] = {
     "strategy": "vecaf",
     "budget": "8",
     "seed": 3,
-    "text_pull": 0.25,
+    "caption_weight": 0.25,
     "track": "label-free",
     "revision": 0,
 }
@@ -165,7 +165,7 @@ def test_each_selected_image_is_explained(store: Store) -> None:
     for index, (pick, instead) in enumerate(zip(explained.ids, explained.displaced, strict=True)):
         assert instead not in explained.ids, index
         assert pick not in explained.members[index]
-    _, plain, _ = select(store, "labeled", text_pull=0.0)
+    _, plain, _ = select(store, "labeled", caption_weight=0.0)
     gone = set(plain.ids) - set(explained.ids)
     by_plain = {
         i for i, why in zip(explained.displaced, explained.because, strict=True) if why == "plain"

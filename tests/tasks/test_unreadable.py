@@ -89,7 +89,7 @@ def test_a_selection(fresh: Fresh) -> None:
     config = RunConfig()
     found = work(
         context, "selection", strategy="kmeans", budget="100%", seed=0, track=config.track,
-        text_pull=0.0, revision=0,
+        caption_weight=0.0, revision=0,
     )  # fmt: skip
     explanation = read_explanation(context.folder)
     assert explanation is not None and len(explanation.ids) == found["pool"]

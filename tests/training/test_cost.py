@@ -23,7 +23,7 @@ SPEED = Speed(0.001, 0.1, 100.0, 2.0, 500_000_000, 1280)
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"text_pull": 0.0}, {"train_on_captions": "yes"},
+    [{}, {"caption_weight": 0.0}, {"train_on_captions": "yes"},
      {"track": LABELS_KNOWN}, {"mode": "full", "epochs": 1},
      {"mode": "full", "epochs": 1, "track": LABELS_KNOWN},
      {"training_images": "replace", "track": LABELS_KNOWN}],
@@ -47,13 +47,13 @@ def test_the_batches_foretold_are_those_of_the_run(
 
 
 def test_a_saved_selections_first_round_has_its_own_size() -> None:
-    config = replace(CONFIG, text_pull=0.0, epochs=1)
+    config = replace(CONFIG, caption_weight=0.0, epochs=1)
     found = count_cost(config, replace(SIZES, first_round=7))
     assert (found.labels, found.batches) == (107, 2 + 27)
 
 
 def test_seconds_add_up_from_what_was_measured() -> None:
-    config = RunConfig(rounds=2, epochs=10, batch_size=100, text_pull=0.0)
+    config = RunConfig(rounds=2, epochs=10, batch_size=100, caption_weight=0.0)
     head = cost_from_speed(config, SIZES, SPEED)
     # 1,250 images to embed, two selections of 1,000, 10 + 20 steps on the head
     assert head.seconds == pytest.approx(12.5 + 2 * 2.0 + 30 * 0.001)
@@ -65,7 +65,7 @@ def test_seconds_add_up_from_what_was_measured() -> None:
 
 
 def test_an_earlier_runs_pace_is_split_into_rounds_and_batches() -> None:
-    config = RunConfig(rounds=2, epochs=10, batch_size=100, text_pull=0.0)  # 30 batches
+    config = RunConfig(rounds=2, epochs=10, batch_size=100, caption_weight=0.0)  # 30 batches
     assert cost_from_rounds(
         config, SIZES, [(10, 3.0), (20, 4.0), (40, 6.0)]
     ).seconds == pytest.approx(7.0)

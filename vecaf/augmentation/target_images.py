@@ -134,16 +134,17 @@ def adapt(
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (
-            f"the predicted labels cover too few classes ({kept:.1f} effective classes; the "
-            f"training images have {wanted:.1f}). The target images should show most of the classes"
+            f"the predicted labels cover too few classes (their effective number is {kept:.1f}; "
+            f"for the training images, it is {wanted:.1f}). The target images should show most of "
+            "the classes"
         )
     elif change < -MAX_HARM:
         refusal = f"validation accuracy would change by {100 * change:+.1f} points"
     reason = (
         f"The model was not adapted to the target images: {refusal}."
         if refusal
-        else f"The model was adapted to {plural(len(units), 'target image')}. Their predicted "
-        f"labels cover {kept:.1f} effective classes. Validation accuracy on the dataset changes by "
+        else f"The model was adapted to {plural(len(units), 'target image')}. The effective number "
+        f"of predicted classes is {kept:.1f}. Validation accuracy on the dataset changes by "
         f"{100 * change:+.1f} points."
     )
     return Adaptation(not refusal, reason, target_mean, boundary, found, predicted)

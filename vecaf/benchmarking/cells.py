@@ -17,9 +17,9 @@ from vecaf.selection.first_round import first_strategy
 FULL = "full"
 """The reference strategy: it trains on the whole pool in one round, without captions."""
 FULL_SETTINGS: dict[str, Any] = {
-    "strategy": "random", "strategy_options": "", "budget": "100%", "rounds": 1, "text_pull": 0.0,
-    "target_words": "", "adapt_to": "", "training_images": "keep", "schedule": "round",
-    "head_init": "zeros", "patience": 0,
+    "strategy": "random", "strategy_options": "", "budget": "100%", "rounds": 1,
+    "caption_weight": 0.0, "target_words": "", "adapt_to": "", "training_images": "keep",
+    "schedule": "round", "head_init": "zeros", "patience": 0,
 }  # fmt: skip
 RANDOM = "random"
 

@@ -239,7 +239,7 @@ class CurveRecorder(MemoryRecorder):
 
 def _text_key(config: RunConfig) -> tuple[float, str, str]:
     """Return the settings by which the text guidance of one dataset's cells differs."""
-    return config.text_pull, config.train_on_captions, config.target_words
+    return config.caption_weight, config.train_on_captions, config.target_words
 
 
 def _test_measurement(

@@ -25,7 +25,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Proceed even if most of the images or runs on disk are missing from the database.",
+        help="Continue even if most images or runs on disk would be moved to the trash.",
     ),
 ]
 DatasetArgument = Annotated[str, typer.Argument(help="Name of the dataset.")]

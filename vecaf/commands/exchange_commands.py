@@ -25,17 +25,17 @@ def import_(
         str,
         typer.Option(
             help="Format of the source: imagefolder, table, huggingface, webdataset, coco, "
-            "fiftyone or label-studio. Default: recognize it."
+            "fiftyone or label-studio. Default: detect it."
         ),
     ] = "",
     file_column: Annotated[
-        str, typer.Option(help="Column with the images. Default: a column with a usual name.")
+        str, typer.Option(help="Column with the images. Default: detect it, such as file_name.")
     ] = "",
     label_column: Annotated[
-        str, typer.Option(help="Column with the labels. Default: a column with a usual name.")
+        str, typer.Option(help="Column with the labels. Default: detect it, such as label.")
     ] = "",
     caption_column: Annotated[
-        str, typer.Option(help="Column with the captions. Default: a column with a usual name.")
+        str, typer.Option(help="Column with the captions. Default: detect it, such as text.")
     ] = "",
     fetch_urls: Annotated[
         bool, typer.Option("--fetch-urls", help="Download images that a table names by URL.")

@@ -43,23 +43,23 @@ def _options(options: dict[str, Any]) -> str:
 
 @app.command()
 def models(json: Json = False) -> None:
-    """List tested models with their size, image size, and license, and whether they are here."""
+    """List tested models with their sizes and licenses, and whether they are installed."""
     from vecaf.encoders import list_models
 
     infos = list_models()
     rows = [
         [
-            m.name, m.kind, "yes" if m.available else "no", m.parameters, m.image_size, m.license,
-            m.description,
+            m.name, "vision-language" if m.kind == "VLM" else "vision",
+            "yes" if m.available else "no", m.parameters, m.image_size, m.license, m.description,
         ]
         for m in infos
     ]  # fmt: skip
-    heads = ["name", "kind", "here", "M parameters", "pixels", "license", "description"]
+    heads = ["name", "kind", "installed", "M parameters", "pixels", "license", "description"]
     text = table(heads, rows)
     more = (
-        "You can also use any timm model (pvm) by its name, and any open_clip model (vlm) as "
-        "NAME/PRETRAINED. Without a network, copy NAME.safetensors to a folder and set "
-        "VECAF_WEIGHTS to it."
+        "You can also use any timm model as the vision model, by its name, and any open_clip model "
+        "as the vision-language model, as NAME/PRETRAINED. Without a network, copy "
+        "NAME.safetensors to a folder and set VECAF_WEIGHTS to it."
     )
     print_result({"models": [vars(m) for m in infos]}, f"{text}\n{more}", json)
 

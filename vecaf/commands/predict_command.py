@@ -27,10 +27,10 @@ def predict(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Predict the images of a folder or ZIP file with the model of a finished run.
+    """Classify the images of a folder or ZIP file with the model of a finished run.
 
-    Each image gets a class, a confidence, and a distance that says how unlike the training data it
-    is. A file that can't be read does not stop the others.
+    Each image gets a class, a confidence, and its distance from the training data. A file that
+    can't be read does not stop the others.
     """
     from vecaf.files import write_bytes
     from vecaf.runs.batch_predict import predict_images

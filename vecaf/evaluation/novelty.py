@@ -1,4 +1,4 @@
-"""Measure how unlike the training data images are, by distance in feature space.
+"""Measure how far images are from the training data in feature space (out-of-distribution score).
 
 All functions are pure.
 

@@ -82,14 +82,17 @@ class LabelingPlan:
                 f"{promise}. {len(self.left):,} are left for you, hardest first."
             )
         if not self.check_images:
-            reason = "There are no labeled test images to check the model."
-        else:
-            reason = f"{plural(self.check_images, 'labeled test image')} can't confirm that."
+            return (
+                f"The model can't label images with {promise}: there are no labeled test images to "
+                f"check it. {self._advice()}"
+            )
+        checked = plural(self.check_images, "labeled test image")
+        return f"With {checked}, the studio can't guarantee {promise}. {self._advice()}"
+
+    def _advice(self) -> str:
         if self.needed is None:
-            advice = "Accept a higher error rate, or finetune on more labels."
-        else:
-            advice = f"Label about {plural(self.needed, 'more random test image')}."
-        return f"The model can't label images with {promise}. {reason} {advice}"
+            return "Accept a higher error rate, or finetune on more labels."
+        return f"Label about {plural(self.needed, 'more random test image')}."
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as `--json` and the API show it."""

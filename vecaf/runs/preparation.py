@@ -129,7 +129,7 @@ def guidance_for(
     return TextGuidance(
         captions=samples.captions,
         classes=samples.classes,
-        strength=config.text_pull,
+        strength=config.caption_weight,
         trained=config.train_on_captions == "yes",
         encoder=encoder,
         target=config.target_words,
@@ -139,4 +139,4 @@ def guidance_for(
 
 def uses_text(config: RunConfig) -> bool:
     """Return whether the run needs a VLM: for captions, a target domain, or class names."""
-    return bool(config.text_pull or config.target_words or config.head_init == "text")
+    return bool(config.caption_weight or config.target_words or config.head_init == "text")

@@ -70,7 +70,10 @@ class ReplayResult:
         """Describe the result for people, round by round."""
         lines = [_sentence(r) for r in self.rounds]
         if all(r.matches is None for r in self.rounds):
-            done = "There was nothing to repeat. The dataset contains all images of the receipt."
+            done = (
+                "The run used only saved selections, so there is nothing to replay. The dataset "
+                "contains all images of the receipt."
+            )
             return [*lines, *self.notes, done]
         verdict = "The selection matches." if self.matches else "The selection does not match."
         return [*lines, *self.notes, verdict]

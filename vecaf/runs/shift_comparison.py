@@ -73,11 +73,13 @@ def verdict(
         )
     points = f"{100 * corrupted.mean:+.1f} points, 95% interval {_range(corrupted)}"
     if corrupted.low > 0:
-        first = f"The target domain improved accuracy {where} ({points})."
+        first = f"Training with the target domain improved accuracy {where} ({points})."
     elif corrupted.high < 0:
-        first = f"The target domain reduced accuracy {where} ({points})."
+        first = f"Training with the target domain reduced accuracy {where} ({points})."
     else:
-        first = f"The target domain made no significant difference {where} ({points})."
+        first = (
+            f"Training with the target domain made no significant difference {where} ({points})."
+        )
     change = f"{100 * clean.difference:+.1f} points"
     if clean.high < 0:
         return f"{first} It reduced accuracy on clean images ({change})."

@@ -56,7 +56,7 @@ def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: i
     )
     drawn = _draw(ids, count, seed, "The pool")
     name = free_name(session, like.dataset_id, f"random baseline of {like.name}")
-    kept = ("model", "vlm", "image_size", "text_pull", "track")
+    kept = ("model", "vlm", "image_size", "caption_weight", "track")
     facts = {key: like.facts[key] for key in kept if key in like.facts}
     facts |= {"strategy": "random", "seed": seed, "budget": str(count), "beside": like.name}
     return add_subset(session, user_id, like.dataset_id, name, SELECTION, drawn, facts=facts)

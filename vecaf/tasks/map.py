@@ -148,7 +148,7 @@ def _compute(
     images = embed_in_joint_space(
         words, samples, features if words.image_encoder == pvm else None, context
     )
-    pulled = move_toward_captions(samples, features, images, words, RunConfig().text_pull)
+    pulled = move_toward_captions(samples, features, images, words, RunConfig().caption_weight)
     text = basis.project(pulled)
     del features, pulled
     layout.save(PCA_TEXT, first_two(text))

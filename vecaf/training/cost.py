@@ -192,7 +192,7 @@ def _training_images(config: RunConfig, sizes: RunSizes, number: int) -> int:
 
 def _rows_per_image(config: RunConfig) -> int:
     """Return the number of rows that a head trains on for each image: see `TextGuidance.extra`."""
-    captioned = bool(config.text_pull) and config.train_on_captions == "yes"
+    captioned = bool(config.caption_weight) and config.train_on_captions == "yes"
     return 1 + captioned + (COPIES if config.target_words else 0)
 
 
