@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 MEMORY = 100 * 2**20  # of the object store of a node, in bytes
+SECONDS = 120  # for the last block of a canceled embedding
 
 
 @contextmanager
@@ -34,5 +36,15 @@ def ray_nodes(count: int, cpus: int) -> Iterator[Any]:
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         yield cluster
     finally:
+        _wait_for_ray_data()
         ray.shutdown()
         cluster.shutdown()
+
+
+def _wait_for_ray_data() -> None:
+    """Wait until canceled embeddings have ended. Their threads would connect to the cluster again,
+    and Ray ends a process whose cluster goes away.
+    """
+    for thread in threading.enumerate():
+        if thread.name.startswith(("StreamingExecutor", "cluster-embedding")):
+            thread.join(SECONDS)

@@ -67,15 +67,17 @@ def communicate_and_train(ranks: Ranks, *arguments: Any) -> tuple[Any, ...]:
 
 @pytest.mark.soak
 def test_torchrun_and_ray_train_the_same_weights_and_share_errors(
-    cluster: Any, settings: Settings, tmp_path: Path
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vecaf.engine.ray_training import launch_on_cluster
 
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # each launcher has a default of its own
     samples = make_samples(tmp_path / "shapes", 60)
     config = RunConfig(budget="9", rounds=2, epochs=2, batch_size=4, mode="full", image_size=64)
     launchers: dict[str, Launcher] = {"torchrun": launch_here, "ray": launch_on_cluster}
     confusions, weights = [], []
     for name, launch in launchers.items():
+        settings = Settings.from_environment({"VECAF_HOME": str(tmp_path / f"{name}-home")})
         arguments = (config, samples, tmp_path / name, settings)
         program = InEachProcess(communicate_and_train, arguments)
         (first, second), results = launch(program, 2, "cpu", tmp_path / f"{name}-files")

@@ -1,4 +1,4 @@
-"""Matrix products of NumPy and SciPy on one thread."""
+"""How many threads compute the matrix products of NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def single_blas_thread() -> AbstractContextManager[object]:
     """
     limited: AbstractContextManager[object] = _libraries().limit(limits=1)
     return limited
+
+
+def limit_blas_threads(count: int) -> None:
+    """Let NumPy and SciPy multiply matrices on at most `count` threads from now on."""
+    _libraries().limit(limits=count)
 
 
 @cache

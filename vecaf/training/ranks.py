@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vecaf.arrays.blas_threads import limit_blas_threads
 from vecaf.errors import VecafError
 
 if TYPE_CHECKING:
@@ -202,8 +203,11 @@ def join(device: str) -> Ranks:
     if device.startswith("cuda"):
         device = f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}"
         torch.cuda.set_device(device)
-    # As torchrun and Ray do: the processes of a machine share its cores.
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    # As torchrun and Ray do: the processes of a machine share its cores. The same number of threads
+    # everywhere also makes the weights the same, to the last bit.
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    torch.set_num_threads(threads)
+    limit_blas_threads(threads)
     if not distributed.is_initialized():  # Ray Train has done it already
         distributed.init_process_group(backend_for(device), timeout=TIMEOUT)
     distributed.barrier()
