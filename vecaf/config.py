@@ -157,7 +157,7 @@ class RunConfig:
         0.75,
         "Factor by which the learning rate falls from each layer group to the group before it "
         "(full and lora mode). Lower it to keep early layers closer to their pretrained weights. 0 "
-        "lowers it with the number of passes over the images, from 0.9 at 2 to 0.75 at 8.",
+        "chooses it automatically: 0.9 for up to 2 passes over the images, 0.75 for 8 or more.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
@@ -217,9 +217,9 @@ class RunConfig:
     )
     adapt_to: str = option(
         "",
-        "A dataset with images of the target domain. After the last round, the classifier adapts "
-        "to the images of its pool; their labels are not used (head-only mode). Choose it if you "
-        "have such images, and a target domain in words if you have none.",
+        "Dataset with images of the target domain. After the last round, the classifier adapts to "
+        "the pool of that dataset, without its labels (head-only mode). If you have no such "
+        "images, describe the domain in Target domain instead.",
     )
     image_size: int = option(
         0,

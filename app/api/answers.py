@@ -87,7 +87,7 @@ class ClassProbability(BaseModel):
 
 
 class SimilarImage(BaseModel):
-    """A training image that looks similar to the model."""
+    """A training image whose features are similar to those of the predicted image."""
 
     id: int = Field(description="Id of the image.")
     similarity: float = Field(description="Cosine similarity of the features, −1 to 1.")
@@ -122,7 +122,7 @@ class BatchSummary(BaseModel):
     images: int = Field(description="Number of predicted images.")
     refused: int = Field(description="Number of files that can't be read.")
     unlike: int = Field(description="Number of images that are unlike the training data.")
-    threshold: float = Field(description="Images at a larger distance are unlike.")
+    threshold: float = Field(description="Images with a larger distance count as unlike.")
     score: str = Field(description="Meaning of the distance, as text.")
     classes: dict[str, int] = Field(description="Number of images by predicted class.")
 

@@ -118,7 +118,7 @@ def top(dataset: str, groups: Sequence[RunGroup], verdicts: Sequence[tuple[int, 
         "Select runs with different settings, such as a strategy and its random baseline, to see "
         "which is better."
         if len(groups) < 2
-        else "The runs have no label budget in common, so they can't be compared."
+        else "The runs have no round with the same number of labels, so they can't be compared."
     )
     return str(macros("compare").top(dataset, compared, hint, _unfinished(groups)))
 

@@ -3,8 +3,8 @@
 
 const NONE = "None";
 const NOT_READ =
-  "The studio could not read the columns of this file in time. The upload is kept. Import it " +
-  "without a choice of columns: the import finds labels and captions itself.";
+  "The studio could not read the columns of this file in time. The upload is kept. You can import " +
+  "it without choosing columns: the import detects labels and captions.";
 const NO_COLUMNS = { columns: [], rows: [], guess: { file: "", label: "", caption: "" } };
 
 const words = ({ title, columns }) => {

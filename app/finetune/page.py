@@ -12,7 +12,7 @@ from gradio.components.navbar import Navbar
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotLabeledError, VecafError
 from vecaf.runs.presets import preset
-from vecaf.store import CANCELED, FAILED, Dataset, Run, dataset_named, visible
+from vecaf.store import CANCELED, EVALUATION, FAILED, Dataset, Run, dataset_named, visible
 from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import FINETUNE, next_step_to_train
 from vecaf.store.page_queries import dataset_choices, dataset_names
@@ -154,7 +154,8 @@ def _names(studio: Studio, user: int, dataset: str | None) -> tuple[list[str], l
         if dataset not in names:
             return names, []
         found = dataset_named(session, user, dataset)
-        return names, [item.name for item in subsets_of(session, user, found.id)]
+        lines = subsets_of(session, user, found.id)
+    return names, [line.name for line in lines if line.kind != EVALUATION]
 
 
 def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) -> list[Any]:

@@ -136,6 +136,8 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 line
                 for line in subsets_of(session, user, dataset_id)
                 if line.kind in (SELECTION, EVALUATION)
+                or line.labeled < line.images
+                or line.id == subset_id
             ]
             tests = TestImages(*count_split(session, dataset_id, TEST))
             pool, labeled = count_pool(session, dataset_id)

@@ -45,7 +45,7 @@ def comparison(
             "The comparison appears when both runs have finished a round with the same number of "
             "labels."
             if any(run.state not in ENDED for run in runs)
-            else "The runs have no label budget in common, so they can't be compared."
+            else "The runs have no round with the same number of labels, so they can't be compared."
         )
     compared = ",".join(str(run.id) for run in runs)
     costs = _costs(own, baseline, found)

@@ -85,12 +85,12 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
     if found.get("learned"):
         return [
             strength,
-            ("Cosine similarity to the closest known domain", f"{found['reach']:.2f}"),
+            ("Similarity of the words to the closest learned domain", f"{found['reach']:.2f}"),
         ]
     return [
         strength,
-        ("Share of the shift that maps to image features", percent(found["reach"])),
-        ("Correlation between VLM and vision model", f"{found['agreement']:.2f}"),
+        ("Share of the shift along which images differ", percent(found["reach"])),
+        ("Agreement of both models on which images fit the words", f"{found['agreement']:.2f}"),
     ]
 
 

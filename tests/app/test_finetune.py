@@ -44,6 +44,17 @@ def opening(studio: Studio, user: int, stored: object = None, **address: object)
     return dict(zip((item.name for item in fields(RunConfig)), found, strict=True))
 
 
+def test_test_samples_are_no_selections_to_train_on(studio: Studio) -> None:
+    user = studio.store.owner()
+    with studio.store.write() as session:
+        image = session.query(Sample).filter_by(dataset_id=1).first()
+        assert image is not None
+        for kind in ("evaluation", "selection"):
+            add_subset(session, user, 1, f"one {kind}", kind, [image.id])
+    names = finetune._names(studio, user, "pets")[1]
+    assert "one selection" in names and "one evaluation" not in names
+
+
 def test_a_selection_is_taken_from_the_address_while_it_is_there(studio: Studio) -> None:
     user = studio.store.owner()
     kept = RunConfig(dataset="pets", rounds=4).as_dict()

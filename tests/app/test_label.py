@@ -180,6 +180,21 @@ def test_a_run_is_launched_on_a_labeled_selection(
     assert (config["seed"], config["caption_weight"]) == (5, 0.5)
 
 
+def test_selections_of_explore_are_listed_while_they_have_unlabeled_images(
+    studio: Studio, client: TestClient
+) -> None:
+    dataset_id, samples = pool(studio, "pets")
+    user, ids = studio.store.owner(), [sample.id for sample in samples[6:8]]
+    with studio.store.write() as session:
+        session.execute(sa.update(Sample).where(Sample.id.in_(ids)).values(label=None))
+        made = add_subset(session, user, dataset_id, "by lasso", "subset", ids).id
+    listing = {"dataset": str(dataset_id)}
+    assert "by lasso" in label._render(studio, user, listing)
+    client.post(f"/label/{made}/labels", json={"values": dict.fromkeys(ids, 0)})
+    assert "by lasso" not in label._render(studio, user, listing)
+    assert "All 2 images labeled" in label._render(studio, user, {"subset": str(made)})
+
+
 def test_samples_are_drawn_from_the_page(studio: Studio, subset_id: int, foreign: int) -> None:
     user = studio.store.owner()
     dataset_id, _ = pool(studio, "pets")

@@ -44,7 +44,7 @@ def test_unknown_choices_fall_back_to_the_defaults(store: Store) -> None:
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, {"error": "1", "confidence": "80"})
     assert "can&#39;t guarantee at most 1% wrong (80% confidence). Label about" in card
-    assert "Accept at most" in card and "Label test images" in card
+    assert "Set maximum error rate to" in card and "Label test images" in card
 
 
 def test_no_card_before_the_run_has_finished(store: Store) -> None:

@@ -84,7 +84,7 @@ def test_runs_adapt_to_an_uploaded_folder(
     form = page.locator("[data-key=images]")
     expect(form.locator("option:checked")).to_have_text("posters")
     form.get_by_label("Budget").fill("9")
-    form.get_by_role("button", name="Launch runs with images").click()
+    form.get_by_role("button", name="Launch pair of runs").click()
     expect(page.locator("[data-key^=pair-] h2")).to_have_text("Images of posters")
     expect(page.locator(".shift-runs .chip-finished")).to_have_count(2)
     expect(page.locator("[data-key^=pair-] .notice")).to_contain_text("adapted to")

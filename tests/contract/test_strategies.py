@@ -156,7 +156,7 @@ def test_round_1_needs_no_trained_model(name: str) -> None:
     info = STRATEGIES[name].info
     stand_in = STRATEGIES[FIRST_ROUND].info
     assert not stand_in.needs_model and set(info.tracks) <= set(stand_in.tracks)
-    assert info.needs_model == info.description.endswith(f"In round 1, {FIRST_ROUND} selects.")
+    assert info.needs_model == info.description.endswith(f"Round 1 uses {FIRST_ROUND}.")
     # On the labels-known track, the first losses come from an untrained model.
     late = {"probabilities"} if info.tracks == ("labels-known",) else {"losses", "probabilities"}
     assert info.needs_model == bool(set(info.required) & late)

@@ -126,7 +126,7 @@ def adapt(
     kept, wanted = effective_classes(predicted), effective_classes(source.labels)
     refusal = ""
     if len(units) < MIN_IMAGES:
-        refusal = f"there are {len(units)} of them. Use at least {MIN_IMAGES}"
+        refusal = f"there are only {len(units)} of them. Use at least {MIN_IMAGES}"
     elif not enough:
         refusal = (
             f"the dataset has fewer than {MIN_VALIDATION} labeled validation images, which would "
@@ -134,18 +134,17 @@ def adapt(
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (
-            f"the predicted labels cover too few classes (their effective number is {kept:.1f}; "
-            f"for the training images, it is {wanted:.1f}). The target images should show most of "
-            "the classes"
+            f"the predicted labels cover too few classes (effective number of classes: {kept:.1f}; "
+            f"{wanted:.1f} for the training labels). The target images should show most of the "
+            "classes"
         )
     elif change < -MAX_HARM:
         refusal = f"validation accuracy would change by {100 * change:+.1f} points"
     reason = (
         f"The model was not adapted to the target images: {refusal}."
         if refusal
-        else f"The model was adapted to {plural(len(units), 'target image')}. The effective number "
-        f"of predicted classes is {kept:.1f}. Validation accuracy on the dataset changes by "
-        f"{100 * change:+.1f} points."
+        else f"The model was adapted to {plural(len(units), 'target image')}. Validation accuracy "
+        f"on the dataset changes by {100 * change:+.1f} points."
     )
     return Adaptation(not refusal, reason, target_mean, boundary, found, predicted)
 

@@ -48,7 +48,7 @@ def predict(
         [one.file, one.label, f"{one.confidence:.1%}", f"{one.distance:.3f}", one.unlike]
         for one in most_unlike_first(found)[:SHOWN]
     ]
-    columns = ["file", "class", "confidence", "distance", "unlike"]
+    columns = ["file", "class", "confidence", "distance", "outlier"]
     lines = [summary.sentence(), summary.score, table(columns, rows)]
     lines += [f"{one.file}: {one.error}" for one in found if one.error]
     if to is not None:

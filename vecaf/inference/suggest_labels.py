@@ -18,7 +18,7 @@ from vecaf.inference.image_index import ImageIndex
 from vecaf.inference.live_head import LiveHead
 from vecaf.inference.requests import HANDLERS, InferenceContext
 from vecaf.selection.labeling_order import labeling_order
-from vecaf.store import SELECTION, Dataset, Sample, Subset, SubsetSample, visible
+from vecaf.store import EVALUATION, Dataset, Sample, Subset, SubsetSample, visible
 from vecaf.store.check_images import check_images, labeled_by_models
 from vecaf.store.datasets import in_pool
 
@@ -209,7 +209,7 @@ def _waiting(session: Session, user: int, dataset_id: int, subset_id: int | None
     if subset_id is None:
         return np.empty(0, np.int64)
     subset = visible(session, user, Subset, subset_id)
-    if subset.kind != SELECTION or subset.dataset_id != dataset_id:
+    if subset.kind == EVALUATION or subset.dataset_id != dataset_id:
         return np.empty(0, np.int64)
     query = sa.select(SubsetSample.sample_id).join(Sample, Sample.id == SubsetSample.sample_id)
     query = query.where(SubsetSample.subset_id == subset_id, Sample.label.is_(None))

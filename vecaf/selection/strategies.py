@@ -137,7 +137,7 @@ def strategy(
             sharded,
         )  # fmt: skip
         if info.needs_model:
-            info = replace(info, description=f"{description} In round 1, {FIRST_ROUND} selects.")
+            info = replace(info, description=f"{description} Round 1 uses {FIRST_ROUND}.")
         entry.info = info
         STRATEGIES.register(entry)
         return function

@@ -115,7 +115,7 @@ class RunSummary:
     attempt: Annotated[int, _described("Number of attempts; above 1 after an interruption.")]
     node: Annotated[
         str | None,
-        _described("The node of the cluster, or the GPU, that executes it; null if there is one."),
+        _described("Cluster node or GPU that executes the run; null if there is only one."),
     ]
     seconds: Annotated[float, _described("Total duration of the finished rounds.")]
 
