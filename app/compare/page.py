@@ -16,7 +16,7 @@ from vecaf.store import ENDED
 from ..shell.address import parameters, query_input
 from ..shell.components.chart import charts
 from ..shell.components.live import MOVING, NOTHING, QUIET, live
-from ..shell.components.sent import Sent, only_new
+from ..shell.components.sent import Sent, only_new, sent_input
 from ..shell.studio import Studio
 from . import view as compare_view
 
@@ -28,7 +28,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
-    sent = gr.State({})
+    sent = sent_input()
     top = live("compare-top")
     curve = charts(compare_view.CHART, "compare-chart")
     rest = live("compare-rest")

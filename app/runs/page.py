@@ -17,7 +17,7 @@ from vecaf.store.runs import list_runs, rename_run
 from ..shell.address import parameters, query_input, whole
 from ..shell.components.chart import charts
 from ..shell.components.live import MOVING, NOTHING, QUIET, acknowledge, live
-from ..shell.components.sent import Sent, digest, only_new
+from ..shell.components.sent import Sent, digest, only_new, sent_input
 from ..shell.studio import Studio
 from . import label_rest_view
 from . import view as runs_view
@@ -32,7 +32,7 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     """Build the page's components and handlers; called inside a Blocks context."""
     Navbar(visible=False)  # the studio has its own bar (navigation.js)
     query = query_input()
-    sent = gr.State({})  # what this tab shows
+    sent = sent_input()
     top = live("run-top")
     curve = charts()
     rest = live("run-rest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -37,6 +38,26 @@ def test_reload_back_and_a_second_tab_find_the_same_view(
     expect(page.locator(".runs li").first).to_be_visible()
     page.go_forward()
     expect(current).to_contain_text("Round 2")
+
+
+def test_a_late_answer_for_an_earlier_view_does_not_stay(
+    open_page: Callable[..., Any], run: str
+) -> None:
+    page, late = open_page(f"{run}&round=1"), []
+    earlier = [run.removeprefix("/runs"), {}]
+
+    def delay(route: Any) -> None:
+        sent = route.request.post_data_json
+        if not late and sent["data"][1:] and sent["data"][1]:  # an update; it says what is shown
+            late.append(sent)
+            sent = {**sent, "data": earlier}
+        route.continue_(post_data=json.dumps(sent))
+
+    page.route("**/queue/join*", delay)
+    current = page.locator(".tabs a[aria-current]")
+    expect(current).to_contain_text("Round 2")  # as if it answered an earlier request
+    expect(current).to_contain_text("Round 1")
+    assert late
 
 
 def test_a_restart_of_the_server_loses_nothing(

@@ -34,7 +34,7 @@ def gpus_of(settings: Settings, attempt: Attempt) -> str:
     log = settings.runs / str(attempt.job_id) / "log.txt"
     if attempt.kind == "task":
         log = settings.tasks / str(attempt.job_id) / "log.txt"
-    wait_for(lambda: "gpus" in log.read_text(), 60, "the child has not started")
+    wait_for(lambda: log.read_text().endswith("\n"), 60, "the child has not started")
     return log.read_text().removeprefix("gpus ").strip()
 
 
