@@ -43,14 +43,14 @@ def test_reload_back_and_a_second_tab_find_the_same_view(
 def test_a_late_answer_for_an_earlier_view_does_not_stay(
     open_page: Callable[..., Any], run: str
 ) -> None:
-    page, late = open_page(f"{run}&round=1"), []
-    earlier = [run.removeprefix("/runs"), {}]
+    page = open_page(f"{run}&round=1")
+    late: list[Any] = []
 
     def delay(route: Any) -> None:
         sent = route.request.post_data_json
         if not late and sent["data"][1:] and sent["data"][1]:  # an update; it says what is shown
-            late.append(sent)
-            sent = {**sent, "data": earlier}
+            late.append({**sent, "data": [run.removeprefix("/runs"), {}]})
+            sent = late[0]
         route.continue_(post_data=json.dumps(sent))
 
     page.route("**/queue/join*", delay)
