@@ -8,14 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vecaf.budget import parse_budget
-from vecaf.config_checks import check_combinations
+from vecaf.config_checks import check_combinations, with_current_names
 from vecaf.errors import InputError
 from vecaf.options import check, option, typed
 
 LABEL_FREE, LABELS_KNOWN = "label-free", "labels-known"
-
-
-RENAMED = {"picks": "training_images", "text_pull": "caption_weight"}  # earlier name → name
 
 
 @dataclass(frozen=True)
@@ -284,8 +281,3 @@ class RunConfig:
             if item.name != "dataset" and value != item.default:
                 words += [f"--{item.name.replace('_', '-')}", str(value)]
         return shlex.join(words)
-
-
-def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename settings that receipts, browsers, or clients have from an earlier version."""
-    return {RENAMED.get(name, name): value for name, value in values.items()}

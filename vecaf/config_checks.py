@@ -1,4 +1,4 @@
-"""Settings of a run that can't be combined."""
+"""Settings of a run that can't be combined, and settings with earlier names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vecaf.errors import InputError
+
+RENAMED = {"picks": "training_images", "text_pull": "caption_weight"}  # earlier name → name
 
 
 def check_combinations(settings: Mapping[str, Any]) -> None:
@@ -34,3 +36,8 @@ def check_combinations(settings: Mapping[str, Any]) -> None:
             "Early stopping (patience) does not work with schedule 'run', which covers the "
             "whole run. Choose schedule 'round' or patience 0."
         )
+
+
+def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename settings that receipts, browsers, or clients have from an earlier version."""
+    return {RENAMED.get(name, name): value for name, value in values.items()}

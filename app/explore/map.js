@@ -145,7 +145,8 @@ export class MapView {
   radius() {
     const n = this.state.n;
     const base = n < 500 ? 5 : n < 2_000 ? 4 : n < 10_000 ? 2.9 : n < 40_000 ? 2.1 : n < 200_000 ? 1.2 : 0.7;
-    const zoomed = Math.max(0.8, Math.min(6, (this.view.scale / this.fitted().scale) ** 0.5));
+    // While points glide, the view changes from one map's units to another's.
+    const zoomed = this.gliding ? 1 : Math.max(0.8, Math.min(6, (this.view.scale / this.fitted().scale) ** 0.5));
     return Math.min(9, base * zoomed) * this.ratio;
   }
   paint(fast) {

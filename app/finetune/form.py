@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from vecaf.config import RunConfig, with_current_names
+from vecaf.config import RunConfig
+from vecaf.config_checks import with_current_names
 from vecaf.errors import InputError
 from vecaf.selection.strategies import describe
 

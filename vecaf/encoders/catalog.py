@@ -104,7 +104,7 @@ INSTALLED = {
     "efficientnet_lite2": (6.1, 260, APACHE),
     "embedded": (27.0, 224, APACHE),
 }
-"""Parameters, image size, and license of the registered models."""
+"""Millions of parameters, image size, and license of each registered model."""
 
 
 def list_models() -> list[ModelInfo]:
@@ -122,7 +122,7 @@ def list_models() -> list[ModelInfo]:
 
 def _registered(name: str, kind: str, text: str | None, dim: int, available: bool) -> ModelInfo:
     description = (text or "").splitlines()[0]
-    return ModelInfo(name, kind, description, dim, available, *INSTALLED.get(name, (0.0, 0, "")))
+    return ModelInfo(name, kind, description, dim, available, *INSTALLED[name])
 
 
 def _dim_of_pvm(name: str) -> tuple[int, bool]:
