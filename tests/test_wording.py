@@ -27,7 +27,7 @@ PERSISTED = {
     "app/explore/findings.js": "neighbours",
     "app/shell/address.js": "colour pick",
     "app/shell/address.py": "colour pick",
-    "vecaf/config.py": "picks",
+    "vecaf/config_checks.py": "picks",
     "vecaf/export/receipt.py": "picks",
     "vecaf/selection/option_checks.py": "neighbours",
     "vecaf/store/migrations/versions/0008_training_images.py": "picks",

@@ -45,11 +45,11 @@ const learned = (labeler) => {
     isOld ? element("button", { type: "button", name: "update", class: "quiet", onclick: () => labeler.updateGrid() }, "Update suggestions") : null);
 };
 
-const accuracy = ({ task, tests, dataset }) => {
+const accuracy = ({ task, tests, dataset, kind }) => {
   if (task.accuracy) {
     const { value, low, high, total } = task.accuracy;
     return element("span", { title: "Share of the labeled test sample that the suggestions get right. The model is not trained on these labels." },
       `Accuracy ${percent(value)} on ${count(total, "test image")} (95% interval ${percent(low)} to ${percent(high)})`);
   }
-  return tests ? element("a", { href: `/label?dataset=${dataset}`, "data-go": "" }, "Label a test sample to measure the accuracy") : null;
+  return tests && kind !== "evaluation" ? element("a", { href: `/label?dataset=${dataset}`, "data-go": "" }, "Label a test sample to measure the accuracy") : null;
 };

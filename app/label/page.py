@@ -25,7 +25,6 @@ from ..shell.studio import Studio
 from ..shell.templates import macros
 
 SECONDS = 10.0  # between refreshes; labeler.js refreshes at once after a change
-USUAL_TESTS = 100  # their 95% interval at 80% accuracy is 8 points wide on either side
 FROM_SELECTION = ("model", "vlm", "image_size", "caption_weight", "seed")
 
 LabelOutputs = tuple[str, str, str]
@@ -105,16 +104,17 @@ class TestImages:
 
     total: int
     labeled: int
+    asked: int | None = None  # by a run that needs more of them
 
     @property
     def needed(self) -> dict[int, int]:
-        """The fewest check images that confirm a share of wrong labels, by percentage."""
-        return {share: fewest_checked(share / 100, 1 - CONFIDENCE) for share in (10, 5, 2)}
+        """How many check images confirm a maximum error rate, by percentage, if one is wrong."""
+        return {share: fewest_checked(share / 100, 1 - CONFIDENCE, wrong=1) for share in (10, 5, 2)}
 
     @property
     def usual(self) -> int:
         """Size of a test sample by default."""
-        return min(USUAL_TESTS, self.total)
+        return min(self.asked or self.needed[10], self.total)
 
 
 def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
@@ -139,7 +139,7 @@ def _render(studio: Studio, user: int, values: dict[str, str]) -> str:
                 or line.labeled < line.images
                 or line.id == subset_id
             ]
-            tests = TestImages(*count_split(session, dataset_id, TEST))
+            tests = TestImages(*count_split(session, dataset_id, TEST), whole(values, "tests"))
             pool, labeled = count_pool(session, dataset_id)
             counts = count_pool_by_class(session, dataset)
             step = next_step(session, user, dataset_id, counts, pool - labeled)

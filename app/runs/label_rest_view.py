@@ -40,9 +40,9 @@ class Card:
 
 def label_rest(store: Store, user: int, run_id: int, values: Mapping[str, str]) -> str:
     """Return the card, or "" if the pool of a finished run has nothing to label or to undo."""
-    error = _choice(values, "error", ERRORS, ERROR)
     confidence = _choice(values, "confidence", CONFIDENCES, CONFIDENCE)
     try:
+        error = _choice(values, "error", ERRORS, 0) or _default(store, user, run_id, confidence)
         plan = _plan(store, user, run_id, error, confidence)
     except VecafError:  # the run has not finished, or it saved no predictions
         return ""
@@ -82,6 +82,13 @@ def undo_labels(store: Store, user: int, run_id: int, data: Mapping[str, str]) -
 
 def _plan(store: Store, user: int, run_id: int, error: int, confidence: int) -> LabelingPlan:
     return plan_labels(store, user, run_id, max_error=error / 100, confidence=confidence / 100)
+
+
+def _default(store: Store, user: int, run_id: int, confidence: int) -> int:
+    """Return the lowest usual error rate at which the model can label images, else the highest."""
+    usual = (share for share in ERRORS if share >= ERROR)
+    plans = ((share, _plan(store, user, run_id, share, confidence)) for share in usual)
+    return next((share for share, plan in plans if len(plan.ids)), ERRORS[-1])
 
 
 def _edits(store: Store, user: int, run_id: int) -> list[Edit]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from vecaf.evaluation.error_guarantee import fewest_checked
+from vecaf.runs.label_rest import CONFIDENCE
 from vecaf.selection.explain import Overlap
 from vecaf.store import SELECTION, Sample, Task
 from vecaf.store.subsets import SubsetSummary
@@ -97,6 +99,7 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
         map=_map(state, task, None, earlier=bool(selected.earlier)),
         reasons=reasons.panel(state, task, selected),
         images=_images(state, selected.ids),
+        tests=fewest_checked(0.1, 1 - CONFIDENCE, wrong=1),
     )
     return html
 

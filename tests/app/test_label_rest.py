@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -35,10 +37,14 @@ def test_only_edits_of_this_run_are_undone_here(store: Store) -> None:
         undo_labels(store, store.owner(), 1, {"edit": str(by_hand)})
 
 
-def test_unknown_choices_fall_back_to_the_defaults(store: Store) -> None:
-    assert "at most 2% wrong (90% confidence)" in label_rest(
-        store, store.owner(), 1, {"error": "77", "confidence": "x"}
-    )
+def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: Store) -> None:
+    card = label_rest(store, store.owner(), 1, {"error": "77", "confidence": "x"})
+    shown = int(re.search(r"at most (\d+)% wrong \(90% confidence\)", card)[1])  # type: ignore[index]
+    works = {
+        share: "The model can label" in label_rest(store, store.owner(), 1, {"error": str(share)})
+        for share in (2, 5, 10)
+    }
+    assert works[shown] and not any(works[share] for share in works if share < shown)
 
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:

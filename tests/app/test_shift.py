@@ -107,7 +107,8 @@ def test_only_a_difference_beyond_chance_counts_as_help(low: float, kind: str) -
     task = a_task(kind="shift_result", result=compared(low, 0.09))
     text = shift_pairs.result(a_pair(), task, "fog", [], 0)
     assert f"notice-{kind}" in text and "fog 5" in text
-    assert f'+5.0 <small class="muted">({100 * low:+.1f} to +9.0)' in text
+    shown = f"{100 * low:+.1f}".replace("-", "−")
+    assert f'+5.0 <small class="muted">({shown} to +9.0)' in text
 
 
 def test_the_strip_offers_every_corruption_and_keeps_the_address() -> None:

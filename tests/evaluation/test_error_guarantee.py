@@ -70,9 +70,11 @@ def test_bound_of_many_images_is_that_of_clopper_and_pearson() -> None:
     assert error_bound(1_000_000, 200, 3, 0.1) == pytest.approx(exact, abs=2e-4)
 
 
-def test_fewest_check_images_that_can_pass_do_pass() -> None:
-    count = fewest_checked(0.02, 0.1)
-    assert error_bound(1_000_000, count, 0, 0.1) <= 0.02 < error_bound(1_000_000, count - 1, 0, 0.1)
+@pytest.mark.parametrize("wrong", [0, 1, 3])
+def test_fewest_check_images_that_can_pass_do_pass(wrong: int) -> None:
+    count = fewest_checked(0.02, 0.1, wrong)
+    bounds = [error_bound(1_000_000, checked, wrong, 0.1) for checked in (count, count - 1)]
+    assert bounds[0] <= 0.02 < bounds[1]
 
 
 def test_too_few_check_images_label_nothing_and_the_estimate_of_more_is_enough() -> None:

@@ -27,11 +27,11 @@ from vecaf.errors import CanceledError, InputError
 from vecaf.runs.selection_only import labeled_or_selected
 from vecaf.selection import FIRST_ROUND
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, TEST, TRAIN, Sample, Store, Task, dataset_named
+from vecaf.store import FINISHED, TEST, TRAIN, Sample, Store, Subset, Task, dataset_named
 from vecaf.store.jobs import start_attempt
 from vecaf.store.random_subsets import draw_test_sample
 from vecaf.store.runs import selected_in_round
-from vecaf.store.subsets import labeled_of, subset_samples
+from vecaf.store.subsets import delete_subset, labeled_of, subset_samples
 from vecaf.tasks import TASKS, TaskContext
 from vecaf.tasks.select_images import (
     COVERS,
@@ -239,14 +239,23 @@ def test_which_images_count_as_labeled_or_selected(store: Store) -> None:
     assert_array_equal(labeled_or_selected(samples, picked), pool[1:5])
 
 
-def test_a_random_test_sample_is_reproducible(store: Store) -> None:
+def test_random_test_samples_are_reproducible_and_share_no_image(store: Store) -> None:
     me, bare = store.owner(), id_of(store, "labeled")
     with store.write() as session:
-        one, other = (draw_test_sample(session, me, bare, 6, seed=4) for _ in range(2))
-        rows = [[s for _, s in subset_samples(session, me, drawn.id)] for drawn in (one, other)]
-        assert [s.id for s in rows[0]] == [s.id for s in rows[1]]
-        assert {s.split for s in rows[0]} == {TEST}
-        assert one.name != other.name and one.kind == "evaluation"
-        assert labeled_of(session, one) == 0  # none of it is in the pool
+
+        def drawn(sample: Subset) -> list[Sample]:
+            return [row for _, row in subset_samples(session, me, sample.id)]
+
+        one = draw_test_sample(session, me, bare, 6, seed=4)
+        first = drawn(one)
+        assert {row.split for row in first} == {TEST}
+        assert one.kind == "evaluation" and labeled_of(session, one) == 0  # none is in the pool
+        other = draw_test_sample(session, me, bare, 6, seed=4)
+        assert one.name != other.name
+        assert not {row.id for row in first} & {row.id for row in drawn(other)}
         with pytest.raises(InputError, match="Enter a number from 1"):
             draw_test_sample(session, me, bare, 10_000)
+        delete_subset(session, me, one.id)
+        delete_subset(session, me, other.id)
+        again = draw_test_sample(session, me, bare, 6, seed=4)
+        assert [row.id for row in drawn(again)] == [row.id for row in first]

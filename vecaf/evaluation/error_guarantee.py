@@ -70,13 +70,26 @@ def error_bound(images: int, checked: int, wrong: int, failure: float) -> float:
     return low / images if images else 1.0
 
 
-def fewest_checked(max_error: float, failure: float) -> int:
-    """Return how many checked images, all of them right, show an error rate of `max_error`.
+def fewest_checked(max_error: float, failure: float, wrong: int = 0) -> int:
+    """Return how many checked images, `wrong` of them wrong, show an error rate of `max_error`.
 
     >>> fewest_checked(0.02, 0.1)
     114
+    >>> fewest_checked(0.02, 0.1, wrong=1)
+    194
     """
-    return math.ceil(math.log(failure) / math.log1p(-max_error))
+    checked = math.ceil(math.log(failure) / math.log1p(-max_error))
+    while _at_most(wrong, checked, max_error) > failure:
+        checked += 1
+    return checked
+
+
+def _at_most(wrong: int, checked: int, rate: float) -> float:
+    """Return the probability of at most `wrong` errors, each of `checked` with this rate."""
+    return sum(
+        math.comb(checked, errors) * rate**errors * (1 - rate) ** (checked - errors)
+        for errors in range(wrong + 1)
+    )
 
 
 def find_threshold(

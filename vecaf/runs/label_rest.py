@@ -40,8 +40,8 @@ class LabelingPlan:
         Acceptable share of wrong labels, from 0 to 1.
     confidence
         Probability that at most that share is wrong, from 0 to 1.
-    check_images
-        Number of check images.
+    check_images, check_wrong
+        Number of check images, and on how many of them the model is wrong.
     guarantee
         None if no image can be labeled.
     needed
@@ -57,6 +57,7 @@ class LabelingPlan:
     max_error: float
     confidence: float
     check_images: int
+    check_wrong: int
     guarantee: Guarantee | None
     needed: int | None
     ids: NDArray[np.int64]
@@ -72,15 +73,18 @@ class LabelingPlan:
         """Describe the plan."""
         promise = f"at most {_share(self.max_error)} wrong ({_share(self.confidence)} confidence)"
         if not self.unlabeled:
-            return "All images of the pool have labels."
+            return (
+                "All images of the pool have labels. Models don't label validation and test "
+                "images, which measure accuracy."
+            )
         if self.guarantee is not None and not len(self.ids):
             left = plural(len(self.left), "image")
             return f"You still need to label {left} of the pool, hardest first."
         if self.guarantee is not None:
-            return (
-                f"The model can label {len(self.ids):,} of {plural(self.unlabeled, 'image')} with "
-                f"{promise}. {len(self.left):,} are left for you, hardest first."
-            )
+            can = f"The model can label {len(self.ids):,} of {plural(self.unlabeled, 'image')}"
+            if not len(self.left):
+                return f"{can} with {promise}."
+            return f"{can} with {promise}. {len(self.left):,} are left for you, hardest first."
         if not self.check_images:
             return (
                 f"The model can't label images with {promise}: there are no labeled test images to "
@@ -102,6 +106,7 @@ class LabelingPlan:
             "max_error": self.max_error,
             "confidence": self.confidence,
             "check_images": self.check_images,
+            "check_wrong": self.check_wrong,
             "unlabeled": self.unlabeled,
             "can_label": len(self.ids),
             "left": len(self.left),
@@ -167,6 +172,7 @@ def plan_labels(
         max_error=max_error,
         confidence=confidence,
         check_images=len(checks),
+        check_wrong=int(data[2].sum()),
         guarantee=found,
         needed=needed,
         ids=predictions.ids[easy],

@@ -12,7 +12,15 @@ from sqlalchemy.orm import Session
 from vecaf.errors import InputError
 from vecaf.store.authorization import visible
 from vecaf.store.datasets import in_pool
-from vecaf.store.models import EVALUATION, SELECTION, TEST, Dataset, Sample, Subset
+from vecaf.store.models import (
+    EVALUATION,
+    SELECTION,
+    TEST,
+    Dataset,
+    Sample,
+    Subset,
+    SubsetSample,
+)
 from vecaf.store.subsets import add_subset, subset_samples
 
 
@@ -21,17 +29,24 @@ def draw_test_sample(
 ) -> Subset:
     """Save `count` random images of the test split as an evaluation subset.
 
+    Images of earlier test samples are not drawn again. All samples together are therefore one
+    larger random sample.
+
     Raises
     ------
     NotFoundError
         The user can't read the dataset.
     InputError
-        The test split has fewer than `count` images.
+        The test split has fewer than `count` images outside of earlier test samples.
     """
     visible(session, user_id, Dataset, dataset_id)
+    samples = sa.select(Subset.id).where(Subset.dataset_id == dataset_id, Subset.kind == EVALUATION)
+    earlier = sa.select(SubsetSample.sample_id).where(SubsetSample.subset_id.in_(samples))
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id, Sample.split == TEST)
-    ids = list(session.scalars(query.order_by(Sample.id)))
-    drawn = _draw(ids, count, seed, "The test split")
+    ids = list(session.scalars(query.where(Sample.id.not_in(earlier)).order_by(Sample.id)))
+    if not ids and session.scalar(samples.limit(1)) is not None:
+        raise InputError("All test images are in a test sample. Label the images of that sample.")
+    drawn = _draw(ids, count, seed, "Outside of earlier test samples, the test split")
     name = free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}
     return add_subset(session, user_id, dataset_id, name, EVALUATION, drawn, facts=facts)
