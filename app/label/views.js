@@ -90,6 +90,7 @@ const buttons = (labeler) => {
     withKey("Undo", few ? "u" : "Ctrl+Z", () => labeler.undo()));
 };
 
+const UNSURE = 0.5; // confidence below which a suggestion in the grid stands out
 const NONE = "none", DONE = "done"; // groups of the grid; the others are class indices
 const order = (group) => (group === DONE ? Infinity : group === NONE ? -1 : group);
 
@@ -146,5 +147,5 @@ const tile = (labeler, image) => {
     button({ name: `open-${image.id}`, class: "label-open", title: image.name, onclick: () => labeler.open(image) },
       element("img", { src: image.thumb, alt: image.name, loading: "lazy" })),
     field,
-    suggested ? element("small", { class: "muted num" }, percent(suggested.confidence)) : null);
+    suggested ? element("small", { class: suggested.confidence < UNSURE ? "is-unsure num" : "muted num" }, percent(suggested.confidence)) : null);
 };

@@ -18,11 +18,12 @@ from app.finetune import page as finetune
 from app.label import page as label
 from app.shell.studio import Studio
 from tests.app.conftest import picture
+from tests.app.test_finetune import run_on
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import add_class, edit
-from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Sample
-from vecaf.store.next_step import READY
+from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Run, Sample
+from vecaf.store.next_step import READY, newest_runs
 from vecaf.store.subsets import add_subset
 
 
@@ -153,3 +154,18 @@ def test_a_pool_with_other_labels_is_left_to_the_strategy(studio: Studio, bare: 
     assert shown["subset"] == ""
     card = next(card for card in Cards(studio).all(studio.store.owner()) if card.id == bare)
     assert card.next == READY
+
+
+def test_a_model_to_use_is_no_baseline_and_of_no_target_domain(studio: Studio, bare: int) -> None:
+    runs = [
+        run_on(studio, bare, **settings)
+        for settings in (
+            {"strategy": "random"}, {}, {"target_words": "in fog"}, {"strategy": "random"}
+        )
+    ]  # fmt: skip
+    with studio.store.read() as session:
+        assert [one.id for one in newest_runs(session, bare)] == [runs[1]]
+    with studio.store.write() as session:
+        session.delete(session.get_one(Run, runs[1]))
+    with studio.store.read() as session:
+        assert [one.id for one in newest_runs(session, bare)] == [runs[3]]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from vecaf.store.subsets import SubsetSummary, subsets_of
 
 SELECT, LABEL, FINETUNE = "select", "label", "finetune"
 WATCH, LABEL_REST, PREDICT = "watch", "label-rest", "predict"
+LOOKED_AT = 50  # finished runs, of which the page suggests one
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,32 @@ def selections_of(session: Session, user_id: int, dataset_id: int) -> list[Subse
 
 
 def newest_runs(session: Session, dataset_id: int) -> list[RunState]:
-    """Return the active runs of a dataset and its last finished one, newest first."""
-    query = sa.select(Run.id, Run.state, Run.created_at).where(Run.dataset_id == dataset_id)
-    last = sa.select(sa.func.max(Run.id)).where(Run.dataset_id == dataset_id, Run.state == FINISHED)
-    wanted = sa.or_(Run.state.in_((QUEUED, RUNNING)), Run.id == last.scalar_subquery())
-    rows = session.execute(query.where(wanted).order_by(Run.id.desc()))
+    """Return the active runs of a dataset and a finished one, newest first.
+
+    The finished one is the newest that is neither a random baseline nor made for a target domain.
+    If there is none, it is the newest of all.
+    """
+    of_dataset = Run.dataset_id == dataset_id
+    finished = session.execute(
+        sa.select(Run.id, Run.config)
+        .where(of_dataset, Run.state == FINISHED)
+        .order_by(Run.id.desc())
+        .limit(LOOKED_AT)
+    ).all()
+    chosen = next((row for row in finished if not _for_comparison(row.config)), None)
+    last = chosen or next(iter(finished), None)
+    wanted = sa.or_(
+        Run.state.in_((QUEUED, RUNNING)), sa.false() if last is None else Run.id == last.id
+    )
+    query = sa.select(Run.id, Run.state, Run.created_at).where(of_dataset, wanted)
+    rows = session.execute(query.order_by(Run.id.desc()))
     return [RunState(row.id, row.state, row.created_at) for row in rows]
+
+
+def _for_comparison(config: Mapping[str, Any]) -> bool:
+    """Return whether a run serves a comparison: a random baseline, or one for a target domain."""
+    target = config.get("target_words") or config.get("adapt_to")
+    return bool(target) or config.get("strategy") == "random"
 
 
 def step_from(
