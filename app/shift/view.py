@@ -89,7 +89,7 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         ]
     return [
         strength,
-        ("Share of the shift along which images differ", percent(found["reach"])),
+        ("Share of the shift that maps to image features", percent(found["reach"])),
         ("Agreement of both models on which images fit the words", f"{found['agreement']:.2f}"),
     ]
 

@@ -87,8 +87,8 @@ class LabelingPlan:
             return f"{can} with {promise}. {len(self.left):,} are left for you, hardest first."
         if not self.check_images:
             return (
-                f"The model can't label images with {promise}: there are no labeled test images to "
-                f"check it. {self._advice()}"
+                f"The studio can't guarantee {promise}, because no test image is labeled. "
+                f"{self._advice()}"
             )
         checked = plural(self.check_images, "labeled test image")
         return f"With {checked}, the studio can't guarantee {promise}. {self._advice()}"
