@@ -24,7 +24,7 @@ N = 30
 LOST = [3, 8]  # the first is missing, the second is damaged
 WARNING = (
     "2 images are missing or damaged and left out. To restore the files, import the same images "
-    "again."
+    "again under another name."
 )
 Fresh = Callable[[], TaskContext]
 
