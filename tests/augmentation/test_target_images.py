@@ -76,7 +76,7 @@ def test_adaptation_helps_on_the_target_and_spares_the_source(world: World) -> N
 def test_too_few_images_are_refused(world: World) -> None:
     for n in (0, 1, 19):
         found = world.adapt(images(n, 5, target=True)[0])
-        assert not found.adapted and f"there are {n} of them" in found.reason
+        assert not found.adapted and f"there are only {n} of them" in found.reason
 
 
 def test_a_target_whose_images_look_alike_is_refused(world: World) -> None:

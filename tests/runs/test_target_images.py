@@ -140,7 +140,7 @@ def test_a_refusal_leaves_the_model_unchanged(
     refused = run(tmp_path / "refused", source, few, settings)
     plain = run(tmp_path / "plain", source, None, settings)
     outcome = read_outcome(tmp_path / "refused")
-    assert outcome is not None and not outcome.adapted and "there are 7" in outcome.reason
+    assert outcome is not None and not outcome.adapted and "there are only 7" in outcome.reason
     assert outcome.reason in refused.messages
     one, other = (
         load_file(tmp_path / name / "model" / "model.safetensors") for name in ("refused", "plain")
