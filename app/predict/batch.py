@@ -155,7 +155,7 @@ def import_images(
     found = [one for one in read_predictions(folder) if one.sha256]
     found = [one for one in found if one.unlike or which == ALL]
     if not found:
-        raise InputError("No image is unlike the training data. Import all images instead.")
+        raise InputError("No image is an outlier. Import all images instead.")
     studio.settings.uploads.mkdir(parents=True, exist_ok=True)
     archive = studio.settings.uploads / f"{secrets.token_hex(16)}.zip"
     with zipfile.ZipFile(archive, "w") as out:

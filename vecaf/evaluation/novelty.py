@@ -58,7 +58,7 @@ class Novelty:
         return (
             f"The score is the distance to {near} in the model's features. "
             f"{QUANTILE:.0%} of the {reference} images score at most {self.threshold:.3f}; images "
-            "above it are unlike the training data."
+            "above it are outliers."
         )
 
 

@@ -80,9 +80,7 @@ class BatchSummary:
 
     def sentence(self) -> str:
         """Describe the result."""
-        text = f"Predicted {plural(self.images, 'image')}; {self.unlike:,} "
-        text += "is" if self.unlike == 1 else "are"
-        text += " unlike the training data."
+        text = f"Predicted {plural(self.images, 'image')}: {plural(self.unlike, 'outlier')}."
         if self.refused:
             text += f" {plural(self.refused, 'file')} can't be read."
         return text
