@@ -56,8 +56,8 @@ PAGES = (
         "finetune",
         "/finetune",
         "Finetune",
-        "Launch a run: it selects, trains and evaluates, round by round. It continues when you "
-        "close the tab.",
+        "Launch a run: it selects, trains and evaluates, round by round. It keeps running after "
+        "you close the tab.",
         icon="M4 8h16M4 16h16M15 5.5v5M9 13.5v5",
     ),
     Page(

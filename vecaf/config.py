@@ -216,7 +216,7 @@ class RunConfig:
         "",
         "Dataset with images of the target domain. After the last round, the classifier adapts to "
         "the pool of that dataset, without its labels (head-only mode). If you have no such "
-        "images, describe the domain in Target domain instead.",
+        "images, describe the domain in words instead.",
     )
     image_size: int = option(
         0,

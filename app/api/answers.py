@@ -122,7 +122,9 @@ class BatchSummary(BaseModel):
     images: int = Field(description="Number of predicted images.")
     refused: int = Field(description="Number of files that can't be read.")
     unlike: int = Field(description="Number of images that are unlike the training data.")
-    threshold: float = Field(description="Images with a larger distance count as unlike.")
+    threshold: float = Field(
+        description="Images with a larger distance count as unlike the training data."
+    )
     score: str = Field(description="Meaning of the distance, as text.")
     classes: dict[str, int] = Field(description="Number of images by predicted class.")
 

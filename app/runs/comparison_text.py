@@ -24,7 +24,7 @@ def verdict_text(name: str, other: str, found: Verdict) -> str:
         return (
             f"{name} reaches {first} test accuracy and {other} reaches {second}, with {labels}. "
             "The runs have no stored predictions, so it is unknown whether the difference is "
-            "chance. Repeat the runs to find out."
+            "due to chance. Repeat the runs to find out."
         )
     points = 100 * (found.first - found.second)
     low, high = _signed(100 * difference.low), _signed(100 * difference.high)

@@ -83,7 +83,7 @@ def _targets(result: RoundResult) -> list[Target]:
 def _target(accuracy: float, needed: Estimate) -> Target:
     if needed.middle > FAR:
         least = f"more than {_count(needed.low)}" if needed.low <= FAR else ""
-        return Target(accuracy, "Not reachable by this curve", least)
+        return Target(accuracy, "Out of reach, according to the forecast", least)
     high = "no upper limit" if needed.high > FAR else _count(needed.high)
     return Target(accuracy, f"About {_count(needed.middle)}", f"{_count(needed.low)} to {high}")
 

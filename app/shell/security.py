@@ -82,7 +82,9 @@ class SecurityMiddleware:
         headers = Headers(scope=scope)
         answer: ASGIApp = self.app
         if self.local_only and _host(headers) not in LOCAL_NAMES:
-            answer = PlainTextResponse("Open the studio by a local name, such as 127.0.0.1.", 421)
+            answer = PlainTextResponse(
+                "Open the studio at a local address, such as 127.0.0.1.", 421
+            )
         elif not (same_origin(headers) or _navigation(scope["method"], headers)):
             answer = PlainTextResponse("The request was refused: it comes from another site.", 403)
         try:

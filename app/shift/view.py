@@ -90,7 +90,10 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
     return [
         strength,
         ("Share of the shift that maps to image features", percent(found["reach"])),
-        ("Agreement of both models on which images fit the words", f"{found['agreement']:.2f}"),
+        (
+            "Agreement of the vision model and the vision-language model on which images fit the words",
+            f"{found['agreement']:.2f}",
+        ),
     ]
 
 

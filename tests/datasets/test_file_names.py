@@ -51,7 +51,8 @@ def test_of_files_with_the_same_cleaned_name_one_is_imported(
     report = import_dataset(store, written(tmp_path / "pets", members), "a")
     assert report.images == 4
     assert [one.reason for one in report.refused] == [
-        "without special characters, it has the same name as another file; only the first is used"
+        "after its special characters are removed, its name is the same as that of another file; "
+        "only the first is used"
     ]
 
 

@@ -107,5 +107,5 @@ def test_a_queued_task_of_an_older_version_ends_with_an_explanation(
         session.add(task)
         session.flush()
         task_id = task.id
-    with pytest.raises(UnavailableError, match="delete this one"):
+    with pytest.raises(UnavailableError, match="delete this task"):
         do_task(store, task_id, 1, lambda: False)

@@ -116,7 +116,7 @@ def test_lost_jobs_are_queued_again_and_live_ones_are_adopted(
     successor = Dispatcher(store, engine, "successor")
     successor.reconcile()
     assert run_row(store, run_id).state == QUEUED
-    assert "Its process was lost. The job resumes." in log_lines(store, run_id)
+    assert "The process of the job was lost. The job resumes." in log_lines(store, run_id)
     assert run_row(store, canceled).state == CANCELED
     assert (run_row(store, alive).state, run_row(store, alive).worker) == (RUNNING, "successor")
     engine.slots = 9

@@ -62,7 +62,7 @@ def dashboard() -> Iterator[Answers]:
         ("", "", "RAY_ADDRESS is not set. Set RAY_ADDRESS to the dashboard"),
         ("ray://head:10001", "token", "is not an HTTP address"),
         ("head:6379", "token", "is not an HTTP address"),
-        ("http://head:8265", "", "accept jobs from everybody on its network. Start"),
+        ("http://head:8265", "", "accept jobs from anyone on its network. Start"),
     ],
 )
 def test_an_invalid_address_is_refused(
@@ -170,7 +170,7 @@ def test_the_doctor_names_the_nodes_with_problems() -> None:
         ({"ray": "2.61.0"}, "different versions of Ray"),
         ({"studio": False}, "VeCAF Studio is not installed on b."),
         ({"folder": "has another folder there"}, "folder /shared at this path, but b has another"),
-        ({"token": False}, "accept jobs from everybody: b. Start them with RAY_AUTH_MODE=token"),
+        ({"token": False}, "accept jobs from anyone: b. Start them with RAY_AUTH_MODE=token"),
         ({"error": "gone"}, "Nodes do not answer: b."),
     ]
     for change, complaint in changes:

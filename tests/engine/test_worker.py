@@ -159,7 +159,7 @@ def test_a_second_worker_waits_and_takes_over(store: Store, run_id: int) -> None
         first.close()
         run = wait_until_ended(store, run_id, 60)
     assert (run.state, run.attempt, run.losses) == (FINISHED, 2, 1)
-    assert "Its process was lost. The job resumes." in log_lines(store, run_id)
+    assert "The process of the job was lost. The job resumes." in log_lines(store, run_id)
 
 
 def test_a_worker_that_was_replaced_exits(store: Store) -> None:

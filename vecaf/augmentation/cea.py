@@ -161,7 +161,7 @@ def _nearest_captions(text: Floats, m: int) -> Rows:
 
 def _check_options(strength: float, candidates: int, temperature: float) -> None:
     if not 0 <= strength <= 1:
-        raise InputError(f"strength is {strength!r}. Use a number from 0 to 1; the default is 0.5.")
+        raise InputError(f"strength is {strength!r}. Use a number from 0 to 1.")
     if not isinstance(candidates, int | np.integer) or candidates < 1:
         raise InputError(f"candidates is {candidates!r}. Use a whole number of at least 1.")
     if not 0 < temperature < np.inf:

@@ -122,8 +122,8 @@ app.command("benchmark")(
                     int,
                     typer.Option(
                         min=0,
-                        help="The smallest seed. Choose settings with some seeds, and measure the "
-                        "result with others.",
+                        help="The first seed. Use different seeds to choose settings and to "
+                        "measure the final result.",
                     ),
                 ],
                 0,

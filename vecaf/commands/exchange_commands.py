@@ -16,7 +16,7 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            help="ZIP file, folder, file of images such as data.parquet, remote folder such as "
+            help="ZIP file, folder, data file such as data.parquet, remote folder such as "
             "s3://bucket/photos, or public dataset such as torchvision:CIFAR10."
         ),
     ],
@@ -25,17 +25,22 @@ def import_(
         str,
         typer.Option(
             help="Format of the source: imagefolder, table, huggingface, webdataset, coco, "
-            "fiftyone or label-studio. Default: detect it."
+            "fiftyone or label-studio. Default: detected."
         ),
     ] = "",
     file_column: Annotated[
-        str, typer.Option(help="Column with the images. Default: detect it, such as file_name.")
+        str,
+        typer.Option(
+            help="Column with the images. Default: detected by its name, such as file_name."
+        ),
     ] = "",
     label_column: Annotated[
-        str, typer.Option(help="Column with the labels. Default: detect it, such as label.")
+        str,
+        typer.Option(help="Column with the labels. Default: detected by its name, such as label."),
     ] = "",
     caption_column: Annotated[
-        str, typer.Option(help="Column with the captions. Default: detect it, such as text.")
+        str,
+        typer.Option(help="Column with the captions. Default: detected by its name, such as text."),
     ] = "",
     fetch_urls: Annotated[
         bool, typer.Option("--fetch-urls", help="Download images that a table names by URL.")

@@ -13,7 +13,7 @@ from vecaf.settings import Settings
 
 @app.command()
 def strategies(json: Json = False) -> None:
-    """List the selection strategies with their tracks, requirements, and options."""
+    """List the selection strategies with their tracks and options."""
     from vecaf.selection import describe
 
     infos = describe()

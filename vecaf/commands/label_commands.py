@@ -15,10 +15,11 @@ from vecaf.errors import InputError
 def label_rest(
     run: Annotated[int, typer.Argument(help="Number of the run. `runs` lists the numbers.")],
     max_error: Annotated[
-        str, typer.Option(help="Acceptable share of wrong labels, in percent.")
+        str, typer.Option(help="Acceptable share of wrong labels, such as 2%.")
     ] = "2%",
     confidence: Annotated[
-        str, typer.Option(help="Confidence that the error rate is at most --max-error, in percent.")
+        str,
+        typer.Option(help="Confidence that the error rate is at most --max-error, such as 90%."),
     ] = "90%",
     apply: Annotated[
         bool, typer.Option("--apply", help="Label the images. Without it, nothing changes.")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from vecaf.datasets.classes import KIND, add_class, rename_class, undo_class
+from vecaf.datasets.metadata import MAX_CAPTION
 from vecaf.datasets.names import clean
 from vecaf.errors import InputError, NotFoundError
 from vecaf.store import Annotation, Dataset, Edit, Sample, changeable, visible, visible_sample
@@ -23,7 +24,7 @@ __all__ = [
 
 EditKind = Literal["label", "caption", "excluded"]
 Value = int | str | bool | None
-MAX_CAPTION = 2000  # characters; text encoders read far fewer
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # can't be encoded as UTF-8
 _IDS_PER_STATEMENT = 500
 

@@ -41,8 +41,8 @@ class FolderSource:
                 name = clean_path(raw)
                 if name in seen:
                     raise InputError(
-                        "without special characters, it has the same name as another file; "
-                        "only the first is used"
+                        "after its special characters are removed, its name is the same as that of "
+                        "another file; only the first is used"
                     )
                 member = Member(name, *self._checked(path))
             except InputError as error:

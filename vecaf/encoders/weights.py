@@ -179,7 +179,7 @@ def check_holdable(path: Path) -> None:
     size = path.stat().st_size
     if size > memory:
         raise InputError(
-            f"{path} has {size / 1e9:,.0f} GB, but this machine has only {memory / 1e9:,.0f} GB of "
+            f"{path} is {size / 1e9:,.0f} GB, but this machine has only {memory / 1e9:,.0f} GB of "
             "memory. Use a smaller file."
         )
 

@@ -46,8 +46,8 @@ def baseline_config(
     size = trained or labeled_of(session, subset)
     if _unlabeled(session, dataset):
         raise InputError(
-            "A random baseline needs labels for the whole pool. To compare with random images, "
-            f"select {size} images with the strategy 'random', label them on the Label page, "
+            "This random baseline needs labels for the whole pool. To compare with random images "
+            f"anyway, draw a random baseline of {size} images on the Label page, label them, "
             "finetune on them, and compare the two runs."
         )
     if config.rounds > 1:

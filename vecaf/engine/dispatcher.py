@@ -44,7 +44,7 @@ STOP_GRACE_SECONDS: dict[Kind, float] = {  # the worker exits within 10 s
     "task": 1.0,
 }
 PAUSE_POLL_SECONDS = 0.05
-LOST = "Its process was lost. The job resumes."
+LOST = "The process of the job was lost. The job resumes."
 
 logger = logging.getLogger(__name__)
 

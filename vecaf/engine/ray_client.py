@@ -33,7 +33,7 @@ def cluster_address() -> str:
     Raises
     ------
     InputError
-        It is missing or not an HTTP address, or the cluster is open to everybody.
+        It is missing or not an HTTP address, or the cluster accepts jobs from anyone.
     """
     address = os.environ.get("RAY_ADDRESS", "").rstrip("/")
     if not address:
@@ -43,7 +43,7 @@ def cluster_address() -> str:
         raise InputError(f"RAY_ADDRESS is '{address}', which is not an HTTP address. {ADVICE}")
     if not is_loopback(address) and os.environ.get("RAY_AUTH_MODE") != "token":
         raise InputError(
-            f"The Ray cluster at {address} would accept jobs from everybody on its network. Start "
+            f"The Ray cluster at {address} would accept jobs from anyone on its network. Start "
             "its nodes and the worker with RAY_AUTH_MODE=token and the same RAY_AUTH_TOKEN."
         )
     return address
@@ -126,7 +126,7 @@ class RayClient:
         except (ConnectionError, requests.exceptions.RequestException) as error:
             raise UnavailableError(
                 f"The Ray cluster at {self.address} can't be reached. Check that its head node "
-                f"runs. {ADVICE}"
+                f"is running. {ADVICE}"
             ) from error
         except (RuntimeError, RayStateApiException) as error:
             raise UnavailableError(

@@ -42,11 +42,11 @@ ENVIRONMENT = {
 }
 NODES_SECONDS = 5.0  # how often the nodes are listed
 LOST_REASONS = {
-    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": "No node of the cluster had room for it in time.",
-    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": "No node of the cluster could take it.",
-    "JOB_SUPERVISOR_ACTOR_START_FAILURE": "Its node was lost before it started.",
-    "JOB_SUPERVISOR_ACTOR_DIED": "Its node was lost.",
-    "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE": "Its node was lost.",
+    "JOB_SUPERVISOR_ACTOR_START_TIMEOUT": "No node of the cluster had room for the job in time.",
+    "JOB_SUPERVISOR_ACTOR_UNSCHEDULABLE": "No node of the cluster could take the job.",
+    "JOB_SUPERVISOR_ACTOR_START_FAILURE": "The node of the job was lost before the job started.",
+    "JOB_SUPERVISOR_ACTOR_DIED": "The node of the job was lost.",
+    "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE": "The node of the job was lost.",
 }
 
 logger = logging.getLogger(__name__)

@@ -125,7 +125,7 @@ class ClusterSharding:
         if count > 1:
             shards = RaySharding(count, self.block)(rows, order)
             if shards.ready(START_SECONDS):
-                logger.info("%d processes of the cluster select.", count)
+                logger.info("Selecting with %d processes on the cluster.", count)
                 return shards
             shards.close()
         return LocalSharding(1, self.block)(rows, order)

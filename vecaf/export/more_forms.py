@@ -69,8 +69,8 @@ def _int8(record: RunRecord, folder: Path) -> str:
     pool = random_images(samples, TRAIN, CALIBRATION, labeled=False)
     export_int8(folder, [samples.paths[row] for row in pool])
     text = (
-        f"`{FILE}` is the model in 8-bit integers for OpenVINO. {len(pool):,} images of the pool "
-        f"calibrated it. OpenVINO also reads `{ONNX}`, in float32."
+        f"`{FILE}` is the model in 8-bit integers for OpenVINO. It was calibrated on "
+        f"{len(pool):,} images of the pool. OpenVINO also reads `{ONNX}`, in float32."
     )
     test = random_images(samples, TEST, MEASURED, labeled=True)
     if not len(test):

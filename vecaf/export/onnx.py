@@ -133,7 +133,7 @@ def _convert(predictor: Predictor, *, symbolic: bool = False) -> onnx.ModelProto
     size = sum(tensor.nbytes for tensor in predictor.model.state_dict().values())
     if size > MAX_BYTES:
         raise UnavailableError(
-            f"The model has {size / 1e9:.1f} GB, but an ONNX file holds at most 2 GB. Use the "
+            f"The model is {size / 1e9:.1f} GB, but an ONNX file holds at most 2 GB. Use the "
             "safetensors file."
         )
     side = predictor.preprocessing.image_size

@@ -67,7 +67,7 @@ def describe_nodes(nodes: list[dict[str, Any]], home: str, *, open_allowed: bool
     open_nodes = [node["node"] for node in nodes if not node["token"]]
     if open_nodes and not open_allowed:
         problems.append(
-            f"These nodes accept jobs from everybody: {', '.join(open_nodes)}. Start them with "
+            f"These nodes accept jobs from anyone: {', '.join(open_nodes)}. Start them with "
             "RAY_AUTH_MODE=token."
         )
     if problems:

@@ -48,7 +48,8 @@ def maxherding(
         the time of 1,280.
 
     References
-    ---------- Bae et al. 2024, Generalized Coverage for More Robust Low-Budget Active Learning,
+    ----------
+    Bae et al. 2024, Generalized Coverage for More Robust Low-Budget Active Learning,
     arXiv 2407.12212.
     """
     check_number("width", width, above=0.0, usual=1.0)

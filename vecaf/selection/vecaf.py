@@ -32,8 +32,8 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Selects typical images by per-sample loss; with few images per class, "
-    "it covers the uncertain ones.",
+    description="Selects typical images, weighted by per-sample loss. With few images per class, "
+    "it covers uncertain images instead.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,

@@ -96,8 +96,8 @@ def _compute(
         raise InputError("This dataset has no images in its pool. Add images to its train split.")
     if not samples.classes:
         raise InputError(
-            "This dataset has no classes yet, and a target domain moves classes. Add classes on "
-            "the Label page."
+            "This dataset has no classes yet. A shift preview shows how each class moves. Add "
+            "classes on the Label page."
         )
     recorder = MemoryRecorder(on_stage=stage)
     learner, guidance = prepare(config, samples, recorder, context.folder, settings)

@@ -66,7 +66,7 @@ TASKS: Registry[TaskFunction] = Registry("task")
 
 RETIRED = {
     "embed_part": "This task computed a part of the embeddings of a dataset. This version computes "
-    "them in one task, so nothing is missing: delete this one."
+    "all embeddings in one task, so you can delete this task."
 }
 """What to say about queued tasks of kinds that older versions had."""
 
