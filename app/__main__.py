@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: 127.0.0.1); an address that other machines can reach requires --auth",
+        help="address to listen on (default: 127.0.0.1); an address that other machines can reach "
+        "requires --auth",
     )
     parser.add_argument(
         "--auth",

@@ -91,7 +91,7 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         strength,
         ("Share of the shift that maps to image features", percent(found["reach"])),
         (
-            "Agreement of the vision model and the vision-language model on which images fit the words",
+            "Agreement of both models (vision, vision-language) on which images fit the words",
             f"{found['agreement']:.2f}",
         ),
     ]
