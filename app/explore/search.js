@@ -42,7 +42,7 @@ const run = async (state, title, ask) => {
     const known = rows.map((row, k) => [row, scores[k]]).filter(([row]) => row >= 0);
     const far = found.near === false;
     show(state, known.map(([row]) => row), known.map(([, score]) => score), far ? `No good match. ${title}` : title, far ? 0 : RINGED);
-    if (far) say("No good match. The grid lists the closest images. Try other words, or several ones with commas: “dog, cat”.");
+    if (far) say("No good match. The grid lists the closest images. Try other words, or several descriptions separated by commas: “dog, cat”.");
   } catch (error) {
     if (mine === asked) say(error.message);
   } finally {

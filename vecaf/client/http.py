@@ -215,7 +215,8 @@ class Client:
         for state in self._changes(path):
             last = state
         if last["state"] != "finished":
-            raise VecafError(last.get("error") or f"It was {last['state']} before it finished.")
+            message = "The job failed or was canceled before it finished."
+            raise VecafError(last.get("error") or message)
         return last
 
     def _changes(self, path: str) -> Iterator[Answer]:

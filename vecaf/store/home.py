@@ -159,7 +159,11 @@ def _database_missing(settings: Settings) -> str:
 
 
 def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
-    this = f"has the id {known}" if known else "has no id and does not contain its images"
+    this = (
+        f"has the id {known}"
+        if known
+        else "has no id and does not contain the images of this database"
+    )
     return (
         f"The database {_shown(settings)} belongs to the data folder with the id {row.key} (first "
         f"used as {row.path} on {row.host}), but {settings.home} {this}. Nothing was changed. Set "
