@@ -97,7 +97,7 @@ def results_folder(studio: Studio, user: int, run_id: int, task_id: int) -> Path
     with studio.store.read() as session:
         task = batch(session, user, run_id, task_id)
     if task.state != FINISHED:
-        raise NotReadyError(f"The predictions {task_id} are {task.state}. Try again later.")
+        raise NotReadyError(f"Prediction task {task_id} is {task.state}. Try again later.")
     folder = studio.settings.tasks / str(task.id)
     if not (folder / JSONL).is_file():
         raise NotFoundError("These predictions were deleted. Predict the images again.")

@@ -196,7 +196,7 @@ def test_hidden_labels_do_not_change_a_selection(store: Store) -> None:
 def test_an_impossible_selection_is_an_error(store: Store, tmp_path: Path) -> None:
     bare = id_of(store, "bare")
     work = work_of(store, bare, tmp_path)
-    with pytest.raises(InputError, match="have no label"):
+    with pytest.raises(InputError, match="needs all labels"):
         TASKS["selection"](work, **{**PARAMS, "track": LABELS_KNOWN})
     with pytest.raises(InputError, match=r"only .* can be selected"):
         TASKS["selection"](work, **{**PARAMS, "budget": "5000"})

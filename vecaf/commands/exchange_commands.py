@@ -9,6 +9,7 @@ import typer
 
 from vecaf.commands.application import DatasetArgument, Json, app, open_store
 from vecaf.commands.output import ProgressBar, print_result
+from vecaf.wording import plural
 
 
 @app.command("import")
@@ -90,9 +91,9 @@ def export_dataset_(
     bar = ProgressBar().of("Exporting images")
     images, missing = export_dataset(store, user, found.id, to, format, bar)
     result = {"dataset": found.id, "to": str(to), "images": images, "missing": missing}
-    text = f"Exported {images:,} images of '{found.name}' to {to}."
+    text = f"Exported {plural(images, 'image')} of '{found.name}' to {to}."
     if missing:
-        text += f" {missing:,} image files are missing; missing.csv lists them."
+        text += f" Missing files: {missing:,} (see missing.csv)."
     print_result(result, text, json)
 
 
@@ -111,7 +112,7 @@ def import_labels(
         found = dataset_named(session, user, dataset)
     labeled, skipped = apply_label_studio(store, user, found.id, path.read_bytes(), path.name)
     result = {"dataset": found.id, "labeled": labeled, "skipped": skipped}
-    text = f"{labeled:,} images of '{found.name}' have the labels of {path.name}."
+    text = f"Set {plural(labeled, 'label')} of '{found.name}' from {path.name}."
     if skipped:
-        text += f" {skipped:,} tasks have no label."
+        text += f" Tasks without a label: {skipped:,}."
     print_result(result, text, json)

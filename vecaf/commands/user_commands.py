@@ -10,6 +10,7 @@ import typer
 from vecaf.commands.application import DatasetArgument, Json, app, open_store
 from vecaf.commands.output import print_result, table
 from vecaf.errors import InputError
+from vecaf.wording import plural
 
 users_app = typer.Typer(help="Manage the accounts of a studio that runs with `--auth`.")
 app.add_typer(users_app, name="user")
@@ -47,7 +48,7 @@ def add(
             datasets = transfer_all(session, session.get_one(User, local), user)
     text = f"Added {user.name}."
     if with_local:
-        text += f" {datasets:,} datasets of the local owner now belong to {user.name}."
+        text += f" {user.name} now owns {plural(datasets, 'dataset')} of the local owner."
     print_result({"user": user.name, "datasets": datasets}, text, json)
 
 
@@ -122,9 +123,9 @@ def remove(
         remove_user(session, name)
     text = f"Removed {user.name}."
     if delete:
-        text += f" Deleted {len(owned):,} datasets."
+        text += f" Deleted {plural(len(owned), 'dataset')}."
     elif give_to:
-        text += f" {len(owned):,} datasets now belong to {give_to}."
+        text += f" {give_to} now owns {plural(len(owned), 'dataset')} of {user.name}."
     print_result({"user": user.name, "datasets": len(owned)}, text, json)
 
 

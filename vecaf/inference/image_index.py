@@ -101,7 +101,7 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
     missing = count_missing(model.image_encoder, samples.keys, settings)
     if missing > MAX_EMBEDDED_NOW:
         raise UnavailableError(
-            f"{missing:,} images of '{dataset.name}' have no embeddings yet. Search and label "
+            f"'{dataset.name}' has {missing:,} images without embeddings. Search and label "
             "suggestions start when the images are embedded."
         )
     if missing:

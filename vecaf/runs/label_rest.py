@@ -77,14 +77,14 @@ class LabelingPlan:
                 "All images of the pool have labels. Models don't label validation and test "
                 "images, which measure accuracy."
             )
+        left = plural(len(self.left), "image")
         if self.guarantee is not None and not len(self.ids):
-            left = plural(len(self.left), "image")
             return f"You still need to label {left} of the pool, hardest first."
         if self.guarantee is not None:
             can = f"The model can label {len(self.ids):,} of {plural(self.unlabeled, 'image')}"
             if not len(self.left):
                 return f"{can} with {promise}."
-            return f"{can} with {promise}. {len(self.left):,} are left for you, hardest first."
+            return f"{can} with {promise}. You still need to label {left}, hardest first."
         if not self.check_images:
             return (
                 f"The studio can't guarantee {promise}, because no test image is labeled. "

@@ -91,8 +91,8 @@ def check_selection(config: RunConfig, pool_size: int, labeled: int, excluded: i
         )
     if config.track == LABELS_KNOWN and labeled < pool_size:
         raise InputError(
-            f"{pool_size - labeled} of {pool_size} images in the pool have no label. The "
-            "labels-known track needs all labels. Choose the label-free track."
+            f"Only {labeled} of {pool_size} images in the pool have a label. The labels-known "
+            "track needs all labels. Choose the label-free track."
         )
     _check_strategy(config)
     return budget
