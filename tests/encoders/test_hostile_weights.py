@@ -82,5 +82,5 @@ def test_a_file_that_claims_a_trillion_elements_is_rejected_unread(tmp_path: Pat
     except OSError:
         pytest.skip("this file system holds no file of four terabytes")
     for read in (read_safetensors, load_tensors):
-        with pytest.raises(VecafError, match=r"has 4,000 GB, but this machine has only"):
+        with pytest.raises(VecafError, match=r"is 4,000 GB, but this machine has only"):
             read(path)

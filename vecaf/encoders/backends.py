@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,13 +47,19 @@ def from_pixels(module: nn.Module, preprocessing: Preprocessing) -> nn.Module:
 
 @dataclass(frozen=True)
 class Converted:
-    """A model that was converted for OpenVINO, and its features of `_examples` in PyTorch."""
+    """A model that was converted for OpenVINO, and its features of `examples` in PyTorch."""
 
     model: Any
     expected: Features
 
 
-def _examples(batch_size: int, size: int) -> tuple[PixelBatch, PixelBatch]:
+class Conversion(Protocol):
+    """Converts a module for OpenVINO: `convert`, or one that reuses an earlier conversion."""
+
+    def __call__(self, module: nn.Module, size: int, batch_size: int, /) -> Converted: ...
+
+
+def examples(batch_size: int, size: int) -> tuple[PixelBatch, PixelBatch]:
     """Return pixels to trace a model with, and other pixels to compare its features on."""
     rng = np.random.default_rng(0)
     shape = (batch_size, size, size, 3)
@@ -66,7 +72,7 @@ def convert(module: nn.Module, size: int, batch_size: int) -> Converted:
     ov = load_openvino()
     import torch
 
-    example, unseen = _examples(batch_size, size)
+    example, unseen = examples(batch_size, size)
     with torch.inference_mode(), threadpool_limits(1, "openmp"), warnings.catch_warnings():
         # On busy cores, several OpenMP threads take 40 times as long (measured). PyTorch's own
         # setting would change other threads, too. The comparison below finds tracing errors.
@@ -81,7 +87,7 @@ def openvino(
 ) -> Callable[[Iterable[PixelBatch]], Iterator[Features]]:
     """Compile a converted model. Raises RuntimeError if its features differ from PyTorch's."""
     ov = load_openvino()
-    _, unseen = _examples(batch_size, size)
+    _, unseen = examples(batch_size, size)
     expected = converted.expected
     hints = {
         "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",

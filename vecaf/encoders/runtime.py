@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vecaf.encoders import backends
-from vecaf.encoders.backends import Converted, Features, PixelBatch
+from vecaf.encoders.backends import Conversion, Converted, Features, PixelBatch
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.errors import CanceledError, InputError, UnavailableError
 
@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 
 OPENVINO_BATCH = 8  # small batches stay in the cache: faster than 16 to 64 (measured)
 FEW_PIXELS = 6_000_000  # PyTorch computes these while OpenVINO converts (64 to 224 px)
+FEW_REPEATED_PIXELS = 1_000_000  # the same while a conversion is repeated with new weights
 
 log = logging.getLogger(__name__)
 
@@ -102,13 +103,15 @@ def effective_precision(precision: str, device: str) -> str:
     return "bfloat16" if has_bfloat16 else "float32"
 
 
-def backend_for(images: int, preprocessing: Preprocessing, device: str) -> str | None:
+def backend_for(
+    images: int, preprocessing: Preprocessing, device: str, *, few_pixels: int = FEW_PIXELS
+) -> str | None:
     """Return 'eager' if converting the model would take longer than computing so few images on a
     CPU.
 
     None leaves the choice to `compile_encoder`.
     """
-    few = images * preprocessing.image_size**2 < FEW_PIXELS
+    few = images * preprocessing.image_size**2 < few_pixels
     return "eager" if few and device == "cpu" else None
 
 
@@ -121,6 +124,7 @@ def compile_encoder(
     backend: str | None = None,
     batch_size: int | None = None,
     threads: int = 0,
+    convert: Conversion = backends.convert,
     keep: Callable[[Converted], None] | None = None,
 ) -> Runtime:
     """Compile a module for fast inference from uint8 pixels.
@@ -145,6 +149,8 @@ def compile_encoder(
         that the last bits of a row don't depend on other rows.
     threads
         Threads of OpenVINO; 0 = all cores.
+    convert
+        Converts the module for OpenVINO. A training passes a `RepeatedConversion`.
     keep
         Called with the model that was converted for OpenVINO, if it was.
     """
@@ -156,7 +162,7 @@ def compile_encoder(
         batch = batch_size or OPENVINO_BATCH
         try:
             size = preprocessing.image_size
-            converted = backends.convert(wrapped, size, batch)
+            converted = convert(wrapped, size, batch)
             run = backends.openvino(converted, size, batch, precision, threads)
             if keep is not None:
                 keep(converted)

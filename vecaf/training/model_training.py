@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from vecaf.arrays import Floats, Rows
+from vecaf.encoders.weight_inputs import RepeatedConversion
 from vecaf.training.batches import LabeledImages
 from vecaf.training.checkpoints import load_tensors
 from vecaf.training.context import TrainingContext
@@ -27,6 +28,7 @@ class ModelTraining:
     def __init__(self, context: TrainingContext) -> None:
         self.context = context
         self.model: Classifier | None = None
+        self._convert = RepeatedConversion()
 
     def trained(self) -> Classifier:
         """Return the current model."""
@@ -61,6 +63,7 @@ class ModelTraining:
             self.context.pvm.preprocessing,
             self.context.stage(number, segment),
             reporter,
+            convert=self._convert,
             ranks=self.context.ranks,
         )
 
@@ -72,6 +75,7 @@ class ModelTraining:
             self.context.pvm.preprocessing,
             self.context.monitor.should_stop,
             self.context.monitor.progress,
+            convert=self._convert,
         )
 
     def _images(self, rows: Rows) -> LabeledImages:

@@ -8,8 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from vecaf.arrays import Floats
+from vecaf.encoders import backends
 from vecaf.encoders.preprocessing import Preprocessing
-from vecaf.encoders.runtime import backend_for, compile_encoder, encode_files
+from vecaf.encoders.runtime import (
+    FEW_PIXELS,
+    FEW_REPEATED_PIXELS,
+    backend_for,
+    compile_encoder,
+    encode_files,
+)
+from vecaf.encoders.weight_inputs import RepeatedConversion
 from vecaf.training.model import Classifier, FeaturesAndLogits
 
 
@@ -19,6 +27,8 @@ def predict(
     preprocessing: Preprocessing,
     should_stop: Callable[[], bool] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    convert: RepeatedConversion | None = None,
 ) -> tuple[Floats, Floats]:
     """Compute features and logits of image files with the fast runtime.
 
@@ -34,6 +44,8 @@ def predict(
         Returns whether to cancel; called between batches.
     progress
         Called with the number of finished images and of all images.
+    convert
+        Shared by all predictions of a model that trains in between.
 
     Returns
     -------
@@ -53,11 +65,13 @@ def predict(
     out = np.empty((len(paths), width), dtype=np.float32)
     if paths:
         device = str(next(classifier.parameters()).device)
+        few = FEW_PIXELS if convert is None else FEW_REPEATED_PIXELS
         runtime = compile_encoder(
             FeaturesAndLogits(classifier).eval(),
             preprocessing,
             device=device,
-            backend=backend_for(len(paths), preprocessing, device),
+            backend=backend_for(len(paths), preprocessing, device, few_pixels=few),
+            convert=convert or backends.convert,
         )
         batches = encode_files(
             runtime, paths, preprocessing, progress=progress, should_stop=should_stop

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vecaf.config import RunConfig
 from vecaf.encoders.preprocessing import Preprocessing
+from vecaf.encoders.weight_inputs import RepeatedConversion
 from vecaf.training.batches import FeatureBatches, ImageBatches, LabeledFeatures, LabeledImages
 from vecaf.training.checkpoints import load_tensors
 from vecaf.training.cost import HEAD_EPOCHS_BEFORE_FULL
@@ -141,6 +142,7 @@ def train_model(
     stage: Stage,
     reporter: Reporter = SILENT,
     *,
+    convert: RepeatedConversion | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainState:
     """Finetune a classifier on images; it ends with the averaged weights of its best epoch.
@@ -159,6 +161,8 @@ def train_model(
         Of the backbone.
     stage, reporter, ranks
         As in `train_head`.
+    convert
+        As in `predict`.
 
     Returns
     -------
@@ -196,7 +200,9 @@ def train_model(
 
     def validate() -> Tensor:
         model = averaged_model()
-        return torch.from_numpy(predict(model, val.paths, preprocessing, reporter.should_stop)[1])
+        stop = reporter.should_stop
+        logits = predict(model, val.paths, preprocessing, stop, convert=convert)[1]
+        return torch.from_numpy(logits)
 
     trainer = Trainer(
         trained,
