@@ -192,17 +192,17 @@ def test_the_fewer_rows_per_class_the_more_are_herded() -> None:
     p[group == 1] = 0.25
     after: dict[str, Any] = {"selected": [0, 1, 250, 450], "probabilities": p}
     losses = -np.log(p.max(axis=1))
-    herded = vecaf.select(rows, 10, "uherding", **after).ids  # 2.5 rows per class
-    found = vecaf.select(rows, 10, **after, losses=losses)
+    herded = vecaf.select(rows, 100, "uherding", **after).ids  # 25 rows per class
+    found = vecaf.select(rows, 100, **after, losses=losses)
     np.testing.assert_array_equal(found.ids, herded)
     assert found.strategy == "uherding"
-    assert set(vecaf.select(rows, 10, **after).ids) != set(herded)  # without losses, none
-    some = vecaf.select(rows, 12, **after, losses=losses)
-    assert some.strategy == "vecaf" and len(set(some.ids) & set(herded)) > 5
-    plain = vecaf.select(rows, 100, **after, losses=losses, gamma=1.0)  # 25 per class
-    np.testing.assert_array_equal(vecaf.select(rows, 100, **after, losses=losses).ids, plain.ids)
+    assert set(vecaf.select(rows, 100, **after).ids) != set(herded)  # without losses, none
+    some = vecaf.select(rows, 110, **after, losses=losses)
+    assert some.strategy == "vecaf" and len(set(some.ids) & set(herded)) > 50
+    plain = vecaf.select(rows, 200, **after, losses=losses, gamma=1.0)  # 50 per class
+    np.testing.assert_array_equal(vecaf.select(rows, 200, **after, losses=losses).ids, plain.ids)
     pool = make_pool(rows, 0, **after, losses=losses)
-    shares = [herded_share(pool, budget, 4) for budget in (4, 10, 12, 40, 99, 100, 400)]
+    shares = [herded_share(pool, budget, 4) for budget in (4, 100, 110, 140, 199, 200, 400)]
     assert shares == sorted(shares, reverse=True)
     assert shares[:2] == [1, 1] and 0.6 > shares[3] > 0.3 and shares[-2:] == [0, 0]
 

@@ -27,13 +27,13 @@ from vecaf.selection.strategy_pool import Pool
 from vecaf.selection.uherding import herded_rows, uherding
 
 SMALL = 5_000_000  # rows × centroids; below it, four restarts take a few seconds
-FEW, MANY = 2.5, 25.0  # rows per class in a round: all herded, none herded
+FEW, MANY = 25.0, 50.0  # rows per class in a round: all herded, none herded
 DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Selects typical images, weighted by per-sample loss. With few images per class, "
-    "it covers uncertain images instead.",
+    description="Selects typical images, weighted by per-sample loss, or with few per class, "
+    "uncertain ones.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,
@@ -174,7 +174,7 @@ def herded_share(pool: Pool, budget: int, classes: int | None) -> float:
     """Return the share of a round's rows that uncertainty herding selects, 0 to 1.
 
     With r rows per class it is 1 up to r = FEW and 0 from r = MANY, linear in log r. On CIFAR-10,
-    both ways are level from 2.5 to 25 rows per class. It is 0 if the number of classes is unknown,
+    herding is better up to 25 rows per class, and both are level at 50 and 100. It is 0 if the number of classes is unknown,
     and in later rounds without losses.
     """
     if not classes or (len(pool.earlier) and pool.losses is None):
