@@ -32,8 +32,8 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
 
 
 @strategy(
-    description="Selects typical images, weighted by per-sample loss, or with few per class, "
-    "uncertain ones.",
+    description="Selects typical images with a high per-sample loss. "
+    "With few per class, the same as uherding.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,
@@ -174,8 +174,8 @@ def herded_share(pool: Pool, budget: int, classes: int | None) -> float:
     """Return the share of a round's rows that uncertainty herding selects, 0 to 1.
 
     With r rows per class it is 1 up to r = FEW and 0 from r = MANY, linear in log r. On CIFAR-10,
-    herding is better up to 25 rows per class, and both are level at 50 and 100. It is 0 if the number of classes is unknown,
-    and in later rounds without losses.
+    herding is better up to 25 rows per class, and both are level at 50 and 100. It is 0 if the
+    number of classes is unknown, and in later rounds without losses.
     """
     if not classes or (len(pool.earlier) and pool.losses is None):
         return 0.0
