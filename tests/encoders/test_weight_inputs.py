@@ -64,7 +64,8 @@ def test_another_structure_is_converted_anew(traced: list[object]) -> None:
     pvm = load_pvm("efficientnet_lite0", SIZE)
     repeated = RepeatedConversion()
     flat = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 4))
-    deep = nn.Sequential(flat, nn.ReLU(), nn.Linear(4, 2))
-    for model in (flat, flat, deep):
-        features(repeated(from_pixels(model, pvm.preprocessing), SIZE, BATCH))
+    square = nn.Linear(4, 4)
+    deep = nn.Sequential(flat, square, nn.ReLU(), square)  # uses its weights twice
+    for model in (flat, flat, deep, deep):
+        features(repeated(from_pixels(changed(model, 2), pvm.preprocessing), SIZE, BATCH))
     assert len(traced) == 2

@@ -66,8 +66,12 @@ class RepeatedConversion:
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers that an evaluation uses, by name."""
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    """Return the parameters and buffers that an evaluation uses, by name.
+
+    A tensor that two layers share is there under both names.
+    """
+    parameters = module.named_parameters(remove_duplicate=False)
+    tensors = {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
     return {name: each.detach() for name, each in tensors.items() if each.is_floating_point()}
 
 
