@@ -33,7 +33,7 @@ PAGES = (
         "/explore",
         "Explore",
         "See all images on a map and in a grid. Search by text, select a cluster with the lasso, "
-        "find duplicates and wrong labels.",
+        "and find duplicates and wrong labels.",
         icon="M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM15.5 8.5l-2 5-5 2 2-5z",
     ),
     Page(

@@ -23,8 +23,8 @@ class Budget:
         count = max(1, round(pool_size * self.amount / 100)) if self.share else int(self.amount)
         if count > pool_size:
             raise InputError(
-                f"The budget is {count} images, but only {pool_size} can be selected. Choose a "
-                "smaller budget."
+                f"The budget is {count}, but only {pool_size} can be selected. Choose a smaller "
+                "budget."
             )
         return count
 

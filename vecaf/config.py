@@ -231,8 +231,8 @@ class RunConfig:
         "plain",
         "Views of each image whose features are combined (head-only mode). mirror: the mean of the "
         "image and its mirror image. two-sizes: the image, and the mean of a smaller copy and its "
-        "mirror image. Both take twice as long to embed and predict. For more accuracy, "
-        "switch to a larger model first.",
+        "mirror image. mirror and two-sizes take twice as long to embed and predict. For more "
+        "accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )

@@ -52,7 +52,9 @@ def routes(studio: Studio) -> APIRouter:
     async def start(
         run_id: RunId,
         request: Request,
-        name: Annotated[str, Query(max_length=100, description="A name for the page.")] = "",
+        name: Annotated[
+            str, Query(max_length=100, description="Name of these predictions on the Predict page.")
+        ] = "",
     ) -> BatchStatus:
         """Queues the predictions. The body is a ZIP file of images."""
         task = await received_batch(studio, request, run_id, name)

@@ -20,7 +20,10 @@ NO_ACCESS: Errors = {404: {"model": ApiError, "description": "It does not exist,
 INVALID: Errors = {400: {"model": ApiError, "description": "The request is invalid."}}
 NOT_READY: Errors = {409: {"model": ApiError, "description": "The export is not ready."}}
 UNAVAILABLE: Errors = {
-    503: {"model": ApiError, "description": "The studio is busy. Try again after Retry-After."}
+    503: {
+        "model": ApiError,
+        "description": "The studio is busy. Try again after the seconds in `Retry-After`.",
+    }
 }
 FILE: Errors = {
     200: {

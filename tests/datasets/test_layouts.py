@@ -210,7 +210,10 @@ def test_duplicates_by_content_are_counted_and_kept(store: Store, tmp_path: Path
     members |= {"test/a/0.jpg": same, "test/b/0.jpg": jpeg(3)}
     report = import_dataset(store, make_zip(tmp_path / "a.zip", members), "a")
     assert (report.images, report.duplicates) == (5, 2)
-    assert any("1 of the test images are also in train" in text for text in report.warnings)
+    assert any(
+        "The train split also contains 1 test image (exact duplicates)" in text
+        for text in report.warnings
+    )
 
 
 def test_a_report_is_stored_and_printed(store: Store, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def hash_password(password: str, name: str = "") -> str:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise InputError(
-            f"The password has {len(password)} characters. Use {SHORTEST} to {LONGEST}."
+            f"The password has a length of {len(password)}. Use {SHORTEST} to {LONGEST} characters."
         )
     if name and password.casefold() == name.casefold():
         raise InputError("The password is the same as the username. Choose another password.")

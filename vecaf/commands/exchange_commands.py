@@ -103,7 +103,10 @@ def import_labels(
     path: Annotated[Path, typer.Argument(help="JSON export of a Label Studio project.")],
     json: Json = False,
 ) -> None:
-    """Set the labels of a dataset from a Label Studio project that was made from its export."""
+    """Set the labels of a dataset from a Label Studio project.
+
+    Create the project from the Label Studio export of the dataset.
+    """
     from vecaf.datasets.returned_labels import apply_label_studio
     from vecaf.store import dataset_named
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vecaf.store import TEST, TRAIN, VAL
-from vecaf.wording import SPLITS
+from vecaf.wording import SPLITS, plural
 
 
 def import_warnings(
@@ -37,8 +37,8 @@ def import_warnings(
         )
         if leaked:
             yield (
-                f"{leaked:,} of the {SPLITS[split]} images are also in train (exact duplicates). "
-                f"They inflate the {SPLITS[split]} accuracy."
+                f"The train split also contains {plural(leaked, SPLITS[split] + ' image')} (exact "
+                f"duplicates), which inflates the {SPLITS[split]} accuracy."
             )
     sizes = [0] * len(classes)
     for label, split in zip(labels, splits, strict=True):

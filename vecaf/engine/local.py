@@ -28,6 +28,7 @@ from vecaf.engine.standby import Standby
 from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 from vecaf.store.jobs import IN_QUEUE, Kind
+from vecaf.wording import plural
 
 COMMAND = [sys.executable, "-m", "vecaf.engine.child"]
 
@@ -54,8 +55,8 @@ class LocalEngine:
         if 0 < len(self._gpus) < settings.processes:
             raise UnavailableError(
                 f"Each run trains with {settings.processes} processes (VECAF_PROCESSES), but this "
-                f"machine has {len(self._gpus)} GPUs. Set VECAF_PROCESSES to at most "
-                f"{len(self._gpus)}, or set VECAF_DEVICE=cpu."
+                f"machine has only {plural(len(self._gpus), 'GPU')}. Set VECAF_PROCESSES to at "
+                f"most {len(self._gpus)}, or set VECAF_DEVICE=cpu."
             )
         self._children: dict[Attempt, _Child] = {}
         self._standby = Standby(lambda: self._spawn([], (), subprocess.DEVNULL), _reap)

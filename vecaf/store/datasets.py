@@ -237,10 +237,10 @@ def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None
     busy = [job for job in active_jobs(session, user_id, dataset_id) if not job.background]
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
-        more = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
+        more = f" and {len(busy) - 1} more have" if len(busy) > 1 else " has"
         raise InputError(
             f"'{dataset.name}' can't be deleted while {busy[0].kind} {busy[0].id} "
-            f"({busy[0].name}){more} has not ended. Wait for it to finish, or cancel it first."
+            f"({busy[0].name}){more} not ended. Wait or cancel, then try again."
         )
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sa.text("PRAGMA cache_spill = OFF"))
