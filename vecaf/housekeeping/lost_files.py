@@ -14,6 +14,7 @@ from vecaf.datasets.pool import image_path
 from vecaf.engine.paths import folder_of
 from vecaf.settings import Settings
 from vecaf.store import FAILED, FINISHED, Artifact, Dataset, Event, Run, Sample, Store, Task
+from vecaf.wording import plural
 
 DATASET, RUN, TASK = "dataset", "run", "task"
 WARNING_PREFIX = "Files are missing: "  # of a dataset's warning
@@ -89,7 +90,7 @@ def _images(session: Session, settings: Settings) -> Iterator[LostFiles]:
         if gone:
             names = ", ".join(gone[:SHOWN]) + (" …" if len(gone) > SHOWN else "")
             sentence = (
-                f"{WARNING_PREFIX}{len(gone):,} images of '{dataset.name}' ({names}). Import the "
+                f"{WARNING_PREFIX}{plural(len(gone), 'image')} of '{dataset.name}' ({names}). Import the "
                 "same images again under another name, which restores their files, or restore a "
                 "backup."
             )
