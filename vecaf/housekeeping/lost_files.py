@@ -90,9 +90,9 @@ def _images(session: Session, settings: Settings) -> Iterator[LostFiles]:
         if gone:
             names = ", ".join(gone[:SHOWN]) + (" …" if len(gone) > SHOWN else "")
             sentence = (
-                f"{WARNING_PREFIX}{plural(len(gone), 'image')} of '{dataset.name}' ({names}). Import "
-                "the same images again under another name, which restores their files, or restore "
-                "a backup."
+                f"{WARNING_PREFIX}{plural(len(gone), 'image')} of '{dataset.name}' ({names}). "
+                "Import the same images again under another name, which restores their files, or "
+                "restore a backup."
             )
             yield LostFiles(
                 DATASET, dataset.id, sentence, len(gone), sentence in _warnings(dataset)
