@@ -83,7 +83,7 @@ def test_a_cluster_that_does_not_answer(dashboard: Answers) -> None:
     dashboard.status = 500
     with pytest.raises(UnavailableError, match="can't be reached"):
         RayClient(dashboard.address)
-    with pytest.raises(UnavailableError, match="Check that its head node runs"):
+    with pytest.raises(UnavailableError, match="Check that its head node is running"):
         RayClient("http://127.0.0.1:9")
 
 
