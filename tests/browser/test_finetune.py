@@ -97,6 +97,7 @@ def test_the_cost_is_measured_and_a_run_comes_with_its_baseline(
     fill(page, "rounds", "1")
     fill(page, "epochs", "1")
     summary = page.locator(".summary")
+    expect(summary).to_contain_text("1 epoch per round")  # the answer to the last change
     # Another test of this session may have left a run to estimate the time from.
     expect(summary).to_contain_text(re.compile("not measured yet|estimated from run"))
     page.get_by_role("button", name="Measure time and memory").click()

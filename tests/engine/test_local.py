@@ -71,7 +71,7 @@ def test_runs_of_several_processes_have_several_gpus(four: Settings) -> None:
         assert engine.obstacle("run", ONE) == IN_QUEUE
     finally:
         engine.close()
-    with pytest.raises(UnavailableError, match=r"with 8 processes .* machine has 4 GPUs"):
+    with pytest.raises(UnavailableError, match=r"with 8 processes .* machine has only 4 GPUs"):
         LocalEngine(replace(four, processes=8))
     LocalEngine(replace(four, processes=8, device="cpu"))
 

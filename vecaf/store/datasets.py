@@ -240,7 +240,7 @@ def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None
         more = f" and {len(busy) - 1} more have" if len(busy) > 1 else " has"
         raise InputError(
             f"'{dataset.name}' can't be deleted while {busy[0].kind} {busy[0].id} "
-            f"({busy[0].name}){more} not ended. Wait or cancel, then try again."
+            f"({busy[0].name}){more} not ended. Wait for it to finish, or cancel it first."
         )
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sa.text("PRAGMA cache_spill = OFF"))
