@@ -29,6 +29,7 @@ def home_of_a_run(tmp_path: Path) -> Iterator[tuple[Path, Store]]:
         store.close()
 
 
+@pytest.mark.soak  # test_full_disk.py fills the disk for each of its parts
 def test_a_run_from_end_to_end(home_of_a_run: tuple[Path, Store]) -> None:
     disk, store = home_of_a_run
     run_id = submit_run(store, CONFIG, store.owner())

@@ -108,6 +108,7 @@ def test_the_documented_examples_run(live: Live) -> None:
     assert len(receipt["selections"][0]["sha256"]) == 8
 
 
+@pytest.mark.soak  # tests/client runs the same calls
 def test_the_documented_client_runs(live: Live) -> None:
     (block,) = [block for block in read(CLIENT_DOCS).blocks if block.note == WITH_STUDIO]
     code = block.code.replace("127.0.0.1:7860", f"127.0.0.1:{live.port}")

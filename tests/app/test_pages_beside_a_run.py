@@ -66,6 +66,7 @@ def read_for(seconds: float, look: Callable[[], object]) -> tuple[list[float], l
     return took, errors
 
 
+@pytest.mark.soak  # a run and ten pages: a load, not a path
 def test_ten_pages_read_what_a_run_writes(store: Store) -> None:
     """Queries of pages run while a recorder commits as fast as it can."""
     run_id = submit_run(store, RunConfig(dataset="pictures", budget="6"), store.owner())

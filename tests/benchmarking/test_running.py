@@ -41,10 +41,10 @@ def tasks_of(grid: Grid, samples: Samples, settings: Settings) -> list[DatasetJo
 def test_a_cell_equals_a_run_for_any_number_of_workers(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
-    tasks = tasks_of(grid_of(), samples, settings)
+    tasks = tasks_of(grid_of(budgets="4"), samples, settings)
     alone = measure_all(tasks, ResultCache(tmp_path / "one"), settings, workers=1)
     together = measure_all(tasks, ResultCache(tmp_path / "two"), settings, workers=2)
-    assert len(alone) == 2 * 2 * 2
+    assert len(alone) == 2 * 2
     assert [timeless(one) for one in alone] == [timeless(one) for one in together]
 
     cell = next(job[0] for job in tasks[0].jobs if job[0].strategy == "kmeans")
@@ -69,14 +69,15 @@ def test_only_missing_cells_are_measured(
     def progress(stage: str, done: int, total: int) -> None:
         told.extend([(done, total)] if stage == "Measuring" else [])
 
-    first = measure_all(tasks_of(grid_of(seeds=1), samples, settings), cache, settings, 1, progress)
-    assert told == [(n, 4) for n in range(5)]
+    grid = grid_of(budgets="4", seeds=1)
+    first = measure_all(tasks_of(grid, samples, settings), cache, settings, 1, progress)
+    assert told == [(n, 2) for n in range(3)]
     times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
 
     told.clear()
-    grid = grid_of("random,kmeans,typiclust", seeds=1)
+    grid = grid_of("random,kmeans,typiclust", "4", seeds=1)
     more = measure_all(tasks_of(grid, samples, settings), cache, settings, 1, progress)
-    assert told == [(4, 6), (5, 6), (6, 6)]
+    assert told == [(2, 3), (3, 3)]
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert [one for one in more if one.strategy != "typiclust"] == first
 
@@ -84,7 +85,7 @@ def test_only_missing_cells_are_measured(
     broken.write_text("{")  # an unreadable file counts as missing
     told.clear()
     again = measure_all(tasks_of(grid, samples, settings), cache, settings, 1, progress)
-    assert told == [(5, 6), (6, 6)]
+    assert told == [(2, 3), (3, 3)]
     assert [timeless(one) for one in again] == [timeless(one) for one in more]
 
 

@@ -123,11 +123,11 @@ def shapes(path: Path, count: int = 80, seed: int = 0) -> Path:
 
 
 def _shape(name: str, draw_from: random.Random) -> bytes:
-    paper = tuple(random.randrange(170, 256) for _ in range(3))
-    ink = tuple(random.randrange(0, 140) for _ in range(3))
+    paper = tuple(draw_from.randrange(170, 256) for _ in range(3))
+    ink = tuple(draw_from.randrange(0, 140) for _ in range(3))
     image = Image.new("RGB", (64, 64), paper)
     draw = ImageDraw.Draw(image)
-    size, x, y = random.randrange(22, 40), random.randrange(4, 20), random.randrange(4, 20)
+    size, x, y = draw_from.randrange(22, 40), draw_from.randrange(4, 20), draw_from.randrange(4, 20)
     if name == "circle":
         draw.ellipse((x, y, x + size, y + size), fill=ink)
     elif name == "square":

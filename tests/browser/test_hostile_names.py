@@ -97,6 +97,7 @@ def hostile(server: Server) -> Iterator[Hostile]:
     yield found
 
 
+@pytest.mark.soak  # tests/app/test_stored_scripts.py asks the same views
 def test_every_page_shows_them_as_text(open_page: Callable[..., Any], hostile: Hostile) -> None:
     """A script error or a request to another host fails the test, too (open_page)."""
     at = f"dataset={hostile.dataset}"

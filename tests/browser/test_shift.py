@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import expect
 
@@ -71,6 +72,7 @@ def test_from_a_target_domain_to_a_comparison_of_runs(
     assert strip.evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
+@pytest.mark.soak  # tests/runs/test_target_images.py trains such runs
 def test_runs_adapt_to_an_uploaded_folder(
     open_page: Callable[..., Any], dataset_id: int, tmp_path: Path
 ) -> None:

@@ -81,7 +81,7 @@ def test_the_installed_vlm_shares_the_features_of_its_own_network(tmp_path: Path
     assert encoder_for(load_pvm("efficientnet_lite2", SIZE)) == load_pvm("efficientnet_lite0")
 
 
-@pytest.mark.parametrize("views", [MIRROR, TWO_SIZES])
+@pytest.mark.parametrize("views", [MIRROR, pytest.param(TWO_SIZES, marks=pytest.mark.soak)])
 def test_an_exported_model_predicts_from_the_same_views(
     views: str, pvm: PVM, tmp_path: Path
 ) -> None:

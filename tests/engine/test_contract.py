@@ -95,7 +95,6 @@ def in_order(store: Store, ids: list[int]) -> bool:
         return list(session.scalars(query)) == ids
 
 
-@both_engines
 @pytest.mark.parametrize("jobs", [3, pytest.param(100, marks=pytest.mark.soak)])
 def test_jobs_are_done_once_and_in_order(bench: Bench, store: Store, rows: str, jobs: int) -> None:
     config = RunConfig(dataset=rows, budget="5", rounds=1)
@@ -131,7 +130,7 @@ def test_a_run_canceled_in_the_queue_never_starts(bench: Bench, store: Store, ru
     assert "Started." not in log_lines(store, run_id)
 
 
-@pytest.mark.parametrize("behavior", ["work", "hang"])
+@pytest.mark.parametrize("behavior", [pytest.param("work", marks=pytest.mark.soak), "hang"])
 def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
     bench: Bench, store: Store, run_id: int, behavior: str
 ) -> None:
@@ -169,7 +168,9 @@ def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: 
     assert any("memory ran out" in line for line in log_lines(store, run_id))
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL]
+)
 def test_no_work_is_lost_if_the_worker_is_restarted(
     bench: Bench, store: Store, run_id: int, how: signal.Signals
 ) -> None:

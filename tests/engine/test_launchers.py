@@ -93,7 +93,11 @@ def test_torchrun_and_ray_train_the_same_weights_and_share_errors(
 
 
 @pytest.mark.parametrize(
-    ("message", "error"), [("CUDA out of memory.", MemoryError), ("", LostProcessError)]
+    ("message", "error"),
+    [
+        ("CUDA out of memory.", MemoryError),
+        pytest.param("", LostProcessError, marks=pytest.mark.soak),
+    ],
 )
 @pytest.mark.parametrize("name", ["torchrun", pytest.param("ray", marks=pytest.mark.soak)])
 def test_a_launcher_says_how_a_process_was_lost(

@@ -55,6 +55,7 @@ def test_the_logits_match_pytorch_for_any_batch_size(
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.soak  # the models in the package have no attention
 def test_a_transformer_is_exported_for_any_batch_size(tmp_path: Path) -> None:
     """A trace with a fixed batch size fails the check, so a symbolic size is used."""
     torch.manual_seed(0)

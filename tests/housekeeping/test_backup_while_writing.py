@@ -51,7 +51,8 @@ def outcome(store: Store, run_id: int) -> list[object]:
     return [state, *rows, models]
 
 
-@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("real", [False, True])
 def test_backups_while_a_run_and_imports_write(
     tmp_path: Path, real: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_a_run_compared_with_itself_does_not_differ(
     assert "both models are the same" in found["sentences"][0]
 
 
+@pytest.mark.soak  # trains two runs with two models each
 def test_models_with_two_backbones_predict_as_they_do_alone(store: Store, tmp_path: Path) -> None:
     """With two backbones, both process every image."""
     config = replace(CONFIG, mode="full", epochs=1, budget="9")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ptrace as Linux has it")
+@pytest.mark.soak  # traces every system call
 def test_a_kill_at_any_call_leaves_the_old_checkpoint_or_the_new_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.dying", str(tmp_path)],
