@@ -130,11 +130,11 @@ def test_code_changes_change_the_key_but_comments_do_not(monkeypatch: pytest.Mon
             return text + change if path == ROOT / module else text
 
         monkeypatch.setattr(Path, "read_text", changed)
-        for cached in (code._tree, code._stripped_source):
+        for cached in (code._tree, code._imports, code._stripped_source):
             cached.cache_clear()
         after = {name: code.code_digest(name) != digest for name, digest in before.items()}
         monkeypatch.undo()
-        for cached in (code._tree, code._stripped_source):
+        for cached in (code._tree, code._imports, code._stripped_source):
             cached.cache_clear()
         return after
 

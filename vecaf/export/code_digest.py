@@ -54,7 +54,8 @@ def _tree(name: str) -> ast.Module:
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
-def _imports(name: str) -> list[str]:
+@cache
+def _imports(name: str) -> tuple[str, ...]:
     """Return the modules in RESULT_MODULES that a module imports, including inside functions."""
     wanted: set[str] = set()
     for node in ast.walk(_tree(name)):
@@ -63,7 +64,7 @@ def _imports(name: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             wanted.add(node.module)
             wanted.update(f"{node.module}.{item.name}" for item in node.names)
-    return sorted(one for one in wanted if _affects_results(one) and _is_module(one))
+    return tuple(sorted(one for one in wanted if _affects_results(one) and _is_module(one)))
 
 
 def _affects_results(name: str) -> bool:
