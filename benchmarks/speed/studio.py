@@ -49,7 +49,7 @@ class RunningStudio:
         command = [sys.executable, "-m", "app", "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, "--home", str(self.home), "--no-demo"],
-            env={**os.environ, "DATABASE_URL": ""},
+            env={**os.environ, "DATABASE_URL": "", "VECAF_EMBED_ON_IMPORT": "1"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
