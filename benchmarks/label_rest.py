@@ -1,9 +1,10 @@
 """The guarantee of "Auto-label the rest": `python -m benchmarks.label_rest DATASET.zip`
 
-Finetunes one model per run on selected images, and predicts the rest of the pool. Each draw takes
-random test images as check images and chooses the confidence threshold with them. The table says
-how many images the model labels, how many of these labels are wrong, and in how many draws more
-are wrong than promised: with 90% confidence, that should be at most 10%.
+Each run divides the images at random into pool, validation and test, finetunes a model on selected
+images, and predicts the rest of the pool. Each draw takes random test images as check images and
+chooses the confidence threshold with them. The table says how many images the model labels, how
+many of these labels are wrong, and in how many draws more are wrong than promised: with 90%
+confidence, that should be at most 10%.
 """
 
 from __future__ import annotations
@@ -70,6 +71,13 @@ def draw(
     return Outcome(float(above.mean()), float(model.rest_wrong[above].mean()) if above.any() else 0)
 
 
+def redivided(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Divide the usable images at random, into splits of the same sizes."""
+    splits, used = samples.splits.copy(), samples.usable
+    splits[used] = rng.permutation(splits[used])
+    return replace(samples, splits=splits)
+
+
 def train(config: RunConfig, samples: Samples, settings: Settings) -> Model:
     """Do one run in a temporary folder and return its predictions."""
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +111,8 @@ def main() -> None:
         models = []
         for seed in range(given.runs):
             print(f"run {seed + 1} of {given.runs} …", file=sys.stderr)
-            models.append(train(replace(config, seed=seed), samples, settings))
+            divided = redivided(samples, np.random.default_rng(seed))
+            models.append(train(replace(config, seed=seed), divided, settings))
     print("| wrong at most | check images | labeled | wrong | draws with more wrong | refused |")
     print("|---|---|---|---|---|---|")
     for max_error in given.max_error:

@@ -145,7 +145,7 @@ def test_pages_stay_quick_beside_a_run_for_a_minute(store: Store) -> None:
     )
     with studio(store.settings.home) as address:
         run_id = submit_run(store, config, store.owner())
-        wait_for(lambda: "training" in run_row(store, run_id).stage, 240, "no training")
+        wait_for(lambda: "finetuning" in run_row(store, run_id).stage, 240, "no finetuning")
         clients = [httpx.Client(base_url=address, timeout=30) for _ in range(PAGES)]
         free = list(clients)
         asked = itertools.cycle(
