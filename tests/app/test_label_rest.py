@@ -38,13 +38,15 @@ def test_only_edits_of_this_run_are_undone_here(store: Store) -> None:
 
 
 def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: Store) -> None:
-    card = label_rest(store, store.owner(), 1, {"error": "77", "confidence": "x"})
-    shown = int(re.search(r"at most (\d+)% wrong \(90% confidence\)", card)[1])  # type: ignore[index]
+    card = label_rest(store, store.owner(), 1, CHOICE | {"error": "77"})
+    shown = int(re.search(r"at most (\d+)% wrong \(80% confidence\)", card)[1])  # type: ignore[index]
     works = {
-        share: "The model can label" in label_rest(store, store.owner(), 1, {"error": str(share)})
+        share: "The model can label"
+        in label_rest(store, store.owner(), 1, CHOICE | {"error": str(share)})
         for share in (2, 5, 10)
     }
     assert works[shown] and not any(works[share] for share in works if share < shown)
+    assert "(90% confidence)" in label_rest(store, store.owner(), 1, {"confidence": "x"})
 
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:

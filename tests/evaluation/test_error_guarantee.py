@@ -117,3 +117,19 @@ def test_no_check_images_label_nothing() -> None:
     none = np.zeros(0, np.float32)
     rest = np.ones(10, np.float32)
     assert find_threshold(rest, none, none > 0, max_error=0.1, failure=0.1) is None
+
+
+@pytest.mark.parametrize(("checked", "max_error"), [(60, 0.05), (240, 0.05), (240, 0.02)])
+def test_a_model_without_errors_is_rarely_refused(checked: int, max_error: float) -> None:
+    """The number of check images above the strictest threshold varies with the draw."""
+    rng = np.random.default_rng(0)
+    confidence = rng.random(1500, dtype=np.float32)
+    refused = 0
+    for _ in range(100):
+        check = rng.choice(len(confidence), checked, replace=False)
+        found = find_threshold(
+            np.delete(confidence, check), confidence[check], np.zeros(checked, dtype=bool),
+            max_error=max_error, failure=0.1,
+        )  # fmt: skip
+        refused += found is None
+    assert refused <= 20

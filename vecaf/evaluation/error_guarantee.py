@@ -138,16 +138,18 @@ def find_threshold(
     _check_shares(max_error, failure)
     everything = np.concatenate([confidence, checked_confidence])
     thresholds = _thresholds(everything, len(checked_confidence), max_error, failure)
-    found: Guarantee | None = None
+    last: tuple[float, int, int, int] | None = None
     for threshold in thresholds:
         above = checked_confidence >= threshold
         checked, wrong = int(above.sum()), int(checked_wrong[above].sum())
         images = int((everything >= threshold).sum())
         if not _rejects(images, checked, wrong, max_error, failure):
             break
-        bound = error_bound(images, checked, wrong, failure)
-        found = Guarantee(float(threshold), bound, checked, wrong)
-    return found
+        last = float(threshold), images, checked, wrong
+    if last is None:
+        return None
+    threshold, images, checked, wrong = last
+    return Guarantee(threshold, error_bound(images, checked, wrong, failure), checked, wrong)
 
 
 def more_images_needed(
@@ -194,13 +196,25 @@ def _thresholds(
     """
     if not len(everything) or not checked:
         return np.zeros(0, dtype=np.float32)
-    # Below this share of the images, too few check images are expected to show anything.
-    first = min(1.0, fewest_checked(max_error, failure) / checked)
+    first = _first_share(fewest_checked(max_error, failure), checked)
     shares = np.linspace(first, 1.0, STEPS)
     ranks = np.clip(np.ceil(shares * len(everything)).astype(int), 1, len(everything))
     ordered = np.sort(everything)[::-1]
     thresholds: NDArray[np.float32] = np.unique(ordered[ranks - 1])[::-1]
     return thresholds
+
+
+def _first_share(needed: int, checked: int) -> float:
+    """Return the share of the images that the strictest threshold leaves.
+
+    Fewer than `needed` check images above a threshold show nothing, and their number varies with
+    the draw: it has the mean checked·s and the variance checked·s·(1 − s). At the returned share s,
+    the mean is one standard deviation above `needed` (Wilson's upper limit for z = 1).
+    """
+    if needed >= checked:
+        return 1.0
+    middle = needed + 0.5
+    return (middle + math.sqrt(needed * (1 - needed / checked) + 0.25)) / (checked + 1)
 
 
 def _rejects(images: int, checked: int, wrong: int, max_error: float, failure: float) -> bool:
