@@ -73,8 +73,8 @@ def draw(
 
 def redivided(samples: Samples, rng: np.random.Generator) -> Samples:
     """Divide the usable images at random, into splits of the same sizes."""
-    splits, used = samples.splits.copy(), samples.usable
-    splits[used] = rng.permutation(splits[used])
+    splits, rows = samples.splits.copy(), samples.usable
+    splits[rows] = rng.permutation(splits[rows])
     return replace(samples, splits=splits)
 
 

@@ -205,11 +205,12 @@ def _thresholds(
 
 
 def _first_share(needed: int, checked: int) -> float:
-    """Return the share of the images that the strictest threshold leaves.
+    """Return the share of all images that are above the strictest threshold to test.
 
-    Fewer than `needed` check images above a threshold show nothing, and their number varies with
-    the draw: it has the mean checked·s and the variance checked·s·(1 − s). At the returned share s,
-    the mean is one standard deviation above `needed` (Wilson's upper limit for z = 1).
+    At least `needed` of the `checked` images must be above it, too. If the share is s, their number
+    has the mean checked·s and the variance checked·s·(1 − s) over the draws. At the returned share,
+    the mean is one standard deviation above `needed`; this is the upper limit of Wilson's interval
+    for z = 1. It is 1 if `needed` is `checked` or more.
     """
     if needed >= checked:
         return 1.0
