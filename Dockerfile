@@ -1,9 +1,9 @@
 # VeCAF Studio: the server and its worker in one container, data in one volume.
 #   docker build -t vecaf-studio .
 #   docker run --network host -v vecaf:/data vecaf-studio
-# Host networking, because without accounts the studio listens on 127.0.0.1 alone: a published port
-# could not reach it, and an open one must not. With accounts and PostgreSQL:
-# docker-compose.yml.
+# The container needs the host network. Without accounts, the studio listens only on 127.0.0.1. A
+# published port cannot reach that address, and without accounts the studio must not listen on a
+# public one. For accounts and PostgreSQL, use docker-compose.yml.
 FROM python:3.12-slim
 
 ENV PYTHONUNBUFFERED=1 \

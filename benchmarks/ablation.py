@@ -3,7 +3,7 @@
 Runs in the label-free track on a dataset in VECAF_HOME. The table `parts` compares VeCAF with
 variants in which one part is removed or replaced, all head-only. The table `recipes` compares ways
 to train on the same selected images. Differences are paired by seed. The number of batches is that
-of the largest number of labels and includes the training of the head.
+of the largest number of labels and includes the training of the classifier.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ PARTS = (
     Row("γ = ½", {"strategy_options": "gamma=0.5"}),
     Row("γ = −½, easy images first", {"strategy_options": "gamma=-0.5"}),
     Row("without losses (no ODS, γ = 0)", {"strategy_options": "gamma=0"}),
-    Row("the released code's objective", {"strategy_options": "objective=released-code"}),
+    Row("objective of the released code", {"strategy_options": "objective=released-code"}),
     Row("captions in training, too", {"train_on_captions": "yes"}),
     Row("without captions (no CEA)", {"caption_weight": 0.0}),
-    Row("without rounds (no refresh)", {"rounds": 1}),
-    Row("without head initialization from class names", {"head_init": "zeros"}),
-    Row("head initialization from class means", {"head_init": "means"}),
-    Row("one restart instead of the best of four", {"strategy_options": "restarts=1"}),
+    Row("one round", {"rounds": 1}),
+    Row("classifier starts from zeros", {"head_init": "zeros"}),
+    Row("classifier starts from class means", {"head_init": "means"}),
+    Row("one initialization instead of the best of four", {"strategy_options": "restarts=1"}),
     Row("random selection", {"strategy": "random"}),
     Row("without captions and class names", {"caption_weight": 0.0, "head_init": "zeros"}),
 )
@@ -43,10 +43,10 @@ RECIPES = (
     Row("head-only, initialized from class names"),
     Row("head-only, early stopping", PATIENCE),
     Row("head-only, initialized with zeros", {"head_init": "zeros"}),
-    Row("LoRA after the head", LORA),
-    Row("LoRA after the head, early stopping", {**LORA, **PATIENCE}),
-    Row("full after the head", FULL),
-    Row("full after the head, early stopping", {**FULL, **PATIENCE}),
+    Row("LoRA", LORA),
+    Row("LoRA, early stopping", {**LORA, **PATIENCE}),
+    Row("full finetuning", FULL),
+    Row("full finetuning, early stopping", {**FULL, **PATIENCE}),
 )
 TABLES = {"parts": (PARTS, 4), "recipes": (RECIPES, 1)}
 """The rows of each table (the others are compared with the first) and their number of rounds."""

@@ -29,7 +29,7 @@ from vecaf.training.cost import RunSizes, batches_per_round
 BATCH = 64
 ROUNDS = 5
 TARGET_SHARE = 0.99
-FULL, VECAF, ACTIVEFT = "full: a random pass, limited to T", "vecaf", "activeft"
+FULL, VECAF, ACTIVEFT = "full: schedule shortened to T batches", "vecaf", "activeft"
 ACTIVEFT_SHARE = 1 / 15  # fraction of the pool that activeft selects once and trains on repeatedly
 SEVERAL_ROUNDS = {"rounds": ROUNDS, "training_images": "replace", "schedule": "run"}
 MEANS = {"head_init": "means"}

@@ -1,7 +1,7 @@
 """Target domains described by words, on corrupted images: `python -m benchmarks.corruptions`
 
-Trains a head on a dataset in VECAF_HOME. Tests it on the test images with the corruptions fog,
-snow, frost, brightness and contrast at the five severities of ImageNet-C. The variants are: no
+Trains a classifier on a dataset in VECAF_HOME. Tests it on the test images with the corruptions
+fog, snow, frost, brightness and contrast at the five severities of ImageNet-C. The variants are: no
 words, matching words, random directions of equal length, wrong words, and augmented images instead
 of words. Accuracies are means over the severities. Differences from no words are paired by seed,
 with 95% t-intervals.

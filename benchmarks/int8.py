@@ -1,8 +1,8 @@
 """Accuracy and speed of an exported model in each runtime: `python -m benchmarks.int8`
 
-Finetunes the head of the installed model on random images of CIFAR-10 and of PACS photos, exports
-the run with `--timm` and `--int8`, and prints the tables of the model cards. It takes only
-the first images of each class.
+The datasets contain the first images of each class of CIFAR-10 and of PACS photos. Finetunes the
+classifier of the installed model on a random half of each pool, exports the runs with `--timm` and
+`--int8`, and prints the tables of the model cards.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Each run divides the images at random into pool, validation and test, finetunes a model on selected
 images, and predicts the rest of the pool. Each draw takes random test images as check images and
-chooses the confidence threshold with them. The table says how many images the model labels, how
-many of these labels are wrong, and in how many draws more are wrong than promised: with 90%
-confidence, that should be at most 10%.
+uses them to choose the confidence threshold. The table shows the share of images that the model
+labels and the share of these labels that are wrong. It also shows in which share of the draws more
+labels are wrong than the limit allows: with 90% confidence, this should be at most 10%.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def main() -> None:
             print(f"run {seed + 1} of {given.runs} …", file=sys.stderr)
             divided = redivided(samples, np.random.default_rng(seed))
             models.append(train(replace(config, seed=seed), divided, settings))
-    print("| wrong at most | check images | labeled | wrong | draws with more wrong | refused |")
+    print("| limit | check images | labeled | wrong "
+          "| draws above the limit | draws without labels |")  # fmt: skip
     print("|---|---|---|---|---|---|")
     for max_error in given.max_error:
         for checked in given.checked:

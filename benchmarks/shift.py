@@ -1,6 +1,6 @@
 """Target domains described by words: `python -m benchmarks.shift [--seeds 3]`
 
-Trains a head on one dataset and tests it on another dataset with the same classes. The variants
+Trains a classifier on one dataset and tests it on another one with the same classes. The variants
 are: no words, target words, a random direction of equal length, wrong words, and augmented images
 (AugMix, RandAugment) instead of words. The last row is the VLM's zero-shot accuracy with the target
 words. Prints the mean accuracy over the seeds, and the difference from no words, paired by seed,

@@ -3,8 +3,8 @@
 Measures the top-1 accuracy on CIFAR-10's test split at 96 pixels and on two PACS domains, and
 whether the VLM distinguishes photos from cartoons. The baseline is ConSE, from which the projection
 was initialized. None of these images was used in training; labels are used only for scoring. The
-column "transductive" fits a classifier to the scores of all images of the row at once, without
-labels (`text_classifier`).
+column "fitted over all images" fits a classifier to the scores of all images of the row at once,
+without labels (`text_classifier`).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def main() -> None:
         embedded = {
             name: embed(store, name, given.data / f"{name}.zip", split) for name, split in table
         }
-        print("| | images | prompts | transductive | projection | ConSE |")
+        print("| | images | prompt | fitted over all images | projection | ConSE alone |")
         print("|---|---|---|---|---|---|")
         for name, one in embedded.items():
             vlm = load_vlm("embedded", image_size=one.image_size, cache=store.settings.embeddings)

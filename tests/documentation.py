@@ -17,7 +17,9 @@ README = ROOT / "README.md"
 BENCHMARKS = ROOT / "benchmarks" / "README.md"
 PROJECTION = ROOT / "tools" / "projection" / "README.md"
 DEPLOY = ROOT / "deploy" / "README.md"
-PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), BENCHMARKS, PROJECTION, DEPLOY)
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+OTHERS = (CONTRIBUTING, BENCHMARKS, PROJECTION, DEPLOY)
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")), *OTHERS)
 
 NOT_RUN = "not run: "  # the comment before a block that no test can run, with the reason
 WITH_STUDIO = "run with a studio"  # the comment before a block that needs a running server

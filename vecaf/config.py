@@ -71,8 +71,8 @@ class RunConfig:
     mode: str = option(
         "head-only",
         "head-only trains a classifier on fixed features (fastest). full also finetunes the whole "
-        "model; use it when you have many labels. lora finetunes the model through small adapters "
-        "and needs a learning rate about 10× higher.",
+        "model; use it if each class has at least a dozen labels. lora finetunes the model through "
+        "small adapters and needs a learning rate about 10× higher.",
         choices=("head-only", "lora", "full"),
     )
     epochs: int = option(
@@ -152,9 +152,10 @@ class RunConfig:
     )
     layer_decay: float = option(
         0.75,
-        "Factor by which the learning rate falls from each layer group to the group before it "
-        "(full and lora mode). Lower it to keep early layers closer to their pretrained weights. 0 "
-        "chooses it automatically: 0.9 for up to 2 passes over the images, 0.75 for 8 or more.",
+        "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
+        "rate of the next one times this factor. Lower it to keep early layers closer to their "
+        "pretrained weights. 0 chooses it automatically: 0.9 for up to 2 passes over the images, "
+        "0.75 for 8 or more.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
@@ -162,7 +163,7 @@ class RunConfig:
     augmentation: str = option(
         "full",
         "Random crops and flips of the training images (full and lora mode). auto increases their "
-        "strength with the number of passes over the images, from none at 2 to full at 8. Choose "
+        "strength with the number of passes over the images: none at 2 passes, full at 8. Choose "
         "auto or none for short training.",
         choices=("auto", "full", "none"),
         advanced=True,
@@ -209,8 +210,8 @@ class RunConfig:
     target_words: str = option(
         "",
         "A target domain that your images do not show, such as 'in thick fog'. The classifier "
-        "also learns from features shifted toward it. In full or lora mode with known labels, "
-        "only the first round uses it.",
+        "also learns from features shifted toward it. In full or lora mode of the "
+        "labels-known track, only the first round uses it.",
     )
     adapt_to: str = option(
         "",
@@ -229,10 +230,10 @@ class RunConfig:
     )
     views: str = option(
         "plain",
-        "Views of each image whose features are combined (head-only mode). mirror: the mean of the "
-        "image and its mirror image. two-sizes: the image, and the mean of a smaller copy and its "
-        "mirror image. mirror and two-sizes take twice as long to embed and predict. For more "
-        "accuracy, switch to a larger model first.",
+        "Copies of each image to extract features from (head-only mode). plain: the image only. "
+        "mirror: averages the features of the image and its mirror image. two-sizes: adds the "
+        "averaged features of a smaller copy and its mirror image. mirror and two-sizes double the "
+        "time of embedding and prediction. For more accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )
@@ -271,7 +272,10 @@ class RunConfig:
         known = {item.name: item for item in fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise InputError(f"Unknown setting '{unknown[0]}'. Known settings: {', '.join(known)}.")
+            raise InputError(
+                f"Unknown setting '{unknown[0]}'. Another version of the studio may have it. Known "
+                f"settings: {', '.join(known)}."
+            )
         return cls(**{name: typed(known[name], value) for name, value in values.items()}).checked()
 
     def as_command(self) -> str:

@@ -23,7 +23,7 @@ def check_combinations(settings: Mapping[str, Any]) -> None:
             )
     if settings["adapt_to"] and settings["mode"] != "head-only":
         raise InputError(
-            "Adapting to images of a target domain works in head-only mode. Choose mode "
+            "Adapting to images of a target domain works only in head-only mode. Choose mode "
             "'head-only', or no target dataset."
         )
     if settings["views"] != "plain" and settings["mode"] != "head-only":

@@ -6,6 +6,11 @@ SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """Names of the splits, by the value that the store uses."""
 
 
+def installation(extra: str) -> str:
+    """Return the remedy for missing packages of an extra: 'In the repository, run: pip …'."""
+    return f"In the repository, run: pip install '.[{extra}]'"
+
+
 def plural(count: int, one: str, many: str = "") -> str:
     """Return '1 image' or '1,200 images'. `many` is the plural if it is not `one` + 's'."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -64,7 +64,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get(
         "/runs/{run_id}/predictions/{id}",
-        summary="Get the state of many predictions",
+        summary="Get the state of a batch prediction",
         responses=MISSING,
     )
     def status(run_id: RunId, id: BatchId, request: Request) -> BatchStatus:
@@ -72,7 +72,7 @@ def routes(studio: Studio) -> APIRouter:
 
     @router.get(
         "/runs/{run_id}/predictions/{id}/{name}",
-        summary="Download many predictions",
+        summary="Download the results of a batch prediction",
         response_class=Response,
         responses=TABLE | MISSING | NOT_READY,
     )

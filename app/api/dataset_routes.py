@@ -78,7 +78,10 @@ def add_dataset_routes(router: APIRouter, studio: Studio) -> None:
         label: Annotated[str, Query(description="Column with the labels.")] = "",
         caption: Annotated[str, Query(description="Column with the captions.")] = "",
     ) -> ImportStatus:
-        """Queues the import of a ZIP file, the body. By default, it detects the columns by name."""
+        """Queues an import. Send a ZIP file as the body.
+
+        The studio detects the columns by name unless you pass them.
+        """
         user, name = await run_in_threadpool(uploads.check_upload, studio, request)
         columns = Columns(file, label, caption) if file or label or caption else None
         target = await uploads.received_archive(studio, request)

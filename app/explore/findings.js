@@ -24,9 +24,9 @@ const KINDS = [
     open: (state, item) => state.labels[item.row] === item.label && !state.excluded[item.row],
     draw: (state, item) => [
       element("div", { class: "x-versus" }, thumbnail(state, item.row),
-        element("p", {}, "Labeled ", element("b", {}, state.className(item.label)), ` (probability ${percent(item.own)}). Suggested: `,
+        element("p", {}, "Labeled ", element("b", {}, state.className(item.label)), ` (the model gives it ${percent(item.own)}). Suggested: `,
           element("b", {}, state.className(item.suggested)),
-          ` (probability ${percent(item.confidence)}; ${percent(item.agreeing)} of the neighbors agree).`,
+          ` (${percent(item.confidence)}; ${percent(item.agreeing)} of the neighbors agree).`,
           item.confirmed ? ` Run ${state.findingsRun} agrees.` : "", " Nearest images:")),
       strip(state, item.near),
       element("div", { class: "x-row" },
@@ -35,7 +35,7 @@ const KINDS = [
     ],
   },
   {
-    name: "duplicates", title: "Near-duplicates", class: "is-pair", score: (item) => item.cosine ?? 1,
+    name: "duplicates", title: "Near-duplicates", class: "is-pair", measure: "Cosine similarity", score: (item) => item.cosine ?? 1,
     more: (state, item) => remaining(state, item).slice(1),
     hint: "Duplicates waste labels. Duplicates across splits inflate test accuracy.",
     open: (state, item) => remaining(state, item).length > 1,
@@ -52,7 +52,7 @@ const KINDS = [
     },
   },
   {
-    name: "outliers", title: "Outliers", score: (item) => item.distance, more: (_, item) => [item.row],
+    name: "outliers", title: "Outliers", measure: "Distance", score: (item) => item.distance, more: (_, item) => [item.row],
     hint: "Far from all other images: a mistake in the data, or a rare case that may be worth labeling.",
     open: (state, item) => !state.excluded[item.row],
     draw: (state, item, typical) => [
@@ -76,7 +76,7 @@ const threshold = (kind, items, changed) => {
   let value = low;
   return {
     field: element("label", { class: "x-field" }, words, input),
-    show: (number) => (words.textContent = `At least ${value.toFixed(3)}: ${number.toLocaleString("en")} of ${items.length.toLocaleString("en")}`),
+    show: (number) => (words.textContent = `${kind.measure} ≥ ${value.toFixed(3)}: ${number.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`),
     get value() { return value; },
     get raised() { return value > low; },
   };

@@ -10,13 +10,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from vecaf.errors import UnavailableError
 from vecaf.store import Dataset, visible
 from vecaf.store.columns import read_columns, search_text
 
 from ..shell.array_bundle import pack
 from ..shell.ids import Id
-from ..shell.inference import InferenceProcess
 from ..shell.received import check_image, image_in
 from ..shell.studio import Studio
 from ..shell.waiting import while_connected
@@ -51,7 +49,9 @@ def routes(studio: Studio) -> APIRouter:
     async def search(dataset_id: Id, text: Text, request: Request) -> JSONResponse:
         """Return `ids` and `scores` of the images that match a text best, best first."""
         user = await run_in_threadpool(authorized, request, dataset_id)
-        found = _inference(studio).ask("search_text", user=user, dataset_id=dataset_id, text=text)
+        found = studio.running_inference().ask(
+            "search_text", user=user, dataset_id=dataset_id, text=text
+        )
         return JSONResponse(await while_connected(request, found))
 
     @router.post("/{dataset_id}/search-image")
@@ -69,14 +69,5 @@ async def _search_image(
     studio: Studio, user: int, dataset_id: int, path: Path
 ) -> dict[str, object]:
     await check_image(studio, user, path)
-    process = _inference(studio)
+    process = studio.running_inference()
     return await process.ask("search_image", user=user, dataset_id=dataset_id, path=str(path))
-
-
-def _inference(studio: Studio) -> InferenceProcess:
-    if studio.inference is None:
-        raise UnavailableError(
-            "Search is not available: the inference process is not running. Start the studio with "
-            "python -m app."
-        )
-    return studio.inference

@@ -28,7 +28,7 @@ const tab = (labeler, name, isGrid) => element("button", {
 const order = (labeler) => {
   const field = element("select", {
     name: "order", "aria-label": "Order of the images", onchange: () => labeler.setOrder(field.value === "given"),
-    title: "Most useful first: the model is least sure of the next image, and the image differs from the labeled ones.",
+    title: "Most useful first: starts with images that the model is least sure about and that differ most from the labeled ones.",
   }, element("option", { value: "learned" }, "Most useful first"), element("option", { value: "given" }, "Selection order"));
   field.value = labeler.keepsOrder ? "given" : "learned";
   return field;

@@ -15,7 +15,7 @@ from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Subset, visible
 from vecaf.store.datasets import count_pool_by_class
 from vecaf.store.next_step import next_step
 from vecaf.store.page_queries import dataset_choices
-from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
+from vecaf.store.random_subsets import draw_random_selection, draw_test_sample
 from vecaf.store.samples import count_pool, count_split
 from vecaf.store.subsets import subsets_of
 
@@ -70,9 +70,9 @@ def _act(studio: Studio, user: int, data: dict[str, str]) -> tuple[str, str]:
         with studio.store.write() as session:
             made = draw_test_sample(session, user, _whole(data, "dataset"), count)
             return link("/label", dataset=made.dataset_id, subset=made.id), ""
-    if what == "baseline":
+    if what == "random-selection":
         with studio.store.write() as session:
-            made = draw_random_baseline(session, user, _whole(data, "subset"))
+            made = draw_random_selection(session, user, _whole(data, "subset"))
             return link("/label", dataset=made.dataset_id, subset=made.id), ""
     if what == "launch":
         from vecaf.engine.queue import submit_run

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from vecaf.datasets.edits import add_class, edit, undo
-from vecaf.errors import InputError, NotFoundError, UnavailableError
+from vecaf.errors import InputError, NotFoundError
 from vecaf.store import TEST, Annotation, Dataset, Edit, Sample, Subset, SubsetSample, visible
 from vecaf.store.samples import count_split
 from vecaf.store.subsets import subset_samples
@@ -107,9 +107,7 @@ def routes(studio: Studio) -> APIRouter:
         `vecaf.inference.suggest_labels`, and the labels that other people gave to `ids`.
         """
         asked, labeled = await run_in_threadpool(suggestion_request, request, subset_id, ids)
-        if studio.inference is None:
-            raise UnavailableError("Label suggestions are not available on this server.")
-        answer = studio.inference.ask("suggest_labels", **asked)
+        answer = studio.running_inference().ask("suggest_labels", **asked)
         found = await while_connected(request, answer)
         return JSONResponse({**found, "labels": labeled}, headers=NO_STORE)
 
@@ -117,10 +115,8 @@ def routes(studio: Studio) -> APIRouter:
     async def suggested(subset_id: Id, request: Request) -> Response:
         """Send the suggested class of all images of the dataset in id order, for its map."""
         asked, _ = await run_in_threadpool(suggestion_request, request, subset_id, [])
-        if studio.inference is None:
-            raise UnavailableError("Label suggestions are not available on this server.")
         arguments = {name: asked[name] for name in ("user", "dataset_id", "classes")}
-        answer = studio.inference.ask("suggest_all_labels", **arguments)
+        answer = studio.running_inference().ask("suggest_all_labels", **arguments)
         found = await while_connected(request, answer)
         content = pack({"labels": np.array(found["labels"], np.int16)})
         return Response(content, media_type="application/octet-stream", headers=NO_STORE)

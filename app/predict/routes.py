@@ -10,7 +10,6 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from vecaf.errors import UnavailableError
 from vecaf.runs.batch_results import CSV
 from vecaf.store import Run, visible
 from vecaf.store.prediction_queries import samples_of_run
@@ -44,9 +43,7 @@ async def predict_file(studio: Studio, user: int, run_id: int, path: Path) -> di
 
 
 async def _ask(studio: Studio, user: int, **question: Any) -> dict[str, Any]:
-    if studio.inference is None:
-        raise UnavailableError("This studio has no inference process, so it can't predict.")
-    return await studio.inference.ask("predict", user=user, **question)
+    return await studio.running_inference().ask("predict", user=user, **question)
 
 
 def routes(studio: Studio) -> APIRouter:

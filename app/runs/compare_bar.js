@@ -19,7 +19,7 @@ const tag = (ids, value = "") => element("form", { class: "run-edit", "data-act"
   element("button", { type: "submit" }, ids.length > 1 ? "Add tags" : "Save tags"));
 const remove = (ids) => element("button", {
   type: "button", class: "danger", "data-act": "delete", "data-runs": ids.join(","),
-  "data-sure": `Delete ${count(ids.length, "run")} with models, selections and results? The images and labels of the dataset are kept. You can’t undo this.`,
+  "data-sure": `Delete ${count(ids.length, "run")} with ${ids.length > 1 ? "their models, selections" : "its model, selections"} and results? The images and labels of the dataset are kept. You can’t undo this.`,
   "data-yes": ids.length > 1 ? "Delete runs" : "Delete run",
 }, ids.length > 1 ? `Delete ${ids.length} runs…` : "Delete run…");
 

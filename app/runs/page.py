@@ -163,3 +163,5 @@ def _run(
         return run_page.shared(user, run_id, values, mark, fresh=fresh)
     except NotFoundError as error:
         return Pieces(runs_view.missing(str(error)), NOTHING, NOTHING, True), mark
+    except VecafError as error:  # such as a setting of another version of the studio
+        return Pieces(runs_view.unreadable(str(error)), NOTHING, NOTHING, True), mark

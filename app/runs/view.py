@@ -134,6 +134,10 @@ def missing(message: str) -> str:
     return str(macros("runs").missing(message))
 
 
+def unreadable(message: str) -> str:
+    return str(macros("runs").unreadable(message))
+
+
 def spent(run: RunSummary) -> tuple[str, str]:
     """Return how long the run has taken, and a note if that is not all of its time."""
     if run.started_at is None:

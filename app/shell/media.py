@@ -78,7 +78,10 @@ def stored_file(studio: Studio, sample: Sample) -> Path:
     """Return the file of an image. Raise NotFoundError if it is missing."""
     path = image_path(studio.settings.images, sample.sha256, sample.extension)
     if not path.is_file():
-        raise NotFoundError(f"The file of image {sample.id} is missing in the data folder.")
+        raise NotFoundError(
+            f"The file of image {sample.id} is missing from the data folder. Import the image "
+            "again as a new dataset, or restore a backup."
+        )
     return path
 
 

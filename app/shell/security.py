@@ -86,7 +86,11 @@ class SecurityMiddleware:
                 "Open the studio at a local address, such as 127.0.0.1.", 421
             )
         elif not (same_origin(headers) or _navigation(scope["method"], headers)):
-            answer = PlainTextResponse("The request was refused: it comes from another site.", 403)
+            answer = PlainTextResponse(
+                "The request was refused: it comes from another site. Open the studio itself and "
+                "try again.",
+                403,
+            )
         try:
             await answer(scope, receive, send_secured)
         except Exception:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from vecaf.errors import NotLoggedInError
+from vecaf.errors import NotLoggedInError, UnavailableError
 from vecaf.settings import Settings
 from vecaf.store import Store
 from vecaf.store.workers import worker_alive
@@ -50,6 +50,15 @@ class Studio:
         if person is None:
             raise NotLoggedInError("Log in first: this studio requires a login.")
         return person.id
+
+    def running_inference(self) -> InferenceProcess:
+        """Return the inference process. Raises UnavailableError if this server has none."""
+        if self.inference is None:
+            raise UnavailableError(
+                "Predictions, suggestions and search are not available: the inference process is "
+                "not running. Start the studio with python -m app."
+            )
+        return self.inference
 
     def release(self) -> None:
         """End the processes that handlers may wait for."""

@@ -28,6 +28,12 @@ from .launching import launch_pair
 BUSY, IDLE = 1.5, 6.0  # seconds between refreshes
 CORRUPTED = 3  # images shown with a corruption
 NO_PAIR = "This pair of runs no longer exists. Reload the page."
+THINGS = {  # of an action's ids
+    "dataset": "The dataset",
+    "images": "The target dataset",
+    "on": "The second test dataset",
+    "pair": "The pair of runs",
+}
 
 ShiftOutputs = tuple[str, str, str, gr.Timer]
 
@@ -227,5 +233,5 @@ def _words(text: str) -> str:
 def _id(data: dict[str, str], name: str) -> int:
     number = whole(data, name)
     if number is None:
-        raise NotFoundError(f"The {name} was not found. Reload the page.")
+        raise NotFoundError(f"{THINGS[name]} was not found. Reload the page.")
     return number

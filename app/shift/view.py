@@ -85,13 +85,13 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
     if found.get("learned"):
         return [
             strength,
-            ("Similarity of the words to the closest learned domain", f"{found['reach']:.2f}"),
+            ("Similarity to the closest domain that the VLM knows", f"{found['reach']:.2f}"),
         ]
     return [
         strength,
-        ("Share of the shift that maps to image features", percent(found["reach"])),
+        ("Share of the shift that image features can represent", percent(found["reach"])),
         (
-            "Agreement of both models (vision, vision-language) on which images fit the words",
+            "Correlation between the vision model and the VLM on which images match",
             f"{found['agreement']:.2f}",
         ),
     ]

@@ -202,13 +202,13 @@ def test_samples_are_drawn_from_the_page(studio: Studio, subset_id: int, foreign
         studio, user, {"act": "test-sample", "dataset": str(dataset_id), "count": "2"}
     )
     assert here.startswith(f"/label?dataset={dataset_id}&subset=")
-    label._act(studio, user, {"act": "baseline", "subset": str(subset_id)})
+    label._act(studio, user, {"act": "random-selection", "subset": str(subset_id)})
     html = label._render(studio, user, {"dataset": str(dataset_id)})
-    assert "test sample of 2" in html and "random baseline of" in html
+    assert "test sample of 2" in html and "· random images" in html
     for count in ("0", "9999", "x"):
         ask = {"act": "test-sample", "dataset": str(dataset_id), "count": count}
         with pytest.raises(InputError):
             label._act(studio, user, ask)
     with pytest.raises(NotFoundError):
-        label._act(studio, user, {"act": "baseline", "subset": str(foreign)})
+        label._act(studio, user, {"act": "random-selection", "subset": str(foreign)})
     assert "There is no" in label._render(studio, user, {"subset": str(foreign)})

@@ -161,7 +161,7 @@ def test_a_file_that_is_no_image_never_reaches_the_inference_process(
 
 
 def test_without_an_inference_process_there_is_an_error(studio: Studio, run_id: int) -> None:
-    with pytest.raises(UnavailableError, match="no inference process"):
+    with pytest.raises(UnavailableError, match="inference process is not running"):
         result_of(predicting.predict_sample(studio, studio.store.owner(), run_id, 1))
 
 

@@ -16,7 +16,7 @@ from app.finetune import summary as finetune_summary
 from app.finetune import view as finetune_view
 from app.runs.baseline_view import comparison
 from app.runs.comparison_text import saving_text
-from app.runs.page import LISTED, _act, _list
+from app.runs.page import LISTED, _act, _list, _run
 from app.runs.run import RunPage
 from app.select import page as select
 from app.shell.address import parameters
@@ -108,6 +108,16 @@ def test_nobody_elses_run_is_shown(studio: Studio, user: int) -> None:
         _act(studio, stranger, {"run": "1", "act": "baseline"})
     pieces, ended = compare._pieces(studio, stranger, {"runs": "1"})
     assert ended and "There is no run 1" in pieces["top"]
+
+
+def test_a_run_with_a_setting_of_another_version_is_a_sentence(studio: Studio, user: int) -> None:
+    with studio.store.write() as session:
+        run = session.get_one(Run, 1)
+        kept, run.config = run.config, {**run.config, "dropout": 0.5}
+    pieces, _ = _run(RunPage(studio), user, 1, {}, None, fresh=True)
+    assert "Unknown setting &#39;dropout&#39;" in pieces.top and pieces.ended
+    with studio.store.write() as session:
+        session.get_one(Run, 1).config = kept
 
 
 def test_the_mark_changes_with_what_the_page_shows(studio: Studio, user: int) -> None:

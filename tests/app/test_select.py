@@ -206,7 +206,7 @@ def test_the_page_escapes_user_text(studio: Studio, task_id: int) -> None:
     html, busy = select._render(studio, user, values)
     assert not busy
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html and "<b>a cat" not in html
-    assert "moved its features by 3.0°" in html and "no trained model yet" in html
+    assert "moved the image's features by 3.0°" in html and "no trained model yet" in html
     with studio.store.write() as session:
         task = session.get_one(Task, task_id)
         task.result = {**task.result, "warning": "2 images are left out."}

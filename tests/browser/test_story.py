@@ -191,8 +191,8 @@ def test_the_whole_story(
     page.goto(selection)
     done = f"{scale.selected} of {scale.selected} labeled"
     expect(page.locator(".label-head")).to_contain_text(done)
-    page.get_by_role("button", name="Draw random baseline").first.click()
-    expect(page.locator("h1", has_text="random baseline of vecaf")).to_be_visible()
+    page.get_by_role("button", name="Create random selection").first.click()
+    expect(page.locator("h1", has_text="random images")).to_be_visible()
     page.wait_for_selector(".label-one")
     baseline = page.url
     already = int(page.locator(".label-head .progress-words span").first.inner_text().split()[0])

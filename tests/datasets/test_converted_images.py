@@ -90,6 +90,6 @@ def test_heic_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
     conversion._heif_decoder.cache_clear()
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Refused, match="heic"):
+    with pytest.raises(Refused, match="pip install pillow-heif"):
         check(b"\0\0\0\x18ftypheic" + bytes(60), LIMITS)
     conversion._heif_decoder.cache_clear()

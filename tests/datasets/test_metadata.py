@@ -141,7 +141,7 @@ def test_values_that_pandas_reads_as_missing_are_no_labels(spelling: str) -> Non
         "2.jpg": MetadataRow(None, "x"),
     }
     (warning,) = place_images(["0.jpg", "1.jpg", "2.jpg"], {"metadata.csv": parsed}).warnings
-    assert f"2 rows of metadata.csv have no label: the cell is '{spelling}'" in warning
+    assert f"2 rows of metadata.csv have no label: the cell says {spelling}." in warning
     named = parse_metadata(f"file_name,label\n0.jpg,'{spelling}".encode(), "metadata.csv")
     assert (named.rows["0.jpg"].label, named.missing) == (spelling, {})
     line = json.dumps({"file_name": "0.jpg", "label": spelling}).encode()

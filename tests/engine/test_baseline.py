@@ -50,7 +50,7 @@ def test_an_unlabeled_pool_has_no_baseline_and_the_error_says_what_to_do(
     config = RunConfig(dataset=rows, subset="chosen", rounds=1)
     with (
         store.read() as session,
-        pytest.raises(InputError, match="draw a random baseline of 2 images"),
+        pytest.raises(InputError, match="create a random selection of 2 images"),
     ):
         baseline_config(session, store.owner(), config)
 

@@ -116,11 +116,8 @@ def test_the_database_of_another_home_is_refused(
     home_with_images(other)
     crossed = replace(home, database_url=other.database_url)
     sentence = error_of_every_command(crossed, monkeypatch)
-    assert (
-        f"the data folder with the id {read_home_id(other)} (first used as {other.home} on "
-        in sentence
-    )
-    assert f"but {home.home} has the id {read_home_id(home)}." in sentence
+    assert f"the one with the id {read_home_id(other)}, first used as {other.home} on " in sentence
+    assert f"The current folder, {home.home}, has the id {read_home_id(home)}." in sentence
     empty = settings_of(tmp_path / "empty", other.database_url)
     assert "has no id" in error_of_every_command(empty, monkeypatch)
 

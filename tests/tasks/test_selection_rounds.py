@@ -12,7 +12,7 @@ from vecaf.config import RunConfig
 from vecaf.datasets.edits import add_class, edit
 from vecaf.errors import InputError
 from vecaf.store import TRAIN, Dataset, Run, Sample, Store, Task
-from vecaf.store.random_subsets import draw_random_baseline, draw_test_sample
+from vecaf.store.random_subsets import draw_random_selection, draw_test_sample
 from vecaf.store.runs import rounds_of
 from vecaf.store.subsets import subset_samples, subsets_of
 from vecaf.tasks.save_selection import save_selection
@@ -64,7 +64,7 @@ def test_an_unlabeled_upload_goes_through_the_loop_twice(
         baseline_of = session.get_one(Run, run_id)
         assert baseline_of.name == "bare · second picks"
     with store.write() as session:
-        drawn = draw_random_baseline(session, me, second, seed=1)
+        drawn = draw_random_selection(session, me, second, seed=1)
         rows = subset_samples(session, me, drawn.id)
         assert len(rows) == 16 and drawn.facts["strategy"] == "random"
         assert {sample.split for _, sample in rows} == {TRAIN}

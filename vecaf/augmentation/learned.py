@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, unit_rows
+from vecaf.augmentation.shift_checks import REMEDY
 from vecaf.encoders.projection import LearnedShift
 
 COPIES = 4  # of each selected image; one copy would not show the spread
@@ -53,9 +54,8 @@ def choose_strength(
     domains = ", ".join(f"{name} ({share:.0%})" for name, share in shift.names)
     if shift.nearness < MIN_NEARNESS:
         return 0.0, (
-            f"“{words}” has no effect: the vision-language model doesn't know these words. The "
-            f"most similar domain that it knows is {shift.names[0][0]} (cosine similarity "
-            f"{shift.nearness:.2f})."
+            f"“{words}” has no effect: the vision-language model knows no similar domain. The "
+            f"closest one is {shift.names[0][0]} (cosine similarity {shift.nearness:.2f}). {REMEDY}"
         )
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
@@ -73,7 +73,9 @@ def choose_strength(
                 "of the way from photos to these domains. "
                 f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
-    return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."
+    return 0.0, (
+        f"“{words}” has no effect: even a small shift would reduce validation accuracy. {REMEDY}"
+    )
 
 
 def copies(features: Floats, mean: Floats, spread: Floats, seed: int) -> Floats:

@@ -6,7 +6,7 @@ backbone. All classes move along the mean of the Δ_c: their differences describ
 domain, and a head trained on f + β·Δ_c would learn to read the class from Δ_c. Accuracy on the own
 domain / on the target domain, OpenMoji, color → line drawing, installed models, 140 random images,
 no CEA, 3 seeds, β = 1: 66% / 47% along the mean, 58% / 42% along each Δ_c, 66% / 42% without words.
-A run's own selection and CEA leave nothing of that gain: `benchmarks/shift.py`.
+With a run's own selection and CEA, the gain is smaller and not significant (`benchmarks/shift.py`).
 
 This works with any open_clip model. The projection of the installed VLM has also learned how words
 change features, as a mean and a spread (`learned`). If it knows the words, that replaces the map.
@@ -26,7 +26,7 @@ import numpy as np
 from vecaf.arrays import Floats, unit_rows
 from vecaf.augmentation import learned as learning
 from vecaf.augmentation.ridge import fit_ridge
-from vecaf.augmentation.shift_checks import agreement_of, reach_of
+from vecaf.augmentation.shift_checks import REMEDY, agreement_of, reach_of
 from vecaf.augmentation.shift_text import EmbedTexts, text_directions
 from vecaf.augmentation.source_domain import SourceDomain, moved
 from vecaf.encoders.projection import LearnedShift
@@ -193,13 +193,13 @@ def _choose_strength(
     """Return β and the sentence that explains it."""
     if reach < MIN_REACH:
         return 0.0, (
-            f"“{words}” has no effect: the vision-language model doesn't connect these words with "
-            f"images (only {reach:.0%} of the shift maps to image features)."
+            f"“{words}” has no effect: image features can represent only {reach:.0%} of the shift. "
+            f"{REMEDY}"
         )
     if agreement < MIN_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
             f"“{words}” has no effect: the vision-language model and the vision model don't agree "
-            f"on which images match these words (correlation {agreement:.2f})."
+            f"on which images match (correlation {agreement:.2f}). {REMEDY}"
         )
     if len(source.val_labels) < MIN_VALIDATION or not len(source.labels):
         return STRENGTHS[0], (
@@ -212,8 +212,10 @@ def _choose_strength(
         if change.sum() >= 0:
             return strength, (
                 f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
-                f"changes by {100 * change.mean():+.1f} points. {reach:.0%} of the shift maps to "
-                "image features. The correlation between the vision-language model and the "
-                f"vision model is {agreement:.2f}."
+                f"changes by {100 * change.mean():+.1f} points. Image features can represent "
+                f"{reach:.0%} of the shift. The vision-language model and the vision model agree "
+                f"on which images match (correlation {agreement:.2f})."
             )
-    return 0.0, f"“{words}” has no effect: even a small shift would reduce validation accuracy."
+    return 0.0, (
+        f"“{words}” has no effect: even a small shift would reduce validation accuracy. {REMEDY}"
+    )

@@ -7,6 +7,8 @@ import numpy as np
 from vecaf.arrays import Floats, eigh
 from vecaf.augmentation.ridge import RidgeMap, fit_ridge
 
+REMEDY = "Use other words, or adapt to images of the domain."  # for words without effect
+
 
 def reach_of(direction: Floats, embeddings: Floats, kept: float = 0.95) -> float:
     """Return the share of a direction's energy in the subspace where image embeddings vary.

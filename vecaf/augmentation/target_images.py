@@ -129,8 +129,8 @@ def adapt(
         refusal = f"there are only {len(units)} of them. Use at least {MIN_IMAGES}"
     elif not enough:
         refusal = (
-            f"the dataset has fewer than {MIN_VALIDATION} labeled validation images, which would "
-            "show whether the adaptation harms accuracy"
+            f"a check that adaptation does not reduce accuracy needs at least {MIN_VALIDATION} "
+            "labeled validation images. Label more of them"
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (
@@ -139,7 +139,10 @@ def adapt(
             "classes"
         )
     elif change < -MAX_HARM:
-        refusal = f"validation accuracy would change by {100 * change:+.1f} points"
+        refusal = (
+            f"validation accuracy would drop by {-100 * change:.1f} points. Use more target "
+            "images, or others"
+        )
     reason = (
         f"The model was not adapted to the target images: {refusal}."
         if refusal

@@ -15,8 +15,8 @@ def text_classifier(features: Floats, scores: Floats) -> Floats:
 
     Scores minus their mean over the pool become soft labels; some names are similar to every image.
     Ridge regression of these labels on the features gives the weights. The fit is better than the
-    scores: errors on single images average out. On CIFAR-10, the 41% of the installed ConSE model
-    become 54%; PENALTY and SHARPNESS were chosen there.
+    scores: errors on single images average out. On CIFAR-10, the fit raised the accuracy
+    of ConSE from 41% to 54%. PENALTY and SHARPNESS were chosen there.
 
     Parameters
     ----------

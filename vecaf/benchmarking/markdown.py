@@ -94,12 +94,12 @@ def _points(other: str, row: AccuracyRow) -> str:
 
 def _costs(found: Sequence[TargetCost]) -> list[str]:
     heads = [
-        "strategy", "budget", "labels", "total batches", f"batches to {TARGET_SHARE:.0%} of full",
-        "saving (full ÷ strategy)",
+        "strategy", "budget", "labels", "total batches",
+        f"batches to {TARGET_SHARE:.0%} of whole pool", "saving (whole pool ÷ strategy)",
     ]  # fmt: skip
     lines = [
-        f"Batches to reach {TARGET_SHARE:.0%} of full finetuning's final accuracy on the "
-        f"{found[0].split} images, measured during training:",
+        f"Batches to reach {TARGET_SHARE:.0%} of the final {found[0].split} accuracy of training "
+        "on the whole pool, measured during training:",
         "",
         f"| {' | '.join(heads)} |",
         "|---" * len(heads) + "|",

@@ -160,7 +160,7 @@ def limit_pool(samples: Samples, pool: int) -> Samples:
         return samples
     if pool > len(offered):
         raise InputError(
-            f"The pool has only {len(offered)} labeled images, fewer than the requested {pool}."
+            f"The pool has only {len(offered)} labeled images. Pass --pool {len(offered)} or less."
         )
     drawn = np.random.default_rng(0).choice(offered, pool, replace=False)
     held_out = np.flatnonzero(np.isin(samples.splits, ("val", "test")))

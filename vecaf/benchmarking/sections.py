@@ -67,4 +67,4 @@ def sections(grid: Grid, results: Sequence[CellResult]) -> list[Section]:
 
 
 def _where(labels: dict[str, int], place: str) -> str:
-    return "on the mean over budgets" if place == MEAN else f"at {labels[place]:,} labels"
+    return "averaged over the budgets" if place == MEAN else f"at {labels[place]:,} labels"

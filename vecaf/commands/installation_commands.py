@@ -99,7 +99,7 @@ def doctor(
     repairs = _repair(settings, force) if repair else []
     findings = list(run_checks(settings))
     lines = [f"repaired  {text}" for text in repairs]
-    lines += [f"{'ok ' if f.ok else 'BAD'}  {f.subject}: {f.finding}" for f in findings]
+    lines += [f"{'ok  ' if f.ok else 'FAIL'}  {f.subject}: {f.finding}" for f in findings]
     ok = all(f.ok for f in findings)
     payload = {"ok": ok, "findings": [vars(f) for f in findings], "repairs": repairs}
     print_result(payload, "\n".join(lines), json)

@@ -41,9 +41,9 @@ def label_rest(
     if apply and plan.guarantee is not None:
         with store.write() as session:
             edit, left = apply_labels(session, user, plan)
-        lines.append("The labels are saved. Undo them in the history of the dataset.")
+        lines.append("The labels are saved. You can undo them in the dataset's history.")
         if left:
-            lines.append(f"The other images are the selection '{left}'.")
+            lines.append(f"The other images are saved as the selection '{left}'.")
     elif plan.guarantee is not None and len(plan.ids):
         lines.append("To label them, add --apply.")
     payload = plan.as_dict() | {"applied": edit is not None, "edit": edit, "selection": left}

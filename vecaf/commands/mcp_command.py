@@ -9,6 +9,7 @@ import typer
 
 from vecaf.commands.application import app
 from vecaf.errors import InputError, UnavailableError
+from vecaf.wording import installation
 
 PASSWORD = "VECAF_PASSWORD"
 
@@ -27,7 +28,7 @@ def mcp(
         from vecaf.client.agents import mcp_server
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"The package '{error.name}' is missing. Install it: pip install 'vecaf-studio[agents]'"
+            f"The package '{error.name}' is missing. {installation('agents')}"
         ) from error
     password = os.environ.get(PASSWORD)
     if username and not password:

@@ -62,8 +62,8 @@ def run(dataset: str, wait: bool, json: bool, **options: Any) -> None:
         _wait_for(store, user, run_id, json)
     else:
         text = (
-            f"Run {run_id} is queued. A worker starts it: the one of the running studio, or one "
-            "that you start with `python -m vecaf worker`."
+            f"Run {run_id} is queued. A worker executes it. The studio includes a worker; without "
+            "the studio, start one with `python -m vecaf worker`."
         )
         print_result({"run": run_id, "state": "queued"}, text, json)
 

@@ -35,5 +35,5 @@ def _module() -> str:
     if (Path(vecaf.__file__).parents[1] / CHECKOUT / "__main__.py").is_file():
         return CHECKOUT
     raise UnavailableError(
-        "The app is not installed. Install the whole package: pip install vecaf-studio"
+        "The app is not installed. Install the whole package. In the repository, run: pip install ."
     )

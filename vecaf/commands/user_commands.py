@@ -48,7 +48,7 @@ def add(
             datasets = transfer_all(session, session.get_one(User, local), user)
     text = f"Added {user.name}."
     if with_local:
-        text += f" {user.name} now owns {plural(datasets, 'dataset')} of the local owner."
+        text += f" {plural(datasets, 'dataset')} of the local owner now belong to {user.name}."
     print_result({"user": user.name, "datasets": datasets}, text, json)
 
 
@@ -125,7 +125,7 @@ def remove(
     if delete:
         text += f" Deleted {plural(len(owned), 'dataset')}."
     elif give_to:
-        text += f" {give_to} now owns {plural(len(owned), 'dataset')} of {user.name}."
+        text += f" {plural(len(owned), 'dataset')} of {user.name} now belong to {give_to}."
     print_result({"user": user.name, "datasets": len(owned)}, text, json)
 
 
@@ -155,6 +155,6 @@ def _read_password(from_stdin: bool) -> str:
         line = sys.stdin.readline()
         return line.removesuffix("\n").removesuffix("\r")
     if not sys.stdin.isatty():
-        raise InputError("No terminal to ask for the password in. Pass --password-stdin.")
+        raise InputError("A password prompt needs a terminal. Pass --password-stdin.")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt="Repeat password")
     return password

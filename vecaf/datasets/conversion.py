@@ -22,7 +22,7 @@ def check_decoder(kind: str) -> None:
     if kind == HEIF and not _heif_decoder():
         raise Refused(
             "it is a HEIC file, which needs the package pillow-heif on the server (pip install "
-            "'vecaf-studio[heic]')"
+            "pillow-heif)"
         )
     if kind == AVIF and not features.check("avif"):
         raise Refused("it is an AVIF file, which the installed version of Pillow can't read")

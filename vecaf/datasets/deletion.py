@@ -46,18 +46,20 @@ class DeletionSummary:
 
     def sentence(self) -> str:
         """Return a description of what is deleted."""
-        parts = [plural(self.images, "image")]
+        parts = [f"{plural(self.images, 'image')} with all labels and captions"]
         if self.runs:
-            parts.append(f"{plural(self.runs, 'run')} with models and selected images")
+            models = "its model" if self.runs == 1 else "their models"
+            parts.append(f"{plural(self.runs, 'run')} with {models}")
         if self.subsets:
-            parts.append(plural(self.subsets, "selection"))
-        words = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+            parts.append(plural(self.subsets, "saved selection"))
+        comma = "," if len(parts) > 2 else ""
+        words = f"{', '.join(parts[:-1])}{comma} and {parts[-1]}" if len(parts) > 1 else parts[0]
         stays = ""
         if self.shared:
             verb = "is" if self.shared == 1 else "are"
             stays = f" {self.shared:,} of the images {verb} also in another dataset, which keeps "
             stays += "it." if self.shared == 1 else "them."
-        return f"{words} ({self.bytes / 1e6:,.1f} MB), with all labels and captions.{stays}"
+        return f"{words} ({self.bytes / 1e6:,.1f} MB).{stays}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a mapping."""

@@ -164,12 +164,11 @@ def _rows(
         for name, row in content.rows.items():
             path = file[: file.rfind("/") + 1] + name
             if path not in known:
-                reason = f"{file} lists it, but the file is missing or unreadable"
+                reason = f"it is listed, but the file is missing or unreadable ({file})"
                 result.refused.append(Refusal(path, reason))
             elif path in rows:
-                result.refused.append(
-                    Refusal(path, f"{file} lists it more than once; only the first row is used")
-                )
+                reason = f"it is listed again; only the first row is used ({file})"
+                result.refused.append(Refusal(path, reason))
             else:
                 rows[path] = row
     missing = sum(path not in rows for path in images)
@@ -181,8 +180,9 @@ def _rows(
 
 def _unlabeled(file: str, spelling: str, count: int) -> str:
     return (
-        f"{plural(count, 'row')} of {file} {'has' if count == 1 else 'have'} no label: the cell is "
-        f"'{spelling}'. If that is the name of a class, put an apostrophe before it: '{spelling}"
+        f"{plural(count, 'row')} of {file} {'has' if count == 1 else 'have'} no label: the cell "
+        f"says {spelling}. If {spelling} is a class name, write it with a leading apostrophe "
+        f"(“'{spelling}”) and import again."
     )
 
 

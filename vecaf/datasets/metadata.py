@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vecaf.datasets.columns import USUAL, Columns
+from vecaf.datasets.columns import USUAL, Columns, choose
 from vecaf.datasets.csv_records import MAX_MISTAKES, Table, TooManyMistakesError
 from vecaf.datasets.import_report import Refusal
 from vecaf.datasets.names import MAX_NAME, clean, clean_path, looks_like_image
@@ -138,8 +138,7 @@ def _csv_rows(
         if "file_name" not in columns:
             raise InputError(
                 f"{name} has no column file_name. Its first line must contain the column names, "
-                "for example: file_name,label,text. If the column with the images has another "
-                "name, choose it (--file-column)."
+                f"for example: file_name,label,text. {choose('--file-column', 'another column')}"
             )
         files = columns.index("file_name")
 
@@ -258,8 +257,8 @@ class MultiLabelError(InputError):
         """Return the error for a whole dataset; `where` names an image with several labels."""
         return InputError(
             f"{where} has several labels ({_listed(self.labels)}). The studio supports one label "
-            "per image. Keep one label per image and try again, or import the images without "
-            "their labels (--format imagefolder)."
+            "per image. Keep one label per image and try again. To import the images without "
+            "labels, leave out the file with the labels."
         )
 
 

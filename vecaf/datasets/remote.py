@@ -23,6 +23,7 @@ from vecaf.datasets.opening import CONTAINERS, open_source
 from vecaf.datasets.zip_directory import too_many_files
 from vecaf.errors import InputError, UnavailableError, VecafError
 from vecaf.settings import Limits
+from vecaf.wording import installation
 
 SCHEMES = ("s3", "gs", "az", "https")
 CONNECT_SECONDS, READ_SECONDS = 10, 30
@@ -135,8 +136,7 @@ def _files_of(url: str) -> RemoteFiles:
             return WebServer()
         except ImportError as error:
             raise InputError(
-                "https:// folders need the package aiohttp. Install it with: pip install "
-                "'vecaf-studio[remote]'"
+                f"https:// folders need the package aiohttp. {installation('remote')}"
             ) from error
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS = "open_clip_model.safetensors"
-ADVICE = "Connect to the hub once, or use an installed model."
+ADVICE = "Connect to the Hugging Face Hub once, or use an installed model."
+LIST = "To list all names, call open_clip.list_models() in Python."
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _config(architecture: str) -> dict[str, Any]:
     config: dict[str, Any] | None = open_clip.get_model_config(architecture)
     if config is None:
         near = get_close_matches(architecture, open_clip.list_models(), n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "open_clip lists its models."
+        hint = f"Did you mean {' or '.join(near)}?" if near else LIST
         raise InputError(f"There is no vision-language model called '{architecture}'. {hint}")
     return config
 
@@ -173,7 +174,7 @@ def _published_file(name: str, published: dict[str, Any]) -> Path:
     repository, _, filename = str(published.get("hf_hub", "")).rpartition("/")
     if not repository:
         raise UnavailableError(
-            f"{name} is not published as safetensors. Use its weights as a file, "
+            f"{name} is not published as safetensors. If you have its weights, choose "
             f"{name}@/path/to/file.safetensors."
         )
     safe = str(Path(filename).with_suffix(".safetensors")) if filename else WEIGHTS
@@ -222,7 +223,8 @@ def _clip(architecture: str, weights: Path, weights_sha256: str) -> nn.Module:
     except (RuntimeError, KeyError) as error:
         detail = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{weights} doesn't contain weights of {architecture}: {detail}"
+            f"{weights} doesn't contain weights of {architecture}: {detail}. Choose the "
+            "safetensors file of this architecture."
         ) from error
     except (OSError, ValueError) as error:
         raise _no_part(architecture, error) from error

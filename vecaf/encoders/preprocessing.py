@@ -15,6 +15,7 @@ from vecaf.errors import InputError, UnreadableImageError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+REMEDY = "Import the same images again as a new dataset, or restore a backup."
 SIZE_STEP = 32  # divisible by strides of convolutional networks and by patches of 16 and 32
 SMALL_IMAGE, ENLARGED = 96, 160  # pixels; images below the first are enlarged to the second
 
@@ -107,13 +108,11 @@ def decode(path: Path) -> Image:
             rgb = flat_rgb(image)
             return rgb.copy() if rgb is image else rgb  # the file behind `image` closes here
     except FileNotFoundError as error:
-        raise UnreadableImageError(
-            f"The image {path.name} is missing. Import its dataset again.", path
-        ) from error
+        raise UnreadableImageError(f"The image {path.name} is missing. {REMEDY}", path) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = str(error).replace(str(path), path.name)
         raise UnreadableImageError(
-            f"The image {path.name} can't be read ({reason}). Import its dataset again.", path
+            f"The image {path.name} can't be read ({reason}). {REMEDY}", path
         ) from error
 
 

@@ -123,8 +123,8 @@ class PVM:
             self.architecture, size, fixed=bool(self.patch_size)
         ):
             raise InputError(
-                f"{self.name} can't take images of {size} pixels. "
-                f"It was trained on {self.native_size}."
+                f"{self.name} can't take images of {size} pixels. Choose an image size of "
+                f"{self.native_size}, with which it was trained."
             )
         if num_classes is not None:
             model.reset_classifier(num_classes)  # type: ignore[operator]
@@ -165,7 +165,8 @@ class PVM:
                 ) from error
             detail = str(error).strip().splitlines()[0]
             raise InputError(
-                f"{self.weights} doesn't contain weights of {self.architecture}: {detail}"
+                f"{self.weights} doesn't contain weights of {self.architecture}: {detail}. Choose "
+                "the safetensors file of this architecture."
             ) from error
         return model
 

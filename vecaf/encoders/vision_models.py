@@ -105,7 +105,7 @@ def _timm(name: str, architecture: str, path: str) -> PVM:
         weights = hub_file(config.hf_hub_id, config.hf_hub_filename or "model.safetensors", name)
     else:
         raise UnavailableError(
-            f"timm has no hub weights for {architecture}. Use a file, "
+            f"timm has no hub weights for {architecture}. If you have weights, choose "
             f"{architecture}@/path/to/file.safetensors."
         )
     _, height, width = config.input_size

@@ -76,8 +76,8 @@ def hub_file(repository: str, filename: str, name: str) -> Path:
     if found is not None:
         return found
     advice = (
-        f"Use a local file, {name}@/path/to/{filename}, a folder with weights (VECAF_WEIGHTS), "
-        "or an installed model."
+        f"If you have the file, choose {name}@/path/to/{filename} or set VECAF_WEIGHTS to its "
+        "folder. Otherwise, choose an installed model."
     )
     check_hub(f"The weights of {repository}", advice)
     try:

@@ -202,7 +202,7 @@ class Dispatcher:
             self._engine.start(attempt, resources, prepared=_needs_libraries(job))
         except OSError as error:  # no disk space for the log, or no memory
             logger.exception("Could not start %s %d.", kind, job.id)
-            self._record_end(attempt, Exited(f"Its process could not start: {error.strerror}."))
+            self._record_end(attempt, Exited(f"The process could not start: {error.strerror}."))
         except UnavailableError as error:
             self._record_end(attempt, Exited(str(error), crashed=False))
             raise

@@ -7,6 +7,7 @@ from vecaf.engine.resources import resources_for
 from vecaf.errors import UnavailableError
 from vecaf.settings import Settings
 from vecaf.store.jobs import KINDS
+from vecaf.wording import installation
 
 
 def create_engine(settings: Settings) -> Engine:
@@ -26,8 +27,8 @@ def create_engine(settings: Settings) -> Engine:
             from vecaf.engine.ray_engine import RayEngine
         except ImportError as error:
             raise UnavailableError(
-                f"VECAF_ENGINE is ray, but its packages are missing ({error}). Run: "
-                "pip install 'vecaf-studio[cluster]'"
+                f"VECAF_ENGINE is ray, but its packages are missing ({error}). "
+                f"{installation('cluster')}"
             ) from error
         return RayEngine(settings)
     from vecaf.engine.local import LocalEngine

@@ -24,7 +24,7 @@ def describe_exit(status: int, log: str) -> Exited:
             "Try a smaller batch size, image size, or model."
         )
     if status == LOST_PROCESS_STATUS:
-        return Exited(f"One of its processes exited. See the log: {log}.")
+        return Exited(f"One of the run's processes exited. See the log: {log}.")
     if status == NO_DATABASE_STATUS:  # not caused by the job
         return Exited("The database could not be reached.", crashed=False)
     if status == NO_HOME_STATUS:

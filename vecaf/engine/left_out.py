@@ -32,7 +32,7 @@ def without_unreadable(samples: Samples, folder: Path, recorder: Recorder, store
     if len(rows) == len(samples):
         raise InputError(
             "All image files of this dataset are missing or damaged. To restore them, restore a "
-            "backup or import the same images again under another name."
+            "backup or import the same images again as a new dataset."
         )
     lost = samples.ids[rows].tolist()
     if lost == known["left_out"]:
@@ -66,7 +66,8 @@ def _sentence(store: Store, lost: list[int]) -> str:
     be = "image is" if len(lost) == 1 else "images are"
     return (
         f"{len(lost):,} {be} missing or damaged and left out: {names}. "
-        "To restore the files, import the same images again under another name."
+        "To restore the files, import the same images again as a new dataset: both datasets then "
+        "use the new files."
     )
 
 

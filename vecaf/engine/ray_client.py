@@ -130,7 +130,8 @@ class RayClient:
             ) from error
         except (RuntimeError, RayStateApiException) as error:
             raise UnavailableError(
-                f"The Ray cluster at {self.address} could not answer ({first_line(error)})."
+                f"The Ray cluster at {self.address} could not answer ({first_line(error)}). Check "
+                "it with `ray status`."
             ) from error
 
 

@@ -130,10 +130,10 @@ class RayEngine:
     def status(self, attempt: Attempt) -> Status:
         job = self._jobs.get(attempt)
         if job is None:  # the head node was restarted
-            return Exited("The cluster has lost its process.", crashed=False)
+            return Exited("The cluster has lost the process.", crashed=False)
         if job.status == JobStatus.PENDING:
             if attempt in self._forgotten:
-                return Exited("It was stopped before it started.", crashed=False)
+                return Exited("The job was stopped before it started.", crashed=False)
             return Waiting("waiting for a free node of the cluster")
         if job.status == JobStatus.RUNNING:
             return Running(self._node_name(job.driver_node_id))
@@ -190,7 +190,7 @@ class RayEngine:
         log = log_of(self._settings, attempt.kind, attempt.job_id)
         where = f"{log.relative_to(self._settings.home)} in the data folder"
         if job.status == JobStatus.STOPPED:
-            return Exited("It was stopped on the cluster.", crashed=False)
+            return Exited("The job was stopped on the cluster.", crashed=False)
         if job.status == JobStatus.SUCCEEDED:
             return describe_exit(0, where)
         if job.error_type in LOST_REASONS:
@@ -199,7 +199,7 @@ class RayEngine:
             _append(log, job.message or "")
         if job.driver_exit_code is not None:
             return describe_exit(job.driver_exit_code, where)
-        return Exited(f"Its process could not start on the cluster. See the log: {where}.")
+        return Exited(f"The process could not start on the cluster. See the log: {where}.")
 
     def _node_name(self, node_id: str | None) -> str | None:
         return next((node.node_name for node in self._nodes if node.node_id == node_id), node_id)

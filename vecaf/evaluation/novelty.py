@@ -56,9 +56,9 @@ class Novelty:
             f"the {self.neighbors} nearest training images"
         )  # fmt: skip
         return (
-            f"The score is the distance to {near} in the model's features. "
-            f"{QUANTILE:.0%} of the {reference} images score at most {self.threshold:.3f}; images "
-            "above it are outliers."
+            f"The distance is measured to {near} in the model's feature space. Images farther away "
+            f"than {self.threshold:.3f} are outliers; {QUANTILE:.0%} of the {reference} images are "
+            "closer."
         )
 
 

@@ -44,8 +44,15 @@ def model_folder(store: Store, user_id: int, run_id: int) -> Path:
         run = visible(session, user_id, Run, run_id)
     folder = store.settings.runs / str(run_id) / "model"
     if not all((folder / name).exists() for name in (WEIGHTS, CONFIG, LABELS)):
-        raise InputError(f"Run {run_id} is {run.state}; it has a model once it has finished.")
+        raise InputError(_no_model(run_id, run.state))
     return folder
+
+
+def _no_model(run_id: int, state: str) -> str:
+    return (
+        f"Run {run_id} has no model yet: it is {state}. Wait for it to finish, or resume it with "
+        f"python -m vecaf resume {run_id}."
+    )
 
 
 def export_run(
@@ -100,7 +107,7 @@ def archive_path(store: Store, user_id: int, run_id: int) -> Path:
         run = visible(session, user_id, Run, run_id)
     model_folder(store, user_id, run_id)
     if run.state != FINISHED or run.finished_at is None:
-        raise InputError(f"Run {run_id} is {run.state}; it has a model once it has finished.")
+        raise InputError(_no_model(run_id, run.state))
     stamp = run.finished_at.strftime("%Y%m%d%H%M%S%f")
     whole = store.settings.runs / str(run_id) / "export" / f"{stamp}-{ARCHIVE_VERSION}.zip"
     if whole.exists() or onnx_missing() is None:

@@ -12,6 +12,7 @@ from vecaf.errors import UnavailableError
 from vecaf.export.inputs import inputs_of
 from vecaf.export.model_files import ONNX
 from vecaf.export.predictor import Predictor
+from vecaf.wording import installation
 
 INT8 = "model-int8.xml"  # beside it lies model-int8.bin
 CALIBRATION = 300
@@ -23,9 +24,7 @@ def check_packages() -> None:
     """Raise UnavailableError if OpenVINO or NNCF is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise UnavailableError(
-            f"int8 needs {' and '.join(missing)}. Install it: pip install 'vecaf-studio[int8]'"
-        )
+        raise UnavailableError(f"int8 needs {' and '.join(missing)}. {installation('int8')}")
 
 
 def export_int8(folder: Path, images: Sequence[Path]) -> None:

@@ -127,7 +127,7 @@ command starts a new run with the same settings:
 ## Data and license
 
 {terms}
-The contact sheet shows these images, so the same terms apply to it.
+If the export has a contact sheet, it shows images of this dataset under the same terms.
 """
 
 

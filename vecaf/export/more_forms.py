@@ -51,10 +51,10 @@ def _timm(record: RunRecord, folder: Path) -> str:
     agreement = export_timm(folder, [record.samples.paths[row] for row in rows])
     return (
         f"The folder `{FOLDER}` loads with "
-        f'`timm.create_model("local-dir:{FOLDER}", pretrained=True)`. Its backbone is the same. '
-        "Its linear classifier approximates the classifier of the run, which scales features to "
-        f"unit length: on {len(rows):,} images of the pool, both predict the same class for "
-        f"{agreement:.1%}."
+        f'`timm.create_model("local-dir:{FOLDER}", pretrained=True)`. Its '
+        "backbone is that of this model. Its linear classifier approximates the classifier of the "
+        f"run, which scales features to unit length: on {len(rows):,} images of the pool, both "
+        f"predict the same class for {agreement:.1%}."
     )
 
 
@@ -64,7 +64,10 @@ def _int8(record: RunRecord, folder: Path) -> str:
     from vecaf.export.runtimes import measure_runtimes, table
 
     if not (folder / ONNX).exists():
-        raise VecafError(f"int8 is made from {ONNX}, which could not be written for this model.")
+        raise VecafError(
+            f"int8 is made from {ONNX}, which could not be written for this model. Export without "
+            "--int8."
+        )
     samples = record.samples
     pool = random_images(samples, TRAIN, CALIBRATION, labeled=False)
     export_int8(folder, [samples.paths[row] for row in pool])

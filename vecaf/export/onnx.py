@@ -105,7 +105,9 @@ def check_onnx(predictor: Predictor, path: Path) -> float:
             largest = max(largest, difference)
     except _runtime_errors() as error:
         reason = first_line(error).replace(str(path), path.name)
-        raise VecafError(f"ONNX Runtime can't run the ONNX model ({reason}).") from error
+        raise VecafError(
+            f"ONNX Runtime can't run the ONNX model ({reason}). Use the safetensors file."
+        ) from error
     return largest
 
 

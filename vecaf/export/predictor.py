@@ -114,7 +114,8 @@ class Predictor:
             model.load_state_dict(load_tensors(folder / WEIGHTS)[0])
         except (RuntimeError, VecafError) as error:
             raise InputError(
-                f"{folder / WEIGHTS} does not match {CONFIG}: {str(error).splitlines()[0]}"
+                f"{folder / WEIGHTS} does not match {CONFIG}: {str(error).splitlines()[0]} Export "
+                "the run again."
             ) from error
         return cls(model.to(choose_device(device)).eval(), preprocessing, tuple(classes))
 

@@ -18,6 +18,7 @@ FORMAT = 3
 READABLE = (1, 2, 3)  # 1 had no data_hash and one mapping of versions; 1 and 2 said `picks`
 MAX_BYTES = 64 * 1024**2  # more than a million selected images need
 MAX_TEXT = 1000
+ADVICE = "Pass an unmodified receipt.json of an export, or export the run again."
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -132,14 +133,16 @@ def read_receipt(path: Path) -> Receipt:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path} is too large for a receipt.")
+            raise InputError(f"{path} is too large for a receipt. {ADVICE}")
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path} does not exist. Pass the receipt.json of an export.") from None
+        raise InputError(f"{path} does not exist. {ADVICE}") from None
     except OSError as error:
-        raise InputError(f"{path} can't be read ({error.strerror}).") from error
+        raise InputError(
+            f"{path} can't be read ({error.strerror}). Check its permissions."
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not a receipt: it is not valid JSON.") from error
+        raise InputError(f"{path} is not a receipt: it is not valid JSON. {ADVICE}") from error
     if not isinstance(value, dict) or value.get("format") not in READABLE:
         raise InputError(
             f"{path} is not a receipt that this version can read. Pass the receipt.json of an "
@@ -156,7 +159,7 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
     versions = value.get("versions", [])
     listed = [versions] if isinstance(versions, dict) else versions
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise InputError("The receipt's 'versions' are not valid.")
+        raise InputError(f"The receipt's 'versions' are not valid. {ADVICE}")
     selections = value.get("selections", value.get("picks"))
     selected = _selected(selections, config.rounds)
     return Receipt(
@@ -175,7 +178,7 @@ def _checked(value: Mapping[str, Any]) -> Receipt:
 
 
 def _selected(value: object, rounds: int) -> tuple[tuple[str, ...], ...]:
-    wrong = InputError("The receipt's 'selections' are not valid.")
+    wrong = InputError(f"The receipt's 'selections' are not valid. {ADVICE}")
     if not isinstance(value, list) or len(value) != rounds:
         raise wrong
     found = []
@@ -198,7 +201,7 @@ def _copies(
     for entry, keys in zip(value, selected, strict=True):
         copies = entry.get("copies")
         if not isinstance(copies, list) or len(copies) != len(keys):
-            raise InputError("The receipt's 'copies' are not valid.")
+            raise InputError(f"The receipt's 'copies' are not valid. {ADVICE}")
         found.append(tuple(_whole({"copies": copy}, "copies") for copy in copies))
     return tuple(found)
 
@@ -206,21 +209,21 @@ def _copies(
 def _mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = value.get(name)
     if not isinstance(found, dict):
-        raise InputError(f"The receipt has no '{name}'.")
+        raise InputError(f"The receipt has no '{name}'. {ADVICE}")
     return found
 
 
 def _text(value: Mapping[str, Any], name: str, default: str | None = None) -> str:
     found = value.get(name, default)
     if not isinstance(found, str) or len(found) > MAX_TEXT:
-        raise InputError(f"The receipt's '{name}' is not a short text.")
+        raise InputError(f"The receipt's '{name}' is not text, or it is too long. {ADVICE}")
     return found
 
 
 def _whole(value: Mapping[str, Any], name: str) -> int:
     found = value.get(name)
     if not isinstance(found, int) or isinstance(found, bool) or not 0 <= found < 2**63:
-        raise InputError(f"The receipt's '{name}' is not a whole number.")
+        raise InputError(f"The receipt's '{name}' is not a whole number. {ADVICE}")
     return found
 
 

@@ -55,10 +55,16 @@ def describe_nodes(nodes: list[dict[str, Any]], home: str, *, open_allowed: bool
         if len(versions) > 1:
             found = ", ".join(f"{node['node']} has {node[name]}" for node in nodes)
             label = {"python": "Python", "ray": "Ray"}[name]
-            problems.append(f"The nodes have different versions of {label}: {found}.")
+            problems.append(
+                f"The nodes have different versions of {label}: {found}. Install the same version "
+                "on all nodes."
+            )
     missing = [node["node"] for node in nodes if not node["studio"]]
     if missing:
-        problems.append(f"VeCAF Studio is not installed on {', '.join(missing)}.")
+        problems.append(
+            f"VeCAF Studio is not installed on {', '.join(missing)}. Install it there: "
+            "docs/scaling.md tells how."
+        )
     apart = [f"{node['node']} {node['folder']}" for node in nodes if node["folder"]]
     if apart:
         problems.append(
@@ -97,5 +103,8 @@ def _answers(client: RayClient, settings: Settings) -> list[dict[str, Any]]:
     client.delete(submission_id)
     if job.status != JobStatus.SUCCEEDED:
         last = next((line for line in reversed(lines) if line.strip()), "no output")
-        raise VecafError(f"The cluster could not execute a job: {last}")
+        raise VecafError(
+            f"The cluster could not execute a job. Check it with `ray status`. The job's last "
+            f"output: {last}"
+        )
     return [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)]

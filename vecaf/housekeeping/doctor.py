@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from vecaf.errors import VecafError
 from vecaf.settings import GIB, Settings
+from vecaf.wording import installation
 
 NEEDED = (
     "torch", "torchvision", "timm", "open_clip_torch", "gradio", "sqlalchemy", "alembic",
@@ -124,7 +125,7 @@ def _cluster(settings: Settings) -> str:
     try:
         from vecaf.housekeeping.cluster_check import check_cluster
     except ImportError as error:
-        raise VecafError(f"{error}. Run: pip install 'vecaf-studio[cluster]'") from error
+        raise VecafError(f"{error}. {installation('cluster')}") from error
     return check_cluster(settings)
 
 

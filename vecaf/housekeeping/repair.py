@@ -54,8 +54,8 @@ def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[st
     ]
     if done:
         done.append(
-            f"The trash is {FOLDER}/{trash.folder.name} in the data folder. gc empties it after "
-            f"{KEEP_DAYS} days, gc --purge immediately"
+            f"The trash is {FOLDER}/{trash.folder.name} in the data folder. gc deletes its files "
+            f"after {KEEP_DAYS} days, gc --purge immediately"
         )
     lost = find_lost_files(store)
     done += [f"{report_lost_files(store, one)}: {one.sentence}" for one in lost if not one.reported]

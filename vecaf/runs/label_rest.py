@@ -71,7 +71,9 @@ class LabelingPlan:
 
     def sentence(self) -> str:
         """Describe the plan."""
-        promise = f"at most {_share(self.max_error)} wrong ({_share(self.confidence)} confidence)"
+        promise = (
+            f"at most {_share(self.max_error)} wrong labels ({_share(self.confidence)} confidence)"
+        )
         if not self.unlabeled:
             return (
                 "All images of the pool have labels. Models don't label validation and test "

@@ -33,8 +33,8 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "paper",
         "Paper setting",
-        "Reproduces the VeCAF paper: full finetuning of a DINO ViT-S/16 at 224 pixels, with known "
-        "labels and limited training time. OpenCLIP embeds the captions. Downloads both models and "
+        "Reproduces the VeCAF paper: full finetuning of a DINO ViT-S/16 at 224 pixels, in the "
+        "labels-known track. OpenCLIP embeds the captions. Downloads both models and "
         "needs a GPU.",
         {
             **_DEFAULTS,

@@ -80,7 +80,7 @@ def check_selection(config: RunConfig, pool_size: int, labeled: int, excluded: i
     if not pool_size:
         raise InputError(
             "There are no images to select from: the train split is empty, or all of its images "
-            "are excluded."
+            "are excluded. Add train images, or include some of them in the pool again."
         )
     budget = parse_budget(config.budget).of(pool_size)
     available = pool_size - excluded

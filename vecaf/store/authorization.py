@@ -21,6 +21,7 @@ from vecaf.store.models import Dataset, Import, Run, Sample, Share, Subset, Task
 MAX_ID_DIGITS = 18  # a database can't store a longer id
 
 Owned = TypeVar("Owned", Dataset, Import, Run, Subset, Task)
+NAMES = {Dataset: "dataset", Import: "import", Run: "run", Subset: "saved selection", Task: "task"}
 
 
 def visible(session: Session, user_id: int, kind: type[Owned], thing_id: int) -> Owned:
@@ -33,7 +34,7 @@ def visible(session: Session, user_id: int, kind: type[Owned], thing_id: int) ->
     """
     thing = session.get(kind, thing_id)
     if thing is None or not (thing.owner_id == user_id or _shared(session, user_id, thing)):
-        raise NotFoundError(f"There is no {kind.__tablename__} {thing_id}.")
+        raise NotFoundError(f"There is no {NAMES[kind]} {thing_id}.")
     return thing
 
 
@@ -66,8 +67,8 @@ def check_model_files(session: Session, user_id: int, settings: Mapping[str, obj
         return
     if session.get_one(User, user_id).name != LOCAL_OWNER:
         raise NotAllowedError(
-            "Only the local owner can use a model file on this machine, from the command line. "
-            "Choose a model from the list or from the hub."
+            "A model file on this machine can be used only by the local owner, on the command "
+            "line. Choose a model from the list or from the hub."
         )
 
 

@@ -165,19 +165,19 @@ def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
         else "has no id and does not contain the images of this database"
     )
     return (
-        f"The database {_shown(settings)} belongs to the data folder with the id {row.key} (first "
-        f"used as {row.path} on {row.host}), but {settings.home} {this}. Nothing was changed. Set "
-        f"VECAF_HOME to the folder with the id {row.key}, or DATABASE_URL to the database of "
-        f"{settings.home}. If the two belong together and the images were lost, write {row.key} "
-        f"into {settings.home / ID_FILE}, then start again."
+        f"The database {_shown(settings)} belongs to another data folder: the one with the id "
+        f"{row.key}, first used as {row.path} on {row.host}. The current folder, {settings.home}, "
+        f"{this}. Nothing was changed. Set VECAF_HOME to the folder of the database, or "
+        f"DATABASE_URL to the database of the current folder. Only if the images of the database "
+        f"are lost: write {row.key} into {settings.home / ID_FILE}, then start again."
     )
 
 
 def _images_missing(settings: Settings, known: str) -> str:
     return (
-        f"The database {_shown(settings)} references images that the data folder {settings.home} "
-        f"(id {known}) does not contain. Nothing was changed. Set VECAF_HOME to the folder that "
-        "contains them, or DATABASE_URL to the database of this folder. If the two belong together "
-        f"and the images were lost, delete {settings.home / ID_FILE}, then start again. Then run "
-        "`python -m vecaf doctor`, which lists the missing images and how to restore them."
+        f"The data folder {settings.home} (id {known}) does not contain the images of the database "
+        f"{_shown(settings)}. Nothing was changed. Set VECAF_HOME to the folder that contains "
+        "them, or DATABASE_URL to the database of this folder. Only if the images are lost: delete "
+        f"{settings.home / ID_FILE} and start again. Then run `python -m vecaf doctor`, which "
+        "lists the missing images and how to restore them."
     )

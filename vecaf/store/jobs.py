@@ -129,7 +129,11 @@ def record_loss(session: Session, job: Job, why: str) -> None:
     """Return a job to the queue after it lost its process, or fail it after MAX_LOSSES."""
     job.losses += 1
     if job.losses >= MAX_LOSSES:
-        end_job(session, job, FAILED, f"Its process was lost {job.losses} times. {why}")
+        end_job(
+            session, job, FAILED,
+            f"The process of the job was lost {job.losses} times, so the job was stopped. See the "
+            "log of the worker, then resume it.",
+        )  # fmt: skip
     else:
         log_event(session, job, why)
         _queue_again(job)

@@ -1,4 +1,4 @@
-"""Draw random images to label: a test sample or a random baseline, each saved as a subset.
+"""Draw random images to label: a test sample or a random selection, each saved as a subset.
 
 The same seed draws the same images.
 """
@@ -44,18 +44,20 @@ def draw_test_sample(
     earlier = sa.select(SubsetSample.sample_id).where(SubsetSample.subset_id.in_(samples))
     query = sa.select(Sample.id).where(Sample.dataset_id == dataset_id, Sample.split == TEST)
     ids = list(session.scalars(query.where(Sample.id.not_in(earlier)).order_by(Sample.id)))
-    if not ids and session.scalar(samples.limit(1)) is not None:
+    sampled = session.scalar(samples.limit(1)) is not None
+    if not ids and sampled:
         raise InputError("All test images are in a test sample. Label the images of that sample.")
-    drawn = _draw(ids, count, seed, "Outside of earlier test samples, the test split")
+    where = "not in a test sample yet" if sampled else "in the test split"
+    drawn = _draw(ids, count, seed, where)
     name = free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}
     return add_subset(session, user_id, dataset_id, name, EVALUATION, drawn, facts=facts)
 
 
-def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: int = 0) -> Subset:
+def draw_random_selection(session: Session, user_id: int, subset_id: int, seed: int = 0) -> Subset:
     """Save as many random pool images as a selection has, to compare the two.
 
-    Labeled images are drawn too; without them the baseline would not be uniformly random.
+    Labeled images are drawn too; without them the selection would not be uniformly random.
 
     Raises
     ------
@@ -69,8 +71,8 @@ def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: i
     ids = list(
         session.scalars(sa.select(Sample.id).where(*in_pool(like.dataset_id)).order_by(Sample.id))
     )
-    drawn = _draw(ids, count, seed, "The pool")
-    name = free_name(session, like.dataset_id, f"random baseline of {like.name}")
+    drawn = _draw(ids, count, seed, "in the pool")
+    name = free_name(session, like.dataset_id, f"{like.name} · random images")
     kept = ("model", "vlm", "image_size", "caption_weight", "track")
     facts = {key: like.facts[key] for key in kept if key in like.facts}
     facts |= {"strategy": "random", "seed": seed, "budget": str(count), "beside": like.name}
@@ -78,8 +80,11 @@ def draw_random_baseline(session: Session, user_id: int, subset_id: int, seed: i
 
 
 def _draw(ids: list[int], count: int, seed: int, where: str) -> list[int]:
+    if not ids:
+        raise InputError(f"No images are {where}.")
     if not 1 <= count <= len(ids):
-        raise InputError(f"{where} has {len(ids)} images. Enter a number from 1 to {len(ids)}.")
+        images = f"{len(ids):,} {'image is' if len(ids) == 1 else 'images are'}"
+        raise InputError(f"Only {images} {where}. Enter a number from 1 to {len(ids)}.")
     drawn = np.random.default_rng(seed).choice(len(ids), count, replace=False)
     return [ids[place] for place in drawn]
 

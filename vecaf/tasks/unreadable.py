@@ -40,7 +40,7 @@ def without_unreadable(samples: Samples, work: Callable[[Rows], dict[str, Any]])
             if lost.all():
                 raise InputError(
                     "All image files of this dataset are missing or damaged. To restore them, "
-                    "restore a backup or import the same images again under another name."
+                    "restore a backup or import the same images again as a new dataset."
                 ) from error
         else:
             count = int(lost.sum())
@@ -52,5 +52,5 @@ def _warning(count: int) -> str:
     be = "is" if count == 1 else "are"
     return (
         f"{plural(count, 'image')} {be} missing or damaged and left out. To restore {files}, "
-        "import the same images again under another name."
+        "import the same images again as a new dataset: both datasets then use the new files."
     )

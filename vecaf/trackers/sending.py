@@ -81,4 +81,7 @@ class Sender:
                         f"{self.name} could not record everything ({reason}). The run continues."
                     )
                 if failed == FAILURES:
-                    self._problems.put(f"{self.name} failed repeatedly and records nothing more.")
+                    self._problems.put(
+                        f"{self.name} failed {FAILURES} times and records nothing more of this "
+                        "run. The reason is in the log."
+                    )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from vecaf.errors import InputError
 from vecaf.registry import Registry
+from vecaf.wording import installation
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,6 @@ def check_trackers(text: str) -> None:
         info = TRACKERS[name].info
         if not info.installed:
             raise InputError(
-                f"The tracker '{name}' needs the package '{info.package}'. Install it: "
-                f"pip install 'vecaf-studio[{info.extra}]'"
+                f"The tracker '{name}' needs the package '{info.package}'. "
+                f"{installation(info.extra)}"
             )

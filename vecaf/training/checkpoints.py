@@ -17,6 +17,8 @@ from vecaf.errors import DamagedFileError
 from vecaf.files import Publishing, replacing
 from vecaf.training.state import AveragedWeights, TrainState
 
+RESTORE = "Restore a backup, or finetune again."
+
 
 def save_state(
     path: Path,
@@ -147,6 +149,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError as error:
-        raise DamagedFileError(f"The file {path.name} is missing.") from error
+        raise DamagedFileError(f"The file {path.name} is missing. {RESTORE}") from error
     except SafetensorError as error:
-        raise DamagedFileError(f"The file {path.name} is damaged ({error}).") from error
+        raise DamagedFileError(f"The file {path.name} is damaged ({error}). {RESTORE}") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vecaf.datasets.archive import ByteBudget, Member
-from vecaf.datasets.columns import Columns
+from vecaf.datasets.columns import Columns, choose
 from vecaf.datasets.folder_layout import Place, Placement
 from vecaf.datasets.formats.blobs import Blob, BlobSource, Spool, extension_of, unique
 from vecaf.datasets.formats.placing import Files, folder_of, only, split_of
@@ -120,8 +120,8 @@ def _only(classes: Mapping[str, Any], name: str) -> str:
     """Return the one label column. Raises InputError if there are several."""
     if len(classes) > 1 and "label" not in classes:
         raise InputError(
-            f"{name} has several columns of labels: {', '.join(classes)}. Choose one with "
-            "--label-column."
+            f"{name} has several columns of labels: {', '.join(classes)}. "
+            f"{choose('--label-column')}"
         )
     return "label" if "label" in classes else next(iter(classes), "")
 
@@ -150,7 +150,7 @@ def _image_column(schema: pa.Schema, features: Mapping[str, Any], name: str) -> 
     found = [one for one in (*marked, *structs, *binary) if one in schema.names]
     if not found:
         raise InputError(
-            f"{name} has no column of images. Choose it with --file-column. Its columns: "
+            f"{name} has no column of images. {choose('--file-column')} The columns: "
             f"{', '.join(schema.names)}."
         )
     return str(found[0])

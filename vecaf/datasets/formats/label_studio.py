@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vecaf.datasets.columns import Columns
+from vecaf.datasets.columns import Columns, choose
 from vecaf.datasets.formats.placing import (
     Files,
     Record,
@@ -62,8 +62,8 @@ def _records(name: str, tasks: list[Any], columns: Columns) -> Iterator[Record]:
         image = image or text_of(data, "file_name")
         if not image:
             raise InputError(
-                f"{where} has no image under the key 'image'. If the key has another name, pass it "
-                "with --file-column."
+                f"{where} has no image under the key 'image'. "
+                f"{choose('--file-column', 'another key')}"
             )
         try:
             row = metadata_row({

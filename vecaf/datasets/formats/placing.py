@@ -104,10 +104,10 @@ def place_records(records: Sequence[Record], files: Files, what: str) -> Placeme
     for record in records:
         name = files.find(record.image, record.folder)
         if name is None:
-            reason = f"{record.where} lists it, but there is no such file"
+            reason = f"it is listed, but the file is missing ({record.where})"
             result.refused.append(Refusal(record.image, reason))
         elif name in named:
-            reason = f"{record.where} lists it again; only the first entry is used"
+            reason = f"it is listed again; only the first entry is used ({record.where})"
             result.refused.append(Refusal(name, reason))
         else:
             named[name] = record.where

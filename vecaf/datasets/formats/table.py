@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from vecaf.datasets.archive import Member
-from vecaf.datasets.columns import USUAL, Columns
+from vecaf.datasets.columns import USUAL, Columns, choose
 from vecaf.datasets.folder_layout import Place, Placement, is_metadata
 from vecaf.datasets.formats.placing import Files, Record, folder_of, place_records, split_of
 from vecaf.datasets.formats.reading import Contents, Format, Preview, Reading, first_rows
@@ -132,8 +132,8 @@ def _records(contents: Contents, name: str, files: Files, metadata: Metadata) ->
     if not columns.file:
         listed = ", ".join(preview.columns) or "none"
         raise InputError(
-            f"No column of {name} names an image in the upload. Put the images beside it, or "
-            f"choose the column with --file-column. The columns: {listed}."
+            f"No column of {name} names an image in the upload. Put the images beside it. "
+            f"{choose('--file-column')} The columns: {listed}."
         )
     split = split_of(name)
     kind = "rows.jsonl" if is_json_lines(name) else name
