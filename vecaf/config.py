@@ -109,7 +109,7 @@ class RunConfig:
         "text",
         "Initial weights of the classifier. text: from the class names. means: from the mean "
         "features of each class; choose it in the labels-known track. zeros: all zero; choose it "
-        "to finetune the full model on few images.",
+        "to finetune the full model on a small pool.",
         choices=("zeros", "text", "means"),
         advanced=True,
     )
@@ -153,9 +153,9 @@ class RunConfig:
     layer_decay: float = option(
         0.75,
         "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
-        "rate of the next one times this factor. Lower it to keep early layers closer to their "
-        "pretrained weights. 0 chooses it automatically: 0.9 for up to 2 passes over the images, "
-        "0.75 for 8 or more.",
+        "rate of the next group, multiplied by this factor. Lower it to keep early layers closer "
+        "to their pretrained weights. 0 chooses it automatically: 0.9 for up to 2 passes over the "
+        "images, 0.75 for 8 or more.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,

@@ -69,10 +69,11 @@ const replace = (panel, ...content) => {
 const factList = (state, row, known) => {
   const { predicted, confidence, loss, round, match } = state.values;
   const number = (values) => (values && !Number.isNaN(values[row]) ? values[row].toFixed(2) : null);
-  const wrong = state.labels[row] >= 0 && predicted?.[row] !== state.labels[row];
+  const correct = predicted?.[row] === state.labels[row];
+  const mark = state.labels[row] < 0 ? "" : correct ? "✓ " : "✕ ";
   return element("dl", { class: "facts" },
     fact("Label", labelSelect(state, row)),
-    predicted?.[row] >= 0 && fact("Predicted", `${wrong ? "✕ " : "✓ "}${state.className(predicted[row])}`,
+    predicted?.[row] >= 0 && fact("Predicted", `${mark}${state.className(predicted[row])}`,
       number(confidence) ? ` (${Math.round(100 * confidence[row])}%)` : ""),
     number(loss) && fact("Loss", number(loss)),
     Boolean(round?.[row]) && fact("Selected", `in round ${round[row]}`),

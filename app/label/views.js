@@ -107,7 +107,7 @@ export const grid = (labeler) => {
   const suggested = names.filter(Number.isInteger).flatMap((name) => groups.get(name));
   return element("div", { class: "label-grid", tabindex: -1 },
     element("div", { class: "card-head" },
-      element("p", { class: "muted" }, labeler.learning.status || "Correct wrong suggestions, then accept the rest."),
+      element("p", { class: "muted" }, labeler.learning.status || "Fix wrong suggestions, then accept the rest."),
       element("span", { class: "grow" }),
       button({ name: "undo", class: "quiet", onclick: () => labeler.undo() }, "Undo"),
       suggested.length ? acceptButton(labeler, suggested, "Accept all", "primary") : null),

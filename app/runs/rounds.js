@@ -18,6 +18,6 @@ export const byRound = (rounds, number) => {
 export const caption = ({ current, earlier, others }, number) => {
   const total = count(current.length + earlier.length + others.length, "image");
   if (!number) return `${total}, none selected yet.`;
-  return `${current.length.toLocaleString("en")} selected in round ${number} (orange), ` +
-    `${earlier.length.toLocaleString("en")} in earlier rounds (blue), ${total} in total.`;
+  return `Round ${number} selected ${count(current.length, "image")} (orange). ` +
+    `Earlier rounds selected ${earlier.length.toLocaleString("en")} (blue). The map shows ${total}.`;
 };

@@ -151,10 +151,10 @@ def _headline(
     if high < 0:
         sentence = f"Adapting to the target domain reduced accuracy here. {numbers}"
         return Headline(sentence, "warn", plain, shifted)
-    sentence = (
-        f"Adapting to the target domain did not help here. {numbers} The difference may be due to "
-        "chance."
-    )
+    if low == high == 0:
+        sentence = f"Adapting to the target domain made no difference here. {numbers}"
+    else:
+        sentence = f"Adapting to the target domain made no significant difference here. {numbers}"
     return Headline(sentence, "quiet", plain, shifted)
 
 

@@ -91,7 +91,7 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         strength,
         ("Share of the shift that image features can represent", percent(found["reach"])),
         (
-            "Correlation between the vision model and the VLM on which images match",
+            "Agreement of the vision model and the VLM about which images match (correlation)",
             f"{found['agreement']:.2f}",
         ),
     ]

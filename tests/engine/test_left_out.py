@@ -59,9 +59,9 @@ def test_unreadable_images_are_left_out_from_the_beginning(store: Store) -> None
     run_id = finish_run(store)
     first, second = warnings_of(store, run_id)
     names = sorted(lost, key=lambda one: one.id)
-    assert first.startswith("2 images are missing or damaged and left out: ")
+    assert first.startswith("2 images are missing or damaged, so they were left out: ")
     assert all(one.file_name in first for one in names)
-    assert second.startswith("3 images are missing or damaged and left out: ")
+    assert second.startswith("3 images are missing or damaged, so they were left out: ")
     assert train[1].file_name in second
     with store.read() as session:
         selected = set(session.scalars(sa.select(SelectedSample.sample_id)))
@@ -96,7 +96,9 @@ def test_an_image_lost_between_rounds_does_not_fail_a_run(
     monkeypatch.setattr(DatabaseRecorder, "finish_round", finish_and_lose)
     run_id = finish_run(store, FULL)
     (warning,) = warnings_of(store, run_id)
-    assert warning.startswith(f"1 image is missing or damaged and left out: {lost[0].file_name}. ")
+    assert warning.startswith(
+        f"1 image is missing or damaged, so it was left out: {lost[0].file_name}. "
+    )
     with store.read() as session:
         labeled = list(session.scalars(sa.select(Round.labeled).order_by(Round.number)))
     assert labeled == [6, 11]
@@ -122,7 +124,7 @@ def test_damaged_images_are_left_out_by_all_processes_of_a_run(
     run_id = finish_run(together, config)
     together.close()
     *_, warning = warnings_of(store, run_id)
-    assert warning.startswith("2 images are missing or damaged and left out: ")
+    assert warning.startswith("2 images are missing or damaged, so they were left out: ")
     assert all(one.file_name in warning for one in picks[:2])
     with store.read() as session:
         labeled = session.scalars(sa.select(Round.labeled).where(Round.run_id == run_id)).all()

@@ -183,7 +183,10 @@ def test_an_invalid_run_is_refused_when_it_is_submitted(store: Store, rows: str)
     user = store.owner()
     for config, complaint in [
         (RunConfig(dataset=rows, budget="41"), "only 40 can be selected"),
-        (RunConfig(dataset=rows, budget="30"), "3 rounds of 30 images need more than the 40"),
+        (
+            RunConfig(dataset=rows, budget="30"),
+            "3 rounds need 90 labeled images, but the pool has only 40",
+        ),
         (RunConfig(dataset=rows, budget="0"), "at least 1"),
         (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),
         (RunConfig(dataset=rows, mode="half"), "Choose one of"),

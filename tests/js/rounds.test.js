@@ -14,7 +14,7 @@ test("a round splits the rows into its own, earlier ones and others", () => {
 
 test("the caption counts images", () => {
   assert.equal(caption(byRound(ROUNDS, 2), 2),
-    "1 selected in round 2 (orange), 2 in earlier rounds (blue), 5 images in total.");
+    "Round 2 selected 1 image (orange). Earlier rounds selected 2 (blue). The map shows 5 images.");
   assert.equal(caption(byRound(ROUNDS, 0), 0), "5 images, none selected yet.");
   assert.equal(caption(byRound(new Uint8Array(1007), 0), 0), "1,007 images, none selected yet.");
 });

@@ -210,7 +210,7 @@ def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Pa
     ("change", "words"),
     [
         ({"budget": "55"}, "only 54 can be selected"),
-        ({"budget": "30"}, "2 rounds of 30 images need more than the 54"),
+        ({"budget": "30"}, "2 rounds need 60 labeled images, but the pool has only 54"),
         ({"strategy": "vecav"}, "did you mean vecaf"),
         ({"model": "efficientnet_lite"}, "efficientnet_lite0"),
     ],

@@ -23,8 +23,8 @@ from vecaf.tasks.select_images import read_explanation
 N = 30
 LOST = [3, 8]  # the first is missing, the second is damaged
 WARNING = (
-    "2 images are missing or damaged and left out. To restore the files, import the same images "
-    "again under another name."
+    "2 images are missing or damaged, so they were left out. To restore the files, import the same "
+    "images again as a new dataset: both datasets then use the new files."
 )
 Fresh = Callable[[], TaskContext]
 

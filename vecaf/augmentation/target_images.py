@@ -129,8 +129,8 @@ def adapt(
         refusal = f"there are only {len(units)} of them. Use at least {MIN_IMAGES}"
     elif not enough:
         refusal = (
-            f"a check that adaptation does not reduce accuracy needs at least {MIN_VALIDATION} "
-            "labeled validation images. Label more of them"
+            "there are too few labeled validation images to check whether adaptation reduces "
+            f"accuracy. Label at least {MIN_VALIDATION} of them"
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (

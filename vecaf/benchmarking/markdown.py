@@ -38,7 +38,7 @@ def _about(grid: Grid) -> str:
     pool = f", pool of {grid.pool:,} images" if grid.pool else ""
     seeds = "one seed" if grid.seeds == 1 else f"{grid.seeds} seeds"
     if grid.first_seed:
-        seeds += f" from {grid.first_seed}"
+        seeds = f"seeds {grid.first_seed} to {grid.first_seed + grid.seeds - 1}"
     return (
         f"{base.track} track, {base.mode}, `{base.model}`, {rounds}{pool}, {seeds}. Test accuracy "
         "is in percent: the mean over the seeds with its 95% t-interval. Differences are in "

@@ -22,14 +22,14 @@ def label_rest(
         typer.Option(help="Confidence that the error rate is at most --max-error, such as 90%."),
     ] = "90%",
     apply: Annotated[
-        bool, typer.Option("--apply", help="Label the images. Without it, nothing changes.")
+        bool, typer.Option("--apply", help="Save the labels. Without it, nothing changes.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Label the unlabeled images of the pool with the model of a run, with a bounded error rate.
 
-    The command checks the model on the labeled images of the random test sample. It saves the
-    images that the model can't label within the bound as a selection, hardest first.
+    The command checks the model on the labeled images of the random test sample. With --apply, it
+    also saves a selection of the images that the model can't label within the bound, hardest first.
     """
     from vecaf.runs.label_rest import apply_labels, plan_labels
 

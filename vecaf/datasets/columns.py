@@ -48,4 +48,5 @@ USUAL = Columns()
 
 def choose(option: str, what: str = "the column") -> str:
     """Return the remedy for a column that was not found; `option` is that of the command line."""
-    return f"To choose {what}, check “Review the columns” on the Data page, or pass {option}."
+    box = "Review the columns before the import"
+    return f"To choose {what}, select the checkbox “{box}” on the Data page, or pass {option}."

@@ -164,7 +164,7 @@ def _rows(
         for name, row in content.rows.items():
             path = file[: file.rfind("/") + 1] + name
             if path not in known:
-                reason = f"it is listed, but the file is missing or unreadable ({file})"
+                reason = f"it is listed in {file}, but the image file is missing or unreadable"
                 result.refused.append(Refusal(path, reason))
             elif path in rows:
                 reason = f"it is listed again; only the first row is used ({file})"

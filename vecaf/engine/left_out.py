@@ -63,9 +63,9 @@ def _sentence(store: Store, lost: list[int]) -> str:
     query = sa.select(Sample.file_name).where(Sample.id.in_(lost[:MAX_NAMED])).order_by(Sample.id)
     with store.read() as session:
         names = ", ".join(session.scalars(query)) + (" …" if len(lost) > MAX_NAMED else "")
-    be = "image is" if len(lost) == 1 else "images are"
+    be, they = ("image is", "it was") if len(lost) == 1 else ("images are", "they were")
     return (
-        f"{len(lost):,} {be} missing or damaged and left out: {names}. "
+        f"{len(lost):,} {be} missing or damaged, so {they} left out: {names}. "
         "To restore the files, import the same images again as a new dataset: both datasets then "
         "use the new files."
     )

@@ -56,9 +56,9 @@ class Novelty:
             f"the {self.neighbors} nearest training images"
         )  # fmt: skip
         return (
-            f"The distance is measured to {near} in the model's feature space. Images farther away "
-            f"than {self.threshold:.3f} are outliers; {QUANTILE:.0%} of the {reference} images are "
-            "closer."
+            f"An image's distance is measured to {near} in the model's feature space. Images "
+            f"farther away than {self.threshold:.3f} are outliers; {QUANTILE:.0%} of the "
+            f"{reference} images are closer."
         )
 
 

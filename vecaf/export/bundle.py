@@ -22,12 +22,13 @@ from vecaf.export.more_forms import check_forms, write_forms
 from vecaf.export.run_record import RunRecord, make_receipt, read_record
 from vecaf.files import ABANDONED_SECONDS, age, new_folder, replacing, temporary_folder, write_bytes
 from vecaf.settings import Settings
-from vecaf.store import FINISHED, Run, Store, visible
+from vecaf.store import CANCELED, FAILED, FINISHED, Run, Store, visible
 from vecaf.store.runs import round_result
 
 CARD, RECEIPT, SCRIPT = "README.md", "receipt.json", "predict.py"
 SELECTION_CSV, SELECTION_JSON = "selection.csv", "selection.json"
-ARCHIVE_VERSION = 6  # increase it when exports change, so that archives are rebuilt
+ARCHIVE_VERSION = 7  # increase it when exports change, so that archives are rebuilt
+STOPPED = {FAILED: "failed", CANCELED: "was canceled"}
 
 
 def model_folder(store: Store, user_id: int, run_id: int) -> Path:
@@ -49,10 +50,12 @@ def model_folder(store: Store, user_id: int, run_id: int) -> Path:
 
 
 def _no_model(run_id: int, state: str) -> str:
-    return (
-        f"Run {run_id} has no model yet: it is {state}. Wait for it to finish, or resume it with "
-        f"python -m vecaf resume {run_id}."
-    )
+    if state in STOPPED:
+        return (
+            f"Run {run_id} has no model, because it {STOPPED[state]}. Resume it: python -m vecaf "
+            f"resume {run_id}"
+        )
+    return f"Run {run_id} has no model yet. Wait for it to finish."
 
 
 def export_run(

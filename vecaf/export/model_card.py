@@ -96,7 +96,7 @@ Classes: {html.escape(", ".join(classes))}
 
 ## Use
 
-Without VeCAF Studio, after `pip install onnxruntime numpy pillow`:
+Without VeCAF Studio, if this export has `model.onnx`, after `pip install onnxruntime numpy pillow`:
 
 ```
 python predict.py image.jpg

@@ -19,4 +19,4 @@ def onnx_missing() -> str | None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if not missing:
         return None
-    return f"ONNX needs {' and '.join(missing)}. Install it: pip install {' '.join(missing)}"
+    return f"ONNX needs more packages. Run: pip install {' '.join(missing)}"

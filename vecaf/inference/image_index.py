@@ -102,7 +102,7 @@ def load_image_index(store: Store, dataset: Dataset, vlm: str) -> ImageIndex:
     if missing > MAX_EMBEDDED_NOW:
         raise UnavailableError(
             f"'{dataset.name}' has {missing:,} images without embeddings. Search and label "
-            "suggestions start when the images are embedded."
+            "suggestions are available when all images are embedded."
         )
     if missing:
         embed_images(model.image_encoder, samples.keys, samples.path_of, settings=settings)

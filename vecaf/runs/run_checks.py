@@ -50,10 +50,11 @@ def check_pool(
         return subset_size
     budget = parse_budget(config.budget).of(size)
     first_round = budget if subset_size is None else subset_size
-    if first_round + budget * (config.rounds - 1) > size:
+    needed = first_round + budget * (config.rounds - 1)
+    if needed > size:
         raise InputError(
-            f"{config.rounds} rounds of {budget} images need more than the {size} labeled images "
-            "in the pool. Choose a smaller budget or fewer rounds."
+            f"{config.rounds} rounds need {needed} labeled images, but the pool has only {size}. "
+            "Choose a smaller budget or fewer rounds."
         )
     _check_strategy(config)
     return budget

@@ -238,9 +238,10 @@ def delete_dataset_rows(session: Session, user_id: int, dataset_id: int) -> None
     dataset = changeable(session, user_id, Dataset, dataset_id)
     if busy:
         more = f" and {len(busy) - 1} more have" if len(busy) > 1 else " has"
+        them = "them" if len(busy) > 1 else "it"
         raise InputError(
             f"'{dataset.name}' can't be deleted while {busy[0].kind} {busy[0].id} "
-            f"({busy[0].name}){more} not ended. Wait for it to finish, or cancel it first."
+            f"({busy[0].name}){more} not ended. Wait for {them} to finish, or cancel {them} first."
         )
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sa.text("PRAGMA cache_spill = OFF"))

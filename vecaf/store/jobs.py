@@ -132,7 +132,7 @@ def record_loss(session: Session, job: Job, why: str) -> None:
         end_job(
             session, job, FAILED,
             f"The process of the job was lost {job.losses} times, so the job was stopped. See the "
-            "log of the worker, then resume it.",
+            "log of the worker, then resume the job.",
         )  # fmt: skip
     else:
         log_event(session, job, why)

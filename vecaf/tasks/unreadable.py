@@ -49,8 +49,9 @@ def without_unreadable(samples: Samples, work: Callable[[Rows], dict[str, Any]])
 
 def _warning(count: int) -> str:
     files = "its file" if count == 1 else "the files"
-    be = "is" if count == 1 else "are"
+    be, they = ("is", "it was") if count == 1 else ("are", "they were")
     return (
-        f"{plural(count, 'image')} {be} missing or damaged and left out. To restore {files}, "
-        "import the same images again as a new dataset: both datasets then use the new files."
+        f"{plural(count, 'image')} {be} missing or damaged, so {they} left out. To restore "
+        f"{files}, import the same images again as a new dataset: both datasets then use the new "
+        "files."
     )

@@ -82,6 +82,6 @@ class Sender:
                     )
                 if failed == FAILURES:
                     self._problems.put(
-                        f"{self.name} failed {FAILURES} times and records nothing more of this "
-                        "run. The reason is in the log."
+                        f"{self.name} failed {FAILURES} times in a row. The run stops reporting to "
+                        "it; if you resume the run, it tries again. The reason is in the log."
                     )

@@ -104,7 +104,7 @@ def place_records(records: Sequence[Record], files: Files, what: str) -> Placeme
     for record in records:
         name = files.find(record.image, record.folder)
         if name is None:
-            reason = f"it is listed, but the file is missing ({record.where})"
+            reason = f"it is listed in {record.where}, but the image file is missing"
             result.refused.append(Refusal(record.image, reason))
         elif name in named:
             reason = f"it is listed again; only the first entry is used ({record.where})"
