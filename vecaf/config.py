@@ -53,8 +53,8 @@ class RunConfig:
     )
     budget: str = option(
         "5%",
-        "Images to select in each round: a count (100) or a percentage of the pool (2%). Raise it "
-        "if you can label more images.",
+        "Images to select in each round: a count (100) or a percentage of the pool (2%). A run "
+        "counts only the labeled images of the pool. Raise it if you can label more images.",
     )
     rounds: int = option(
         3,
@@ -101,7 +101,8 @@ class RunConfig:
         "round",
         "round: the learning rate falls to zero in each round, and each round starts a new "
         "optimizer. run: the learning rate falls to zero once, over the whole run, and the "
-        "optimizer keeps its state (labels-known only). Choose run for many short rounds.",
+        "optimizer keeps its state (labels-known only). Choose 'run' if the rounds are many and "
+        "short.",
         choices=("round", "run"),
         advanced=True,
     )
@@ -231,9 +232,10 @@ class RunConfig:
     views: str = option(
         "plain",
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
-        "mirror: averages the features of the image and its mirror image. two-sizes: adds the "
-        "averaged features of a smaller copy and its mirror image. mirror and two-sizes double the "
-        "time of embedding and prediction. For more accuracy, switch to a larger model first.",
+        "mirror: averages the features of the image and its mirror image. two-sizes: "
+        "the features of the image, then the averaged features of a smaller copy and the copy's "
+        "mirror image. mirror and two-sizes take about twice as long as plain. For more accuracy, "
+        "switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )

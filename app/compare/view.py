@@ -55,22 +55,23 @@ class ComparedGroup:
 
 
 def names(groups: Sequence[RunGroup]) -> list[str]:
-    """Return a name for each group: its strategy and the settings that differ from the last."""
+    """Return a name for each group: its strategy, and in parentheses the settings that differ."""
     different = [name for name in differing_settings(groups) if name not in ("strategy", "subset")]
     reference = groups[-1].config
 
-    def name_of(group: RunGroup, everything: bool) -> str:
+    def settings_of(group: RunGroup, everything: bool) -> list[str]:
         shown = [name for name in different if everything or group.config[name] != reference[name]]
-        settings = (f"{_in_sentence(label(name))} {group.config[name]}" for name in shown)
-        return ", ".join([group.strategy, *settings])
+        return [f"{_in_sentence(label(name))} {group.config[name]}" for name in shown]
 
-    short = [name_of(group, False) for group in groups]
-    long = [name_of(group, True) for group in groups]
-    best = short if len(set(short)) == len(groups) else long
-    return [
-        f"{name} (run {group.runs[0].id})" if best.count(name) > 1 else name
-        for name, group in zip(best, groups, strict=True)
-    ]
+    strategies = [group.strategy for group in groups]
+    repeated = len(set(strategies)) < len(groups)
+    settings = [settings_of(group, repeated) for group in groups]
+    plain = list(zip(strategies, settings, strict=True))
+    made = []
+    for group, (strategy, shown) in zip(groups, plain, strict=True):
+        own = [*shown, f"run {group.runs[0].id}"] if plain.count((strategy, shown)) > 1 else shown
+        made.append(f"{strategy} ({', '.join(own)})" if own else strategy)
+    return made
 
 
 def _in_sentence(name: str) -> str:

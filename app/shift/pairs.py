@@ -145,16 +145,18 @@ def _headline(
         where, low, high = "clean test images", levels[0]["low"], levels[0]["high"]
         plain, shifted = (levels[0][side] for side in SIDES)
     before, after = (f"{100 * value:.0f}%" for value in (plain, shifted))
-    numbers = f"Accuracy on {where}: {after} with adaptation, {before} without."
+    numbers = f"Accuracy on {where}: {after} with it, {before} without."
     if low > 0:
-        return Headline(f"Adapting to the target domain helped. {numbers}", "good", plain, shifted)
+        return Headline(
+            f"Training with the target domain helped. {numbers}", "good", plain, shifted
+        )
     if high < 0:
-        sentence = f"Adapting to the target domain reduced accuracy here. {numbers}"
+        sentence = f"Training with the target domain reduced accuracy here. {numbers}"
         return Headline(sentence, "warn", plain, shifted)
     if low == high == 0:
-        sentence = f"Adapting to the target domain made no difference here. {numbers}"
+        sentence = f"Training with the target domain made no difference here. {numbers}"
     else:
-        sentence = f"Adapting to the target domain made no significant difference here. {numbers}"
+        sentence = f"Training with the target domain made no significant difference here. {numbers}"
     return Headline(sentence, "quiet", plain, shifted)
 
 

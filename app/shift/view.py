@@ -91,7 +91,8 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
         strength,
         ("Share of the shift that image features can represent", percent(found["reach"])),
         (
-            "Agreement of the vision model and the VLM about which images match (correlation)",
+            "Agreement of the vision model and the VLM on which images fit the description "
+            "(correlation)",
             f"{found['agreement']:.2f}",
         ),
     ]

@@ -132,7 +132,9 @@ def test_a_queued_run_is_canceled_at_once(home: Path, shapes: Path) -> None:
     vecaf(home, "import", shapes, "--name", name)
     run = vecaf(home, "run", name, "--budget", 5)["run"]
     assert vecaf(home, "cancel", run)["state"] == "canceled"
-    assert "has no model yet" in vecaf(home, "evaluate", run, status=2)["error"]
+    assert (
+        "has no model, because it was canceled" in vecaf(home, "evaluate", run, status=2)["error"]
+    )
 
 
 @pytest.mark.parametrize(

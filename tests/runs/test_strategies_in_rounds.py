@@ -41,7 +41,7 @@ def test_a_strategy_that_needs_a_model_leaves_the_first_round_to_another(
     assert set(recorder.selections[2].scores) != set(expected.scores)
     said = "\n".join(recorder.messages)
     assert f"Round 1: {FIRST_ROUND} selected 6 images." in said
-    assert f"{name} needs a finetuned model, so {FIRST_ROUND} selected the images" in said
+    assert f"{name} needs a trained model, so {FIRST_ROUND} selected the images" in said
     assert f"Round 2: {name} selected 6 images." in said
 
 

@@ -143,7 +143,7 @@ def test_the_command_names_the_strategy_that_selected(
     monkeypatch.setenv("VECAF_HOME", str(store.settings.home))
     words = ["select", "labeled", "--budget", "8", "--strategy", "margin"]
     said = CliRunner().invoke(app, words)
-    assert "margin needs a finetuned model (--after RUN), so typiclust selected" in said.stdout
+    assert "margin needs a trained model (--after RUN), so typiclust selected" in said.stdout
 
 
 def test_each_selected_image_is_explained(store: Store) -> None:

@@ -199,7 +199,7 @@ def _choose_strength(
     if agreement < MIN_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
             f"“{words}” has no effect: the vision-language model and the vision model don't agree "
-            f"on which images match (correlation {agreement:.2f}). {REMEDY}"
+            f"on which images fit the description (correlation {agreement:.2f}). {REMEDY}"
         )
     if len(source.val_labels) < MIN_VALIDATION or not len(source.labels):
         return STRENGTHS[0], (
@@ -214,7 +214,7 @@ def _choose_strength(
                 f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
                 f"changes by {100 * change.mean():+.1f} points. Image features can represent "
                 f"{reach:.0%} of the shift. The vision-language model and the vision model agree "
-                f"on which images match (correlation {agreement:.2f})."
+                f"on which images fit the description (correlation {agreement:.2f})."
             )
     return 0.0, (
         f"“{words}” has no effect: even a small shift would reduce validation accuracy. {REMEDY}"

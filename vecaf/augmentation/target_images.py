@@ -140,8 +140,8 @@ def adapt(
         )
     elif change < -MAX_HARM:
         refusal = (
-            f"validation accuracy would drop by {-100 * change:.1f} points. Use more target "
-            "images, or others"
+            f"validation accuracy would drop by {-100 * change:.1f} points. Use more or "
+            "different target images"
         )
     reason = (
         f"The model was not adapted to the target images: {refusal}."

@@ -171,8 +171,8 @@ def _check_model(config: RunConfig) -> None:
     """Raise InputError if the first round's strategy would select all images."""
     if config.rounds == 1 and first_strategy(config) != config.strategy:
         raise InputError(
-            f"This strategy needs a trained model. In a run of one round, {FIRST_ROUND} would "
-            "select all images. Use --rounds 2 or more."
+            f"This strategy needs a trained model. In the only round, {FIRST_ROUND} would "
+            "select in its place. Use --rounds 2 or more."
         )
 
 

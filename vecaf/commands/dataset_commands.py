@@ -134,7 +134,7 @@ def select(
     text = table(["rank", "id", *scores], rows)
     if result.strategy != strategy:
         text = (
-            f"{strategy} needs a finetuned model (--after RUN), so {result.strategy} selected the "
+            f"{strategy} needs a trained model (--after RUN), so {result.strategy} selected the "
             f"images.\n{text}"
         )
     print_result(payload, text, json)
@@ -155,7 +155,7 @@ def delete(
         found = dataset_named(session, user, dataset)
     if not yes:
         if json or not sys.stdin.isatty():
-            raise InputError("No terminal to confirm in. Pass --yes.")
+            raise InputError("Confirmation needs a terminal and no --json. Pass --yes.")
         contents = preview_deletion(store, user, found.id).sentence()
         typer.confirm(f"Delete '{found.name}'? {contents}", abort=True)
     deleted = delete_dataset(store, user, found.id)

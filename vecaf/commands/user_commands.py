@@ -48,7 +48,7 @@ def add(
             datasets = transfer_all(session, session.get_one(User, local), user)
     text = f"Added {user.name}."
     if with_local:
-        text += f" {plural(datasets, 'dataset')} of the local owner now belong to {user.name}."
+        text += f" {user.name} received {plural(datasets, 'dataset')} from the local owner."
     print_result({"user": user.name, "datasets": datasets}, text, json)
 
 
@@ -82,7 +82,7 @@ def password(name: Name, password_stdin: PasswordStdin = False, json: Json = Fal
     new_password = _read_password(password_stdin)
     with store.write() as session:
         user = set_password(session, name, new_password)
-    text = f"Changed the password of {user.name} and ended all logins."
+    text = f"Changed the password of {user.name} and ended all of this user's logins."
     print_result({"user": user.name}, text, json)
 
 
@@ -125,7 +125,7 @@ def remove(
     if delete:
         text += f" Deleted {plural(len(owned), 'dataset')}."
     elif give_to:
-        text += f" {plural(len(owned), 'dataset')} of {user.name} now belong to {give_to}."
+        text += f" {give_to} received {plural(len(owned), 'dataset')} from {user.name}."
     print_result({"user": user.name, "datasets": len(owned)}, text, json)
 
 

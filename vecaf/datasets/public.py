@@ -249,8 +249,8 @@ def _labels(dataset: Any) -> list[int]:
         if hasattr(dataset, name):
             return [int(label) for label in getattr(dataset, name)]
     raise UnavailableError(
-        "This version of torchvision is not supported: its datasets have no known labels. Update "
-        "VeCAF Studio."
+        "This version of torchvision is not supported: the studio can't read the labels of its "
+        "datasets. Update VeCAF Studio."
     )
 
 

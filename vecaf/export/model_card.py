@@ -96,7 +96,8 @@ Classes: {html.escape(", ".join(classes))}
 
 ## Use
 
-Without VeCAF Studio, if this export has `model.onnx`, after `pip install onnxruntime numpy pillow`:
+If this export has `model.onnx`, you can predict without VeCAF Studio. Run `pip install onnxruntime
+numpy pillow`, then:
 
 ```
 python predict.py image.jpg

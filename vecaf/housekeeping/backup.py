@@ -67,9 +67,10 @@ class BackupResult:
                 'with: pg_dump --format=custom --file=vecaf.dump "$DATABASE_URL"'
             )
         if self.missing:
+            more = " …" if self.missing > len(self.listed) else "."
             lines.append(
                 f"{plural(self.missing, 'referenced file is', 'referenced files are')} missing: "
-                f"{', '.join(self.listed)} … Run: python -m vecaf doctor"
+                f"{', '.join(self.listed)}{more} Run: python -m vecaf doctor"
             )
         return lines
 

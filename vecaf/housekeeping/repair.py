@@ -26,9 +26,12 @@ def check_files(store: Store) -> str:
         names = ", ".join(one.path.relative_to(store.settings.home).as_posix() for one in left[:3])
         more = " …" if len(left) > 3 else ""
         count = plural(len(left), "unreferenced file")
-        parts.append(f"{count} ({size:,.1f} MB): {names}{more}")
-    advice = "To repair this, run: python -m vecaf doctor --repair"
-    raise VecafError("; ".join(parts) + " " + (majority_warning(store.settings, left) or advice))
+        parts.append(f"{count} ({size:,.1f} MB): {names}{more}.")
+    advice = (
+        "To move unreferenced files to the trash and update the warnings about missing ones, run: "
+        "python -m vecaf doctor --repair"
+    )
+    raise VecafError(" ".join([*parts, majority_warning(store.settings, left) or advice]))
 
 
 def repair(store: Store, grace: float = HOUR, *, force: bool = False) -> list[str]:

@@ -219,7 +219,7 @@ def apply_labels(session: Session, user_id: int, plan: LabelingPlan) -> tuple[in
 
 def left_name(run_id: int) -> str:
     """Return the name of the selection with the images that a run's model could not label."""
-    return f"left by run {run_id}"
+    return f"not auto-labeled by run {run_id}"
 
 
 def _rows(predictions: Predictions, ids: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -142,7 +142,7 @@ def _select(
     recorder.log(f"Round {number}: {selection.strategy} selected {images}{missing}.")
     if strategy != plan.config.strategy:
         recorder.log(
-            f"{plan.config.strategy} needs a finetuned model, so {strategy} selected the images "
+            f"{plan.config.strategy} needs a trained model, so {strategy} selected the images "
             f"of round {number}."
         )
 

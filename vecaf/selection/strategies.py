@@ -137,7 +137,8 @@ def strategy(
             sharded,
         )  # fmt: skip
         if info.needs_model:
-            info = replace(info, description=f"{description} Round 1 uses {FIRST_ROUND}.")
+            instead = f"Without a trained model, {FIRST_ROUND} selects."
+            info = replace(info, description=f"{description} {instead}")
         entry.info = info
         STRATEGIES.register(entry)
         return function

@@ -46,8 +46,8 @@ def draw_test_sample(
     ids = list(session.scalars(query.where(Sample.id.not_in(earlier)).order_by(Sample.id)))
     sampled = session.scalar(samples.limit(1)) is not None
     if not ids and sampled:
-        raise InputError("All test images are in a test sample. Label the images of that sample.")
-    where = "left outside of test samples" if sampled else "in the test split"
+        raise InputError("All test images are in test samples. Label the images of these samples.")
+    where = "in no test sample yet" if sampled else "in the test split"
     drawn = _draw(ids, count, seed, where)
     name = free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}

@@ -45,7 +45,7 @@ class RoundResult:
         float | None, _described("Test accuracy, 0 to 1; null without labeled test images.")
     ]
     seconds: Annotated[
-        float, _described("Duration of the round; of its last attempt if it was interrupted.")
+        float, _described("Duration of the round, or of its last attempt if it was interrupted.")
     ]
     confusion: Annotated[list[list[int]] | None, Field(exclude=True, repr=False)] = None
     """Test images by true class (rows) and predicted class (columns); None if it was not loaded.
@@ -100,7 +100,10 @@ class RunSummary:
     rounds_done: Annotated[int, _described("Number of finished rounds.")]
     labeled: Annotated[
         int | None,
-        _described("Images that the run has selected up to its last finished round; null before."),
+        _described(
+            "Images that the run has selected up to its last finished round; null until a round "
+            "has finished."
+        ),
     ]
     val_accuracy: Annotated[
         float | None, _described("Validation accuracy after the last finished round, 0 to 1.")

@@ -97,7 +97,7 @@ def _compute(
     if not samples.classes:
         raise InputError(
             "This dataset has no classes yet. A shift preview shows how each class moves. Add "
-            "classes on the Label page."
+            "classes on the Classes tab of the dataset."
         )
     recorder = MemoryRecorder(on_stage=stage)
     learner, guidance = prepare(config, samples, recorder, context.folder, settings)

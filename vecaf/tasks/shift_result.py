@@ -149,7 +149,7 @@ def _run(context: TaskContext, run_id: int) -> Run:
         run = visible(session, context.user_id, Run, run_id)
     if run.state != FINISHED or run.dataset_id != context.dataset_id:
         raise InputError(
-            f"Run {run_id} is not a finished run on this dataset. Wait until it finishes."
+            f"Run {run_id} is not a finished run on this dataset. Choose a finished run."
         )
     return run
 

@@ -12,8 +12,8 @@ PROJECT = "vecaf-studio"
 
 
 @tracker(
-    description="Records to TRACKIO_SERVER_URL if it is set, else to TRACKIO_DIR. Show it with "
-    "trackio show.",
+    description="Records to TRACKIO_SERVER_URL if it is set, else to TRACKIO_DIR. To view the "
+    "runs, use trackio show.",
     package="trackio",
     extra="trackio",
 )
