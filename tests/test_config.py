@@ -16,7 +16,7 @@ def test_a_count_is_limited_by_the_pool(count: int, pool: int) -> None:
     if count <= pool:
         assert parse_budget(str(count)).of(pool) == count
     else:
-        with pytest.raises(InputError, match=f"only {pool} can be selected"):
+        with pytest.raises(InputError, match=f"only {pool} images can be selected"):
             parse_budget(str(count)).of(pool)
 
 

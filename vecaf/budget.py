@@ -15,16 +15,16 @@ class Budget:
     amount: float
     share: bool
 
-    def of(self, pool_size: int) -> int:
+    def of(self, pool_size: int, what: str = "images") -> int:
         """Return the budget as a number of images; a percentage rounds to at least 1.
 
-        Raises InputError if the pool has fewer images.
+        Raises InputError if the pool has fewer images. `what` names them in its message.
         """
         count = max(1, round(pool_size * self.amount / 100)) if self.share else int(self.amount)
         if count > pool_size:
             raise InputError(
-                f"The budget is {count}, but only {pool_size} can be selected. Choose a smaller "
-                "budget."
+                f"The budget is {count}, but only {pool_size} {what} can be selected. Choose a "
+                "smaller budget."
             )
         return count
 

@@ -53,8 +53,9 @@ class RunConfig:
     )
     budget: str = option(
         "5%",
-        "Images to select in each round: a count (100) or a percentage of the pool (2%). A run "
-        "counts only the labeled images of the pool. Raise it if you can label more images.",
+        "Images to select in each round: a count (100) or a percentage of the pool (2%). In a "
+        "run, the percentage is of the labeled images in the pool. Raise the budget if you can "
+        "label more images.",
     )
     rounds: int = option(
         3,
@@ -233,7 +234,7 @@ class RunConfig:
         "plain",
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
         "mirror: averages the features of the image and its mirror image. two-sizes: "
-        "the features of the image, then the averaged features of a smaller copy and the copy's "
+        "concatenates the features of the image with the average over a smaller copy and its "
         "mirror image. mirror and two-sizes take about twice as long as plain. For more accuracy, "
         "switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),

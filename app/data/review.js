@@ -11,7 +11,7 @@ const words = ({ title, columns }) => {
   if (!title) return NOT_READ;
   return columns.length
     ? `The file contains ${title}. Choose the columns to import. The table shows the first rows.`
-    : `The file contains ${title}. It has no columns to choose: labels come from the format itself.`;
+    : `The file contains ${title}. It has no columns to choose: the format itself defines the labels.`;
 };
 
 const option = (value, title = value) => {

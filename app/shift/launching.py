@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 from vecaf.config import RunConfig
-from vecaf.store import ENDED, Dataset, Run, visible
+from vecaf.store import CANCELED, ENDED, FAILED, Dataset, Run, visible
 from vecaf.store.run_pairs import find_run_pairs
 
 from ..shell.studio import Studio
@@ -56,6 +56,14 @@ def launch_pair(
         if pair.shifted.state not in ENDED and pair.shifted.config == shifted.as_dict():
             gr.Info("These runs are already in progress.", title="")
             return pair.shifted.id
-    if base is None or base.config != plain.as_dict():
+    if base is None or not any(
+        _is_baseline(run, plain) for run in (base, *(pair.plain for pair in pairs))
+    ):
         submit_run(studio.store, plain, user)
     return submit_run(studio.store, shifted, user)
+
+
+def _is_baseline(run: Run, plain: RunConfig) -> bool:
+    """Return whether a run has these settings and a result, now or later."""
+    settings = {**RunConfig().as_dict(), **run.config, "dataset": plain.dataset}
+    return run.state not in (FAILED, CANCELED) and settings == plain.as_dict()

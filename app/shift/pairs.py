@@ -145,7 +145,7 @@ def _headline(
         where, low, high = "clean test images", levels[0]["low"], levels[0]["high"]
         plain, shifted = (levels[0][side] for side in SIDES)
     before, after = (f"{100 * value:.0f}%" for value in (plain, shifted))
-    numbers = f"Accuracy on {where}: {after} with it, {before} without."
+    numbers = f"Accuracy on {where}: {after} (baseline: {before})."
     if low > 0:
         return Headline(
             f"Training with the target domain helped. {numbers}", "good", plain, shifted

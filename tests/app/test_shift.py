@@ -194,6 +194,10 @@ def test_a_run_with_a_target_domain_gets_a_baseline(studio: Studio) -> None:
     with studio.store.read() as session:
         made = session.scalars(sa.select(Run).where(Run.id > run.id).order_by(Run.id)).all()
     assert [one.config["target_words"] for one in made] == ["", "at night"]
+    shift._act(studio, studio.store.owner(), {**data, "words": "in thick fog"})
+    with studio.store.read() as session:
+        newest = session.scalars(sa.select(Run).order_by(Run.id.desc())).first()
+    assert newest is not None and newest.id == made[-1].id + 1  # the pair has that baseline
 
 
 def test_runs_of_other_users_do_not_exist(studio: Studio) -> None:

@@ -166,7 +166,7 @@ def test_a_smaller_pool_is_the_same_sample_every_time(samples: Samples) -> None:
     [
         ({"strategies": "random,ccs"}, "ccs.*labels-known track"),
         ({"strategies": "random,vecav"}, "did you mean vecaf"),
-        ({"budgets": "4,60"}, "only 54 can be selected"),
+        ({"budgets": "4,60"}, "only 54 labeled images can be selected"),
         ({"budgets": "0"}, "at least 1"),
         ({"budgets": ","}, "budgets is empty"),
         ({"seeds": 0}, "at least 1"),

@@ -157,7 +157,7 @@ def test_round_1_needs_no_trained_model(name: str) -> None:
     stand_in = STRATEGIES[FIRST_ROUND].info
     assert not stand_in.needs_model and set(info.tracks) <= set(stand_in.tracks)
     assert info.needs_model == info.description.endswith(
-        f"Without a trained model, {FIRST_ROUND} selects."
+        f"Without a trained model, {FIRST_ROUND} is used."
     )
     # On the labels-known track, the first losses come from an untrained model.
     late = {"probabilities"} if info.tracks == ("labels-known",) else {"losses", "probabilities"}

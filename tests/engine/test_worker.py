@@ -182,10 +182,10 @@ def test_sqlite_supports_one_machine(store: Store) -> None:
 def test_an_invalid_run_is_refused_when_it_is_submitted(store: Store, rows: str) -> None:
     user = store.owner()
     for config, complaint in [
-        (RunConfig(dataset=rows, budget="41"), "only 40 can be selected"),
+        (RunConfig(dataset=rows, budget="41"), "only 40 labeled images can be selected"),
         (
             RunConfig(dataset=rows, budget="30"),
-            "3 rounds need 90 labeled images, but the pool has only 40",
+            "3 rounds need 90 labeled images, but only 40 images of the pool",
         ),
         (RunConfig(dataset=rows, budget="0"), "at least 1"),
         (RunConfig(dataset=rows, strategy="activefit"), "did you mean activeft"),

@@ -209,8 +209,8 @@ def test_own_captions_and_no_captions_both_work(settings: Settings, tmp_path: Pa
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"budget": "55"}, "only 54 can be selected"),
-        ({"budget": "30"}, "2 rounds need 60 labeled images, but the pool has only 54"),
+        ({"budget": "55"}, "only 54 labeled images can be selected"),
+        ({"budget": "30"}, "2 rounds need 60 labeled images, but only 54 images of the pool"),
         ({"strategy": "vecav"}, "did you mean vecaf"),
         ({"model": "efficientnet_lite"}, "efficientnet_lite0"),
     ],

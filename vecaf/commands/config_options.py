@@ -59,7 +59,7 @@ def command_with_config(
 
 def _annotation(item: Field[Any]) -> Any:
     meta = item.metadata
-    text = meta["help"] + (f" [{' | '.join(meta['choices'])}]" if meta["choices"] else "")
+    text = meta["help"] + (f" One of: {', '.join(meta['choices'])}." if meta["choices"] else "")
     option = typer.Option(
         help=text,
         min=meta["minimum"],

@@ -155,7 +155,10 @@ def delete(
         found = dataset_named(session, user, dataset)
     if not yes:
         if json or not sys.stdin.isatty():
-            raise InputError("Confirmation needs a terminal and no --json. Pass --yes.")
+            raise InputError(
+                "The command can't ask for confirmation without a terminal or with --json. To "
+                "delete without confirmation, pass --yes."
+            )
         contents = preview_deletion(store, user, found.id).sentence()
         typer.confirm(f"Delete '{found.name}'? {contents}", abort=True)
     deleted = delete_dataset(store, user, found.id)

@@ -96,8 +96,8 @@ def check_target(session: Session, user_id: int, config: RunConfig, dataset_id: 
     """
     if config.adapt_to and dataset_named(session, user_id, config.adapt_to).id == dataset_id:
         raise InputError(
-            "The target dataset is the dataset of the run. Choose a dataset with images of another "
-            "domain."
+            "The target dataset and the dataset of the run are the same. Choose a dataset with "
+            "images of another domain."
         )
 
 

@@ -48,13 +48,13 @@ def check_pool(
     size = sum(counts)
     if subset_size is not None and config.rounds == 1:
         return subset_size
-    budget = parse_budget(config.budget).of(size)
+    budget = parse_budget(config.budget).of(size, "labeled images")
     first_round = budget if subset_size is None else subset_size
     needed = first_round + budget * (config.rounds - 1)
     if needed > size:
         raise InputError(
-            f"{config.rounds} rounds need {needed} labeled images, but the pool has only {size}. "
-            "Choose a smaller budget or fewer rounds."
+            f"{config.rounds} rounds need {needed} labeled images, but only {size} images of the "
+            "pool are labeled. Choose a smaller budget or fewer rounds."
         )
     _check_strategy(config)
     return budget

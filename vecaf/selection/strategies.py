@@ -137,7 +137,7 @@ def strategy(
             sharded,
         )  # fmt: skip
         if info.needs_model:
-            instead = f"Without a trained model, {FIRST_ROUND} selects."
+            instead = f"Without a trained model, {FIRST_ROUND} is used."
             info = replace(info, description=f"{description} {instead}")
         entry.info = info
         STRATEGIES.register(entry)

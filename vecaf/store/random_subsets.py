@@ -22,6 +22,7 @@ from vecaf.store.models import (
     SubsetSample,
 )
 from vecaf.store.subsets import add_subset, subset_samples
+from vecaf.wording import plural
 
 
 def draw_test_sample(
@@ -47,8 +48,8 @@ def draw_test_sample(
     sampled = session.scalar(samples.limit(1)) is not None
     if not ids and sampled:
         raise InputError("All test images are in test samples. Label the images of these samples.")
-    where = "in no test sample yet" if sampled else "in the test split"
-    drawn = _draw(ids, count, seed, where)
+    where = " outside of the test samples" if sampled else ""
+    drawn = _draw(ids, count, seed, "test image", where)
     name = free_name(session, dataset_id, f"test sample of {count}")
     facts = {"split": TEST, "seed": seed, "drawn": "uniformly at random"}
     return add_subset(session, user_id, dataset_id, name, EVALUATION, drawn, facts=facts)
@@ -71,7 +72,7 @@ def draw_random_selection(session: Session, user_id: int, subset_id: int, seed: 
     ids = list(
         session.scalars(sa.select(Sample.id).where(*in_pool(like.dataset_id)).order_by(Sample.id))
     )
-    drawn = _draw(ids, count, seed, "in the pool")
+    drawn = _draw(ids, count, seed, "image", " in the pool")
     name = free_name(session, like.dataset_id, f"{like.name} · random images")
     kept = ("model", "vlm", "image_size", "caption_weight", "track")
     facts = {key: like.facts[key] for key in kept if key in like.facts}
@@ -79,12 +80,11 @@ def draw_random_selection(session: Session, user_id: int, subset_id: int, seed: 
     return add_subset(session, user_id, like.dataset_id, name, SELECTION, drawn, facts=facts)
 
 
-def _draw(ids: list[int], count: int, seed: int, where: str) -> list[int]:
-    if not ids:
-        raise InputError(f"No images are {where}.")
+def _draw(ids: list[int], count: int, seed: int, kind: str, where: str) -> list[int]:
     if not 1 <= count <= len(ids):
-        images = f"{len(ids):,} {'image is' if len(ids) == 1 else 'images are'}"
-        raise InputError(f"Only {images} {where}. Enter a number from 1 to {len(ids)}.")
+        there = "There is" if len(ids) == 1 else "There are"
+        advice = f" Enter a number from 1 to {len(ids)}." if ids else ""
+        raise InputError(f"{there} {plural(len(ids), kind)}{where}.{advice}")
     drawn = np.random.default_rng(seed).choice(len(ids), count, replace=False)
     return [ids[place] for place in drawn]
 

@@ -207,7 +207,7 @@ def _image(
         return blob, last or f"{blob.offset:012}{extension_of(content)}", blob.size
     found = files.find(path, folder) if isinstance(path, str) else None
     if found is None:
-        raise Refused("it has neither the bytes of an image nor a file beside it")
+        raise Refused("it contains no image, and the file that it names was not found")
     member = contents.members[found]
     return member.key, found.rsplit("/", 1)[-1], member.size
 

@@ -132,7 +132,8 @@ def _records(contents: Contents, name: str, files: Files, metadata: Metadata) ->
     if not columns.file:
         listed = ", ".join(preview.columns) or "none"
         raise InputError(
-            f"No column of {name} names an image in the upload. Put the images beside it. "
+            f"No column of {name} contains the file names of the uploaded images. Put the images "
+            f"into the folder of {name}. "
             f"{choose('--file-column')} The columns: {listed}."
         )
     split = split_of(name)
