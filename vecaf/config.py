@@ -153,20 +153,20 @@ class RunConfig:
         advanced=True,
     )
     layer_decay: float = option(
-        0.75,
+        0.0,
         "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
         "rate of the next group, multiplied by this factor. Lower it to keep early layers closer "
-        "to their pretrained weights. 0 chooses it automatically: 0.9 for up to 2 passes over the "
-        "images, 0.75 for 8 or more.",
+        "to their pretrained weights. 0 follows the number of passes over the images: 0.9 for up "
+        "to 2 passes, 0.75 for 8 or more.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
     )
     augmentation: str = option(
-        "full",
+        "auto",
         "Random crops and flips of the training images (full and lora mode). auto increases their "
-        "strength with the number of passes over the images: none at 2 passes, full at 8. Choose "
-        "auto or none for short training.",
+        "strength with the number of passes over the images: none for up to 2 passes, full for 8 "
+        "or more. Choose full if the model overfits.",
         choices=("auto", "full", "none"),
         advanced=True,
     )

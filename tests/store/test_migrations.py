@@ -152,6 +152,8 @@ def test_the_caption_weight_is_renamed_wherever_it_is_stored(settings: Settings)
         assert session.get_one(Run, 7).config == {
             "train_on_captions": "yes",
             "image_size": 96,
+            "augmentation": "full",
+            "layer_decay": 0.75,
             **new,
         }
 
@@ -176,6 +178,9 @@ def test_runs_keep_the_defaults_of_earlier_versions(settings: Settings) -> None:
         id_: size for id_, (_, _, size) in configs.items()
     }
     assert [one["train_on_captions"] for one in stored.values()] == ["yes", "no", "yes", "yes"]
+    assert {(one["augmentation"], one["layer_decay"]) for one in stored.values()} == {
+        ("full", 0.75)
+    }
 
 
 def test_only_the_newest_copies_are_kept(settings: Settings) -> None:

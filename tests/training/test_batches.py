@@ -92,10 +92,7 @@ def test_images_without_augmentation_are_only_normalized(tmp_path: Path) -> None
 
 
 def test_augmentation_and_layer_decay_follow_the_passes() -> None:
-    few, some, many = (
-        RunConfig(mode="full", epochs=epochs, augmentation="auto", layer_decay=0.0)
-        for epochs in (2, 4, 20)
-    )
+    few, some, many = (RunConfig(mode="full", epochs=epochs) for epochs in (2, 4, 20))
     assert [augmentation_strength(one) for one in (few, some, many)] == [0.0, 0.5, 1.0]
     assert_allclose([layer_decay(one) for one in (few, some, many)], [0.9, 0.825, 0.75])
     again = replace(few, track=LABELS_KNOWN, rounds=4)  # each round trains on the first images, too

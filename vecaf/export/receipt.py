@@ -18,6 +18,8 @@ FORMAT = 3
 READABLE = (1, 2, 3)  # 1 had no data_hash and one mapping of versions; 1 and 2 said `picks`
 MAX_BYTES = 64 * 1024**2  # more than a million selected images need
 MAX_TEXT = 1000
+EARLIER = {"train_on_captions": "yes", "augmentation": "full", "layer_decay": 0.75}
+"""Settings of receipts from before the settings existed."""
 ADVICE = "Pass an unmodified receipt.json of an export, or export the run again."
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -154,7 +156,8 @@ def read_receipt(path: Path) -> Receipt:
 def _checked(value: Mapping[str, Any]) -> Receipt:
     dataset = _mapping(value, "dataset")
     given = dict(_mapping(value, "config"))
-    given.setdefault("train_on_captions", "yes")  # as before this setting existed
+    for name, value_before in EARLIER.items():
+        given.setdefault(name, value_before)
     config = replace(RunConfig.from_dict(given), dataset=_text(dataset, "name"))
     versions = value.get("versions", [])
     listed = [versions] if isinstance(versions, dict) else versions
