@@ -53,9 +53,8 @@ class RunConfig:
     )
     budget: str = option(
         "5%",
-        "Images to select in each round: a count (100) or a percentage of the pool (2%). In a "
-        "run, the percentage is of the labeled images in the pool. Raise the budget if you can "
-        "label more images.",
+        "Images to select in each round: a count (100) or a percentage (2%) of the labeled "
+        "images in the pool. Raise the budget if you can label more images.",
     )
     rounds: int = option(
         3,
@@ -155,9 +154,9 @@ class RunConfig:
     layer_decay: float = option(
         0.0,
         "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
-        "rate of the next group, multiplied by this factor. Lower it to keep early layers closer "
-        "to their pretrained weights. 0 follows the number of passes over the images: 0.9 for up "
-        "to 2 passes, 0.75 for 8 or more.",
+        "rate of the next group, multiplied by this factor. 0 = automatic: 0.9 for up to 2 passes "
+        "over the images, 0.75 for 8 or more. A lower factor keeps early layers closer to their "
+        "pretrained weights.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
@@ -204,14 +203,14 @@ class RunConfig:
     train_on_captions: str = option(
         "no",
         "Whether the classifier also trains on features moved toward captions, as in the VeCAF "
-        "paper. This takes twice as many batches. Choose yes if your own captions describe the "
+        "paper. This takes twice as many batches. Try yes if your own captions describe the "
         "classes. The strategy uses captions in both cases.",
         choices=("no", "yes"),
         advanced=True,
     )
     target_words: str = option(
         "",
-        "A target domain that your images do not show, such as 'in thick fog'. The classifier "
+        "A target domain that your images do not show, such as 'a cartoon of'. The classifier "
         "also learns from features shifted toward it. In full or lora mode of the "
         "labels-known track, only the first round uses it.",
     )
@@ -234,9 +233,9 @@ class RunConfig:
         "plain",
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
         "mirror: averages the features of the image and its mirror image. two-sizes: "
-        "concatenates the features of the image with the average over a smaller copy and its "
-        "mirror image. mirror and two-sizes take about twice as long as plain. For more accuracy, "
-        "switch to a larger model first.",
+        "computes the features of the image, and the average features of a smaller copy and of "
+        "that copy's mirror image, and concatenates both. mirror and two-sizes take about twice as "
+        "long as plain. For more accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )

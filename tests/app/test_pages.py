@@ -255,7 +255,7 @@ def test_the_random_name_of_an_upload_is_not_shown() -> None:
 def test_a_card_shows_counts_and_refusals() -> None:
     page = data_page.listing([card(name="pets")], False)
     assert "3 images" in page
-    assert "1 file was not imported" in page
+    assert "1 entry was skipped" in page
     many = card(classes=[f"c{i}" for i in range(30)], class_counts=[1] * 30)
     assert "and 18 more classes" in data_page.listing([many], False)
 

@@ -201,4 +201,4 @@ def test_the_target_of_labels_known_comes_from_the_whole_pool(
     assert all(point.test_accuracy is not None for one in results for point in one.curve)
     assert full.curve[-1].test_accuracy == full.accuracy
     text, _ = write_report(tmp_path / "report", grid, results, "command")
-    assert "A run on the whole pool reaches a final test accuracy." in text
+    assert "The target is 99% of the final test accuracy of a run on the whole pool." in text

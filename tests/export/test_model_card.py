@@ -17,8 +17,8 @@ from vecaf.store.records import RoundResult
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (RunConfig(rounds=3), "Its images were selected by `vecaf` in 3 rounds."),
-        (RunConfig(rounds=1), "Its images were selected by `vecaf` in 1 round."),
+        (RunConfig(rounds=3), "The training images were selected by `vecaf` in 3 rounds."),
+        (RunConfig(rounds=1), "The training images were selected by `vecaf` in 1 round."),
         (RunConfig(rounds=1, subset="mine"), "It was trained on the selection `mine`."),
         (
             RunConfig(rounds=2, subset="mine", strategy="margin"),

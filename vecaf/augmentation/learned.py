@@ -60,7 +60,7 @@ def choose_strength(
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
             f"The vision-language model interprets “{words}” as {domains}. The shift moves "
-            f"features by {STRENGTHS[0]:.0%} of the way from photos to these domains. "
+            f"features {STRENGTHS[0]:.0%} of the way from photos to these domains. "
             f"With at least {MIN_VALIDATION} labeled validation images, the studio also tries "
             "larger shifts."
         )
@@ -69,12 +69,13 @@ def choose_strength(
         if change.mean() >= -MAX_HARM:
             return strength, (
                 f"The vision-language model interprets “{words}” as {domains}, with a cosine "
-                f"similarity of {shift.nearness:.2f}. The shift moves features by {strength:.0%} "
+                f"similarity of {shift.nearness:.2f}. The shift moves features {strength:.0%} "
                 "of the way from photos to these domains. "
                 f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
     return 0.0, (
-        f"“{words}” has no effect: even a small shift would reduce validation accuracy. {REMEDY}"
+        f"The shift toward “{words}” is not applied, because even a small shift would reduce "
+        f"validation accuracy. {REMEDY}"
     )
 
 

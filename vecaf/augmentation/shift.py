@@ -217,5 +217,6 @@ def _choose_strength(
                 f"on which images fit the description (correlation {agreement:.2f})."
             )
     return 0.0, (
-        f"“{words}” has no effect: even a small shift would reduce validation accuracy. {REMEDY}"
+        f"The shift toward “{words}” is not applied, because even a small shift would reduce "
+        f"validation accuracy. {REMEDY}"
     )

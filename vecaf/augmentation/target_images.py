@@ -134,8 +134,8 @@ def adapt(
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (
-            f"the predicted labels cover too few classes (effective number of classes: {kept:.1f}; "
-            f"{wanted:.1f} for the training labels). The target images should show most of the "
+            f"the predicted labels cover too few classes: effectively {kept:.1f}, compared with "
+            f"{wanted:.1f} in the training labels. The target images should show most of the "
             "classes"
         )
     elif change < -MAX_HARM:

@@ -98,8 +98,8 @@ def _costs(found: Sequence[TargetCost]) -> list[str]:
         f"batches to {TARGET_SHARE:.0%} of whole pool", "saving (whole pool ÷ strategy)",
     ]  # fmt: skip
     lines = [
-        f"A run on the whole pool reaches a final {found[0].split} accuracy. The table shows after "
-        f"how many batches each strategy reaches {TARGET_SHARE:.0%} of it:",
+        f"The target is {TARGET_SHARE:.0%} of the final {found[0].split} accuracy of a run on the "
+        "whole pool. The table shows how many batches each strategy needs to reach it:",
         "",
         f"| {' | '.join(heads)} |",
         "|---" * len(heads) + "|",

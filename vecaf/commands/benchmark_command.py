@@ -122,8 +122,8 @@ app.command("benchmark")(
                     int,
                     typer.Option(
                         min=0,
-                        help="The first seed. Use different seeds to choose settings and to "
-                        "measure the final result.",
+                        help="The first seed. Do not measure the final result with the seeds "
+                        "that you used to choose settings.",
                     ),
                 ],
                 0,

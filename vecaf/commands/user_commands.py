@@ -98,7 +98,7 @@ def remove(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Remove a user. If the user owns datasets, pass --give-to or --delete."""
+    """Remove a user. If the user owns anything, pass --give-to or --delete."""
     import sqlalchemy as sa
 
     from vecaf.accounts.users import remove_user, transfer_all, user_named

@@ -97,7 +97,7 @@ class ImportReport:
             )
         lines += self.warnings
         if self.refused_count:
-            lines.append(f"{plural(self.refused_count, 'file was', 'files were')} not imported:")
+            lines.append(f"{plural(self.refused_count, 'entry was', 'entries were')} skipped:")
         return lines
 
     def as_text(self, listed: int = 20) -> str:

@@ -143,7 +143,7 @@ def _origin(config: RunConfig) -> str:
         return f"{start}, then on images selected by `{config.strategy}` in {rounds}."
     first = first_strategy(config)
     replacement = f" (round 1: {first})" if first != config.strategy else ""
-    return f"Its images were selected by `{config.strategy}`{replacement} in {rounds}."
+    return f"The training images were selected by `{config.strategy}`{replacement} in {rounds}."
 
 
 def contact_sheet(paths: Sequence[Path]) -> bytes | None:

@@ -77,6 +77,9 @@ def _int8(record: RunRecord, folder: Path) -> str:
     )
     test = random_images(samples, TEST, MEASURED, labeled=True)
     if not len(test):
-        return f"{text} The dataset has no labeled test images to measure their accuracy on."
+        return (
+            f"{text} The accuracy of these models was not measured, because the dataset has no "
+            "labeled test images."
+        )
     measured = measure_runtimes(folder, [samples.paths[row] for row in test], samples.labels[test])
     return f"{text} Measured on the machine that exported the run:\n\n{table(measured, len(test))}"

@@ -91,7 +91,7 @@ def _images(session: Session, settings: Settings) -> Iterator[LostFiles]:
             names = ", ".join(gone[:SHOWN]) + (" …" if len(gone) > SHOWN else "")
             sentence = (
                 f"{WARNING_PREFIX}{plural(len(gone), 'image')} of '{dataset.name}' ({names}). "
-                "Import the same images again under another name, which restores their files, or "
+                "Import the same images again as a new dataset, which restores their files, or "
                 "restore a backup."
             )
             yield LostFiles(

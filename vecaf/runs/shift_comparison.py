@@ -84,7 +84,7 @@ def verdict(
     if clean.high < 0:
         return f"{first} It reduced accuracy on clean images ({change})."
     if clean.low > 0:
-        return f"{first} It improved accuracy on clean images too ({change})."
+        return f"{first} It improved accuracy on clean images ({change})."
     return f"{first} It made no significant difference on clean images ({change})."
 
 

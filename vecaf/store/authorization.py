@@ -67,8 +67,8 @@ def check_model_files(session: Session, user_id: int, settings: Mapping[str, obj
         return
     if session.get_one(User, user_id).name != LOCAL_OWNER:
         raise NotAllowedError(
-            "A model file on this machine can be used only by the local owner, on the command "
-            "line. Choose a model from the list or from the hub."
+            "Only the local owner can use model files on the server. Choose a model from the list "
+            "or from the hub."
         )
 
 

@@ -47,7 +47,9 @@ def draw_test_sample(
     ids = list(session.scalars(query.where(Sample.id.not_in(earlier)).order_by(Sample.id)))
     sampled = session.scalar(samples.limit(1)) is not None
     if not ids and sampled:
-        raise InputError("All test images are in test samples. Label the images of these samples.")
+        raise InputError(
+            "The existing test samples already contain all test images. Label the images in them."
+        )
     where = " outside of the test samples" if sampled else ""
     drawn = _draw(ids, count, seed, "test image", where)
     name = free_name(session, dataset_id, f"test sample of {count}")
