@@ -16,7 +16,7 @@ from ..shell.formatting import percent
 from ..shell.templates import macros
 from .routes import preview_url
 
-EXAMPLES = ("in thick fog", "in the snow", "at night", "a black and white line drawing of")
+EXAMPLES = ("a cartoon of", "in thick fog", "at night", "a black and white line drawing of")
 
 
 @dataclass(frozen=True)
