@@ -13,6 +13,7 @@ TABLES = [  # of benchmarks/README.md: mode, pool images, T
     ("head-only", 1_641, (10, 25, 50, 100)),
     ("full", 10_000, (100, 190)),
     ("full", 1_641, (15, 31)),
+    ("lora", 1_641, (15, 31)),
 ]
 
 
