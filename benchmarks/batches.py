@@ -1,9 +1,10 @@
 """Batches to reach 99% of full training: `python -m benchmarks.batches [--seeds 5]`
 
 Runs in the labels-known track on a dataset in VECAF_HOME. Every row trains the same classifier, or
-the whole model with --mode full, or adapters with --mode lora. Rows differ in the images of each batch and in the initialization
-of the classifier. Hyperparameters were chosen on validation images; test images are used only for
-measurement. Each row uses T batches and one learning-rate schedule that ends with the last batch.
+the whole model with --mode full, or adapters with --mode lora. Rows differ in the images of each
+batch and in the initialization of the classifier. Hyperparameters were chosen on validation images;
+test images are used only for measurement. Each row uses T batches and one learning-rate schedule
+that ends with the last batch.
 """
 
 from __future__ import annotations
