@@ -86,6 +86,6 @@ def test_only_a_hub_model_sends_requests_to_other_machines(tmp_path: Path) -> No
     assert found["hub"] == ["huggingface.co"]  # shows that requests are noticed
     for sentence in found["sentences"]:
         assert "the hub can't be reached" in sentence
-        assert "Use a local file" in sentence
+        assert "If you have the file, choose" in sentence
     assert len(found["sentences"]) == 2
     assert found["seconds"] < 30

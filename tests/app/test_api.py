@@ -142,7 +142,7 @@ def test_an_agent_starts_its_server(live: Live) -> None:
         ("DELETE", "/runs", None, 404, "No such endpoint"),
         ("GET", "/runs/99/model", None, 404, "no run 99"),
         ("GET", "/runs/99/files/..%2F..%2Fstudio.db", None, 404, "No such endpoint"),
-        ("GET", "/runs/99/predict?image=1", None, 503, "no inference process"),
+        ("GET", "/runs/99/predict?image=1", None, 503, "inference process is not running"),
         ("POST", "/runs", b"{", 400, "not valid JSON"),
         ("POST", "/runs", b"[" * 50_000, 400, "not valid JSON"),
         ("POST", "/runs", b"[]", 400, '"dataset"'),

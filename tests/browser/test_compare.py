@@ -130,7 +130,7 @@ def test_the_map_shows_the_selected_images_round_by_round(
     if compute.count():  # unless another test has computed this dataset's map
         compute.click()
     expect(place.locator(".round-map-caption")).to_contain_text(
-        "6 selected in round 2", timeout=LONG
+        "Round 2 selected 6 images", timeout=LONG
     )
     slider = place.get_by_role("slider")
     slider.press("Home")
@@ -138,7 +138,7 @@ def test_the_map_shows_the_selected_images_round_by_round(
     dark = "document.querySelector('.round-map canvas').toDataURL().length"
     before = page.evaluate(dark)
     place.get_by_role("button", name="Play").click()
-    expect(place.locator(".round-map-caption")).to_contain_text("6 selected in round 2")
+    expect(place.locator(".round-map-caption")).to_contain_text("Round 2 selected 6 images")
     assert page.evaluate(dark) != before
 
 

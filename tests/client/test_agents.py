@@ -73,7 +73,7 @@ def test_an_agent_labels_and_trains(store: Store) -> None:
             assert state["state"] == "finished" and state["results"][0]["labeled"] == 6
             # Prediction needs the inference process, which this studio does not have.
             answer = await agent.call_tool("predict", {"run": run["run"], "image": 1})
-            assert answer.is_error and "no inference process" in str(answer.content)
+            assert answer.is_error and "inference process is not running" in str(answer.content)
 
         ask(client, steps)
 

@@ -78,7 +78,7 @@ def test_the_sentence_reports_clean_images_and_equal_models() -> None:
         "in fog", worse, none, "there", False
     )
     better = compare_level(0, np.arange(80) % 4 > 0, np.ones(80, bool))
-    assert "improved accuracy on clean images too (+25.0 points)" in verdict(
+    assert "improved accuracy on clean images (+25.0 points)" in verdict(
         "in fog", better, none, "there", False
     )
     same = compare_level(0, np.ones(80, bool), np.ones(80, bool))
