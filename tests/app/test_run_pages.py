@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
-from fastapi.testclient import TestClient
 
 from app.compare import page as compare
 from app.finetune import summary as finetune_summary
 from app.finetune import view as finetune_view
 from app.runs.baseline_view import comparison
 from app.runs.comparison_text import saving_text
-from app.runs.page import LISTED, _act, _list, _run
+from app.runs.page import _act, _list, _run
 from app.runs.run import RunPage
-from app.select import page as select
-from app.shell.address import parameters
 from app.shell.studio import Studio
 from vecaf.arrays import Floats, Labels
 from vecaf.config import RunConfig
@@ -262,48 +257,3 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     assert "predicted as dog" not in rest
     assert "coverage gain: 0.25" in rest
     assert "distance to the nearest selected image" not in rest
-
-
-def test_every_run_is_found_however_many_there_are(studio: Studio, client: TestClient) -> None:
-    """This includes runs of another dataset, which the list on Select omits."""
-    user = studio.store.owner()
-    config = RunConfig(dataset="many").as_dict()
-    with studio.store.write() as session:
-        many = Dataset(owner_id=user, name="many", classes=["a"], content_hash="", source="",
-                       report={})  # fmt: skip
-        session.add(many)
-        session.flush()
-        runs = [Run(owner_id=user, dataset_id=many.id, name="r", seed=0, config=config,
-                    state="finished") for _ in range(2 * LISTED)]  # fmt: skip
-        session.add_all(runs)
-        session.flush()
-        every = sorted(session.scalars(sa.select(Run.id).where(Run.owner_id == user)))[::-1]
-        session.add(Round(run_id=runs[0].id, number=1, labeled=2, batches=4, val_accuracy=None,
-                          test_accuracy=None, confusion={}, seconds=1.0))  # fmt: skip
-        old, dataset_id = runs[0].id, many.id
-    shown: list[int] = []
-    address: dict[str, str] = {}
-    while True:
-        page = _list(studio, user, address).top
-        shown += [int(id_) for id_ in re.findall(r'data-key="run-(\d+)"', page)]
-        assert ("Newest runs" in page) == bool(address)
-        older = re.search(r'href="/runs(\?before=\d+)"', page)
-        if older is None:
-            break
-        address = parameters(older[1])
-    assert shown == every
-    assert "No older runs" in _list(studio, user, {"before": "1"}).top
-
-    listed: list[int] = []
-    while True:
-        query = {"before": listed[-1]} if listed else {}
-        found = client.get("/api/v1/runs", params=query).json()["runs"]
-        if not found:
-            break
-        listed += [run["run"] for run in found]
-    assert listed == every
-
-    html, _ = select._render(studio, user, {"dataset": str(dataset_id)})
-    assert f'<option value="{old}">Run {old}: r</option>' in html
-    html, _ = select._render(studio, user, {"dataset": "1"})
-    assert '<option value="1">Run 1: r</option>' in html and f">Run {old}: r<" not in html
