@@ -19,7 +19,7 @@ CHOICE = {"error": "10", "confidence": "80"}
 def test_card_labels_images_and_offers_to_undo(store: Store) -> None:
     owner = store.owner()
     before = label_rest(store, owner, 1, CHOICE)
-    assert 'data-act="label-rest"' in before and "at most 10% wrong (80% confidence)" in before
+    assert 'data-act="label-rest"' in before and "at most 10% wrong labels (80% confidence)" in before
     apply(store, owner, 1, CHOICE)
     assert any(label is not None for label in labels_of(store).values())
     after = label_rest(store, owner, 1, CHOICE)
@@ -51,7 +51,7 @@ def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: St
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, {"error": "1", "confidence": "80"})
-    assert "can&#39;t guarantee at most 1% wrong (80% confidence). Label about" in card
+    assert "can&#39;t guarantee at most 1% wrong labels (80% confidence). Label about" in card
     assert "Set maximum error rate to" in card and "Label test images" in card
 
 
