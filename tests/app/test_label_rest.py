@@ -19,7 +19,9 @@ CHOICE = {"error": "10", "confidence": "80"}
 def test_card_labels_images_and_offers_to_undo(store: Store) -> None:
     owner = store.owner()
     before = label_rest(store, owner, 1, CHOICE)
-    assert 'data-act="label-rest"' in before and "at most 10% wrong labels (80% confidence)" in before
+    assert (
+        'data-act="label-rest"' in before and "at most 10% wrong labels (80% confidence)" in before
+    )
     apply(store, owner, 1, CHOICE)
     assert any(label is not None for label in labels_of(store).values())
     after = label_rest(store, owner, 1, CHOICE)
@@ -39,7 +41,7 @@ def test_only_edits_of_this_run_are_undone_here(store: Store) -> None:
 
 def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, CHOICE | {"error": "77"})
-    shown = int(re.search(r"at most (\d+)% wrong \(80% confidence\)", card)[1])  # type: ignore[index]
+    shown = int(re.search(r"at most (\d+)% wrong labels \(80% confidence\)", card)[1])  # type: ignore[index]
     works = {
         share: "The model can label"
         in label_rest(store, store.owner(), 1, CHOICE | {"error": str(share)})
