@@ -53,8 +53,9 @@ class RunConfig:
     )
     budget: str = option(
         "5%",
-        "Images to select in each round: a count (100) or a percentage (2%) of the labeled "
-        "images in the pool. Raise the budget if you can label more images.",
+        "Images to select in each round: a count (100) or a percentage (2%). A run selects only "
+        "from images that already have labels, so a percentage refers to those. Raise the budget "
+        "if more of your images are labeled.",
     )
     rounds: int = option(
         3,
@@ -107,11 +108,11 @@ class RunConfig:
         advanced=True,
     )
     head_init: str = option(
-        "text",
+        "auto",
         "Initial weights of the classifier. text: from the class names. means: from the mean "
-        "features of each class; choose it in the labels-known track. zeros: all zero; choose it "
-        "to finetune the full model on a small pool.",
-        choices=("zeros", "text", "means"),
+        "features of each class. zeros: all zero. auto uses text. In the labels-known track, it "
+        "uses means in head-only mode, and in the other modes if the pool is large.",
+        choices=("auto", "zeros", "text", "means"),
         advanced=True,
     )
     batch_size: int = option(
@@ -154,18 +155,18 @@ class RunConfig:
     layer_decay: float = option(
         0.0,
         "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
-        "rate of the next group, multiplied by this factor. 0 = automatic: 0.9 for up to 2 passes "
-        "over the images, 0.75 for 8 or more. A lower factor keeps early layers closer to their "
-        "pretrained weights.",
+        "rate of the next group, multiplied by this factor. 0 = automatic, from the number of "
+        "times the run trains on an image: 0.9 for up to 2, falling to 0.75 at 8 or more. A lower "
+        "factor keeps early layers closer to their pretrained weights.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
     )
     augmentation: str = option(
         "auto",
-        "Random crops and flips of the training images (full and lora mode). auto increases their "
-        "strength with the number of passes over the images: none for up to 2 passes, full for 8 "
-        "or more. Choose full if the model overfits.",
+        "Random crops and flips of the training images (full and lora mode). auto chooses their "
+        "strength from the number of times the run trains on an image: none for up to 2, full for "
+        "8 or more. Choose full if the model overfits.",
         choices=("auto", "full", "none"),
         advanced=True,
     )
@@ -195,8 +196,9 @@ class RunConfig:
     )
     caption_weight: float = option(
         0.25,
-        "Weight of the captions in the image features (η of CEA). Raise it if your captions "
-        "describe the classes well; 0 ignores captions.",
+        "How far captions move the image features: η of cross-attentive embedding augmentation "
+        "(CEA) in the VeCAF paper. Raise it if your captions describe the classes well; 0 ignores "
+        "captions.",
         minimum=0.0,
         maximum=1.0,
     )
@@ -232,9 +234,9 @@ class RunConfig:
     views: str = option(
         "plain",
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
-        "mirror: averages the features of the image and its mirror image. two-sizes: "
-        "computes the features of the image, and the average features of a smaller copy and of "
-        "that copy's mirror image, and concatenates both. mirror and two-sizes take about twice as "
+        "mirror: averages the features of the image and its mirror image. two-sizes: concatenates "
+        "the features of the image with those of a smaller copy, which are averaged over the copy "
+        "and its mirror image. mirror and two-sizes take about twice as "
         "long as plain. For more accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,

@@ -11,7 +11,7 @@ import torch
 from numpy.testing import assert_array_equal
 from safetensors.numpy import load_file
 
-from tests.runs.small_runs import CONFIG, FULL, KNOWN, LORA, finish, same
+from tests.runs.small_runs import CONFIG, FULL, KNOWN, LORA, TOLD, finish, same
 from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
@@ -182,7 +182,7 @@ def test_labels_known_selection_never_sees_test_labels(
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, replace(CONFIG, track=LABELS_KNOWN, strategy="entropy"), KNOWN],
+    [CONFIG, replace(TOLD, track=LABELS_KNOWN, strategy="entropy"), KNOWN],
     ids=["label-free", "from-words", "from-means"],
 )
 def test_a_selection_without_training_equals_the_first_round_of_a_run(

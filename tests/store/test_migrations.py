@@ -154,6 +154,7 @@ def test_the_caption_weight_is_renamed_wherever_it_is_stored(settings: Settings)
             "image_size": 96,
             "augmentation": "full",
             "layer_decay": 0.75,
+            "head_init": "auto",
             **new,
         }
 
@@ -181,6 +182,19 @@ def test_runs_keep_the_defaults_of_earlier_versions(settings: Settings) -> None:
     assert {(one["augmentation"], one["layer_decay"]) for one in stored.values()} == {
         ("full", 0.75)
     }
+
+
+def test_runs_keep_the_classifier_that_they_started_from(settings: Settings) -> None:
+    known = '"track": "labels-known"'
+    cases = {
+        7: ("{}", "auto"), 8: ('{"head_init": "text"}', "auto"), 9: (f"{{{known}}}", "text"),
+        10: (f'{{{known}, "head_init": "text"}}', "text"), 11: ('{"head_init": "means"}', "means"),
+    }  # fmt: skip
+    script = "".join(ADD_RUN.format(id_, 1, config) for id_, (config, _) in cases.items())
+    make_old(settings, "0015", "PRAGMA foreign_keys = OFF;" + script)
+    with Store.open(settings).read() as session:
+        stored = {id_: session.get_one(Run, id_).config["head_init"] for id_ in cases}
+    assert stored == {id_: after for id_, (_, after) in cases.items()}
 
 
 def test_only_the_newest_copies_are_kept(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from vecaf.encoders.runtime import choose_device
 from vecaf.errors import InputError
 from vecaf.runs.preparation import uses_text, with_device
 from vecaf.settings import Settings
+from vecaf.training.head_init import with_head_init
 
 StageProgress = Callable[[str, int, int], None]
 
@@ -69,6 +70,10 @@ def dataset_jobs(cells: Sequence[Cell], samples: Samples, settings: Settings) ->
     settings = with_device(base, settings)
     kind = choose_device(settings.device).partition(":")[0]
     pvm = pvm_for(base, samples)
+    cells = [
+        replace(cell, config=with_head_init(cell.config, samples, pvm.feature_dim))
+        for cell in cells
+    ]
     embedding = set_facts(pvm, settings)[0]
     with_text = [uses_text(cell.config) for cell in cells]
     vlm = vlm_digest(DatasetVLM(base.vlm, samples, pvm, settings).vlm) if any(with_text) else ""

@@ -18,7 +18,9 @@ FORMAT = 3
 READABLE = (1, 2, 3)  # 1 had no data_hash and one mapping of versions; 1 and 2 said `picks`
 MAX_BYTES = 64 * 1024**2  # more than a million selected images need
 MAX_TEXT = 1000
-EARLIER = {"train_on_captions": "yes", "augmentation": "full", "layer_decay": 0.75}
+EARLIER = {
+    "train_on_captions": "yes", "augmentation": "full", "layer_decay": 0.75, "head_init": "text",
+}  # fmt: skip
 """Settings of receipts from before the settings existed."""
 ADVICE = "Pass an unmodified receipt.json of an export, or export the run again."
 _HASH = re.compile(r"[0-9a-f]{64}")

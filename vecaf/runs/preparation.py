@@ -20,6 +20,7 @@ from vecaf.encoders.runtime import choose_device
 from vecaf.runs.recording import Recorder
 from vecaf.settings import Settings
 from vecaf.training.context import TrainingContext
+from vecaf.training.head_init import with_head_init
 from vecaf.training.learner import Learner
 from vecaf.training.model import CenteredFeatures
 from vecaf.training.ranks import ALONE, Ranks
@@ -59,6 +60,7 @@ def prepare(
     monitor = embedding_monitor(recorder)
     ranks.from_first(recorder.stage, "Loading models")
     pvm = ranks.together(pvm_for, config, samples)
+    config = with_head_init(config, samples, pvm.feature_dim)
     guidance = ranks.together(
         guidance_for, config, samples, pvm, settings, monitor, load_vlm=ranks.first
     )

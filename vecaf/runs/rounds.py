@@ -106,8 +106,8 @@ def do_rounds(
 
 
 def _use_class_names(plan: RunPlan, learner: Learner, guidance: TextGuidance) -> None:
-    """If the run asks for it, start the head from the names of the classes."""
-    if plan.config.head_init == "text":
+    """If the head starts from the names of the classes, make a classifier from them."""
+    if learner.context.config.head_init == "text":
         pretrained = learner.context.pretrained(plan.pool)
         learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
 
@@ -137,7 +137,7 @@ def _select(
 
     strategy = plan.effective_strategy(outputs)
     selected = plan.selected(recorder, upto=number)
-    missing = describe_missing_classes(plan.config, plan.samples, selected)
+    missing = describe_missing_classes(learner.context.config, plan.samples, selected)
     images = plural(plan.budget, "image")
     recorder.log(f"Round {number}: {selection.strategy} selected {images}{missing}.")
     if strategy != plan.config.strategy:

@@ -131,7 +131,7 @@ def select_images(
     learner, guidance = prepare(config, samples, recorder, folder, settings, trained_samples)
     if base_run is not None:
         learner.restore(base_run.rounds)
-    elif learner.context.continues and config.head_init == "text":
+    elif learner.context.continues and learner.context.config.head_init == "text":
         pretrained = learner.context.pretrained(plan.pool)
         learner.use_text_classifier(guidance.classifier(pretrained, plan.pool))
     recorder.stage("Computing features and predictions")

@@ -62,7 +62,7 @@ class SelectionExplanation:
         The caption that moved it, and its source: caption, label, or look (the closest class name).
     losses
         Per-sample loss in nats under the model of the run. Without a run, in the labels-known
-        track, under the classifier from class names. None if there is no model.
+        track, under the classifier that a new run starts from. None if there is no model.
     displaced
         Id of the image that would be selected in its place, or None.
     because
