@@ -16,7 +16,9 @@ SIGNED_OUT: Errors = {401: {"model": ApiError, "description": "You are not logge
 NO_RUN: Errors = {
     404: {"model": ApiError, "description": "The run does not exist, or you can't see it."}
 }
-NO_ACCESS: Errors = {404: {"model": ApiError, "description": "It does not exist, or is not yours."}}
+NO_ACCESS: Errors = {
+    404: {"model": ApiError, "description": "It does not exist, or you can't see it."}
+}
 INVALID: Errors = {400: {"model": ApiError, "description": "The request is invalid."}}
 NOT_READY: Errors = {409: {"model": ApiError, "description": "The export is not ready."}}
 UNAVAILABLE: Errors = {

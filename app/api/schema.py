@@ -15,7 +15,7 @@ BASE = "/api/v1"
 DESCRIPTION = (
     "Import datasets, select images, launch and follow runs, predict images, and download models. "
     "If the studio has accounts, log in first: POST `username` and `password` to /login, and send "
-    'the cookie with each request. Every error is a JSON object {"error": message}.'
+    'the cookie with each request. Errors of these endpoints are JSON objects: {"error": message}.'
 )
 TYPES = {int: "integer", float: "number", str: "string"}
 

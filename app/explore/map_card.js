@@ -42,7 +42,7 @@ export const mapCard = (state) => {
   const view = chooser("Embedding", (name) => chooseCoordinates(state, { view: name }));
   const method = chooser("Projection", (name) => chooseCoordinates(state, { method: name }));
   const spread = chooser("Spread of the map", (value) => computeMap(state, { min_dist: Number(value) }));
-  const arrows = tool("arrows", "Show arrows from “Images only” to “With captions”", null, { "aria-pressed": "false" });
+  const arrows = tool("arrows", "Show arrows between “Images only” and “With captions”", null, { "aria-pressed": "false" });
   const tools = TOOLS.map(([name, label]) => tool(name, label, () => gestures.choose(name), { "data-tool": name }));
   const foot = element("div", { class: "x-foot" }, element("div", { class: "x-tools" }, arrows, tools, element("i", {}),
     tool("in", "Zoom in (+)", () => map.zoom(ZOOM)), tool("out", "Zoom out (−)", () => map.zoom(1 / ZOOM)),

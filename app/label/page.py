@@ -106,6 +106,8 @@ class TestImages:
     labeled: int
     asked: int | None = None  # by a run that needs more of them
 
+    confidence: float = CONFIDENCE
+
     @property
     def needed(self) -> dict[int, int]:
         """How many check images confirm a maximum error rate, by percentage, if one is wrong."""

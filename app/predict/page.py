@@ -29,7 +29,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
 
     def show(address: str, request: gr.Request) -> str:
         values = parameters(address)
-        return content(studio, studio.user(request), values, request.headers.get("host", ""))
+        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        return content(studio, studio.user(request), values, own)
 
     def go(event: gr.EventData, request: gr.Request) -> str:
         return show(event._data.get("query", ""), request)
@@ -38,8 +39,11 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     piece.go(go, None, piece, **MOVING)
 
 
-def content(studio: Studio, user: int, values: dict[str, str], host: str) -> str:
-    """Return the page's HTML for the run and the image that the address names."""
+def content(studio: Studio, user: int, values: dict[str, str], own: str) -> str:
+    """Return the page's HTML for the run and the image that the address names.
+
+    `own` is the address of the studio, without a path.
+    """
     html = macros("predict")
     run_id, dataset, sample_id = (whole(values, name) for name in ("run", "dataset", "image"))
     with studio.store.read() as session:
@@ -66,7 +70,7 @@ def content(studio: Studio, user: int, values: dict[str, str], host: str) -> str
         many = Markup(batch.section(studio, user, run_id, values))
     except NotFoundError as error:
         return str(html.not_available(str(error)))
-    return str(html.page(runs, selected, test_images, image, export, files, problem, host, many))
+    return str(html.page(runs, selected, test_images, image, export, files, problem, own, many))
 
 
 def _export(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from vecaf.config import LABEL_FREE
 from vecaf.store import Sample, Task
 from vecaf.tasks.select_images import SelectionExplanation
 
@@ -22,6 +23,7 @@ class Reasons:
     represented  how many images of the pool it represents, itself included, and as a share (0 to 1)
     denser       share of the pool (0 to 1) that lies in a less dense region
     loss         per-sample loss in nats; None without a model
+    expected     whether the label was hidden, so that `loss` is its expected value
     caption      sentence that moved its features; None where captions had no effect
     origin       where the sentence comes from: caption, label or look
     angle        degrees by which the sentence moved the features
@@ -41,6 +43,7 @@ class Reasons:
     denser: float
     density: float | None
     loss: float | None
+    expected: bool
     loss_weight: float | None
     run: int | None
     caption: str | None
@@ -82,6 +85,7 @@ def _reasons(
         denser=selected.typical[at],
         density=_score(selected, "density", at),
         loss=None if selected.losses is None else selected.losses[at],
+        expected=task.params.get("track") == LABEL_FREE,
         loss_weight=_score(selected, "loss_weight", at),
         run=task.params.get("run"),
         caption=None if selected.turned is None else caption,

@@ -100,6 +100,7 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
         reasons=reasons.panel(state, task, selected),
         images=_images(state, selected.ids),
         tests=fewest_checked(0.1, 1 - CONFIDENCE, wrong=1),
+        confidence=CONFIDENCE,
     )
     return html
 

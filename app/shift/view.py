@@ -85,11 +85,17 @@ def _facts(task: Task | None) -> list[tuple[str, str]]:
     if found.get("learned"):
         return [
             strength,
-            ("Similarity to the closest domain that the VLM knows", f"{found['reach']:.2f}"),
+            (
+                "Cosine similarity to the closest domain in the VLM's training data",
+                f"{found['reach']:.2f}",
+            ),
         ]
     return [
         strength,
-        ("Share of the shift that image features can represent", percent(found["reach"])),
+        (
+            "Share of the shift along directions in which your images differ",
+            percent(found["reach"]),
+        ),
         (
             "Agreement of the vision model and the VLM on which images fit the description "
             "(correlation)",

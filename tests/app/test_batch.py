@@ -112,7 +112,7 @@ def test_the_page_shows_the_most_unlike_images_first(
 ) -> None:
     studio = Studio(store.settings, store)
     values = {"run": str(batch["run"]), "batch": str(batch["id"])}
-    html = predict.content(studio, store.owner(), values, "127.0.0.1:7860")
+    html = predict.content(studio, store.owner(), values, "http://127.0.0.1:7860")
     assert "Predicted 3 images" in html and "notes.txt" in html
     found = most_unlike_first(read_predictions(store.settings.tasks / str(batch["id"])))
     places = [html.index(f"image/{one.sha256}") for one in found]

@@ -135,7 +135,9 @@ def test_the_page_offers_to_prepare_it_and_then_the_files(
     studio: Studio, run_id: int, nothing_made: Path
 ) -> None:
     def page() -> str:
-        return predict.content(studio, studio.store.owner(), {"run": str(run_id)}, "127.0.0.1")
+        return predict.content(
+            studio, studio.store.owner(), {"run": str(run_id)}, "http://127.0.0.1"
+        )
 
     assert f'data-prepare="{run_id}">Prepare download' in page()
     prepare(studio, studio.store.owner(), run_id)

@@ -68,7 +68,7 @@ def run_id(studio: Studio) -> int:
 
 def page(studio: Studio, **values: object) -> str:
     given = {name: str(value) for name, value in values.items()}
-    return predict.content(studio, studio.store.owner(), given, "127.0.0.1:7860")
+    return predict.content(studio, studio.store.owner(), given, "http://127.0.0.1:7860")
 
 
 def asking(studio: Studio, inference: InferenceProcess) -> Studio:

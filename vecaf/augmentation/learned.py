@@ -51,7 +51,7 @@ def choose_strength(
     reason : str
         A sentence that explains it.
     """
-    domains = ", ".join(f"{name} ({share:.0%})" for name, share in shift.names)
+    domains = ", ".join(f"{name} (weight {share:.0%})" for name, share in shift.names)
     if shift.nearness < MIN_NEARNESS:
         return 0.0, (
             f"“{words}” has no effect: the vision-language model knows no similar domain. The "
@@ -59,8 +59,9 @@ def choose_strength(
         )
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
-            f"The vision-language model interprets “{words}” as {domains}. The shift moves "
-            f"features {STRENGTHS[0]:.0%} of the way from photos to these domains. "
+            f"The vision-language model matches “{words}” to these domains of its training data: "
+            f"{domains}. The shift moves image features {STRENGTHS[0]:.0%} of the way from "
+            "ordinary photos to them. "
             f"With at least {MIN_VALIDATION} labeled validation images, the studio also tries "
             "larger shifts."
         )
@@ -68,9 +69,9 @@ def choose_strength(
         change = after(strength).astype(int) - before.astype(int)
         if change.mean() >= -MAX_HARM:
             return strength, (
-                f"The vision-language model interprets “{words}” as {domains}, with a cosine "
-                f"similarity of {shift.nearness:.2f}. The shift moves features {strength:.0%} "
-                "of the way from photos to these domains. "
+                f"The vision-language model matches “{words}” to these domains of its training "
+                f"data: {domains}. The cosine similarity is {shift.nearness:.2f}. The shift moves "
+                f"image features {strength:.0%} of the way from ordinary photos to them. "
                 f"Validation accuracy changes by {100 * change.mean():+.1f} points."
             )
     return 0.0, (

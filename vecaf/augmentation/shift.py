@@ -193,8 +193,8 @@ def _choose_strength(
     """Return β and the sentence that explains it."""
     if reach < MIN_REACH:
         return 0.0, (
-            f"“{words}” has no effect: image features can represent only {reach:.0%} of the shift. "
-            f"{REMEDY}"
+            f"“{words}” has no effect: only {reach:.0%} of the shift is along directions in which "
+            f"your images differ from each other. {REMEDY}"
         )
     if agreement < MIN_AGREEMENT / np.sqrt(max(n, 1)):
         return 0.0, (
@@ -212,9 +212,10 @@ def _choose_strength(
         if change.sum() >= 0:
             return strength, (
                 f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
-                f"changes by {100 * change.mean():+.1f} points. Image features can represent "
-                f"{reach:.0%} of the shift. The vision-language model and the vision model agree "
-                f"on which images fit the description (correlation {agreement:.2f})."
+                f"changes by {100 * change.mean():+.1f} points. {reach:.0%} of the shift is along "
+                "directions in which your images differ from each other. The vision-language model "
+                "and the vision model agree on which images fit the description (correlation "
+                f"{agreement:.2f})."
             )
     return 0.0, (
         f"The shift toward “{words}” is not applied, because even a small shift would reduce "

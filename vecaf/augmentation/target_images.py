@@ -129,14 +129,14 @@ def adapt(
         refusal = f"there are only {len(units)} of them. Use at least {MIN_IMAGES}"
     elif not enough:
         refusal = (
-            "there are too few labeled validation images to check whether adaptation reduces "
-            f"accuracy. Label at least {MIN_VALIDATION} of them"
+            "the original dataset has too few labeled validation images to check whether "
+            f"adaptation reduces accuracy. Label at least {MIN_VALIDATION} of them"
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (
-            f"the predicted labels cover too few classes: effectively {kept:.1f}, compared with "
-            f"{wanted:.1f} in the training labels. The target images should show most of the "
-            "classes"
+            "the predictions on the target images are concentrated on too few classes (effective "
+            f"number of classes: {kept:.1f}; in the training labels: {wanted:.1f}). The target "
+            "images should show most of the classes"
         )
     elif change < -MAX_HARM:
         refusal = (
@@ -147,7 +147,7 @@ def adapt(
         f"The model was not adapted to the target images: {refusal}."
         if refusal
         else f"The model was adapted to {plural(len(units), 'target image')}. Validation accuracy "
-        f"on the dataset changes by {100 * change:+.1f} points."
+        f"on the original dataset changes by {100 * change:+.1f} points."
     )
     return Adaptation(not refusal, reason, target_mean, boundary, found, predicted)
 

@@ -70,7 +70,7 @@ def worker(
         str,
         typer.Option(help="What executes jobs: local or ray. Overrides VECAF_ENGINE."),
     ] = "",
-    json: Json = False,
+    json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
 ) -> None:
     """Run the worker until Ctrl-C. The studio (python -m app) starts its own worker."""
     import logging

@@ -29,7 +29,8 @@ def label_rest(
     """Label the unlabeled images of the pool with the model of a run, with a bounded error rate.
 
     The command checks the model on the labeled images of the random test sample. With --apply, it
-    also saves a selection of the images that the model can't label within the bound, hardest first.
+    also saves a selection of the images that the model can't label within the bound, sorted by
+    confidence, lowest first.
     """
     from vecaf.runs.label_rest import apply_labels, plan_labels
 

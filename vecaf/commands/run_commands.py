@@ -137,7 +137,7 @@ def evaluate(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Evaluate the exported model of a finished run on a dataset."""
+    """Evaluate the model of a finished run on a dataset."""
     from vecaf.evaluation.metrics import describe_metrics
     from vecaf.runs.evaluate import evaluate_run
 

@@ -238,7 +238,8 @@ def _nothing_usable(origin: str, refused: list[Refusal]) -> str:
     """Return a sentence; if several files were refused, the lines below it list them."""
     if not refused:
         return (
-            f"{origin} contains no images. Add JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF files."
+            f"{origin} contains no images. Add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files, or "
+            "HEIC files if the server has pillow-heif."
         )
     first = refused[0]
     sentence = f"{origin} contains no usable image. {first.file} can't be used: {first.reason}."

@@ -87,11 +87,13 @@ def _choices(content: bytes, name: str) -> dict[int, str | None]:
         sample_id = data.get(SAMPLE_ID) if isinstance(data, dict) else None
         if not isinstance(sample_id, int):
             raise InputError(
-                f"Task {number} of {name} has no '{SAMPLE_ID}'. Create the project from "
-                "the files that the studio exports for Label Studio."
+                f"Task {number} in {name} has no '{SAMPLE_ID}'. Create the project from "
+                "the files that the studio exports for Label Studio, then export it again."
             )
         try:
             found[sample_id] = label_text(only(choice_of(task)))
         except MultiLabelError as error:
-            raise error.for_dataset(f"Task {number} of {name}") from error
+            raise InputError(
+                f"Task {number} in {name}: {error}. Keep one label per image."
+            ) from error
     return found

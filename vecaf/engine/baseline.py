@@ -52,8 +52,8 @@ def baseline_config(
         )
     if config.rounds > 1:
         raise InputError(
-            "This run starts from a saved selection and has several rounds of different sizes, so "
-            "it has no random baseline. Launch a run with the strategy 'random' instead."
+            "This run starts from a saved selection and has several rounds, so it has no random "
+            "baseline. Launch a run with the strategy 'random' instead."
         )
     return replace(config, strategy=RANDOM, strategy_options="", subset="", budget=str(size))
 

@@ -79,21 +79,25 @@ class LabelingPlan:
                 "All images of the pool have labels. Models don't label validation and test "
                 "images, which measure accuracy."
             )
-        left = plural(len(self.left), "image")
         if self.guarantee is not None and not len(self.ids):
-            return f"You still need to label {left} of the pool, hardest first."
+            return f"The model is not confident enough to label any image. {self._rest()}"
         if self.guarantee is not None:
             can = f"The model can label {len(self.ids):,} of {plural(self.unlabeled, 'image')}"
             if not len(self.left):
                 return f"{can} with {promise}."
-            return f"{can} with {promise}. You still need to label {left}, hardest first."
+            return f"{can} with {promise}. {self._rest()}"
         if not self.check_images:
             return (
-                f"The studio can't guarantee {promise}, because no test image is labeled. "
-                f"{self._advice()}"
+                f"The studio can't guarantee {promise}, because there is no labeled random "
+                f"test sample. {self._advice()}"
             )
         checked = plural(self.check_images, "labeled test image")
         return f"With {checked}, the studio can't guarantee {promise}. {self._advice()}"
+
+    def _rest(self) -> str:
+        left = plural(len(self.left), "image")
+        verb = "is" if len(self.left) == 1 else "are"
+        return f"{left} {verb} left for you to label, sorted by confidence, lowest first."
 
     def _advice(self) -> str:
         if self.needed is None:

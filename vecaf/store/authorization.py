@@ -67,8 +67,8 @@ def check_model_files(session: Session, user_id: int, settings: Mapping[str, obj
         return
     if session.get_one(User, user_id).name != LOCAL_OWNER:
         raise NotAllowedError(
-            "Only the local owner can use model files on the server. Choose a model from the list "
-            "or from the hub."
+            "With an account, you can't use model files on the server (NAME@FILE). Choose a model "
+            "from the list or from the hub."
         )
 
 

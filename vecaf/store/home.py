@@ -167,8 +167,8 @@ def _wrong_database(settings: Settings, row: Home, known: str | None) -> str:
     return (
         f"The database {_shown(settings)} belongs to another data folder: the one with the id "
         f"{row.key}, first used as {row.path} on {row.host}. The current folder, {settings.home}, "
-        f"{this}. Nothing was changed. Set VECAF_HOME to the folder of the database, or "
-        f"DATABASE_URL to the database of the current folder. Only if the images of the database "
+        f"{this}. Nothing was changed. Set VECAF_HOME to that data folder, or DATABASE_URL to the "
+        f"database that belongs to {settings.home}. Only if the images of the database "
         f"are lost: write {row.key} into {settings.home / ID_FILE}, then start again."
     )
 
