@@ -10,9 +10,16 @@ import pytest
 
 from tests.shapes import make_samples
 from vecaf.config import LABEL_FREE, LABELS_KNOWN, RunConfig
+from vecaf.datasets.pool import Samples
 from vecaf.training.head_init import IMAGES_PER_FEATURE, with_head_init
 
-N = 90
+FEATURES = 8
+
+
+def pool_of(n: int, folder: Path) -> Samples:
+    samples = make_samples(folder, 90)
+    assert n <= len(samples.pool)
+    return samples.take(np.sort(samples.pool[:n]))
 
 
 @pytest.mark.parametrize(
@@ -20,35 +27,32 @@ N = 90
     [
         (LABEL_FREE, "head-only", True, "text"),
         (LABEL_FREE, "full", True, "text"),
-        (LABELS_KNOWN, "head-only", False, "means"),
+        (LABELS_KNOWN, "head-only", True, "means"),
+        (LABELS_KNOWN, "head-only", False, "text"),
         (LABELS_KNOWN, "full", True, "means"),
         (LABELS_KNOWN, "full", False, "text"),
         (LABELS_KNOWN, "lora", False, "text"),
     ],
 )
-def test_small_pools_start_whole_models_from_class_names(
+def test_small_pools_start_from_class_names(
     track: str, mode: str, enough: bool, expected: str, tmp_path: Path
 ) -> None:
-    samples = make_samples(tmp_path, N)
-    features = len(samples.pool) // IMAGES_PER_FEATURE + (not enough)
+    samples = pool_of(IMAGES_PER_FEATURE[mode] * FEATURES + enough, tmp_path)
     config = RunConfig(track=track, mode=mode)
-    assert with_head_init(config, samples, features) == replace(config, head_init=expected)
+    assert with_head_init(config, samples, FEATURES) == replace(config, head_init=expected)
 
 
-def test_only_labeled_images_of_the_pool_count(tmp_path: Path) -> None:
-    samples = make_samples(tmp_path, N)
+def test_images_without_label_do_not_count(tmp_path: Path) -> None:
+    samples = pool_of(FEATURES + 1, tmp_path)
+    config = RunConfig(track=LABELS_KNOWN)
+    assert with_head_init(config, samples, FEATURES).head_init == "means"
     labels = samples.labels.copy()
-    labels[samples.pool[0]] = -1
-    unlabeled = replace(samples, labels=labels)
-    features = len(samples.pool) // IMAGES_PER_FEATURE
-    config = RunConfig(track=LABELS_KNOWN, mode="full")
-    exact = samples.take(np.sort(samples.pool[: features * IMAGES_PER_FEATURE]))
-    assert with_head_init(config, exact, features).head_init == "means"
-    fewer = unlabeled.take(np.sort(samples.pool[: features * IMAGES_PER_FEATURE]))
-    assert with_head_init(config, fewer, features).head_init == "text"
+    labels[0] = -1
+    samples = replace(samples, labels=labels)
+    assert with_head_init(config, samples, FEATURES).head_init == "text"
 
 
 @pytest.mark.parametrize("chosen", ["zeros", "text", "means"])
 def test_an_explicit_choice_stays(chosen: str, tmp_path: Path) -> None:
     config = RunConfig(track=LABELS_KNOWN, mode="full", head_init=chosen)
-    assert with_head_init(config, make_samples(tmp_path, N), 1000) is config
+    assert with_head_init(config, pool_of(FEATURES, tmp_path), FEATURES) is config
