@@ -12,7 +12,7 @@ import numpy as np
 from vecaf.arrays import Floats, Rows
 from vecaf.augmentation.source_domain import SourceDomain
 from vecaf.augmentation.text_guidance import TextGuidance
-from vecaf.config import RunConfig
+from vecaf.config import LABELS_KNOWN, RunConfig
 from vecaf.datasets.pool import Samples
 from vecaf.evaluation import metrics
 from vecaf.evaluation.predictions import Predictions, save_predictions
@@ -31,6 +31,9 @@ from vecaf.store.records import RoundResult
 from vecaf.training.learner import Learner
 from vecaf.training.ranks import ALONE, Ranks
 from vecaf.wording import plural
+
+STARTS = {"text": "the class names", "means": "the class means of the pool", "zeros": "zero"}
+"""What a log says of each `head_init`."""
 
 
 def run_rounds(
@@ -126,6 +129,8 @@ def _select(
     number = progress.number
     if recorder.selection(number) is not None:
         return
+    if number == 1 and plan.config.track == LABELS_KNOWN:
+        recorder.log(f"The classifier starts from {STARTS[learner.context.config.head_init]}.")
     selected = plan.selected(recorder, upto=number - 1)
     progress("computing predictions")
     outputs = learner.outputs(plan.pool)
