@@ -110,9 +110,9 @@ class RunConfig:
     head_init: str = option(
         "auto",
         "Initial weights of the classifier. text: from the class names. means: from the mean "
-        "features of each class. zeros: all zero. auto uses means in the labels-known track if "
-        "the pool is large (in head-only mode, more labeled images than features; in the other "
-        "modes, six times as many), and text otherwise.",
+        "features of each class. zeros: all zero. auto uses text in the label-free track. In "
+        "the labels-known track, it uses means if the pool is large, and otherwise text in "
+        "head-only mode and zeros in the other modes.",
         choices=("auto", "zeros", "text", "means"),
         advanced=True,
     )

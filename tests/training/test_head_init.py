@@ -30,16 +30,21 @@ def pool_of(n: int, folder: Path) -> Samples:
         (LABELS_KNOWN, "head-only", True, "means"),
         (LABELS_KNOWN, "head-only", False, "text"),
         (LABELS_KNOWN, "full", True, "means"),
-        (LABELS_KNOWN, "full", False, "text"),
-        (LABELS_KNOWN, "lora", False, "text"),
+        (LABELS_KNOWN, "full", False, "zeros"),
+        (LABELS_KNOWN, "lora", False, "zeros"),
     ],
 )
-def test_small_pools_start_from_class_names(
+def test_it_follows_the_track_the_mode_and_the_size_of_the_pool(
     track: str, mode: str, enough: bool, expected: str, tmp_path: Path
 ) -> None:
     samples = pool_of(IMAGES_PER_FEATURE[mode] * FEATURES + enough, tmp_path)
     config = RunConfig(track=track, mode=mode)
     assert with_head_init(config, samples, FEATURES) == replace(config, head_init=expected)
+
+
+def test_a_strategy_that_needs_a_model_gets_one(tmp_path: Path) -> None:
+    config = RunConfig(track=LABELS_KNOWN, mode="full", strategy="margin")
+    assert with_head_init(config, pool_of(FEATURES, tmp_path), FEATURES).head_init == "text"
 
 
 def test_images_without_label_do_not_count(tmp_path: Path) -> None:

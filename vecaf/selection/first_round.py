@@ -10,7 +10,8 @@ def first_strategy(config: RunConfig) -> str:
     """Return the name of the strategy that selects in round 1.
 
     That is `config.strategy`, or FIRST_ROUND if `config.strategy` needs a model and there is none
-    yet. With labels known, the initial head is a model, unless it starts from zeros.
+    yet. With labels known, the initial head is a model, unless it starts from zeros. The default,
+    `head_init="auto"`, never is zeros for a strategy that needs a model.
     """
     no_model = config.track == LABEL_FREE or config.head_init == "zeros"
     replaced = no_model and STRATEGIES[config.strategy].info.needs_model

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vecaf.config import LABELS_KNOWN, RunConfig
+from vecaf.config import LABEL_FREE, RunConfig
 from vecaf.datasets.pool import Samples
+from vecaf.selection import STRATEGIES
 
 IMAGES_PER_FEATURE = {"head-only": 1, "full": 6, "lora": 6}
 
@@ -15,16 +16,26 @@ def with_head_init(config: RunConfig, samples: Samples, features: int) -> RunCon
 
     In the label-free track, few labels are known, so it stands for class names. In the labels-known
     track, it stands for class means if the pool has more labeled images than IMAGES_PER_FEATURE
-    times the number of the model's `features`, and for class names otherwise:
+    times the number of the model's `features`:
 
     - Class means fit fewer images than features exactly. All losses are then zero, which tells a
       strategy nothing.
     - Before the training of a whole model, class means lose 2 points of accuracy at 4 images per
       feature, and gain 0.7 at 8 (`benchmarks/README.md`, *Start of the classifier*).
+
+    On a smaller pool, it stands for class names in head-only mode, and for zeros in the other
+    modes. A strategy that needs a model gets class names in all modes.
     """
     if config.head_init != "auto":
         return config
+    return replace(config, head_init=_start(config, samples, features))
+
+
+def _start(config: RunConfig, samples: Samples, features: int) -> str:
+    if config.track == LABEL_FREE:
+        return "text"
     labeled = int((samples.labels[samples.pool] >= 0).sum())
-    enough = labeled > IMAGES_PER_FEATURE[config.mode] * features
-    means = config.track == LABELS_KNOWN and enough
-    return replace(config, head_init="means" if means else "text")
+    if labeled > IMAGES_PER_FEATURE[config.mode] * features:
+        return "means"
+    needs_model = STRATEGIES[config.strategy].info.needs_model
+    return "text" if needs_model or config.mode == "head-only" else "zeros"
