@@ -53,9 +53,8 @@ class RunConfig:
     )
     budget: str = option(
         "5%",
-        "Images to select in each round: a count (100) or a percentage (2%). A run selects only "
-        "from images that already have labels, so a percentage refers to those. Raise the budget "
-        "if more of your images are labeled.",
+        "Images to select in each round: a count (100), or a percentage (2%) of the labeled images "
+        "in the pool. A run selects only images that already have labels.",
     )
     rounds: int = option(
         3,
