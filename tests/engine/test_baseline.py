@@ -37,7 +37,7 @@ def test_the_baseline_of_a_saved_selection_has_its_size(store: Store, rows: str)
         assert baseline == replace(plain, subset="", budget="5")
         open_one = replace(config, subset="")
         assert baseline_config(session, store.owner(), open_one) == replace(plain, subset="")
-        with pytest.raises(InputError, match="of different sizes"):
+        with pytest.raises(InputError, match="has several rounds"):
             baseline_config(session, store.owner(), replace(config, rounds=2))
 
 
