@@ -70,7 +70,11 @@ def content(studio: Studio, user: int, values: dict[str, str], own: str) -> str:
         many = Markup(batch.section(studio, user, run_id, values))
     except NotFoundError as error:
         return str(html.not_available(str(error)))
-    return str(html.page(runs, selected, test_images, image, export, files, problem, own, many))
+    return str(
+        html.page(
+            runs, selected, test_images, image, export, files, problem, own, studio.accounts, many
+        )
+    )
 
 
 def _export(

@@ -80,6 +80,13 @@ async def predict_bytes(studio: Studio, user: int, run_id: int, content: bytes) 
         return await predict_file(studio, user, run_id, path)
 
 
+def test_the_command_logs_in_if_the_studio_has_accounts(studio: Studio, run_id: int) -> None:
+    commands = page(replace(studio, accounts=True)).split("<h3>HTTP API</h3>")[1]
+    assert "curl -c cookies.txt -d" in commands and "http://127.0.0.1:7860/login" in commands
+    assert "curl -b cookies.txt --data-binary @image.jpg" in commands
+    assert "cookies.txt" not in page(studio)
+
+
 def test_the_newest_finished_run_is_offered(studio: Studio, run_id: int) -> None:
     shown = page(studio)
     assert f'data-predict="{run_id}"' in shown
