@@ -26,7 +26,6 @@ from tests.browser.exploring import drawn
 from tests.browser.studio import ROOT, Server
 
 PHOTOS = ROOT.parent / "shared" / "data" / "pacs_photo.zip"
-NAME = "unlabeled photos"
 SLOW = 240_000  # maximum milliseconds of a stage on a busy machine
 
 pytestmark = [
@@ -130,9 +129,10 @@ def test_the_whole_story(
     # Upload.
     page = open_page("/")
     page.set_input_files(".drop input[type=file]", tmp_path / "photos.zip")
-    page.locator(".drop [name=name]").fill(NAME)
+    name = f"{scale.photos} unlabeled photos"  # both stories use one studio
+    page.locator(".drop [name=name]").fill(name)
     page.get_by_role("button", name="Upload", exact=True).click()
-    card = page.locator(".dataset", has_text=NAME)
+    card = page.locator(".dataset", has_text=name)
     expect(card).to_be_visible(timeout=SLOW)
     expect(card).to_contain_text(f"{len(truth):,} images")
     card.get_by_role("link", name="Details").click()
