@@ -107,7 +107,7 @@ def compare_in_target_domain(server: Server, page: Any, dataset: str) -> None:
     page.get_by_label("Target domain").fill("in thick fog")
     page.get_by_role("button", name="Preview shift").click()
     expect(page.get_by_role("heading", name="Shift preview")).to_be_visible(timeout=SLOW)
-    page.locator(".shift-launch [name=budget]").fill("50%")
+    page.locator("#shift-pairs [name=budget]").fill("50%")
     page.get_by_role("button", name="Launch both runs").click()
     page.wait_for_url("**pair=*")
     restart(server, page)
