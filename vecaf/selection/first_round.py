@@ -11,7 +11,7 @@ def first_strategy(config: RunConfig) -> str:
 
     That is `config.strategy`, or FIRST_ROUND if `config.strategy` needs a model and there is none
     yet. With labels known, the initial head is a model, unless it starts from zeros. The default,
-    `head_init="auto"`, never is zeros for a strategy that needs a model.
+    `head_init="auto"`, does not use zeros for a strategy that needs a model.
     """
     no_model = config.track == LABEL_FREE or config.head_init == "zeros"
     replaced = no_model and STRATEGIES[config.strategy].info.needs_model

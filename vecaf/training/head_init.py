@@ -18,8 +18,8 @@ def with_head_init(config: RunConfig, samples: Samples, features: int) -> RunCon
     track, it stands for class means if the pool has more labeled images than IMAGES_PER_FEATURE
     times the number of the model's `features`:
 
-    - Class means fit fewer images than features exactly. All losses are then zero, which tells a
-      strategy nothing.
+    - Class means fit most images of a smaller pool closely, so losses say little. On the
+      705 images of the demo, the median loss is 0.04 nats, compared with 1.76 from class names.
     - Before the training of a whole model, class means lose 2 points of accuracy at 4 images per
       feature, and gain 0.7 at 8 (`benchmarks/README.md`, *Start of the classifier*).
 
