@@ -145,7 +145,7 @@ def test_no_route_shows_or_changes_anothers_things(two: Two) -> None:
     assert everything(two.studio.store) == before, "Bob changed something"
 
 
-def test_nobody_gets_past_the_door(two: Two) -> None:
+def test_without_a_login_nothing_is_shown(two: Two) -> None:
     for found in routes(two.app):
         saw, statuses = crawl(two, two.nobody, found)
         assert not saw, f"{found.method} {found.path} shows nobody what is Anna's"

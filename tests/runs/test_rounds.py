@@ -134,6 +134,22 @@ def test_classes_without_selected_images_are_named(
     assert said.endswith(f"; no image of {names} {where}.")
 
 
+@pytest.mark.parametrize(("rate", "collapses"), [(FULL.lr, False), (0.3, True)])
+def test_a_training_that_ends_with_one_class_is_reported(
+    rate: float, collapses: bool, samples: Samples, settings: Settings, tmp_path: Path
+) -> None:
+    recorder, _ = finish(replace(FULL, rounds=1, lr=rate), samples, settings, tmp_path)
+    said = [message for message in recorder.messages if "for all validation images" in message]
+    assert len(said) == collapses
+    if collapses:
+        predictions = load_predictions(tmp_path, 1)
+        assert predictions is not None
+        (found,) = set(
+            predictions.predicted[np.isin(predictions.ids, samples.ids[samples.rows(VAL)])]
+        )
+        assert f"'{samples.classes[found]}'" in said[0] and "smaller learning rate" in said[0]
+
+
 def test_without_test_images_there_is_no_test_accuracy(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

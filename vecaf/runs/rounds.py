@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vecaf.arrays import Floats, Rows
 from vecaf.augmentation.source_domain import SourceDomain
@@ -221,7 +222,27 @@ def _evaluate(
     forecast = forecast_round(plan, learner, recorder, folder, result)
     recorder.finish_round(replace(result, forecast=forecast))
     recorder.log(result.sentence())
+    _warn_of_one_class(plan, recorder, number, predictions.predicted[val])
     learner.context.remove_checkpoints(number)
+
+
+def _warn_of_one_class(
+    plan: RunPlan, recorder: Recorder, number: int, predicted: NDArray[np.int16]
+) -> None:
+    """Warn if a model that trained on several classes predicts one of them for all images.
+
+    This is how a training with a high learning rate can end, even if its loss stays finite.
+    `predicted` are the classes of the validation images.
+    """
+    labels, classes = plan.samples.labels, plan.samples.classes
+    trained_on = labels[plan.training_rows(recorder, number)]
+    known, found = (len(np.unique(of)) for of in (trained_on, predicted))
+    if known > 1 and found == 1 and len(np.unique(labels[plan.val])) > 1:
+        recorder.log(
+            f"The model predicts '{classes[predicted[0]]}' for all validation images. Choose a "
+            "smaller learning rate, or select more images.",
+            "warning",
+        )
 
 
 def _export(learner: Learner, recorder: Recorder, folder: Path) -> None:
