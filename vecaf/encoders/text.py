@@ -13,7 +13,7 @@ import numpy as np
 from vecaf.arrays import Floats, unit_rows
 from vecaf.encoders.cache import Digests, EmbeddingSet, Index, digests_of, gather, index_of
 from vecaf.encoders.runtime import choose_device
-from vecaf.encoders.weights import read_safetensors, sha256_of
+from vecaf.encoders.weights import sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -117,22 +117,16 @@ class TextTower:
 
 
 def minilm(folder: Path, *, device: str = "cpu", cache: Path | None = None) -> TextTower:
-    """Return all-MiniLM-L6-v2 (384-d) from its folder, as a text tower of open_clip.
+    """Return all-MiniLM-L6-v2 (384-d) from its folder.
 
     Its vectors equal those of sentence-transformers. Sentences are cut at 256 tokens, its limit.
     """
 
     def load() -> tuple[Callable[[list[str]], torch.Tensor], Any]:
-        from open_clip.hf_model import HFTextEncoder
-        from open_clip.tokenizer import HFTokenizer
-        from transformers import AutoConfig
+        from vecaf.encoders.minilm import load_minilm
 
-        config = AutoConfig.from_pretrained(str(folder))
-        encode = HFTextEncoder(str(folder), 384, config=config, pooler_type="mean_pooler")
-        tensors = read_safetensors(folder / "model.safetensors")
-        del tensors["embeddings.position_ids"]  # 0, 1, 2 …: newer transformers count by themselves
-        encode.transformer.load_state_dict(tensors)
-        return HFTokenizer(str(folder), context_length=256), encode
+        return load_minilm(folder)
 
     weights = sha256_of(folder / "model.safetensors")
-    return TextTower(load, 384, f"minilm {weights}", pad=0, device=device, cache=cache)
+    # 2: open_clip's tokenizer, which repairs wrong encodings in sentences, is no longer used.
+    return TextTower(load, 384, f"minilm 2 {weights}", pad=0, device=device, cache=cache)
