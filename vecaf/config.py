@@ -110,8 +110,8 @@ class RunConfig:
         "auto",
         "Initial weights of the classifier. text: from the class names. means: from the mean "
         "features of each class. zeros: all zero. auto uses text in the label-free track. In "
-        "the labels-known track, it uses means if the pool is large, and otherwise text in "
-        "head-only mode and zeros in the other modes.",
+        "the labels-known track, it uses means if the pool is large. On a small pool, it uses text "
+        "in head-only mode or if the strategy needs a model, and otherwise zeros.",
         choices=("auto", "zeros", "text", "means"),
         advanced=True,
     )
@@ -123,8 +123,8 @@ class RunConfig:
     )
     lr: float = option(
         0.0003,
-        "Learning rate of the vision model in full and lora mode. Earlier layers use a lower rate "
-        "(see Layer decay). Lower it if the training loss is unstable.",
+        "Learning rate of the vision model in full and lora mode. Layer decay lowers it for "
+        "earlier layers. Lower it if the training loss is unstable.",
         minimum=1e-8,
         maximum=1.0,
     )

@@ -59,7 +59,8 @@ def models(json: Json = False) -> None:
     more = (
         "You can also use any timm model as the vision model, by its name, and any open_clip model "
         "as the vision-language model, as NAME/PRETRAINED. Without a network, copy "
-        "NAME.safetensors to a folder and set VECAF_WEIGHTS to it."
+        "the weights to a folder and set VECAF_WEIGHTS to it. The file has the name of the model's "
+        "repository, such as resnet50.a1_in1k.safetensors."
     )
     print_result({"models": [vars(m) for m in infos]}, f"{text}\n{more}", json)
 

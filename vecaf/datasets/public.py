@@ -1,8 +1,8 @@
-"""Import public datasets, which torchvision downloads and verifies.
+"""Import public datasets, which torchvision downloads.
 
-The source of such an import is, for example, "torchvision:CIFAR10". torchvision compares every
-archive with a checksum before reading it. CIFAR's files are the only pickled ones: torchvision
-loads them, after comparing their MD5 with the one in its source code.
+The source of such an import is, for example, "torchvision:CIFAR10". torchvision compares the
+archives with checksums before reading them, except FGVCAircraft's. CIFAR's files are the only
+pickled ones: torchvision loads them, after comparing their MD5 with the one in its source code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where weights come from: package data, a local safetensors file, or the hub. Never a pickle."""
+"""Where weights come from: package data, a local safetensors file, or the hub."""
 
 from __future__ import annotations
 
