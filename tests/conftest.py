@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from tests.databases import Server, address, copied_schema, server
 from tests.examples import THOROUGH
+from tests.homes import VARIABLE, new_home
 from tests.shapes import make_samples
 from vecaf.datasets.pool import Samples
 from vecaf.garbage_collection import collect_rarely
@@ -32,6 +35,16 @@ FIRST = (
 hypothesis.settings.register_profile("quick", max_examples=34, deadline=None)
 hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.load_profile("thorough" if THOROUGH else "quick")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers of pytest-xdist inherit it
+        os.environ[VARIABLE] = tempfile.mkdtemp(prefix="converted-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(VARIABLE))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,7 +79,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     return Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
@@ -20,7 +21,8 @@ CONFIG = RunConfig(dataset=NAME, budget="6", rounds=2, epochs=4, batch_size=4)
 
 def new_studio(home: Path, count: int = 90, name: str = NAME) -> Store:
     """Create a home with a dataset of `count` drawn shapes, and return its store."""
-    settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
+    given = {"VECAF_HOME": str(new_home(home)), "VECAF_DEVICE": "cpu"}
+    settings = Settings.from_environment(given)
     write_shapes(home / "drawn", count)
     store = Store.open(settings)
     import_dataset(store, home / "drawn", name, user_id=store.owner())

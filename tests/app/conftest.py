@@ -13,6 +13,7 @@ from PIL import Image
 
 from app.server import build
 from app.shell.studio import Studio
+from tests.homes import new_home
 from vecaf.datasets import import_dataset
 from vecaf.settings import Limits, Settings
 from vecaf.store import Store, User
@@ -39,7 +40,7 @@ def archive(path: Path, shift: int = 0) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     settings = Settings(
         home=home,
         database_url=f"sqlite:///{home / 'studio.db'}",

@@ -30,6 +30,7 @@ from app.shell.body_limit import DEFAULT
 from tests.app.crawl import routes
 from tests.documentation import WITH_STUDIO, read
 from tests.finished import new_studio
+from tests.homes import new_home
 from tests.waiting import result_of
 from vecaf.config import RunConfig
 
@@ -52,7 +53,7 @@ class Live:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """Start `python -m app` with its worker on a home with one dataset."""
-    home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("program")
+    home, folder = new_home(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("program")
     store = new_studio(home)
     shutil.copyfile(next((home / "drawn" / "disc").glob("*.png")), folder / "image.jpg")
     store.close()

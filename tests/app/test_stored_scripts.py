@@ -20,6 +20,7 @@ from app.shell.studio import Studio
 from tests.app.belongings import give
 from tests.app.crawl import ask_gradio
 from tests.app.test_two_users import BASE, PASSWORD, Two, gradio_events
+from tests.homes import new_home
 from vecaf.accounts.users import add_user
 from vecaf.settings import Settings
 from vecaf.store import Store
@@ -58,7 +59,7 @@ def read(html: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     store = Store.open(Settings(home=home, database_url=f"sqlite:///{home / 'studio.db'}"))
     with store.write() as session:
         anna = add_user(session, "anna", PASSWORD).id

@@ -21,6 +21,7 @@ from app.server import build
 from app.shell.studio import Studio
 from tests.app.belongings import MARK, Belongings, give
 from tests.app.crawl import Found, acts, ask_gradio, routes
+from tests.homes import new_home
 from vecaf.accounts.sharing import share, unshare
 from vecaf.accounts.users import add_user
 from vecaf.settings import Settings
@@ -53,7 +54,7 @@ class Two:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
-    home, cache = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("cache")
+    home, cache = new_home(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("cache")
     patch = pytest.MonkeyPatch()
     patch.setenv("GRADIO_TEMP_DIR", str(cache))
     store = Store.open(Settings(home=home, database_url=f"sqlite:///{home / 'studio.db'}"))

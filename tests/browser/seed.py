@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.studio import shapes
 from tests.finished import finish_run, finish_task
+from tests.homes import new_home
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.settings import Settings
@@ -40,7 +41,7 @@ def seeded_home(factory: pytest.TempPathFactory) -> Path:
 
 def _fill(home: Path, folder: Path) -> None:
     """Import two datasets, finetune on the first, and compute the map of the second."""
-    settings = {"VECAF_HOME": str(home), "DATABASE_URL": "", "VECAF_DEVICE": "cpu"}
+    settings = {"VECAF_HOME": str(new_home(home)), "DATABASE_URL": "", "VECAF_DEVICE": "cpu"}
     store = Store.open(Settings.from_environment(settings))
     me = store.owner()
     import_dataset(store, shapes(folder / "ready.zip", 30, seed=1), READY, user_id=me)

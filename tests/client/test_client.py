@@ -15,6 +15,7 @@ from app.server import build
 from app.shell.inference import InferenceProcess
 from app.shell.studio import Studio
 from tests.client.bridge import Bridge, work
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from vecaf.accounts.users import add_user
 from vecaf.errors import BusyError, NotFoundError, NotLoggedInError, UnavailableError, VecafError
@@ -26,7 +27,7 @@ BASE = "http://127.0.0.1:7860"
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     environment = {"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu", "VECAF_EMBED_ON_IMPORT": "0"}
     store = Store.open(Settings.from_environment(environment))
     inference = InferenceProcess(store.settings.as_environment())

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.datasets.pictures import make_zip, photos
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from vecaf.commands.cli import main
 from vecaf.datasets import import_dataset
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    return new_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")

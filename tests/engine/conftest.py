@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.homes import new_home
 from vecaf.config import RunConfig
 from vecaf.engine.queue import submit_run
 from vecaf.settings import Settings
@@ -12,8 +13,7 @@ from vecaf.store import TEST, TRAIN, VAL, Dataset, Sample, Store, dataset_named
 
 @pytest.fixture
 def settings(tmp_path: Path, database: str) -> Settings:
-    home = tmp_path / "home"
-    home.mkdir()
+    home = new_home(tmp_path / "home")
     given = {"VECAF_HOME": str(home), "DATABASE_URL": database, "VECAF_EMBED_ON_IMPORT": "0"}
     return Settings.from_environment(given)
 

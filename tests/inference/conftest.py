@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.shell.inference import InferenceProcess
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from tests.waiting import result_of
 from vecaf.datasets import import_dataset
@@ -31,7 +32,7 @@ class Asker:
 
 @pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
     write_shapes(home / "upload", 60)
     import_dataset(store, home / "upload", "shapes", user_id=store.owner())

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tests.engine.harness import wait_for, worker
 from tests.finished import finish_run
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from vecaf.arrays import unit_rows
 from vecaf.arrays.principal_components import Basis
@@ -34,7 +35,7 @@ ARRAYS = ("space", "pca", "pca-text", "umap", "umap-text", "caption-match")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A home with one dataset of drawn shapes, some of them captioned, one label wrong."""
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home)}))
     write_shapes(home / "upload", N)
     import_dataset(store, home / "upload", "shapes", user_id=store.owner())

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from tests.finished import CONFIG as ONE
 from tests.finished import finish_run, new_studio
+from tests.homes import new_home
 from tests.shapes import write_shapes
 from vecaf.commands.cli import app
 from vecaf.config import LABELS_KNOWN, RunConfig
@@ -53,7 +54,7 @@ N = 90
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     settings = Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"})
     store = Store.open(settings)
     write_shapes(home / "shapes", N)

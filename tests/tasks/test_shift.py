@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from tests.homes import new_home
 from tests.shapes import CLASSES, write_shapes
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
@@ -32,7 +33,7 @@ WORDS = "a white drawing of"
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    home = tmp_path_factory.mktemp("home")
+    home = new_home(tmp_path_factory.mktemp("home"))
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(home), "VECAF_DEVICE": "cpu"}))
     for name, seed in (("shapes", 0), ("others", 7)):
         write_shapes(home / name, 90, seed)

@@ -128,5 +128,4 @@ def minilm(folder: Path, *, device: str = "cpu", cache: Path | None = None) -> T
         return load_minilm(folder)
 
     weights = sha256_of(folder / "model.safetensors")
-    # 2: open_clip's tokenizer, which repairs wrong encodings in sentences, is no longer used.
-    return TextTower(load, 384, f"minilm 2 {weights}", pad=0, device=device, cache=cache)
+    return TextTower(load, 384, f"minilm {weights}", pad=0, device=device, cache=cache)
