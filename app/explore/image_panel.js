@@ -85,7 +85,8 @@ const factList = (state, row, known) => {
 
 const buttons = (state, row) => element("div", { class: "x-row" },
   element("button", { type: "button", onclick: () => searchSimilar(state, row) }, "Find similar"),
-  element("button", { type: "button", "data-key": "excluded", onclick: () => change(state, "excluded", [row], !state.excluded[row]) },
+  // Only images of the train split (0) are in the pool.
+  (state.excluded[row] || !state.splits[row]) && element("button", { type: "button", "data-key": "excluded", onclick: () => change(state, "excluded", [row], !state.excluded[row]) },
     state.excluded[row] ? "Include in the pool" : "Exclude from the pool"),
   element("button", { type: "button", class: "quiet", onclick: async ({ target }) => {
     target.textContent = (await copy(location.href)) ? "Copied" : "Copy it from the address bar";

@@ -13,7 +13,7 @@ from vecaf.datasets.edits import Value, add_class, edit, history, last_edits, un
 from vecaf.datasets.pool import load_samples
 from vecaf.errors import InputError, NotFoundError
 from vecaf.settings import Settings
-from vecaf.store import TRAIN, Dataset, Edit, Sample, Store, User
+from vecaf.store import TEST, TRAIN, Dataset, Edit, Sample, Store, User
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -100,6 +100,22 @@ def test_excluded_images_leave_the_pool(store: Store, dataset_id: int) -> None:
     with store.read() as session:
         samples = load_samples(session, session.get_one(Dataset, dataset_id), Path())
     assert samples.ids[samples.pool].tolist() == [*everyone[:2], everyone[3]]
+
+
+def test_only_images_of_the_train_split_are_excluded(store: Store, dataset_id: int) -> None:
+    first, second, *others = ids(store, dataset_id)
+    with store.write() as session:
+        session.get_one(Sample, second).split = TEST
+        made = edit(session, 7, dataset_id, "excluded", {first: True, second: True})
+        assert made is not None and made.images == 1
+        with pytest.raises(InputError, match="remove its label"):
+            edit(session, 7, dataset_id, "excluded", {second: True})
+        session.get_one(Sample, others[0]).split = TEST
+        session.get_one(Sample, others[0]).excluded = True  # by an earlier version
+    assert values(store, dataset_id, "excluded") == [True, False, True, False]
+    with store.write() as session:
+        edit(session, 7, dataset_id, "excluded", dict.fromkeys(others, False))
+    assert values(store, dataset_id, "excluded") == [True, False, False, False]
 
 
 def test_a_label_of_a_deleted_class_is_not_restored(store: Store, dataset_id: int) -> None:

@@ -16,7 +16,16 @@ from vecaf.datasets.classes import KIND, add_class, rename_class, undo_class
 from vecaf.datasets.metadata import MAX_CAPTION
 from vecaf.datasets.names import clean
 from vecaf.errors import InputError, NotFoundError
-from vecaf.store import Annotation, Dataset, Edit, Sample, changeable, visible, visible_sample
+from vecaf.store import (
+    TRAIN,
+    Annotation,
+    Dataset,
+    Edit,
+    Sample,
+    changeable,
+    visible,
+    visible_sample,
+)
 
 __all__ = [
     "Value", "add_class", "edit", "history", "last_edits", "rename_class", "undo",
@@ -46,7 +55,8 @@ def edit(
         What to change.
     values
         Maps sample ids to new values: for labels a class index or None, for captions a text or
-        None (a blank text counts as None), for exclusions a bool.
+        None (a blank text counts as None), for exclusions a bool. Exclusions of images that are
+        not in the train split are left out: they are not in the pool.
     run_id
         The run whose model chose the values; None if a person did.
 
@@ -57,7 +67,8 @@ def edit(
     NotAllowedError
         The dataset is only shared with the user.
     InputError
-        A label is not a class index, or a caption is invalid or too long.
+        A label is not a class index, a caption is invalid or too long, or none of the images to
+        exclude is in the train split.
     """
     dataset = changeable(session, user_id, Dataset, dataset_id)
     wanted = {sample_id: _checked(dataset, kind, value) for sample_id, value in values.items()}
@@ -65,6 +76,8 @@ def edit(
     missing = wanted.keys() - current.keys()
     if missing:
         raise NotFoundError(f"There is no image {min(missing)} in '{dataset.name}'.")
+    if kind == "excluded":
+        wanted = _in_pool(wanted, current)
     changed = {i: value for i, value in wanted.items() if getattr(current[i], kind) != value}
     if not changed:
         return None
@@ -163,6 +176,17 @@ def _samples(session: Session, dataset_id: int, ids: Sequence[int]) -> Iterator[
         part = ids[start : start + _IDS_PER_STATEMENT]
         query = sa.select(Sample).where(Sample.dataset_id == dataset_id, Sample.id.in_(part))
         yield from session.scalars(query)
+
+
+def _in_pool(wanted: dict[int, Value], current: Mapping[int, Sample]) -> dict[int, Value]:
+    """Leave out the exclusions of images outside of the train split; refuse if none are left."""
+    found = {i: value for i, value in wanted.items() if not value or current[i].split == TRAIN}
+    if wanted and not found:
+        raise InputError(
+            "Only images of the train split are in the pool. To leave another image out of the "
+            "accuracy, remove its label."
+        )
+    return found
 
 
 def _checked(dataset: Dataset, kind: str, value: Value) -> Value:
