@@ -14,40 +14,55 @@ const percent = (share) => `${Math.round(100 * share)}%`;
 const button = (text, act, kind = null) => element("button", { type: "button", class: kind, onclick: act }, text);
 const strip = (state, rows, text = () => null) =>
   element("div", { class: "x-strip" }, rows.map((row) => thumbnail(state, row, text(row))));
-const remaining = (state, item) => item.all.filter((row) => !state.excluded[row]); // of duplicates
+const isTraining = (state, row) => state.split(row) === "train"; // only these can leave the pool
+/* Duplicates that are still used, and those of them to exclude: each training image that is also in
+   another split, otherwise all but the first. */
+const remaining = (state, item) => item.all.filter((row) => !state.excluded[row] || !isTraining(state, row));
+const surplus = (state, item) => {
+  const rows = remaining(state, item);
+  const training = rows.filter((row) => isTraining(state, row));
+  return training.length < rows.length ? training : training.slice(1);
+};
+
+const excludeExtra = (crossing, number) => {
+  if (crossing) return number > 1 ? `Exclude ${count(number, "training image")}` : "Exclude the training image";
+  return number > 1 ? `Keep the first, exclude ${number}` : "Exclude the second";
+};
 
 /* The kinds of findings: `open` says whether an item is not fixed yet. */
 const KINDS = [
   {
     name: "labels", title: "Likely label errors",
-    hint: "The nearest images and a model trained without this label both suggest another class.",
+    hint: "A model trained without this label gives another class a much higher probability. Among the nearest images, that class is at least four times as frequent as the current one.",
     open: (state, item) => state.labels[item.row] === item.label && !state.excluded[item.row],
-    draw: (state, item) => [
-      element("div", { class: "x-versus" }, thumbnail(state, item.row),
-        element("p", {}, "Labeled ", element("b", {}, state.className(item.label)), ` (the model gives it ${percent(item.own)}). Suggested: `,
-          element("b", {}, state.className(item.suggested)),
-          ` (${percent(item.confidence)}; ${percent(item.agreeing)} of the neighbors agree).`,
-          item.confirmed ? ` Run ${state.findingsRun} agrees.` : "", " Nearest images:")),
-      strip(state, item.near),
-      element("div", { class: "x-row" },
-        button(`Label as ${state.className(item.suggested)}`, () => change(state, "label", [item.row], item.suggested), "primary"),
-        button("Exclude", () => change(state, "excluded", [item.row], true))),
-    ],
+    draw: (state, item) => {
+      const [label, suggested] = [state.className(item.label), state.className(item.suggested)];
+      return [
+        element("div", { class: "x-versus" }, thumbnail(state, item.row),
+          element("p", {}, "Label: ", element("b", {}, label), ` (model probability ${percent(item.own)}). Suggested: `,
+            element("b", {}, suggested), ` (${percent(item.confidence)}). ${percent(item.agreeing)} of the labeled neighbors are labeled ${suggested}.`,
+            item.confirmed ? ` Run ${state.findingsRun} also predicts ${suggested}.` : "", ` Nearest images of ${suggested}:`)),
+        strip(state, item.near),
+        element("div", { class: "x-row" },
+          button(`Label as ${suggested}`, () => change(state, "label", [item.row], item.suggested), "primary"),
+          button("Exclude", () => change(state, "excluded", [item.row], true))),
+      ];
+    },
   },
   {
     name: "duplicates", title: "Near-duplicates", class: "is-pair", measure: "Cosine similarity", score: (item) => item.cosine ?? 1,
-    more: (state, item) => remaining(state, item).slice(1),
-    hint: "Duplicates waste labels. Duplicates across splits inflate test accuracy.",
+    more: surplus, noun: "training image",
+    hint: "Duplicates waste labels. Duplicates across splits inflate test accuracy. An exclusion affects only training images.",
     open: (state, item) => remaining(state, item).length > 1,
     draw: (state, item) => {
-      const rows = remaining(state, item);
+      const [rows, extra] = [remaining(state, item), surplus(state, item)];
       const splits = new Set(rows.map((row) => state.split(row)));
       return [
         element("p", {}, item.exact ? "Identical files" : `Cosine ${item.cosine.toFixed(3)}`, element("span", { class: "muted" },
           splits.size > 1 ? `, in ${[...splits].join(" and ")}` : "")),
         strip(state, rows, (row) => state.label(row)),
-        element("div", { class: "x-row" }, button(rows.length > 2 ? `Keep the first, exclude ${rows.length - 1}` : "Exclude the second",
-          () => change(state, "excluded", rows.slice(1), true))),
+        extra.length ? element("div", { class: "x-row" },
+          button(excludeExtra(splits.size > 1, extra.length), () => change(state, "excluded", extra, true))) : "",
       ];
     },
   },
@@ -101,7 +116,7 @@ const section = (state, kind, found, typical) => {
     const extra = kind.more ? open.flatMap((item) => kind.more(state, item)) : [];
     body.replaceChildren(element("p", { class: "muted" }, items.length ? kind.hint : "None found."),
       items.length && limit ? limit.field : "",
-      extra.length > 1 ? button(`Exclude ${count(extra.length, "image")}`, () => change(state, "excluded", extra, true)) : "",
+      extra.length > 1 ? button(`Exclude ${count(extra.length, kind.noun ?? "image")}`, () => change(state, "excluded", extra, true)) : "",
       ...open.slice(0, shown).map((item) => element("div", { class: `x-finding ${kind.class ?? ""}` }, kind.draw(state, item, typical))),
       open.length > shown ? button(`Show more (${(open.length - shown).toLocaleString("en")} left)`, () => { shown += SHOWN; fill(); }) : "");
   };

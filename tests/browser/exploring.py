@@ -20,6 +20,9 @@ EXPOSE = """async () => {
     window.explore = Object.assign({}, ...modules);
 }"""
 
+# Ids of the images of the train split.
+TRAINING_IDS = "[...explore.state.ids].filter((_, row) => explore.state.split(row) === 'train')"
+
 
 @pytest.fixture
 def page(open_page: Callable[..., Page], explored: int) -> Page:

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser import exploring
-from tests.browser.exploring import COUNT, Page, drawn, shown
+from tests.browser.exploring import COUNT, TRAINING_IDS, Page, drawn, shown
 from tests.browser.network import held, until
 
 page = exploring.page  # fixture
@@ -73,7 +73,7 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
 
 
 def test_changes_made_elsewhere_are_respected(page: Page) -> None:
-    first, second, third = ids = page.evaluate("[...explore.state.ids.slice(10, 13)]")
+    first, second, third = ids = page.evaluate(f"{TRAINING_IDS}.slice(10, 13)")
     base = page.evaluate("`/explore/${explore.state.dataset.id}`")
     toast = page.locator(".x-toast")
 
