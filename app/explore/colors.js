@@ -47,7 +47,9 @@ const gradient = (state, values, title) => {
   };
 };
 
+/* Entries of the legend that hide or show their images; `hint` says what a click does. */
 const toggles = (state, name, at) => ({
+  hint: "Click to hide or show. Alt-click or double-click to show only this.",
   hidden: () => Boolean(state.filters[name][at]),
   toggle: (alone) => {
     const hidden = state.filters[name];
@@ -60,6 +62,7 @@ const toggles = (state, name, at) => ({
   },
 });
 const choice = (state, name, value) => ({
+  hint: "Click to show only this. Click again to show all.",
   hidden: () => state.filters[name] !== "any" && state.filters[name] !== value,
   toggle: () => state.filter({ [name]: state.filters[name] === value ? "any" : value }),
 });

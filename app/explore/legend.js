@@ -20,7 +20,7 @@ export const legend = (state, map) => {
     buttons = entries.slice(0, SHOWN).map((entry) => {
       const inner = [element("i", { style: `background:${entry.css}` }), element("span", {}, entry.name), element("small", { class: "num" }, entry.count.toLocaleString("en"))];
       if (!entry.toggle) return element("div", { class: "x-entry" }, inner);
-      const button = element("button", { type: "button", class: "x-entry", title: "Click to hide or show. Alt-click or double-click to show only this.",
+      const button = element("button", { type: "button", class: "x-entry", title: entry.hint,
         onclick: (event) => entry.toggle(event.altKey), ondblclick: () => entry.toggle(true) }, inner);
       button.update = () => button.setAttribute("aria-pressed", !entry.hidden());
       button.update();

@@ -141,7 +141,9 @@ def test_nothing_covers_the_map_and_no_choice_is_cut(page: Page) -> None:
 
 
 def test_filters_and_the_legend_are_one(page: Page) -> None:
-    page.locator(".x-legend .x-entry", has_text="circle").click()
+    entry = page.locator(".x-legend .x-entry", has_text="circle")
+    expect(entry).to_have_attribute("title", re.compile("Click to hide or show"))
+    entry.click()
     assert shown(page) == 2 * COUNT
     box = page.locator(".x-check", has_text="circle").locator("input")
     expect(box).not_to_be_checked()
