@@ -7,13 +7,29 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from vecaf.config import LABEL_FREE
+from vecaf.selection import STRATEGIES
 from vecaf.store import Sample, Task
 from vecaf.tasks.select_images import SelectionExplanation
 
+from ..runs.run_view import SCORES
 from ..shell.templates import macros
 from .state import PageState
 
 OWN_ROW = ("density", "loss_weight")  # scores that a row of their own explains
+LABELS = SCORES | {
+    "border": "boundary score (−1 to 1; low at a boundary between clusters)",
+    "closeness": "closeness of the two likeliest classes (1 = tie)",
+    "cluster": "share of the pool in its cluster",
+    "core": "central image (1 = yes, 0 = boundary image)",
+    "entropy": "entropy of the prediction (nats)",
+    "gradient": "length of its loss gradient",
+    "loss": "per-sample loss (nats)",
+    "stratum": "loss level (0 = lowest)",
+    "typicality": "typicality (inverse mean distance to its nearest images)",
+    "uncertainty": "uncertainty (0 to 1)",
+    "weight": "sampling weight (1 = average)",
+}
+"""Labels of all scores of strategies."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Reasons:
     denser       share of the pool (0 to 1) that lies in a less dense region
     loss         per-sample loss in nats; None without a model
     expected     whether the label was hidden, so that `loss` is its expected value
+    selects_by_loss  whether the strategy needs losses
     caption      sentence that moved its features; None where captions had no effect
     origin       where the sentence comes from: caption, label or look
     angle        degrees by which the sentence moved the features
@@ -45,6 +62,7 @@ class Reasons:
     loss: float | None
     expected: bool
     loss_weight: float | None
+    selects_by_loss: bool
     run: int | None
     caption: str | None
     origin: str
@@ -87,6 +105,7 @@ def _reasons(
         loss=None if selected.losses is None else selected.losses[at],
         expected=task.params.get("track") == LABEL_FREE,
         loss_weight=_score(selected, "loss_weight", at),
+        selects_by_loss=_needs_losses(task.result.get("strategy", task.params.get("strategy"))),
         run=task.params.get("run"),
         caption=None if selected.turned is None else caption,
         origin=origin,
@@ -97,6 +116,10 @@ def _reasons(
     )
 
 
+def _needs_losses(strategy: str | None) -> bool:
+    return strategy in STRATEGIES and "losses" in STRATEGIES[strategy].info.required
+
+
 def _score(selected: SelectionExplanation, name: str, at: int) -> float | None:
     values = selected.scores.get(name)
     return values[at] if values else None
@@ -104,4 +127,8 @@ def _score(selected: SelectionExplanation, name: str, at: int) -> float | None:
 
 def _other_scores(selected: SelectionExplanation, at: int) -> list[tuple[str, float]]:
     found = ((name, values[at]) for name, values in selected.scores.items() if name not in OWN_ROW)
-    return [(name.replace("_", " "), value) for name, value in found if value is not None]
+    return [
+        (LABELS.get(name, name.replace("_", " ")), value)
+        for name, value in found
+        if value is not None
+    ]

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from vecaf.evaluation.error_guarantee import fewest_checked
 from vecaf.runs.label_rest import CONFIDENCE
+from vecaf.selection import STRATEGIES
 from vecaf.selection.explain import Overlap
 from vecaf.store import SELECTION, Sample, Task
 from vecaf.store.subsets import SubsetSummary
@@ -84,7 +85,6 @@ def needed(selected: SelectionExplanation, values: Mapping[str, str], *, every: 
 
 def selection(state: PageState, task: Task, selected: SelectionExplanation) -> Markup:
     """Return one selection: its name and exports, the map, the reasons, the gallery."""
-    asked, used = task.params.get("strategy"), task.result.get("strategy")
     html: Markup = macros("select").selection(
         state=state,
         task=task,
@@ -95,13 +95,23 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
         unlabeled=task.result.get("unlabeled", 0),
         earlier=len(selected.earlier),
         captions_unused=selected.captions is None and bool(task.params.get("caption_weight")),
-        replaced=(asked, used) if used and used != asked else None,
+        replaced=_replaced(task, selected),
         map=_map(state, task, None, earlier=bool(selected.earlier)),
         reasons=reasons.panel(state, task, selected),
         images=_images(state, selected.ids),
         tests=fewest_checked(0.1, 1 - CONFIDENCE, wrong=1),
         confidence=CONFIDENCE,
     )
+    return html
+
+
+def _replaced(task: Task, selected: SelectionExplanation) -> Markup | None:
+    """Say why another strategy than the requested one selected; None if none did."""
+    asked, used = task.params.get("strategy"), task.result.get("strategy")
+    if not used or used == asked:
+        return None
+    needs_model = asked in STRATEGIES and STRATEGIES[asked].info.needs_model
+    html: Markup = macros("select").replaced(asked, used, needs_model, selected.losses is not None)
     return html
 
 

@@ -14,9 +14,11 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+import vecaf
 from app.select import form as select_form
 from app.select import page as select
 from app.select.form import form
+from app.select.reasons import LABELS, OWN_ROW
 from app.select.routes import BOTH, EARLIER, FIRST, SECOND
 from app.select.state import PoolFacts
 from app.select.submission import selection_params
@@ -24,6 +26,7 @@ from app.shell.address import whole
 from app.shell.studio import Studio
 from vecaf.config import RunConfig
 from vecaf.errors import InputError
+from vecaf.selection import STRATEGIES
 from vecaf.store import FINISHED, Dataset, Sample, Task
 from vecaf.store.samples import count_pool
 from vecaf.tasks.select_images import (
@@ -206,13 +209,71 @@ def test_the_page_escapes_user_text(studio: Studio, task_id: int) -> None:
     html, busy = select._render(studio, user, values)
     assert not busy
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html and "<b>a cat" not in html
-    assert "moved the image's features by 3.0°" in html and "no trained model yet" in html
+    assert "moved the image's features by 3.0°" in html and "no run was chosen" in html
     with studio.store.write() as session:
         task = session.get_one(Task, task_id)
         task.result = {**task.result, "warning": "2 images are left out."}
     assert "2 images are left out." in select._render(studio, user, values)[0]
     missing, _ = select._render(studio, user, {**values, "task": "99999"})
     assert "There is no task 99999" in missing
+
+
+def test_the_page_says_why_another_strategy_selected(studio: Studio) -> None:
+    dataset_id, samples = pool(studio, "pets")
+    task_id = finished(studio, "pets", [samples[3].id])
+
+    def page(strategy: str, used: str) -> str:
+        with studio.store.write() as session:
+            task = session.get_one(Task, task_id)
+            task.params = {**PARAMS, "strategy": strategy}
+            task.result = {**task.result, "strategy": used}
+        values = {"dataset": str(dataset_id), "task": str(task_id)}
+        return select._render(studio, studio.store.owner(), values)[0]
+
+    words = "With so few images per class, vecaf works like uherding. Without a trained model, that"
+    assert words in page("vecaf", "uherding")
+    assert "badge needs a trained model, so typiclust selected" in page("badge", "typiclust")
+    assert "With so many images per class, vecaf" in page("vecaf", "importance")
+    assert "With so" not in page("vecaf", "vecaf")
+
+
+@pytest.mark.parametrize(
+    ("used", "words"),
+    [
+        ("ccs", "The strategy uses it to select images."),
+        ("importance", "The strategy uses it to select images."),
+        ("activeft", "The strategy does not use it."),
+    ],
+)
+def test_the_panel_says_whether_the_strategy_uses_the_loss(
+    studio: Studio, used: str, words: str
+) -> None:
+    dataset_id, samples = pool(studio, "pets")
+    task_id = finished(studio, "pets", [samples[3].id])
+    with studio.store.write() as session:
+        task = session.get_one(Task, task_id)
+        task.params = {**PARAMS, "strategy": used}
+        task.result = {**task.result, "strategy": used}
+    path = studio.settings.tasks / str(task_id) / EXPLANATION
+    content = {**json.loads(path.read_text()), "losses": [0.5], "scores": {"stratum": [37.0]}}
+    path.write_text(json.dumps(content))
+    values = {"dataset": str(dataset_id), "task": str(task_id)}
+    html = select._render(studio, studio.store.owner(), values)[0]
+    assert words in html and "loss level (0 = lowest): 37" in html
+
+
+def test_every_score_of_a_strategy_has_a_label() -> None:
+    rng = np.random.default_rng(0)
+    given = {
+        "labels": np.arange(60) % 3,
+        "losses": rng.random(60),
+        "probabilities": rng.dirichlet(np.ones(3), 60),
+    }
+    features = rng.normal(size=(60, 6)).astype(np.float32)
+    for name in STRATEGIES:
+        needed = {key: given[key] for key in STRATEGIES[name].info.required}
+        scores = vecaf.select(features, 6, name, **needed).scores
+        assert set(scores) <= {*LABELS, *OWN_ROW}, name
 
 
 def test_a_comparison_counts_the_overlap(studio: Studio, task_id: int) -> None:

@@ -145,6 +145,8 @@ def test_the_command_names_the_strategy_that_selected(
     words = ["select", "labeled", "--budget", "8", "--strategy", "margin"]
     said = CliRunner().invoke(app, words)
     assert "margin needs a trained model (--after RUN), so typiclust selected" in said.stdout
+    said = CliRunner().invoke(app, [*words[:-1], "vecaf"])
+    assert "With this budget, vecaf works like uherding." in said.stdout
 
 
 def test_each_selected_image_is_explained(store: Store) -> None:
@@ -155,6 +157,7 @@ def test_each_selected_image_is_explained(store: Store) -> None:
         if name not in ("scores", "earlier", "losses"):
             assert len(values) == k, name
     assert set(explained.scores) == {"gain", "uncertainty"}  # few images: uherding selects them
+    assert result["strategy"] == "uherding"
     assert explained.losses is None
     assert sum(explained.covers) == result["pool"]
     covers = np.load(store.settings.tasks / str(task_id) / COVERS)

@@ -104,6 +104,7 @@ def select(
     """
     from vecaf.runs.recording import MemoryRecorder
     from vecaf.runs.selection_only import select_images
+    from vecaf.selection import STRATEGIES
     from vecaf.store import dataset_named
     from vecaf.tasks.select_images import load_base_run
 
@@ -133,10 +134,13 @@ def select(
     }  # fmt: skip
     text = table(["rank", "id", *scores], rows)
     if result.strategy != strategy:
-        text = (
-            f"{strategy} needs a trained model (--after RUN), so {result.strategy} selected the "
-            f"images.\n{text}"
-        )
+        why = f"With this budget, {strategy} works like {result.strategy}."
+        if STRATEGIES[strategy].info.needs_model:
+            why = (
+                f"{strategy} needs a trained model (--after RUN), so {result.strategy} selected "
+                "the images."
+            )
+        text = f"{why}\n{text}"
     print_result(payload, text, json)
 
 

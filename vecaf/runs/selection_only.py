@@ -50,7 +50,7 @@ class SelectionResult:
     ----------
     strategy
         The strategy that selected. It differs from the configured one if that needs a finetuned
-        model and there is none.
+        model and there is none, or if it handed over to another one, as vecaf can.
     excluded
         Rows of the samples that were labeled or selected before, and so could not be selected.
     features
@@ -145,8 +145,7 @@ def select_images(
     selected = plan.select(outputs, features, excluded, number)
 
     without_text = None
-    strategy = plan.effective_strategy(outputs)
-    info = STRATEGIES[strategy].info
+    info = STRATEGIES[plan.effective_strategy(outputs)].info
     uses_model = outputs.logits is not None and {*info.required, *info.optional} & {
         "losses",
         "probabilities",
@@ -159,7 +158,7 @@ def select_images(
         )
     return SelectionResult(
         plan=plan,
-        strategy=strategy,
+        strategy=selected.strategy,
         selected=selected,
         excluded=excluded,
         outputs=outputs,
