@@ -10,7 +10,7 @@ import { Learning } from "./learning.js";
 import { LiveMap } from "./live_map.js";
 import { LabelQueue } from "./queue.js";
 import { Task } from "./task.js";
-import { classForm, grid, singleImage } from "./views.js";
+import { classForm, grid, gridHint, singleImage } from "./views.js";
 
 const AHEAD = 500; // next images that get suggestions
 const MAX_IMAGES = 5000; // per request: the server refuses more
@@ -226,6 +226,7 @@ export class Labeler {
     const { name } = document.activeElement;
     const within = old?.contains(document.activeElement);
     old?.replaceWith(head(this));
+    this.host.querySelector(".label-hint")?.replaceChildren(gridHint(this));
     if (within) this.host.querySelector(`.label-head [name="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
   }
 

@@ -38,7 +38,7 @@ export class Learning {
   async #askOnce() {
     if (this.task.classes.length < 2) return this.#say(FEW_CLASSES);
     const ids = this.wanted();
-    if (!this.task.suggestions.size) this.#say("Computing suggestions …");
+    if (ids.length && !this.task.suggestions.size) this.#say("Computing suggestions …");
     try {
       const answer = await this.ask(ids);
       this.#retries = 0;

@@ -94,6 +94,9 @@ const UNSURE = 0.5; // confidence below which a suggestion in the grid stands ou
 const NONE = "none", DONE = "done"; // groups of the grid; the others are class indices
 const order = (group) => (group === DONE ? Infinity : group === NONE ? -1 : group);
 
+export const gridHint = ({ task, learning }) =>
+  learning.status || (task.unlabeled ? "Fix wrong suggestions, then accept the rest." : "All images are labeled.");
+
 /* The grid: unlabeled images grouped by suggestion, then labeled images. */
 export const grid = (labeler) => {
   const { task } = labeler;
@@ -107,7 +110,7 @@ export const grid = (labeler) => {
   const suggested = names.filter(Number.isInteger).flatMap((name) => groups.get(name));
   return element("div", { class: "label-grid", tabindex: -1 },
     element("div", { class: "card-head" },
-      element("p", { class: "muted" }, labeler.learning.status || "Fix wrong suggestions, then accept the rest."),
+      element("p", { class: "label-hint muted" }, gridHint(labeler)),
       element("span", { class: "grow" }),
       button({ name: "undo", class: "quiet", onclick: () => labeler.undo() }, "Undo"),
       suggested.length ? acceptButton(labeler, suggested, "Accept all", "primary") : null),

@@ -132,6 +132,7 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     expect(done).to_contain_text("6 of 8 labeled")
     page.get_by_role("button", name="Accept all 2 suggestions").click()
 
+    expect(page.locator(".label-hint")).to_have_text("All images are labeled.")
     launch = page.get_by_role("button", name="Launch run")
     expect(launch).to_be_in_viewport()
     assert page.evaluate(place) == before  # it does not move to another image

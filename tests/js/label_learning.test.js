@@ -33,6 +33,15 @@ test("labels during a request lead to one more request", async () => {
   assert.deepEqual(seen.filter(([one]) => one).map(([one, ids]) => [one.learned, ids]), [[1, [1]], [1, [1]]]);
 });
 
+test("when every image is labeled, no suggestions are announced", async () => {
+  const { made, asked, seen } = learning({ wanted: () => [] });
+  const done = made.update();
+  assert.equal(made.status, "");
+  asked[0].accept(answer); // with the accuracy
+  await done;
+  assert.deepEqual(seen, [[answer, []]]);
+});
+
 test("one class is not enough", async () => {
   const { made, asked } = learning({ classes: ["a"] });
   await made.update();
