@@ -105,7 +105,9 @@ def _reasons(
         loss=None if selected.losses is None else selected.losses[at],
         expected=task.params.get("track") == LABEL_FREE,
         loss_weight=_score(selected, "loss_weight", at),
-        selects_by_loss=_needs_losses(task.result.get("strategy", task.params.get("strategy"))),
+        selects_by_loss=_needs_losses(
+            str(task.result.get("strategy", task.params.get("strategy")))
+        ),
         run=task.params.get("run"),
         caption=None if selected.turned is None else caption,
         origin=origin,
@@ -116,7 +118,7 @@ def _reasons(
     )
 
 
-def _needs_losses(strategy: str | None) -> bool:
+def _needs_losses(strategy: str) -> bool:
     return strategy in STRATEGIES and "losses" in STRATEGIES[strategy].info.required
 
 

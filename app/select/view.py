@@ -107,7 +107,7 @@ def selection(state: PageState, task: Task, selected: SelectionExplanation) -> M
 
 def _replaced(task: Task, selected: SelectionExplanation) -> Markup | None:
     """Say why another strategy than the requested one selected; None if none did."""
-    asked, used = task.params.get("strategy"), task.result.get("strategy")
+    asked, used = str(task.params.get("strategy")), task.result.get("strategy")
     if not used or used == asked:
         return None
     needs_model = asked in STRATEGIES and STRATEGIES[asked].info.needs_model

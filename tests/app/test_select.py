@@ -271,7 +271,7 @@ def test_every_score_of_a_strategy_has_a_label() -> None:
     }
     features = rng.normal(size=(60, 6)).astype(np.float32)
     for name in STRATEGIES:
-        needed = {key: given[key] for key in STRATEGIES[name].info.required}
+        needed: dict[str, Any] = {key: given[key] for key in STRATEGIES[name].info.required}
         scores = vecaf.select(features, 6, name, **needed).scores
         assert set(scores) <= {*LABELS, *OWN_ROW}, name
 

@@ -14,7 +14,7 @@ from tests.browser.exploring import COUNT, TRAINING_IDS, Page, drawn, shown
 page = exploring.page  # fixture
 
 
-def findings(page: Page, found: dict[str, Any]) -> Page:
+def findings(page: Page, found: dict[str, Any]) -> Any:
     """Open the page with these findings, and return their panel."""
     page.route("**/findings.json", lambda route: route.fulfill(json=found))
     page.reload()
