@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app.runs.label_rest_view import apply, label_rest, undo_labels
 from tests.runs.test_label_rest import labels_of, store
 from vecaf.errors import NotFoundError
-from vecaf.store import QUEUED, Edit, Run, Store
+from vecaf.store import QUEUED, TEST, TRAIN, Edit, Run, Sample, Store
 
 __all__ = ["store"]
 CHOICE = {"error": "10", "confidence": "80"}
@@ -53,8 +53,19 @@ def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: St
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, {"error": "1", "confidence": "80"})
-    assert "can&#39;t guarantee at most 1% wrong labels (80% confidence). Label about" in card
-    assert "Set maximum error rate to" in card and "Label test images" in card
+    assert "can&#39;t guarantee at most 1% wrong labels (80% confidence). It needs about" in card
+    assert "Set maximum error rate to" in card
+
+
+def test_test_images_are_labeled_from_here_if_the_dataset_has_enough(store: Store) -> None:
+    strict = {"error": "1", "confidence": "80"}
+    assert "Label test images" not in label_rest(store, store.owner(), 1, strict)
+    with store.write() as session:  # without a test sample: all test images can be labeled
+        session.execute(sa.update(Sample).where(Sample.split == TEST).values(label=None))
+        few = sa.select(Sample.id).where(Sample.split == TRAIN).order_by(Sample.id).offset(12)
+        session.execute(sa.update(Sample).where(Sample.id.in_(few)).values(split=TEST))
+    card = label_rest(store, store.owner(), 1, strict)
+    assert "Label about" in card and "Label test images</a>" in card
 
 
 def test_no_card_before_the_run_has_finished(store: Store) -> None:

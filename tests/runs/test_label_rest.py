@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,27 @@ def test_too_few_check_images_are_refused_with_the_number_that_is_missing(store:
     plan = plan_labels(store, store.owner(), 1, max_error=0.01, confidence=0.95)
     assert plan.guarantee is None and not len(plan.ids)
     assert plan.needed is not None
-    assert f"Label about {plan.needed} more random test images" in plan.sentence()
+    assert f"about {plan.needed} more" in plan.sentence()
+
+
+def test_test_images_to_label_are_asked_for_only_if_the_dataset_has_them(store: Store) -> None:
+    plan = plan_labels(store, store.owner(), 1, max_error=0.01, confidence=0.95)
+    assert plan.needed is not None and plan.needed > 1
+    assert plan.spare == 0 and not plan.tests_suffice  # all test images are check images
+    assert "the dataset has no more of them. Import the dataset again" in plan.sentence()
+    few = replace(plan, spare=1)
+    assert not few.tests_suffice and "has only 1 of them. Import" in few.sentence()
+    enough = replace(plan, spare=plan.needed)
+    assert enough.tests_suffice
+    assert f"Label about {plan.needed} more random test images." in enough.sentence()
+
+
+def test_unlabeled_test_images_can_become_check_images(store: Store) -> None:
+    owner = store.owner()
+    with store.write() as session:
+        test = list(session.scalars(sa.select(Sample.id).where(Sample.split == TEST)))
+        edit(session, owner, 1, "label", dict.fromkeys(test))
+    assert plan_labels(store, owner, 1).spare == len(test)
 
 
 def test_check_images_are_random_test_images_with_labels_from_people(store: Store) -> None:

@@ -19,7 +19,7 @@ from vecaf.datasets.edits import edit
 from vecaf.errors import InputError
 from vecaf.evaluation.error_guarantee import Guarantee, find_threshold, more_images_needed
 from vecaf.evaluation.predictions import Predictions, load_predictions
-from vecaf.store import FINISHED, Dataset, Run, Sample, Store, changeable, visible
+from vecaf.store import FINISHED, TEST, Dataset, Run, Sample, Store, changeable, visible
 from vecaf.store.check_images import check_images, labeled_by_models
 from vecaf.store.datasets import in_pool
 from vecaf.store.models import SELECTION, Round
@@ -46,6 +46,8 @@ class LabelingPlan:
         None if no image can be labeled.
     needed
         How many more check images would help; None if they would not, or are not needed.
+    spare
+        Number of test images that are not check images yet.
     ids, labels
         Images that the model can label, and their predicted classes.
     left
@@ -60,6 +62,7 @@ class LabelingPlan:
     check_wrong: int
     guarantee: Guarantee | None
     needed: int | None
+    spare: int
     ids: NDArray[np.int64]
     labels: NDArray[np.int16]
     left: NDArray[np.int64]
@@ -68,6 +71,11 @@ class LabelingPlan:
     def unlabeled(self) -> int:
         """Number of unlabeled images in the pool."""
         return len(self.ids) + len(self.left)
+
+    @property
+    def tests_suffice(self) -> bool:
+        """Whether labels of further test images would help, and the dataset has enough of them."""
+        return self.needed is not None and self.needed <= self.spare
 
     def sentence(self) -> str:
         """Describe the plan."""
@@ -102,7 +110,14 @@ class LabelingPlan:
     def _advice(self) -> str:
         if self.needed is None:
             return "Accept a higher error rate, or finetune on more labels."
-        return f"Label about {plural(self.needed, 'more random test image')}."
+        if self.tests_suffice:
+            return f"Label about {plural(self.needed, 'more random test image')}."
+        left = f"only {self.spare:,} of them" if self.spare else "no more of them"
+        return (
+            f"It needs about {plural(self.needed, 'more labeled test image')}, but the dataset has "
+            f"{left}. Import the dataset again with more test images, or accept a higher error "
+            "rate."
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as `--json` and the API show it."""
@@ -148,6 +163,9 @@ def plan_labels(
         unlabeled = _ids(session, pool.where(Sample.label.is_(None)))
         by_models = _ids(session, pool.where(Sample.id.in_(labeled_by_models(run.dataset_id))))
         checked = check_images(session, run.dataset_id)
+        tests = sa.select(sa.func.count()).select_from(Sample)
+        tests = tests.where(Sample.dataset_id == run.dataset_id, Sample.split == TEST)
+        spare = (session.scalar(tests) or 0) - len(checked)
     predictions = load_predictions(store.settings.runs / str(run_id), last or 0)
     if predictions is None:
         raise InputError(f"Run {run_id} saved no predictions. Finetune again.")
@@ -181,6 +199,7 @@ def plan_labels(
         check_wrong=int(data[2].sum()),
         guarantee=found,
         needed=needed,
+        spare=spare,
         ids=predictions.ids[easy],
         labels=predictions.predicted[easy],
         left=np.concatenate([unknown, predictions.ids[hard]]),
