@@ -6,8 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vecaf.evaluation.forecast import Estimate, LearningCurve
-from vecaf.evaluation.forecast_outcomes import Outcome, count_covered, measured_gain
+from vecaf.evaluation.forecast import HORIZONS, Estimate, LearningCurve
+from vecaf.evaluation.forecast_outcomes import (
+    Outcome,
+    Point,
+    count_covered,
+    measured_gain,
+    measurements_around,
+)
 from vecaf.store.records import RoundResult
 
 from ..shell.templates import macros
@@ -37,6 +43,7 @@ class Card:
     earlier: Sequence[Outcome]
     covered: int
     measured: int
+    least: int = HORIZONS[0]  # additional labels of the shortest forecast
 
 
 def forecast(rounds: Sequence[RoundResult], later: Sequence[tuple[int, float]] = ()) -> str:
@@ -69,9 +76,20 @@ def _outcomes(
     points = sorted([*own, *(point for point in later if point[0] > last)])
     now = (result.labeled, result.test_accuracy)
     return [
-        Outcome(result.labeled, int(more), Estimate(**gain), measured_gain(now, int(more), points))
+        Outcome(
+            result.labeled, int(more), Estimate(**gain), measured_gain(now, int(more), points),
+            _between(now, int(more), points),
+        )
         for more, gain in result.forecast["gains"].items()
-    ]
+    ]  # fmt: skip
+
+
+def _between(now: Point, more: int, points: Sequence[Point]) -> tuple[int, int] | None:
+    """Return the labels of the measurements to interpolate between; None if one is exact."""
+    found = measurements_around(now, more, points)
+    if found is None or found[1][0] == now[0] + more:
+        return None
+    return found[0][0], found[1][0]
 
 
 def _targets(result: RoundResult) -> list[Target]:

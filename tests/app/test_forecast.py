@@ -45,6 +45,25 @@ def test_the_card_shows_gains_targets_and_what_came() -> None:
     assert "−10.0" in later and "0 of 1 measured value" in later
 
 
+def test_the_card_says_which_measured_changes_are_interpolated() -> None:
+    first = with_forecast([result(1, 100, 0.8)])
+    exact = forecast([first, result(2, 150, 0.84)])
+    assert "+4.0" in exact and "interpolated" not in exact
+    between = forecast([first, result(2, 160, 0.86)])
+    assert "+5.0" in between and "(interpolated between rounds at 100 and 160 labels)" in between
+    newest = forecast([first], [(160, 0.86)])
+    assert "(interpolated between rounds at 100 and 160 labels)" in newest
+
+
+def test_a_card_without_a_forecast_says_why() -> None:
+    perfect = forecast([with_forecast([result(1, 100, 1.0)], pool=120)])
+    assert "Fewer than 50 images of the pool are left to select" in perfect
+    assert "already 100.0% with 100 labels" in perfect
+    assert "How the test accuracy is expected" not in perfect and "<table" not in perfect
+    large = forecast([with_forecast([result(1, 100, 1.0)], pool=1000)])
+    assert "There is no forecast" not in large and "<table" in large
+
+
 def test_without_test_images_or_in_an_old_run_there_is_no_card() -> None:
     assert forecast([result(1, 100, 0.8)]) == ""
     assert forecast([with_forecast([result(1, 100, None)])]) == ""

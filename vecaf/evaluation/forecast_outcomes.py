@@ -27,12 +27,16 @@ class Outcome:
         Forecast change of the test accuracy.
     measured
         Measured change; None until there are so many labels.
+    between
+        Numbers of labels of the two measurements that `measured` is interpolated between; None if
+        it is not interpolated.
     """
 
     labels: int
     more: int
     gain: Estimate
     measured: float | None
+    between: tuple[int, int] | None = None
 
     @property
     def covered(self) -> bool:
@@ -56,14 +60,26 @@ def measured_gain(now: Point, more: int, later: Sequence[Point]) -> float | None
         None if there is no measurement with so many labels, or if the measurements around that
         number are too far apart.
     """
+    found = measurements_around(now, more, later)
+    if found is None:
+        return None
+    before, after = found
+    part = (now[0] + more - before[0]) / (after[0] - before[0])
+    return before[1] + part * (after[1] - before[1]) - now[1]
+
+
+def measurements_around(
+    now: Point, more: int, later: Sequence[Point]
+) -> tuple[Point, Point] | None:
+    """Return the measurements before and after `more` labels; see `measured_gain`.
+
+    The second one has exactly so many labels if there is such a measurement.
+    """
     wanted = now[0] + more
     points = [now, *(point for point in later if point[0] > now[0])]
     for before, after in itertools.pairwise(points):
         if before[0] < wanted <= after[0]:
-            if after[0] - before[0] > WIDEST * more:
-                return None
-            part = (wanted - before[0]) / (after[0] - before[0])
-            return before[1] + part * (after[1] - before[1]) - now[1]
+            return None if after[0] - before[0] > WIDEST * more else (before, after)
     return None
 
 
