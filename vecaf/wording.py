@@ -16,6 +16,11 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def points(difference: float) -> str:
+    """Return a difference of fractions in points, with a minus sign: −0.023 → '−2.3'."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
 def percent(share: float | None) -> str:
     """Return a fraction as a percentage: 0.6789 → '67.9%', None → 'not measured'."""
     return "not measured" if share is None else f"{share:.1%}"

@@ -75,6 +75,7 @@ class Outcome:
     chart: Chart
     rows: list[ComparedAccuracies]
     images: int
+    other: tuple[str, int] | None  # name of the second dataset, number of its images
 
 
 def launch(dataset_id: int, words: str, base: Run | None) -> Markup:
@@ -124,7 +125,9 @@ def _outcome(found: Mapping[str, Any], corruption: str) -> Outcome:
     if other:
         rows.append(_row(other["name"], other))
     headline = _headline(levels, overall, other, name)
-    return Outcome(headline, found["sentences"], chart(levels), rows, levels[0]["images"])
+    counted = (other["name"], other["images"]) if other else None
+    images = levels[0]["images"]
+    return Outcome(headline, found["sentences"], chart(levels), rows, images, counted)
 
 
 def _headline(

@@ -21,10 +21,14 @@ EXAMPLES = ("a cartoon of", "in thick fog", "at night", "a black and white line 
 
 @dataclass(frozen=True)
 class ShiftedClass:
-    """A class with `count` images, and the images closest to its shifted center."""
+    """A class with `count` images, and the images closest to its shifted center.
+
+    `guessed`: how many of the images have no label.
+    """
 
     name: str
     count: int
+    guessed: int
     images: list[Sample]
 
 
@@ -55,7 +59,12 @@ def shown_samples(task: Task | None) -> list[int]:
 def preview(words: str, task: Task | None, samples: Mapping[int, Sample]) -> Markup:
     """Return the preview as far as its task has come, or what to do without a task."""
     classes = [
-        ShiftedClass(one["name"], one["images"], _found(one["nearest"], samples))
+        ShiftedClass(
+            one["name"],
+            one["images"],
+            one["images"] - one.get("labeled", one["images"]),  # earlier previews don't store it
+            _found(one["nearest"], samples),
+        )
         for one in _classes(task)
     ]
     return _html("preview", words, task, classes, _facts(task))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vecaf.evaluation.comparison import Difference, paired_over_images
-from vecaf.runs.shift_comparison import compare_level, verdict
+from vecaf.runs.shift_comparison import clean_verdict, compare_level, verdict
 
 Correct = NDArray[np.bool_]
 
@@ -65,21 +65,18 @@ def test_the_interval_covers_the_true_difference() -> None:
 def test_the_sentence_follows_the_interval(
     mean: float, low: float, high: float, words: str
 ) -> None:
-    clean = compare_level(0, random_correct(50, 0.5, 0), random_correct(50, 0.5, 0))
-    sentence = verdict("in fog", clean, Difference(mean, low, high, 9, "images"), "in fog", False)
-    assert words in sentence and f"{100 * mean:+.1f} points" in sentence
-    assert "no significant difference on clean images" in sentence
+    sentence = verdict("in fog", Difference(mean, low, high, 9, "images"), "in fog", False)
+    assert words in sentence and "clean images" not in sentence
+    bounds = f"{100 * mean:+.1f} points, 95% interval {100 * low:+.1f} to {100 * high:+.1f}"
+    assert bounds.replace("-", "−") in sentence
 
 
 def test_the_sentence_reports_clean_images_and_equal_models() -> None:
     worse = compare_level(0, np.ones(80, bool), np.arange(80) % 4 > 0)
-    none = Difference(0.0, 0.0, 0.0, 80, "images")
-    assert "reduced accuracy on clean images (-25.0 points)" in verdict(
-        "in fog", worse, none, "there", False
-    )
+    assert clean_verdict(worse) == "It reduced accuracy on clean images (−25.0 points)."
     better = compare_level(0, np.arange(80) % 4 > 0, np.ones(80, bool))
-    assert "improved accuracy on clean images (+25.0 points)" in verdict(
-        "in fog", better, none, "there", False
-    )
-    same = compare_level(0, np.ones(80, bool), np.ones(80, bool))
-    assert "both models are the same" in verdict("in fog", same, none, "there", True)
+    assert clean_verdict(better) == "It improved accuracy on clean images (+25.0 points)."
+    same = compare_level(0, random_correct(50, 0.5, 0), random_correct(50, 0.5, 0))
+    assert "no significant difference on clean images" in clean_verdict(same)
+    none = Difference(0.0, 0.0, 0.0, 80, "images")
+    assert "both models are the same" in verdict("in fog", none, "there", True)

@@ -70,6 +70,7 @@ def test_the_preview_has_a_strength_and_an_arrow_per_class(store: Store, tmp_pat
     assert 0 <= found["reach"] <= 1
     assert {one["name"] for one in found["classes"]} == set(CLASSES)
     assert all(len(set(one["nearest"])) == 6 for one in found["classes"])
+    assert all(one["labeled"] == one["images"] > 0 for one in found["classes"])
     drawn = json.loads((tmp_path / PREVIEW).read_text())
     view = drawn["views"]["PCA"]
     assert len(view["from"]) == len(view["to"]) == len(drawn["names"]) == 3
@@ -94,6 +95,24 @@ def test_the_preview_reads_no_test_label(store: Store, tmp_path: Path) -> None:
         TASKS["shift_preview"](each, words=WORDS, revision=0) for each in (honest, poisoned)
     )
     assert one == other
+
+
+def test_the_preview_counts_labels_and_not_only_assigned_images(
+    store: Store, tmp_path: Path
+) -> None:
+    class FewLabels(TaskContext):
+        def samples(self) -> Any:
+            samples = super().samples()
+            kept = samples.pool[:5]
+            labels = np.where(np.isin(np.arange(len(samples)), kept), samples.labels, -1)
+            return replace(samples, labels=labels)
+
+    honest = work(store, tmp_path)
+    few = FewLabels(**{name: getattr(honest, name) for name in vars(honest)})
+    found = TASKS["shift_preview"](few, words=WORDS, revision=0)["classes"]
+    pool = len(honest.samples().pool)
+    assert sum(one["images"] for one in found) == pool > sum(one["labeled"] for one in found)
+    assert 0 < sum(one["labeled"] for one in found) <= 5
 
 
 def test_the_preview_has_a_umap_if_the_map_was_computed(store: Store, tmp_path: Path) -> None:
@@ -140,7 +159,8 @@ def test_a_pair_is_compared_on_the_same_images(
         _, _, there = evaluate_run(store, store.owner(), run_id, "others")
         assert found["other"][side] == pytest.approx(there.metrics["accuracy"])
     assert clean["plain"] > 0.6 and worst["plain"] < clean["plain"]
-    assert found["other"]["images"] == 90 and found["sentences"]
+    assert found["other"]["images"] == 90
+    assert " ".join(found["sentences"]).count("on clean images") == 1
     assert found["overall"][1] <= found["overall"][0] <= found["overall"][2]
     again = TASKS["shift_result"](here, plain=pair[0], shifted=pair[1], corruption="snow")
     assert again["levels"] == found["levels"] and again["other"] is None

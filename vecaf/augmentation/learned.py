@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vecaf.arrays import Floats, unit_rows
 from vecaf.augmentation.shift_checks import REMEDY
 from vecaf.encoders.projection import LearnedShift
+from vecaf.wording import points
 
 COPIES = 4  # of each selected image; one copy would not show the spread
 STRENGTHS = (0.25, 0.5, 1.0)  # 1 is the whole change that the domain makes in photos
@@ -51,7 +52,6 @@ def choose_strength(
     reason : str
         A sentence that explains it.
     """
-    domains = ", ".join(f"{name} (weight {share:.0%})" for name, share in shift.names)
     if shift.nearness < MIN_NEARNESS:
         return 0.0, (
             f"“{words}” has no effect: the vision-language model knows no similar domain. The "
@@ -59,24 +59,36 @@ def choose_strength(
         )
     if before is None or len(before) < MIN_VALIDATION:
         return STRENGTHS[0], (
-            f"The vision-language model matches “{words}” to these domains of its training data: "
-            f"{domains}. The shift moves image features {STRENGTHS[0]:.0%} of the way from "
-            "ordinary photos to them. "
-            f"With at least {MIN_VALIDATION} labeled validation images, the studio also tries "
-            "larger shifts."
+            f"{_describe(words, shift, STRENGTHS[0])} With at least {MIN_VALIDATION} labeled "
+            "validation images, the studio also tries larger shifts."
         )
     for strength in STRENGTHS[::-1]:
         change = after(strength).astype(int) - before.astype(int)
         if change.mean() >= -MAX_HARM:
             return strength, (
-                f"The vision-language model matches “{words}” to these domains of its training "
-                f"data: {domains}. The cosine similarity is {shift.nearness:.2f}. The shift moves "
-                f"image features {strength:.0%} of the way from ordinary photos to them. "
-                f"Validation accuracy changes by {100 * change.mean():+.1f} points."
+                f"{_describe(words, shift, strength)} Validation accuracy changes by "
+                f"{points(float(change.mean()))} points."
             )
     return 0.0, (
         f"The shift toward “{words}” is not applied, because even a small shift would reduce "
         f"validation accuracy. {REMEDY}"
+    )
+
+
+def _describe(words: str, shift: LearnedShift, strength: float) -> str:
+    """Say which domains are closest to the words, and how far features move toward them."""
+    way = "all the way" if strength == 1 else f"{strength:.0%} of the way"
+    if len(shift.names) == 1:
+        known = f"domain to “{words}” that the vision-language model knows is “{shift.names[0][0]}”"
+        return (
+            f"The closest {known} (cosine similarity {shift.nearness:.2f}). The shift moves image "
+            f"features {way} from ordinary photos to it."
+        )
+    *first, last = (f"“{name}” (weight {share:.0%})" for name, share in shift.names)
+    return (
+        f"The closest domains to “{words}” that the vision-language model knows are "
+        f"{', '.join(first)} and {last}. The highest cosine similarity is {shift.nearness:.2f}. "
+        f"The shift moves image features {way} from ordinary photos to them."
     )
 
 

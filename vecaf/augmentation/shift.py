@@ -30,6 +30,7 @@ from vecaf.augmentation.shift_checks import REMEDY, agreement_of, reach_of
 from vecaf.augmentation.shift_text import EmbedTexts, text_directions
 from vecaf.augmentation.source_domain import SourceDomain, moved
 from vecaf.encoders.projection import LearnedShift
+from vecaf.wording import points
 
 STRENGTHS = (0.25, 0.5, 1.0)  # β in lengths of a feature row; beyond 1, words outweigh the image
 MIN_REACH = 0.5
@@ -212,9 +213,9 @@ def _choose_strength(
         if change.sum() >= 0:
             return strength, (
                 f"“{words}” moves features by {strength:.0%} of their length. Validation accuracy "
-                f"changes by {100 * change.mean():+.1f} points. {reach:.0%} of the shift is along "
-                "directions in which your images differ from each other. The vision-language model "
-                "and the vision model agree on which images fit the description (correlation "
+                f"changes by {points(float(change.mean()))} points. {reach:.0%} of the shift is "
+                "along directions in which your images differ from each other. The vision-language "
+                "model and the vision model agree on which images fit the description (correlation "
                 f"{agreement:.2f})."
             )
     return 0.0, (

@@ -22,7 +22,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from vecaf.arrays import Floats, Labels, softmax, unit_rows
 from vecaf.augmentation.source_domain import SourceDomain
-from vecaf.wording import plural
+from vecaf.wording import plural, points
 
 ROUNDS = 5
 PENALTY = 0.004  # of the ridge fit, in units of its total weight; chosen from photos to cartoons
@@ -147,7 +147,7 @@ def adapt(
         f"The model was not adapted to the target images: {refusal}."
         if refusal
         else f"The model was adapted to {plural(len(units), 'target image')}. Validation accuracy "
-        f"on the original dataset changes by {100 * change:+.1f} points."
+        f"on the original dataset changes by {points(change)} points."
     )
     return Adaptation(not refusal, reason, target_mean, boundary, found, predicted)
 

@@ -15,6 +15,7 @@ from vecaf.arrays import Floats
 from vecaf.encoders.preprocessing import Preprocessing, decode, pixels
 from vecaf.evaluation.comparison import Difference, paired_over_images
 from vecaf.evaluation.corruptions.imagenet_c import corrupt
+from vecaf.wording import points
 
 if TYPE_CHECKING:
     from vecaf.encoders.runtime import Runtime
@@ -59,10 +60,8 @@ def compare_level(severity: int, plain: Correct, shifted: Correct) -> LevelCompa
     )
 
 
-def verdict(
-    target: str, clean: LevelComparison, corrupted: Difference, where: str, same: bool
-) -> str:
-    """Say in a sentence or two whether the target domain helped.
+def verdict(target: str, corrupted: Difference, where: str, same: bool) -> str:
+    """Say in a sentence whether the target domain helped on shifted images.
 
     `where` names the shifted images, such as "on corrupted images". `same`: both models are equal.
     """
@@ -71,21 +70,23 @@ def verdict(
             f"“{target}” had no effect: the run did not use this target domain, so both models "
             "are the same."
         )
-    points = f"{100 * corrupted.mean:+.1f} points, 95% interval {_range(corrupted)}"
+    low, high = points(corrupted.low), points(corrupted.high)
+    change = f"{points(corrupted.mean)} points, 95% interval {low} to {high}"
     if corrupted.low > 0:
-        first = f"Training with the target domain improved accuracy {where} ({points})."
-    elif corrupted.high < 0:
-        first = f"Training with the target domain reduced accuracy {where} ({points})."
-    else:
-        first = (
-            f"Training with the target domain made no significant difference {where} ({points})."
-        )
-    change = f"{100 * clean.difference:+.1f} points"
+        return f"Training with the target domain improved accuracy {where} ({change})."
+    if corrupted.high < 0:
+        return f"Training with the target domain reduced accuracy {where} ({change})."
+    return f"Training with the target domain made no significant difference {where} ({change})."
+
+
+def clean_verdict(clean: LevelComparison) -> str:
+    """Say in a sentence what the target domain changed on clean images. It follows `verdict`."""
+    change = f"{points(clean.difference)} points"
     if clean.high < 0:
-        return f"{first} It reduced accuracy on clean images ({change})."
+        return f"It reduced accuracy on clean images ({change})."
     if clean.low > 0:
-        return f"{first} It improved accuracy on clean images ({change})."
-    return f"{first} It made no significant difference on clean images ({change})."
+        return f"It improved accuracy on clean images ({change})."
+    return f"It made no significant difference on clean images ({change})."
 
 
 def pair_logits(
@@ -147,7 +148,3 @@ def corrupted_batches(
         for start in range(0, len(paths), size):
             yield np.stack(list(threads.map(load, paths[start : start + size])))
             progress(min(start + size, len(paths)), len(paths))
-
-
-def _range(found: Difference) -> str:
-    return f"{100 * found.low:+.1f} to {100 * found.high:+.1f}"

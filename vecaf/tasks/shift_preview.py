@@ -113,6 +113,7 @@ def _compute(
 
     assigned = guidance.classes_of(pool, labels[pool])
     counts = np.bincount(assigned, minlength=len(samples.classes))
+    labeled = np.bincount(labels[pool][labels[pool] >= 0], minlength=len(samples.classes))
     shown = [int(c) for c in np.argsort(-counts, kind="stable")[:MAX_ARROWS] if counts[c]]
     groups = {c: pool[assigned == c] for c in shown}
     step = shift.step(strength)
@@ -151,7 +152,12 @@ def _compute(
         "learned": shift.learned is not None,
         "reason": shift.reason,
         "classes": [
-            {"name": samples.classes[c], "images": int(counts[c]), "nearest": ids.tolist()}
+            {
+                "name": samples.classes[c],
+                "images": int(counts[c]),
+                "labeled": int(labeled[c]),
+                "nearest": ids.tolist(),
+            }
             for c, ids in zip(shown, samples.ids[near], strict=True)
         ],
     }

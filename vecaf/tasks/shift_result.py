@@ -53,7 +53,13 @@ def shift_result(
     from vecaf.export.bundle import model_folder
     from vecaf.export.predictor import Predictor
     from vecaf.runs.evaluate import labels_of_model
-    from vecaf.runs.shift_comparison import compare_level, corrupted_batches, pair_logits, verdict
+    from vecaf.runs.shift_comparison import (
+        clean_verdict,
+        compare_level,
+        corrupted_batches,
+        pair_logits,
+        verdict,
+    )
 
     device = choose_device(context.store.settings.device)
     context.stage("Loading models")
@@ -94,7 +100,7 @@ def shift_result(
         assert difference is not None  # rows is not empty
         overall = [difference.mean, difference.low, difference.high]
         where = f"on test images with {corruption.replace('_', ' ')}"
-        sentences.append(verdict(target, clean, difference, where, same))
+        sentences.append(verdict(target, difference, where, same))
     if on:
         name, samples = _other(context, on)
         labeled = _sample_labeled(samples, np.arange(len(samples)))
@@ -105,7 +111,9 @@ def shift_result(
         if not same or not corruption:
             difference = paired_over_images(pair[1], pair[0])
             assert difference is not None  # labeled is not empty
-            sentences.append(verdict(target, clean, difference, f"on {name}", same))
+            sentences.append(verdict(target, difference, f"on “{name}”", same))
+    if sentences and not same:
+        sentences.append(clean_verdict(clean))
     return {
         "levels": [one.as_dict() for one in levels],
         "overall": overall,
