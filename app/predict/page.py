@@ -53,12 +53,15 @@ def content(studio: Studio, user: int, values: dict[str, str], own: str) -> str:
             return str(html.no_run())
         try:
             selected = run_summary(session, user, run_id)
-            image = None if sample_id is None else visible_sample(session, user, sample_id)
         except NotFoundError as error:
             return str(html.not_available(str(error)))
         if selected.state != FINISHED:
             message = f"Run {run_id} has not finished, so it has no model yet."
             return str(html.not_available(message))
+        try:
+            image = None if sample_id is None else visible_sample(session, user, sample_id)
+        except NotFoundError as error:
+            return str(html.not_available(str(error), run_id))
         runs = finished_runs(session, user)
         test_images = test_pictures(session, user, run_id, TEST_IMAGES)
     if all(run.id != run_id for run in runs):
@@ -69,7 +72,7 @@ def content(studio: Studio, user: int, values: dict[str, str], own: str) -> str:
     try:
         many = Markup(batch.section(studio, user, run_id, values))
     except NotFoundError as error:
-        return str(html.not_available(str(error)))
+        return str(html.not_available(str(error), run_id))
     return str(
         html.page(
             runs, selected, test_images, image, export, files, problem, own, studio.accounts, many

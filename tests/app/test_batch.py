@@ -23,6 +23,7 @@ from tests.finished import CONFIG, finish_run, new_studio
 from vecaf.commands import app as commands
 from vecaf.datasets import import_dataset
 from vecaf.engine.child import do_task
+from vecaf.errors import InputError
 from vecaf.runs.batch_results import most_unlike_first, read_predictions
 from vecaf.store import RUNNING, Import, Sample, Store, Task, dataset_named
 
@@ -113,7 +114,8 @@ def test_the_page_shows_the_most_unlike_images_first(
     studio = Studio(store.settings, store)
     values = {"run": str(batch["run"]), "batch": str(batch["id"])}
     html = predict.content(studio, store.owner(), values, "http://127.0.0.1:7860")
-    assert "Predicted 3 images" in html and "notes.txt" in html
+    assert "Predicted 3 images" in html and "notes.txt" in html and "% · outlier</b>" in html
+    assert "Download CSV" in html and "different domain" in html
     found = most_unlike_first(read_predictions(store.settings.tasks / str(batch["id"])))
     places = [html.index(f"image/{one.sha256}") for one in found]
     assert places == sorted(places)
@@ -124,6 +126,43 @@ def test_the_page_shows_the_most_unlike_images_first(
             assert answer.headers["content-type"].startswith("image/")
     assert client.get(f"{base}/image/{'0' * 64}").status_code == 404
     assert client.get(f"/predict/{batch['run'] + 1}/batch/{batch['id']}").status_code == 404
+
+
+def predict_archive(
+    store: Store, client: TestClient, run_id: int, content: bytes, name: str
+) -> tuple[dict[str, Any], str]:
+    """Predict the images of an upload; return the batch as in the API, and the page."""
+    address = f"/api/v1/runs/{run_id}/predictions"
+    task = client.post(address, params={"name": name}, content=content).json()["id"]
+    work(store, task)
+    values = {"run": str(run_id), "batch": str(task)}
+    html = predict.content(Studio(store.settings, store), store.owner(), values, BASE)
+    found: dict[str, Any] = client.get(f"{address}/{task}").json()
+    return found, html
+
+
+def test_an_upload_that_is_no_archive_has_the_name_that_the_user_knows(
+    store: Store, client: TestClient, run_id: int
+) -> None:
+    out = io.BytesIO()
+    zipfile.ZipFile(out, "w").close()
+    with pytest.raises(InputError, match=r"^“empty” is an empty ZIP file\. Add images to it"):
+        predict_archive(store, client, run_id, out.getvalue(), "empty")
+    with pytest.raises(InputError, match=r"^The upload is not a ZIP file\. Put the images"):
+        predict_archive(store, client, run_id, b"no archive" * 9, "")
+
+
+def test_without_a_readable_image_the_page_says_that_it_failed(
+    store: Store, client: TestClient, run_id: int
+) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in BAD.items():
+            archive.writestr(name, content)
+    _, html = predict_archive(store, client, run_id, out.getvalue(), "bad")
+    assert "No image was predicted: 2 files can&#39;t be read. Choose other files." in html
+    assert "notice-error" in html and 'data-key="refused" open' in html and "notes.txt" in html
+    assert "Download CSV" not in html and "different domain" not in html
 
 
 def test_the_images_become_a_dataset_without_labels(

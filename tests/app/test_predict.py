@@ -110,7 +110,14 @@ def test_an_image_in_the_address_is_shown(studio: Studio, run_id: int) -> None:
 
 def test_missing_and_hidden_things_get_a_message(studio: Studio, run_id: int) -> None:
     assert "There is no run 999" in page(studio, run=999)
-    assert "There is no image 13" in page(studio, run=run_id, image=13)  # another user's
+    assert "Choose another run" in page(studio, run=999)
+    image = page(studio, run=run_id, image=13)  # another user's
+    batch = page(studio, run=run_id, batch=99)
+    assert "There is no image 13" in image
+    assert f"Run {run_id} has no predictions with the number 99." in batch
+    for text in (image, batch):
+        assert f"Predict other images with run {run_id}</a>" in text
+        assert "Choose another run" not in text
     with studio.store.write() as session:
         run = session.get_one(Run, run_id)
         run.state = "running"
@@ -129,6 +136,24 @@ def test_an_answer_escapes_names_and_skips_deleted_images(studio: Studio) -> Non
     assert "Training images that oppose" not in html
     own = macros("predict").result({**ANSWER, "trained_on_it": True}, {}, [])
     assert "trained on this image" in own
+
+
+def test_opposing_images_have_positive_percentages_which_the_page_explains(
+    studio: Studio,
+) -> None:
+    with studio.store.read() as session:
+        sample = session.get_one(Sample, 1)
+    against = {**ANSWER, "against": [{"id": 1, "share": 0.2}]}
+    html = macros("predict").result(against, {1: sample}, ["cat", "dog"])
+    opposing = html.split('data-key="against"')[1]
+    assert "20.0%" in opposing and "An image of the same class can oppose it" in opposing
+    assert "the absolute value of a contribution divided by" in html
+
+
+def test_the_form_offers_every_format_that_is_accepted(studio: Studio, run_id: int) -> None:
+    form = page(studio, run=run_id).split("data-drop>")[1].split("</label>")[0]
+    for name in ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"):
+        assert name in form and f"image/{name.lower()}" in form
 
 
 def test_an_uploaded_image_is_deleted_after_the_answer(studio: Studio, run_id: int) -> None:

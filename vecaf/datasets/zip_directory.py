@@ -73,6 +73,6 @@ def _directory(data: mmap.mmap, path: Path) -> tuple[int, int]:
 
 def _not_a_zip(path: Path) -> str:
     return (
-        f"{path.name} is not a ZIP file. Put the images into a ZIP file, or import the "
-        "folder that contains them."
+        f"{path.name} is not a ZIP file. Put the images into a ZIP file, or choose the folder that "
+        "contains them."
     )

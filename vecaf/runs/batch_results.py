@@ -80,6 +80,10 @@ class BatchSummary:
 
     def sentence(self) -> str:
         """Describe the result."""
+        if not self.images:
+            unread = f"{plural(self.refused, 'file')} can't be read"
+            reason = unread if self.refused else "there are no image files"
+            return f"No image was predicted: {reason}. Choose other files."
         text = f"Predicted {plural(self.images, 'image')}: {plural(self.unlike, 'outlier')}."
         if self.refused:
             text += f" {plural(self.refused, 'file')} can't be read."

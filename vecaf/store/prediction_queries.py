@@ -61,9 +61,13 @@ def samples_of_run(
 def batch(session: Session, user_id: int, run_id: int, task_id: int) -> Task:
     """Return a task that predicts many images with a run. Raises NotFoundError."""
     visible(session, user_id, Run, run_id)
-    task = visible(session, user_id, Task, task_id)
+    missing = NotFoundError(f"Run {run_id} has no predictions with the number {task_id}.")
+    try:
+        task = visible(session, user_id, Task, task_id)
+    except NotFoundError:
+        raise missing from None
     if task.kind != BATCH or task.params.get("run") != run_id:
-        raise NotFoundError(f"Run {run_id} has no predictions {task_id}.")
+        raise missing
     return task
 
 

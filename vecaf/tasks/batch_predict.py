@@ -36,14 +36,18 @@ def batch_predict(context: TaskContext, run: int, upload: str, name: str = "") -
     source = context.store.settings.uploads / upload
     if source.parent != context.store.settings.uploads or not source.is_file():
         raise InputError("The upload no longer exists. Choose the images again.")
-    summary = predict_images(
-        context.store,
-        context.user_id,
-        run,
-        source,
-        context.folder,
-        progress=context.stage,
-        should_stop=context.should_stop,
-    )
+    try:
+        summary = predict_images(
+            context.store,
+            context.user_id,
+            run,
+            source,
+            context.folder,
+            progress=context.stage,
+            should_stop=context.should_stop,
+        )
+    except InputError as error:  # the user doesn't know the name that the upload is stored under
+        known = f"“{name}”" if name else "The upload"
+        raise InputError(str(error).replace(upload, known)) from error
     source.unlink(missing_ok=True)
     return asdict(summary)
