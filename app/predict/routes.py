@@ -10,6 +10,7 @@ from fastapi import Path as InPath
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from vecaf.datasets.snapshot import classes_of_run
 from vecaf.runs.batch_results import CSV
 from vecaf.store import Run, visible
 from vecaf.store.prediction_queries import samples_of_run
@@ -52,7 +53,8 @@ def routes(studio: Studio) -> APIRouter:
     def answered(user: int, run_id: int, answer: dict[str, Any]) -> JSONResponse:
         ids = {entry["id"] for name in ("nearest", "toward", "against") for entry in answer[name]}
         with studio.store.read() as session:
-            samples, classes = samples_of_run(session, user, run_id, ids)
+            samples, now = samples_of_run(session, user, run_id, ids)
+        classes = classes_of_run(studio.settings.runs / str(run_id), now)
         return JSONResponse({"html": macros("predict").result(answer, samples, classes)})
 
     @router.get("/predict/{run_id}")

@@ -143,7 +143,7 @@ class RunPage:
             forecast_view.forecast(rounds, later),
             comparison,
             baseline_view.round_map(dataset.id, run_id, max(counts, default=0), atlas.ready, stage),
-            run_view.selected(run_id, number, counts, shown, classes),
+            run_view.selected(run_id, number, counts, shown, [*names, *classes[len(names) :]]),
             mistakes_view.confusion(run_id, rounds, names, cell, in_cell),
             mistakes_view.mistakes(worst, surest, names),
             run_view.settings(run.config),

@@ -17,14 +17,27 @@ from app.data.page import listing
 from app.finetune import page as finetune
 from app.label import page as label
 from app.shell.studio import Studio
+from app.shell.templates import macros
 from tests.app.conftest import picture
 from tests.app.test_finetune import run_on
 from vecaf.config import RunConfig
 from vecaf.datasets import import_dataset
 from vecaf.datasets.edits import add_class, edit
-from vecaf.store import EVALUATION, SELECTION, TEST, Dataset, Run, Sample
+from vecaf.store import (
+    EVALUATION,
+    FINISHED,
+    RUNNING,
+    SELECTION,
+    TEST,
+    Dataset,
+    Run,
+    Sample,
+    Task,
+)
+from vecaf.store.background import EMBED
 from vecaf.store.next_step import READY, newest_runs
 from vecaf.store.subsets import add_subset
+from vecaf.store.workflow import pool_counts, workflow
 
 
 @pytest.fixture
@@ -74,6 +87,23 @@ def summary(studio: Studio, dataset_id: int, **address: str) -> tuple[str, str, 
     user = studio.store.owner()
     values = finetune._opening(studio, user, {"dataset": str(dataset_id), **address}, None)
     return finetune._summary(studio, user, [*values, True])
+
+
+def test_exploring_is_ready_with_the_embeddings_and_never_done(studio: Studio, bare: int) -> None:
+    def shown() -> str:
+        with studio.store.read() as session:
+            dataset = session.get_one(Dataset, bare)
+            found = workflow(session, studio.store.owner(), dataset, pool_counts(session, dataset))
+        return str(macros("shell", "workflow.html").bar(found))
+
+    with studio.store.write() as session:
+        session.query(Task).filter_by(dataset_id=bare).delete()
+        session.add(Task(owner_id=studio.store.owner(), dataset_id=bare, kind=EMBED, params={},
+                         state=RUNNING))  # fmt: skip
+    assert 'Explore<span class="unseen">: not started' in shown()
+    with studio.store.write() as session:
+        session.query(Task).filter_by(dataset_id=bare).update({"state": FINISHED})
+    assert 'Explore<span class="unseen">: ready' in shown() and shown().count("✓") == 1
 
 
 def test_the_main_button_is_the_next_step(studio: Studio, bare: int) -> None:

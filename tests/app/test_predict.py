@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.predict import page as predict
@@ -18,8 +20,9 @@ from app.shell.templates import macros
 from tests.app.conftest import BASE, picture
 from tests.waiting import result_of
 from vecaf.config import RunConfig
+from vecaf.datasets.snapshot import classes_of_run
 from vecaf.errors import InputError, UnavailableError
-from vecaf.store import FINISHED, Run, Sample, dataset_named
+from vecaf.store import FINISHED, Dataset, Run, Sample, dataset_named
 
 ANSWER: dict[str, Any] = {
     "classes": [{"name": "<i>cat</i>", "share": 0.9}, {"name": "dog", "share": 0.1}],
@@ -154,6 +157,22 @@ def test_the_form_offers_every_format_that_is_accepted(studio: Studio, run_id: i
     form = page(studio, run=run_id).split("data-drop>")[1].split("</label>")[0]
     for name in ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC"):
         assert name in form and f"image/{name.lower()}" in form
+
+
+def test_evidence_has_the_class_names_of_the_run(studio: Studio, run_id: int) -> None:
+    """The dataset has renamed a class since, and added one."""
+    app = FastAPI()
+    app.include_router(predicting.routes(asking(studio, InferenceProcess())))
+    with studio.store.read() as session:
+        sample = session.get_one(Sample, 1)
+        now = list(session.get_one(Dataset, sample.dataset_id).classes)
+    assert sample.label == 0
+    folder = studio.settings.runs / str(run_id)
+    folder.mkdir(parents=True)
+    (folder / "data.json").write_text(json.dumps({"classes": ["earlier name"]}))
+    assert classes_of_run(folder, now) == ["earlier name", *now[1:]]
+    html = TestClient(app).get(f"/predict/{run_id}?image=1").json()["html"]
+    assert "earlier name<b" in html and f"{now[0]}<b" not in html
 
 
 def test_an_uploaded_image_is_deleted_after_the_answer(studio: Studio, run_id: int) -> None:

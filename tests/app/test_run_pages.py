@@ -243,7 +243,9 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
                           test_accuracy=5 / 6, confusion={"test": matrix},
                           seconds=2.0))  # fmt: skip
         scores: Any = {"distance": None, "gain": 0.25}
-        session.add(SelectedSample(run_id=7, round=1, rank=0, sample_id=rows[0].id, scores=scores))
+        dog = next(row.id for row in rows if row.label == 1)
+        for rank, id_ in enumerate((rows[0].id, dog)):
+            session.add(SelectedSample(run_id=7, round=1, rank=rank, sample_id=id_, scores=scores))
         ids, labels = [row.id for row in rows], [row.label for row in rows]
     begun = {"classes": ["cat", "hound", "bird"], "labels": labels, "captions": [], "excluded": []}
     folder.mkdir(parents=True)
@@ -255,5 +257,7 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     rest = RunPage(studio).pieces(user, 7, {"cell": "1-2"}).rest
     assert rest.count("hound predicted as bird") >= 3  # matrix, sentence, images
     assert "predicted as dog" not in rest
+    selected = rest.split('data-key="selected')[1].split("</section>")[0]
+    assert "hound" in selected and "dog" not in selected
     assert "coverage gain: 0.25" in rest
     assert "distance to the nearest selected image" not in rest

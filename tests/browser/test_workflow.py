@@ -16,7 +16,8 @@ def test_the_workflow_bar_follows_the_dataset(
     page = open_page(f"/explore?dataset={dataset_id}")
     bar = page.locator("nav.workflow")
     expect(bar.locator("[aria-current=step]")).to_contain_text("Predict")
-    expect(bar.locator(".is-done")).to_have_count(5)
+    expect(bar.locator(".is-done")).to_have_count(4)
+    expect(bar.locator(".is-ready")).to_contain_text("Explore: ready")
     action = bar.get_by_role("link", name="Use model")
     expect(action).to_be_visible()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def snapshot_classes(folder: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     return tuple(json.loads(path.read_text())["classes"])
+
+
+def classes_of_run(folder: Path, classes: Sequence[str]) -> list[str]:
+    """Return class names by index, as they were when the run started.
+
+    `classes`: those of the dataset now, for classes that were added since.
+    """
+    begun = snapshot_classes(folder) or ()
+    return [*begun, *classes[len(begun) :]]
 
 
 def snapshot_labels(folder: Path) -> NDArray[np.int64] | None:

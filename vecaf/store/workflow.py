@@ -24,7 +24,7 @@ from vecaf.store.next_step import (
 from vecaf.store.samples import count_pool
 from vecaf.store.tasks import latest_task
 
-DONE, CURRENT, NEXT = "done", "current", "next"
+DONE, CURRENT, READY, NEXT = "done", "current", "ready", "next"
 STEPS = ("upload", "explore", "select", "label", "finetune", "predict")
 STEP_OF_ACTION = {
     SELECT: "select",
@@ -45,7 +45,8 @@ class Workflow:
     dataset_id, name
         The dataset.
     states
-        The state of each of `STEPS`: done, current or next.
+        The state of each of `STEPS`: done, current, ready or next. Exploring is optional, and
+        nothing says that it is done: its step is ready once the embeddings are computed.
     action
         What to do next. Its step is the current one.
     embedding
@@ -95,7 +96,7 @@ def workflow(session: Session, user_id: int, dataset: Dataset, counts: PoolCount
     selections = selections_of(session, user_id, dataset_id)
     finished = {
         "upload": True,
-        "explore": embedding is None,
+        "explore": False,
         "select": bool(selections) or any(counts.by_class),
         "label": any(counts.by_class) and action.kind != LABEL,
         "finetune": bool(newest_runs(session, dataset_id)),
@@ -105,6 +106,8 @@ def workflow(session: Session, user_id: int, dataset: Dataset, counts: PoolCount
     states = {
         step: CURRENT if step == current else DONE if finished[step] else NEXT for step in STEPS
     }
+    if embedding is None:
+        states["explore"] = READY
     return Workflow(
         dataset_id=dataset_id,
         name=dataset.name,
