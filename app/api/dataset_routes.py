@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from vecaf.config import RunConfig
 from vecaf.datasets.columns import Columns
 from vecaf.errors import InputError
 
@@ -29,11 +30,21 @@ ZIP_BODY = {
     }
 }
 RUN = {"type": "integer", "description": "A run whose model scores the images."}
+BUDGET = {
+    "type": "string",
+    "description": (
+        "How many images to select: a count (100), or a percentage (5%) of all images in the pool. "
+        "They need no labels, except in the labels-known track."
+    ),
+    "default": RunConfig().budget,
+}
 SELECTION_BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": settings_schema(("dataset", *SETTINGS), {"run": RUN})}
+            "application/json": {
+                "schema": settings_schema(("dataset", *SETTINGS), {"run": RUN, "budget": BUDGET})
+            }
         },
     }
 }

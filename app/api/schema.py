@@ -78,7 +78,7 @@ def settings_schema(
     names
         The fields to include; all by default.
     more
-        Schemas of further settings by name.
+        Schemas of further settings by name, or of settings that mean something else here.
     """
     properties: dict[str, Any] = {}
     for item in fields(RunConfig):

@@ -61,7 +61,7 @@ def names(groups: Sequence[RunGroup]) -> list[str]:
 
     def settings_of(group: RunGroup, everything: bool) -> list[str]:
         shown = [name for name in different if everything or group.config[name] != reference[name]]
-        return [f"{_in_sentence(label(name))} {group.config[name]}" for name in shown]
+        return [_setting(name, group.config[name]) for name in shown]
 
     strategies = [group.strategy for group in groups]
     repeated = len(set(strategies)) < len(groups)
@@ -72,6 +72,12 @@ def names(groups: Sequence[RunGroup]) -> list[str]:
         own = [*shown, f"run {group.runs[0].id}"] if plain.count((strategy, shown)) > 1 else shown
         made.append(f"{strategy} ({', '.join(own)})" if own else strategy)
     return made
+
+
+def _setting(name: str, value: object) -> str:
+    """Return a setting and its value as words, such as 'rounds 4' or 'no target domain'."""
+    words = _in_sentence(label(name))
+    return f"no {words}" if value == "" else f"{words} {value}"
 
 
 def _in_sentence(name: str) -> str:

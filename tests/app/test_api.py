@@ -232,6 +232,13 @@ def test_the_schema_describes_every_endpoint(client: TestClient) -> None:
     }
     settings = described[f"POST {BASE}/runs"]["requestBody"]["content"]["application/json"]
     assert set(settings["schema"]["properties"]) == set(RunConfig().as_dict())
+    select = schema["paths"][f"{BASE}/selections"]["post"]["requestBody"]["content"]
+    budgets = [
+        kind["schema"]["properties"]["budget"] for kind in (settings, select["application/json"])
+    ]
+    assert "A run selects only images that already have labels." in budgets[0]["description"]
+    assert "of all images in the pool" in budgets[1]["description"]
+    assert budgets[0]["default"] == budgets[1]["default"]
 
 
 def test_the_documentation_page_names_every_endpoint_setting_and_field(client: TestClient) -> None:

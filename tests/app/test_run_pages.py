@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.compare import page as compare
+from app.compare import view as compare_view
 from app.finetune import summary as finetune_summary
 from app.finetune import view as finetune_view
 from app.runs.baseline_view import comparison
@@ -261,3 +262,19 @@ def test_a_run_keeps_the_classes_that_it_began_with(studio: Studio, user: int) -
     assert "hound" in selected and "dog" not in selected
     assert "coverage gain: 0.25" in rest
     assert "distance to the nearest selected image" not in rest
+
+
+def test_a_compared_run_without_a_setting_is_named_by_words(studio: Studio, user: int) -> None:
+    with studio.store.write() as session:
+        runs = []
+        for settings in ({}, {"target_words": "in fog", "rounds": 4}):
+            config = RunConfig(**{"dataset": "pets", "budget": "2", "rounds": 1, **settings})
+            run = Run(owner_id=user, dataset_id=1, name="t", seed=0, config=config.as_dict(),
+                      state="finished")  # fmt: skip
+            session.add(run)
+            session.flush()
+            runs.append(run.id)
+        found = [single_group(runs_to_compare(session, user, [id_])[1]) for id_ in runs]
+    assert compare_view.names(found) == [
+        "vecaf (rounds 1, no target domain)", "vecaf (rounds 4, target domain in fog)"
+    ]  # fmt: skip
