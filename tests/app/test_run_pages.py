@@ -268,7 +268,9 @@ def test_a_compared_run_without_a_setting_is_named_by_words(studio: Studio, user
     with studio.store.write() as session:
         runs = []
         for settings in ({}, {"target_words": "in fog", "rounds": 4}):
-            config = RunConfig(**{"dataset": "pets", "budget": "2", "rounds": 1, **settings})
+            config = RunConfig.from_dict(
+                {"dataset": "pets", "budget": "2", "rounds": 1, **settings}
+            )
             run = Run(owner_id=user, dataset_id=1, name="t", seed=0, config=config.as_dict(),
                       state="finished")  # fmt: skip
             session.add(run)
