@@ -19,6 +19,6 @@ def new_home(home: Path) -> Path:
     """Create a data folder that uses the shared converted models, and return it."""
     converted = home / "embeddings" / FOLDER
     converted.parent.mkdir(parents=True, exist_ok=True)
-    if VARIABLE in os.environ:  # not in a program outside of pytest
+    if VARIABLE in os.environ and not converted.exists():  # not in a program outside of pytest
         converted.symlink_to(os.environ[VARIABLE], target_is_directory=True)
     return home

@@ -26,8 +26,19 @@ SCORES = {
     "coverage": "share of the pool it represents",
     "similarity": "similarity to its cluster center",
     "distance": "distance to the nearest selected image",
+    "border": "boundary score (−1 to 1; low at a boundary between clusters)",
+    "closeness": "closeness of the two likeliest classes (1 = tie)",
+    "cluster": "share of the pool in its cluster",
+    "core": "central image (1 = yes, 0 = boundary image)",
+    "entropy": "entropy of the prediction (nats)",
+    "gradient": "length of its loss gradient",
+    "loss": "per-sample loss (nats)",
+    "stratum": "loss level (0 = lowest)",
+    "typicality": "typicality (inverse mean distance to its nearest images)",
+    "uncertainty": "uncertainty (0 to 1)",
+    "weight": "sampling weight (1 = average)",
 }
-"""Labels of score parts."""
+"""Labels of the scores of all strategies."""
 
 
 @dataclass(frozen=True)

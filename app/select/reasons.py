@@ -16,20 +16,6 @@ from ..shell.templates import macros
 from .state import PageState
 
 OWN_ROW = ("density", "loss_weight")  # scores that a row of their own explains
-LABELS = SCORES | {
-    "border": "boundary score (−1 to 1; low at a boundary between clusters)",
-    "closeness": "closeness of the two likeliest classes (1 = tie)",
-    "cluster": "share of the pool in its cluster",
-    "core": "central image (1 = yes, 0 = boundary image)",
-    "entropy": "entropy of the prediction (nats)",
-    "gradient": "length of its loss gradient",
-    "loss": "per-sample loss (nats)",
-    "stratum": "loss level (0 = lowest)",
-    "typicality": "typicality (inverse mean distance to its nearest images)",
-    "uncertainty": "uncertainty (0 to 1)",
-    "weight": "sampling weight (1 = average)",
-}
-"""Labels of all scores of strategies."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +116,7 @@ def _score(selected: SelectionExplanation, name: str, at: int) -> float | None:
 def _other_scores(selected: SelectionExplanation, at: int) -> list[tuple[str, float]]:
     found = ((name, values[at]) for name, values in selected.scores.items() if name not in OWN_ROW)
     return [
-        (LABELS.get(name, name.replace("_", " ")), value)
+        (SCORES.get(name, name.replace("_", " ")), value)
         for name, value in found
         if value is not None
     ]

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 import vecaf
+from app.runs.run_view import SCORES
 from app.select import form as select_form
 from app.select import page as select
 from app.select.form import form
-from app.select.reasons import LABELS, OWN_ROW
+from app.select.reasons import OWN_ROW
 from app.select.routes import BOTH, EARLIER, FIRST, SECOND
 from app.select.state import PoolFacts
 from app.select.submission import selection_params
@@ -273,7 +274,7 @@ def test_every_score_of_a_strategy_has_a_label() -> None:
     for name in STRATEGIES:
         needed: dict[str, Any] = {key: given[key] for key in STRATEGIES[name].info.required}
         scores = vecaf.select(features, 6, name, **needed).scores
-        assert set(scores) <= {*LABELS, *OWN_ROW}, name
+        assert set(scores) <= {*SCORES, *OWN_ROW}, name
 
 
 def test_a_comparison_counts_the_overlap(studio: Studio, task_id: int) -> None:
