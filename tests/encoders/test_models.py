@@ -45,7 +45,7 @@ def test_listing_loads_no_framework() -> None:
     ("name", "words"),
     [
         ("efficientnet_lite", "Did you mean .*efficientnet_lite0"),
-        ("zzz", "Choose from efficientnet_lite0"),
+        ("zzz", "any timm model name, such as resnet50, or an installed model: efficientnet_lite0"),
         ("resnet18@/nowhere/a.safetensors", "no file"),
         ("resnet18@/nowhere/a.pth", "not a .safetensors"),
     ],

@@ -198,6 +198,7 @@ def _unknown(name: str) -> str:
     hint = (
         f"Did you mean {' or '.join(dict.fromkeys(near))}?"
         if near
-        else f"Choose from {', '.join(PVMS)}."
+        else "Choose any timm model name, such as resnet50, or an installed model: "
+        f"{', '.join(PVMS)}."
     )
     return f"There is no vision model called '{name}'. {hint}"
