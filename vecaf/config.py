@@ -54,7 +54,8 @@ class RunConfig:
     budget: str = option(
         "5%",
         "Images to select in each round: a count (100), or a percentage (2%) of the labeled images "
-        "in the pool. A run selects only images that already have labels.",
+        "in the pool. A run does not ask for labels: it selects among the labeled images. To "
+        "choose unlabeled images, use the Select page.",
     )
     rounds: int = option(
         3,
@@ -72,7 +73,7 @@ class RunConfig:
         "head-only",
         "head-only trains a classifier on fixed features (fastest). full also finetunes the whole "
         "model; use it if each class has at least a dozen labels. lora finetunes the model through "
-        "small adapters and needs a learning rate about 10× higher.",
+        "small adapters. For lora, set the learning rate to about 0.003.",
         choices=("head-only", "lora", "full"),
     )
     epochs: int = option(
@@ -155,9 +156,9 @@ class RunConfig:
     layer_decay: float = option(
         0.0,
         "Layer-wise learning-rate decay (full and lora mode): each layer group uses the learning "
-        "rate of the next group, multiplied by this factor. 0 = automatic, from the number of "
-        "times the run trains on an image: 0.9 for up to 2, falling to 0.75 at 8 or more. A lower "
-        "factor keeps early layers closer to their pretrained weights.",
+        "rate of the next group, multiplied by this factor. 0 = automatic: 0.9 if the run trains "
+        "on each image at most twice, falling to 0.75 at 8 times or more. A lower factor keeps "
+        "early layers closer to their pretrained weights.",
         minimum=0.0,
         maximum=1.0,
         advanced=True,
