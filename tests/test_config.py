@@ -54,6 +54,9 @@ def test_whole_floats_from_forms_become_integers() -> None:
     ("values", "words"),
     [
         ({"rounds": 0}, "rounds is 0. It must be between 1 and 100"),
+        ({"seed": -1}, "seed is -1. It must be between 0 and 2,147,483,647."),
+        ({"lr": 5.0}, "lr is 5.0. It must be between 0.00000001 and 1."),
+        ({"ema": 1.0}, "between 0 and 0.99999."),
         ({"rounds": 1.5}, "rounds is '1.5', which is not a whole number"),
         ({"rounds": None}, "not a whole number"),
         ({"lr": "fast"}, "lr is 'fast', which is not a number"),
@@ -62,7 +65,7 @@ def test_whole_floats_from_forms_become_integers() -> None:
         ({"dataset": "a\0b"}, "dataset contains a character that can't be stored"),
         ({"subset": "\ud800"}, "subset contains a character that can't be stored"),
         ({"budget": "0"}, "Select at least 1 image"),
-        ({"training_images": "replace"}, "training_images 'replace' needs the labels-known track"),
+        ({"training_images": "replace"}, "training-images 'replace' needs the labels-known track"),
         ({"schedule": "run"}, "schedule 'run' needs the labels-known track"),
         (
             {"schedule": "run", "track": "labels-known", "patience": 2},

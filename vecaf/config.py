@@ -10,7 +10,7 @@ from typing import Any
 from vecaf.budget import parse_budget
 from vecaf.config_checks import check_combinations, with_current_names
 from vecaf.errors import InputError
-from vecaf.options import check, option, typed
+from vecaf.options import Label, check, option, option_name, typed
 
 LABEL_FREE, LABELS_KNOWN = "label-free", "labels-known"
 
@@ -259,19 +259,19 @@ class RunConfig:
         advanced=True,
     )
 
-    def checked(self) -> RunConfig:
-        """Return self. Raises InputError for the first invalid field."""
+    def checked(self, label: Label = option_name) -> RunConfig:
+        """Return self. Raises InputError for the first invalid field, which it calls by `label`."""
         for item in fields(self):
-            check(item, getattr(self, item.name))
+            check(item, getattr(self, item.name), label)
         parse_budget(self.budget)
-        check_combinations(self.as_dict())
+        check_combinations(self.as_dict(), label)
         return self
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
+    def from_dict(cls, values: Mapping[str, Any], label: Label = option_name) -> RunConfig:
         """Build from a stored mapping. Raises InputError for an unknown or ill-typed entry."""
         values = with_current_names(values)
         known = {item.name: item for item in fields(cls)}
@@ -281,7 +281,8 @@ class RunConfig:
                 f"Unknown setting '{unknown[0]}'. Another version of the studio may have it. Known "
                 f"settings: {', '.join(known)}."
             )
-        return cls(**{name: typed(known[name], value) for name, value in values.items()}).checked()
+        given = {name: typed(known[name], value, label) for name, value in values.items()}
+        return cls(**given).checked(label)
 
     def as_command(self) -> str:
         """Return the equivalent command line, with only the settings that differ from defaults."""

@@ -6,35 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from vecaf.errors import InputError
+from vecaf.options import Label, option_name
 
 RENAMED = {"picks": "training_images", "text_pull": "caption_weight"}  # earlier name → name
 
 
-def check_combinations(settings: Mapping[str, Any]) -> None:
+def check_combinations(settings: Mapping[str, Any], label: Label = option_name) -> None:
     """Raise InputError for the first combination of settings that can't work."""
     for name, value, default in (
         ("training_images", "replace", "keep"), ("schedule", "run", "round"),
     ):  # fmt: skip
         if settings[name] == value and settings["track"] != "labels-known":
             raise InputError(
-                f"{name} '{value}' needs the labels-known track, where each round continues "
-                f"from the previous one. Choose track 'labels-known' or {name} "
-                f"'{default}'."
+                f"{label(name)} '{value}' needs the labels-known track, where each round "
+                f"continues from the previous one. Choose {label('track')} 'labels-known' or "
+                f"{label(name)} '{default}'."
             )
     if settings["adapt_to"] and settings["mode"] != "head-only":
         raise InputError(
-            "Adapting to images of a target domain works only in head-only mode. Choose mode "
-            "'head-only', or no target dataset."
+            "Adapting to images of a target domain works only in head-only mode. Choose "
+            f"{label('mode')} 'head-only', or no target dataset."
         )
     if settings["views"] != "plain" and settings["mode"] != "head-only":
         raise InputError(
-            f"views '{settings['views']}' needs mode 'head-only', which trains on fixed features. "
-            "Choose mode 'head-only' or views 'plain'."
+            f"{label('views')} '{settings['views']}' needs {label('mode')} 'head-only', which "
+            f"trains on fixed features. Choose {label('mode')} 'head-only' or {label('views')} "
+            "'plain'."
         )
     if settings["patience"] and settings["schedule"] == "run":
         raise InputError(
-            "Early stopping (patience) does not work with schedule 'run', which covers the "
-            "whole run. Choose schedule 'round' or patience 0."
+            f"Early stopping does not work with {label('schedule')} 'run', which covers the "
+            f"whole run. Choose {label('schedule')} 'round' or {label('patience')} 0."
         )
 
 

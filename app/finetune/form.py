@@ -146,7 +146,7 @@ def read(values: Sequence[Any]) -> RunConfig:
         name, value = item.name, given[item.name]
         if value is None or (value == "" and item.default != ""):
             raise InputError(f"{label(name)} is empty. Enter a value.")
-    return RunConfig.from_dict(given)
+    return RunConfig.from_dict(given, label)
 
 
 def restored(stored: object, names: Sequence[str], wanted: str | None) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -27,12 +28,18 @@ def test_the_form_reads_what_it_shows() -> None:
     ("name", "value", "words"),
     [
         ("dataset", None, "Choose a dataset"), ("epochs", None, "Epochs per round is empty"),
-        ("budget", "", "empty"), ("rounds", 0, "between"), ("lr", "fast", "not a number"),
+        ("budget", "", "empty"), ("rounds", 0, "between"),
+        ("lr", "fast", "Learning rate is 'fast', which is not a number"),
+        ("head_lr", 50.0, "Classifier learning rate is 50.0. It must be between 0.00000001 and"),
+        ("mode", "half", "Training mode is 'half'"),
+        ("training_images", "replace", "Choose Goal (track) 'labels-known' or Training images"),
+        ("views", "mirror", "Choose Training mode 'head-only' or Views 'plain'"),
     ],
 )  # fmt: skip
 def test_the_form_says_what_is_wrong(name: str, value: object, words: str) -> None:
-    values = {**RunConfig(dataset="pets").as_dict(), name: value}
-    with pytest.raises(InputError, match=words):
+    mode = "full" if name == "views" else "head-only"
+    values = {**RunConfig(dataset="pets", mode=mode).as_dict(), name: value}
+    with pytest.raises(InputError, match=re.escape(words)):
         finetune_form.read(list(values.values()))
 
 
