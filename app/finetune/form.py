@@ -70,6 +70,11 @@ REASON = (
     "than random selection."
 )
 FIELDS = fields(RunConfig)
+PLACES = {item.name: place for place, item in enumerate(FIELDS)}
+BASELINE = "_baseline"
+"""The checkbox, beside the settings that the browser keeps."""
+ROUNDS = "_rounds"
+"""The rounds of a run without a saved selection: what opens with a selection sets rounds to 1."""
 
 
 def label(name: str) -> str:
@@ -168,3 +173,30 @@ def restored(stored: object, names: Sequence[str], wanted: str | None) -> list[A
     dataset = next((name for name in (wanted, values[0]) if name in names), None)
     values[0] = dataset or (names[0] if names else None)
     return values
+
+
+def to_keep(values: Sequence[Any], stored: object) -> dict[str, Any]:
+    """Return what the browser keeps of the form; `stored` is what it has."""
+    kept = dict(zip([*PLACES, BASELINE], values, strict=True))
+    kept[ROUNDS] = rounds_alone(stored) if kept["subset"] else kept["rounds"]
+    return kept
+
+
+def rounds_alone(stored: object) -> int:
+    """Return the rounds that a run has without the saved selection that the browser has kept."""
+    kept = stored if isinstance(stored, dict) else {}
+    rounds = kept.get(ROUNDS) if kept.get("subset") else kept.get("rounds")
+    return rounds if type(rounds) is int else RunConfig.rounds
+
+
+def with_subset_of(subsets: Sequence[str], values: Sequence[Any], stored: object) -> list[Any]:
+    """Return the form's values, without a saved selection that is not one of `subsets`.
+
+    If the form had a saved selection and has none now, its rounds are those without one.
+    """
+    found = list(values)
+    if found[PLACES["subset"]] not in subsets:
+        found[PLACES["subset"]] = ""
+        if isinstance(stored, dict) and stored.get("subset"):
+            found[PLACES["rounds"]] = rounds_alone(stored)
+    return found

@@ -12,22 +12,19 @@ from gradio.components.navbar import Navbar
 from vecaf.config import RunConfig
 from vecaf.errors import InputError, NotLabeledError, VecafError
 from vecaf.runs.presets import preset
-from vecaf.store import CANCELED, EVALUATION, FAILED, Dataset, Run, dataset_named, visible
-from vecaf.store.datasets import count_pool_by_class
-from vecaf.store.next_step import FINETUNE, next_step_to_train
-from vecaf.store.page_queries import dataset_choices, dataset_names
+from vecaf.store import CANCELED, FAILED, dataset_named
+from vecaf.store.page_queries import dataset_names
 from vecaf.store.runs import runs_on
-from vecaf.store.subsets import subsets_of
 
-from ..shell.address import parameters, query_input, whole
+from ..shell.address import parameters, query_input
 from ..shell.components.live import acknowledge, live
 from ..shell.studio import Studio
 from . import form, view
 from . import summary as summaries
+from .opening import choices, opening
 
 # Not a secret: it keeps form values in the user's own browser, and must outlive a restart.
 KEEP: dict[str, Any] = {"storage_key": "vecaf-finetune", "secret": "form values only"}
-BASELINE = "_baseline"  # the checkbox, beside the settings that the browser keeps
 POLL_SECONDS = 1.5  # while a measurement runs
 
 
@@ -69,23 +66,35 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
     inputs = [made[item.name] for item in form.FIELDS]
     fields = [*inputs, baseline]
     outputs = [summary, estimate, timer, launch]
+    answer = [*outputs, kept, presets]
 
     def load(address: str, stored: object, request: gr.Request) -> list[Any]:
         user = studio.user(request)
-        values = _opening(studio, user, parameters(address), stored)
-        with_baseline = not isinstance(stored, dict) or stored.get(BASELINE) is not False
-        names, subsets = _names(studio, user, values[0])
+        values, problem = opening(studio, user, parameters(address), stored)
+        with_baseline = not isinstance(stored, dict) or stored.get(form.BASELINE) is not False
+        names, subsets = choices(studio, user, values[0])
         shown = dict(zip((item.name for item in form.FIELDS), values, strict=True))
         shown["dataset"] = gr.Dropdown(names, value=values[0])
         shown["subset"] = gr.Dropdown(form.subset_choices(subsets), value=shown["subset"])
-        summarized = _summary(studio, user, [*values, with_baseline])
-        return [*shown.values(), with_baseline, *summarized, view.presets(values)]
+        answer = answered(user, stored, [*values, with_baseline])
+        if problem:  # the browser keeps what it has
+            answer = (*_blocked("problem", problem), gr.skip(), answer[-1])
+        return [*shown.values(), with_baseline, *answer]
 
-    def change(request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        summarized = _summary(studio, studio.user(request), values)
-        names = [*(item.name for item in form.FIELDS), BASELINE]
-        stored = dict(zip(names, values, strict=True))
-        return *summarized, stored, view.presets(values[:-1])
+    def answered(user: int, stored: object, values: Sequence[Any]) -> tuple[Any, ...]:
+        kept = form.to_keep(values, stored)
+        return *_summary(studio, user, values), kept, view.presets(values[:-1])
+
+    def change(request: gr.Request, stored: object, *values: Any) -> tuple[Any, ...]:
+        return answered(studio.user(request), stored, values)
+
+    def choose_images(request: gr.Request, stored: object, *values: Any) -> tuple[Any, ...]:
+        user = studio.user(request)
+        _, subsets = choices(studio, user, values[0])
+        found = form.with_subset_of(subsets, values, stored)
+        subset, rounds = (found[form.PLACES[name]] for name in ("subset", "rounds"))
+        shown = gr.Dropdown(form.subset_choices(subsets), value=subset)
+        return shown, rounds, *answered(user, stored, found)
 
     def refresh(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         return _summary(studio, studio.user(request), values)
@@ -99,15 +108,14 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
             gr.Warning(str(error), title="")
         return _summary(studio, user, values)
 
-    def apply_preset(event: gr.EventData, *values: Any) -> list[Any]:
+    def apply_preset(
+        event: gr.EventData, request: gr.Request, stored: object, *values: Any
+    ) -> tuple[Any, ...]:
         found = preset(str(event._data.get("name", "")))
         settings = {} if found is None else found.values
-        names = [item.name for item in form.FIELDS]
-        return [settings.get(name, value) for name, value in zip(names, values, strict=True)]
-
-    def subsets(name: str, value: str, request: gr.Request) -> Any:
-        _, found = _names(studio, studio.user(request), name)
-        return gr.Dropdown(form.subset_choices(found), value=value if value in found else "")
+        names = [*(item.name for item in form.FIELDS), form.BASELINE]
+        new = [settings.get(name, value) for name, value in zip(names, values, strict=True)]
+        return *new[:-1], *answered(studio.user(request), stored, new)
 
     def start(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         user = studio.user(request)
@@ -119,106 +127,35 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         return *_summary(studio, user, values), f"/runs?run={run_id}"
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    # One after the other: an older answer must not replace the one that shows a new measurement.
+    # One after the other: an older answer must not replace a newer one. For the same reason, users
+    # trigger handlers, and other handlers don't: those answer with the summary of what they set.
     ordered = {**quiet, "concurrency_id": "finetune-summary", "concurrency_limit": 1}
     demo.load(
         load,
         [query, kept],
-        [*fields, *outputs, presets],
+        [*fields, *answer],
         js="(q, k) => [studio.query(), k]",
         **quiet,
     ).then(None, None, None, js="() => studio.forgetOpening()", **quiet)
-    gr.on(
-        [component.change for component in fields],  # type: ignore[attr-defined]
-        change,
-        fields,
-        [*outputs, kept, presets],
-        trigger_mode="always_last",
-        **ordered,
-    )
-    made["dataset"].input(  # type: ignore[attr-defined]
-        subsets, [made["dataset"], made["subset"]], made["subset"], **quiet
-    )
+    images = (made["dataset"], made["subset"])
+    for components, handler, more in (
+        ([field for field in fields if field not in images], change, []),
+        (images, choose_images, [made["subset"], made["rounds"]]),
+    ):
+        gr.on(
+            [component.input for component in components],  # type: ignore[attr-defined]
+            handler,
+            [kept, *fields],
+            [*more, *answer],
+            trigger_mode="always_last",
+            **ordered,
+        )
     timer.tick(refresh, fields, outputs, **ordered)
     acknowledge(summary.act(measure, fields, outputs, **ordered))
-    acknowledge(presets.act(apply_preset, inputs, inputs, **quiet))
+    acknowledge(presets.act(apply_preset, [kept, *fields], [*inputs, *answer], **ordered))
     launch.click(start, fields, [*outputs, target], **quiet).then(
         None, target, None, js="(address) => { if (address) location.assign(address) }"
     )
-
-
-def _names(studio: Studio, user: int, dataset: str | None) -> tuple[list[str], list[str]]:
-    """Return the names of the datasets, and of the saved selections of `dataset`."""
-    with studio.store.read() as session:
-        names = dataset_names(session, user)
-        if dataset not in names:
-            return names, []
-        found = dataset_named(session, user, dataset)
-        lines = subsets_of(session, user, found.id)
-    return names, [line.name for line in lines if line.kind != EVALUATION]
-
-
-def _opening(studio: Studio, user: int, values: dict[str, str], stored: object) -> list[Any]:
-    """Return the form's first values: those of a cloned run or those that the browser has kept.
-
-    What the address names replaces them.
-    """
-    with studio.store.read() as session:
-        names = dataset_names(session, user)
-        by_id = {str(id_): name for id_, name in dataset_choices(session, user)}
-    wanted = values.get("dataset")
-    wanted = by_id.get(wanted or "", wanted)  # other pages' addresses carry the id
-    clone = whole(values, "clone")
-    if clone is not None:
-        try:
-            stored, wanted = _cloned(studio, user, clone)
-        except VecafError as error:
-            gr.Warning(f"{error} The form keeps its previous values.", title="")
-            clone = None
-    found = form.restored(stored, names, wanted)
-    at = {item.name: place for place, item in enumerate(form.FIELDS)}
-    asked = values.get("subset", "")
-    subset = asked or found[at["subset"]]
-    if not subset and clone is None and found[0]:
-        asked = subset = _only_selection(studio, user, found[0])
-    if subset in _names(studio, user, found[0])[1]:
-        found[at["subset"]] = subset
-        found[at["rounds"]] = 1 if asked else found[at["rounds"]]
-    else:  # another dataset's, or deleted
-        found[at["subset"]] = ""
-        if subset and (asked or clone is not None):
-            gr.Warning(
-                f"The dataset has no saved selection called '{subset}'. The strategy selects the "
-                "images instead.",
-                title="",
-            )
-    return found
-
-
-def _only_selection(studio: Studio, user: int, dataset: str) -> str:
-    """Return the selection that holds all labels of the pool; "" for none."""
-    with studio.store.read() as session:
-        found = dataset_named(session, user, dataset)
-        step = next_step_to_train(session, user, found.id, count_pool_by_class(session, found))
-    return "" if step.kind != FINETUNE or step.subset is None else step.subset.name
-
-
-def _cloned(studio: Studio, user: int, run_id: int) -> tuple[dict[str, Any], str | None]:
-    """Return a run's settings and its dataset's name, None for a dataset of another user.
-
-    Raises NotFoundError.
-    """
-    with studio.store.read() as session:
-        run = visible(session, user, Run, run_id)
-        dataset = visible(session, user, Dataset, run.dataset_id)
-    if dataset.owner_id == user:
-        return run.config, dataset.name
-    gr.Warning(
-        f"Run {run_id} uses '{dataset.name}', which is shared with you, so you can't finetune on "
-        "it. The form has the run's settings and one of your own datasets. Check that they fit.",
-        title="",
-    )
-    return {**run.config, "dataset": ""}, None
 
 
 def _launch(studio: Studio, user: int, config: RunConfig, with_baseline: bool) -> int:
@@ -261,7 +198,7 @@ def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, str
     if not values[0]:
         with studio.store.read() as session:
             if not dataset_names(session, user):
-                return view.html("no_datasets"), view.html("no_datasets_line"), idle, blocked
+                return _blocked("no_datasets")
     try:
         config = form.read(values[:-1])
         with studio.store.read() as session:
@@ -286,3 +223,9 @@ def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, str
         estimate = view.html("estimate", found, True)
     card = view.html("summary", config, sizes, found, note)
     return card, estimate, timer, gr.Button(interactive=True)
+
+
+def _blocked(name: str, *words: str) -> tuple[str, str, Any, Any]:
+    """Return the answer of `_summary` if no run can be launched, from the view's macros."""
+    card, line = view.html(name, *words), view.html(f"{name}_line", *words)
+    return card, line, gr.Timer(active=False), gr.Button(interactive=False)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.finetune import page as finetune
+from app.finetune import form
+from app.finetune.opening import choices
+from app.finetune.opening import opening as opened
 from app.runs.run import RunPage
 from app.shell.studio import Studio
 from vecaf.accounts.sharing import share
@@ -40,7 +42,8 @@ def select_in(studio: Studio, name: str) -> int:
 
 def opening(studio: Studio, user: int, stored: object = None, **address: object) -> dict[str, Any]:
     values = {name: str(value) for name, value in address.items()}
-    found = finetune._opening(studio, user, values, stored)
+    found, problem = opened(studio, user, values, stored)
+    assert not problem
     return dict(zip((item.name for item in fields(RunConfig)), found, strict=True))
 
 
@@ -51,7 +54,7 @@ def test_test_samples_are_no_selections_to_train_on(studio: Studio) -> None:
         assert image is not None
         for kind in ("evaluation", "selection"):
             add_subset(session, user, 1, f"one {kind}", kind, [image.id])
-    names = finetune._names(studio, user, "pets")[1]
+    names = choices(studio, user, "pets")[1]
     assert "one selection" in names and "one evaluation" not in names
 
 
@@ -71,6 +74,54 @@ def test_a_selection_is_taken_from_the_address_while_it_is_there(studio: Studio)
     assert (found["subset"], found["rounds"]) == ("", 4)
     with pytest.warns(UserWarning, match="no saved selection called 'first two'"):
         assert opening(studio, user, kept, clone=run_id)["subset"] == ""
+
+
+def test_rounds_come_back_when_the_saved_selection_goes(studio: Studio) -> None:
+    user = studio.store.owner()
+    select_in(studio, "two of them")
+    with studio.store.write() as session:
+        session.add(Dataset(owner_id=user, name="plain", classes=["a"], content_hash="", source="",
+                            report={}))  # fmt: skip
+    before = form.to_keep([*RunConfig(dataset="plain", rounds=4).as_dict().values(), True], None)
+    found = opening(studio, user, before, dataset=1, subset="two of them")
+    kept = form.to_keep([*found.values(), True], before)
+    assert kept["rounds"] == 1
+    reloaded = opening(studio, user, kept, dataset=1)
+    assert (reloaded["subset"], reloaded["rounds"]) == ("two of them", 1)
+    elsewhere = opening(studio, user, kept, dataset="plain")
+    assert (elsewhere["subset"], elsewhere["rounds"]) == ("", 4)
+    del kept[form.ROUNDS]  # kept by an earlier version
+    assert opening(studio, user, kept, dataset="plain")["rounds"] == RunConfig.rounds
+
+
+def test_without_its_saved_selection_the_form_has_the_rounds_of_before() -> None:
+    def rounds(subset: str, stored: object, subsets: tuple[str, ...] = ()) -> int:
+        values = RunConfig(dataset="pets", subset=subset, rounds=1).as_dict().values()
+        found: int = form.with_subset_of(subsets, [*values, True], stored)[form.PLACES["rounds"]]
+        return found
+
+    stored = {"subset": "two", "rounds": 1, form.ROUNDS: 4}
+    assert rounds("", stored, ("two",)) == 4  # the user chooses none
+    assert rounds("two", stored) == 4  # the user chooses another dataset
+    assert rounds("two", stored, ("two",)) == 1
+    assert rounds("", {"subset": "", "rounds": 1}) == 1
+
+
+def test_an_address_with_a_dataset_that_is_not_yours_says_so(studio: Studio) -> None:
+    owner = studio.store.owner()
+    kept = RunConfig(dataset="pets", subset="two of them").as_dict()
+    for wanted, words in (("999", "There is no dataset 999."), ("gone", "called 'gone'")):
+        found, problem = opened(studio, owner, {"dataset": wanted}, kept)
+        assert found[0] is None and found[form.PLACES["subset"]] == ""
+        assert words in problem and "Choose another dataset." in problem
+    with studio.store.write() as session:
+        ann = add_user(session, "ann", PASSWORD).id
+    assert opened(studio, ann, {"dataset": "1"}, None)[1] == ""  # she has none to choose from
+    with studio.store.write() as session:
+        share(session, owner, 1, "ann")
+        session.add(Dataset(owner_id=ann, name="mine", classes=["a"], content_hash="", source="",
+                            report={}))  # fmt: skip
+    assert "'pets' is shared with you" in opened(studio, ann, {"dataset": "1"}, None)[1]
 
 
 def test_cloning_a_shared_run_warns_that_the_dataset_is_another(studio: Studio) -> None:

@@ -15,6 +15,7 @@ from app.data.cards import Cards
 from app.data.dataset import detail
 from app.data.page import listing
 from app.finetune import page as finetune
+from app.finetune.opening import opening
 from app.label import page as label
 from app.shell.studio import Studio
 from app.shell.templates import macros
@@ -85,7 +86,7 @@ def main_buttons(studio: Studio, cards: Cards, dataset_id: int) -> set[str]:
 def summary(studio: Studio, dataset_id: int, **address: str) -> tuple[str, str, Any, Any]:
     """Return the summary of the Finetune page when it opens with the dataset."""
     user = studio.store.owner()
-    values = finetune._opening(studio, user, {"dataset": str(dataset_id), **address}, None)
+    values, _ = opening(studio, user, {"dataset": str(dataset_id), **address}, None)
     return finetune._summary(studio, user, [*values, True])
 
 
@@ -179,7 +180,7 @@ def test_a_pool_with_other_labels_is_left_to_the_strategy(studio: Studio, bare: 
     pool = images(studio, bare, "train")
     save(studio, bare, SELECTION, pool[:2])
     give_labels(studio, bare, pool)
-    values = finetune._opening(studio, studio.store.owner(), {"dataset": str(bare)}, None)
+    values, _ = opening(studio, studio.store.owner(), {"dataset": str(bare)}, None)
     shown = dict(zip((item.name for item in fields(RunConfig)), values, strict=True))
     assert shown["subset"] == ""
     card = next(card for card in Cards(studio).all(studio.store.owner()) if card.id == bare)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.studio import Server
 from tests.browser.test_whole_path import fill
+from vecaf.store import SELECTION, TRAIN, Sample
 from vecaf.store.sqlite import library
+from vecaf.store.subsets import add_subset, delete_subset
 
 
 def runs(server: Server) -> list[str]:
@@ -27,6 +30,64 @@ SHIFTED = """() => new Promise((done) => {
   setTimeout(() => done(0), 1000);  // nothing has shifted
 })"""
 """The cumulative layout shift so far; 0.1 and below is good (web.dev/articles/cls)."""
+
+
+NEWEST_FIRST = """(() => {
+  const fetched = window.fetch;
+  window.questions = { asked: 0, open: 0 };
+  window.fetch = async (address, options) => {
+    if (!String(address?.url ?? address).includes("/queue/join")) return fetched(address, options);
+    window.questions.open += 1;
+    const delay = Math.max(0, 900 - 90 * window.questions.asked++);
+    await new Promise((resume) => setTimeout(resume, delay));
+    try { return await fetched(address, options); }
+    finally { setTimeout(() => window.questions.open -= 1, 1500); }  // until it is answered
+  };
+})()"""
+"""The questions that a page asks at the same time reach the server in reverse order."""
+
+
+@pytest.fixture
+def saved_selection(server: Server, dataset_id: int) -> Iterator[str]:
+    """Return the name of a saved selection with four labeled images, there during the test."""
+    store, name = server.store(), "the saved four"
+    with store.write() as session:
+        samples = session.query(Sample).filter_by(dataset_id=dataset_id, split=TRAIN).limit(4)
+        ids = [sample.id for sample in samples]
+        subset_id = add_subset(session, store.owner(), dataset_id, name, SELECTION, ids).id
+    yield name
+    with store.write() as session:
+        delete_subset(session, store.owner(), subset_id)
+    store.close()
+
+
+def test_the_summary_is_about_the_settings_that_the_form_shows(
+    open_page: Callable[..., Any], server: Server, dataset_id: int, saved_selection: str
+) -> None:
+    page = open_page()
+    page.add_init_script(NEWEST_FIRST)
+    chosen = saved_selection.replace(" ", "+")
+    page.goto(f"{server.url}/finetune?dataset={dataset_id}&subset={chosen}")
+    summary = page.locator(".summary")
+    for _ in range(2):
+        expect(summary).to_contain_text("Run summary")
+        page.wait_for_function("window.questions.asked && !window.questions.open")
+        expect(page.locator("#f-subset input")).to_have_value(saved_selection)
+        expect(summary).to_contain_text(f"4 from '{saved_selection}'", timeout=2000)
+        page.reload()
+
+
+def test_a_dataset_that_is_not_there_is_not_replaced_by_another(
+    open_page: Callable[..., Any], dataset: str
+) -> None:
+    page = open_page("/finetune?dataset=987654")
+    launch = page.get_by_role("button", name="Launch run")
+    expect(page.locator(".summary")).to_contain_text("There is no dataset 987654.")
+    expect(launch).to_be_disabled()
+    page.locator("#f-dataset input").click()
+    page.get_by_role("option", name=dataset).click()
+    expect(page.locator(".summary .command code")).to_contain_text(f"run '{dataset}'")
+    expect(launch).to_be_enabled()
 
 
 def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset_id: int) -> None:
