@@ -23,6 +23,13 @@ def runs(server: Server) -> list[str]:
         return [row[0] for row in rows]
 
 
+UNDER_ARROWS = """() => [...document.querySelectorAll(".sheet .wrap-inner input")].filter((input) => {
+  const arrow = input.closest(".wrap-inner").querySelector(".icon-wrap");
+  const { paddingRight, textOverflow } = getComputedStyle(input);
+  const end = input.getBoundingClientRect().right - parseFloat(paddingRight);
+  return textOverflow !== "ellipsis" || end > arrow.getBoundingClientRect().left;
+}).map((input) => input.ariaLabel)"""
+"""The drop-downs whose text runs under their arrow."""
 SHIFTED = """() => new Promise((done) => {
   new PerformanceObserver((list) => done(
     list.getEntries().reduce((sum, entry) => sum + entry.value, 0)
@@ -100,6 +107,7 @@ def test_launch_stays_in_view_on_a_phone(open_page: Callable[..., Any], dataset_
         launch.click(trial=True)  # nothing covers it
         page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(UNDER_ARROWS) == []
 
 
 def test_presets_fill_the_form_and_arrow_keys_choose(
