@@ -204,7 +204,7 @@ def _summary(studio: Studio, user: int, values: Sequence[Any]) -> tuple[str, str
         with studio.store.read() as session:
             dataset, sizes = summaries.sizes_of(session, user, config)
             found = summaries.preview(session, user, dataset, config, sizes)
-            gain = summaries.expected_gain(session, user, dataset, found.cost.labels)
+            gain = summaries.expected_gain(session, user, dataset, config, found.cost.labels)
             found = replace(found, gain=gain)
             timer = gr.Timer(active=found.measuring)
             note, estimate = "", view.html("estimate", found, False)

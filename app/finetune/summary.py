@@ -40,16 +40,20 @@ SPEED_SETTINGS = (
 )  # fmt: skip
 """Settings that an earlier run must share with this one for its speed to be an estimate."""
 
+TARGETS = ("target_words", "adapt_to")
+
 
 @dataclass(frozen=True)
 class ExpectedGain:
     """The newest forecast of a dataset's runs.
 
-    labels  additional labels
-    gain    expected change of the test accuracy, with its 80% interval
+    labeled  labels of the run when the forecast was made
+    labels   additional labels
+    gain     expected change of the test accuracy, with its 80% interval
     """
 
     run: int
+    labeled: int
     labels: int
     gain: Estimate
 
@@ -147,19 +151,32 @@ def preview(
 
 
 def expected_gain(
-    session: Session, user: int, dataset: Dataset, labels: int
+    session: Session, user: int, dataset: Dataset, config: RunConfig, labels: int
 ) -> ExpectedGain | None:
-    """Return the forecast of the dataset's newest run that has one.
+    """Return the forecast of the dataset's newest run that is like `config` and has a forecast.
 
     Of its horizons, take the one nearest to a budget of `labels`.
     """
     for run in runs_on(session, user, dataset.id):
-        forecasts = [one.forecast for one in rounds_of(session, user, run.id) if one.forecast]
-        if forecasts and forecasts[-1]["gains"]:
-            gains = forecasts[-1]["gains"]
+        if not _same_curve(run.config, config):
+            continue
+        rounds = [one for one in rounds_of(session, user, run.id) if one.forecast]
+        if rounds and rounds[-1].forecast["gains"]:
+            gains = rounds[-1].forecast["gains"]
             nearest = min(gains, key=lambda more: abs(int(more) - labels))
-            return ExpectedGain(run.id, int(nearest), Estimate(**gains[nearest]))
+            gain = Estimate(**gains[nearest])
+            return ExpectedGain(run.id, rounds[-1].labeled, int(nearest), gain)
     return None
+
+
+def _same_curve(other: Mapping[str, Any], config: RunConfig) -> bool:
+    """Return whether a run's accuracy says something about that of `config`.
+
+    One with a target domain is measured on other images, or trained for them.
+    """
+    targets = [_value(of, name) for of in (other, config.as_dict()) for name in TARGETS]
+    same = all(_value(other, name) == getattr(config, name) for name in ("model", "mode"))
+    return same and not any(targets)
 
 
 def _rounded(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.finetune import form
+from app.finetune import page as finetune
 from app.finetune.opening import choices
 from app.finetune.opening import opening as opened
 from app.runs.run import RunPage
@@ -15,7 +16,7 @@ from app.shell.studio import Studio
 from vecaf.accounts.sharing import share
 from vecaf.accounts.users import add_user
 from vecaf.config import RunConfig
-from vecaf.store import SELECTION, Dataset, Run, Sample
+from vecaf.store import SELECTION, Dataset, Round, Run, Sample
 from vecaf.store.subsets import add_subset, delete_subset
 
 PASSWORD = "a password of many words"
@@ -105,6 +106,44 @@ def test_without_its_saved_selection_the_form_has_the_rounds_of_before() -> None
     assert rounds("two", stored) == 4  # the user chooses another dataset
     assert rounds("two", stored, ("two",)) == 1
     assert rounds("", {"subset": "", "rounds": 1}) == 1
+
+
+def card_of(studio: Studio, **settings: Any) -> str:
+    """Return the summary of a run on 'pets' with these settings."""
+    values = RunConfig(dataset="pets", **settings).as_dict().values()
+    card, *_ = finetune._summary(studio, studio.store.owner(), [*values, False])
+    assert isinstance(card, str) and "Run summary" in card
+    return card
+
+
+def test_the_summary_says_when_the_budget_has_no_effect(studio: Studio) -> None:
+    select_in(studio, "a pair")
+    words = "the budget per round has no effect"
+    assert words in card_of(studio, subset="a pair", rounds=1, budget="1")
+    assert words not in card_of(studio, subset="a pair", rounds=2, budget="1")
+    assert words not in card_of(studio, rounds=1)
+
+
+def test_a_forecast_is_that_of_a_run_with_the_same_model_and_mode(studio: Studio) -> None:
+    def forecast_of(**settings: Any) -> int:
+        run_id = run_on(studio, 1, **settings)
+        gains = {"50": {"low": 0.0, "middle": 0.024, "high": 0.05}}
+        with studio.store.write() as session:
+            session.add(Round(run_id=run_id, number=1, labeled=7, batches=4, val_accuracy=None,
+                              test_accuracy=0.5, confusion={}, seconds=1.0,
+                              forecast={"gains": gains}))  # fmt: skip
+        return run_id
+
+    like = forecast_of()
+    other = forecast_of(mode="full")
+    for target in ({"target_words": "a cartoon of"}, {"adapt_to": "others"}, {"model": "resnet50"}):
+        forecast_of(**target)
+    card = card_of(studio)
+    assert f">Run {like}</a> has the same vision model and training mode, and 7 labels." in card
+    assert "Forecast: 50 more labels change its test accuracy by +2.4 points" in card
+    assert f">Run {other}</a> has" in card_of(studio, mode="full")
+    assert "Forecast" not in card_of(studio, mode="lora")
+    assert "Forecast" not in card_of(studio, target_words="a cartoon of")
 
 
 def test_an_address_with_a_dataset_that_is_not_yours_says_so(studio: Studio) -> None:
