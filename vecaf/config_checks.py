@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vecaf.errors import InputError
-from vecaf.options import Label, option_name
 
 RENAMED = {"picks": "training_images", "text_pull": "caption_weight"}  # earlier name → name
 
 
-def check_combinations(settings: Mapping[str, Any], label: Label = option_name) -> None:
-    """Raise InputError for the first combination of settings that can't work."""
+def check_combinations(settings: Mapping[str, Any], label: Callable[[str], str]) -> None:
+    """Raise InputError for the first combination of settings that can't work.
+
+    `label` turns a setting's name into what the reader sees.
+    """
     for name, value, default in (
         ("training_images", "replace", "keep"), ("schedule", "run", "round"),
     ):  # fmt: skip

@@ -23,7 +23,7 @@ def runs(server: Server) -> list[str]:
         return [row[0] for row in rows]
 
 
-UNDER_ARROWS = """() => [...document.querySelectorAll(".sheet .wrap-inner input")].filter((input) => {
+UNDER_ARROWS = """() => [...document.querySelectorAll(".wrap-inner input")].filter((input) => {
   const arrow = input.closest(".wrap-inner").querySelector(".icon-wrap");
   const { paddingRight, textOverflow } = getComputedStyle(input);
   const end = input.getBoundingClientRect().right - parseFloat(paddingRight);
