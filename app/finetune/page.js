@@ -27,3 +27,9 @@ show(opening);
 const forgetOpening = () => setParameters({ subset: null, clone: null });
 
 expose({ forgetOpening });
+
+/* Gradio's text fields report input when a key is pressed, before the text is there, and not at all
+   when text is deleted or pasted. */
+document.addEventListener("input", ({ target }) => {
+  if (target.matches(".finetune [data-testid=textbox]")) target.dispatchEvent(new KeyboardEvent("keypress"));
+});
