@@ -131,7 +131,6 @@ def test_a_task_is_done_by_keyboard_and_launches_a_run(
     page.get_by_role("button", name="Undo").click()  # both at once
     expect(done).to_contain_text("6 of 8 labeled")
     page.get_by_role("button", name="Accept all 2 suggestions").click()
-
     expect(page.locator(".label-hint")).to_have_text("All images are labeled.")
     launch = page.get_by_role("button", name="Launch run")
     expect(launch).to_be_in_viewport()
