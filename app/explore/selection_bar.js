@@ -54,10 +54,12 @@ const askLabel = (state, host) => {
 
 export const selectionBar = (state) => {
   const text = element("b", {});
-  const exclude = element("button", { type: "button", onclick: () => {
-    const rows = state.targets();
-    change(state, "excluded", rows, !rows.every((row) => state.excluded[row]));
-  } });
+  // Only images of the train split (0) are in the pool.
+  const areOut = () => {
+    const rows = state.targets().filter((row) => state.excluded[row] || !state.splits[row]);
+    return rows.length > 0 && rows.every((row) => state.excluded[row]);
+  };
+  const exclude = element("button", { type: "button", onclick: () => change(state, "excluded", state.targets(), !areOut()) });
   const clear = () => {
     state.select([], false, true);
     if (state.region) state.setRegion(null);
@@ -72,7 +74,7 @@ export const selectionBar = (state) => {
     bar.hidden = !rows.length;
     if (!rows.length) return;
     text.textContent = `${rows.length.toLocaleString("en")} selected`;
-    exclude.textContent = rows.every((row) => state.excluded[row]) ? "Include in the pool" : "Exclude from the pool";
+    exclude.textContent = areOut() ? "Include in the pool" : "Exclude from the pool";
   };
   state.on("selection order columns", update);
   update();

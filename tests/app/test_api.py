@@ -236,7 +236,7 @@ def test_the_schema_describes_every_endpoint(client: TestClient) -> None:
     budgets = [
         kind["schema"]["properties"]["budget"] for kind in (settings, select["application/json"])
     ]
-    assert "A run selects only images that already have labels." in budgets[0]["description"]
+    assert "it selects among the labeled images" in budgets[0]["description"]
     assert "of all images in the pool" in budgets[1]["description"]
     assert budgets[0]["default"] == budgets[1]["default"]
 

@@ -22,6 +22,9 @@ EXPOSE = """async () => {
 
 # Ids of the images of the train split.
 TRAINING_IDS = "[...explore.state.ids].filter((_, row) => explore.state.split(row) === 'train')"
+# Their places in the grid, without those that are filtered out.
+TRAINING_PLACES = """[...explore.state.order.keys()].filter(
+    (place) => explore.state.split(explore.state.order[place]) === "train")"""
 
 
 @pytest.fixture

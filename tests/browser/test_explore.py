@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import exploring
-from tests.browser.exploring import COUNT, Page, drawn, shown
+from tests.browser.exploring import COUNT, TRAINING_PLACES, Page, drawn, shown
 from tests.browser.studio import PATIENCE_MS, Server
 
 page = exploring.page  # fixture
@@ -104,11 +104,14 @@ def test_a_lasso_becomes_a_subset_and_an_exclusion_that_is_taken_back(page: Page
     page.locator(".x-dialog").get_by_role("button", name="Save selection").click()
     toast = page.locator(".x-toast")
     expect(toast).to_contain_text(f"{caught} images saved")
+    training = len(page.evaluate(TRAINING_PLACES))
+    assert 0 < training < caught  # the others are not in the pool
     bar.get_by_role("button", name="Exclude from the pool").click()
-    expect(toast).to_contain_text(f"{caught} images excluded")
+    expect(toast).to_contain_text(f"{training} images excluded")
+    expect(bar.get_by_role("button", name="Include in the pool")).to_be_visible()
     expect(page.locator(".x-tile.is-out").first).to_be_visible()
     toast.get_by_role("button", name="Undo").click()
-    expect(toast).to_contain_text(f"Undone for {caught} images")
+    expect(toast).to_contain_text(f"Undone for {training} images")
     expect(page.locator(".x-tile.is-out")).to_have_count(0)
     bar.get_by_role("button", name="Clear").click()
     assert shown(page) == 3 * COUNT

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.browser import exploring
-from tests.browser.exploring import COUNT, TRAINING_IDS, Page, drawn, shown
+from tests.browser.exploring import COUNT, TRAINING_IDS, TRAINING_PLACES, Page, drawn, shown
 from tests.browser.network import held, until
 
 page = exploring.page  # fixture
@@ -97,11 +97,12 @@ def test_changes_made_elsewhere_are_respected(page: Page) -> None:
     assert page.evaluate(f"explore.state.excluded[{row}]") == 0
     elsewhere("excluded", {"ids": ids, "excluded": False})
 
-    page.locator("#x-tile-0").click(modifiers=["Control"])
-    page.locator("#x-tile-1").click()
+    one, other = page.evaluate(TRAINING_PLACES)[:2]
+    page.locator(f"#x-tile-{one}").click(modifiers=["Control"])
+    page.locator(f"#x-tile-{other}").click(modifiers=["Control"])
     page.locator(".x-actions").get_by_role("button", name="Exclude").click()
     expect(toast).to_contain_text("2 images excluded")
-    at = page.evaluate("explore.state.ids[0]")
+    at = page.evaluate(f"explore.state.ids[explore.state.order[{one}]]")
     elsewhere("excluded", {"ids": [at], "excluded": False})
     toast.get_by_role("button", name="Undo").click()
     expect(toast).to_contain_text("Undone for 1 image. 1 image changed since then")
