@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="needs Ope
 
 PROGRAM = """
 import sys
+import torch  # a CUDA build starts ldconfig
 
 started = []
 names = ("os.fork", "os.posix_spawn", "subprocess.Popen", "socket.connect", "socket.getaddrinfo")
