@@ -102,8 +102,7 @@ class RunConfig:
         "round",
         "round: the learning rate falls to zero in each round, and each round starts a new "
         "optimizer. run: the learning rate falls to zero once, over the whole run, and the "
-        "optimizer keeps its state (labels-known only). Choose 'run' if the rounds are many and "
-        "short.",
+        "optimizer keeps its state (labels-known only). Choose 'run' for many short rounds.",
         choices=("round", "run"),
         advanced=True,
     )
@@ -131,16 +130,14 @@ class RunConfig:
     )
     head_lr: float = option(
         0.03,
-        "Learning rate of the classifier on fixed features. Lower it if the training loss is "
-        "unstable.",
+        "Learning rate of the classifier on fixed features. Lower it if the loss is unstable.",
         minimum=1e-8,
         maximum=10.0,
         advanced=True,
     )
     head_weight_decay: float = option(
         0.3,
-        "AdamW weight decay of the classifier on fixed features. Raise it if the classifier "
-        "overfits.",
+        "AdamW weight decay of the classifier on fixed features. Raise it if it overfits.",
         minimum=0.0,
         maximum=10.0,
         advanced=True,
@@ -173,8 +170,7 @@ class RunConfig:
     )
     weight_decay: float = option(
         0.01,
-        "AdamW weight decay of the vision model (full and lora mode). Raise it if the model "
-        "overfits.",
+        "AdamW weight decay of the vision model (full and lora mode). Raise it if it overfits.",
         minimum=0.0,
         maximum=10.0,
         advanced=True,
@@ -237,8 +233,8 @@ class RunConfig:
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
         "mirror: averages the features of the image and its mirror image. two-sizes: concatenates "
         "the features of the image with those of a smaller copy, which are averaged over the copy "
-        "and its mirror image. mirror and two-sizes take about twice as "
-        "long as plain. For more accuracy, switch to a larger model first.",
+        "and its mirror image. mirror and two-sizes take about twice as long as plain. For more "
+        "accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,
     )
