@@ -19,7 +19,7 @@ def label_rest(
     ] = "2%",
     confidence: Annotated[
         str,
-        typer.Option(help="Confidence that the error rate is at most --max-error, such as 90%."),
+        typer.Option(help="Confidence, such as 90%, that the error rate is at most --max-error."),
     ] = "90%",
     apply: Annotated[
         bool, typer.Option("--apply", help="Save the labels. Without it, nothing changes.")
