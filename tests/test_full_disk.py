@@ -246,6 +246,7 @@ def test_the_database_keeps_commits_and_stays_readable(disk: Path, small: Store)
     assert walk(disk, lambda: copy_database(source, disk / "copy.db"), no_copy, 8 * PAGE) >= 3
 
 
+@pytest.mark.soak
 def test_a_map(disk: Path, small: Store) -> None:
     """Covers every file that the task writes, and embeddings. Finished files stay valid."""
     write_shapes(small.settings.home / "drawn", 12)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 PROGRAM = """
@@ -68,6 +70,7 @@ print(json.dumps({"walked": walked, "hub": hub, "page": page.status_code,
 """
 
 
+@pytest.mark.soak
 def test_only_a_hub_model_sends_requests_to_other_machines(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     environment |= {"OMP_NUM_THREADS": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}

@@ -77,6 +77,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     assert process.wait(60) == 0
 
 
+@pytest.mark.soak  # tests/client and the tests below call the same routes
 def test_the_documented_examples_run(live: Live) -> None:
     """Run the examples one after the other, each in a separate process, as a reader would."""
     found = [block for block in read(DOCS).blocks if block.note == WITH_STUDIO]

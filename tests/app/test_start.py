@@ -87,6 +87,7 @@ print([name for name in ("torch", "timm", "transformers", "open_clip", "openvino
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.soak
 def test_ctrl_c_with_pages_open_ends_the_server_in_order_and_says_nothing(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -38,6 +38,7 @@ def tasks_of(grid: Grid, samples: Samples, settings: Settings) -> list[DatasetJo
     return plan_jobs(grid, lambda name: samples, settings)
 
 
+@pytest.mark.soak
 def test_a_cell_equals_a_run_for_any_number_of_workers(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

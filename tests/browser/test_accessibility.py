@@ -24,9 +24,8 @@ VIEWS = {
 """Addresses of pages that show more than a dataset."""
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1440), pytest.param("dark", 390, marks=pytest.mark.soak)]
-)
+@pytest.mark.soak  # test_explore.py and test_login.py check two pages
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_axe_finds_nothing_serious(
     open_page: Callable[..., Any],
     dataset_id: int,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.network import fail, fail_once, hold, slow_down
@@ -197,6 +198,7 @@ def test_an_interrupted_upload_is_reported(
     expect(page.locator(".drop-problem")).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_edits_survive_a_slow_server_and_one_that_is_away(
     open_page: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser import exploring
@@ -13,6 +14,7 @@ from tests.browser.network import held, until
 page = exploring.page  # fixture
 
 
+@pytest.mark.soak
 def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
     one, two = page.evaluate("""() => {
         const { state } = explore;
@@ -72,6 +74,7 @@ def test_older_answers_and_a_pinch_change_nothing(page: Page) -> None:
         expect(page.locator(".x-toast")).to_be_empty()
 
 
+@pytest.mark.soak
 def test_changes_made_elsewhere_are_respected(page: Page) -> None:
     first, second, third = ids = page.evaluate(f"{TRAINING_IDS}.slice(10, 13)")
     base = page.evaluate("`/explore/${explore.state.dataset.id}`")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import expect
 
 from app.shell.array_bundle import pack
@@ -23,6 +24,7 @@ def bundle(arrays: dict[str, Any], meta: dict[str, Any] | None = None) -> Callab
     return lambda route: route.fulfill(body=body, content_type="application/octet-stream")
 
 
+@pytest.mark.soak
 def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> None:
     n = 3 * COUNT
     loss = np.linspace(0, 2, n, dtype=np.float32)
@@ -87,6 +89,7 @@ def test_a_runs_filters_and_order_are_the_same_after_a_reload(page: Page) -> Non
     assert page.evaluate("Object.keys(explore.state.values)") == ["match"]
 
 
+@pytest.mark.soak
 def test_the_best_map_is_shown_at_last(page: Page) -> None:
     def state(route: Any) -> None:
         told = (fetched := route.fetch(max_retries=3)).json()
@@ -114,6 +117,7 @@ def test_the_best_map_is_shown_at_last(page: Page) -> None:
     page.wait_for_function("explore.state.points.method === 'umap'")
 
 
+@pytest.mark.soak
 def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> None:
     def nothing_yet(route: Any) -> None:
         told = (fetched := route.fetch(max_retries=3)).json()
@@ -135,6 +139,7 @@ def test_a_wish_for_a_map_that_is_lost_on_its_way_is_made_again(page: Page) -> N
     page.unroute_all(behavior="ignoreErrors")  # it keeps asking while the page is closed
 
 
+@pytest.mark.soak
 def test_what_is_typed_and_focused_outlives_changes_and_failures(page: Page) -> None:
     page.locator(".x-tile").nth(4).click()
     panel = page.locator("#x-panel-image")

@@ -55,8 +55,7 @@ def new_task(
         columns = read_columns(session, me, dataset.id)
         pool = columns.ids[(columns.splits == 0) & (columns.labels < 0)]
         ids = pool[:: max(1, len(pool) // count)][:count].tolist()
-        facts = {"seed": 1}
-        subset = add_subset(session, me, dataset.id, name, "selection", ids, facts=facts)
+        subset = add_subset(session, me, dataset.id, name, "selection", ids, facts={"seed": 1})
         path = f"/label?dataset={dataset.id}&subset={subset.id}"
     store.close()
     return path
@@ -156,6 +155,7 @@ def test_nothing_scrolls_sideways_on_a_telephone(
         expect(page.locator(".label-head .progress-words")).to_contain_text("0 of 3")
 
 
+@pytest.mark.soak
 def test_keys_undo_and_focus_while_labels_are_on_their_way(
     open_page: Callable[..., Any], server: Server, task: str
 ) -> None:

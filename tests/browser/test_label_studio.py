@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.studio import Server
@@ -16,6 +17,7 @@ from tests.browser.test_label import KINDS, new_task, unlabeled_shapes
 NAME = "shapes for annotators"
 
 
+@pytest.mark.soak  # tests/datasets/formats reads and writes its files
 def test_a_task_is_labeled_in_label_studio(
     open_page: Callable[..., Any],
     server: Server,

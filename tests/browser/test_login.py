@@ -85,7 +85,11 @@ def violations(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "width", "host"), [("light", 1440, "127.0.0.1"), ("dark", 390, ELSEWHERE)]
+    ("scheme", "width", "host"),
+    [
+        pytest.param("light", 1440, "127.0.0.1", marks=pytest.mark.soak),
+        ("dark", 390, ELSEWHERE),
+    ],
 )
 def test_logging_in_by_keyboard(
     visitor: Callable[..., Any], scheme: str, width: int, host: str
@@ -143,6 +147,7 @@ def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
     bob.get_by_text("There is no dataset 1").wait_for()
 
 
+@pytest.mark.soak
 def test_labels_survive_an_expired_login(visitor: Callable[..., Any], guarded: Server) -> None:
     store = Store.open(Settings.from_environment({"VECAF_HOME": str(guarded.home)}))
     with store.write() as session:
@@ -175,6 +180,7 @@ def test_labels_survive_an_expired_login(visitor: Callable[..., Any], guarded: S
     store.close()
 
 
+@pytest.mark.soak
 def test_an_edit_survives_an_expired_login(visitor: Callable[..., Any], guarded: Server) -> None:
     page = visitor("/?dataset=1")
     log_in(page, "anna")

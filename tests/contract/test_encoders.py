@@ -82,7 +82,7 @@ def test_pvm(kind: str, home: Path, stored: Stored) -> None:
     check_images(pvm, stored, home)
 
 
-@pytest.mark.parametrize("views", [MIRROR, TWO_SIZES])
+@pytest.mark.parametrize("views", [pytest.param(MIRROR, marks=pytest.mark.soak), TWO_SIZES])
 def test_pvm_with_views(views: str, home: Path, stored: Stored) -> None:
     check_images(load_pvm("efficientnet_lite0", SIZE).at_views(views), stored, home)
 

@@ -187,6 +187,7 @@ embed_images(load_pvm({name!r}, 64), keys, path_of, settings=settings_in(Path({h
 """
 
 
+@pytest.mark.soak
 def test_a_kill_loses_at_most_the_current_shard(
     pvm: PVM, stored: Stored, folder: Path, settings: Settings
 ) -> None:

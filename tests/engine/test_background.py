@@ -76,6 +76,7 @@ def next_id(session: Session, kind: Kind) -> int | None:
     return None if job is None else job.id
 
 
+@pytest.mark.soak
 def test_it_yields_to_a_task_and_starts_again_at_low_priority(
     store: Store, dataset_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

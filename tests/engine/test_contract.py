@@ -68,11 +68,8 @@ class Bench:
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.soak)])
 def bench(request: pytest.FixtureRequest, store: Store) -> Bench:
-    """The engines. A job of a cluster takes several seconds, so few tests try `both_engines`."""
+    """The engines. A job of a cluster takes several seconds."""
     return Bench(store, request.getfixturevalue("ray_address") if request.param == "ray" else "")
-
-
-both_engines = pytest.mark.parametrize("bench", ["local", "ray"], indirect=True)
 
 
 def wait_for_round(store: Store, run_id: int, number: int) -> None:
@@ -130,7 +127,7 @@ def test_a_run_canceled_in_the_queue_never_starts(bench: Bench, store: Store, ru
     assert "Started." not in log_lines(store, run_id)
 
 
-@pytest.mark.parametrize("behavior", [pytest.param("work", marks=pytest.mark.soak), "hang"])
+@pytest.mark.parametrize("behavior", ["work", pytest.param("hang", marks=pytest.mark.soak)])
 def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
     bench: Bench, store: Store, run_id: int, behavior: str
 ) -> None:
@@ -160,7 +157,6 @@ def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
     assert "a secret detail" in log and "Traceback" in log
 
 
-@both_engines
 def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: int) -> None:
     with bench.worker("crash once"):
         run = wait_until_ended(store, run_id, PATIENCE)
@@ -168,6 +164,7 @@ def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: 
     assert any("memory ran out" in line for line in log_lines(store, run_id))
 
 
+@pytest.mark.soak  # test_worker.py pauses a run with SIGTERM
 @pytest.mark.parametrize(
     "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL]
 )
@@ -187,6 +184,7 @@ def test_no_work_is_lost_if_the_worker_is_restarted(
     assert metric_count(store, run_id) == 40
 
 
+@pytest.mark.soak  # test_recorder.py has outdated attempts
 def test_an_outdated_attempt_writes_nothing(
     bench: Bench, store: Store, run_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

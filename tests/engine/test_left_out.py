@@ -77,6 +77,7 @@ def test_unreadable_images_are_left_out_from_the_beginning(store: Store) -> None
     assert not gone & set(said.ids.tolist())
 
 
+@pytest.mark.soak
 def test_an_image_lost_between_rounds_does_not_fail_a_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ from vecaf.store.page_queries import dataset_card
 from vecaf.store.runs import list_runs, rounds_of, selected_in_round
 
 
+@pytest.mark.soak  # PostgreSQL's own statements have tests
 @only_postgresql
 def test_an_import_a_run_and_a_task(store: Store, tmp_path: Path) -> None:
     me = store.owner()

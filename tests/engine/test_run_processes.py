@@ -102,6 +102,7 @@ def train_in_float64(ranks: Ranks, samples: Samples, folder: Path) -> dict[str, 
     return model.state_dict()
 
 
+@pytest.mark.soak  # two processes that import PyTorch
 def test_in_float64_two_processes_train_the_same_weights_as_one(tmp_path: Path) -> None:
     samples = make_samples(tmp_path / "shapes", 14)
     pvm = load_pvm("efficientnet_lite0", 64)

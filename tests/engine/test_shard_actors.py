@@ -53,6 +53,7 @@ class Reused:
         return self.shards
 
 
+@pytest.mark.soak  # the plan of a run, below, compares them once
 def test_laptop_and_cluster_select_the_same_rows(cluster: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(8, 16))[rng.integers(8, size=1500)] + rng.normal(size=(1500, 16))

@@ -55,6 +55,7 @@ def test_it_runs_the_next_task_and_another_one_starts(store: Store, dataset_id: 
         assert f"process {second}" in logged(store, other)
 
 
+@pytest.mark.soak  # test_tasks.py repeats a killed task
 def test_a_task_that_crashes_in_it_is_repeated(store: Store, dataset_id: int) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         first = prepared(process)
@@ -64,6 +65,7 @@ def test_a_task_that_crashes_in_it_is_repeated(store: Store, dataset_id: int) ->
     assert "attempt 2" in logged(store, task.id)
 
 
+@pytest.mark.soak
 def test_a_task_runs_without_it_if_it_was_killed(store: Store, dataset_id: int) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         os.kill(prepared(process), signal.SIGKILL)

@@ -84,6 +84,7 @@ def _metric_count(store: Store, run_id: int) -> int:
         return len(metrics_of(session, run_id))
 
 
+@pytest.mark.soak  # the browser's whole path resumes a run
 def test_a_canceled_run_resumes_from_its_checkpoint(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="work"):
         wait_for(lambda: rounds_recorded(store, run_id) == [1], 60, "no round was finished")
@@ -126,6 +127,7 @@ def test_a_second_signal_ends_the_worker_now(store: Store, run_id: int) -> None:
     wait_for(lambda: not any(map(is_alive, children)), 60, "a child lives on")
 
 
+@pytest.mark.soak
 def test_a_run_paused_and_canceled_stays_canceled(store: Store, run_id: int) -> None:
     with worker(store.settings, stand_in="work") as process:
         wait_until_training(store, run_id)
@@ -149,6 +151,7 @@ def test_canceled_after_its_worker_died(
     assert cancel_run(store, run_id, store.owner()) == CANCELED
 
 
+@pytest.mark.soak
 def test_a_second_worker_waits_and_takes_over(store: Store, run_id: int) -> None:
     first = WorkerProcess(store.settings, stand_in="hang")
     wait_for(lambda: "standing in" in run_row(store, run_id).stage, 60, "no start")

@@ -37,6 +37,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]
     return folder, sorted((home / "drawn").rglob("*.png"))
 
 
+@pytest.mark.soak
 def test_timm_loads_the_model(exported: tuple[Path, list[Path]]) -> None:
     folder, images = exported
     name = f"local-dir:{folder / 'timm'}"

@@ -104,6 +104,7 @@ def test_a_process_that_died_is_replaced(make: Make) -> None:
     assert ask(keeper, "say", user=1)["pid"] not in (first, second)
 
 
+@pytest.mark.soak
 def test_a_slow_answer_times_out(make: Make) -> None:
     keeper = make(answer_seconds=2)
     slow = ask(keeper, "say", user=1)["pid"]
@@ -206,6 +207,7 @@ def test_the_inference_process_ends_with_its_input_and_prints_only_replies() -> 
     assert (process.returncode, process.stdout) == (0, "")
 
 
+@pytest.mark.soak
 def test_an_error_that_nobody_waits_for_is_not_reported(make: Make) -> None:
     keeper = make()
     reported: list[object] = []

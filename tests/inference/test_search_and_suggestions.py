@@ -32,6 +32,7 @@ def me(store: Store) -> int:
     return store.owner()
 
 
+@pytest.mark.soak
 def test_a_text_search_ranks_as_the_vlm_does(
     keeper: Asker, store: Store, dataset: Dataset, samples: Samples, me: int
 ) -> None:

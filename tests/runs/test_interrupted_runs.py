@@ -41,7 +41,9 @@ class StoppingRecorder(MemoryRecorder):
         pytest.param(
             replace(KNOWN, mode="lora", epochs=1), id="one-training-lora", marks=pytest.mark.soak
         ),
-        pytest.param(replace(KNOWN, mode="full", epochs=1), id="one-training-full"),
+        pytest.param(
+            replace(KNOWN, mode="full", epochs=1), id="one-training-full", marks=pytest.mark.soak
+        ),
         pytest.param(TOLD, id="words"),
     ],
 )

@@ -77,6 +77,7 @@ def test_without_validation_labels_the_last_weights_are_kept(
     assert max(float(one.max()) for one in moved) > config.lr / 10
 
 
+@pytest.mark.soak
 def test_adapters_continue_over_the_rounds_of_one_training(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:
@@ -161,7 +162,11 @@ def test_without_test_images_there_is_no_test_accuracy(
 
 @pytest.mark.parametrize(
     "config",
-    [CONFIG, FULL, replace(CONFIG, target_words="a white drawing of")],
+    [
+        CONFIG,
+        pytest.param(FULL, marks=pytest.mark.soak),
+        replace(CONFIG, target_words="a white drawing of"),
+    ],
     ids=["head-only", "full", "target-words"],
 )
 def test_hidden_labels_change_nothing(

@@ -45,6 +45,7 @@ def test_a_strategy_that_needs_a_model_leaves_the_first_round_to_another(
     assert f"Round 2: {name} selected 6 images." in said
 
 
+@pytest.mark.soak  # test_label_leaks.py checks every strategy
 @pytest.mark.parametrize("name", LABEL_FREE_ONES)
 def test_hidden_labels_do_not_change_the_selection(
     name: str, samples: Samples, settings: Settings, tmp_path: Path

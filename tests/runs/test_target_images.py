@@ -106,6 +106,7 @@ def test_a_target_image_gets_the_mean_of_its_domain(
         assert abs(float(domain.mean()) - share) < 0.2
 
 
+@pytest.mark.soak
 def test_the_onnx_file_reproduces_both_domains(finished: tuple[Path, MemoryRecorder]) -> None:
     assert export_onnx(finished[0] / "model") < 1e-3
 

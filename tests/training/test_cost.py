@@ -26,7 +26,9 @@ SPEED = Speed(0.001, 0.1, 100.0, 2.0, 500_000_000, 1280)
     [{}, {"caption_weight": 0.0}, {"train_on_captions": "yes"},
      {"track": LABELS_KNOWN},
      pytest.param({"mode": "full", "epochs": 1}, marks=pytest.mark.soak),
-     {"mode": "full", "epochs": 1, "track": LABELS_KNOWN},
+     pytest.param(
+         {"mode": "full", "epochs": 1, "track": LABELS_KNOWN}, marks=pytest.mark.soak
+     ),
      {"training_images": "replace", "track": LABELS_KNOWN}],
     ids=["usual", "no text", "captions trained",
          "labels known", "full", "full, labels known", "replaced"],
