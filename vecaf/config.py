@@ -231,9 +231,9 @@ class RunConfig:
     views: str = option(
         "plain",
         "Copies of each image to extract features from (head-only mode). plain: the image only. "
-        "mirror: averages the features of the image and its mirror image. two-sizes: concatenates "
-        "the features of the image with those of a smaller copy, which are averaged over the copy "
-        "and its mirror image. mirror and two-sizes take about twice as long as plain. For more "
+        "mirror: averages the features of the image and its mirror image. two-sizes: appends "
+        "the mean features of a smaller copy and its mirror image to the features of the image. "
+        "mirror and two-sizes take about twice as long as plain. For more "
         "accuracy, switch to a larger model first.",
         choices=("plain", "mirror", "two-sizes"),
         advanced=True,

@@ -11,7 +11,7 @@ const words = ({ title, columns }) => {
   if (!title) return NOT_READ;
   return columns.length
     ? `The file contains ${title}. Choose the columns to import. The table shows the first rows.`
-    : `The file contains ${title}. It has no columns to choose: the format itself defines the labels.`;
+    : `The file contains ${title}, so there are no columns to choose.`;
 };
 
 const option = (value, title = value) => {
@@ -75,6 +75,7 @@ export const reviewer = (zone, showProblem, imported, discarded) => {
       select.value = preview.guess[key];
       select.disabled = !found;
     }
+    for (const name of [".drop-row", ".drop-rows"]) part.querySelector(name).hidden = !found;
     draw();
     part.querySelector(found ? "select" : ".drop-import").focus();
   };

@@ -33,7 +33,7 @@ const excludeExtra = (crossing, number) => {
 const KINDS = [
   {
     name: "labels", title: "Likely label errors",
-    hint: "A model trained without this label gives another class a much higher probability. Among the nearest images, that class is at least four times as frequent as the current one.",
+    hint: "For each of these images, a model that was trained without the image's label gives another class a much higher probability. Among the nearest images, that class is at least four times as frequent as the image's class.",
     open: (state, item) => state.labels[item.row] === item.label && !state.excluded[item.row],
     draw: (state, item) => {
       const [label, suggested] = [state.className(item.label), state.className(item.suggested)];
@@ -91,7 +91,7 @@ const threshold = (kind, items, changed) => {
   let value = low;
   return {
     field: element("label", { class: "x-field" }, words, input),
-    show: (number) => (words.textContent = `${kind.measure} ≥ ${value.toFixed(3)}: ${number.toLocaleString("en")} of ${items.length.toLocaleString("en")} shown`),
+    show: (number) => (words.textContent = `${kind.measure} ≥ ${value.toFixed(3)}: ${number.toLocaleString("en")} of ${items.length.toLocaleString("en")}`),
     get value() { return value; },
     get raised() { return value > low; },
   };

@@ -94,6 +94,8 @@ def page(studio: Studio, demo: gr.Blocks) -> None:
         found = form.with_subset_of(subsets, values, stored)
         subset, rounds = (found[form.PLACES[name]] for name in ("subset", "rounds"))
         shown = gr.Dropdown(form.subset_choices(subsets), value=subset)
+        if rounds == values[form.PLACES["rounds"]]:  # the user may be typing another number
+            rounds = gr.skip()
         return shown, rounds, *answered(user, stored, found)
 
     def refresh(request: gr.Request, *values: Any) -> tuple[Any, ...]:

@@ -68,7 +68,7 @@ def add_label_studio_routes(router: APIRouter, studio: Studio) -> None:
                 subset = visible(session, user, Subset, subset_id)
                 ids = _members(session, user, subset_id)
             done = apply_label_studio(
-                studio.store, user, subset.dataset_id, content, "the uploaded file", within=ids
+                studio.store, user, subset.dataset_id, content, "The uploaded file", within=ids
             )
             return done._asdict()
 

@@ -22,8 +22,8 @@ MORE = 240  # images that "Show more" adds
 SCORES = {
     "loss_weight": "loss weight (1 = average)",
     "gain": "coverage gain",
-    "density": "local density",
-    "coverage": "share of the pool it represents",
+    "density": "density within its cluster (at most 1)",
+    "coverage": "share of the pool closest to its centroid",
     "similarity": "similarity to its cluster center",
     "distance": "distance to the nearest selected image",
     "border": "boundary score (−1 to 1; low at a boundary between clusters)",
@@ -140,6 +140,8 @@ def selected(
     counts: Mapping[int, int],
     shown: Sequence[tuple[SelectedSample, Sample]],
     classes: Sequence[str],
+    *,
+    ended: bool,
 ) -> str:
     """Return the first images that round `number` selected, by rank, and links to other rounds.
 
@@ -147,7 +149,7 @@ def selected(
     """
     images = [_selected(selection, sample, classes) for selection, sample in shown]
     page = macros("runs", "run.html")
-    return str(page.selected(run_id, number, counts, images, len(shown) + MORE))
+    return str(page.selected(run_id, number, counts, images, len(shown) + MORE, ended))
 
 
 def _selected(selection: SelectedSample, sample: Sample, classes: Sequence[str]) -> Selected:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vecaf.config import RunConfig
+from vecaf.config import LABEL_FREE, RunConfig
 from vecaf.errors import InputError
 from vecaf.selection.strategies import describe
 from vecaf.store import CANCELED, FAILED, Task
@@ -36,14 +36,16 @@ def form(pool: PoolFacts, runs: Sequence[RunSummary], tasks: Sequence[Task]) -> 
     params: dict[str, Any] = dict(tasks[0].params) if tasks else {}
     values = {name: _text(params.get(name, getattr(config, name))) for name in LABELS}
     values["run"] = _text(params.get("run") or "")
+    all_labeled = 0 < pool.size == pool.labeled
+    offered = [info for info in describe() if all_labeled or LABEL_FREE in info.tracks]
     html: Markup = macros("select", "form.html").form(
         pool=pool,
         labels=LABELS,
         goals=CHOICES["track"],
         values=values,
-        strategies=sorted(describe(), key=lambda info: info.name != config.strategy),
+        strategies=sorted(offered, key=lambda info: info.name != config.strategy),
         runs=[run for run in runs if run.rounds_done],
-        all_labeled=0 < pool.size == pool.labeled,
+        all_labeled=all_labeled,
         can_compare=bool(tasks) and tasks[0].state not in (FAILED, CANCELED),
         key=f"form-{pool.id}-{tasks[0].id if tasks else 0}",
     )

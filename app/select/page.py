@@ -7,10 +7,10 @@ from gradio.components.navbar import Navbar
 
 from vecaf.config import RunConfig
 from vecaf.errors import NotFoundError, VecafError
-from vecaf.store import ENDED, Dataset, Task, visible
+from vecaf.store import ENDED, TEST, Dataset, Task, visible
 from vecaf.store.page_queries import dataset_choices
 from vecaf.store.runs import list_runs
-from vecaf.store.samples import count_pool, samples_by_id
+from vecaf.store.samples import count_pool, count_split, samples_by_id
 from vecaf.store.subsets import delete_subset, subsets_of
 from vecaf.tasks.save_selection import save_selection
 from vecaf.tasks.select_images import read_explanation
@@ -121,6 +121,7 @@ def _dataset(
     with studio.store.read() as session:
         dataset = visible(session, user, Dataset, dataset_id)
         size, labeled = count_pool(session, dataset_id)
+        tests = count_split(session, dataset_id, TEST)
         runs = list_runs(session, user, limit=None, dataset_id=dataset_id)
         saved = subsets_of(session, user, dataset_id)
         map_now = map_state(session, studio.settings, user, dataset_id)
@@ -139,7 +140,7 @@ def _dataset(
         both = len(ready) == 2
         wanted = {i for _, selected in ready for i in view.needed(selected, values, every=both)}
         samples = samples_by_id(session, user, dataset_id, wanted)
-    pool = PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled)
+    pool = PoolFacts(dataset.id, dataset.name, list(dataset.classes), size, labeled, *tests)
     state = PageState(values, pool, samples, map_now)
     finished = {task.id for task, _ in ready}
     results = [

@@ -16,13 +16,15 @@ MOST_IMAGES = 6_000
 
 @dataclass(frozen=True)
 class PoolFacts:
-    """A dataset's pool: `size` images, of which `labeled` have a label."""
+    """A dataset's pool of `size` images, `labeled` of them with a label, and its test images."""
 
     id: int
     name: str
     classes: list[str]
     size: int
     labeled: int
+    tests: int
+    tests_labeled: int
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def test_the_documented_client_runs(live: Live) -> None:
     assert zipfile.is_zipfile(live.folder / "exported.zip")
 
 
+@pytest.mark.soak  # tests/client asks the same server
 def test_an_agent_starts_its_server(live: Live) -> None:
     command = ["-m", "vecaf", "mcp", "--studio", f"http://127.0.0.1:{live.port}"]
 

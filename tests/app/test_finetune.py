@@ -139,9 +139,9 @@ def test_a_forecast_is_that_of_a_run_with_the_same_model_and_mode(studio: Studio
     for target in ({"target_words": "a cartoon of"}, {"adapt_to": "others"}, {"model": "resnet50"}):
         forecast_of(**target)
     card = card_of(studio)
-    assert f">Run {like}</a> has the same vision model and training mode, and 7 labels." in card
-    assert "Forecast: 50 more labels change its test accuracy by +2.4 points" in card
-    assert f">Run {other}</a> has" in card_of(studio, mode="full")
+    assert f">run {like}</a>, which has the same vision model and training mode: with" in card
+    assert "with 50 labels more than its 7, test accuracy changes by +2.4 points" in card
+    assert f">run {other}</a>, which" in card_of(studio, mode="full")
     assert "Forecast" not in card_of(studio, mode="lora")
     assert "Forecast" not in card_of(studio, target_words="a cartoon of")
 

@@ -53,7 +53,7 @@ def test_unknown_choices_fall_back_to_the_lowest_error_rate_that_works(store: St
 
 def test_a_refusal_offers_an_error_rate_that_works(store: Store) -> None:
     card = label_rest(store, store.owner(), 1, {"error": "1", "confidence": "80"})
-    assert "can&#39;t guarantee at most 1% wrong labels (80% confidence). It needs about" in card
+    assert "can&#39;t guarantee at most 1% wrong labels (80% confidence). The guarantee" in card
     assert "Set maximum error rate to" in card
 
 

@@ -160,7 +160,7 @@ def test_what_comes_from_people_is_escaped() -> None:
         runs_view.missing(EVIL),
         run_view.top(summary(), [a_round()], idle=None),
         run_view.top(summary(state="failed", error=EVIL), [], idle=None),
-        run_view.selected(3, 1, {1: 9}, [(pick, sample())], classes),
+        run_view.selected(3, 1, {1: 9}, [(pick, sample())], classes, ended=True),
         mistakes_view.confusion(3, [a_round()], classes),
         run_view.settings(config),
         run_view.settings({EVIL: EVIL}),

@@ -231,7 +231,7 @@ def test_the_page_says_why_another_strategy_selected(studio: Studio) -> None:
         values = {"dataset": str(dataset_id), "task": str(task_id)}
         return select._render(studio, studio.store.owner(), values)[0]
 
-    words = "With so few images per class, vecaf works like uherding. Without a trained model, that"
+    words = "vecaf works like uherding. Without a trained model, uherding works like maxherding."
     assert words in page("vecaf", "uherding")
     assert "badge needs a trained model, so typiclust selected" in page("badge", "typiclust")
     assert "With so many images per class, vecaf" in page("vecaf", "importance")
@@ -286,9 +286,11 @@ def test_a_comparison_counts_the_overlap(studio: Studio, task_id: int) -> None:
 
 
 def test_the_labels_known_goal_requires_a_labeled_pool(studio: Studio) -> None:
-    facts = PoolFacts(1, "x", ["a"], 10, 10)
+    facts = PoolFacts(1, "x", ["a"], 10, 10, 4, 0)
     assert "labels-known" in form(facts, [], [])
-    assert "labels-known" not in form(replace(facts, labeled=9), [], [])
+    assert ">importance<" in form(facts, [], [])
+    partly = form(replace(facts, labeled=9), [], [])
+    assert "labels-known" not in partly and ">importance<" not in partly and ">badge<" in partly
 
 
 def test_pool_counts(studio: Studio) -> None:

@@ -62,6 +62,7 @@ def timeless(result: CellResult) -> CellResult:
     return replace(result, seconds=0, rounds=rounds)
 
 
+@pytest.mark.soak
 def test_only_missing_cells_are_measured(
     samples: Samples, settings: Settings, tmp_path: Path
 ) -> None:

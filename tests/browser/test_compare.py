@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.studio import Server
@@ -120,6 +121,7 @@ def test_a_confusion_leads_to_its_images(open_page: Callable[..., Any], run: str
     expect(images).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_the_map_shows_the_selected_images_round_by_round(
     open_page: Callable[..., Any], run: str
 ) -> None:

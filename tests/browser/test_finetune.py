@@ -84,6 +84,23 @@ def test_the_summary_is_about_the_settings_that_the_form_shows(
         page.reload()
 
 
+def test_a_visit_to_saved_selections_does_not_overwrite_the_rounds(
+    open_page: Callable[..., Any], server: Server, dataset_id: int
+) -> None:
+    page = open_page()
+    page.add_init_script(NEWEST_FIRST.replace("900 - 90", "900 + 0"))
+    page.goto(f"{server.url}/finetune?dataset={dataset_id}")
+    rounds, command = page.locator("#f-rounds input").first, page.locator(".summary .command code")
+    expect(command).to_be_visible()
+    rounds.fill("5")
+    page.keyboard.press("Tab")  # the list of saved selections opens
+    rounds.click()  # and closes, which sends its value again
+    rounds.fill("4")
+    expect(command).to_contain_text("--rounds 4")
+    page.wait_for_function("window.questions.asked && !window.questions.open")
+    expect(rounds).to_have_value("4")
+
+
 def test_a_dataset_that_is_not_there_is_not_replaced_by_another(
     open_page: Callable[..., Any], dataset: str
 ) -> None:

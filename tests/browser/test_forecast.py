@@ -43,7 +43,7 @@ def test_a_run_says_what_more_labels_would_gain(
     page = open_page(forecast_run, width=width)
     card = page.locator("section.card", has=page.get_by_role("heading", name="Forecast"))
     card.scroll_into_view_if_needed()
-    expect(card).to_contain_text("in the 80% interval about 8 times out of 10")
+    expect(card).to_contain_text("70 to 90% of the measured changes were in the 80% interval")
     gains, targets = card.locator("table").all()
     expect(gains.locator("tbody th")).to_have_text(["50", "100", "200"])
     expect(gains.locator("tbody td").first).to_have_text(re.compile(r"^\+\d+\.\d$"))

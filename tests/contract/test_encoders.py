@@ -82,7 +82,8 @@ def test_pvm(kind: str, home: Path, stored: Stored) -> None:
     check_images(pvm, stored, home)
 
 
-@pytest.mark.parametrize("views", [pytest.param(MIRROR, marks=pytest.mark.soak), TWO_SIZES])
+@pytest.mark.soak  # tests/encoders/test_views.py checks the features of both
+@pytest.mark.parametrize("views", [MIRROR, TWO_SIZES])
 def test_pvm_with_views(views: str, home: Path, stored: Stored) -> None:
     check_images(load_pvm("efficientnet_lite0", SIZE).at_views(views), stored, home)
 

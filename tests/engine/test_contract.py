@@ -92,7 +92,8 @@ def in_order(store: Store, ids: list[int]) -> bool:
         return list(session.scalars(query)) == ids
 
 
-@pytest.mark.parametrize("jobs", [3, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.soak  # test_dispatcher.py has many jobs
+@pytest.mark.parametrize("jobs", [3, 100])
 def test_jobs_are_done_once_and_in_order(bench: Bench, store: Store, rows: str, jobs: int) -> None:
     config = RunConfig(dataset=rows, budget="5", rounds=1)
     ids = [submit_run(store, config, store.owner()) for _ in range(jobs)]

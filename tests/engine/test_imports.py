@@ -98,6 +98,7 @@ def test_an_import_canceled_while_queued_leaves_no_files(store: Store, archive: 
     submit_import(store, archive, "shapes", store.owner())  # the name is free again
 
 
+@pytest.mark.soak
 def test_an_import_canceled_while_running_leaves_no_files(store: Store, tmp_path: Path) -> None:
     big = write_images(tmp_path / "big", classes=1, each=1, size=160)
     upload = store.settings.uploads / "upload.zip"

@@ -81,7 +81,9 @@ def test_a_task_in_it_is_canceled_within_seconds(store: Store, dataset_id: int) 
         assert ended(store, task_id).state == CANCELED
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.soak), signal.SIGKILL]
+)
 def test_it_ends_with_its_worker(store: Store, how: signal.Signals) -> None:
     with worker(store.settings, stand_in="task", standby=True) as process:
         child = prepared(process)

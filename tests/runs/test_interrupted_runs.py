@@ -75,13 +75,14 @@ def test_an_interrupted_run_has_the_same_result(
     }
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("stage", "track"),
     [
         ("full", LABELS_KNOWN),
-        pytest.param("head", LABEL_FREE, marks=pytest.mark.soak),
-        pytest.param("head", LABELS_KNOWN, marks=pytest.mark.soak),
-        pytest.param("full", LABEL_FREE, marks=pytest.mark.soak),
+        ("head", LABEL_FREE),
+        ("head", LABELS_KNOWN),
+        ("full", LABEL_FREE),
     ],
 )
 def test_a_crash_right_after_any_checkpoint_loses_nothing(

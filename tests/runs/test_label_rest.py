@@ -139,9 +139,9 @@ def test_test_images_to_label_are_asked_for_only_if_the_dataset_has_them(store: 
     plan = plan_labels(store, store.owner(), 1, max_error=0.01, confidence=0.95)
     assert plan.needed is not None and plan.needed > 1
     assert plan.spare == 0 and not plan.tests_suffice  # all test images are check images
-    assert "the dataset has no more of them. Import the dataset again" in plan.sentence()
+    assert "all test images of the dataset are labeled. Import the dataset again" in plan.sentence()
     few = replace(plan, spare=1)
-    assert not few.tests_suffice and "has only 1 of them. Import" in few.sentence()
+    assert not few.tests_suffice and "but only 1 test image is unlabeled. Import" in few.sentence()
     enough = replace(plan, spare=plan.needed)
     assert enough.tests_suffice
     assert f"Label about {plan.needed} more random test images." in enough.sentence()

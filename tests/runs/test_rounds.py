@@ -133,6 +133,8 @@ def test_classes_without_selected_images_are_named(
     names = " or ".join(f"'{name}'" for name in lacking)
     (said,) = (message for message in recorder.messages if "selected 1 image" in message)
     assert said.endswith(f"; no image of {names} {where}.")
+    name = "vecaf, working like uherding," if config is CONFIG else "importance"
+    assert said.startswith(f"Round 1: {name} selected")
 
 
 @pytest.mark.parametrize(("rate", "collapses"), [(FULL.lr, False), (0.3, True)])

@@ -130,7 +130,7 @@ def adapt(
     elif not enough:
         refusal = (
             "the original dataset has too few labeled validation images to check whether "
-            f"adaptation reduces accuracy. Label at least {MIN_VALIDATION} of them"
+            f"adaptation reduces accuracy. Label at least {MIN_VALIDATION} validation images"
         )
     elif kept < MIN_CLASSES * wanted:
         refusal = (

@@ -183,8 +183,8 @@ def _in_pool(wanted: dict[int, Value], current: Mapping[int, Sample]) -> dict[in
     found = {i: value for i, value in wanted.items() if not value or current[i].split == TRAIN}
     if wanted and not found:
         raise InputError(
-            "Only images of the train split are in the pool. To leave another image out of the "
-            "accuracy, remove its label."
+            "Only images of the train split can be excluded. To leave a validation or test image "
+            "out of the accuracy, remove its label."
         )
     return found
 

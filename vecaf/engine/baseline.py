@@ -46,9 +46,9 @@ def baseline_config(
     size = trained or labeled_of(session, subset)
     if _unlabeled(session, dataset):
         raise InputError(
-            "A random baseline of this run needs labels for the whole pool. Instead, create a "
-            f"random selection of {size} images on the Label page, label it, finetune on it, and "
-            "compare the two runs."
+            "This run can't have a random baseline, because the pool is only partly labeled. "
+            f"Instead, create a random selection of {size} images on the Label page, label it, "
+            "finetune on it, and compare the two runs."
         )
     if config.rounds > 1:
         raise InputError(

@@ -109,12 +109,15 @@ class LabelingPlan:
 
     def _advice(self) -> str:
         if self.needed is None:
-            return "Accept a higher error rate, or finetune on more labels."
+            return "Accept a higher error rate or a lower confidence, or finetune on more labels."
         if self.tests_suffice:
             return f"Label about {plural(self.needed, 'more random test image')}."
-        left = f"only {self.spare:,} of them" if self.spare else "no more of them"
+        verb = "is" if self.spare == 1 else "are"
+        left = f"only {plural(self.spare, 'test image')} {verb} unlabeled"
+        if not self.spare:
+            left = "all test images of the dataset are labeled"
         return (
-            f"It needs about {plural(self.needed, 'more labeled test image')}, but the dataset has "
+            f"The guarantee needs about {plural(self.needed, 'more labeled test image')}, but "
             f"{left}. Import the dataset again with more test images, or accept a higher error "
             "rate."
         )

@@ -145,7 +145,9 @@ def _select(
     selected = plan.selected(recorder, upto=number)
     missing = describe_missing_classes(learner.context.config, plan.samples, selected)
     images = plural(plan.budget, "image")
-    recorder.log(f"Round {number}: {selection.strategy} selected {images}{missing}.")
+    used = selection.strategy
+    name = used if used == strategy else f"{strategy}, working like {used},"
+    recorder.log(f"Round {number}: {name} selected {images}{missing}.")
     if strategy != plan.config.strategy:
         recorder.log(
             f"{plan.config.strategy} needs a trained model, so {strategy} selected the images "

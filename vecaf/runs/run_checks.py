@@ -53,8 +53,8 @@ def check_pool(
     needed = first_round + budget * (config.rounds - 1)
     if needed > size:
         raise InputError(
-            f"{config.rounds} rounds need {needed} labeled images, but only {size} images of the "
-            "pool are labeled. Choose a smaller budget or fewer rounds."
+            f"{config.rounds} rounds need {needed:,} labeled images, but only {size:,} images of "
+            "the pool are labeled. Choose a smaller budget or fewer rounds."
         )
     _check_strategy(config)
     return budget

@@ -12,7 +12,7 @@ from vecaf.selection.strategy_pool import Pool
 
 
 @strategy(
-    description="Repeatedly selects the image that covers most of the uncovered pool.",
+    description="Repeatedly selects the image that adds the most coverage of the pool.",
     paper="Bae et al. 2024, Generalized Coverage (ECCV), arXiv 2407.12212",
     sharded=True,
 )

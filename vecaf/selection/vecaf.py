@@ -33,7 +33,7 @@ DRAWN = 100  # rows per class in one round from which `importance` selects
 
 @strategy(
     description="Selects typical images, weighted by per-sample loss. "
-    "If a round selects few per class, works like uherding.",
+    "With few images per class in a round, it works like uherding.",
     paper="Zhang et al. 2024, VeCAF, arXiv 2401.07853",
     optional=("losses", "probabilities", "labels"),
     sharded=True,
