@@ -11,10 +11,10 @@ from tests.app.test_shift import RESULT, a_pair, a_task, compared
 def test_a_preview_says_which_images_have_no_label() -> None:
     guessed = "An image without a label counts toward the class whose name is closest"
     earlier = shift_view.preview("in fog", a_task(), {})
-    assert "3 images</small>" in earlier and guessed not in earlier
+    assert "3 images in the pool</small>" in earlier and guessed not in earlier
     few = {"name": "cat", "images": 3, "labeled": 1, "nearest": [5]}
     partly = shift_view.preview("in fog", a_task(result={**RESULT, "classes": [few]}), {})
-    assert "3 images, 2 without a label</small>" in partly and guessed in partly
+    assert "3 images in the pool, 2 without a label</small>" in partly and guessed in partly
 
 
 def test_a_result_counts_the_images_of_each_dataset() -> None:

@@ -91,7 +91,7 @@ def test_a_likely_label_error_states_its_evidence(page: Page) -> None:
         "run": 1, "found": {"labels": 1, "duplicates": 0, "outliers": 0},
     }  # fmt: skip
     panel = findings(page, found)
-    expect(panel).to_contain_text("at least four times as frequent as the current one")
+    expect(panel).to_contain_text("at least four times as frequent as the image's class")
     expect(panel.locator(".x-finding")).to_contain_text(
         f"Label: {label} (model probability 0%). Suggested: {suggested} (94%). "
         f"13% of the labeled neighbors are labeled {suggested}. Run 1 also predicts {suggested}. "
