@@ -50,6 +50,7 @@ def test_a_damaged_database_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "damaged" in capsys.readouterr().err
 
 
+@pytest.mark.soak
 def test_gradio_is_imported_without_its_type_stubs() -> None:
     program = (
         "import ast, app.server\n"

@@ -164,6 +164,7 @@ def test_an_export_can_be_imported_and_a_deletion_asks_first(
     expect(images.first.locator("select")).to_have_value("circle")
 
 
+@pytest.mark.soak
 def test_a_folder_of_the_server_is_imported(open_page: Callable[..., Any], server: Server) -> None:
     root = Path(server.folders)
     with zipfile.ZipFile(shapes(root / "packed.zip", 3, seed=5)) as archive:

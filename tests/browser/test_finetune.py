@@ -68,6 +68,7 @@ def saved_selection(server: Server, dataset_id: int) -> Iterator[str]:
     store.close()
 
 
+@pytest.mark.soak
 def test_the_summary_is_about_the_settings_that_the_form_shows(
     open_page: Callable[..., Any], server: Server, dataset_id: int, saved_selection: str
 ) -> None:

@@ -121,6 +121,7 @@ def test_logging_in_by_keyboard(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.soak  # tests/app/test_two_users.py shares a dataset, too
 def test_a_dataset_is_shared_and_read(visitor: Callable[..., Any]) -> None:
     anna, bob = visitor("/?dataset=1&view=sharing"), visitor("/?dataset=1")
     log_in(bob, "bob")

@@ -56,6 +56,7 @@ def test_a_file_that_is_no_image_gets_a_message(
     assert page.locator(".prediction-columns img").count() == 0  # no broken-image icon
 
 
+@pytest.mark.soak  # tests/app/test_batch.py calls the same routes
 def test_many_images_become_a_table_and_a_dataset(
     address: str, circle: Path, tmp_path: Path, open_page: Callable[..., Any]
 ) -> None:

@@ -47,6 +47,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return calls
 
 
+@pytest.mark.soak
 def test_new_weights_need_no_tracing(traced: list[object]) -> None:
     pvm = load_pvm("efficientnet_lite0", SIZE)
     model, repeated = pvm.build(), RepeatedConversion()

@@ -119,6 +119,7 @@ def test_progress_is_visible(bench: Bench, store: Store, run_id: int) -> None:
     assert metric_count(store, run_id) == 40
 
 
+@pytest.mark.soak
 def test_a_run_canceled_in_the_queue_never_starts(bench: Bench, store: Store, run_id: int) -> None:
     assert cancel_run(store, run_id, store.owner()) == CANCELED
     assert cancel_run(store, run_id, store.owner()) == CANCELED
@@ -158,6 +159,7 @@ def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
     assert "a secret detail" in log and "Traceback" in log
 
 
+@pytest.mark.soak  # test_tasks.py repeats a killed task
 def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: int) -> None:
     with bench.worker("crash once"):
         run = wait_until_ended(store, run_id, PATIENCE)
