@@ -11,8 +11,14 @@ import torch
 
 from tests.encoders.samples import weights_of_timm
 from vecaf.encoders import list_models, load_pvm
-from vecaf.encoders.catalog import FROM_THE_HUB
+from vecaf.encoders.catalog import FROM_THE_HUB, INSTALLED
+from vecaf.encoders.vision_models import PVMS
+from vecaf.encoders.vlm import VLMS
 from vecaf.errors import UnavailableError
+
+
+def test_every_registered_model_has_its_facts() -> None:
+    assert set(INSTALLED) == {*PVMS, *VLMS}
 
 
 def test_the_list_states_the_facts_of_timm_and_open_clip() -> None:

@@ -23,6 +23,7 @@ from vecaf.encoders import ImageEncoder, embed_images, load_pvm, load_vlm
 from vecaf.encoders.conse import convex_combination
 from vecaf.encoders.openvino_import import load_openvino
 from vecaf.encoders.runtime import choose_device, compile_encoder, effective_precision
+from vecaf.encoders.vision_models import PVMS
 from vecaf.encoders.weights import package_file
 from vecaf.errors import InputError, UnavailableError
 
@@ -108,6 +109,15 @@ def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a safetensors file"):
         load_pvm(f"test_resnet@{tmp_path / 'evil.safetensors'}").build()
     assert not (tmp_path / "owned").exists()
+
+
+def test_a_registered_model_does_not_hide_the_weight_files_of_a_timm_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PVMS._entries, "test_resnet", PVMS["efficientnet_lite0"])
+    assert load_pvm("test_resnet").architecture == "tf_efficientnet_lite0"
+    path = weights_of_timm(tmp_path, "test_resnet")
+    assert load_pvm(f"test_resnet@{path}").architecture == "test_resnet"
 
 
 def test_weights_without_a_classifier(tmp_path: Path) -> None:

@@ -68,8 +68,11 @@ class Bench:
 
 @pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.soak)])
 def bench(request: pytest.FixtureRequest, store: Store) -> Bench:
-    """The engines. A job of a cluster takes several seconds."""
+    """The engines. A job of a cluster takes several seconds, so one test tries `both_engines`."""
     return Bench(store, request.getfixturevalue("ray_address") if request.param == "ray" else "")
+
+
+both_engines = pytest.mark.parametrize("bench", ["local", "ray"], indirect=True)
 
 
 def wait_for_round(store: Store, run_id: int, number: int) -> None:
@@ -129,7 +132,8 @@ def test_a_run_canceled_in_the_queue_never_starts(bench: Bench, store: Store, ru
     assert "Started." not in log_lines(store, run_id)
 
 
-@pytest.mark.parametrize("behavior", ["work", pytest.param("hang", marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("behavior", ["work", "hang"])
 def test_a_run_canceled_while_it_runs_ends_with_all_its_processes(
     bench: Bench, store: Store, run_id: int, behavior: str
 ) -> None:
@@ -159,7 +163,7 @@ def test_an_unexpected_error_fails_the_run_and_its_details_stay_in_the_log(
     assert "a secret detail" in log and "Traceback" in log
 
 
-@pytest.mark.soak  # test_tasks.py repeats a killed task
+@both_engines
 def test_a_run_that_is_killed_once_finishes(bench: Bench, store: Store, run_id: int) -> None:
     with bench.worker("crash once"):
         run = wait_until_ended(store, run_id, PATIENCE)

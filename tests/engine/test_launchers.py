@@ -61,6 +61,12 @@ def communicate(ranks: Ranks) -> tuple[Any, ...]:
     return tuple(everywhere)
 
 
+def test_two_processes_share_results_and_errors(tmp_path: Path) -> None:
+    first, second = launch_here(InEachProcess(communicate, ()), 2, "cpu", tmp_path)
+    errors = (DamagedFileError, FirstProcessError, UnreadableImageError, Path("image.png"))
+    assert (first, second) == ((2, 0.5, "0", *errors), (2, 0.5, "1", *errors))
+
+
 def communicate_and_train(ranks: Ranks, *arguments: Any) -> tuple[Any, ...]:
     return communicate(ranks), train(ranks, *arguments)
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -172,6 +175,19 @@ def test_a_worker_that_was_replaced_exits(store: Store) -> None:
         with store.write() as session:
             register_worker(session, "another")
         assert process.wait(60) == 1
+
+
+def test_a_worker_that_stops_does_not_think_it_was_replaced(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(worker_module, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("os._exit", exits.append)
+    engine: Any = SimpleNamespace(keeps_jobs=True, close=lambda: time.sleep(0.2))
+    stop = threading.Event()
+    stop.set()
+    worker_module.serve(store, engine, stop)
+    assert not exits
 
 
 def test_sqlite_supports_one_machine(store: Store) -> None:

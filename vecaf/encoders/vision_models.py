@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 HALF = (0.5, 0.5, 0.5)
+PACKAGES = ("efficientnet_lite0", "efficientnet_lite2")  # networks of `_of_package`
 
 PVMS: Registry[Callable[[], PVM]] = Registry("vision model")
 
@@ -92,7 +93,7 @@ def _of_package(name: str, file: str, image_size: int, crop: float) -> PVM:
 def _timm(name: str, architecture: str, path: str) -> PVM:
     import timm
 
-    if architecture in PVMS:  # timm uses these names for other networks
+    if architecture in PACKAGES:  # timm uses these names for other networks
         architecture = f"tf_{architecture}"
     if not timm.is_model(architecture):
         raise InputError(_unknown(architecture))

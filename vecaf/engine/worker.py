@@ -107,7 +107,11 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     with store.write(exclusive=False) as session:
         register_worker(session, worker_id)
-    threading.Thread(target=_send_heartbeats, args=(store, worker_id), daemon=True).start()
+    ended = threading.Event()
+    heartbeats = threading.Thread(
+        target=_send_heartbeats, args=(store, worker_id, ended), daemon=True
+    )
+    heartbeats.start()
     dispatcher = Dispatcher(store, engine, worker_id)
     reconciled, shown = False, ""
     logger.info("Worker %s is ready.", worker_id)
@@ -130,6 +134,8 @@ def serve(store: Store, engine: Engine, stop: threading.Event) -> None:
             stop.wait(pause if dispatcher.busy else max(pause, IDLE_POLL_SECONDS))
     try:
         dispatcher.pause()
+        ended.set()  # a heartbeat after the next line would look like that of a replaced worker
+        heartbeats.join()
         with store.write(exclusive=False) as session:
             unregister_worker(session, worker_id)
     except TEMPORARY as error:  # the next worker queues the jobs again
@@ -144,10 +150,9 @@ def _show_on_pages(dispatcher: Dispatcher, obstacle: str) -> None:
         logger.warning("Could not show why jobs wait: %s", first_line(error))
 
 
-def _send_heartbeats(store: Store, worker_id: str) -> None:
+def _send_heartbeats(store: Store, worker_id: str, ended: threading.Event) -> None:
     """Show that the worker is alive; exit if another worker has replaced it."""
-    pause = threading.Event()
-    while not pause.wait(HEARTBEAT_SECONDS):
+    while not ended.wait(HEARTBEAT_SECONDS):
         try:
             with store.write(exclusive=False) as session:
                 current = send_heartbeat(session, worker_id)
