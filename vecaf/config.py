@@ -137,7 +137,7 @@ class RunConfig:
     )
     head_weight_decay: float = option(
         0.3,
-        "AdamW weight decay of the classifier on fixed features. Raise it if it overfits.",
+        "AdamW weight decay of the classifier on fixed features. Raise it to reduce overfitting.",
         minimum=0.0,
         maximum=10.0,
         advanced=True,
@@ -170,7 +170,8 @@ class RunConfig:
     )
     weight_decay: float = option(
         0.01,
-        "AdamW weight decay of the vision model (full and lora mode). Raise it if it overfits.",
+        "AdamW weight decay of the vision model (full and lora mode). Raise it to reduce "
+        "overfitting.",
         minimum=0.0,
         maximum=10.0,
         advanced=True,
